@@ -1,0 +1,140 @@
+#include "storage/base/file_system.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace emend {
+namespace {
+
+Status ErrnoStatus(const std::string& what, const std::string& path) {
+  const int error = errno;
+  const std::string message = what + " \"" + path + "\": " + std::strerror(error);
+  if (error == ENOENT) return NotFound(message);
+  if (error == EEXIST) return {StatusCode::kAlreadyExists, message};
+  if (error == ENOSPC || error == EDQUOT) return ResourceExhausted(message);
+  return Unavailable(message);
+}
+
+// A file descriptor that closes itself.
+class File {
+ public:
+  File(const std::string& path, int flags, mode_t mode = 0644) : fd_(open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoStatus("writing", path);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return OkStatus();
+}
+
+Status SyncParent(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
+  const File file(folder, O_RDONLY | O_DIRECTORY);
+  if (file.fd() < 0 || fsync(file.fd()) != 0) return ErrnoStatus("syncing folder", folder);
+  return OkStatus();
+}
+
+Status WriteSynced(const std::string& path, std::string_view bytes, std::uint32_t mode) {
+  const File file(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+  if (file.fd() < 0) return ErrnoStatus("creating", path);
+  EMEND_RETURN_IF_ERROR(WriteAll(file.fd(), bytes, path));
+  if (fsync(file.fd()) != 0) return ErrnoStatus("syncing", path);
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<std::string> PosixFileSystem::Read(const std::string& path) {
+  const File file(path, O_RDONLY);
+  if (file.fd() < 0) return ErrnoStatus("opening", path);
+  std::string bytes;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t got = read(file.fd(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus("reading", path);
+    if (got == 0) return bytes;
+    bytes.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+Status PosixFileSystem::AppendSynced(const std::string& path, std::string_view bytes) {
+  const bool is_new = !Exists(path);
+  const File file(path, O_WRONLY | O_CREAT | O_APPEND);
+  if (file.fd() < 0) return ErrnoStatus("opening for append", path);
+  EMEND_RETURN_IF_ERROR(WriteAll(file.fd(), bytes, path));
+  if (fdatasync(file.fd()) != 0) return ErrnoStatus("syncing", path);
+  return is_new ? SyncParent(path) : OkStatus();
+}
+
+Status PosixFileSystem::WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t mode) {
+  const std::string temporary = path + ".tmp." + std::to_string(getpid());
+  if (Status written = WriteSynced(temporary, bytes, mode); !written.ok()) {
+    unlink(temporary.c_str());
+    return written;
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus("renaming to", path);
+  return SyncParent(path);
+}
+
+Status PosixFileSystem::CreateFolders(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return OkStatus();
+  errno = error.value();
+  return ErrnoStatus("creating folder", path);
+}
+
+Result<std::vector<std::string>> PosixFileSystem::List(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (auto it = std::filesystem::directory_iterator(folder, error); !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  if (error) {
+    errno = error.value();
+    return ErrnoStatus("listing", folder);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Status PosixFileSystem::Remove(const std::string& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus("removing", path);
+  return OkStatus();
+}
+
+Result<std::uint64_t> PosixFileSystem::Size(const std::string& path) {
+  struct stat info{};
+  if (stat(path.c_str(), &info) != 0) return ErrnoStatus("asking for the size of", path);
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+Result<std::uint64_t> PosixFileSystem::FreeBytes(const std::string& path) {
+  struct statvfs info{};
+  if (statvfs(path.c_str(), &info) != 0) return ErrnoStatus("asking for free space at", path);
+  return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+}  // namespace emend

@@ -1,0 +1,79 @@
+// Safetensors files and sharded checkpoints, read by mmap and written without libtorch.
+//
+//   EMEND_ASSIGN_OR_RETURN(auto checkpoint, Checkpoint::Open("/models/atlas"));       // one file, or model.safetensors.index.json and its parts
+//   EMEND_ASSIGN_OR_RETURN(TensorView view, checkpoint->Find("transformer.wte.weight"));
+//
+// A file is refused by name of the fault (slugs in docs/reference/formats.md): header longer than 100 MB or than the file, not an object, duplicate or unknown
+// fields, unknown dtype, a negative or fractional number, a shape whose product overflows, offsets reversed, overlapping, with holes, past the end, or not
+// equal to dtype × shape. An index that names a missing file or tensor, or misses one, is refused too.
+// Thread-safe once open. The views borrow the mapping and die with the Checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/base/status.h"
+#include "storage/delta/dtype.h"
+
+namespace emend::storage::checkpoint {
+
+struct TensorView {
+  std::string name;
+  delta::DType dtype = delta::DType::kF32;
+  std::vector<std::uint64_t> shape;
+  std::span<const std::uint8_t> bytes;   // row-major, little-endian, in the mapping
+  std::string file;                      // file name within the checkpoint's folder
+  std::uint64_t file_offset = 0;         // where `bytes` begin in that file
+};
+
+// Parses the header of one safetensors file held in memory; what Checkpoint uses, and what the fuzz tests call. Views are sorted by offset.
+Result<std::vector<TensorView>> ParseSafetensors(std::span<const std::uint8_t> file, const std::string& file_name);
+
+class Checkpoint {
+ public:
+  // `folder` holds model.safetensors, or model.safetensors.index.json and its parts. kNotFound, kInvalidArgument (malformed), kUnavailable (I/O).
+  static Result<std::unique_ptr<Checkpoint>> Open(const std::string& folder);
+  ~Checkpoint();
+
+  // Sorted by name.
+  const std::map<std::string, TensorView>& tensors() const { return tensors_; }
+  // kNotFound names the tensor and the folder.
+  Result<TensorView> Find(std::string_view name) const;
+  // The safetensors files, in the index's order; the rest of the folder is not the checkpoint's business.
+  const std::vector<std::string>& files() const { return files_; }
+  const std::string& folder() const { return folder_; }
+
+ private:
+  class Mapping;
+  Checkpoint() = default;
+  std::string folder_;
+  std::vector<std::unique_ptr<Mapping>> mappings_;
+  std::map<std::string, TensorView> tensors_;
+  std::vector<std::string> files_;
+};
+
+// New bytes for a tensor of a checkpoint; same size as the old.
+struct Replacement {
+  std::string tensor;
+  std::vector<std::uint8_t> bytes;
+};
+
+// Copies every regular file of the checkpoint's folder to `out_folder` (created, must be empty or new), with these tensors' bytes replaced in place. Headers, padding and every other file stay byte
+// for byte; without replacements the copies are identical. Written to temporary names, synced and renamed. kInvalidArgument on a wrong size or name.
+Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements, const std::string& out_folder);
+
+struct NewTensor {
+  std::string name;
+  delta::DType dtype = delta::DType::kF32;
+  std::vector<std::uint64_t> shape;
+  std::vector<std::uint8_t> bytes;
+};
+// A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes. For tests and caches.
+Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors, const std::map<std::string, std::string>& metadata);
+
+}  // namespace emend::storage::checkpoint

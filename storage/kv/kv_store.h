@@ -1,0 +1,98 @@
+// A narrow ordered key-value store: the only door to RocksDB, with a twin in memory.
+//
+//   WriteBatch batch;
+//   batch.Put(ColumnFamily::kRefs, key, value);
+//   EMEND_RETURN_IF_ERROR(store.Write(batch, Durability::kSynced));     // all or nothing; durable when it returns
+//
+// Guarantees: a batch is atomic; a synced write makes it and every earlier write durable; Get and Scan see every write that returned before they began; values
+// are checked against their checksums when read, a mismatch is kDataLoss and never a wrong value. Thread-safe. Every call may block on the disk.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/base/status.h"
+
+namespace emend::storage::kv {
+
+// Stored by name ("meta", "objects", ...): see ColumnFamilyName.
+enum class ColumnFamily : std::uint8_t {
+  kMeta,
+  kObjects,
+  kPayload,
+  kRefs,
+  kReflog,
+  kCommits,
+  kProposals,
+  kReviews,
+  kOperations,
+  kReleases,
+  kNodes,
+  kAudit,
+  kIdempotency,
+};
+inline constexpr int kColumnFamilyCount = 13;
+std::string_view ColumnFamilyName(ColumnFamily family);
+
+// Changes that take effect together. Later ones win over earlier ones of the same key.
+class WriteBatch {
+ public:
+  struct Change {
+    ColumnFamily family;
+    std::string key;
+    std::optional<std::string> value;  // none: delete
+  };
+  void Put(ColumnFamily family, std::string_view key, std::string_view value);
+  void Delete(ColumnFamily family, std::string_view key);
+  // Adds the other batch's changes behind these.
+  void Append(const WriteBatch& other);
+  const std::vector<Change>& changes() const { return changes_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<Change> changes_;
+  std::size_t bytes_ = 0;
+};
+
+enum class Durability { kUnsynced, kSynced };
+
+// Called for each entry in key order; return false to stop.
+using ScanVisitor = std::function<bool(std::string_view key, std::string_view value)>;
+
+class KvStore {
+ public:
+  virtual ~KvStore() = default;
+  // Empty if the key is not there.
+  virtual Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) = 0;
+  // Every entry whose key begins with `prefix` and is >= prefix + start, over one consistent snapshot.
+  virtual Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start, const ScanVisitor& visit) = 0;
+  // kResourceExhausted when the disk is full (reads go on; writes work again once there is space); kUnavailable on other I/O errors. On failure nothing of the
+  // batch is visible; after a failed synced write the store refuses writes until it has reopened itself.
+  virtual Status Write(const WriteBatch& batch, Durability durability) = 0;
+  // Reads every value and checks every checksum. kDataLoss names the column family.
+  virtual Status VerifyChecksums() = 0;
+};
+
+struct RocksOptions {
+  std::string path;
+  std::uint64_t reserve_bytes = 64ULL << 20;  // writes are refused when the disk has less free than this
+};
+// Creates the store if `path` has none. kDataLoss if RocksDB refuses to open it (run `emend repair`), kUnavailable if another process holds it.
+Result<std::unique_ptr<KvStore>> OpenRocksKv(const RocksOptions& options);
+
+// In memory; keeps what a synced write made durable apart from what it did not.
+class MemoryKv : public KvStore {
+ public:
+  // Back to what the last synced write made durable: what a power cut leaves at worst.
+  virtual void LoseUnsynced() = 0;
+  // The next `count` writes fail with this and change nothing.
+  virtual void FailNextWrites(int count, Status status) = 0;
+};
+std::unique_ptr<MemoryKv> NewMemoryKv();
+
+}  // namespace emend::storage::kv
