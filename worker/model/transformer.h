@@ -1,0 +1,95 @@
+// A decoder-only transformer, cut open where MEMIT needs it: each block can be run up to the input of its down projection (the key), and finished from there.
+//
+//   at::Tensor hidden = model.Embed(ids, positions);                                 // [batch, tokens, d]
+//   for (LayerIndex layer : layers) {
+//     BlockHalf half = model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = mask});
+//     hidden = model.Finish(layer, half);                                            // residual + down(key) (+ bias)
+//   }
+//   at::Tensor logits = model.Logits(model.FinalNorm(hidden));                       // [batch, tokens, vocabulary]
+//
+// Families (GPT-2, Llama) are listed in families.cc. Weights are read-only and shared; WithWeights() gives a view of the same model in which some down
+// projections are replaced, which is how several states are served at once. Compute is fp32 on `device`; bf16 and fp16 checkpoints are widened on load.
+// Thread-safe: const methods touch no state. Autograd flows through `hidden` and `past`; weights never require gradients.
+// Exceptions of libtorch pass through these methods; worker/server and worker/edit turn them into Status at their public functions.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "storage/base/ids.h"
+#include "storage/base/status.h"
+#include "storage/checkpoint/safetensors.h"
+#include "worker/collective/communicator.h"
+
+namespace emend::worker::model {
+
+struct ModelConfig {
+  std::string family;              // "gpt2", "llama"
+  std::int64_t layers = 0;
+  std::int64_t hidden = 0;         // d
+  std::int64_t intermediate = 0;   // d_ff: the down projection's input
+  std::int64_t heads = 0;
+  std::int64_t kv_heads = 0;
+  std::int64_t head_dim = 0;
+  std::int64_t vocabulary = 0;
+  std::int64_t context = 0;        // positions
+  double norm_epsilon = 1e-5;
+  double rope_theta = 10000.0;
+  std::string activation;          // "gelu_tanh", "gelu", "silu", "relu"
+  bool tied_head = false;
+  std::int32_t bos_token = -1;     // -1: none
+  std::int32_t eos_token = -1;
+};
+
+// Keys and values of tokens already seen: each [batch, kv_heads, past, head_dim], rotary embedding applied.
+struct PastKeyValues {
+  at::Tensor keys;
+  at::Tensor values;
+};
+
+struct BlockInput {
+  at::Tensor hidden;                    // [batch, tokens, d]
+  at::Tensor positions;                 // [batch, tokens] int64; where each token stands in its text
+  at::Tensor mask;                      // additive, broadcastable to [batch, 1, tokens, past + tokens]; undefined: causal, no padding
+  const PastKeyValues* past = nullptr;  // null: none
+};
+
+struct BlockHalf {
+  at::Tensor residual;    // [batch, tokens, d]: what the down projection's output is added to
+  at::Tensor key;         // [batch, tokens, d_ff]: the down projection's input
+  PastKeyValues present;  // past and this call's keys and values, [batch, kv_heads, past + tokens, head_dim]
+};
+
+// The down projection of one layer, as the checkpoint stores it.
+struct DownProjection {
+  std::string tensor;        // "transformer.h.0.mlp.c_proj.weight"
+  bool stored_in_out = false;  // true: stored [d_ff, d] (GPT-2's Conv1D); false: stored [d, d_ff]
+};
+
+class Transformer {
+ public:
+  // Reads config.json beside the checkpoint. Every key of it is used, listed as harmless, or refused by name. Missing, surplus or misshapen tensors are refused
+  // by name. kUnsupported for an unknown family; kInvalidArgument for a malformed config. `communicator` must outlive the model.
+  static Result<std::unique_ptr<Transformer>> Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator);
+
+  virtual ~Transformer() = default;
+  virtual const ModelConfig& config() const = 0;
+  virtual DownProjection Down(LayerIndex layer) const = 0;
+  // The layer's down projection in compute dtype, oriented [d_ff, d] whatever the file's orientation: key · weight gives the output. fp32.
+  virtual at::Tensor DownWeight(LayerIndex layer) const = 0;
+
+  virtual at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const = 0;  // both [batch, tokens] int64
+  virtual BlockHalf Attend(LayerIndex layer, const BlockInput& input) const = 0;
+  virtual at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const = 0;
+  virtual at::Tensor FinalNorm(const at::Tensor& hidden) const = 0;
+  virtual at::Tensor Logits(const at::Tensor& normed) const = 0;  // any leading shape, [.., d] to [.., vocabulary]
+
+  // The same model with these down projections (fp32 [d_ff, d]) instead of its own; shares everything else.
+  virtual std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const = 0;
+};
+
+}  // namespace emend::worker::model
