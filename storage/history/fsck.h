@@ -1,0 +1,30 @@
+// fsck: reads everything that refs, reflogs and live operations reach, and says what is missing, changed or unlinked. Read-only.
+// repair: brings a store that RocksDB refuses, or that fsck faults, back to the newest state that is provably whole, and says what is lost.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "storage/base/file_system.h"
+#include "storage/history/repository.h"
+
+namespace emend::storage::history {
+
+struct Problem {
+  std::string where;  // "repo atlas, commit 1a2b3c4d5e6f, edit ..., payload"
+  std::string what;   // what was found, what was expected
+};
+
+struct FsckReport {
+  std::vector<Problem> problems;
+  std::uint64_t commits = 0;
+  std::uint64_t edits = 0;
+  std::uint64_t payload_bytes = 0;
+};
+
+// Every checksum of the store, the audit chain against the anchor, and for each repo: refs and reflogs point to commits; commits hash to their ids and have their
+// parents; states, tries, edits and payloads are there, hash to their ids and decode; a commit's added and removed sets agree with its states; every state has a
+// manifest. Problems are collected, not thrown at the first. A failed Status means that checking itself could not go on.
+Result<FsckReport> Fsck(kv::KvStore& store, const records::Journal& journal);
+
+}  // namespace emend::storage::history

@@ -1,0 +1,108 @@
+// Edits, states, manifests, commits and bases: the immutable records of a repo, their canonical encodings and their ids.
+//
+// Every Encode* gives the one canonical encoding (docs/reference/formats.md), every Decode* refuses anything else with kDataLoss; ids are SHA-256 over it.
+// Values only; nothing here touches the store (object_store.h does).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/base/ids.h"
+#include "storage/base/status.h"
+#include "storage/delta/dtype.h"
+#include "storage/objects/fact.h"
+
+namespace emend::storage::objects {
+
+// An imported model. Its id covers all of this record, so the same files imported twice, anywhere, are the same base.
+struct BaseTensor {
+  delta::DType dtype = delta::DType::kF32;
+  std::vector<std::uint64_t> shape;
+  Digest root;  // delta::HashTensor of the file's bytes
+  friend bool operator==(const BaseTensor&, const BaseTensor&) = default;
+};
+struct Base {
+  std::map<std::string, BaseTensor> tensors;
+  std::map<std::string, Digest> files;  // every file of the folder: name to SHA-256 (config.json and tokenizer.json among them)
+  std::int32_t grid_exponent = -48;
+  std::uint16_t codec_version = 1;
+  std::uint16_t rounding_version = 1;
+  friend bool operator==(const Base&, const Base&) = default;
+};
+std::string EncodeBase(const Base& base);
+Result<Base> DecodeBase(std::string_view stored);
+BaseId IdOf(const Base& base);
+
+// The atom of history. Its id is H(salt ‖ plaintext): the salt keeps ids from telling what a redacted edit said; storage addresses are not part of it.
+struct Edit {
+  std::string salt;                 // 16 random bytes
+  std::vector<Fact> facts;          // at least one
+  StateId solved_on;                // what the model was when the columns were solved
+  std::string method;               // "memit"
+  Digest delta_digest;              // SHA-256 of the EditDelta's plaintext payload
+  Digest keys_digest;               // SHA-256 of the keys' plaintext payload
+  ObjectId delta_object;            // where the stored payloads lie: H(stored bytes)
+  ObjectId keys_object;
+  friend bool operator==(const Edit&, const Edit&) = default;
+};
+std::string EncodeEdit(const Edit& edit);
+Result<Edit> DecodeEdit(std::string_view stored);
+EditId IdOf(const Edit& edit);
+
+// A base and the set of active edits (the trie's root). Canonical: the same set gives the same id, whatever the history.
+struct State {
+  BaseId base;
+  ObjectId trie_root;
+  friend bool operator==(const State&, const State&) = default;
+};
+std::string EncodeState(const State& state);
+Result<State> DecodeState(std::string_view stored);
+StateId IdOf(const State& state);
+
+// Roots of the tensors of a state that differ from the base; every other tensor's root is the base's.
+struct Manifest {
+  StateId state;
+  std::map<std::string, Digest> roots;
+  friend bool operator==(const Manifest&, const Manifest&) = default;
+};
+std::string EncodeManifest(const Manifest& manifest);
+Result<Manifest> DecodeManifest(std::string_view stored);
+
+// CounterFact's measures in percent (docs/reference/glossary.md).
+struct Evaluation {
+  std::uint64_t records = 0;
+  double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;
+  friend bool operator==(const Evaluation&, const Evaluation&) = default;
+};
+
+// Stored: never renumber.
+enum class CommitKind : std::uint8_t { kImport = 1, kEdit = 2, kRevert = 3, kMerge = 4, kCherryPick = 5, kRebase = 6, kRefit = 7 };
+std::string_view CommitKindName(CommitKind kind);
+
+struct Commit {
+  CommitKind kind = CommitKind::kEdit;
+  std::vector<CommitId> parents;     // none: the import
+  BaseId base;
+  StateId state;
+  std::string author;                // principal
+  std::string token_id;
+  std::int64_t time_ms = 0;          // Unix epoch
+  std::string message;
+  std::vector<EditId> added;         // against the first parent, sorted
+  std::vector<EditId> removed;
+  std::string settings;              // canonical JSON of the solver's settings, context templates among them; empty where nothing was solved
+  std::uint64_t seed = 0;
+  std::string statistics;            // id of the covariances used; empty where none
+  std::optional<Evaluation> before;  // evidence: the committed facts on the parent and on this state
+  std::optional<Evaluation> after;
+  friend bool operator==(const Commit&, const Commit&) = default;
+};
+std::string EncodeCommit(const Commit& commit);
+Result<Commit> DecodeCommit(std::string_view stored);
+CommitId IdOf(const Commit& commit);
+
+}  // namespace emend::storage::objects
