@@ -29,8 +29,9 @@ namespace emend::worker::tokenizer {
 
 using TokenId = std::int32_t;
 
-// One token and the bytes [begin, end) of the encoded text that it stands for. Several tokens may share one character's bytes when a character is cut into
-// single-byte tokens by `byte_fallback`; a token that the tokenizer puts in by itself (a template's <s>) has begin == end.
+// One token and the bytes [begin, end) of the encoded text that it stands for. The spans follow each other without gaps, also inside a character that is cut into
+// single-byte tokens; only the tokens of a character that a normaliser rewrote (NFC) share its whole span. A token that stands for no byte of the text (a
+// template's <s>, the space that some tokenizers put in front) has begin == end.
 struct Token {
   TokenId id = 0;
   std::uint32_t begin = 0;
@@ -44,7 +45,7 @@ enum class SpecialTokens { kPlain, kWithTemplate };
 class Tokenizer {
  public:
   static constexpr std::size_t kFileBytesMax = std::size_t{64} << 20;
-  static constexpr std::size_t kTextBytesMax = std::size_t{64} << 20;
+  static constexpr std::size_t kTextBytesMax = std::size_t{16} << 20;
 
   // `tokenizer_json` is the whole file. kInvalidArgument (slug "bad_tokenizer") for a malformed file, kUnsupported for a component this build does not know,
   // kResourceExhausted for one over the limits; each message names the part that is wrong.

@@ -1,0 +1,77 @@
+// Fact files: what a person hands in ("these 100 facts") as checked storage::objects::Fact values.
+//
+// The forms that data sets come in are recognised by their content, not by the file's name: CounterFact's original records, its flat form and KnowEdit's (both
+// by EasyEdit), zsRE in MEND's form, and plain fields (prompt, subject, target, ...) as CSV or as JSON objects. docs/guides/fact-files.md shows each.
+//
+//   EMEND_ASSIGN_OR_RETURN(FactFile file, ParseFactFile(bytes, "facts.csv", {.limit = 100}));
+//   Commit(file.facts);
+//
+// Every selected row is checked, and by default one bad row refuses the whole file: the Status names the file and lists rows and fields.
+//
+// Thread-safety: free functions without state. Ownership: the input is only borrowed. Nothing blocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/base/status.h"
+#include "storage/objects/fact.h"
+
+namespace emend::api::facts {
+
+enum class FactFormat : std::uint8_t {
+  kAuto,         // by content
+  kCounterFact,  // JSON: requested_rewrite {prompt with "{}", subject, target_new, target_true}, paraphrase_prompts, neighborhood_prompts
+  kEasyEdit,     // JSON: prompt (subject written out), subject, target_new, ground_truth, rephrase_prompt, locality_prompt, locality_ground_truth
+  kKnowEdit,     // JSON: as kEasyEdit, with groups of probes under "portability" and "locality"
+  kZsre,         // JSON: src (subject written out), subject, alt (the target), answers, rephrase, loc
+  kJsonl,        // JSON objects with the plain fields, one a line or in an array
+  kCsv,          // RFC 4180 with a header row of plain field names
+};
+
+// "counterfact", "easyedit", "knowedit", "zsre", "jsonl", "csv"; "auto".
+std::string_view FactFormatName(FactFormat format);
+// kInvalidArgument lists the names.
+Result<FactFormat> FactFormatFromName(std::string_view name);
+
+enum class OnBadRow : std::uint8_t { kRefuseAll, kSkipRow };
+
+struct ParseOptions {
+  FactFormat format = FactFormat::kAuto;
+  std::size_t offset = 0;            // rows to pass over
+  std::optional<std::size_t> limit;  // rows to take after them; all if absent. Rows outside the selection are not checked
+  OnBadRow on_error = OnBadRow::kRefuseAll;
+};
+
+// Bounds; what is over them is refused by name.
+inline constexpr std::size_t kFactFileBytesMax = std::size_t{256} << 20;
+inline constexpr std::size_t kFactRowsMax = 1'000'000;
+inline constexpr std::size_t kPromptBytesMax = 4096;
+inline constexpr std::size_t kSubjectBytesMax = 1024;
+inline constexpr std::size_t kTargetBytesMax = 1024;
+inline constexpr std::size_t kProbesPerFactMax = 256;  // items of one list: paraphrases, neighbours or portability
+
+struct RowProblem {
+  std::size_t row = 0;  // from 1; a CSV's header row is not counted
+  std::string field;    // as the file calls it; empty if the row as a whole is wrong
+  std::string message;
+};
+
+struct FactFile {
+  FactFormat format = FactFormat::kAuto;
+  std::vector<storage::objects::Fact> facts;
+  std::vector<RowProblem> problems;   // with OnBadRow::kSkipRow: why rows are missing from `facts`
+  std::size_t rows = 0;               // rows in the file, selected or not
+  std::size_t locality_left_out = 0;  // locality probes whose answer is not the old target: a fact's neighbours cannot hold them
+};
+
+// `file_name` only appears in messages. Subject and target lose white space at both ends, prompts at their right end; "{}" in a probe becomes the subject.
+// kInvalidArgument with the slug "bad_fact_file" (not the form that it should be) or "bad_facts" (rows are wrong; the first 20 problems and their count),
+// kResourceExhausted over a bound. A file without a selected row is "no_facts".
+Result<FactFile> ParseFactFile(std::string_view bytes, std::string_view file_name, const ParseOptions& options = {});
+
+}  // namespace emend::api::facts
