@@ -1,0 +1,78 @@
+// Membership: which workers there are, whether they live, and how to call them.
+//
+// Workers dial in, prove the token, and are welcomed into their group with a generation that is persisted before it is used. Both sides send heartbeats; three of
+// them missed, a closed connection or an exited process is a loss: the generation rises, calls under way on that group end with kUnavailable ("worker_lost"), and the
+// caller retries whole. Frames of an older (store epoch, generation) are dropped and counted.
+//
+//   EMEND_CO_ASSIGN_OR_RETURN(ReplyBody reply, co_await membership.Call(Solve{...}, {.timeout = 10min, .on_progress = Show}));
+//
+// Used on the runtime's executor only. Bound: one call under way per worker, kQueueMax waiting (beyond: kResourceExhausted).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/base/runtime.h"
+#include "worker/protocol/connection.h"
+
+namespace emend::coordinator::membership {
+
+inline constexpr std::size_t kQueueMax = 256;
+
+struct MembershipOptions {
+  std::string token;                                     // what workers must present
+  std::uint64_t store_epoch = 0;
+  std::chrono::milliseconds heartbeat{500};
+  // Persists the group's new generation; it is used only after this returned ok. Runs on the pool.
+  std::function<Status(const std::string& group, std::uint64_t generation)> persist_generation;
+  std::map<std::string, std::uint64_t> generations;      // as persisted by earlier runs
+};
+
+// Stored and shown: never renumber.
+enum class WorkerState : std::uint8_t { kConnected = 1, kLost = 2 };
+
+struct WorkerInfo {
+  WorkerId worker;
+  std::string group;
+  std::int32_t rank = 0;
+  std::string device;
+  std::string peer;
+  WorkerState state = WorkerState::kConnected;
+  std::uint64_t process_id = 0;
+  std::uint64_t generation = 0;
+  std::int64_t last_heard_ms_ago = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t stale_frames = 0;  // dropped because of an old epoch or generation
+};
+
+struct CallOptions {
+  std::chrono::milliseconds timeout{60'000};
+  std::function<void(const worker::protocol::Progress&)> on_progress;  // may be empty
+  Signal* cancel = nullptr;                                            // set: the call ends with kCancelled, and the worker is told
+};
+
+class Membership {
+ public:
+  virtual ~Membership() = default;
+  // Listens at `address` ("127.0.0.1:0"); kUnavailable if it cannot.
+  virtual Status Start(const std::string& address) = 0;
+  // Ends every call with kCancelled and joins every coroutine.
+  virtual Awaitable<void> Stop() = 0;
+  virtual std::string address() const = 0;
+
+  // Waits for a living worker; kDeadlineExceeded says which workers were seen and when.
+  virtual Awaitable<Status> WaitForWorker(SteadyTime deadline) = 0;
+  // Runs a request on a living worker (the one called last for the same state if it lives). Waits for one to come until the timeout: kUnavailable ("no_worker").
+  virtual Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request, CallOptions options) = 0;
+  virtual std::vector<WorkerInfo> Workers() const = 0;
+};
+
+// `runtime` and `transport` must outlive it.
+std::unique_ptr<Membership> NewMembership(Runtime& runtime, worker::protocol::Transport& transport, MembershipOptions options);
+
+}  // namespace emend::coordinator::membership

@@ -1,0 +1,40 @@
+// Coordinator: the composition of storage, membership and jobs into a Service. The one place that knows all of them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "coordinator/server/service.h"
+#include "storage/base/file_system.h"
+
+namespace emend::coordinator::server {
+
+// What the coordinator does not own: injected, so that tests and the simulation bring their own.
+struct Environment {
+  Runtime* runtime = nullptr;
+  FileSystem* file_system = nullptr;
+  storage::kv::KvStore* store = nullptr;
+  worker::protocol::Transport* transport = nullptr;
+};
+
+struct CoordinatorOptions {
+  std::string folder;                             // of the store: models/, statistics/, anchor, tokens lie beside the database in it
+  std::string worker_address = "127.0.0.1:0";     // where workers dial in
+  std::vector<std::string> model_roots;           // imports and exports must lie below one of these
+  std::chrono::milliseconds heartbeat{500};
+};
+
+class Coordinator : public Service {
+ public:
+  // Opens journal and tokens, raises the store epoch, listens for workers, takes up operations that were accepted before. Blocks; call before runtime.Run().
+  static Result<std::unique_ptr<Coordinator>> Start(const Environment& environment, const CoordinatorOptions& options);
+  // Stops accepting, cancels what runs (it is taken up again at the next start), joins everything.
+  virtual Awaitable<void> Stop() = 0;
+
+  virtual std::string worker_address() const = 0;
+  virtual const std::string& worker_token_file() const = 0;
+  // The first token, of all scopes; its secret lies in <folder>/token, mode 0600.
+  virtual const std::string& admin_token_file() const = 0;
+};
+
+}  // namespace emend::coordinator::server

@@ -1,0 +1,162 @@
+// Service: everything emendd can do, as one interface without HTTP in it. api/rest puts it on the wire; tests call it directly.
+//
+// Long work is submitted and becomes an operation: validated, stored together with its idempotency key in one synced batch, then answered; it runs in order of
+// acceptance, survives a restart, and ends with a result or a reason. Reading is immediate and sees the last committed state.
+//
+//   EMEND_CO_ASSIGN_OR_RETURN(OperationView accepted, co_await service.Submit(caller, {.kind = "commit", .repo = repo, .body = json}));
+//   EMEND_CO_ASSIGN_OR_RETURN(OperationView ended, co_await service.WaitForChange(accepted.operation.id, accepted.version, deadline));
+//
+// Used on the runtime's executor only; blocking work goes to the pool by itself.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/membership/membership.h"
+#include "storage/base/runtime.h"
+#include "storage/history/fsck.h"
+#include "storage/history/repository.h"
+#include "storage/records/operations.h"
+
+namespace emend::coordinator::server {
+
+// Who calls, as authentication found out.
+struct Caller {
+  storage::records::Principal principal;
+  std::vector<std::string> scopes;  // of: ask read propose review merge deploy admin
+};
+
+// Kinds, their scopes, request bodies and results: docs/reference/operations.md and the OpenAPI file.
+//   import      (admin)   {"model": PATH, "message"?}                                                        a new repo with this base
+//   statistics  (merge)   {"lines": [TEXT..], "tokens_max"?, "layers"?}                                      covariances of the keys
+//   commit      (merge)   {"branch", "facts": [..], "message"?, "method"?, "settings"?: {k: v}, "context_templates"?, "force"?, "stack"?, "evaluate"?}
+//   revert      (merge)   {"branch", "commit", "message"?}                                                   a new commit that takes a commit's edits out
+//   evaluation  (ask)     {"revision", "facts": [..]}
+//   verify      (read)    {"revision"}                                                                       live bytes, rebuild and manifest compared
+//   export      (read)    {"revision", "format": "safetensors", "folder": PATH}
+//   fsck        (admin)   {}
+struct Submission {
+  std::string kind;
+  RepoName repo;                // the repo's name; empty for fsck
+  std::string body;             // JSON as above; unknown fields are refused by JSON pointer
+  std::string idempotency_key;  // empty: none
+  Digest fingerprint;           // of method, path and body; with an idempotency key
+};
+
+struct OperationProgress {
+  std::string phase;
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;
+  double eta_seconds = -1;  // negative: unknown
+};
+
+struct OperationView {
+  storage::records::Operation operation;
+  OperationProgress progress;
+  std::uint64_t version = 0;  // rises with every change of state or progress
+};
+
+struct AskRequest {
+  RepoName repo;
+  std::string revision;
+  std::string prompt;
+  std::int32_t tokens_max = 16;
+  std::int32_t top = 5;
+};
+struct AskAnswer {
+  CommitId commit;
+  StateId state;
+  std::string text;
+  std::int32_t tokens = 0;
+  std::vector<worker::protocol::TokenProbability> top;
+};
+
+// A fact that one side has and the other has not, or has otherwise.
+struct FactChange {
+  enum class Kind { kAdded, kRemoved, kChanged };
+  Kind kind = Kind::kAdded;
+  storage::objects::Fact fact;              // the newer side's, or the removed one
+  std::optional<std::string> other_target;  // of a changed fact: the older side's
+  EditId edit;
+};
+struct TensorChange {
+  std::string tensor;
+  std::uint64_t elements = 0;
+  std::uint64_t changed = 0;       // served elements that differ
+  double difference_norm = 0;      // Frobenius norm of the difference of the served weights
+  double weight_norm = 0;          // of the older side
+};
+struct DiffReport {
+  storage::history::NumberedCommit from;
+  storage::history::NumberedCommit to;
+  std::vector<FactChange> facts;
+  std::vector<TensorChange> tensors;
+};
+
+struct ShownEdit {
+  EditId id;
+  storage::objects::Edit edit;
+};
+struct ShownCommit {
+  storage::history::NumberedCommit commit;
+  std::vector<ShownEdit> added;
+  std::vector<ShownEdit> removed;
+};
+
+struct RefMove {
+  RepoName repo;
+  storage::history::RefKind kind = storage::history::RefKind::kBranch;
+  std::string name;
+  CommitId expected;      // the head the caller has seen; zero: create
+  std::string revision;   // where to; empty: delete
+  std::string reason;     // "reset: moving to ..."
+};
+
+struct StatisticsInfo {
+  std::string id;
+  std::vector<std::int32_t> layers;
+  std::uint64_t tokens = 0;
+  std::int64_t created_ms = 0;
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+
+  // kUnauthenticated if no token has this secret.
+  virtual Awaitable<Result<Caller>> Authenticate(std::string secret) = 0;
+
+  // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024 wait; kInvalidArgument ("idempotency_mismatch") when the key was used with
+  // another fingerprint. The same key with the same fingerprint returns the operation that it began.
+  virtual Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) = 0;
+  virtual Awaitable<Result<OperationView>> ReadOperation(OperationId id) = 0;
+  virtual Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(std::size_t count_max) = 0;
+  // Returns as soon as the operation's version is beyond `version`, or at the deadline with what it then is.
+  virtual Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) = 0;
+  // Asks it to end; kFailedPrecondition ("operation_ended") if it has.
+  virtual Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) = 0;
+
+  virtual Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) = 0;
+
+  virtual Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() = 0;
+  virtual Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) = 0;
+  virtual Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) = 0;
+  virtual Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(RepoName repo, std::string revision, std::size_t count_max) = 0;
+  virtual Awaitable<Result<ShownCommit>> Show(RepoName repo, std::string revision) = 0;
+  virtual Awaitable<Result<DiffReport>> Diff(RepoName repo, std::string from, std::string to) = 0;
+  virtual Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) = 0;
+  virtual Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(RepoName repo, std::string branch, std::size_t count_max) = 0;
+  virtual Awaitable<Result<storage::history::Ref>> MoveRef(Caller caller, RefMove move) = 0;
+  virtual Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) = 0;
+  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) = 0;
+
+  virtual std::vector<membership::WorkerInfo> Workers() const = 0;
+  // Store writable and at least one worker connected; the message says what is missing.
+  virtual Status Ready() const = 0;
+};
+
+}  // namespace emend::coordinator::server

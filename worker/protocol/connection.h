@@ -1,0 +1,62 @@
+// A framed, ordered, two-way connection between coordinator and worker, over TCP or in memory.
+//
+// A frame: magic "EMND", protocol version u16, flags u16, store epoch u64, generation u64, length u32, CRC-32C u32 of all of it with that field zero, then the
+// message's bytes (messages.h). Longer than kFrameBytesMax, a wrong magic, version or checksum ends the connection: after that nothing in the stream can be trusted.
+//
+// Used on the runtime's executor only. One coroutine receives; any number send (frames go out whole, in order of the calls). Close() from anywhere on the
+// executor ends every wait with kCancelled.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "storage/base/runtime.h"
+#include "storage/base/status.h"
+#include "worker/protocol/messages.h"
+
+namespace emend::worker::protocol {
+
+inline constexpr std::size_t kFrameBytesMax = std::size_t{1} << 30;
+
+struct Envelope {
+  std::uint64_t store_epoch = 0;
+  std::uint64_t generation = 0;
+  Message message;
+};
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  // kDeadlineExceeded leaves the connection usable only if no byte of a frame had come; otherwise it is closed. kUnavailable: the peer is gone.
+  // kDataLoss: a malformed frame or message; the connection is closed.
+  virtual Awaitable<Result<Envelope>> Receive(SteadyTime deadline) = 0;
+  // Returns when the frame is handed to the system. kResourceExhausted when 64 MiB or more wait already; kUnavailable when closed.
+  virtual Awaitable<Status> Send(Envelope envelope, SteadyTime deadline) = 0;
+  virtual void Close() = 0;
+  // For logs: "127.0.0.1:53412".
+  virtual std::string peer() const = 0;
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // The next connection; kCancelled after Close().
+  virtual Awaitable<Result<std::shared_ptr<Connection>>> Accept() = 0;
+  virtual void Close() = 0;
+  // "127.0.0.1:41234", with the port that the system chose.
+  virtual std::string address() const = 0;
+};
+
+// How processes reach each other: TCP in production, in memory and in virtual time in the simulation.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual Result<std::unique_ptr<Listener>> Listen(const std::string& address) = 0;
+  virtual Awaitable<Result<std::shared_ptr<Connection>>> Dial(std::string address, SteadyTime deadline) = 0;
+};
+
+std::unique_ptr<Transport> NewTcpTransport(Runtime& runtime);
+
+}  // namespace emend::worker::protocol
