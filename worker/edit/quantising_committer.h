@@ -1,0 +1,55 @@
+// QuantisingCommitter: makes a solved layer's integer columns and the weight that is served with them.
+//
+// Each edit's outer product is quantised (storage/delta/column.h), the side of the keys measured in the norm of the solve; columns too coarse there become a
+// high and a low one. The columns are added to the parent's ledger and the sum is rounded once onto the base, exactly as a later rebuild from storage does it.
+//
+//   std::map<LayerIndex, EditedTensor> tensors = ...;            // the parent state: base bytes, ledger, budget already spent
+//   QuantisingCommitter committer(std::move(tensors));
+//
+// The ledger is added up by fp64 GEMM over chunks of columns whose sums stay below 2^53 after their common power of two is taken out: every partial sum is an
+// integer that fp64 holds exactly, so the order of the additions cannot matter and the sum is the integer ledger's, bit for bit.
+// Used by one thread. Borrows base bytes and parent ledgers: they must outlive it and are not changed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/delta/dtype.h"
+#include "storage/delta/ledger.h"
+#include "worker/edit/committer.h"
+
+namespace emend::worker::edit {
+
+// One edited tensor of the parent state.
+struct EditedTensor {
+  std::string name;  // in the checkpoint
+  storage::delta::DType dtype = storage::delta::DType::kF32;
+  bool stored_in_out = false;  // true: stored [d_ff, d]; false: [d, d_ff]
+  std::uint64_t rows = 0;      // as stored
+  std::uint64_t cols = 0;
+  std::span<const std::uint8_t> base;    // W0: row-major elements as stored
+  std::span<const std::int64_t> ledger;  // D of the parent, row-major; empty: all zero
+  std::uint64_t ledger_bound = 0;        // Σ ColumnBound over the parent's active columns
+};
+
+class QuantisingCommitter final : public LayerCommitter {
+ public:
+  explicit QuantisingCommitter(std::map<LayerIndex, EditedTensor> tensors) : tensors_(std::move(tensors)) {}
+  // kResourceExhausted ("ledger_overflow"), kFailedPrecondition ("non_finite_weight"), kInvalidArgument for a layer without a tensor or wrong sizes.
+  Result<CommittedLayer> Commit(const LayerUpdate& update) override;
+
+ private:
+  std::map<LayerIndex, EditedTensor> tensors_;
+};
+
+// ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::Ledger. `ledger` is row-major [rows, cols]. REQUIRES: CheckBudget over all columns in it is
+// ok.
+void AddColumns(std::span<const storage::delta::Column* const> columns, std::uint64_t rows, std::uint64_t cols, std::span<std::int64_t> ledger);
+
+// Element bytes of a stored down projection as the compute weight: fp32 [d_ff, d], contiguous.
+Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::uint8_t> bytes);
+
+}  // namespace emend::worker::edit

@@ -1,0 +1,50 @@
+// Second moments of the keys of a corpus: what a MEMIT update must leave alone.
+//
+//   EMEND_ASSIGN_OR_RETURN(Statistics statistics, ComputeStatistics(model, tokenizer, lines, {.layers = settings.layers}));
+//   EMEND_RETURN_IF_ERROR(SaveStatistics(statistics, "atlas|corpus digest|2000", path));
+//
+// One pass over the lines serves all layers and ends at the last of them. Each line is tokenised alone, cut to the model's context; lines of similar length
+// run together and padding is left out of the sums. Blocks of keys are multiplied in fp32 and added up in fp64.
+// Thread-safe: free functions on values. Tensors live on the model's device while computing, and in the result on the CPU.
+// Errors: libtorch's exceptions come back as kInternal (kResourceExhausted out of memory).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/base/ids.h"
+#include "storage/base/status.h"
+#include "worker/edit/progress.h"
+#include "worker/model/transformer.h"
+#include "worker/tokenizer/tokenizer.h"
+
+namespace emend::worker::edit {
+
+struct Statistics {
+  std::map<LayerIndex, at::Tensor> covariance;  // C = mean of k·kᵀ, uncentred: [d_ff, d_ff] fp64
+  std::int64_t tokens = 0;                      // that the mean is over
+};
+
+struct StatisticsOptions {
+  std::vector<LayerIndex> layers;
+  std::int64_t tokens_max = 0;  // 0: all; else the last line is cut so that exactly this many are used
+  ProgressFunction progress;    // phase "statistics", in tokens
+};
+
+// kInvalidArgument if there is no line with a token, no layer, or a layer outside the model; kFailedPrecondition if a key is not finite.
+Result<Statistics> ComputeStatistics(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
+                                     const StatisticsOptions& options);
+
+// Writes one safetensors file: a tensor a layer, the token count, `key` (the caller's name for model, layers and corpus) and a SHA-256 over all of it.
+Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path);
+
+// kNotFound; kDataLoss ("bad_statistics") if the bytes are not what was written; kFailedPrecondition ("other_statistics") if the file was saved under another
+// key. An empty `key` takes any.
+Result<Statistics> LoadStatistics(const std::string& path, const std::string& key);
+
+}  // namespace emend::worker::edit
