@@ -1,0 +1,58 @@
+#include "coordinator/core/state_builder.h"
+
+namespace emend::coordinator::core {
+namespace {
+
+constexpr std::size_t kThreads = 2;
+
+using storage::delta::Column;
+using storage::delta::EditDelta;
+
+}  // namespace
+
+storage::delta::TensorShape ShapeOf(const storage::checkpoint::TensorView& view) {
+  storage::delta::TensorShape shape{view.dtype, 1, 1};
+  if (view.shape.size() == 1) shape.cols = view.shape[0];
+  if (view.shape.size() < 2) return shape;
+  shape.rows = view.shape[0];
+  for (std::size_t i = 1; i < view.shape.size(); ++i) shape.cols *= view.shape[i];
+  return shape;
+}
+
+Result<std::vector<EditDelta>> LoadDeltas(const storage::objects::ObjectStore& objects, std::span<const EditId> edits) {
+  std::vector<EditDelta> deltas;
+  deltas.reserve(edits.size());
+  for (const EditId& id : edits) {
+    EMEND_ASSIGN_OR_RETURN(const storage::objects::Edit edit, objects.ReadEdit(id));
+    EMEND_ASSIGN_OR_RETURN(const std::string stored, objects.ReadPayload(edit.delta_object));
+    Result<EditDelta> delta = storage::delta::DecodeEditDelta(stored);
+    if (!delta.ok()) return delta.status().WithContext("reading the payload of edit " + id.Short());
+    deltas.push_back(std::move(delta).value());
+  }
+  return deltas;
+}
+
+Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(const storage::checkpoint::Checkpoint& base, std::span<const EditDelta> deltas) {
+  std::map<std::string, std::vector<const Column*>> columns;
+  for (const EditDelta& delta : deltas) {
+    for (const auto& tensor : delta.tensors) {
+      for (const Column& column : tensor.columns) columns[tensor.tensor].push_back(&column);
+    }
+  }
+  std::map<std::string, storage::delta::RebuiltTensor> rebuilt;
+  for (const auto& [name, active] : columns) {
+    EMEND_ASSIGN_OR_RETURN(const storage::checkpoint::TensorView view, base.Find(name));
+    auto tensor = storage::delta::RebuildTensor(ShapeOf(view), view.bytes, active, kThreads);
+    if (!tensor.ok()) return tensor.status().WithContext("rebuilding the tensor \"" + name + "\"");
+    rebuilt.emplace(name, std::move(tensor).value());
+  }
+  return rebuilt;
+}
+
+storage::objects::Manifest ManifestOf(const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors) {
+  storage::objects::Manifest manifest{state, {}};
+  for (const auto& [name, tensor] : tensors) manifest.roots[name] = tensor.digest;
+  return manifest;
+}
+
+}  // namespace emend::coordinator::core

@@ -1,0 +1,33 @@
+// What a state is, rebuilt by integers alone: the served bytes and roots of every tensor that its edits touch.
+//
+// The coordinator never sees a worker's memory; it computes the same state independently, writes the roots into the state's manifest, and compares (verify).
+// Blocks; runs on the pool.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/checkpoint/safetensors.h"
+#include "storage/delta/payload.h"
+#include "storage/delta/rebuild.h"
+#include "storage/objects/object_store.h"
+
+namespace emend::coordinator::core {
+
+// A tensor as rows and columns: 1-D is [1, n]; more dimensions are [first, rest].
+storage::delta::TensorShape ShapeOf(const storage::checkpoint::TensorView& view);
+
+// The decoded deltas of these edits, in their order. kDataLoss or kNotFound names the edit.
+Result<std::vector<storage::delta::EditDelta>> LoadDeltas(const storage::objects::ObjectStore& objects, std::span<const EditId> edits);
+
+// Served bytes and root of each tensor that a delta touches. Empty for no deltas: the base serves as it is.
+Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(const storage::checkpoint::Checkpoint& base,
+                                                                           std::span<const storage::delta::EditDelta> deltas);
+
+// The state's manifest from rebuilt tensors.
+storage::objects::Manifest ManifestOf(const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors);
+
+}  // namespace emend::coordinator::core
