@@ -1,0 +1,57 @@
+// Files as checkpoints need them: read by mapping, written under a temporary name and renamed once synced. Internal to storage/checkpoint.
+//
+//   EMEND_ASSIGN_OR_RETURN(auto source, MappedFile::Open(path));
+//   EMEND_ASSIGN_OR_RETURN(auto out, AtomicFile::Create(other_path));
+//   EMEND_RETURN_IF_ERROR(out->Append(source->bytes()));
+//   EMEND_RETURN_IF_ERROR(out->Commit());
+//
+// Errors: kNotFound, kResourceExhausted (no space), kUnavailable (anything else), with the path and errno's text. A MappedFile is immutable and thread-safe;
+// an AtomicFile belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "storage/base/status.h"
+
+namespace emend::storage::checkpoint {
+
+// A regular file mapped read-only. A file that shrinks while it is mapped is out of scope: reading beyond its new end ends the process.
+class MappedFile {
+ public:
+  static Result<std::unique_ptr<MappedFile>> Open(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::uint8_t> bytes() const { return bytes_; }
+
+ private:
+  MappedFile() = default;
+  std::span<const std::uint8_t> bytes_;
+};
+
+// Removes its temporary file unless committed.
+class AtomicFile {
+ public:
+  static Result<std::unique_ptr<AtomicFile>> Create(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  Status Append(std::span<const std::uint8_t> bytes);
+  // Synced and renamed to the path. The name itself survives a power cut only after SyncFolder.
+  Status Commit();
+
+ private:
+  AtomicFile(std::string path, std::string temporary, int fd) : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  const std::string path_;
+  const std::string temporary_;
+  int fd_;  // -1 once committed
+};
+
+Status SyncFolder(const std::string& folder);
+
+}  // namespace emend::storage::checkpoint
