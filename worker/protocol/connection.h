@@ -1,7 +1,7 @@
 // A framed, ordered, two-way connection between coordinator and worker, over TCP or in memory.
 //
-// A frame: magic "EMND", protocol version u16, flags u16, store epoch u64, generation u64, length u32, CRC-32C u32 of all of it with that field zero, then the
-// message's bytes (messages.h). Longer than kFrameBytesMax, a wrong magic, version or checksum ends the connection: after that nothing in the stream can be trusted.
+// Frames are laid out in frame.h. A frame longer than kFrameBytesMax (before Welcome: 64 KiB), a wrong magic, version or checksum ends the connection: after
+// that nothing in the stream can be trusted.
 //
 // Used on the runtime's executor only. One coroutine receives; any number send (frames go out whole, in order of the calls). Close() from anywhere on the
 // executor ends every wait with kCancelled.
@@ -14,11 +14,10 @@
 
 #include "storage/base/runtime.h"
 #include "storage/base/status.h"
+#include "worker/protocol/frame.h"
 #include "worker/protocol/messages.h"
 
 namespace emend::worker::protocol {
-
-inline constexpr std::size_t kFrameBytesMax = std::size_t{1} << 30;
 
 struct Envelope {
   std::uint64_t store_epoch = 0;
@@ -29,10 +28,12 @@ struct Envelope {
 class Connection {
  public:
   virtual ~Connection() = default;
-  // kDeadlineExceeded leaves the connection usable only if no byte of a frame had come; otherwise it is closed. kUnavailable: the peer is gone.
+  // kDeadlineExceeded leaves the connection usable only if no byte of a frame had come; otherwise it is closed. After Welcome a frame that has begun may take
+  // longer (at most a minute) as long as no silence within it is longer than the caller's patience. kUnavailable: the peer is gone.
   // kDataLoss: a malformed frame or message; the connection is closed.
   virtual Awaitable<Result<Envelope>> Receive(SteadyTime deadline) = 0;
-  // Returns when the frame is handed to the system. kResourceExhausted when 64 MiB or more wait already; kUnavailable when closed.
+  // Returns when the frame is handed to the system. kResourceExhausted when 64 MiB or more wait already ("send_queue_full") or the message does not fit a frame
+  // ("frame_too_long"); kUnavailable when closed. kDeadlineExceeded: nothing of it was sent, or the connection is closed.
   virtual Awaitable<Status> Send(Envelope envelope, SteadyTime deadline) = 0;
   virtual void Close() = 0;
   // For logs: "127.0.0.1:53412".

@@ -1,8 +1,9 @@
 // What coordinator and workers say to each other. docs/reference/protocol.md lists the frames.
 //
-// Messages are absolute and idempotent: "this state, these edits, be live", never "apply this"; saying one twice changes nothing. Each compute or answer request
-// names its state. Every message has a canonical encoding (storage/base/encoding.h) and is carried in a frame (frame.h) with store epoch and generation.
-// A worker that receives an unknown message type answers kUnsupported; fields are only ever appended, with a new version, and version N−1 is still read.
+// Messages are absolute and idempotent: "this state, these edits, be live", never "apply this"; saying one twice changes nothing. Each compute or answer
+// request names its state. Every message has a canonical encoding (storage/base/encoding.h) and is carried in a frame (frame.h) with store epoch and
+// generation. A worker that receives an unknown message type answers kUnsupported; fields are only ever appended, with a new version, and version N−1 is still
+// read.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +26,12 @@ inline constexpr std::uint16_t kProtocolVersion = 1;
 // First message of a worker.
 struct Hello {
   std::uint16_t protocol_version = kProtocolVersion;
-  std::string token;         // the secret of the coordinator's token file
-  WorkerId worker;           // stable over restarts of the process ("w0")
-  std::string group;         // worker group ("g0"); ranks of one group hold one model together
+  std::string token;  // the secret of the coordinator's token file
+  WorkerId worker;    // stable over restarts of the process ("w0")
+  std::string group;  // worker group ("g0"); ranks of one group hold one model together
   std::int32_t rank = 0;
   std::int32_t world_size = 1;
-  std::string device;        // "cpu", "cuda:0"
+  std::string device;  // "cpu", "cuda:0"
   std::int32_t threads = 1;
   std::uint64_t memory_bytes = 0;  // what it may use; 0: unknown
   std::uint64_t process_id = 0;
@@ -63,9 +64,9 @@ struct LoadBaseReply {
   double seconds = 0;
   std::string family;
   std::int32_t layers = 0;
-  std::int32_t intermediate = 0;                      // d_ff
-  std::int32_t context = 0;                           // tokens
-  std::map<std::int32_t, std::string> down_tensors;   // layer to the tensor that an edit of it changes
+  std::int32_t intermediate = 0;                     // d_ff
+  std::int32_t context = 0;                          // tokens
+  std::map<std::int32_t, std::string> down_tensors;  // layer to the tensor that an edit of it changes
 };
 
 // Have this state live. If `missing` comes back, send PutEdits and ask again.
@@ -100,7 +101,7 @@ struct ComputeStatisticsReply {
 };
 
 struct SolveFact {
-  std::string prompt;   // with "{}"
+  std::string prompt;  // with "{}"
   std::string subject;
   std::string target;
 };
@@ -109,9 +110,9 @@ struct SolveFact {
 struct Solve {
   BaseId base;
   StateId state;
-  std::string method;                                            // "memit"
-  std::vector<std::pair<std::string, std::string>> settings;     // MEMIT's names (worker/edit/settings.h), later ones win
-  std::vector<std::vector<std::string>> context_templates;       // groups; the first holds the bare "{}"
+  std::string method;                                         // "memit"
+  std::vector<std::pair<std::string, std::string>> settings;  // MEMIT's names (worker/edit/settings.h), later ones win
+  std::vector<std::vector<std::string>> context_templates;    // groups; the first holds the bare "{}"
   std::string statistics_file;
   std::vector<SolveFact> facts;
 };
@@ -179,8 +180,14 @@ struct DigestStateReply {
   std::map<std::string, Digest> roots;
 };
 
-using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState>;
-using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply, DigestStateReply>;
+// What decoding makes of a request that this build does not know, so that it can be answered with kUnsupported. Never sent.
+struct UnknownRequest {
+  std::uint16_t kind = 0;
+};
+
+using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, UnknownRequest>;
+using ReplyBody =
+    std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply, DigestStateReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

@@ -1,0 +1,34 @@
+// Envelopes in a stream of bytes, with the limits of a connection: what the TCP and the in-memory transports share.
+//
+// Thread-safety: none needed; owned by one connection.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/base/status.h"
+#include "worker/protocol/connection.h"
+
+namespace emend::worker::protocol {
+
+inline constexpr std::size_t kSendQueueBytesMax = std::size_t{64} << 20;
+
+class EnvelopeStream {
+ public:
+  // The wire bytes of `envelope`. kResourceExhausted ("frame_too_long"). Having sent Welcome lifts the limit on what the peer may send.
+  Result<std::string> Encode(const Envelope& envelope);
+  void Feed(std::string_view bytes) { reader_.Feed(bytes); }
+  // The next whole envelope, or nothing. Failures as FrameReader::Next, or kDataLoss from DecodeMessage: the connection has to be closed.
+  Result<std::optional<Envelope>> Next();
+  bool mid_frame() const { return reader_.mid_frame(); }
+  bool welcomed() const { return welcomed_; }
+
+ private:
+  void NoteWelcome(const Message& message);
+
+  FrameReader reader_{FrameLimits{.payload_bytes_max = kUnprovenPayloadBytesMax}};
+  bool welcomed_ = false;  // Welcome was sent or received
+};
+
+}  // namespace emend::worker::protocol

@@ -1,0 +1,69 @@
+// Numbers and fields of the reply bodies. Internal to this folder.
+#pragma once
+
+#include "worker/protocol/message_archive.h"
+#include "worker/protocol/messages.h"
+
+namespace emend::worker::protocol {
+
+template <>
+inline constexpr std::uint16_t kKind<LoadBaseReply> = 1;
+template <>
+inline constexpr std::uint16_t kKind<EnsureStateReply> = 2;
+template <>
+inline constexpr std::uint16_t kKind<PutEditsReply> = 3;
+template <>
+inline constexpr std::uint16_t kKind<ComputeStatisticsReply> = 4;
+template <>
+inline constexpr std::uint16_t kKind<SolveReply> = 5;
+template <>
+inline constexpr std::uint16_t kKind<EvaluateReply> = 6;
+template <>
+inline constexpr std::uint16_t kKind<GenerateReply> = 7;
+template <>
+inline constexpr std::uint16_t kKind<DigestStateReply> = 8;
+
+template <typename Archive>
+void Visit(Archive& archive, LoadBaseReply& m) {
+  archive(m.bytes_read, m.seconds, m.family, m.layers, m.intermediate, m.context, m.down_tensors);
+}
+template <typename Archive>
+void Visit(Archive& archive, EnsureStateReply& m) {
+  archive(m.missing);
+}
+template <typename Archive>
+void Visit(Archive&, PutEditsReply&) {}
+template <typename Archive>
+void Visit(Archive& archive, ComputeStatisticsReply& m) {
+  archive(m.layers, m.tokens, m.seconds);
+}
+template <typename Archive>
+void Visit(Archive& archive, SolvedEdit& m) {
+  archive(m.delta_payload, m.keys_payload, m.steps, m.loss);
+}
+template <typename Archive>
+void Visit(Archive& archive, LayerReport& m) {
+  archive(m.layer, m.tensor, m.update_norm, m.weight_norm);
+}
+template <typename Archive>
+void Visit(Archive& archive, SolveReply& m) {
+  archive(m.edits, m.layers, m.seconds);
+}
+template <typename Archive>
+void Visit(Archive& archive, EvaluateReply& m) {
+  archive(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax, m.seconds);
+}
+template <typename Archive>
+void Visit(Archive& archive, TokenProbability& m) {
+  archive(m.token, m.probability);
+}
+template <typename Archive>
+void Visit(Archive& archive, GenerateReply& m) {
+  archive(m.text, m.tokens, m.top);
+}
+template <typename Archive>
+void Visit(Archive& archive, DigestStateReply& m) {
+  archive(m.roots);
+}
+
+}  // namespace emend::worker::protocol

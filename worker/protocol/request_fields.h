@@ -1,0 +1,69 @@
+// Numbers and fields of the request bodies. Internal to this folder.
+#pragma once
+
+#include "worker/protocol/message_archive.h"
+#include "worker/protocol/messages.h"
+
+namespace emend::worker::protocol {
+
+template <>
+inline constexpr std::uint16_t kKind<LoadBase> = 1;
+template <>
+inline constexpr std::uint16_t kKind<EnsureState> = 2;
+template <>
+inline constexpr std::uint16_t kKind<PutEdits> = 3;
+template <>
+inline constexpr std::uint16_t kKind<ComputeStatistics> = 4;
+template <>
+inline constexpr std::uint16_t kKind<Solve> = 5;
+template <>
+inline constexpr std::uint16_t kKind<Evaluate> = 6;
+template <>
+inline constexpr std::uint16_t kKind<Generate> = 7;
+template <>
+inline constexpr std::uint16_t kKind<DigestState> = 8;
+
+template <typename Archive>
+void Visit(Archive& archive, LoadBase& m) {
+  archive(m.base, m.folder);
+}
+template <typename Archive>
+void Visit(Archive& archive, EnsureState& m) {
+  archive(m.base, m.state, m.edits);
+}
+template <typename Archive>
+void Visit(Archive& archive, PutEdits& m) {
+  archive(m.base, m.edits);
+}
+template <typename Archive>
+void Visit(Archive& archive, ComputeStatistics& m) {
+  archive(m.base, m.layers, m.lines, m.tokens_max, m.file);
+}
+template <typename Archive>
+void Visit(Archive& archive, SolveFact& m) {
+  archive(m.prompt, m.subject, m.target);
+}
+template <typename Archive>
+void Visit(Archive& archive, Solve& m) {
+  archive(m.base, m.state, m.method, m.settings, m.context_templates, m.statistics_file, m.facts);
+}
+template <typename Archive>
+void Visit(Archive& archive, EvaluateFact& m) {
+  archive(m.prompt, m.subject, m.target, m.old_target, m.paraphrases, m.neighbours);
+}
+template <typename Archive>
+void Visit(Archive& archive, Evaluate& m) {
+  archive(m.base, m.state, m.facts);
+}
+template <typename Archive>
+void Visit(Archive& archive, Generate& m) {
+  archive(m.base, m.state, m.prompt, m.tokens_max, m.top);
+}
+template <typename Archive>
+void Visit(Archive& archive, DigestState& m) {
+  archive(m.base, m.state);
+}
+template <typename Archive>
+void Visit(Archive&, UnknownRequest&) {}
+
+}  // namespace emend::worker::protocol
