@@ -2,10 +2,11 @@
 // repair: brings a store that RocksDB refuses, or that fsck faults, back to the newest state that is provably whole, and says what is lost.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "storage/base/file_system.h"
 #include "storage/history/repository.h"
 
 namespace emend::storage::history {
@@ -22,9 +23,12 @@ struct FsckReport {
   std::uint64_t payload_bytes = 0;
 };
 
-// Every checksum of the store, the audit chain against the anchor, and for each repo: refs and reflogs point to commits; commits hash to their ids and have their
-// parents; states, tries, edits and payloads are there, hash to their ids and decode; a commit's added and removed sets agree with its states; every state has a
-// manifest. Problems are collected, not thrown at the first. A failed Status means that checking itself could not go on.
-Result<FsckReport> Fsck(kv::KvStore& store, const records::Journal& journal);
+// Every checksum of the store, the audit chain against the anchor, and for each repo: refs and reflogs point to commits; commits hash to their ids and have
+// their parents; states, tries, edits and payloads are there, hash to their ids and decode; a commit's added and removed sets agree with its states; every
+// state has a manifest. Problems are collected, not thrown at the first. A failed Status means that checking itself could not go on. What nothing reaches
+// (payloads of an operation that is accepted and not finished, edits of an abandoned one) is no problem. `progress` is called after each commit, edit and repo,
+// from this thread.
+using FsckProgress = std::function<void(const FsckReport&)>;
+Result<FsckReport> Fsck(kv::KvStore& store, const records::Journal& journal, const FsckProgress& progress = {});
 
 }  // namespace emend::storage::history

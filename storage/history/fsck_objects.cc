@@ -1,0 +1,170 @@
+#include "storage/history/fsck_objects.h"
+
+#include <algorithm>
+
+#include "storage/delta/payload.h"
+#include "storage/objects/edit_set.h"
+
+namespace emend::storage::history {
+namespace {
+
+// The digest of what a payload says, whatever form it is stored in.
+template <typename Decoded>
+Status CheckDigest(const Result<Decoded>& decoded, const Digest& expected) {
+  EMEND_RETURN_IF_ERROR(decoded.status());
+  const Digest found = Sha256(delta::EncodePayload(*decoded));
+  if (found == expected) return OkStatus();
+  return DataLoss("its plaintext hashes to " + found.Hex() + ", the edit says " + expected.Hex());
+}
+
+}  // namespace
+
+Status FsckNotes::Take(const std::string& where, const Status& status) {
+  if (status.ok()) return status;
+  const bool is_fault = status.code() == StatusCode::kDataLoss || status.code() == StatusCode::kNotFound || status.code() == StatusCode::kUnsupported;
+  if (!is_fault) return status.WithContext("checking " + where);
+  Add(where, status.message());
+  return OkStatus();
+}
+
+ObjectsCheck::ObjectsCheck(const objects::ObjectStore& objects, const RepoRecord& record, FsckNotes& notes)
+    : objects_(objects), record_(record), notes_(notes) {
+  const Result<objects::Base> base = objects::DecodeBase(record.base_encoded);
+  if (!base.ok()) return;  // told where the repo's record is checked
+  for (const auto& [name, tensor] : base->tensors) tensors_.insert(name);
+}
+
+Status ObjectsCheck::CheckFrom(const CommitId& id, const std::string& from) {
+  std::vector<std::pair<CommitId, std::string>> todo = {{id, from}};
+  while (!todo.empty()) {
+    const auto [next, next_from] = todo.back();
+    todo.pop_back();
+    EMEND_RETURN_IF_ERROR(CheckCommit(next, next_from, todo));
+  }
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckCommit(const CommitId& id, const std::string& from, std::vector<std::pair<CommitId, std::string>>& todo) {
+  if (!commits_.insert(id).second) return OkStatus();
+  const std::string where = "repo " + record_.name.value() + ", commit " + id.Short();
+  const Result<objects::Commit> commit = objects_.ReadCommit(id);
+  if (!commit.ok()) return notes_.Take(where, commit.status().WithContext("reached from " + from));
+  ++notes_.report().commits;
+  if (commit->base != record_.base) notes_.Add(where, "found base " + commit->base.Hex() + ", the repo's is " + record_.base.Hex());
+  EMEND_RETURN_IF_ERROR(CheckState(where, commit->state, commit->base));
+  for (const EditId& edit : commit->added) EMEND_RETURN_IF_ERROR(CheckEdit(where, edit));
+  EMEND_RETURN_IF_ERROR(CheckSets(where, *commit));
+  for (const CommitId& parent : commit->parents) todo.emplace_back(parent, "commit " + id.Short());
+  notes_.Progress();
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckSets(const std::string& where, const objects::Commit& commit) {
+  const StateFacts after = states_[commit.state];
+  if (!after.is_whole) return OkStatus();
+  const objects::EditSets sets(objects_);
+  objects::EditSetDiff diff;
+  if (commit.parents.empty()) {
+    EMEND_ASSIGN_OR_RETURN(diff.added, sets.List(after.root));
+  } else {
+    const Result<objects::Commit> parent = objects_.ReadCommit(commit.parents.front());
+    if (!parent.ok()) return OkStatus();  // told when the parent itself is checked
+    EMEND_RETURN_IF_ERROR(CheckState("repo " + record_.name.value() + ", commit " + commit.parents.front().Short(), parent->state, parent->base));
+    const StateFacts before = states_[parent->state];
+    if (!before.is_whole) return OkStatus();
+    EMEND_ASSIGN_OR_RETURN(diff, sets.Diff(before.root, after.root));
+  }
+  if (diff.added == commit.added && diff.removed == commit.removed) return OkStatus();
+  notes_.Add(where, "it says " + std::to_string(commit.added.size()) + " edits added and " + std::to_string(commit.removed.size()) +
+                        " removed, but against its first parent its state has " + std::to_string(diff.added.size()) + " and " +
+                        std::to_string(diff.removed.size()) + ", or other ones");
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckState(const std::string& where, const StateId& id, const BaseId& base) {
+  const auto [facts, is_new] = states_.try_emplace(id);
+  if (!is_new) return OkStatus();
+  const std::string here = where + ", state " + id.Short();
+  const Result<objects::State> state = objects_.ReadState(id);
+  EMEND_RETURN_IF_ERROR(notes_.Take(here, state.status()));
+  EMEND_RETURN_IF_ERROR(CheckManifest(here, id));
+  if (!state.ok()) return OkStatus();
+  if (state->base != base) notes_.Add(here, "found base " + state->base.Hex() + ", the commit's is " + base.Hex());
+  NodeCount count;
+  EMEND_RETURN_IF_ERROR(CheckTrie(here, state->trie_root, "", count));
+  facts->second = {state->trie_root, count.has_value()};
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckManifest(const std::string& where, const StateId& id) {
+  const Result<objects::Manifest> manifest = objects_.ReadManifest(id);
+  if (!manifest.ok()) return notes_.Take(where + ", manifest", manifest.status());
+  for (const auto& [tensor, root] : manifest->roots) {
+    if (!tensors_.contains(tensor)) notes_.Add(where + ", manifest", "it names tensor " + tensor + ", which the base does not have");
+  }
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckTrie(const std::string& where, const ObjectId& id, const std::string& prefix, NodeCount& count) {
+  const auto [known, is_new] = nodes_.try_emplace({id, prefix});
+  if (is_new) {
+    const std::string here = where + ", trie node " + id.Short();
+    const Result<std::string> stored = objects_.ReadObject(id);
+    const Result<objects::TrieNode> node = stored.ok() ? objects::DecodeNode(*stored) : Result<objects::TrieNode>(stored.status());
+    EMEND_RETURN_IF_ERROR(notes_.Take(here, node.status()));
+    if (node.ok()) EMEND_RETURN_IF_ERROR(CheckNode(here, *node, prefix, known->second));
+  }
+  count = known->second;
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckNode(const std::string& where, const objects::TrieNode& node, const std::string& prefix, NodeCount& count) {
+  const bool is_misplaced = std::any_of(node.ids.begin(), node.ids.end(), [&](const EditId& id) { return !id.Hex().starts_with(prefix); });
+  const bool is_hollow = node.count == 0 && !prefix.empty();
+  const bool is_too_deep = node.is_branch() && prefix.size() >= objects::kNibbleCount;
+  if (is_misplaced || is_hollow || is_too_deep) {
+    notes_.Add(where, "it is not the node of a set of edits below the nibbles \"" + prefix + "\"");
+    return OkStatus();
+  }
+  for (const EditId& id : node.ids) EMEND_RETURN_IF_ERROR(CheckEdit(where, id));
+  std::uint64_t sum = node.ids.size();
+  bool is_whole = true;
+  for (const auto& [nibble, child] : node.children) {
+    NodeCount below;
+    EMEND_RETURN_IF_ERROR(CheckTrie(where, child, prefix + "0123456789abcdef"[nibble], below));
+    is_whole = is_whole && below.has_value();
+    sum += below.value_or(0);
+  }
+  if (!is_whole) return OkStatus();
+  if (sum == node.count) {
+    count = sum;
+  } else {
+    notes_.Add(where, "it counts " + std::to_string(node.count) + " edits, found " + std::to_string(sum));
+  }
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckEdit(const std::string& where, const EditId& id) {
+  if (!edits_.insert(id).second) return OkStatus();
+  const std::string here = where + ", edit " + id.Short();
+  const Result<objects::Edit> edit = objects_.ReadEdit(id);
+  if (!edit.ok()) return notes_.Take(here, edit.status());
+  ++notes_.report().edits;
+  EMEND_RETURN_IF_ERROR(CheckPayloads(here, *edit));
+  notes_.Progress();
+  return OkStatus();
+}
+
+Status ObjectsCheck::CheckPayloads(const std::string& where, const objects::Edit& edit) {
+  const auto check = [&](const std::string& here, const ObjectId& id, const auto& check_digest) -> Status {
+    const Result<std::string> stored = objects_.ReadPayload(id);
+    if (!stored.ok()) return notes_.Take(here, stored.status());
+    if (payloads_.insert(id).second) notes_.report().payload_bytes += stored->size();
+    return notes_.Take(here, check_digest(*stored).WithContext("payload " + id.Hex()));
+  };
+  EMEND_RETURN_IF_ERROR(
+      check(where + ", payload", edit.delta_object, [&](const std::string& stored) { return CheckDigest(delta::DecodeEditDelta(stored), edit.delta_digest); }));
+  return check(where + ", keys", edit.keys_object, [&](const std::string& stored) { return CheckDigest(delta::DecodeEditKeys(stored), edit.keys_digest); });
+}
+
+}  // namespace emend::storage::history
