@@ -1,0 +1,137 @@
+// Writing: new files round-trip, and exports are the imported bytes but for the replaced tensors.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/storage/checkpoint/checkpoint_fixture.h"
+
+namespace emend::storage::checkpoint {
+namespace {
+
+class Export : public FolderTest {
+ protected:
+  // A header that no writer of ours would make: other order, other spacing, odd length, no padding.
+  static Bytes ForeignFile() {
+    return FileOf(
+        R"({ "w2":{"shape":[2,2],"data_offsets":[4,12],"dtype":"F16"} ,"__metadata__":{"format":"pt"},"w1":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}  )",
+        12);
+  }
+
+  void WriteCheckpoint() {
+    Write("model.safetensors", ForeignFile());
+    Write("config.json", std::string("{\"a\":1}\n"));
+    Write("empty.txt", std::string());
+    std::filesystem::create_directory(Path("subfolder"));
+    std::filesystem::create_symlink(Path("config.json"), Path("linked.json"));
+  }
+
+  std::unique_ptr<Checkpoint> Open() { return std::move(Checkpoint::Open(folder_)).value(); }
+  std::string Out() const { return folder_ + ".out"; }
+  ~Export() override { std::filesystem::remove_all(Out()); }
+};
+
+TEST_F(Export, WithoutReplacementsIsByteIdentical) {
+  WriteCheckpoint();
+  ASSERT_EQ(ExportCheckpoint(*Open(), {}, Out()), OkStatus());
+  EXPECT_EQ(Contents(Out()), Contents(folder_));
+  EXPECT_EQ(Contents(Out()).size(), 4U);
+}
+
+TEST_F(Export, ReplacesTheBytesOfTheNamedTensorsAlone) {
+  WriteCheckpoint();
+  const std::vector<Replacement> replacements = {{"w2", {90, 91, 92, 93, 94, 95, 96, 97}}};
+  ASSERT_EQ(ExportCheckpoint(*Open(), replacements, Out()), OkStatus());
+  auto expected = Contents(folder_);
+  std::string& file = expected["model.safetensors"];
+  for (std::size_t i = 0; i < 8; ++i) file[file.size() - 8 + i] = static_cast<char>(90 + i);
+  EXPECT_EQ(Contents(Out()), expected);
+  EXPECT_EQ(std::move(Checkpoint::Open(Out())).value()->Find("w2")->bytes[0], 90);
+}
+
+TEST_F(Export, ReplacingWithTheOldBytesIsByteIdentical) {
+  WriteCheckpoint();
+  const auto checkpoint = Open();
+  std::vector<Replacement> replacements;
+  for (const auto& [name, view] : checkpoint->tensors()) replacements.push_back({name, {view.bytes.begin(), view.bytes.end()}});
+  std::reverse(replacements.begin(), replacements.end());
+  ASSERT_EQ(ExportCheckpoint(*checkpoint, replacements, Out()), OkStatus());
+  EXPECT_EQ(Contents(Out()), Contents(folder_));
+}
+
+TEST_F(Export, KeepsShardsAndTheirIndex) {
+  ASSERT_EQ(WriteSafetensors(Path("one.safetensors"), std::vector<NewTensor>{{"a", delta::DType::kU8, {2}, {1, 2}}}, {}), OkStatus());
+  ASSERT_EQ(WriteSafetensors(Path("two.safetensors"), std::vector<NewTensor>{{"b", delta::DType::kU8, {2}, {3, 4}}}, {}), OkStatus());
+  Write("model.safetensors.index.json", std::string(R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})"));
+  const std::vector<Replacement> replacements = {{"b", {7, 8}}};
+  ASSERT_EQ(ExportCheckpoint(*Open(), replacements, Out()), OkStatus());
+  EXPECT_EQ(Contents(Out()).at("one.safetensors"), Contents(folder_).at("one.safetensors"));
+  const auto exported = std::move(Checkpoint::Open(Out())).value();
+  EXPECT_EQ(exported->Find("b")->bytes[1], 8);
+  EXPECT_EQ(exported->Find("a")->bytes[1], 2);
+}
+
+TEST_F(Export, RefusesWrongReplacements) {
+  WriteCheckpoint();
+  const auto checkpoint = Open();
+  const std::vector<Replacement> unknown = {{"w3", {1}}};
+  EXPECT_EQ(ExportCheckpoint(*checkpoint, unknown, Out()).code(), StatusCode::kInvalidArgument);
+  const std::vector<Replacement> short_one = {{"w1", {1, 2, 3}}};
+  EXPECT_EQ(ExportCheckpoint(*checkpoint, short_one, Out()).code(), StatusCode::kInvalidArgument);
+  const std::vector<Replacement> twice = {{"w1", {1, 2, 3, 4}}, {"w1", {1, 2, 3, 4}}};
+  EXPECT_EQ(ExportCheckpoint(*checkpoint, twice, Out()).code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(Out()));
+}
+
+TEST_F(Export, TakesAnEmptyFolderAndRefusesAFullOne) {
+  WriteCheckpoint();
+  std::filesystem::create_directory(Out());
+  ASSERT_EQ(ExportCheckpoint(*Open(), {}, Out()), OkStatus());
+  const Status again = ExportCheckpoint(*Open(), {}, Out());
+  EXPECT_EQ(again.code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(again.slug(), "folder_not_empty");
+}
+
+TEST_F(Export, ReportsAFolderThatCannotBeMade) {
+  WriteCheckpoint();
+  EXPECT_EQ(ExportCheckpoint(*Open(), {}, Path("config.json") + "/out").code(), StatusCode::kUnavailable);
+}
+
+TEST_F(Export, NewFilesRoundTrip) {
+  const std::vector<NewTensor> tensors = {{"b \"quoted\" \xc3\xa9", delta::DType::kF32, {1, 2}, {1, 2, 3, 4, 5, 6, 7, 8}},
+                                          {"a", delta::DType::kBF16, {}, {9, 8}},
+                                          {"c", delta::DType::kI64, {0}, {}}};
+  ASSERT_EQ(WriteSafetensors(Path("model.safetensors"), tensors, {{"format", "pt"}, {"note", "x"}}), OkStatus());
+  const auto checkpoint = Open();
+  ASSERT_EQ(checkpoint->tensors().size(), 3U);
+  for (const NewTensor& tensor : tensors) {
+    const TensorView view = checkpoint->Find(tensor.name).value();
+    EXPECT_EQ(view.dtype, tensor.dtype);
+    EXPECT_EQ(view.shape, tensor.shape);
+    EXPECT_EQ(Bytes(view.bytes.begin(), view.bytes.end()), tensor.bytes);
+  }
+  EXPECT_EQ(checkpoint->Find("a")->file_offset % 8, 0U);
+}
+
+TEST_F(Export, NewFilesAreTheSameBytesWhateverTheOrderGiven) {
+  std::vector<NewTensor> tensors = {{"b", delta::DType::kU8, {1}, {1}}, {"a", delta::DType::kU8, {1}, {2}}};
+  ASSERT_EQ(WriteSafetensors(Path("x"), tensors, {}), OkStatus());
+  std::reverse(tensors.begin(), tensors.end());
+  ASSERT_EQ(WriteSafetensors(Path("y"), tensors, {}), OkStatus());
+  EXPECT_EQ(Read(Path("x")), Read(Path("y")));
+}
+
+TEST_F(Export, RefusesToWriteWhatItWouldNotRead) {
+  using delta::DType;
+  const auto write = [&](std::vector<NewTensor> tensors) { return WriteSafetensors(Path("x"), tensors, {}).code(); };
+  EXPECT_EQ(write({{"__metadata__", DType::kU8, {1}, {1}}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(write({{"a", DType::kU8, {1}, {1}}, {"a", DType::kU8, {1}, {1}}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(write({{"a", DType::kF32, {1}, {1}}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(write({{"a", DType::kF32, {std::uint64_t{1} << 62, 8}, {}}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(write({{"\xff", DType::kU8, {1}, {1}}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(WriteSafetensors(Path("x"), {}, {{"a", "\xff"}}).code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(Path("x")));
+  EXPECT_EQ(WriteSafetensors(Path("nowhere/x"), {}, {}).code(), StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace emend::storage::checkpoint
