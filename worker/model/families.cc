@@ -1,0 +1,52 @@
+#include "worker/model/families.h"
+
+#include <c10/util/Exception.h>
+
+#include <array>
+#include <new>
+
+#include "storage/base/file_system.h"
+
+namespace emend::worker::model {
+namespace {
+
+constexpr std::array kFamilies = {
+    Family{"gpt2", LoadGpt2},
+    Family{"llama", LoadLlama},
+};
+
+Result<std::unique_ptr<Transformer>> LoadChecked(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator) {
+  const std::string path = checkpoint.folder() + "/config.json";
+  EMEND_ASSIGN_OR_RETURN(const std::string text, PosixFileSystem().Read(path));
+  EMEND_ASSIGN_OR_RETURN(ConfigJson json, ConfigJson::Parse(text, path));
+  EMEND_ASSIGN_OR_RETURN(const std::string model_type, json.Text("model_type", {}));
+  EMEND_ASSIGN_OR_RETURN(const Family family, FindFamily(model_type));
+  if (communicator.size() != 1) {
+    return Unsupported("loading " + checkpoint.folder() + " over " + std::to_string(communicator.size()) +
+                       " ranks: weights are not cut over ranks yet, expected one");
+  }
+  return family.load(json, checkpoint, communicator);
+}
+
+}  // namespace
+
+Result<Family> FindFamily(std::string_view model_type) {
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (family.model_type == model_type) return family;
+    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
+  }
+  return Status(StatusCode::kUnsupported, "unknown_family", "unknown model family \"" + std::string(model_type) + "\", expected one of " + known);
+}
+
+Result<std::unique_ptr<Transformer>> Transformer::Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator) {
+  try {
+    return LoadChecked(checkpoint, communicator);
+  } catch (const c10::Error& error) {
+    return Internal("loading " + checkpoint.folder() + ": " + error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("loading " + checkpoint.folder() + ": out of memory");
+  }
+}
+
+}  // namespace emend::worker::model

@@ -1,0 +1,82 @@
+#include "worker/model/weight_reader.h"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+
+namespace emend::worker::model {
+namespace {
+
+using storage::checkpoint::TensorView;
+using storage::delta::DType;
+
+template <typename T>
+std::string ShapeText(const std::vector<T>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+bool SameShape(const std::vector<std::uint64_t>& found, const std::vector<std::int64_t>& expected) {
+  if (found.size() != expected.size()) return false;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i] != static_cast<std::uint64_t>(expected[i])) return false;
+  }
+  return true;
+}
+
+Result<at::ScalarType> ScalarTypeOf(const TensorView& view) {
+  switch (view.dtype) {
+    case DType::kF32: return at::kFloat;
+    case DType::kBF16: return at::kBFloat16;
+    case DType::kF16: return at::kHalf;
+    default:
+      return Status(StatusCode::kUnsupported, "unsupported_dtype",
+                    "loading tensor " + view.name + " of " + view.file + ": found dtype " + std::string(DTypeName(view.dtype)) + ", expected F32, BF16 or F16");
+  }
+}
+
+}  // namespace
+
+bool WeightReader::Has(std::string_view name) const { return checkpoint_.tensors().contains(std::string(name)); }
+
+Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector<std::int64_t>& shape) {
+  const auto found = checkpoint_.tensors().find(name);
+  if (found == checkpoint_.tensors().end()) {
+    return Status(StatusCode::kInvalidArgument, "missing_tensor",
+                  "loading " + checkpoint_.folder() + ": no tensor " + name + ", expected one of shape " + ShapeText(shape));
+  }
+  const TensorView& view = found->second;
+  if (!SameShape(view.shape, shape)) {
+    return Status(
+        StatusCode::kInvalidArgument, "misshapen_tensor",
+        "loading " + checkpoint_.folder() + ": tensor " + name + " has shape " + ShapeText(view.shape) + ", and config.json asks for " + ShapeText(shape));
+  }
+  EMEND_ASSIGN_OR_RETURN(const at::ScalarType type, ScalarTypeOf(view));
+  taken_.insert(name);
+  // Through memory of its own: the mapping gives no promise about alignment.
+  at::Tensor stored = at::empty(shape, type);
+  EMEND_CHECK(stored.nbytes() == view.bytes.size(), "an open checkpoint holds a tensor whose bytes do not fill its shape: " + name);
+  std::memcpy(stored.data_ptr(), view.bytes.data(), view.bytes.size());
+  return stored.to(at::kFloat);
+}
+
+Result<at::Tensor> WeightReader::TakeHead(const std::string& name, const at::Tensor& embedding, bool tied) {
+  if (tied && !Has(name)) return embedding;
+  EMEND_ASSIGN_OR_RETURN(at::Tensor head, Take(name, embedding.sizes().vec()));
+  if (!tied) return head;
+  if (at::equal(head, embedding)) return embedding;
+  return Status(StatusCode::kInvalidArgument, "untied_head",
+                "loading " + checkpoint_.folder() + ": config.json ties the head to the embedding, and tensor " + name + " differs from it");
+}
+
+Status WeightReader::RefuseUntaken(const std::function<bool(std::string_view)>& harmless) const {
+  std::string surplus;
+  for (const auto& [name, view] : checkpoint_.tensors()) {
+    if (!taken_.contains(name) && !harmless(name)) surplus += (surplus.empty() ? "" : ", ") + name;
+  }
+  if (surplus.empty()) return OkStatus();
+  return {StatusCode::kInvalidArgument, "surplus_tensor", "loading " + checkpoint_.folder() + ": tensors that config.json does not account for: " + surplus};
+}
+
+}  // namespace emend::worker::model
