@@ -53,7 +53,7 @@ class JsonReader {
   bool Texts(const char* name, std::vector<std::string>& out);
   bool BulkTexts(const char* name, std::vector<std::string>& out);  // up to a million lines
   bool Layers(const char* name, std::vector<std::int32_t>& out);
-  bool TextMap(const char* name, std::vector<std::pair<std::string, std::string>>& out);   // numbers become their shortest text
+  bool TextMap(const char* name, std::vector<std::pair<std::string, std::string>>& out);  // numbers become their shortest text
   bool TextGroups(const char* name, std::vector<std::vector<std::string>>& out);
   // Calls `read` for each object of a list.
   bool List(const char* name, std::size_t count_max, const std::function<void(JsonReader)>& read);

@@ -134,9 +134,10 @@ OperationRequest ReadAs(JsonReader& reader) {
 
 const std::map<std::string_view, Kind>& Kinds() {
   static const std::map<std::string_view, Kind> kKinds = {
-      {"import", {"admin", ReadAs<ReadImport>}},        {"statistics", {"merge", ReadAs<ReadStatistics>}}, {"commit", {"merge", ReadAs<ReadCommit>}},
-      {"revert", {"merge", ReadAs<ReadRevert>}},        {"evaluation", {"ask", ReadAs<ReadEvaluation>}},   {"verify", {"read", ReadAs<ReadVerify>}},
-      {"export", {"read", ReadAs<ReadExport>}},         {"fsck", {"admin", ReadAs<ReadFsck>}},
+      {"import", {"admin", ReadAs<ReadImport>}},       {"statistics", {"merge", ReadAs<ReadStatistics>}},
+      {"commit", {"merge", ReadAs<ReadCommit>}},       {"revert", {"merge", ReadAs<ReadRevert>}},
+      {"evaluation", {"ask", ReadAs<ReadEvaluation>}}, {"verify", {"read", ReadAs<ReadVerify>}},
+      {"export", {"read", ReadAs<ReadExport>}},        {"fsck", {"admin", ReadAs<ReadFsck>}},
   };
   return kKinds;
 }

@@ -1,8 +1,7 @@
 // What can be submitted: the bodies of operations, as typed values, read strictly from JSON and written back canonically.
 //
-// The same JSON is the REST body, what is stored with the accepted operation, and what is run again after a restart. Unknown fields, wrong types and out-of-range
-// values are kInvalidArgument with a JSON pointer: `at /facts/3/prompt: found no "{}", expected exactly one`.
-// Pure functions.
+// The same JSON is the REST body, what is stored with the accepted operation, and what is run again after a restart. Unknown fields, wrong types and
+// out-of-range values are kInvalidArgument with a JSON pointer: `at /facts/3/prompt: found no "{}", expected exactly one`. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +19,14 @@ inline constexpr std::size_t kFactsMax = 10'000;      // of one submission
 inline constexpr std::size_t kTextBytesMax = 65'536;  // of any one text field
 
 struct ImportRequest {
-  std::string model;    // folder on the coordinator's machine, below a model root
+  std::string model;  // folder on the coordinator's machine, below a model root
   std::string message;
 };
 
 struct StatisticsRequest {
-  std::vector<std::string> lines;      // each tokenised alone; empty: the model samples its own
-  std::uint64_t tokens_max = 0;        // 0: all lines
-  std::vector<std::int32_t> layers;    // empty: the layers that commits edit by default
+  std::vector<std::string> lines;    // each tokenised alone; empty: the model samples its own
+  std::uint64_t tokens_max = 0;      // 0: all lines
+  std::vector<std::int32_t> layers;  // empty: the layers that commits edit by default
 };
 
 struct CommitRequest {
@@ -37,9 +36,9 @@ struct CommitRequest {
   std::string method = "memit";
   std::vector<std::pair<std::string, std::string>> settings;  // MEMIT's names
   std::vector<std::vector<std::string>> context_templates;    // empty: sampled from the model by `seed`
-  bool force = false;       // commit facts again that are already held with the same target
-  bool stack = false;       // keep the edits that hold the same slots
-  bool evaluate = true;     // on the parent and on the result
+  bool force = false;                                         // commit facts again that are already held with the same target
+  bool stack = false;                                         // keep the edits that hold the same slots
+  bool evaluate = true;                                       // on the parent and on the result
 };
 
 struct RevertRequest {
@@ -65,7 +64,8 @@ struct ExportRequest {
 
 struct FsckRequest {};
 
-using OperationRequest = std::variant<ImportRequest, StatisticsRequest, CommitRequest, RevertRequest, EvaluationRequest, VerifyRequest, ExportRequest, FsckRequest>;
+using OperationRequest =
+    std::variant<ImportRequest, StatisticsRequest, CommitRequest, RevertRequest, EvaluationRequest, VerifyRequest, ExportRequest, FsckRequest>;
 
 // `kind` as in Submission. kInvalidArgument; kUnsupported ("unknown_operation") for another kind.
 Result<OperationRequest> ParseRequest(std::string_view kind, std::string_view json);

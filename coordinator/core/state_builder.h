@@ -25,7 +25,7 @@ Result<std::vector<storage::delta::EditDelta>> LoadDeltas(const storage::objects
 
 // Served bytes and root of each tensor that a delta touches. Empty for no deltas: the base serves as it is.
 Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(const storage::checkpoint::Checkpoint& base,
-                                                                           std::span<const storage::delta::EditDelta> deltas);
+                                                                            std::span<const storage::delta::EditDelta> deltas);
 
 // The state's manifest from rebuilt tensors.
 storage::objects::Manifest ManifestOf(const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors);

@@ -25,8 +25,9 @@ Result<std::string> StoreLayout::Admit(const std::string& path) const {
     if (LiesBelow(resolved, std::filesystem::weakly_canonical(root, error))) return resolved.string();
     roots += (roots.empty() ? "" : ", ") + root;
   }
-  return Status(StatusCode::kPermissionDenied, "outside_model_roots",
-                "the path \"" + resolved.string() + "\" was named: it lies below none of the model roots (" + roots + "); start emendd with --model-root to allow it");
+  return Status(
+      StatusCode::kPermissionDenied, "outside_model_roots",
+      "the path \"" + resolved.string() + "\" was named: it lies below none of the model roots (" + roots + "); start emendd with --model-root to allow it");
 }
 
 }  // namespace emend::coordinator::core

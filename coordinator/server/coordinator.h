@@ -18,9 +18,9 @@ struct Environment {
 };
 
 struct CoordinatorOptions {
-  std::string folder;                             // of the store: models/, statistics/, anchor, tokens lie beside the database in it
-  std::string worker_address = "127.0.0.1:0";     // where workers dial in
-  std::vector<std::string> model_roots;           // imports and exports must lie below one of these
+  std::string folder;                          // of the store: models/, statistics/, anchor, tokens lie beside the database in it
+  std::string worker_address = "127.0.0.1:0";  // where workers dial in
+  std::vector<std::string> model_roots;        // imports and exports must lie below one of these
   std::chrono::milliseconds heartbeat{500};
 };
 

@@ -86,9 +86,9 @@ struct FactChange {
 struct TensorChange {
   std::string tensor;
   std::uint64_t elements = 0;
-  std::uint64_t changed = 0;       // served elements that differ
-  double difference_norm = 0;      // Frobenius norm of the difference of the served weights
-  double weight_norm = 0;          // of the older side
+  std::uint64_t changed = 0;   // served elements that differ
+  double difference_norm = 0;  // Frobenius norm of the difference of the served weights
+  double weight_norm = 0;      // of the older side
 };
 struct DiffReport {
   storage::history::NumberedCommit from;
@@ -111,9 +111,9 @@ struct RefMove {
   RepoName repo;
   storage::history::RefKind kind = storage::history::RefKind::kBranch;
   std::string name;
-  CommitId expected;      // the head the caller has seen; zero: create
-  std::string revision;   // where to; empty: delete
-  std::string reason;     // "reset: moving to ..."
+  CommitId expected;     // the head the caller has seen; zero: create
+  std::string revision;  // where to; empty: delete
+  std::string reason;    // "reset: moving to ..."
 };
 
 struct StatisticsInfo {
@@ -130,8 +130,8 @@ class Service {
   // kUnauthenticated if no token has this secret.
   virtual Awaitable<Result<Caller>> Authenticate(std::string secret) = 0;
 
-  // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024 wait; kInvalidArgument ("idempotency_mismatch") when the key was used with
-  // another fingerprint. The same key with the same fingerprint returns the operation that it began.
+  // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024 wait; kInvalidArgument ("idempotency_mismatch") when the key
+  // was used with another fingerprint. The same key with the same fingerprint returns the operation that it began.
   virtual Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) = 0;
   virtual Awaitable<Result<OperationView>> ReadOperation(OperationId id) = 0;
   virtual Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(std::size_t count_max) = 0;

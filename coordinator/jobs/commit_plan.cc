@@ -1,0 +1,89 @@
+#include "coordinator/jobs/commit_plan.h"
+
+#include <algorithm>
+#include <map>
+
+namespace emend::coordinator::jobs {
+namespace {
+
+using storage::objects::Edit;
+using storage::objects::Fact;
+using storage::objects::Slot;
+
+struct Holder {
+  EditId edit;
+  std::string target;
+  std::size_t facts = 0;  // of that edit
+};
+
+Result<std::multimap<Slot, Holder>> ReadHeldSlots(const storage::history::Repository& repository, const StateId& state) {
+  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
+  std::multimap<Slot, Holder> held;
+  for (const EditId& id : edits) {
+    EMEND_ASSIGN_OR_RETURN(const Edit edit, repository.objects().ReadEdit(id));
+    for (const Fact& fact : edit.facts) held.emplace(SlotOf(fact), Holder{id, fact.target, edit.facts.size()});
+  }
+  return held;
+}
+
+std::string Describe(const Fact& fact) { return "\"" + fact.prompt + "\" about \"" + fact.subject + "\""; }
+
+// The request's facts without repetitions.
+Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
+  std::map<Slot, std::size_t> seen;
+  std::vector<Fact> distinct;
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    const auto [found, is_new] = seen.emplace(SlotOf(facts[i]), i);
+    if (is_new) {
+      distinct.push_back(facts[i]);
+    } else if (facts[found->second].target != facts[i].target) {
+      return Status(StatusCode::kConflict, "slot_conflict",
+                    "the facts " + std::to_string(found->second) + " and " + std::to_string(i) + " are both " + Describe(facts[i]) + ", with the targets \"" +
+                        facts[found->second].target + "\" and \"" + facts[i].target + "\": leave one of them out");
+    }
+  }
+  return distinct;
+}
+
+// Sorts one fact into the plan by who holds its slot.
+Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held, const core::CommitRequest& request, CommitPlan& plan) {
+  const auto [begin, end] = held.equal_range(SlotOf(fact));
+  const bool is_held = std::any_of(begin, end, [&](const auto& entry) { return entry.second.target == fact.target; });
+  if (is_held && !request.force) {
+    ++plan.skipped;
+    return OkStatus();
+  }
+  plan.facts.push_back(fact);
+  if (request.stack) return OkStatus();
+  for (auto it = begin; it != end; ++it) {
+    if (it->second.facts > 1) {
+      return Status(StatusCode::kFailedPrecondition, "edit_not_separable",
+                    "the slot of " + Describe(fact) + " is held by edit " + it->second.edit.Short() + ", which carries " + std::to_string(it->second.facts) +
+                        " facts: revert that edit, or commit with --stack");
+    }
+    plan.superseded.push_back(it->second.edit);
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<CommitPlan> PlanCommit(const storage::history::Repository& repository, const core::CommitRequest& request, storage::kv::WriteBatch& staging) {
+  CommitPlan plan;
+  EMEND_ASSIGN_OR_RETURN(const storage::history::Ref branch, repository.ReadRef(storage::history::RefKind::kBranch, request.branch));
+  plan.head = branch.commit;
+  EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(plan.head));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Fact> distinct, Distinct(request.facts));
+  EMEND_ASSIGN_OR_RETURN(const auto held, ReadHeldSlots(repository, plan.parent.state));
+  for (const Fact& fact : distinct) EMEND_RETURN_IF_ERROR(PlanFact(fact, held, request, plan));
+  std::ranges::sort(plan.superseded);
+  const auto repeated = std::ranges::unique(plan.superseded);
+  plan.superseded.erase(repeated.begin(), repeated.end());
+  plan.solve_state = plan.parent.state;
+  if (!plan.superseded.empty()) {
+    EMEND_ASSIGN_OR_RETURN(plan.solve_state, repository.DeriveState(staging, plan.parent.state, {}, plan.superseded));
+  }
+  return plan;
+}
+
+}  // namespace emend::coordinator::jobs

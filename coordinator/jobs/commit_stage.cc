@@ -1,0 +1,88 @@
+#include "coordinator/jobs/commit_stage.h"
+
+#include <algorithm>
+
+#include "coordinator/core/model_import.h"
+#include "coordinator/core/state_builder.h"
+#include "storage/base/failpoint.h"
+
+namespace emend::coordinator::jobs {
+namespace {
+
+using storage::kv::Durability;
+using storage::kv::WriteBatch;
+using storage::objects::Edit;
+
+constexpr std::size_t kSaltBytes = 16;
+
+Result<EditId> StageEdit(JobContext& context, const storage::objects::ObjectStore& objects, WriteBatch& batch, const Edit& unsalted,
+                         const worker::protocol::SolvedEdit& solved) {
+  // Reading back what a worker sent, before it is kept: a payload that does not decode must never become part of history.
+  EMEND_RETURN_IF_ERROR(storage::delta::DecodeEditDelta(solved.delta_payload).status());
+  EMEND_RETURN_IF_ERROR(storage::delta::DecodeEditKeys(solved.keys_payload).status());
+  Edit edit = unsalted;
+  edit.salt = context.runtime.random().Bytes(kSaltBytes);
+  edit.delta_digest = Sha256(solved.delta_payload);
+  edit.keys_digest = Sha256(solved.keys_payload);
+  EMEND_ASSIGN_OR_RETURN(edit.delta_object, objects.PutPayload(batch, solved.delta_payload));
+  EMEND_ASSIGN_OR_RETURN(edit.keys_object, objects.PutPayload(batch, solved.keys_payload));
+  return objects.PutEdit(batch, edit);
+}
+
+Result<std::vector<EditId>> StageEdits(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+                                       const worker::protocol::SolveReply& solved) {
+  if (solved.edits.size() != plan.facts.size()) {
+    return Internal("a worker solved " + std::to_string(plan.facts.size()) + " facts and sent " + std::to_string(solved.edits.size()) + " edits");
+  }
+  std::vector<EditId> added;
+  WriteBatch batch;
+  for (std::size_t i = 0; i < plan.facts.size(); ++i) {
+    const Edit edit{.salt = {},
+                    .facts = {plan.facts[i]},
+                    .solved_on = plan.solve_state,
+                    .method = "memit",
+                    .delta_digest = {},
+                    .keys_digest = {},
+                    .delta_object = {},
+                    .keys_object = {}};
+    EMEND_ASSIGN_OR_RETURN(const EditId id, StageEdit(context, repository.objects(), batch, edit, solved.edits[i]));
+    added.push_back(id);
+  }
+  EMEND_RETURN_IF_ERROR(context.store.Write(batch, Durability::kUnsynced));
+  EMEND_FAILPOINT("commit.payloads_staged");
+  std::ranges::sort(added);
+  return added;
+}
+
+Result<storage::objects::Manifest> BuildManifest(JobContext& context, const storage::history::Repository& repository, const StateId& state) {
+  if (auto known = repository.objects().ReadManifest(state); known.ok()) return known;
+  EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(context.layout, repository.record().base));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
+  EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(repository.objects(), edits));
+  EMEND_ASSIGN_OR_RETURN(const auto tensors, core::RebuildTensors(*base, deltas));
+  return core::ManifestOf(state, tensors);
+}
+
+}  // namespace
+
+Result<StagedState> StageState(JobContext& context, const storage::history::Repository& repository, const StateId& parent, const std::vector<EditId>& added,
+                               const std::vector<EditId>& removed) {
+  StagedState staged{.state = {}, .added = added, .manifest = {}};
+  WriteBatch batch;
+  EMEND_ASSIGN_OR_RETURN(staged.state, repository.DeriveState(batch, parent, added, removed));
+  EMEND_RETURN_IF_ERROR(context.store.Write(batch, Durability::kUnsynced));
+  EMEND_ASSIGN_OR_RETURN(staged.manifest, BuildManifest(context, repository, staged.state));
+  WriteBatch manifest;
+  repository.objects().PutManifest(manifest, staged.manifest);
+  EMEND_RETURN_IF_ERROR(context.store.Write(manifest, Durability::kUnsynced));
+  EMEND_FAILPOINT("commit.state_staged");
+  return staged;
+}
+
+Result<StagedState> StageSolved(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+                                const worker::protocol::SolveReply& solved) {
+  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> added, StageEdits(context, repository, plan, solved));
+  return StageState(context, repository, plan.parent.state, added, plan.superseded);
+}
+
+}  // namespace emend::coordinator::jobs

@@ -1,0 +1,31 @@
+// Staging a solved batch: payloads, edits, the new state and its manifest, written unsynced before the commit that will point to them.
+//
+// Nothing refers to staged records until a commit does, and that commit's synced batch makes them durable with it. Blocks; runs on the pool.
+#pragma once
+
+#include <vector>
+
+#include "coordinator/jobs/commit_plan.h"
+#include "coordinator/jobs/job.h"
+#include "storage/objects/edit.h"
+#include "worker/protocol/messages.h"
+
+namespace emend::coordinator::jobs {
+
+struct StagedState {
+  StateId state;
+  std::vector<EditId> added;  // sorted
+  storage::objects::Manifest manifest;
+};
+
+// The facts of `plan` with the columns of `solved`, one edit a fact. kDataLoss if a payload does not decode; kResourceExhausted ("ledger_overflow") and
+// kFailedPrecondition
+// ("non_finite_weight") if the new state cannot be served. Failpoints: commit.payloads_staged, commit.state_staged.
+Result<StagedState> StageSolved(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+                                const worker::protocol::SolveReply& solved);
+
+// The state parent − removed + added of edits that are stored already, with its manifest (rebuilt unless it is known).
+Result<StagedState> StageState(JobContext& context, const storage::history::Repository& repository, const StateId& parent, const std::vector<EditId>& added,
+                               const std::vector<EditId>& removed);
+
+}  // namespace emend::coordinator::jobs

@@ -1,0 +1,220 @@
+// Jobs on whole models: import, statistics, verify, export, and fsck.
+#include <algorithm>
+#include <filesystem>
+
+#include "coordinator/core/model_import.h"
+#include "coordinator/core/state_builder.h"
+#include "coordinator/jobs/job.h"
+#include "coordinator/jobs/results.h"
+#include "coordinator/jobs/statistics_table.h"
+#include "coordinator/jobs/worker_session.h"
+#include "storage/base/encoding.h"
+#include "storage/delta/tile_digest.h"
+
+namespace emend::coordinator::jobs {
+namespace {
+
+using storage::history::Repository;
+using storage::objects::Commit;
+
+constexpr std::size_t kRepoIdBytes = 16;
+
+// A revision of a repo, opened: what most jobs begin with.
+struct Located {
+  Repository repository;
+  CommitId id;
+  Commit commit;
+};
+
+Result<Located> Locate(JobContext& context, const std::string& repo, const std::string& revision) {
+  EMEND_ASSIGN_OR_RETURN(Repository repository, Repository::Open(context.store, RepoName(repo)));
+  EMEND_ASSIGN_OR_RETURN(const CommitId id, repository.Resolve(revision));
+  EMEND_ASSIGN_OR_RETURN(Commit commit, repository.ReadCommit(id));
+  return Located{std::move(repository), id, std::move(commit)};
+}
+
+std::string StatisticsId(const BaseId& base, const std::vector<std::int32_t>& layers, const core::StatisticsRequest& request) {
+  Encoder out(RecordType::kStatistics, 1);
+  out.Id(base);
+  out.Count(layers.size());
+  for (const std::int32_t layer : layers) out.I64(layer);
+  out.U64(request.tokens_max);
+  out.Count(request.lines.size());
+  for (const std::string& line : request.lines) out.Text(line);
+  return Sha256(out.bytes()).Hex();
+}
+
+std::vector<std::int32_t> DefaultLayers(std::int64_t layer_count) {
+  std::vector<std::int32_t> layers;
+  for (const LayerIndex layer : worker::protocol::DefaultSettings(layer_count).layers) layers.push_back(layer.value());
+  return layers;
+}
+
+Result<std::map<std::string, storage::delta::RebuiltTensor>> Rebuild(JobContext& context, const Located& located) {
+  EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(context.layout, located.commit.base));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, located.repository.Edits(located.commit.state));
+  EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(located.repository.objects(), edits));
+  return core::RebuildTensors(*base, deltas);
+}
+
+// Compares rebuild, manifest and stored base; what live bytes say is added by the caller.
+Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
+  EMEND_ASSIGN_OR_RETURN(const auto checkpoint, core::OpenBase(context.layout, located.commit.base));
+  EMEND_ASSIGN_OR_RETURN(const auto described, storage::objects::DecodeBase(located.repository.record().base_encoded));
+  EMEND_ASSIGN_OR_RETURN(const auto manifest, located.repository.objects().ReadManifest(located.commit.state));
+  EMEND_ASSIGN_OR_RETURN(const auto rebuilt, Rebuild(context, located));
+  VerifyResult result{located.id, located.commit.state, {}};
+  for (const auto& [name, tensor] : described.tensors) {
+    EMEND_ASSIGN_OR_RETURN(const auto view, checkpoint->Find(name));
+    EMEND_ASSIGN_OR_RETURN(const Digest stored, storage::delta::HashTensor(core::ShapeOf(view), view.bytes));
+    TensorCheck check{name, stored, {}};
+    if (stored != tensor.root) check.fault = "the stored base file holds other bytes than were imported: expected " + tensor.root.Hex();
+    if (const auto found = rebuilt.find(name); found != rebuilt.end()) {
+      check.digest = found->second.digest;
+      const auto listed = manifest.roots.find(name);
+      if (listed == manifest.roots.end() || listed->second != check.digest) check.fault = "the rebuild differs from the manifest";
+    } else if (manifest.roots.contains(name)) {
+      check.fault = "the manifest lists this tensor, but no active edit touches it";
+    }
+    result.tensors.push_back(std::move(check));
+  }
+  return result;
+}
+
+void CompareLive(const std::map<std::string, Digest>& live, const std::map<std::string, Digest>& expected, VerifyResult& result) {
+  for (TensorCheck& check : result.tensors) {
+    const auto found = live.find(check.name);
+    const bool is_edited = expected.contains(check.name);
+    if (found == live.end() && is_edited) check.fault = "the worker does not report this tensor, which edits touch";
+    if (found != live.end() && found->second != check.digest) check.fault = "the worker serves other bytes: found " + found->second.Hex();
+  }
+}
+
+Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located, const std::string& folder) {
+  EMEND_ASSIGN_OR_RETURN(const auto checkpoint, core::OpenBase(context.layout, located.commit.base));
+  EMEND_ASSIGN_OR_RETURN(auto rebuilt, Rebuild(context, located));
+  std::vector<storage::checkpoint::Replacement> replacements;
+  for (auto& [name, tensor] : rebuilt) replacements.push_back({name, std::move(tensor.bytes)});
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*checkpoint, replacements, folder));
+  return context.file_system.List(folder);
+}
+
+// Base files and statistics lie beside the database; fsck of the store does not see them.
+void CheckFiles(JobContext& context, const Repository& repository, storage::history::FsckReport& report) {
+  const std::string where = "repo " + repository.record().name.value();
+  Result<Located> located = Locate(context, repository.record().name.value(), "main");
+  if (!located.ok()) return;
+  Result<VerifyResult> verified = VerifyStored(context, *located);
+  if (!verified.ok()) report.problems.push_back({where + ", main", verified.status().message()});
+  if (verified.ok()) {
+    for (const TensorCheck& tensor : verified->tensors) {
+      if (!tensor.fault.empty()) report.problems.push_back({where + ", tensor " + tensor.name, tensor.fault});
+    }
+  }
+  const auto statistics = ListStatistics(context.store, repository.record().id);
+  if (!statistics.ok()) report.problems.push_back({where + ", statistics", statistics.status().message()});
+  if (!statistics.ok()) return;
+  for (const StatisticsRecord& record : *statistics) {
+    if (!context.file_system.Exists(context.layout.statistics_file(record.id))) {
+      report.problems.push_back({where + ", statistics " + record.id.substr(0, 12), "the file is missing: run `emend stats` again"});
+    }
+  }
+}
+
+Result<storage::history::FsckReport> CheckStore(JobContext& context) {
+  EMEND_ASSIGN_OR_RETURN(auto report, storage::history::Fsck(context.store, context.journal));
+  EMEND_ASSIGN_OR_RETURN(const auto repos, Repository::List(context.store));
+  for (const auto& record : repos) {
+    EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(context.store, record.name));
+    CheckFiles(context, repository, report);
+  }
+  return report;
+}
+
+}  // namespace
+
+Awaitable<Result<JobOutcome>> RunImport(JobInput input, core::ImportRequest request) {
+  JobContext& context = *input.context;
+  EMEND_CO_RETURN_IF_ERROR(storage::history::CheckRepoName(input.operation.repo));
+  EMEND_CO_ASSIGN_OR_RETURN(const core::ImportedModel model, co_await Blocking(context.runtime, [&]() -> Result<core::ImportedModel> {
+                              EMEND_ASSIGN_OR_RETURN(const std::string source, context.layout.Admit(request.model));
+                              return core::ImportModel(source, context.layout);
+                            }));
+  storage::history::RepoRecord record;
+  record.name = RepoName(input.operation.repo);
+  record.id = storage::objects::RepoId(context.runtime.random().Bytes(kRepoIdBytes));
+  record.base = model.id;
+  record.base_encoded = EncodeBase(model.base);
+  record.model_folder = "models/" + model.id.Hex();
+  record.created_ms = context.runtime.clock().WallNow().time_since_epoch().count();
+  const std::string message = request.message.empty() ? "Import " + request.model : request.message;
+  auto apply = [record, message, &context](storage::records::Transaction& transaction, std::string& result) -> Status {
+    EMEND_ASSIGN_OR_RETURN(const CommitId commit, Repository::Create(transaction, record, message));
+    const storage::objects::ObjectStore objects(context.store, record.id);
+    storage::kv::WriteBatch unused;
+    const StateId empty = IdOf(storage::objects::State{record.base, storage::objects::EditSets(objects).Empty(unused)});
+    result = ToJson(ImportResult{record.name.value(), commit, empty, record.base});
+    return OkStatus();
+  };
+  co_return JobOutcome{"{}", std::move(apply)};
+}
+
+Awaitable<Result<JobOutcome>> RunStatistics(JobInput input, core::StatisticsRequest request) {
+  JobContext& context = *input.context;
+  EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] { return Locate(context, input.operation.repo, "main"); }));
+  const Repository& repository = located.repository;
+  WorkerSession session(context, repository, input.control);
+  EMEND_CO_RETURN_IF_ERROR(co_await session.Open(located.commit.state));
+  std::vector<std::int32_t> layers = request.layers.empty() ? DefaultLayers(session.model().layers) : request.layers;
+  std::ranges::sort(layers);
+  StatisticsRecord record{.id = StatisticsId(located.commit.base, layers, request),
+                          .base = located.commit.base,
+                          .layers = layers,
+                          .tokens = 0,
+                          .lines = request.lines.size(),
+                          .seconds = 0,
+                          .created_ms = context.runtime.clock().WallNow().time_since_epoch().count()};
+  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(context.runtime, [&] { return context.file_system.CreateFolders(context.layout.statistics()); }));
+  worker::protocol::ComputeStatistics compute{located.commit.base, layers, std::move(request.lines), request.tokens_max,
+                                              context.layout.statistics_file(record.id)};
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.Call<worker::protocol::ComputeStatisticsReply>(std::move(compute), kSolveTimeout));
+  record.tokens = reply.tokens;
+  record.seconds = reply.seconds;
+  auto apply = [record, repo = repository.record().id](storage::records::Transaction& transaction, std::string&) -> Status {
+    PutStatistics(transaction, repo, record);
+    return OkStatus();
+  };
+  co_return JobOutcome{ToJson(StatisticsResult{record.id, record.layers, record.tokens, record.seconds}), std::move(apply)};
+}
+
+Awaitable<Result<JobOutcome>> RunVerify(JobInput input, core::VerifyRequest request) {
+  JobContext& context = *input.context;
+  EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] { return Locate(context, input.operation.repo, request.revision); }));
+  EMEND_CO_ASSIGN_OR_RETURN(VerifyResult result, co_await Blocking(context.runtime, [&] { return VerifyStored(context, located); }));
+  WorkerSession session(context, located.repository, input.control);
+  EMEND_CO_RETURN_IF_ERROR(co_await session.Open(located.commit.state));
+  EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(located.commit.state));
+  worker::protocol::DigestState digest{located.commit.base, located.commit.state};
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.Call<worker::protocol::DigestStateReply>(std::move(digest), kCallTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto manifest,
+                            co_await Blocking(context.runtime, [&] { return located.repository.objects().ReadManifest(located.commit.state); }));
+  CompareLive(reply.roots, manifest.roots, result);
+  co_return JobOutcome{ToJson(result), {}};
+}
+
+Awaitable<Result<JobOutcome>> RunExport(JobInput input, core::ExportRequest request) {
+  JobContext& context = *input.context;
+  EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] { return Locate(context, input.operation.repo, request.revision); }));
+  ExportResult result{located.id, located.commit.state, {}, {}};
+  EMEND_CO_ASSIGN_OR_RETURN(result.folder, context.layout.Admit(request.folder));
+  EMEND_CO_ASSIGN_OR_RETURN(result.files, co_await Blocking(context.runtime, [&] { return ExportFiles(context, located, result.folder); }));
+  co_return JobOutcome{ToJson(result), {}};
+}
+
+Awaitable<Result<JobOutcome>> RunFsck(JobInput input, core::FsckRequest) {
+  JobContext& context = *input.context;
+  EMEND_CO_ASSIGN_OR_RETURN(const auto report, co_await Blocking(context.runtime, [&] { return CheckStore(context); }));
+  co_return JobOutcome{ToJson(report), {}};
+}
+
+}  // namespace emend::coordinator::jobs

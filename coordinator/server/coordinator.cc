@@ -1,0 +1,276 @@
+#include "coordinator/server/coordinator.h"
+
+#include "coordinator/jobs/job_queue.h"
+#include "coordinator/jobs/statistics_table.h"
+#include "coordinator/jobs/worker_session.h"
+#include "coordinator/server/diff.h"
+#include "coordinator/server/store_identity.h"
+#include "coordinator/server/submission.h"
+#include "storage/base/log.h"
+
+namespace emend::coordinator::server {
+namespace {
+
+using storage::history::NumberedCommit;
+using storage::history::Ref;
+using storage::history::RefKind;
+using storage::history::Repository;
+using storage::records::Journal;
+using storage::records::Operation;
+using storage::records::OperationState;
+
+constexpr std::size_t kPageMax = 1000;
+
+// What Start has opened, in the order in which it depends on each other.
+struct Parts {
+  core::StoreLayout layout;
+  std::unique_ptr<Journal> journal;
+  std::unique_ptr<membership::Membership> membership;
+  std::vector<Operation> unfinished;
+};
+
+std::string CommitHex(const CommitId& id) { return id.IsZero() ? "(none)" : id.Hex(); }
+
+double EtaSeconds(const jobs::LiveOperation& live, SteadyTime now) {
+  if (live.done == 0 || live.total <= live.done) return -1;
+  const double elapsed = std::chrono::duration<double>(now - live.phase_begin).count();
+  return elapsed / static_cast<double>(live.done) * static_cast<double>(live.total - live.done);
+}
+
+Result<ShownCommit> ReadShown(const Repository& repository, const std::string& revision) {
+  ShownCommit shown;
+  EMEND_ASSIGN_OR_RETURN(shown.commit.id, repository.Resolve(revision));
+  EMEND_ASSIGN_OR_RETURN(shown.commit.commit, repository.ReadCommit(shown.commit.id));
+  const auto read = [&](const std::vector<EditId>& ids, std::vector<ShownEdit>& out) -> Status {
+    for (const EditId& id : ids) {
+      EMEND_ASSIGN_OR_RETURN(auto edit, repository.objects().ReadEdit(id));
+      out.push_back({id, std::move(edit)});
+    }
+    return OkStatus();
+  };
+  EMEND_RETURN_IF_ERROR(read(shown.commit.commit.added, shown.added));
+  EMEND_RETURN_IF_ERROR(read(shown.commit.commit.removed, shown.removed));
+  return shown;
+}
+
+class CoordinatorImpl final : public Coordinator {
+ public:
+  CoordinatorImpl(const Environment& environment, Parts parts)
+      : environment_(environment),
+        layout_(std::move(parts.layout)),
+        worker_token_file_(layout_.worker_token_file()),
+        admin_token_file_(layout_.admin_token_file()),
+        journal_(std::move(parts.journal)),
+        membership_(std::move(parts.membership)),
+        context_{*environment.runtime, *environment.file_system, *environment.store, *journal_, *membership_, layout_},
+        queue_(context_) {
+    queue_.Start(std::move(parts.unfinished));
+  }
+
+  Awaitable<void> Stop() override {
+    stopping_ = true;
+    co_await queue_.Stop();
+    co_await membership_->Stop();
+  }
+
+  std::string worker_address() const override { return membership_->address(); }
+  const std::string& worker_token_file() const override { return worker_token_file_; }
+  const std::string& admin_token_file() const override { return admin_token_file_; }
+
+  Awaitable<Result<Caller>> Authenticate(std::string secret) override {
+    co_return co_await Blocking(runtime(), [this, &secret]() -> Result<Caller> {
+      EMEND_ASSIGN_OR_RETURN(const auto token, storage::records::FindToken(store(), secret));
+      if (!token)
+        return Status(StatusCode::kUnauthenticated, "no token has this secret: pass the one in the store's token file, or ask an administrator for one");
+      return Caller{{token->principal, token->id}, token->scopes};
+    });
+  }
+
+  Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) override;
+  Awaitable<Result<OperationView>> ReadOperation(OperationId id) override;
+  Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
+  Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) override;
+  Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) override;
+  Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
+
+  Awaitable<Result<std::vector<Operation>>> ListOperations(std::size_t count_max) override {
+    co_return co_await Blocking(runtime(), [this, count_max] {
+      return storage::records::ListOperations(store(), storage::records::OperationFilter::kAll, std::min(count_max, kPageMax));
+    });
+  }
+  Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override {
+    co_return co_await Blocking(runtime(), [this] { return Repository::List(store()); });
+  }
+  Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override {
+    co_return co_await WithRepo<storage::history::RepoRecord>(repo,
+                                                              [](const Repository& opened) -> Result<storage::history::RepoRecord> { return opened.record(); });
+  }
+  Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override {
+    co_return co_await WithRepo<CommitId>(repo, [&revision](const Repository& opened) { return opened.Resolve(revision); });
+  }
+  Awaitable<Result<std::vector<NumberedCommit>>> Log(RepoName repo, std::string revision, std::size_t count_max) override {
+    co_return co_await WithRepo<std::vector<NumberedCommit>>(repo, [&](const Repository& opened) -> Result<std::vector<NumberedCommit>> {
+      EMEND_ASSIGN_OR_RETURN(const CommitId from, opened.Resolve(revision));
+      return opened.Log(from, count_max);
+    });
+  }
+  Awaitable<Result<ShownCommit>> Show(RepoName repo, std::string revision) override {
+    co_return co_await WithRepo<ShownCommit>(repo, [&revision](const Repository& opened) { return ReadShown(opened, revision); });
+  }
+  Awaitable<Result<DiffReport>> Diff(RepoName repo, std::string from, std::string to) override {
+    co_return co_await WithRepo<DiffReport>(repo, [&](const Repository& opened) { return DiffCommits(layout_, opened, from, to); });
+  }
+  Awaitable<Result<std::vector<Ref>>> ListRefs(RepoName repo) override {
+    co_return co_await WithRepo<std::vector<Ref>>(repo, [](const Repository& opened) { return opened.ListRefs(); });
+  }
+  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(RepoName repo, std::string branch, std::size_t count_max) override {
+    co_return co_await WithRepo<std::vector<storage::history::ReflogEntry>>(repo, [&](const Repository& opened) { return opened.Reflog(branch, count_max); });
+  }
+  Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) override {
+    co_return co_await WithRepo<std::vector<StatisticsInfo>>(repo, [this](const Repository& opened) -> Result<std::vector<StatisticsInfo>> {
+      EMEND_ASSIGN_OR_RETURN(const auto records, jobs::ListStatistics(store(), opened.record().id));
+      std::vector<StatisticsInfo> infos;
+      for (const auto& record : records) infos.push_back({record.id, record.layers, record.tokens, record.created_ms});
+      return infos;
+    });
+  }
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) override {
+    co_return co_await Blocking(runtime(), [this, first, count_max]() -> Result<std::vector<storage::records::AuditEntry>> {
+      std::vector<storage::records::AuditEntry> entries;
+      const std::size_t limit = std::min(count_max, kPageMax);
+      EMEND_RETURN_IF_ERROR(journal_->Read(first, [&](const storage::records::AuditEntry& entry) {
+        entries.push_back(entry);
+        return entries.size() < limit;
+      }));
+      return entries;
+    });
+  }
+
+  std::vector<membership::WorkerInfo> Workers() const override { return membership_->Workers(); }
+  Status Ready() const override {
+    if (stopping_) return Unavailable("emendd is stopping");
+    for (const membership::WorkerInfo& worker : membership_->Workers()) {
+      if (worker.state == membership::WorkerState::kConnected) return OkStatus();
+    }
+    return Unavailable("no worker is connected");
+  }
+
+ private:
+  Runtime& runtime() { return *environment_.runtime; }
+  storage::kv::KvStore& store() { return *environment_.store; }
+
+  // Opens the repo and runs `read` on it, both on the pool. Awaited at once by its callers, so that what `read` refers to lives.
+  template <typename T, typename Read>
+  Awaitable<Result<T>> WithRepo(RepoName repo, Read read) {
+    co_return co_await Blocking(runtime(), [this, &repo, &read]() -> Result<T> {
+      EMEND_ASSIGN_OR_RETURN(const Repository opened, Repository::Open(store(), repo));
+      return read(opened);
+    });
+  }
+
+  OperationView ViewOf(const jobs::LiveOperation& live) {
+    return {live.operation, {live.phase, live.done, live.total, EtaSeconds(live, runtime().clock().Now())}, live.version};
+  }
+
+  const Environment environment_;
+  const core::StoreLayout layout_;
+  const std::string worker_token_file_;
+  const std::string admin_token_file_;
+  const std::unique_ptr<Journal> journal_;
+  const std::unique_ptr<membership::Membership> membership_;
+  jobs::JobContext context_;
+  jobs::JobQueue queue_;   // owned by the executor
+  bool stopping_ = false;  // owned by the executor
+};
+
+Awaitable<Result<OperationView>> CoordinatorImpl::Submit(Caller caller, Submission submission) {
+  if (stopping_) co_return Unavailable("an operation was submitted while emendd is stopping: send it again to the next one");
+  if (queue_.waiting() >= jobs::kQueueMax) {
+    co_return Status(StatusCode::kResourceExhausted, "queue_full",
+                     "an operation was submitted while " + std::to_string(queue_.waiting()) + " wait: try again later");
+  }
+  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime(), [&] { return CheckSubmission(store(), caller, submission); }));
+  EMEND_CO_ASSIGN_OR_RETURN(Accepted accepted, co_await Blocking(runtime(), [&] { return AcceptSubmission(*journal_, store(), caller, submission); }));
+  const OperationId id = accepted.operation.id;
+  if (accepted.is_new) {
+    LogInfo("operation_accepted",
+            {{"operation", id.value()}, {"kind", submission.kind}, {"repo", submission.repo.value()}, {"principal", caller.principal.name}});
+    queue_.Push(std::move(accepted.operation));
+  }
+  co_return co_await ReadOperation(id);
+}
+
+Awaitable<Result<OperationView>> CoordinatorImpl::ReadOperation(OperationId id) {
+  if (const jobs::LiveOperation* live = queue_.Find(id)) co_return ViewOf(*live);
+  EMEND_CO_ASSIGN_OR_RETURN(Operation operation, co_await Blocking(runtime(), [&] { return storage::records::ReadOperation(store(), id); }));
+  co_return OperationView{std::move(operation), {}, 1};
+}
+
+Awaitable<Result<OperationView>> CoordinatorImpl::WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) {
+  co_await queue_.WaitForChange(id, version, deadline);
+  co_return co_await ReadOperation(id);
+}
+
+Awaitable<Result<OperationView>> CoordinatorImpl::Cancel(Caller caller, OperationId id) {
+  EMEND_CO_ASSIGN_OR_RETURN(const OperationView view, co_await ReadOperation(id));
+  if (view.operation.principal.name != caller.principal.name) EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+  if (view.operation.finished_ms != 0) {
+    co_return Status(StatusCode::kFailedPrecondition, "operation_ended",
+                     "cancelling operation " + id.value() + ": it has ended as " + std::string(OperationStateName(view.operation.state)));
+  }
+  EMEND_CO_RETURN_IF_ERROR(queue_.Cancel(id));
+  co_return co_await ReadOperation(id);
+}
+
+Awaitable<Result<AskAnswer>> CoordinatorImpl::Ask(Caller caller, AskRequest request) {
+  EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
+  EMEND_CO_ASSIGN_OR_RETURN(const Repository repository, co_await Blocking(runtime(), [&] { return Repository::Open(store(), request.repo); }));
+  EMEND_CO_ASSIGN_OR_RETURN(const ShownCommit shown, co_await Blocking(runtime(), [&] { return ReadShown(repository, request.revision); }));
+  const auto& commit = shown.commit.commit;
+  jobs::WorkerSession session(context_, repository, {});
+  EMEND_CO_RETURN_IF_ERROR(co_await session.Open(commit.state));
+  EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(commit.state));
+  worker::protocol::Generate generate{commit.base, commit.state, request.prompt, request.tokens_max, request.top};
+  EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.Call<worker::protocol::GenerateReply>(std::move(generate), jobs::kCallTimeout));
+  co_return AskAnswer{shown.commit.id, commit.state, std::move(reply.text), reply.tokens, std::move(reply.top)};
+}
+
+Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
+  EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "merge"));
+  co_return co_await Blocking(runtime(), [&]() -> Result<Ref> {
+    EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(store(), move.repo));
+    Ref to{move.kind, move.name, {}};
+    if (!move.revision.empty()) {
+      EMEND_ASSIGN_OR_RETURN(to.commit, repository.Resolve(move.revision));
+    }
+    const std::string reason = move.reason.empty() ? "reset: " + CommitHex(move.expected) + " -> " + CommitHex(to.commit) : move.reason;
+    const auto build = [&](storage::records::Transaction& transaction) { return repository.MoveRef(transaction, to, move.expected, reason); };
+    EMEND_RETURN_IF_ERROR(journal_->Commit(caller.principal, build).status());
+    return to;
+  });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Coordinator>> Coordinator::Start(const Environment& environment, const CoordinatorOptions& options) {
+  Parts parts;
+  parts.layout = {options.folder, options.model_roots};
+  EMEND_RETURN_IF_ERROR(environment.file_system->CreateFolders(options.folder));
+  EMEND_ASSIGN_OR_RETURN(parts.journal, Journal::Open(*environment.store, *environment.file_system, environment.runtime->clock(), parts.layout.anchor()));
+  Journal* const journal = parts.journal.get();
+  membership::MembershipOptions members;
+  EMEND_ASSIGN_OR_RETURN(members.store_epoch, RaiseEpoch(*journal, *environment.store));
+  EMEND_RETURN_IF_ERROR(EnsureAdminToken(*journal, *environment.store, *environment.file_system, environment.runtime->random(), parts.layout));
+  EMEND_ASSIGN_OR_RETURN(members.token, EnsureWorkerToken(*environment.file_system, environment.runtime->random(), parts.layout));
+  EMEND_ASSIGN_OR_RETURN(members.generations, ReadGenerations(*environment.store));
+  members.heartbeat = options.heartbeat;
+  members.persist_generation = [journal](const std::string& group, std::uint64_t generation) { return PutGeneration(*journal, group, generation); };
+  EMEND_ASSIGN_OR_RETURN(parts.unfinished,
+                         storage::records::ListOperations(*environment.store, storage::records::OperationFilter::kUnfinished, jobs::kQueueMax));
+  parts.membership = membership::NewMembership(*environment.runtime, *environment.transport, std::move(members));
+  EMEND_RETURN_IF_ERROR(parts.membership->Start(options.worker_address));
+  LogInfo("coordinator_started", {{"folder", options.folder}, {"workers_at", parts.membership->address()}, {"operations_to_run", parts.unfinished.size()}});
+  return std::unique_ptr<Coordinator>(std::make_unique<CoordinatorImpl>(environment, std::move(parts)));
+}
+
+}  // namespace emend::coordinator::server

@@ -1,0 +1,115 @@
+#include "coordinator/server/store_identity.h"
+
+#include "storage/base/encoding.h"
+#include "storage/records/operations.h"
+
+namespace emend::coordinator::server {
+namespace {
+
+using storage::kv::ColumnFamily;
+using storage::records::Journal;
+using storage::records::Transaction;
+
+constexpr char kEpochKey[] = "store/epoch";
+constexpr char kGenerationPrefix[] = "store/generation/";
+constexpr std::size_t kSecretBytes = 24;
+constexpr std::uint32_t kPrivateMode = 0600;
+
+std::string EncodeNumber(std::uint64_t number) {
+  Encoder out(RecordType::kStoreMeta, 1);
+  out.U64(number);
+  return std::move(out).bytes();
+}
+
+Result<std::uint64_t> DecodeNumber(std::string_view stored) {
+  Decoder in(stored);
+  in.Record(RecordType::kStoreMeta, 1);
+  const std::uint64_t number = in.U64();
+  EMEND_RETURN_IF_ERROR(in.Finish());
+  return number;
+}
+
+std::string NewSecret(Random& random) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string secret = "emend_";
+  for (const char c : random.Bytes(kSecretBytes)) secret.append(1, kHex[static_cast<unsigned char>(c) >> 4]).append(1, kHex[c & 15]);
+  return secret;
+}
+
+std::string WithoutNewline(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+storage::records::Principal ServicePrincipal() { return {"emendd", ""}; }
+
+Result<std::uint64_t> RaiseEpoch(Journal& journal, storage::kv::KvStore& store) {
+  std::uint64_t epoch = 1;
+  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kMeta, kEpochKey));
+  if (stored) {
+    EMEND_ASSIGN_OR_RETURN(const std::uint64_t last, DecodeNumber(*stored));
+    epoch = last + 1;
+  }
+  EMEND_RETURN_IF_ERROR(journal
+                            .Commit(ServicePrincipal(),
+                                    [epoch](Transaction& transaction) {
+                                      transaction.batch().Put(ColumnFamily::kMeta, kEpochKey, EncodeNumber(epoch));
+                                      transaction.Audit({"store.start", {{"epoch", std::to_string(epoch)}}});
+                                      return OkStatus();
+                                    })
+                            .status());
+  return epoch;
+}
+
+Status PutGeneration(Journal& journal, const std::string& group, std::uint64_t generation) {
+  const auto build = [&](Transaction& transaction) {
+    transaction.batch().Put(ColumnFamily::kMeta, kGenerationPrefix + group, EncodeNumber(generation));
+    transaction.Audit({"group.generation", {{"group", group}, {"generation", std::to_string(generation)}}});
+    return OkStatus();
+  };
+  return journal.Commit(ServicePrincipal(), build).status();
+}
+
+Result<std::map<std::string, std::uint64_t>> ReadGenerations(storage::kv::KvStore& store) {
+  std::map<std::string, std::uint64_t> generations;
+  Status decoded;
+  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kMeta, kGenerationPrefix, "", [&](std::string_view key, std::string_view value) {
+    const Result<std::uint64_t> generation = DecodeNumber(value);
+    decoded = generation.status();
+    if (generation.ok()) generations[std::string(key.substr(sizeof kGenerationPrefix - 1))] = *generation;
+    return decoded.ok();
+  }));
+  EMEND_RETURN_IF_ERROR(decoded);
+  return generations;
+}
+
+Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSystem& files, Random& random, const core::StoreLayout& layout) {
+  EMEND_ASSIGN_OR_RETURN(const auto tokens, storage::records::ListTokens(store));
+  if (!tokens.empty()) return OkStatus();
+  const std::string secret = NewSecret(random);
+  EMEND_RETURN_IF_ERROR(files.WriteAtomically(layout.admin_token_file(), secret + "\n", kPrivateMode));
+  storage::records::TokenRecord token;
+  token.id = "t-" + Sha256(secret).Hex().substr(0, 12);
+  token.secret_hash = Sha256(secret);
+  token.principal = "admin";
+  token.scopes = {"ask", "read", "propose", "review", "merge", "deploy", "admin"};
+  const auto build = [&](Transaction& transaction) {
+    token.created_ms = transaction.time_ms();
+    PutToken(transaction, token);
+    return OkStatus();
+  };
+  return journal.Commit(ServicePrincipal(), build).status();
+}
+
+Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random, const core::StoreLayout& layout) {
+  Result<std::string> stored = files.Read(layout.worker_token_file());
+  if (stored.ok()) return WithoutNewline(std::move(stored).value());
+  if (stored.status().code() != StatusCode::kNotFound) return stored.status();
+  const std::string secret = NewSecret(random);
+  EMEND_RETURN_IF_ERROR(files.WriteAtomically(layout.worker_token_file(), secret + "\n", kPrivateMode));
+  return secret;
+}
+
+}  // namespace emend::coordinator::server

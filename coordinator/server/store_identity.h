@@ -1,0 +1,31 @@
+// What a store keeps about itself: its epoch, its groups' generations, its first token and its workers' token.
+//
+// All of it is written before it is used. Blocks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "coordinator/core/store_layout.h"
+#include "storage/base/file_system.h"
+#include "storage/base/random.h"
+#include "storage/records/journal.h"
+
+namespace emend::coordinator::server {
+
+// The service's own principal, for what it does by itself.
+storage::records::Principal ServicePrincipal();
+
+// One more than at the last start.
+Result<std::uint64_t> RaiseEpoch(storage::records::Journal& journal, storage::kv::KvStore& store);
+
+Status PutGeneration(storage::records::Journal& journal, const std::string& group, std::uint64_t generation);
+Result<std::map<std::string, std::uint64_t>> ReadGenerations(storage::kv::KvStore& store);
+
+// A store without tokens gets its first one, of all scopes; the secret is written to <folder>/token, mode 0600, before the store knows it.
+Status EnsureAdminToken(storage::records::Journal& journal, storage::kv::KvStore& store, FileSystem& files, Random& random, const core::StoreLayout& layout);
+// The secret that workers present, from <folder>/worker-token; made if it is not there.
+Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random, const core::StoreLayout& layout);
+
+}  // namespace emend::coordinator::server

@@ -1,0 +1,22 @@
+// Accepting an operation: everything that is checked before it is stored, and the one transaction that stores it.
+#pragma once
+
+#include "coordinator/core/requests.h"
+#include "coordinator/server/service.h"
+
+namespace emend::coordinator::server {
+
+// Scope, kind, body, repo and settings: what can be refused without running anything. Blocks; runs on the pool.
+Status CheckSubmission(storage::kv::KvStore& store, const Caller& caller, const Submission& submission);
+
+// The accepted operation, durable together with its idempotency key; or the operation that the key began before. Blocks; runs on the pool.
+struct Accepted {
+  storage::records::Operation operation;
+  bool is_new = false;
+};
+Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store, const Caller& caller, const Submission& submission);
+
+// kPermissionDenied names the scope that is missing.
+Status CheckScope(const Caller& caller, std::string_view scope);
+
+}  // namespace emend::coordinator::server
