@@ -1,8 +1,8 @@
 // Membership: which workers there are, whether they live, and how to call them.
 //
-// Workers dial in, prove the token, and are welcomed into their group with a generation that is persisted before it is used. Both sides send heartbeats; three of
-// them missed, a closed connection or an exited process is a loss: the generation rises, calls under way on that group end with kUnavailable ("worker_lost"), and the
-// caller retries whole. Frames of an older (store epoch, generation) are dropped and counted.
+// Workers dial in, prove the token, and are welcomed into their group with a generation that is persisted before it is used. Both sides send heartbeats; three
+// of them missed, a closed connection or an exited process is a loss: the generation rises, calls under way on that group end with kUnavailable
+// ("worker_lost"), and the caller retries whole. Frames of an older (store epoch, generation) are dropped and counted.
 //
 //   EMEND_CO_ASSIGN_OR_RETURN(WorkerId worker, co_await membership.Pick(state, deadline));
 //   EMEND_CO_ASSIGN_OR_RETURN(ReplyBody reply, co_await membership.Call(Solve{...}, {.worker = worker, .timeout = 10min, .on_progress = Show}));
@@ -26,12 +26,12 @@ namespace emend::coordinator::membership {
 inline constexpr std::size_t kQueueMax = 256;
 
 struct MembershipOptions {
-  std::string token;                                     // what workers must present
+  std::string token;  // what workers must present
   std::uint64_t store_epoch = 0;
   std::chrono::milliseconds heartbeat{500};
   // Persists the group's new generation; it is used only after this returned ok. Runs on the pool.
   std::function<Status(const std::string& group, std::uint64_t generation)> persist_generation;
-  std::map<std::string, std::uint64_t> generations;      // as persisted by earlier runs
+  std::map<std::string, std::uint64_t> generations;  // as persisted by earlier runs
 };
 
 // Stored and shown: never renumber.
@@ -52,7 +52,7 @@ struct WorkerInfo {
 };
 
 struct CallOptions {
-  WorkerId worker;                                                     // from Pick; empty: any
+  WorkerId worker;  // from Pick; empty: any
   std::chrono::milliseconds timeout{60'000};
   std::function<void(const worker::protocol::Progress&)> on_progress;  // may be empty
   Signal* cancel = nullptr;                                            // set: the call ends with kCancelled, and the worker is told
@@ -69,8 +69,8 @@ class Membership {
 
   // Waits for a living worker; kDeadlineExceeded says which workers were seen and when.
   virtual Awaitable<Status> WaitForWorker(SteadyTime deadline) = 0;
-  // The worker to use for a state: the one picked last for it if it lives, else the one with the fewest calls waiting. Waits for one to come until the deadline:
-  // kUnavailable ("no_worker").
+  // The worker to use for a state: the one picked last for it if it lives, else the one with the fewest calls waiting. Waits for one to come until the
+  // deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on any, as Pick does.
   virtual Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request, CallOptions options) = 0;

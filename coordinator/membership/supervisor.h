@@ -14,12 +14,12 @@
 namespace emend::coordinator::membership {
 
 struct SupervisorOptions {
-  std::string program;         // path of emend-worker
-  std::string coordinator;     // "127.0.0.1:port"
-  std::string token_file;      // mode 0600
-  std::string log_folder;      // one file per worker: worker-0.log
+  std::string program;      // path of emend-worker
+  std::string coordinator;  // "127.0.0.1:port"
+  std::string token_file;   // mode 0600
+  std::string log_folder;   // one file per worker: worker-0.log
   int workers = 1;
-  int threads = 0;             // per worker; 0: cores / workers
+  int threads = 0;  // per worker; 0: cores / workers
 };
 
 class Supervisor {

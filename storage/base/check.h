@@ -9,9 +9,9 @@ namespace emend::internal {
 
 }  // namespace emend::internal
 
-#define EMEND_CHECK(condition, message)                                                 \
-  do {                                                                                  \
-    if (!(condition)) [[unlikely]] {                                                    \
-      ::emend::internal::CheckFailed(__FILE__, __LINE__, #condition, (message));        \
-    }                                                                                   \
+#define EMEND_CHECK(condition, message)                                          \
+  do {                                                                           \
+    if (!(condition)) [[unlikely]] {                                             \
+      ::emend::internal::CheckFailed(__FILE__, __LINE__, #condition, (message)); \
+    }                                                                            \
   } while (false)

@@ -75,9 +75,7 @@ Sha256Hasher::Sha256Hasher() : impl_(std::make_unique<Impl>()) {
 
 Sha256Hasher::~Sha256Hasher() { EVP_MD_CTX_free(impl_->context); }
 
-void Sha256Hasher::Update(std::string_view bytes) {
-  EMEND_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1, "SHA-256 update failed");
-}
+void Sha256Hasher::Update(std::string_view bytes) { EMEND_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1, "SHA-256 update failed"); }
 
 Digest Sha256Hasher::Finish() {
   Digest digest;

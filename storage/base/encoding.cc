@@ -95,8 +95,7 @@ std::uint16_t Decoder::Record(RecordType type, std::uint16_t newest) {
     return 0;
   }
   if (version == 0 || version > newest) {
-    Fail("found version " + std::to_string(version) + " of record type " + std::to_string(found) + ", this build reads 1 to " +
-         std::to_string(newest));
+    Fail("found version " + std::to_string(version) + " of record type " + std::to_string(found) + ", this build reads 1 to " + std::to_string(newest));
     return 0;
   }
   return version;

@@ -64,7 +64,7 @@ class Named {
 using RepoName = Named<std::string, struct RepoNameTag>;        // [a-z0-9][a-z0-9._-]{0,63}
 using OperationId = Named<std::string, struct OperationIdTag>;  // opaque, sortable by acceptance
 using WorkerId = Named<std::string, struct WorkerIdTag>;
-using LayerIndex = Named<std::int32_t, struct LayerIndexTag>;   // 0 is the first block
+using LayerIndex = Named<std::int32_t, struct LayerIndexTag>;  // 0 is the first block
 
 }  // namespace emend
 

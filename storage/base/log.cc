@@ -74,7 +74,8 @@ void LogWarning(std::string_view event, LogFields fields) { Write(spdlog::level:
 void LogError(std::string_view event, LogFields fields) { Write(spdlog::level::err, event, fields); }
 
 void SetLogLevel(LogLevel level) {
-  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err, spdlog::level::off};
+  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err,
+                                                          spdlog::level::off};
   Logger()->set_level(kLevels[static_cast<int>(level)]);
 }
 

@@ -84,9 +84,8 @@ Awaitable<void> TaskGroup::Wrap(TaskGroup* group, std::string name, Awaitable<St
 void TaskGroup::Spawn(std::string name, Awaitable<Status> task) {
   ++running_;
   idle_.Reset();
-  asio::co_spawn(runtime_.executor(), Wrap(this, std::move(name), std::move(task)), [](std::exception_ptr error) {
-    EMEND_CHECK(error == nullptr, "an exception escaped a task");
-  });
+  asio::co_spawn(runtime_.executor(), Wrap(this, std::move(name), std::move(task)),
+                 [](std::exception_ptr error) { EMEND_CHECK(error == nullptr, "an exception escaped a task"); });
 }
 
 Awaitable<bool> TaskGroup::Join(SteadyTime deadline) { co_return co_await idle_.WaitUntil(deadline); }

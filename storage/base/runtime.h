@@ -6,9 +6,9 @@
 //     co_return co_await Blocking(runtime, [&store] { return store.Write(batch, Durability::kSynced); });
 //   }
 //
-// NewSystemRuntime has one I/O thread (whoever calls Run) and a pool. Everything that runs on executor() is therefore on one strand: objects of the control plane
-// need no locks against each other. Blocking() moves work to the pool and resumes on the executor. Boost 1.74 has no cancellation slots: what waits, waits on a
-// Signal with a deadline, and whoever cancels sets the Signal.
+// NewSystemRuntime has one I/O thread (whoever calls Run) and a pool. Everything that runs on executor() is therefore on one strand: objects of the control
+// plane need no locks against each other. Blocking() moves work to the pool and resumes on the executor. Boost 1.74 has no cancellation slots: what waits,
+// waits on a Signal with a deadline, and whoever cancels sets the Signal.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -25,8 +25,7 @@ std::string_view CodeName(StatusCode code) {
 
 Status::Status(StatusCode code, std::string message) : Status(code, std::string(CodeName(code)), std::move(message)) {}
 
-Status::Status(StatusCode code, std::string slug, std::string message)
-    : code_(code), slug_(std::move(slug)), message_(std::move(message)) {
+Status::Status(StatusCode code, std::string slug, std::string message) : code_(code), slug_(std::move(slug)), message_(std::move(message)) {
   EMEND_CHECK(code != StatusCode::kOk, "a failed Status was built with the code ok");
 }
 
@@ -35,8 +34,6 @@ Status Status::WithContext(std::string_view context) const {
   return Status(code_, slug_, std::string(context) + ": " + message_);
 }
 
-std::string Status::ToString() const {
-  return ok() ? "ok" : slug_ + ": " + message_;
-}
+std::string Status::ToString() const { return ok() ? "ok" : slug_ + ": " + message_; }
 
 }  // namespace emend

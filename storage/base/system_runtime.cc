@@ -15,9 +15,7 @@ namespace asio = boost::asio;
 class SystemRuntimeImpl final : public SystemRuntime {
  public:
   explicit SystemRuntimeImpl(int pool_threads) : work_(asio::make_work_guard(context_)), pool_(static_cast<std::size_t>(pool_threads)) {}
-  ~SystemRuntimeImpl() override {
-    pool_.join();
-  }
+  ~SystemRuntimeImpl() override { pool_.join(); }
 
   asio::any_io_executor executor() override { return context_.get_executor(); }
   const Clock& clock() const override { return clock_; }
@@ -57,7 +55,7 @@ class SystemRuntimeImpl final : public SystemRuntime {
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   asio::thread_pool pool_;
-  TimerId next_timer_ = 1;                                       // owned by the executor
+  TimerId next_timer_ = 1;                                         // owned by the executor
   std::map<TimerId, std::shared_ptr<asio::steady_timer>> timers_;  // owned by the executor
 };
 
