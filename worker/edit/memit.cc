@@ -1,0 +1,163 @@
+#include "worker/edit/memit.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "storage/base/clock.h"
+#include "worker/edit/guard.h"
+#include "worker/edit/prompts.h"
+#include "worker/edit/sweep.h"
+#include "worker/edit/targets.h"
+
+namespace emend::worker::edit {
+namespace {
+
+// Adds the time between its construction and its end to `seconds`.
+class Timer {
+ public:
+  explicit Timer(double& seconds) : seconds_(seconds), start_(SystemClock().Now()) {}
+  ~Timer() { seconds_ += std::chrono::duration<double>(SystemClock().Now() - start_).count(); }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+ private:
+  double& seconds_;
+  const SteadyTime start_;
+};
+
+std::vector<float> RowOf(const at::Tensor& matrix, std::int64_t row) {
+  const at::Tensor values = matrix.select(0, row).to(at::kFloat).contiguous();
+  return {values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel()};
+}
+
+// The first fact (column of `columns`) with a value that is not finite.
+Status CheckFinite(const at::Tensor& columns, const std::string& what) {
+  const at::Tensor bad = columns.isfinite().all(0).logical_not().nonzero();
+  if (bad.numel() == 0) return OkStatus();
+  return {StatusCode::kFailedPrecondition, "non_finite",
+          "fact " + std::to_string(bad.flatten()[0].item<std::int64_t>()) + ": " + what + " is NaN or infinite; the model or the settings are not usable"};
+}
+
+// One batch under way.
+class Batch {
+ public:
+  Batch(const BatchInput& input, std::vector<PromptRow> rows)
+      : input_(input), rows_(std::move(rows)), fact_count_(static_cast<std::int64_t>(input.facts.size())), solution_{.edits = {}, .layers = {}, .seconds = {}} {
+    solution_.edits.resize(input.facts.size());
+    for (const PromptRow& row : rows_) {
+      if (row.kind == RowKind::kBare) solution_.edits[row.fact].lookup = row.lookup;
+    }
+  }
+
+  Result<BatchSolution> Run() {
+    EMEND_RETURN_IF_ERROR(FindTargets());
+    KeySweep sweep(input_.model, rows_, fact_count_, input_.memory_bytes_max);
+    const std::vector<LayerIndex>& layers = input_.settings.layers;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(i), static_cast<std::int64_t>(layers.size())}));
+      EMEND_RETURN_IF_ERROR(SolveLayer(layers[i], static_cast<std::int64_t>(layers.size() - i), sweep));
+    }
+    EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(layers.size()), static_cast<std::int64_t>(layers.size())}));
+    SortByTensor();
+    return std::move(solution_);
+  }
+
+ private:
+  Status FindTargets() {
+    const Timer timer(solution_.seconds.targets);
+    if (input_.targets.defined()) {
+      targets_ = input_.targets.to(at::kCPU, at::kFloat);
+      if (targets_.sizes() != at::IntArrayRef({fact_count_, input_.model.config().hidden})) {
+        return InvalidArgument("solving a batch of " + std::to_string(fact_count_) + " facts: the targets given must be [" + std::to_string(fact_count_) +
+                               ", " + std::to_string(input_.model.config().hidden) + "]");
+      }
+    } else {
+      EMEND_ASSIGN_OR_RETURN(const Targets found, OptimiseTargets({.model = input_.model,
+                                                                   .rows = rows_,
+                                                                   .fact_count = fact_count_,
+                                                                   .settings = input_.settings,
+                                                                   .memory_bytes_max = input_.memory_bytes_max,
+                                                                   .progress = input_.progress}));
+      targets_ = found.values;
+      for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
+        solution_.edits[fact].steps = found.steps[fact];
+        solution_.edits[fact].loss = found.losses[fact];
+      }
+    }
+    for (std::int64_t fact = 0; fact < fact_count_; ++fact) solution_.edits[fact].target = RowOf(targets_, fact);
+    return CheckFinite(targets_.t(), "its target vector");
+  }
+
+  Status SolveLayer(LayerIndex layer, std::int64_t layers_left, KeySweep& sweep) {
+    LayerOutcome outcome{.layer = layer, .tensor = input_.model.Down(layer).tensor, .keys = {}, .residuals = {}};
+    {
+      const Timer timer(solution_.seconds.keys);
+      outcome.keys = sweep.Keys(layer);
+      outcome.residuals = sweep.Residuals(layer, input_.settings.layers.back(), targets_) / static_cast<double>(layers_left);
+    }
+    EMEND_RETURN_IF_ERROR(CheckFinite(outcome.keys, "its key at layer " + std::to_string(layer.value())));
+    EMEND_RETURN_IF_ERROR(CheckFinite(outcome.residuals, "its residual at layer " + std::to_string(layer.value())));
+    EMEND_ASSIGN_OR_RETURN(const LayerSolution solved, Solve(outcome));
+    EMEND_ASSIGN_OR_RETURN(CommittedLayer committed, Commit(outcome, solved));
+    const at::Tensor before = input_.model.DownWeight(layer).cpu();
+    outcome.weight_norm = before.norm().item<double>();
+    outcome.update_norm = (committed.weight - before).norm().item<double>();
+    sweep.SetWeight(layer, committed.weight);
+    KeepEdits(outcome, std::move(committed));
+    solution_.layers.push_back(std::move(outcome));
+    return OkStatus();
+  }
+
+  Result<LayerSolution> Solve(const LayerOutcome& outcome) {
+    const Timer timer(solution_.seconds.solve);
+    return input_.solver.Solve(outcome.layer, {.lambda = input_.settings.mom2_update_weight, .ridge = input_.settings.ridge}, outcome.keys);
+  }
+
+  Result<CommittedLayer> Commit(const LayerOutcome& outcome, const LayerSolution& solved) {
+    const Timer timer(solution_.seconds.apply);
+    return input_.committer.Commit({.layer = outcome.layer, .adjusted_keys = solved.adjusted_keys, .residuals = outcome.residuals, .metric = solved.metric});
+  }
+
+  void KeepEdits(const LayerOutcome& outcome, CommittedLayer committed) {
+    const at::Tensor keys = outcome.keys.t();
+    for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
+      EditSolution& edit = solution_.edits[fact];
+      edit.keys.push_back({.tensor = outcome.tensor, .values = RowOf(keys, fact)});
+      if (!committed.deltas.empty()) edit.delta.tensors.push_back(std::move(committed.deltas[fact]));
+    }
+  }
+
+  void SortByTensor() {
+    for (EditSolution& edit : solution_.edits) {
+      std::ranges::sort(edit.keys, {}, &storage::delta::EditKey::tensor);
+      std::ranges::sort(edit.delta.tensors, {}, &storage::delta::TensorDelta::tensor);
+    }
+  }
+
+  const BatchInput& input_;
+  const std::vector<PromptRow> rows_;
+  const std::int64_t fact_count_;
+  at::Tensor targets_;  // z, [facts, d] fp32 on the CPU
+  BatchSolution solution_;
+};
+
+Result<BatchSolution> Solve(const BatchInput& input) {
+  const at::NoGradGuard no_grad;
+  const model::ModelConfig& config = input.model.config();
+  EMEND_RETURN_IF_ERROR(CheckSettings(input.settings, config.layers));
+  if (input.facts.empty()) return InvalidArgument("solving a batch: it has no facts, expected at least one");
+  EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", 0, static_cast<std::int64_t>(input.facts.size()) * input.settings.v_num_grad_steps}));
+  EMEND_ASSIGN_OR_RETURN(std::vector<PromptRow> rows, EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));
+  return Batch(input, std::move(rows)).Run();
+}
+
+}  // namespace
+
+Result<BatchSolution> SolveBatch(const BatchInput& input) {
+  return Guarded("solving a batch of " + std::to_string(input.facts.size()) + " facts", [&] { return Solve(input); });
+}
+
+}  // namespace emend::worker::edit

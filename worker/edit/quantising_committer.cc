@@ -1,0 +1,165 @@
+#include "worker/edit/quantising_committer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "worker/edit/guard.h"
+
+namespace emend::worker::edit {
+namespace {
+
+using storage::delta::Column;
+using storage::delta::DType;
+using storage::delta::MetricSide;
+using storage::delta::QuantiseOptions;
+using storage::delta::TensorDelta;
+
+constexpr std::uint64_t kBudget = std::uint64_t{1} << 63;
+
+std::span<const double> RowSpan(const at::Tensor& matrix, std::int64_t row) {
+  const auto width = static_cast<std::size_t>(matrix.size(1));
+  return {matrix.const_data_ptr<double>() + static_cast<std::size_t>(row) * width, width};
+}
+
+std::vector<double> SquareRoots(const at::Tensor& squares) {
+  const at::Tensor roots = squares.clamp_min(0).sqrt().contiguous();
+  return {roots.const_data_ptr<double>(), roots.const_data_ptr<double>() + roots.numel()};
+}
+
+// Quantises a layer's outer products. The norm of the solve costs d_ff² a vector; taken for the errors of all edits at once it is one product of matrices:
+// a first pass makes single columns and collects their errors, a second one splits those that are too coarse.
+class LayerQuantiser {
+ public:
+  LayerQuantiser(const LayerUpdate& update, const EditedTensor& tensor)
+      : update_(update),
+        tensor_(tensor),
+        keys_(update.adjusted_keys.t().contiguous()),
+        residuals_(update.residuals.t().contiguous()),
+        errors_(at::zeros_like(keys_)) {}
+
+  Result<std::vector<TensorDelta>> Run() {
+    std::vector<TensorDelta> deltas;
+    for (std::int64_t edit = 0; edit < keys_.size(0); ++edit) {
+      EMEND_ASSIGN_OR_RETURN(std::vector<Column> columns, Quantise(edit, [&](std::span<const double> error) { return KeepError(edit, error); }, 1.0));
+      deltas.push_back({.tensor = tensor_.name, .rows = tensor_.rows, .cols = tensor_.cols, .columns = std::move(columns)});
+    }
+    const std::vector<double> error_norms = SquareRoots(update_.metric.SquaredNorms(errors_.t()));
+    const std::vector<double> key_norms = SquareRoots(update_.metric.SquaredNorms(keys_.t()));
+    for (std::int64_t edit = 0; edit < keys_.size(0); ++edit) {
+      if (error_norms[edit] <= QuantiseOptions().relative_error_max * key_norms[edit]) continue;
+      EMEND_ASSIGN_OR_RETURN(deltas[edit].columns, Quantise(edit, [&](std::span<const double>) { return error_norms[edit]; }, key_norms[edit]));
+    }
+    return deltas;
+  }
+
+ private:
+  // `error_norm` is asked for the norm of what int16 loses of the key's factor, and `key_norm` is the factor's own.
+  template <typename ErrorNorm>
+  Result<std::vector<Column>> Quantise(std::int64_t edit, const ErrorNorm& error_norm, double key_norm) {
+    const std::span<const double> key = RowSpan(keys_, edit);
+    const std::span<const double> residual = RowSpan(residuals_, edit);
+    QuantiseOptions options;
+    options.metric_side = tensor_.stored_in_out ? MetricSide::kRows : MetricSide::kCols;
+    options.metric_norm = [&](std::span<const double> vector) { return vector.data() == key.data() ? key_norm : error_norm(vector); };
+    auto columns = tensor_.stored_in_out ? QuantiseOuterProduct(key, residual, options) : QuantiseOuterProduct(residual, key, options);
+    if (!columns.ok()) return columns.status().WithContext("fact " + std::to_string(edit) + " at " + tensor_.name);
+    return columns;
+  }
+
+  double KeepError(std::int64_t edit, std::span<const double> error) {
+    std::copy(error.begin(), error.end(), errors_.mutable_data_ptr<double>() + edit * errors_.size(1));
+    return 0;
+  }
+
+  const LayerUpdate& update_;
+  const EditedTensor& tensor_;
+  const at::Tensor keys_;       // adj as rows, [n, d_ff]
+  const at::Tensor residuals_;  // [n, d]
+  at::Tensor errors_;           // [n, d_ff]
+};
+
+Status CheckShapes(const EditedTensor& tensor, const LayerUpdate& update) {
+  const auto d_ff = static_cast<std::uint64_t>(update.adjusted_keys.size(0));
+  const auto hidden = static_cast<std::uint64_t>(update.residuals.size(0));
+  const bool fits = tensor.stored_in_out ? tensor.rows == d_ff && tensor.cols == hidden : tensor.rows == hidden && tensor.cols == d_ff;
+  const std::size_t elements = tensor.rows * tensor.cols;
+  if (fits && storage::delta::IsEditable(tensor.dtype) && tensor.base.size() == elements * storage::delta::ElementBytes(tensor.dtype) &&
+      (tensor.ledger.empty() || tensor.ledger.size() == elements)) {
+    return OkStatus();
+  }
+  return InvalidArgument("committing an update of " + tensor.name + ": the tensor is given as " + std::to_string(tensor.rows) + " x " +
+                         std::to_string(tensor.cols) + " with " + std::to_string(tensor.base.size()) + " bytes and " + std::to_string(tensor.ledger.size()) +
+                         " ledger elements, which does not fit an update of d_ff " + std::to_string(d_ff) + " and d " + std::to_string(hidden));
+}
+
+std::vector<const Column*> AllColumns(const std::vector<TensorDelta>& deltas) {
+  std::vector<const Column*> columns;
+  for (const TensorDelta& delta : deltas) {
+    for (const Column& column : delta.columns) columns.push_back(&column);
+  }
+  return columns;
+}
+
+Status CheckBudget(const EditedTensor& tensor, std::span<const Column* const> columns) {
+  std::uint64_t bound = tensor.ledger_bound;
+  for (const Column* column : columns) {
+    const std::uint64_t more = ColumnBound(*column);
+    if (bound >= kBudget || more >= kBudget - bound) {
+      return {StatusCode::kResourceExhausted, "ledger_overflow",
+              "committing an update of " + tensor.name + ": the bound of the sum of its edits reaches 2^63 steps of 2^-48; remove edits, or make them smaller"};
+    }
+    bound += more;
+  }
+  return OkStatus();
+}
+
+Result<CommittedLayer> CommitLayer(const EditedTensor& tensor, const LayerUpdate& update) {
+  const at::NoGradGuard no_grad;
+  EMEND_RETURN_IF_ERROR(CheckShapes(tensor, update));
+  EMEND_ASSIGN_OR_RETURN(std::vector<TensorDelta> deltas, LayerQuantiser(update, tensor).Run());
+  const std::vector<const Column*> columns = AllColumns(deltas);
+  EMEND_RETURN_IF_ERROR(CheckBudget(tensor, columns));
+
+  storage::delta::Ledger ledger({0, tensor.rows, 0, tensor.cols});
+  std::copy(tensor.ledger.begin(), tensor.ledger.end(), ledger.mutable_values().begin());
+  AddColumns(columns, tensor.rows, tensor.cols, ledger.mutable_values());
+  std::vector<std::uint8_t> served(tensor.base.size());
+  EMEND_RETURN_IF_ERROR(ServeWeights(ledger, tensor.dtype, tensor.base, served).WithContext(tensor.name));
+  EMEND_ASSIGN_OR_RETURN(at::Tensor weight, WidenWeight(tensor, served));
+  return CommittedLayer{.weight = std::move(weight), .deltas = std::move(deltas)};
+}
+
+}  // namespace
+
+Result<CommittedLayer> QuantisingCommitter::Commit(const LayerUpdate& update) {
+  const std::string what = "committing an update of layer " + std::to_string(update.layer.value());
+  const auto tensor = tensors_.find(update.layer);
+  if (tensor == tensors_.end()) return InvalidArgument(what + ": the committer was given no tensor for this layer");
+  return Guarded(what, [&] { return CommitLayer(tensor->second, update); });
+}
+
+Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::uint8_t> bytes) {
+  at::ScalarType type = at::kFloat;
+  switch (tensor.dtype) {
+    case DType::kF32: type = at::kFloat; break;
+    case DType::kF16: type = at::kHalf; break;
+    case DType::kBF16: type = at::kBFloat16; break;
+    default:
+      return Unsupported("widening " + tensor.name + ": its type is " + std::string(storage::delta::DTypeName(tensor.dtype)) + ", expected BF16, F16 or F32");
+  }
+  if (bytes.size() != tensor.rows * tensor.cols * storage::delta::ElementBytes(tensor.dtype)) {
+    return InvalidArgument("widening " + tensor.name + ": found " + std::to_string(bytes.size()) + " bytes for " + std::to_string(tensor.rows) + " x " +
+                           std::to_string(tensor.cols) + " elements");
+  }
+  return Guarded("widening " + tensor.name, [&]() -> Result<at::Tensor> {
+    // from_blob wants a mutable pointer; nothing is written through it, and the result is a copy.
+    void* data = const_cast<std::uint8_t*>(bytes.data());
+    const at::Tensor stored = at::from_blob(data, {static_cast<std::int64_t>(tensor.rows), static_cast<std::int64_t>(tensor.cols)}, at::TensorOptions(type));
+    return (tensor.stored_in_out ? stored : stored.t()).to(at::kFloat).clone(at::MemoryFormat::Contiguous);
+  });
+}
+
+}  // namespace emend::worker::edit

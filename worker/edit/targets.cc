@@ -1,0 +1,170 @@
+#include "worker/edit/targets.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "worker/edit/delta_optimiser.h"
+#include "worker/edit/target_bucket.h"
+
+namespace emend::worker::edit {
+namespace {
+
+// Enough rows for full-speed products, few enough that a step's activations stay in a processor's caches.
+constexpr std::int64_t kBucketTokensMax = 512;
+
+// Facts [begin, end) and their rows.
+struct Chunk {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::span<const PromptRow> rows;
+  std::int64_t fact_count() const { return end - begin; }
+};
+
+std::int64_t LayersAbove(const TargetInput& input) { return input.model.config().layers - 1 - input.settings.layers.back().value(); }
+
+// What a row keeps over the steps: prefix keys and values above L, its suffix after L, the initial prediction.
+std::int64_t KeptBytes(const TargetInput& input, const PromptRow& row) {
+  const model::ModelConfig& config = input.model.config();
+  const std::int64_t prefix = 2 * row.lookup * config.kv_heads * config.head_dim * LayersAbove(input);
+  const std::int64_t prediction = row.kind == RowKind::kDrift ? config.vocabulary : 0;
+  return 4 * (prefix + row.suffix() * config.hidden + prediction);
+}
+
+// What autograd holds for one token of a step: roughly three tensors of d_ff and fourteen of d a layer, and the logits.
+std::int64_t StepTokenBytes(const TargetInput& input) {
+  const model::ModelConfig& config = input.model.config();
+  return 4 * (LayersAbove(input) * (3 * config.intermediate + 14 * config.hidden) + 3 * config.vocabulary);
+}
+
+std::vector<Chunk> CutChunks(const TargetInput& input) {
+  std::vector<Chunk> chunks;
+  std::int64_t chunk_bytes = 0;
+  std::size_t row = 0;
+  for (std::int64_t fact = 0; fact < input.fact_count; ++fact) {
+    const std::size_t first_row = row;
+    std::int64_t fact_bytes = 0;
+    for (; row < input.rows.size() && input.rows[row].fact == fact; ++row) fact_bytes += KeptBytes(input, input.rows[row]);
+    if (chunks.empty() || chunk_bytes + fact_bytes > input.memory_bytes_max / 2) {
+      chunks.push_back({.begin = fact, .end = fact, .rows = input.rows.subspan(first_row, 0)});
+      chunk_bytes = 0;
+    }
+    Chunk& chunk = chunks.back();
+    chunk.end = fact + 1;
+    chunk.rows = {chunk.rows.data(), chunk.rows.size() + (row - first_row)};
+    chunk_bytes += fact_bytes;
+  }
+  return chunks;
+}
+
+// Rows with the same key can share a bucket.
+auto BucketKey(const PromptRow& row) { return std::tuple(row.kind == RowKind::kDrift, row.suffix(), row.target_ids.size()); }
+
+std::vector<TargetBucket> BuildBuckets(const TargetInput& input, const Chunk& chunk) {
+  std::vector<const PromptRow*> order;
+  for (const PromptRow& row : chunk.rows) order.push_back(&row);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const PromptRow* a, const PromptRow* b) { return std::tuple(BucketKey(*a), a->lookup) < std::tuple(BucketKey(*b), b->lookup); });
+  const std::int64_t tokens_max = std::clamp<std::int64_t>(input.memory_bytes_max / 2 / StepTokenBytes(input), 1, kBucketTokensMax);
+  std::vector<TargetBucket> buckets;
+  for (std::size_t begin = 0; begin < order.size();) {
+    const auto rows_max = static_cast<std::size_t>(std::max<std::int64_t>(1, tokens_max / order[begin]->suffix()));
+    std::size_t end = begin;
+    while (end < order.size() && end - begin < rows_max && BucketKey(*order[end]) == BucketKey(*order[begin])) ++end;
+    buckets.emplace_back(input.model, input.settings, std::span(order).subspan(begin, end - begin), chunk.begin);
+    begin = end;
+  }
+  return buckets;
+}
+
+// Optimises one chunk of facts.
+class ChunkOptimiser {
+ public:
+  ChunkOptimiser(const TargetInput& input, const Chunk& chunk)
+      : input_(input),
+        chunk_(chunk),
+        buckets_(BuildBuckets(input, chunk)),
+        optimiser_(input.settings, InitialValues()),
+        active_(at::ones({chunk.fact_count()}, at::kBool)) {}
+
+  // Writes the chunk's part of `targets`.
+  Status Run(Targets& targets) {
+    const std::int64_t step_count = input_.settings.v_num_grad_steps;
+    for (std::int64_t step = 1; step <= step_count && active_.any().item<bool>(); ++step) {
+      EMEND_RETURN_IF_ERROR(Report(input_.progress, {"targets", chunk_.begin * step_count + chunk_.fact_count() * (step - 1), input_.fact_count * step_count}));
+      const Gradient gradient = step < step_count ? Gradient::kCompute : Gradient::kSkip;
+      SumBuckets(gradient);
+      EMEND_RETURN_IF_ERROR(RecordLosses(step, targets));
+      if (gradient == Gradient::kSkip) break;
+      optimiser_.Step(gradients_, active_.to(gradients_.device()), step);
+      for (TargetBucket& bucket : buckets_) bucket.Keep(active_);
+    }
+    targets.values.narrow(0, chunk_.begin, chunk_.fact_count()).copy_(optimiser_.Values());
+    return OkStatus();
+  }
+
+ private:
+  at::Tensor InitialValues() const {
+    at::Tensor initial = at::zeros({chunk_.fact_count(), input_.model.config().hidden}, input_.model.DownWeight(LayerIndex(0)).options());
+    for (const TargetBucket& bucket : buckets_) bucket.CopyInitial(initial);
+    return initial;
+  }
+
+  void SumBuckets(Gradient gradient) {
+    losses_ = optimiser_.DecayLosses();
+    gradients_ = at::zeros_like(optimiser_.deltas());
+    for (TargetBucket& bucket : buckets_) {
+      if (bucket.empty()) continue;
+      const BucketStep step = bucket.Step(optimiser_.deltas(), gradient);
+      const at::Tensor facts = bucket.facts().to(losses_.device());
+      losses_.index_add_(0, facts, step.losses);
+      if (gradient == Gradient::kCompute) gradients_.index_add_(0, facts, step.gradients);
+    }
+  }
+
+  // Notes the losses of the active facts and retires those that are done.
+  Status RecordLosses(std::int64_t step, Targets& targets) {
+    const at::Tensor losses = losses_.cpu();
+    const float* loss = losses.const_data_ptr<float>();
+    bool* active = active_.mutable_data_ptr<bool>();
+    for (std::int64_t fact = 0; fact < chunk_.fact_count(); ++fact) {
+      if (!active[fact]) continue;
+      if (!std::isfinite(loss[fact])) {
+        return {StatusCode::kFailedPrecondition, "non_finite",
+                "fact " + std::to_string(chunk_.begin + fact) + ": the loss of its target is NaN or infinite at step " + std::to_string(step) +
+                    "; lower v_lr or clamp_norm_factor"};
+      }
+      targets.steps[chunk_.begin + fact] = step;
+      targets.losses[chunk_.begin + fact] = loss[fact];
+      active[fact] = !(loss[fact] < input_.settings.loss_stop);
+    }
+    return OkStatus();
+  }
+
+  const TargetInput& input_;
+  const Chunk& chunk_;
+  std::vector<TargetBucket> buckets_;
+  DeltaOptimiser optimiser_;
+  at::Tensor active_;     // bool [facts], on the CPU
+  at::Tensor losses_;     // [facts], of the step under way
+  at::Tensor gradients_;  // [facts, d]
+};
+
+}  // namespace
+
+Result<Targets> OptimiseTargets(const TargetInput& input) {
+  const at::NoGradGuard no_grad;
+  Targets targets{.values = at::zeros({input.fact_count, input.model.config().hidden}, at::kFloat),
+                  .steps = std::vector<std::int64_t>(input.fact_count),
+                  .losses = std::vector<double>(input.fact_count)};
+  for (const Chunk& chunk : CutChunks(input)) EMEND_RETURN_IF_ERROR(ChunkOptimiser(input, chunk).Run(targets));
+  const std::int64_t total = input.fact_count * input.settings.v_num_grad_steps;
+  EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", total, total}));
+  return targets;
+}
+
+}  // namespace emend::worker::edit
