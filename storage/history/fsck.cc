@@ -35,6 +35,7 @@ class RepoCheck {
     EMEND_RETURN_IF_ERROR(CheckReflogs());
     ObjectsCheck objects(objects_, record_, notes_);
     for (const Root& root : roots_) EMEND_RETURN_IF_ERROR(objects.CheckFrom(root.commit, root.from));
+    EMEND_RETURN_IF_ERROR(objects.CheckOtherEdits());
     notes_.Progress();
     return OkStatus();
   }

@@ -44,6 +44,11 @@ Status ObjectsCheck::CheckFrom(const CommitId& id, const std::string& from) {
   return OkStatus();
 }
 
+Status ObjectsCheck::CheckOtherEdits() {
+  for (const auto& [id, where] : active_) EMEND_RETURN_IF_ERROR(CheckEdit(where, id));
+  return OkStatus();
+}
+
 Status ObjectsCheck::CheckCommit(const CommitId& id, const std::string& from, std::vector<std::pair<CommitId, std::string>>& todo) {
   if (!commits_.insert(id).second) return OkStatus();
   const std::string where = "repo " + record_.name.value() + ", commit " + id.Short();
@@ -108,25 +113,25 @@ Status ObjectsCheck::CheckManifest(const std::string& where, const StateId& id) 
 Status ObjectsCheck::CheckTrie(const std::string& where, const ObjectId& id, const std::string& prefix, NodeCount& count) {
   const auto [known, is_new] = nodes_.try_emplace({id, prefix});
   if (is_new) {
-    const std::string here = where + ", trie node " + id.Short();
     const Result<std::string> stored = objects_.ReadObject(id);
     const Result<objects::TrieNode> node = stored.ok() ? objects::DecodeNode(*stored) : Result<objects::TrieNode>(stored.status());
-    EMEND_RETURN_IF_ERROR(notes_.Take(here, node.status()));
-    if (node.ok()) EMEND_RETURN_IF_ERROR(CheckNode(here, *node, prefix, known->second));
+    EMEND_RETURN_IF_ERROR(notes_.Take(where + ", trie node " + id.Short(), node.status()));
+    if (node.ok()) EMEND_RETURN_IF_ERROR(CheckNode(where, id, *node, prefix, known->second));
   }
   count = known->second;
   return OkStatus();
 }
 
-Status ObjectsCheck::CheckNode(const std::string& where, const objects::TrieNode& node, const std::string& prefix, NodeCount& count) {
-  const bool is_misplaced = std::any_of(node.ids.begin(), node.ids.end(), [&](const EditId& id) { return !id.Hex().starts_with(prefix); });
+Status ObjectsCheck::CheckNode(const std::string& where, const ObjectId& id, const objects::TrieNode& node, const std::string& prefix, NodeCount& count) {
+  const std::string here = where + ", trie node " + id.Short();
+  const bool is_misplaced = std::any_of(node.ids.begin(), node.ids.end(), [&](const EditId& edit) { return !edit.Hex().starts_with(prefix); });
   const bool is_hollow = node.count == 0 && !prefix.empty();
   const bool is_too_deep = node.is_branch() && prefix.size() >= objects::kNibbleCount;
   if (is_misplaced || is_hollow || is_too_deep) {
-    notes_.Add(where, "it is not the node of a set of edits below the nibbles \"" + prefix + "\"");
+    notes_.Add(here, "it is not the node of a set of edits below the nibbles \"" + prefix + "\"");
     return OkStatus();
   }
-  for (const EditId& id : node.ids) EMEND_RETURN_IF_ERROR(CheckEdit(where, id));
+  for (const EditId& edit : node.ids) active_.emplace(edit, here);
   std::uint64_t sum = node.ids.size();
   bool is_whole = true;
   for (const auto& [nibble, child] : node.children) {
@@ -139,7 +144,7 @@ Status ObjectsCheck::CheckNode(const std::string& where, const objects::TrieNode
   if (sum == node.count) {
     count = sum;
   } else {
-    notes_.Add(where, "it counts " + std::to_string(node.count) + " edits, found " + std::to_string(sum));
+    notes_.Add(here, "it counts " + std::to_string(node.count) + " edits, found " + std::to_string(sum));
   }
   return OkStatus();
 }

@@ -39,6 +39,8 @@ class ObjectsCheck {
 
   // The commit, unless it was checked before, and all that it reaches. `from` says what points to it, for the report.
   Status CheckFrom(const CommitId& id, const std::string& from);
+  // The active edits that no commit met so far says it added. Call once, at the end.
+  Status CheckOtherEdits();
 
  private:
   struct StateFacts {
@@ -52,7 +54,7 @@ class ObjectsCheck {
   Status CheckState(const std::string& where, const StateId& id, const BaseId& base);
   Status CheckManifest(const std::string& where, const StateId& id);
   Status CheckTrie(const std::string& where, const ObjectId& id, const std::string& prefix, NodeCount& count);
-  Status CheckNode(const std::string& where, const objects::TrieNode& node, const std::string& prefix, NodeCount& count);
+  Status CheckNode(const std::string& where, const ObjectId& id, const objects::TrieNode& node, const std::string& prefix, NodeCount& count);
   Status CheckEdit(const std::string& where, const EditId& id);
   Status CheckPayloads(const std::string& where, const objects::Edit& edit);
 
@@ -62,6 +64,7 @@ class ObjectsCheck {
   std::set<std::string> tensors_;  // of the base
   std::set<CommitId> commits_;
   std::set<EditId> edits_;
+  std::map<EditId, std::string> active_;  // edits in tries, and where; most are checked, and named, with the commit that added them
   std::set<ObjectId> payloads_;
   std::map<StateId, StateFacts> states_;
   std::map<std::pair<ObjectId, std::string>, NodeCount> nodes_;  // by node and the nibbles above it

@@ -1,0 +1,129 @@
+#include <random>
+#include <set>
+
+#include "tests/storage/history/history_fixture.h"
+#include "tests/storage/objects/counting_kv.h"
+#include "tests/storage/objects/test_seed.h"
+
+namespace emend::storage::history {
+namespace {
+
+using emend::test::IsOkAndHolds;
+using emend::test::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
+
+class WalkTest : public test::HistoryTest {
+ protected:
+  // A commit that no ref points to, without edits, at a time of the test's choice.
+  CommitId Loose(std::vector<CommitId> parents, std::int64_t time_ms) {
+    kv::WriteBatch batch;
+    objects::Commit commit = Must(repo().ReadCommit(import_));
+    commit.parents = std::move(parents);
+    commit.time_ms = time_ms;
+    commit.seed = ++commits_;
+    const CommitId id = repo().objects().PutCommit(batch, commit);
+    Must(store_->Write(batch, kv::Durability::kUnsynced));
+    return id;
+  }
+  std::vector<CommitId> Log(const CommitId& from, std::size_t count_max = 1000) {
+    std::vector<CommitId> ids;
+    for (const NumberedCommit& entry : Must(repo().Log(from, count_max))) ids.push_back(entry.id);
+    return ids;
+  }
+
+  std::uint64_t commits_ = 0;
+};
+
+TEST_F(WalkTest, TheLogIsNewestFirst) {
+  const CommitId a = Loose({import_}, 10);
+  const CommitId b = Loose({a}, 20);
+  EXPECT_THAT(Log(b), ElementsAre(b, a, import_));
+  EXPECT_THAT(Log(b, 2), ElementsAre(b, a));
+  EXPECT_THAT(Log(b, 0), ElementsAre());
+}
+
+TEST_F(WalkTest, BranchesAreWovenByTime) {
+  const CommitId a = Loose({import_}, 10);
+  const CommitId left1 = Loose({a}, 20);
+  const CommitId right1 = Loose({a}, 30);
+  const CommitId left2 = Loose({left1}, 40);
+  const CommitId right2 = Loose({right1}, 50);
+  const CommitId merge = Loose({left2, right2}, 60);
+  EXPECT_THAT(Log(merge), ElementsAre(merge, right2, left2, right1, left1, a, import_));
+}
+
+TEST_F(WalkTest, ChildrenComeFirstEvenAgainstTheClock) {
+  const CommitId a = Loose({import_}, 1000);
+  const CommitId late_clock = Loose({a}, 5000);
+  const CommitId early_clock = Loose({late_clock}, 10);
+  const CommitId other = Loose({a}, 3000);
+  const CommitId merge = Loose({early_clock, other, late_clock}, 4000);
+  EXPECT_THAT(Log(merge), ElementsAre(merge, other, early_clock, late_clock, a, import_));
+}
+
+TEST_F(WalkTest, ALinearHistoryIsReadOnlyAsFarAsAsked) {
+  CommitId head = import_;
+  for (int i = 0; i < 100; ++i) head = Loose({head}, i);
+  objects::test::CountingKv counting(*store_);
+  const Repository counted = Must(Repository::Open(counting, RepoName("atlas")));
+  counting.reads = 0;
+  EXPECT_EQ(Must(counted.Log(head, 5)).size(), 5u);
+  EXPECT_LE(counting.reads.load(), 6u);
+}
+
+TEST_F(WalkTest, RandomHistoriesAreLoggedOnceEachAndChildrenFirst) {
+  std::mt19937_64 random(emend::test::TestSeed());
+  for (int round = 0; round < 20; ++round) {
+    std::vector<CommitId> commits = {import_};
+    for (int i = 0; i < 60; ++i) {
+      std::vector<CommitId> parents;
+      const std::size_t count = 1 + random() % 3;
+      for (std::size_t k = 0; k < count; ++k) parents.push_back(commits[commits.size() - 1 - random() % std::min<std::size_t>(commits.size(), 6)]);
+      commits.push_back(Loose(parents, static_cast<std::int64_t>(random() % 50)));
+    }
+    const std::vector<CommitId> log = Log(commits.back());
+    std::set<CommitId> seen;
+    for (const CommitId& id : log) {
+      for (const CommitId& parent : Must(repo().ReadCommit(id)).parents) ASSERT_FALSE(seen.contains(parent));
+      ASSERT_TRUE(seen.insert(id).second);
+    }
+    for (const CommitId& id : commits) ASSERT_THAT(repo().IsAncestor(id, commits.back()), IsOkAndHolds(seen.contains(id)));
+    const std::vector<CommitId> begin(log.begin(), log.begin() + static_cast<std::ptrdiff_t>(log.size() / 2));
+    ASSERT_THAT(Log(commits.back(), log.size() / 2), ElementsAreArray(begin));
+  }
+}
+
+TEST_F(WalkTest, ACommitIsItsOwnAncestor) {
+  const CommitId a = Loose({import_}, 1);
+  EXPECT_THAT(repo().IsAncestor(a, a), IsOkAndHolds(true));
+  EXPECT_THAT(repo().IsAncestor(import_, a), IsOkAndHolds(true));
+  EXPECT_THAT(repo().IsAncestor(a, import_), IsOkAndHolds(false));
+}
+
+TEST_F(WalkTest, TheMergeBaseIsTheNewestCommonAncestor) {
+  const CommitId a = Loose({import_}, 1);
+  const CommitId left = Loose({a}, 2);
+  const CommitId right = Loose({a}, 3);
+  EXPECT_THAT(MergeBase(repo(), left, right), IsOkAndHolds(a));
+  EXPECT_THAT(MergeBase(repo(), left, a), IsOkAndHolds(a));
+  EXPECT_THAT(MergeBase(repo(), left, left), IsOkAndHolds(left));
+  const CommitId merge = Loose({left, right}, 4);
+  EXPECT_THAT(MergeBase(repo(), merge, Loose({right}, 5)), IsOkAndHolds(right));
+}
+
+TEST_F(WalkTest, OfSeveralMergeBasesTheNewestIsTaken) {
+  const CommitId left = Loose({import_}, 2);
+  const CommitId right = Loose({import_}, 3);
+  const CommitId one = Loose({left, right}, 4);
+  const CommitId other = Loose({right, left}, 5);
+  EXPECT_THAT(MergeBase(repo(), one, other), IsOkAndHolds(right));
+  EXPECT_THAT(MergeBase(repo(), other, one), IsOkAndHolds(right));
+}
+
+TEST_F(WalkTest, UnrelatedHistoriesHaveNoMergeBase) { EXPECT_THAT(MergeBase(repo(), import_, Loose({}, 1)), StatusIs(StatusCode::kNotFound)); }
+
+TEST_F(WalkTest, AMissingParentIsNotFound) { EXPECT_THAT(repo().Log(Loose({CommitId(Sha256("gone"))}, 1), 10), StatusIs(StatusCode::kNotFound)); }
+
+}  // namespace
+}  // namespace emend::storage::history
