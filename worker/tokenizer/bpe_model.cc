@@ -1,0 +1,179 @@
+#include "worker/tokenizer/bpe_model.h"
+
+#include <string>
+#include <utility>
+
+#include "storage/base/log.h"
+#include "worker/tokenizer/bpe_merge.h"
+#include "worker/tokenizer/unicode.h"
+
+namespace emend::worker::tokenizer {
+namespace {
+
+// A merge is a pair ["a", "b"] or, in older files, one string "a b".
+Result<std::pair<std::string, std::string>> MergeParts(const Json& merge, const std::string& path) {
+  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+    return std::pair(merge[0].get<std::string>(), merge[1].get<std::string>());
+  }
+  if (!merge.is_string()) return Node(&merge, path).Expected("a pair of strings or one string \"left right\"");
+  const auto& text = merge.get_ref<const std::string&>();
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
+    return BadTokenizer(path + ": " + JsonQuote(text) + " is not two tokens with one space between");
+  }
+  return std::pair(text.substr(0, space), text.substr(space + 1));
+}
+
+Result<TokenId> KnownToken(const Vocabulary& vocabulary, const std::string& text, const std::string& path) {
+  const auto id = vocabulary.Find(text);
+  if (!id.has_value()) return BadTokenizer(path + ": the token " + JsonQuote(text) + " is not in the vocabulary");
+  return *id;
+}
+
+Status RefuseAffix(const Node& node) {
+  EMEND_ASSIGN_OR_RETURN(const std::string affix, node.Text(""));
+  if (!affix.empty()) return Unsupported(node.path() + ": is " + JsonQuote(affix) + "; only models without it are supported");
+  return OkStatus();
+}
+
+std::string ByteTokenText(unsigned byte) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  return {'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'};
+}
+
+}  // namespace
+
+BpeModel::BpeModel(Vocabulary vocabulary, MergeTable merges, SymbolKind kind)
+    : vocabulary_(std::move(vocabulary)), merges_(std::move(merges)), kind_(kind), cache_(std::make_unique<WordCache>()) {}
+
+Result<BpeModel> BpeModel::FromJson(const Node& node, SymbolKind kind) {
+  if (node.IsNull()) return node.Expected("an object of type BPE");
+  EMEND_ASSIGN_OR_RETURN(const std::string type, node["type"].Text("BPE"));
+  if (type != "BPE") return node.UnknownType(type, "BPE");
+  EMEND_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::FromJson(node["vocab"]));
+  EMEND_ASSIGN_OR_RETURN(MergeTable merges, ReadMerges(node["merges"], vocabulary));
+  BpeModel model(std::move(vocabulary), std::move(merges), kind);
+  EMEND_RETURN_IF_ERROR(model.ReadOptions(node));
+  model.IndexSymbols();
+  return model;
+}
+
+Result<MergeTable> BpeModel::ReadMerges(const Node& node, const Vocabulary& vocabulary) {
+  if (node.IsNull() || !node.json().is_array()) return node.Expected("an array of merges");
+  if (node.json().size() > kMergesMax) {
+    return ResourceExhausted(node.path() + ": has " + std::to_string(node.json().size()) + " merges; at most " + std::to_string(kMergesMax) + " are allowed");
+  }
+  MergeTable merges(node.json().size());
+  std::uint32_t rank = 0;
+  for (const Json& merge : node.json()) {
+    if (rank == 0 && merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version")) continue;
+    const std::string path = node.path() + "[" + std::to_string(rank) + "]";
+    EMEND_ASSIGN_OR_RETURN(const auto parts, MergeParts(merge, path));
+    EMEND_ASSIGN_OR_RETURN(const TokenId left, KnownToken(vocabulary, parts.first, path));
+    EMEND_ASSIGN_OR_RETURN(const TokenId right, KnownToken(vocabulary, parts.second, path));
+    EMEND_ASSIGN_OR_RETURN(const TokenId merged, KnownToken(vocabulary, parts.first + parts.second, path));
+    merges.Insert(left, right, {rank++, merged});
+  }
+  return merges;
+}
+
+Status BpeModel::ReadOptions(const Node& node) {
+  const Node dropout = node["dropout"];
+  if (!dropout.IsNull() && !(dropout.json().is_number() && dropout.json().get<double>() == 0)) {
+    return Unsupported(dropout.path() + ": is " + dropout.json().dump() + "; tokens must not depend on chance");
+  }
+  EMEND_RETURN_IF_ERROR(RefuseAffix(node["continuing_subword_prefix"]));
+  EMEND_RETURN_IF_ERROR(RefuseAffix(node["end_of_word_suffix"]));
+  EMEND_ASSIGN_OR_RETURN(byte_fallback_, node["byte_fallback"].Flag(false));
+  EMEND_ASSIGN_OR_RETURN(fuse_unk_, node["fuse_unk"].Flag(false));
+  EMEND_ASSIGN_OR_RETURN(ignore_merges_, node["ignore_merges"].Flag(false));
+  EMEND_ASSIGN_OR_RETURN(const std::string unk, node["unk_token"].Text(""));
+  if (unk.empty()) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(unk_, KnownToken(vocabulary_, unk, node["unk_token"].path()));
+  return OkStatus();
+}
+
+void BpeModel::IndexSymbols() {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    std::string text;
+    if (kind_ == SymbolKind::kByte) {
+      AppendUtf8(ByteAlphabet()[byte], &text);
+    } else {
+      text = ByteTokenText(byte);
+    }
+    byte_ids_[byte] = vocabulary_.Find(text).value_or(-1);
+  }
+}
+
+Status BpeModel::Append(const AlignedText& text, const Piece& piece, std::vector<Token>* tokens) const {
+  std::vector<Symbol> symbols;
+  EMEND_RETURN_IF_ERROR(Symbols(text.text().substr(piece.begin, piece.end - piece.begin), &symbols));
+  std::size_t at = piece.begin;
+  for (const Symbol& symbol : symbols) {
+    const Span span = text.Original(at, at + symbol.bytes);
+    tokens->push_back({symbol.id, span.begin, span.end});
+    at += symbol.bytes;
+  }
+  return OkStatus();
+}
+
+Status BpeModel::Symbols(std::string_view word, std::vector<Symbol>* symbols) const {
+  const bool cacheable = word.size() <= WordCache::kWordBytesMax;
+  if (cacheable && cache_->Find(word, symbols)) return OkStatus();
+  if (const auto whole = ignore_merges_ ? WholeWord(word) : std::nullopt) {
+    symbols->push_back({*whole, static_cast<std::uint32_t>(word.size())});
+  } else {
+    EMEND_RETURN_IF_ERROR(StartSymbols(word, symbols));
+    MergeSymbols(merges_, symbols);
+  }
+  if (cacheable) cache_->Insert(word, *symbols);
+  return OkStatus();
+}
+
+std::optional<TokenId> BpeModel::WholeWord(std::string_view word) const {
+  if (kind_ == SymbolKind::kCharacter) return vocabulary_.Find(word);
+  std::string text;
+  for (const char byte : word) AppendUtf8(ByteAlphabet()[static_cast<unsigned char>(byte)], &text);
+  return vocabulary_.Find(text);
+}
+
+TokenId BpeModel::CharacterId(std::string_view character) const {
+  if (kind_ == SymbolKind::kByte) return byte_ids_[static_cast<unsigned char>(character.front())];
+  return vocabulary_.Find(character).value_or(-1);
+}
+
+Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbols) const {
+  symbols->reserve(word.size());
+  bool after_unk = false;
+  for (std::size_t at = 0; at < word.size();) {
+    const std::string_view character = word.substr(at, kind_ == SymbolKind::kByte ? 1 : CodePointAt(word, at).size);
+    const auto bytes = static_cast<std::uint32_t>(character.size());
+    at += bytes;
+    const TokenId id = CharacterId(character);
+    if (id >= 0) {
+      symbols->push_back({id, bytes});
+      after_unk = false;
+    } else if (byte_fallback_ && AppendByteTokens(character, symbols)) {
+      after_unk = false;
+    } else if (!unk_.has_value()) {
+      return {StatusCode::kInvalidArgument, "no_token_for_text", "the vocabulary has no token for " + JsonQuote(character) + " and names no unk_token"};
+    } else if (after_unk && fuse_unk_) {
+      symbols->back().bytes += bytes;
+    } else {
+      symbols->push_back({*unk_, bytes});
+      after_unk = true;
+    }
+  }
+  return OkStatus();
+}
+
+bool BpeModel::AppendByteTokens(std::string_view character, std::vector<Symbol>* symbols) const {
+  if (kind_ == SymbolKind::kByte) return false;
+  for (const char byte : character) {
+    if (byte_ids_[static_cast<unsigned char>(byte)] < 0) return false;
+  }
+  for (const char byte : character) symbols->push_back({byte_ids_[static_cast<unsigned char>(byte)], 1});
+  return true;
+}
+
+}  // namespace emend::worker::tokenizer
