@@ -8,10 +8,10 @@
 //   });
 //
 // Order of a commit: build → one synced batch with the changes and the audit entries → anchor appended and synced → returned. Entry seq is
-// (seq, hash of the entry before, time, principal, token id, act, ids); its hash is SHA-256 of its canonical encoding. The anchor is a file outside the database
-// with (seq, hash, CRC-32C) lines: a store whose audit head is behind its anchor has lost acknowledged changes and is refused.
-// A crash between batch and anchor leaves the anchor one behind: Open appends it. Failpoints: journal.before_batch, journal.after_batch, journal.after_anchor.
-// Thread-safe: commits are one after another, readers go on. Blocks on the disk. A failed `build` or batch changes nothing.
+// (seq, hash of the entry before, time, principal, token id, act, ids); its hash is SHA-256 of its canonical encoding. The anchor is a file outside the
+// database with (seq, hash, CRC-32C) records: a store whose audit head is behind its anchor has lost acknowledged changes and is refused. A crash between batch
+// and anchor leaves the anchor one behind: Open appends it. Failpoints: journal.before_batch, journal.after_batch, journal.after_anchor. Thread-safe: commits
+// are one after another, readers go on. Blocks on the disk. A failed `build` or batch changes nothing.
 #pragma once
 
 #include <cstdint>
@@ -74,11 +74,12 @@ class Transaction {
 class Journal {
  public:
   // `store`, `file_system` and `clock` must outlive the journal. kDataLoss ("behind_anchor", "anchor_mismatch", "anchor_corrupt", "audit_broken") refuses the
-  // store; checks the anchor's last entry against the chain's head, not the whole chain (Verify does).
+  // store; compares the chain with every line of the anchor, not the whole chain (Verify does).
   static Result<std::unique_ptr<Journal>> Open(kv::KvStore& store, FileSystem& file_system, const Clock& clock, const std::string& anchor_path);
 
   // The sequence of the last audit entry of this commit. REQUIRES: `build` audits at least one act. Fails with build's Status, or the store's.
-  // If the batch was written but the anchor was not, the change stands and the Status is kUnavailable ("anchor_not_written").
+  // If the batch was written but the anchor was not, the change stands and the Status is kUnavailable ("anchor_not_written"). After a failed write the next
+  // commit first finds out what the store kept: a batch whose sync failed may turn out to stand. `build` and the listener may read the journal, but not commit.
   Result<std::uint64_t> Commit(const Principal& principal, const std::function<Status(Transaction&)>& build);
 
   std::uint64_t head() const;
@@ -86,21 +87,35 @@ class Journal {
   Status Read(std::uint64_t first, const std::function<bool(const AuditEntry&)>& visit) const;
   // Every entry decodes, is linked to the one before, and agrees with every line of the anchor. kDataLoss names the sequence.
   Status Verify() const;
-  // Called after each commit with the new head, from the committing thread; one listener.
+  // Called after each anchored commit with the new head, from the committing thread; one listener.
   void OnCommit(std::function<void(std::uint64_t)> listener);
 
  private:
   Journal(kv::KvStore& store, FileSystem& file_system, const Clock& clock, std::string anchor_path);
+
+  // These REQUIRE commit_mutex_.
+  // Reads head and anchor anew and completes the anchor: after Open, and after a commit that ended half-way.
+  Status Settle();
+  Status AnchorHead(std::uint64_t sequence, const Digest& hash);
+  void Announce(std::uint64_t sequence);
+  // Writes the transaction's batch with its audit entries; the sequence and hash of the last one.
+  Result<std::pair<std::uint64_t, Digest>> WriteEntries(Transaction& transaction);
+  void SetHead(std::uint64_t sequence, const Digest& hash);
 
   kv::KvStore& store_;
   FileSystem& file_system_;
   const Clock& clock_;
   const std::string anchor_path_;
 
+  mutable std::mutex commit_mutex_;  // held for a whole commit, the listener included; taken before mutex_
+  bool settled_ = false;             // guarded by commit_mutex_: head and anchor are known to agree with the store
+
+  std::uint64_t announced_ = 0;  // guarded by commit_mutex_: what the listener was told last
+
   mutable std::mutex mutex_;
-  std::uint64_t head_ = 0;                              // guarded by mutex_
-  Digest head_hash_;                                    // guarded by mutex_
-  std::function<void(std::uint64_t)> listener_;         // guarded by mutex_
+  std::uint64_t head_ = 0;                       // guarded by mutex_
+  Digest head_hash_;                             // guarded by mutex_
+  std::function<void(std::uint64_t)> listener_;  // guarded by mutex_
 };
 
 }  // namespace emend::storage::records

@@ -19,16 +19,16 @@ enum class OperationState : std::uint8_t { kAccepted = 1, kRunning = 2, kSucceed
 std::string_view OperationStateName(OperationState state);
 
 struct Operation {
-  OperationId id;              // "op-" and 16 hex digits of the acceptance sequence: sorts by acceptance
-  std::string kind;            // "commit", "stats", "evaluation", "import", "export", "verify"
-  std::string repo;            // may be empty
+  OperationId id;    // "op-" and 16 hex digits of the acceptance sequence: sorts by acceptance
+  std::string kind;  // "commit", "stats", "evaluation", "import", "export", "verify"
+  std::string repo;  // may be empty
   OperationState state = OperationState::kAccepted;
   Principal principal;
   std::int64_t accepted_ms = 0;  // Unix epoch
   std::int64_t finished_ms = 0;  // 0: not yet
-  std::string request;         // JSON, as accepted
-  std::string result;          // JSON, once succeeded
-  std::string error_slug;      // once failed or cancelled
+  std::string request;           // JSON, as accepted
+  std::string result;            // JSON, once succeeded
+  std::string error_slug;        // once failed or cancelled
   std::string error_message;
   std::uint8_t error_code = 0;  // StatusCode
 };
@@ -44,9 +44,9 @@ Result<std::vector<Operation>> ListOperations(kv::KvStore& store, OperationFilte
 Result<OperationId> NextOperationId(Transaction& transaction);
 
 struct IdempotencyRecord {
-  std::string key;          // the client's
-  Digest fingerprint;       // SHA-256 of method, path and body
-  OperationId operation;    // what it was answered with
+  std::string key;        // the client's
+  Digest fingerprint;     // SHA-256 of method, path and body
+  OperationId operation;  // what it was answered with
   std::int64_t created_ms = 0;
 };
 // Keys belong to a principal: two principals may use the same one.
@@ -54,8 +54,8 @@ void PutIdempotency(Transaction& transaction, const IdempotencyRecord& record);
 Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store, const Principal& principal, std::string_view key);
 
 struct TokenRecord {
-  std::string id;                   // shown in commits and audit
-  Digest secret_hash;               // SHA-256 of the secret: the secret itself is never stored
+  std::string id;      // shown in commits and audit
+  Digest secret_hash;  // SHA-256 of the secret: the secret itself is never stored
   std::string principal;
   std::vector<std::string> scopes;  // of: ask read propose review merge deploy admin
   std::int64_t created_ms = 0;

@@ -69,8 +69,8 @@ MATCHER_P(IsOkAndHolds, value, "is ok and holds a value that " + ::testing::Prin
 }  // namespace emend
 
 // Declares `lhs` from the value of a Result, or fails the test with its Status and returns.
-#define ASSERT_OK_AND_ASSIGN_(name, lhs, expr)                     \
-  auto name = (expr);                                              \
+#define ASSERT_OK_AND_ASSIGN_(name, lhs, expr)                      \
+  auto name = (expr);                                               \
   ASSERT_TRUE(name.ok()) << #expr ": " << name.status().ToString(); \
   lhs = std::move(name).value()
 #define ASSERT_OK_AND_ASSIGN(lhs, expr) ASSERT_OK_AND_ASSIGN_(EMEND_CONCAT_(result_, __LINE__), lhs, expr)

@@ -1,0 +1,104 @@
+#include "storage/records/audit_chain.h"
+
+#include <optional>
+
+#include "storage/base/encoding.h"
+
+namespace emend::storage::records {
+namespace {
+
+constexpr std::uint16_t kVersion = 1;
+constexpr std::size_t kKeyBytes = 8;
+constexpr std::size_t kPairBytesMin = 8;  // two empty texts
+
+Status Broken(std::string what) { return {StatusCode::kDataLoss, "audit_broken", std::move(what)}; }
+
+std::uint64_t SequenceOfKey(std::string_view key) {
+  std::uint64_t sequence = 0;
+  for (const char c : key) sequence = sequence << 8 | static_cast<std::uint8_t>(c);
+  return sequence;
+}
+
+// One stored entry against its key and the hash of the entry before it.
+Result<AuditEntry> ReadLink(std::string_view key, std::string_view value, std::uint64_t expected, const std::optional<Digest>& previous) {
+  if (key.size() != kKeyBytes || SequenceOfKey(key) != expected) {
+    return Broken("reading audit entry " + std::to_string(expected) + ": it is missing, the next one found is " + std::to_string(SequenceOfKey(key)));
+  }
+  Result<AuditEntry> entry = DecodeAuditEntry(value);
+  if (!entry.ok()) return entry.status().WithContext("reading audit entry " + std::to_string(expected));
+  if (entry->sequence != expected) {
+    return Broken("reading audit entry " + std::to_string(expected) + ": found the entry of sequence " + std::to_string(entry->sequence));
+  }
+  if (previous && entry->previous != *previous) {
+    return Broken("reading audit entry " + std::to_string(expected) + ": it is linked to " + entry->previous.Hex() + ", but the entry before it has the hash " +
+                  previous->Hex());
+  }
+  return entry;
+}
+
+}  // namespace
+
+std::string AuditKey(std::uint64_t sequence) {
+  std::string key(kKeyBytes, '\0');
+  for (std::size_t i = 0; i < kKeyBytes; ++i) key[i] = static_cast<char>(sequence >> (8 * (kKeyBytes - 1 - i)));
+  return key;
+}
+
+std::string EncodeAuditEntry(const AuditEntry& entry) {
+  Encoder out(RecordType::kAuditEntry, kVersion);
+  out.U64(entry.sequence);
+  out.Raw(entry.previous.Raw());
+  out.I64(entry.time_ms);
+  out.Text(entry.principal.name);
+  out.Text(entry.principal.token_id);
+  out.Text(entry.act.act);
+  out.Count(entry.act.ids.size());
+  for (const auto& [name, id] : entry.act.ids) {
+    out.Text(name);
+    out.Text(id);
+  }
+  return std::move(out).bytes();
+}
+
+Result<AuditEntry> DecodeAuditEntry(std::string_view bytes) {
+  Decoder in(bytes);
+  in.Record(RecordType::kAuditEntry, kVersion);
+  AuditEntry entry;
+  entry.sequence = in.U64();
+  const std::string_view previous = in.Raw(Digest::kSize);
+  if (in.ok()) entry.previous = *Digest::FromRaw(previous);
+  entry.time_ms = in.I64();
+  entry.principal.name = in.Text();
+  entry.principal.token_id = in.Text();
+  entry.act.act = in.Text();
+  const std::size_t count = in.Count(kPairBytesMin);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    std::string name = in.Text();
+    entry.act.ids.emplace_back(std::move(name), in.Text());
+  }
+  if (const Status finished = in.Finish(); !finished.ok()) return Broken(finished.message());
+  return entry;
+}
+
+Status WalkChain(kv::KvStore& store, std::uint64_t first, const std::function<bool(const AuditEntry&, const Digest&)>& visit) {
+  std::uint64_t expected = first;
+  std::optional<Digest> previous;
+  if (first <= 1) {
+    expected = 1;
+    previous = Digest();
+  }
+  Status broken;
+  const Status scanned = store.Scan(kv::ColumnFamily::kAudit, "", AuditKey(expected), [&](std::string_view key, std::string_view value) {
+    const Result<AuditEntry> entry = ReadLink(key, value, expected, previous);
+    if (!entry.ok()) {
+      broken = entry.status();
+      return false;
+    }
+    previous = Sha256(value);
+    ++expected;
+    return visit(*entry, *previous);
+  });
+  return broken.ok() ? scanned : broken;
+}
+
+}  // namespace emend::storage::records

@@ -1,0 +1,141 @@
+#include "storage/records/operations.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "storage/base/encoding.h"
+
+namespace emend::storage::records {
+namespace {
+
+using kv::ColumnFamily;
+
+constexpr std::uint16_t kVersion = 1;
+// Column family operations: the records, an index of those still to be run, and the last number given out.
+constexpr std::string_view kRecordPrefix = "o/";
+constexpr std::string_view kUnfinishedPrefix = "u/";
+constexpr std::string_view kLastNumberKey = "n";
+
+std::string Key(std::string_view prefix, const OperationId& id) { return std::string(prefix) + id.value(); }
+
+bool IsUnfinished(OperationState state) { return state == OperationState::kAccepted || state == OperationState::kRunning; }
+
+std::string Encode(const Operation& operation) {
+  Encoder out(RecordType::kOperation, kVersion);
+  out.Text(operation.id.value());
+  out.Text(operation.kind);
+  out.Text(operation.repo);
+  out.U8(static_cast<std::uint8_t>(operation.state));
+  out.Text(operation.principal.name);
+  out.Text(operation.principal.token_id);
+  out.I64(operation.accepted_ms);
+  out.I64(operation.finished_ms);
+  out.Text(operation.request);
+  out.Text(operation.result);
+  out.Text(operation.error_slug);
+  out.Text(operation.error_message);
+  out.U8(operation.error_code);
+  return std::move(out).bytes();
+}
+
+Result<Operation> Decode(std::string_view bytes) {
+  Decoder in(bytes);
+  in.Record(RecordType::kOperation, kVersion);
+  Operation operation;
+  operation.id = OperationId(in.Text());
+  operation.kind = in.Text();
+  operation.repo = in.Text();
+  const std::uint8_t state = in.U8();
+  if (in.ok() && (state < 1 || state > 5)) in.Fail("found operation state " + std::to_string(state) + ", expected 1 to 5");
+  operation.state = static_cast<OperationState>(state);
+  operation.principal.name = in.Text();
+  operation.principal.token_id = in.Text();
+  operation.accepted_ms = in.I64();
+  operation.finished_ms = in.I64();
+  operation.request = in.Text();
+  operation.result = in.Text();
+  operation.error_slug = in.Text();
+  operation.error_message = in.Text();
+  operation.error_code = in.U8();
+  EMEND_RETURN_IF_ERROR(in.Finish());
+  return operation;
+}
+
+Result<std::uint64_t> DecodeNumber(std::string_view bytes) {
+  Decoder in(bytes);
+  const std::uint64_t number = in.U64();
+  EMEND_RETURN_IF_ERROR(in.Finish());
+  return number;
+}
+
+// Of this transaction if it gave out a number before, else the stored one.
+Result<std::uint64_t> LastNumber(Transaction& transaction) {
+  const auto& changes = transaction.batch().changes();
+  const auto given = std::find_if(changes.rbegin(), changes.rend(),
+                                  [](const auto& change) { return change.family == ColumnFamily::kOperations && change.key == kLastNumberKey; });
+  if (given != changes.rend()) return DecodeNumber(*given->value);
+  EMEND_ASSIGN_OR_RETURN(const auto stored, transaction.store().Get(ColumnFamily::kOperations, kLastNumberKey));
+  return stored ? DecodeNumber(*stored) : std::uint64_t{0};
+}
+
+}  // namespace
+
+std::string_view OperationStateName(OperationState state) {
+  switch (state) {
+    case OperationState::kAccepted: return "accepted";
+    case OperationState::kRunning: return "running";
+    case OperationState::kSucceeded: return "succeeded";
+    case OperationState::kFailed: return "failed";
+    case OperationState::kCancelled: return "cancelled";
+  }
+  return "unknown";
+}
+
+void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act) {
+  transaction.batch().Put(ColumnFamily::kOperations, Key(kRecordPrefix, operation.id), Encode(operation));
+  if (IsUnfinished(operation.state)) {
+    transaction.batch().Put(ColumnFamily::kOperations, Key(kUnfinishedPrefix, operation.id), "");
+  } else {
+    transaction.batch().Delete(ColumnFamily::kOperations, Key(kUnfinishedPrefix, operation.id));
+  }
+  AuditAct entry{std::string(act), {{"operation", operation.id.value()}, {"kind", operation.kind}}};
+  if (!operation.repo.empty()) entry.ids.emplace_back("repo", operation.repo);
+  transaction.Audit(std::move(entry));
+}
+
+Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id) {
+  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kOperations, Key(kRecordPrefix, id)));
+  if (!stored) return NotFound("reading operation \"" + id.value() + "\": there is none of this id");
+  Result<Operation> operation = Decode(*stored);
+  if (!operation.ok()) return operation.status().WithContext("reading operation \"" + id.value() + "\"");
+  return operation;
+}
+
+Result<std::vector<Operation>> ListOperations(kv::KvStore& store, OperationFilter filter, std::size_t count_max) {
+  const std::string_view prefix = filter == OperationFilter::kUnfinished ? kUnfinishedPrefix : kRecordPrefix;
+  std::vector<OperationId> ids;
+  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kOperations, prefix, "", [&](std::string_view key, std::string_view) {
+    if (ids.size() == count_max) return false;
+    ids.emplace_back(std::string(key.substr(prefix.size())));
+    return true;
+  }));
+  std::vector<Operation> operations;
+  for (const OperationId& id : ids) {
+    EMEND_ASSIGN_OR_RETURN(Operation operation, ReadOperation(store, id));
+    if (filter == OperationFilter::kUnfinished && !IsUnfinished(operation.state)) continue;  // ended since the scan
+    operations.push_back(std::move(operation));
+  }
+  return operations;
+}
+
+Result<OperationId> NextOperationId(Transaction& transaction) {
+  EMEND_ASSIGN_OR_RETURN(const std::uint64_t last, LastNumber(transaction));
+  Encoder number;
+  number.U64(last + 1);
+  transaction.batch().Put(ColumnFamily::kOperations, kLastNumberKey, number.bytes());
+  char id[32];
+  std::snprintf(id, sizeof id, "op-%016llx", static_cast<unsigned long long>(last + 1));
+  return OperationId(id);
+}
+
+}  // namespace emend::storage::records

@@ -1,0 +1,108 @@
+#include <utility>
+
+#include "storage/base/encoding.h"
+#include "storage/records/operations.h"
+
+namespace emend::storage::records {
+namespace {
+
+using kv::ColumnFamily;
+
+constexpr std::uint16_t kVersion = 1;
+constexpr std::size_t kTextBytesMin = 4;
+// Column family meta: token records by id, and their ids by the hash of the secret.
+constexpr std::string_view kTokenPrefix = "token/";
+constexpr std::string_view kSecretPrefix = "token-secret/";
+
+Digest ReadDigest(Decoder& in) {
+  const std::string_view raw = in.Raw(Digest::kSize);
+  return in.ok() ? *Digest::FromRaw(raw) : Digest();
+}
+
+// Lengths keep the principal "a" with the key "bc" apart from "ab" with "c".
+std::string IdempotencyKey(std::string_view principal, std::string_view key) {
+  Encoder out;
+  out.Text(principal);
+  out.Text(key);
+  return std::move(out).bytes();
+}
+
+Result<TokenRecord> DecodeToken(std::string_view bytes) {
+  Decoder in(bytes);
+  in.Record(RecordType::kToken, kVersion);
+  TokenRecord token;
+  token.id = in.Text();
+  token.secret_hash = ReadDigest(in);
+  token.principal = in.Text();
+  const std::size_t count = in.Count(kTextBytesMin);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) token.scopes.push_back(in.Text());
+  token.created_ms = in.I64();
+  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading a token record"));
+  return token;
+}
+
+}  // namespace
+
+void PutIdempotency(Transaction& transaction, const IdempotencyRecord& record) {
+  Encoder out(RecordType::kIdempotency, kVersion);
+  out.Text(record.key);
+  out.Raw(record.fingerprint.Raw());
+  out.Text(record.operation.value());
+  out.I64(record.created_ms);
+  transaction.batch().Put(ColumnFamily::kIdempotency, IdempotencyKey(transaction.principal().name, record.key), out.bytes());
+}
+
+Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store, const Principal& principal, std::string_view key) {
+  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kIdempotency, IdempotencyKey(principal.name, key)));
+  if (!stored) return std::optional<IdempotencyRecord>();
+  Decoder in(*stored);
+  in.Record(RecordType::kIdempotency, kVersion);
+  IdempotencyRecord record;
+  record.key = in.Text();
+  record.fingerprint = ReadDigest(in);
+  record.operation = OperationId(in.Text());
+  record.created_ms = in.I64();
+  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading an idempotency record of principal \"" + principal.name + "\""));
+  return std::optional<IdempotencyRecord>(std::move(record));
+}
+
+void PutToken(Transaction& transaction, const TokenRecord& token) {
+  Encoder out(RecordType::kToken, kVersion);
+  out.Text(token.id);
+  out.Raw(token.secret_hash.Raw());
+  out.Text(token.principal);
+  out.Count(token.scopes.size());
+  for (const std::string& scope : token.scopes) out.Text(scope);
+  out.I64(token.created_ms);
+  transaction.batch().Put(ColumnFamily::kMeta, std::string(kTokenPrefix) + token.id, out.bytes());
+  transaction.batch().Put(ColumnFamily::kMeta, std::string(kSecretPrefix).append(token.secret_hash.Raw()), token.id);
+}
+
+Result<std::optional<TokenRecord>> FindToken(kv::KvStore& store, std::string_view secret) {
+  EMEND_ASSIGN_OR_RETURN(const auto id, store.Get(ColumnFamily::kMeta, std::string(kSecretPrefix).append(Sha256(secret).Raw())));
+  if (!id) return std::optional<TokenRecord>();
+  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kMeta, std::string(kTokenPrefix) + *id));
+  if (!stored) return DataLoss("reading token \"" + *id + "\": its secret is known, but its record is missing");
+  EMEND_ASSIGN_OR_RETURN(TokenRecord token, DecodeToken(*stored));
+  // A token that was put again with another secret no longer answers to the old one.
+  if (token.secret_hash != Sha256(secret)) return std::optional<TokenRecord>();
+  return std::optional<TokenRecord>(std::move(token));
+}
+
+Result<std::vector<TokenRecord>> ListTokens(kv::KvStore& store) {
+  std::vector<TokenRecord> tokens;
+  Status decoded;
+  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kMeta, kTokenPrefix, "", [&](std::string_view, std::string_view value) {
+    Result<TokenRecord> token = DecodeToken(value);
+    if (!token.ok()) {
+      decoded = token.status();
+      return false;
+    }
+    tokens.push_back(std::move(token).value());
+    return true;
+  }));
+  EMEND_RETURN_IF_ERROR(decoded);
+  return tokens;
+}
+
+}  // namespace emend::storage::records
