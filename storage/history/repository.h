@@ -4,8 +4,9 @@
 //   EMEND_ASSIGN_OR_RETURN(CommitId id, repo.Resolve("main~1"));
 //   journal.Commit(principal, [&](Transaction& t) { return repo.Advance(t, "main", head, new_commit).status(); });
 //
-// Reads see the last committed state; writes go into a journal transaction and become visible, all together, when it commits. Names of refs follow
-// git-check-ref-format, ASCII, at most 128 characters. Thread-safe; blocks on the disk.
+// Reads see the last committed state; writes go into a journal transaction and become visible, all together, when it commits. Writes see what the same
+// transaction has put before, so that chained commits can be made in one. Names of refs follow git-check-ref-format, ASCII, at most 128 characters; what looks
+// like a commit's full id is refused. Thread-safe; blocks on the disk.
 #pragma once
 
 #include <cstdint>
@@ -88,10 +89,12 @@ class Repository {
   // The state of `parent`'s set − removed + added: puts its trie nodes and state record into the batch. Nothing points to it until a commit does.
   Result<StateId> DeriveState(kv::WriteBatch& batch, const StateId& parent, const std::vector<EditId>& added, const std::vector<EditId>& removed) const;
 
-  // Puts the commit and moves the branch from `expected` to it, with a reflog entry. kConflict ("stale_head") names the head that was found. The commit's state,
-  // manifest, edits and payloads must have been put before, or in this batch. Failpoint: history.advance.
+  // Puts the commit and moves the branch from `expected` to it, with a reflog entry and an audit act. kConflict ("stale_head") names the head that was found.
+  // The commit's state, manifest, edits and payloads must have been put before, or in this batch: kNotFound names what is not there (payloads are left to fsck).
+  // kInvalidArgument unless the first parent is `expected` and the added and removed edits are those between the two states. Failpoint: history.advance.
   Result<CommitId> Advance(records::Transaction& transaction, std::string_view branch, const CommitId& expected, const objects::Commit& commit) const;
-  // Moves, creates (`expected` zero) or deletes (`to` zero) a ref. kConflict ("stale_head"), kAlreadyExists for a tag that is there.
+  // Moves, creates (`expected` zero) or deletes (`to` zero) a ref, and audits it. kConflict ("stale_head"), kAlreadyExists for a tag that is there, kNotFound for
+  // a ref that is not there or a commit that is not.
   Status MoveRef(records::Transaction& transaction, const Ref& to, const CommitId& expected, std::string_view reason) const;
 
  private:

@@ -1,7 +1,7 @@
 // The set of active edits as a persistent hash trie: a new set shares every node that it does not change, and diff costs what differs.
 //
-// A node over the ids that share a prefix of nibbles is a leaf with those ids, sorted, when they are kLeafMax or fewer, else a branch with one child for each next
-// nibble that occurs. The shape depends on the set alone, so equal sets have equal roots whatever the history.
+// A node over the ids that share a prefix of nibbles is a leaf with those ids, sorted, when they are kLeafMax or fewer, else a branch with one child for each
+// next nibble that occurs. The shape depends on the set alone, so equal sets have equal roots whatever the history. Not thread-safe: one thread's tool.
 #pragma once
 
 #include <map>

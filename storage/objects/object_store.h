@@ -1,7 +1,7 @@
 // Where a repo's immutable records lie. Every key begins with the repo's id: nothing crosses repos by hash.
 //
-// Puts go into a batch, which the caller writes: payloads in earlier unsynced batches, the rest in the commit's synced one. Reads check that the bytes hash to the
-// id they were asked for: a mismatch is kDataLoss, never a wrong record. Thread-safe; blocks on the disk.
+// Puts go into a batch, which the caller writes: payloads in earlier unsynced batches, the rest in the commit's synced one. Reads check that the bytes hash to
+// the id they were asked for: a mismatch is kDataLoss, never a wrong record. Thread-safe; blocks on the disk.
 #pragma once
 
 #include <optional>
@@ -38,7 +38,7 @@ class ObjectStore {
   Result<Manifest> ReadManifest(const StateId& id) const;
   Result<Commit> ReadCommit(const CommitId& id) const;
   Result<std::string> ReadObject(const ObjectId& id) const;
-  // Ids of commits whose hex form begins with `prefix`, at most `count_max`.
+  // Ids of commits whose hex form begins with the prefix (either case), sorted, at most `count_max`. kInvalidArgument unless it is hex.
   Result<std::vector<CommitId>> FindCommits(std::string_view hex_prefix, std::size_t count_max) const;
 
  private:
