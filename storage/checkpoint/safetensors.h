@@ -26,9 +26,9 @@ struct TensorView {
   std::string name;
   delta::DType dtype = delta::DType::kF32;
   std::vector<std::uint64_t> shape;
-  std::span<const std::uint8_t> bytes;   // row-major, little-endian, in the mapping
-  std::string file;                      // file name within the checkpoint's folder
-  std::uint64_t file_offset = 0;         // where `bytes` begin in that file
+  std::span<const std::uint8_t> bytes;  // row-major, little-endian, in the mapping
+  std::string file;                     // file name within the checkpoint's folder
+  std::uint64_t file_offset = 0;        // where `bytes` begin in that file
 };
 
 // Parses the header of one safetensors file held in memory; what Checkpoint uses, and what the fuzz tests call. Views are sorted by offset.
@@ -63,8 +63,9 @@ struct Replacement {
   std::vector<std::uint8_t> bytes;
 };
 
-// Copies every regular file of the checkpoint's folder to `out_folder` (created, must be empty or new), with these tensors' bytes replaced in place. Headers, padding and every other file stay byte
-// for byte; without replacements the copies are identical. Written to temporary names, synced and renamed. kInvalidArgument on a wrong size or name.
+// Copies every regular file of the checkpoint's folder to `out_folder` (created, must be empty or new), with these tensors' bytes replaced in place. Headers,
+// padding and every other file stay byte for byte; without replacements the copies are identical. Written to temporary names, synced and renamed.
+// kInvalidArgument on a wrong size or name.
 Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements, const std::string& out_folder);
 
 struct NewTensor {

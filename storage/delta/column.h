@@ -19,9 +19,9 @@ namespace emend::storage::delta {
 inline constexpr int kGridExponent = -48;  // G = 2^kGridExponent
 
 struct Column {
-  std::uint8_t shift = 0;        // 0 .. 62
-  std::vector<std::int16_t> a;   // [rows]
-  std::vector<std::int16_t> b;   // [cols]
+  std::uint8_t shift = 0;       // 0 .. 62
+  std::vector<std::int16_t> a;  // [rows]
+  std::vector<std::int16_t> b;  // [cols]
 
   friend bool operator==(const Column&, const Column&) = default;
 };

@@ -9,7 +9,23 @@
 
 namespace emend::storage::delta {
 
-enum class DType : std::uint8_t { kF64 = 1, kF32 = 2, kF16 = 3, kBF16 = 4, kI64 = 5, kI32 = 6, kI16 = 7, kI8 = 8, kU8 = 9, kBool = 10, kF8E4M3 = 11, kF8E5M2 = 12, kU16 = 13, kU32 = 14, kU64 = 15 };
+enum class DType : std::uint8_t {
+  kF64 = 1,
+  kF32 = 2,
+  kF16 = 3,
+  kBF16 = 4,
+  kI64 = 5,
+  kI32 = 6,
+  kI16 = 7,
+  kI8 = 8,
+  kU8 = 9,
+  kBool = 10,
+  kF8E4M3 = 11,
+  kF8E5M2 = 12,
+  kU16 = 13,
+  kU32 = 14,
+  kU64 = 15
+};
 
 std::size_t ElementBytes(DType dtype);
 std::string_view DTypeName(DType dtype);  // "BF16", ...

@@ -2,7 +2,8 @@
 //
 // A 2-D tensor [rows, cols] is cut into tiles of kTileRows × kTileCols (the last ones smaller), numbered row-major; a 1-D tensor is [1, n]; more dimensions are
 // flattened to [dim0, rest]. Leaf = SHA-256(0x00 ‖ tile index u64 ‖ element bytes of the tile, row-major). Node = SHA-256(0x01 ‖ left ‖ right); an odd last
-// node moves up as it is. Root = SHA-256(0x02 ‖ dtype u8 ‖ rows u64 ‖ cols u64 ‖ top); a tensor without elements has 32 zero bytes as top. Shards are cut at tile edges.
+// node moves up as it is. Root = SHA-256(0x02 ‖ dtype u8 ‖ rows u64 ‖ cols u64 ‖ top); a tensor without elements has 32 zero bytes as top. Shards are cut at
+// tile edges.
 #pragma once
 
 #include <cstdint>
