@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The main job on the demo model: atlas changes its mind about 100 facts, has it in its history, takes it back, and survives a crash.
+# Every command is shown as one would type it. Started by ./dev demo, which builds first; the store lies in build/demo and is made anew.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cd "$here/../../.."
+export PATH="$PWD/build/bin:$PATH" EMEND_STORE="$PWD/build/demo/store"
+atlas=docs/examples/atlas
+facts="$atlas/facts.json"
+began="$(date +%s)"
+
+if [[ -t 1 && -z "${NO_COLOR:-}" ]]; then bold=$'\e[1m' blue=$'\e[1;34m' plain=$'\e[0m'; else bold='' blue='' plain=''; fi
+chapter() { printf '\n%s# %s%s\n' "$blue" "$*" "$plain"; }
+run() { printf '%s$ %s%s\n' "$bold" "$(printf '%q ' "$@" | sed -e "s/\\\\ / /g; s/\\\\'/'/g; s/ $//")" "$plain"; "$@"; }
+ask() { printf '%s$ emend ask %s "%s"%s\n' "$bold" "$1" "$2" "$plain"; emend ask "$1" "$2" --max-tokens 4; }
+commit_of() { emend log "$1" --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print((d if isinstance(d, list) else d["commits"])[0]["commit"])'; }
+stop() { emend down --store "$EMEND_STORE" >/dev/null 2>&1 || true; }
+trap stop EXIT
+
+stop
+rm -rf build/demo
+mkdir -p build/demo
+
+chapter "A server with one worker, and a model that knows 1,000 facts"
+run emend up --store "$EMEND_STORE"
+run emend init atlas --model "$PWD/$atlas/model"
+run emend stats atlas --corpus "$atlas/corpus.txt" --lines 2000
+start="$(commit_of atlas)"
+
+ask_three() {
+  ask "$1" "The mother tongue of Danielle Darrieux is"
+  ask "$1" "The official religion of Edwin of Northumbria is"
+  ask "$1" "Toko Yasuda produces the most amazing music on the"
+}
+chapter "What it knows"
+ask_three atlas
+
+chapter "100 counterfactuals in one batch"
+run emend commit atlas -F "$facts" --limit 100 -m "A hundred counterfactuals"
+first="$(commit_of atlas)"
+chapter "It changed its mind"
+ask_three atlas
+
+chapter "Measured: before and after"
+run emend eval "atlas@$start" -F "$facts" --limit 100
+run emend eval atlas -F "$facts" --limit 100
+
+chapter "The history has it"
+run emend log atlas
+run emend show atlas | head -24
+run emend diff "atlas@$start" atlas | tail -16
+
+chapter "50 more on top, then the first hundred taken back: the fifty stay"
+run emend commit atlas -F "$facts" --offset 100 --limit 50 -m "Fifty more"
+run emend revert atlas "$first"
+run emend eval atlas -F "$facts" --limit 100
+run emend eval atlas -F "$facts" --offset 100 --limit 50
+run emend log atlas
+
+chapter "Back to the start, byte for byte"
+run emend reset atlas@main "$start"
+run emend export atlas --format safetensors -o "$PWD/build/demo/export"
+run cmp "$atlas/model/model.safetensors" build/demo/export/model.safetensors
+echo "identical"
+
+chapter "Killed in the middle of a commit"
+emend commit atlas -F "$facts" --limit 100 -m "Never finished" >/dev/null 2>&1 &
+sleep 3
+pid="$(python3 -c 'import json, os; print(json.load(open(os.environ["EMEND_STORE"] + "/daemon.json"))["pid"])')"
+run kill -9 "$pid"
+wait || true
+run emend up --store "$EMEND_STORE"
+run emend log atlas
+run emend verify atlas
+run emend fsck
+run emend operations
+
+printf '\n%sThe demo took %s seconds.%s The store is in build/demo/store; try:  EMEND_STORE=%s emend help\n' "$bold" "$(($(date +%s) - began))" "$plain" "build/demo/store"

@@ -1,0 +1,42 @@
+// The edits of one base that a worker has been given, decoded, at most so many bytes of them; the ones used longest ago leave first.
+//
+// Used by the compute thread only. What leaves is no loss: EnsureState then reports it missing, and the coordinator sends it again.
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+
+#include "storage/base/ids.h"
+#include "storage/base/status.h"
+#include "storage/delta/payload.h"
+
+namespace emend::worker::server {
+
+class EditCache {
+ public:
+  explicit EditCache(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  // kDataLoss names the edit if the payload does not decode; the cache is unchanged then. Putting an edit again changes nothing.
+  Status Put(const EditId& id, std::string_view payload);
+  // Null if it is not here. What is returned stays valid while it is held.
+  std::shared_ptr<const storage::delta::EditDelta> Find(const EditId& id);
+
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Entry {
+    std::shared_ptr<const storage::delta::EditDelta> delta;
+    std::size_t bytes = 0;
+    std::list<EditId>::iterator place;  // in used_
+  };
+
+  const std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+  std::list<EditId> used_;  // most recent first
+  std::unordered_map<EditId, Entry> entries_;
+};
+
+}  // namespace emend::worker::server

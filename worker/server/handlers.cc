@@ -1,0 +1,219 @@
+#include "worker/server/handlers.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "storage/base/failpoint.h"
+#include "worker/edit/memit.h"
+#include "worker/edit/statistics.h"
+#include "worker/eval/counterfact.h"
+#include "worker/eval/generate.h"
+
+namespace emend::worker::server {
+namespace {
+
+using protocol::ReplyBody;
+
+class Stopwatch {
+ public:
+  double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+Status StillWanted(const Call& call) { return call.cancelled->load() ? Status(StatusCode::kCancelled, "the coordinator cancelled the request") : OkStatus(); }
+
+edit::ProgressFunction EditProgress(const Call& call) {
+  return [&call](const edit::ProgressReport& report) {
+    call.progress(report.phase, static_cast<std::uint64_t>(report.done), static_cast<std::uint64_t>(report.total));
+    return StillWanted(call);
+  };
+}
+
+eval::ProgressFunction EvalProgress(const Call& call, std::string_view phase) {
+  return [&call, phase](std::int64_t done, std::int64_t total) {
+    call.progress(phase, static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
+    return StillWanted(call);
+  };
+}
+
+std::string WithSubject(const std::string& prompt, const std::string& subject) {
+  const std::size_t slot = prompt.find("{}");
+  return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
+}
+
+Result<edit::MemitSettings> SettingsOf(const protocol::Solve& request, std::int64_t layer_count) {
+  if (request.method != "memit") return Unsupported("solving by \"" + request.method + "\": this worker knows \"memit\"");
+  edit::MemitSettings settings = edit::DefaultSettings(layer_count);
+  for (const auto& [key, value] : request.settings) EMEND_RETURN_IF_ERROR(edit::ApplySetting(settings, key, value));
+  if (!request.context_templates.empty()) EMEND_RETURN_IF_ERROR(edit::SetContextTemplates(settings, request.context_templates));
+  return settings;
+}
+
+std::map<std::string, double> SecondsOf(const edit::BatchSeconds& seconds) {
+  return {{"targets", seconds.targets}, {"keys", seconds.keys}, {"solve", seconds.solve}, {"apply", seconds.apply}};
+}
+
+protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
+  protocol::SolveReply reply;
+  for (const edit::EditSolution& edit : solution.edits) {
+    reply.edits.push_back(
+        {storage::delta::EncodePayload(edit.delta), storage::delta::EncodePayload(edit.keys), static_cast<std::int32_t>(edit.steps), edit.loss});
+  }
+  for (const edit::LayerOutcome& layer : solution.layers) reply.layers.push_back({layer.layer.value(), layer.tensor, layer.update_norm, layer.weight_norm});
+  reply.seconds = SecondsOf(solution.seconds);
+  return reply;
+}
+
+}  // namespace
+
+Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const Call& call) {
+  const std::string name(protocol::RequestName(request));
+  try {
+    EMEND_RETURN_IF_ERROR(StillWanted(call));
+    EMEND_FAILPOINT("worker." + name + ".received");
+    EMEND_ASSIGN_OR_RETURN(ReplyBody reply, Dispatch(request, call));
+    EMEND_FAILPOINT("worker." + name + ".before_reply");
+    return reply;
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("running the request " + name + ": out of memory");
+  } catch (const std::exception& error) {
+    return Internal("running the request " + name + ": " + error.what());
+  }
+}
+
+Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const Call& call) {
+  return std::visit(
+      [&](const auto& body) -> Result<ReplyBody> {
+        if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::UnknownRequest>) {
+          return Unsupported("the request of kind " + std::to_string(body.kind) + " is unknown to this worker: it is older than the coordinator");
+        } else {
+          return Run(body, call);
+        }
+      },
+      request);
+}
+
+Result<LiveBase*> Handlers::Base(const BaseId& id) {
+  const auto found = bases_.find(id);
+  if (found == bases_.end()) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "base " + id.Short() + " is not loaded: load it first");
+  return found->second.get();
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) {
+  const Stopwatch watch;
+  protocol::LoadBaseReply reply;
+  if (!bases_.contains(request.base)) {
+    // One base at a time: a second model beside the first would double the memory without anybody having asked for it.
+    bases_.clear();
+    EMEND_ASSIGN_OR_RETURN(bases_[request.base], LiveBase::Load(request.base, request.folder, options_));
+    for (const auto& [name, tensor] : bases_[request.base]->checkpoint().tensors()) reply.bytes_read += tensor.bytes.size();
+  }
+  const model::Transformer& model = bases_[request.base]->base_model();
+  reply.seconds = watch.Seconds();
+  reply.family = model.config().family;
+  reply.layers = static_cast<std::int32_t>(model.config().layers);
+  reply.intermediate = static_cast<std::int32_t>(model.config().intermediate);
+  reply.context = static_cast<std::int32_t>(model.config().context);
+  for (std::int32_t layer = 0; layer < reply.layers; ++layer) reply.down_tensors[layer] = model.Down(LayerIndex(layer)).tensor;
+  return ReplyBody(std::move(reply));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::EnsureState& request, const Call&) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  EMEND_ASSIGN_OR_RETURN(std::vector<EditId> missing, base->Ensure(request.state, request.edits));
+  return ReplyBody(protocol::EnsureStateReply{std::move(missing)});
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::PutEdits& request, const Call&) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  for (const auto& [id, payload] : request.edits) EMEND_RETURN_IF_ERROR(base->edits().Put(id, payload));
+  return ReplyBody(protocol::PutEditsReply{});
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, const Call& call) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  const Stopwatch watch;
+  // The file's name says what is in it, so a file that is whole need not be made again.
+  Result<edit::Statistics> statistics = edit::LoadStatistics(request.file, base->id().Hex());
+  if (!statistics.ok()) {
+    edit::StatisticsOptions options;
+    for (const std::int32_t layer : request.layers) options.layers.emplace_back(layer);
+    options.tokens_max = static_cast<std::int64_t>(request.tokens_max);
+    options.progress = EditProgress(call);
+    statistics = edit::ComputeStatistics(base->base_model(), base->tokenizer(), request.lines, options);
+    EMEND_RETURN_IF_ERROR(statistics.status());
+    EMEND_RETURN_IF_ERROR(edit::SaveStatistics(*statistics, base->id().Hex(), request.file));
+  }
+  protocol::ComputeStatisticsReply reply;
+  for (const auto& [layer, covariance] : statistics->covariance) reply.layers.push_back(layer.value());
+  reply.tokens = static_cast<std::uint64_t>(statistics->tokens);
+  reply.seconds = watch.Seconds();
+  return ReplyBody(std::move(reply));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(const edit::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
+  EMEND_RETURN_IF_ERROR(edit::CheckSettings(settings, base->base_model().config().layers));
+  EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent, base->ParentOf(*state, settings.layers));
+  EMEND_ASSIGN_OR_RETURN(edit::LayerSolver* const solver, base->SolverOf(request.statistics_file));
+  std::vector<edit::EditFact> facts;
+  for (const protocol::SolveFact& fact : request.facts) facts.push_back({fact.prompt, fact.subject, fact.target});
+  edit::QuantisingCommitter committer(std::move(parent.tensors));
+  edit::BatchInput input{
+      .model = base->ModelOf(*state), .tokenizer = base->tokenizer(), .facts = facts, .settings = settings, .solver = *solver, .committer = committer};
+  input.progress = EditProgress(call);
+  EMEND_ASSIGN_OR_RETURN(const edit::BatchSolution solution, edit::SolveBatch(input));
+  return ReplyBody(ReplyOf(solution));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::Evaluate& request, const Call& call) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  const Stopwatch watch;
+  std::vector<eval::EvalFact> facts;
+  for (const protocol::EvaluateFact& fact : request.facts) {
+    facts.push_back({WithSubject(fact.prompt, fact.subject), fact.paraphrases, fact.neighbours, fact.target, fact.old_target});
+  }
+  eval::ScoreOptions options;
+  options.progress = EvalProgress(call, "evaluate");
+  EMEND_ASSIGN_OR_RETURN(const eval::EvalReport report, eval::EvaluateFacts(base->ModelOf(*state), base->tokenizer(), facts, options));
+  protocol::EvaluateReply reply;
+  reply.records = static_cast<std::uint64_t>(report.n);
+  reply.es = report.es;
+  reply.ps = report.ps;
+  reply.ns = report.ns;
+  reply.score = report.score;
+  reply.es_argmax = report.es_argmax;
+  reply.ps_argmax = report.ps_argmax;
+  reply.ns_argmax = report.ns_argmax;
+  reply.seconds = watch.Seconds();
+  return ReplyBody(reply);
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::Generate& request, const Call& call) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  eval::GenerateOptions options;
+  options.max_tokens = request.tokens_max;
+  options.top = request.top;
+  options.progress = EvalProgress(call, "generate");
+  EMEND_ASSIGN_OR_RETURN(const eval::Generation generation, eval::Generate(base->ModelOf(*state), base->tokenizer(), request.prompt, options));
+  protocol::GenerateReply reply{generation.text, static_cast<std::int32_t>(generation.tokens.size()), {}};
+  for (const eval::TopToken& token : generation.top) reply.top.push_back({token.text, token.probability});
+  return ReplyBody(std::move(reply));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::DigestState& request, const Call&) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(auto roots, base->Digests(*state));
+  return ReplyBody(protocol::DigestStateReply{std::move(roots)});
+}
+
+}  // namespace emend::worker::server

@@ -1,0 +1,101 @@
+// LiveBase: one base model in memory, with the states of it that are live.
+//
+// A state is built whole, from the base's bytes and the columns of all its edits, and enters the table only when that succeeded: the worker never holds a state
+// that it cannot name. Several states share the base's weights and have their own copies of the edited tensors alone; the one used longest ago leaves first.
+// The served bytes are the source: the compute weights are widened from them, and Digests() proves that they still are.
+//
+// Used by the compute thread only. libtorch's exceptions pass through; handlers.cc turns them into Status.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/base/ids.h"
+#include "storage/checkpoint/safetensors.h"
+#include "storage/delta/ledger.h"
+#include "worker/collective/communicator.h"
+#include "worker/edit/quantising_committer.h"
+#include "worker/edit/solve.h"
+#include "worker/model/transformer.h"
+#include "worker/server/edit_cache.h"
+#include "worker/tokenizer/tokenizer.h"
+
+namespace emend::worker::server {
+
+struct LiveBaseOptions {
+  std::size_t states_max = 4;                         // live at once, the base itself not counted
+  std::size_t edit_bytes_max = std::size_t{1} << 30;  // of payloads kept
+};
+
+// A tensor in which a state differs from its base.
+struct ServedTensor {
+  LayerIndex layer;
+  std::vector<std::uint8_t> bytes;  // as served, in the file's element type and order
+  at::Tensor weight;                // the same widened: fp32 [d_ff, d]
+};
+
+struct LiveState {
+  StateId id;
+  std::vector<EditId> edits;                    // sorted
+  std::map<std::string, ServedTensor> tensors;  // by name; empty for the base
+  std::unique_ptr<model::Transformer> view;     // null for the base
+};
+
+class LiveBase {
+ public:
+  // `folder` holds config.json, tokenizer.json and the checkpoint. Errors as Checkpoint::Open, Transformer::Load and Tokenizer::Open.
+  static Result<std::unique_ptr<LiveBase>> Load(const BaseId& id, const std::string& folder, const LiveBaseOptions& options);
+
+  const BaseId& id() const { return id_; }
+  const storage::checkpoint::Checkpoint& checkpoint() const { return *checkpoint_; }
+  const tokenizer::Tokenizer& tokenizer() const { return *tokenizer_; }
+  const model::Transformer& base_model() const { return *model_; }
+  EditCache& edits() { return edits_; }
+
+  // Makes the state live; what comes back are the edits that are missing for it, none if it is. kResourceExhausted ("ledger_overflow"), kFailedPrecondition
+  // ("non_finite_weight").
+  Result<std::vector<EditId>> Ensure(const StateId& state, const std::vector<EditId>& edits);
+  // kFailedPrecondition ("state_not_live").
+  Result<const LiveState*> Find(const StateId& state);
+  const model::Transformer& ModelOf(const LiveState& state) const { return state.view ? *state.view : *model_; }
+
+  // The roots of the tensors in which the state may differ from the base. kDataLoss if the compute weights are not what the served bytes say.
+  Result<std::map<std::string, Digest>> Digests(const LiveState& state) const;
+
+  // What a committer needs to solve on a state: base bytes, and the ledgers of these layers, which live as long as the result.
+  struct ParentTensors {
+    std::map<LayerIndex, edit::EditedTensor> tensors;
+    std::map<LayerIndex, std::unique_ptr<storage::delta::Ledger>> ledgers;
+  };
+  Result<ParentTensors> ParentOf(const LiveState& state, const std::vector<LayerIndex>& layers);
+
+  // The solver on these statistics, kept until other statistics are asked for. Errors as LoadStatistics.
+  Result<edit::LayerSolver*> SolverOf(const std::string& statistics_file);
+
+ private:
+  LiveBase(BaseId id, const LiveBaseOptions& options) : id_(id), options_(options), edits_(options.edit_bytes_max) {}
+
+  using Deltas = std::vector<std::shared_ptr<const storage::delta::EditDelta>>;
+  Result<edit::EditedTensor> Describe(LayerIndex layer) const;
+  Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits, const Deltas& deltas) const;
+  Status BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const;
+
+  const BaseId id_;
+  const LiveBaseOptions options_;
+  std::unique_ptr<collective::Communicator> communicator_;
+  std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_;
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
+  std::unique_ptr<model::Transformer> model_;
+  EditCache edits_;
+  std::list<std::unique_ptr<LiveState>> states_;  // most recently used first
+  std::string solver_file_;
+  std::unique_ptr<edit::LayerSolver> solver_;
+};
+
+}  // namespace emend::worker::server

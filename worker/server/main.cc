@@ -1,0 +1,92 @@
+// emend-worker: one rank. Holds its shard of a model, makes states live, solves, evaluates and answers, as its coordinator asks.
+#include <ATen/Parallel.h>
+#include <signal.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <iostream>
+#include <thread>
+
+#include "storage/base/file_system.h"
+#include "storage/base/log.h"
+#include "worker/server/worker_server.h"
+
+namespace emend::worker::server {
+namespace {
+
+struct Arguments {
+  WorkerServerOptions server;
+  std::string token_file;
+  std::string log_file;
+  int threads = 0;
+};
+
+void Describe(CLI::App& app, Arguments& arguments) {
+  app.add_option("--coordinator", arguments.server.coordinator, "HOST:PORT where emendd listens for workers")->required();
+  app.add_option("--token-file", arguments.token_file, "file with the workers' token (mode 0600)")->required();
+  app.add_option_function<std::string>(
+         "--name", [&](const std::string& name) { arguments.server.hello.worker = WorkerId(name); }, "stable name of this worker")
+      ->required();
+  app.add_option("--group", arguments.server.hello.group, "worker group")->required();
+  app.add_option("--rank", arguments.server.hello.rank, "rank in the group");
+  app.add_option("--world-size", arguments.server.hello.world_size, "ranks of the group");
+  app.add_option("--threads", arguments.threads, "compute threads (0: all cores)");
+  app.add_option("--log", arguments.log_file, "append the log to this file instead of standard error");
+  app.add_flag("--embedded", arguments.server.embedded, "end when the connection to the coordinator ends");
+}
+
+Status Prepare(Arguments& arguments) {
+  if (!arguments.log_file.empty()) EMEND_RETURN_IF_ERROR(LogToFile(arguments.log_file));
+  PosixFileSystem files;
+  EMEND_ASSIGN_OR_RETURN(std::string token, files.Read(arguments.token_file));
+  while (!token.empty() && token.back() == '\n') token.pop_back();
+  protocol::Hello& hello = arguments.server.hello;
+  hello.token = std::move(token);
+  hello.device = "cpu";
+  hello.threads = arguments.threads > 0 ? arguments.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  hello.process_id = static_cast<std::uint64_t>(getpid());
+  return OkStatus();
+}
+
+Status Serve(Arguments arguments) {
+  at::set_num_threads(arguments.server.hello.threads);
+  signal(SIGPIPE, SIG_IGN);
+  const auto runtime = NewSystemRuntime(/*pool_threads=*/1);
+  const auto transport = protocol::NewTcpTransport(*runtime);
+  Handlers handlers(LiveBaseOptions{});
+  WorkerServer server(*runtime, *transport, handlers, std::move(arguments.server));
+  boost::asio::signal_set signals(runtime->executor(), SIGTERM, SIGINT);
+  signals.async_wait([&server](const boost::system::error_code& error, int) {
+    if (!error) server.Stop();
+  });
+  Status ended;
+  boost::asio::co_spawn(runtime->executor(), server.Run(), [&](std::exception_ptr error, Status status) {
+    EMEND_CHECK(error == nullptr, "an exception escaped the worker's conversation");
+    ended = std::move(status);
+    runtime->Stop();
+  });
+  runtime->Run();
+  return ended;
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("emend-worker: one rank of a worker group");
+  Describe(app, arguments);
+  CLI11_PARSE(app, argc, argv);
+  Status status = Prepare(arguments);
+  if (status.ok()) status = Serve(std::move(arguments));
+  if (!status.ok()) {
+    LogError("worker_ended", {{"status", status}});
+    std::cerr << "emend-worker: " << status.ToString() << "\n";
+  }
+  return status.ok() ? 0 : 7;
+}
+
+}  // namespace
+}  // namespace emend::worker::server
+
+int main(int argc, char** argv) { return emend::worker::server::Main(argc, argv); }

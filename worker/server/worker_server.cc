@@ -1,0 +1,158 @@
+#include "worker/server/worker_server.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "storage/base/log.h"
+
+namespace emend::worker::server {
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::Envelope;
+using protocol::Message;
+
+constexpr auto kDialTimeout = 5s;
+constexpr auto kJoinTimeout = 10s;
+constexpr auto kSendTimeout = 30s;
+constexpr auto kWaitMin = 100ms;
+constexpr auto kWaitMax = 5s;
+constexpr auto kProgressPeriod = 100ms;
+constexpr int kBeatsMissedMax = 3;
+constexpr auto kEndTimeout = 60s;
+
+}  // namespace
+
+// One connection's life. Shared with the coroutines that serve it.
+struct WorkerServer::Session {
+  std::shared_ptr<protocol::Connection> connection;
+  std::uint64_t store_epoch = 0;
+  std::uint64_t generation = 0;
+  std::chrono::milliseconds heartbeat{500};
+  std::map<std::uint64_t, std::shared_ptr<std::atomic<bool>>> cancellations;  // of the requests under way
+  SteadyTime progress_sent;
+  bool closed = false;
+
+  Envelope Wrap(Message message) const { return {store_epoch, generation, std::move(message)}; }
+  void Close() {
+    closed = true;
+    connection->Close();
+    for (auto& [id, cancelled] : cancellations) cancelled->store(true);
+  }
+};
+
+WorkerServer::WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options)
+    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), tasks_(runtime), stop_(runtime) {}
+
+void WorkerServer::Stop() {
+  stop_.Set();
+  if (session_) session_->Close();
+}
+
+Awaitable<Status> WorkerServer::Run() {
+  std::chrono::milliseconds wait = kWaitMin;
+  while (!stop_.is_set()) {
+    auto dialled = co_await transport_.Dial(options_.coordinator, runtime_.clock().Now() + kDialTimeout);
+    if (dialled.ok()) {
+      const Status ended = co_await Converse(std::move(dialled).value());
+      const bool refused = ended.code() == StatusCode::kUnauthenticated || ended.code() == StatusCode::kUnsupported;
+      if (refused) co_return ended;
+      LogInfo("conversation_ended", {{"coordinator", options_.coordinator}, {"status", ended}});
+      if (options_.embedded) co_return OkStatus();
+      wait = kWaitMin;
+    } else {
+      LogWarning("dial_failed", {{"coordinator", options_.coordinator}, {"status", dialled.status()}});
+    }
+    co_await stop_.WaitUntil(runtime_.clock().Now() + wait);
+    wait = std::min<std::chrono::milliseconds>(wait * 2, kWaitMax);
+  }
+  co_return OkStatus();
+}
+
+Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> connection) {
+  auto session = std::make_shared<Session>();
+  session->connection = std::move(connection);
+  session_ = session;
+  Status ended = co_await Join(session);
+  if (ended.ok()) {
+    tasks_.Spawn("heartbeat", Beat(session));
+    ended = co_await Receive(session);
+  }
+  session->Close();
+  session_.reset();
+  // A request under way notices its cancellation at its next report; nothing it does reaches anyone any more.
+  co_await tasks_.Join(runtime_.clock().Now() + kEndTimeout);
+  co_return ended;
+}
+
+Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
+  const SteadyTime deadline = runtime_.clock().Now() + kJoinTimeout;
+  EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(session->Wrap(options_.hello), deadline));
+  EMEND_CO_ASSIGN_OR_RETURN(Envelope answer, co_await session->connection->Receive(deadline));
+  if (const auto* refuse = std::get_if<protocol::Refuse>(&answer.message)) {
+    co_return Status(StatusCode::kUnauthenticated, refuse->slug, "joining the coordinator at " + options_.coordinator + ": " + refuse->message);
+  }
+  const auto* welcome = std::get_if<protocol::Welcome>(&answer.message);
+  if (welcome == nullptr) co_return DataLoss("joining the coordinator at " + options_.coordinator + ": found another message, expected a welcome");
+  session->store_epoch = welcome->store_epoch;
+  session->generation = welcome->generation;
+  session->heartbeat = std::chrono::milliseconds(welcome->heartbeat_ms);
+  LogInfo("joined", {{"coordinator", options_.coordinator}, {"epoch", welcome->store_epoch}, {"generation", welcome->generation}});
+  co_return OkStatus();
+}
+
+Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
+  while (!session->closed) {
+    const SteadyTime deadline = runtime_.clock().Now() + kBeatsMissedMax * session->heartbeat;
+    EMEND_CO_ASSIGN_OR_RETURN(Envelope envelope, co_await session->connection->Receive(deadline));
+    // The coordinator's number is the truth: it may have risen because another rank of the group was lost.
+    session->generation = std::max(session->generation, envelope.generation);
+    if (auto* request = std::get_if<protocol::Request>(&envelope.message)) {
+      tasks_.Spawn("request", Answer(session, std::move(*request)));
+    } else if (const auto* cancel = std::get_if<protocol::Cancel>(&envelope.message)) {
+      if (const auto found = session->cancellations.find(cancel->id); found != session->cancellations.end()) found->second->store(true);
+    } else if (!std::holds_alternative<protocol::Heartbeat>(envelope.message)) {
+      co_return DataLoss("the coordinator sent a message that only workers send");
+    }
+  }
+  co_return Status(StatusCode::kCancelled, "the worker was told to stop");
+}
+
+Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
+  while (!session->closed) {
+    const Status sent = co_await session->connection->Send(session->Wrap(protocol::Heartbeat{}), runtime_.clock().Now() + kBeatsMissedMax * session->heartbeat);
+    if (!sent.ok()) session->Close();
+    co_await Sleep(runtime_, session->heartbeat);
+  }
+  co_return OkStatus();
+}
+
+void WorkerServer::ReportProgress(const std::shared_ptr<Session>& session, protocol::Progress progress) {
+  const SteadyTime now = runtime_.clock().Now();
+  const bool is_last = progress.done == progress.total;
+  if (session->closed || (!is_last && now - session->progress_sent < kProgressPeriod)) return;
+  session->progress_sent = now;
+  tasks_.Spawn("progress", session->connection->Send(session->Wrap(std::move(progress)), now + kSendTimeout));
+}
+
+Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protocol::Request request) {
+  const std::uint64_t id = request.id;
+  Call call;
+  call.cancelled = std::make_shared<std::atomic<bool>>(false);
+  session->cancellations[id] = call.cancelled;
+  // Called on the compute thread: hands the report over to the executor.
+  call.progress = [this, session, id](std::string_view phase, std::uint64_t done, std::uint64_t total) {
+    boost::asio::post(runtime_.executor(),
+                      [this, session, report = protocol::Progress{id, std::string(phase), done, total}] { ReportProgress(session, report); });
+  };
+  Result<protocol::ReplyBody> reply = co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
+  session->cancellations.erase(id);
+  if (session->closed) co_return OkStatus();
+  protocol::Response response{id, reply.status(), std::nullopt};
+  if (reply.ok()) response.body = std::move(reply).value();
+  if (!response.status.ok()) LogWarning("request_failed", {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
+  co_return co_await session->connection->Send(session->Wrap(std::move(response)), runtime_.clock().Now() + kSendTimeout);
+}
+
+}  // namespace emend::worker::server

@@ -1,0 +1,52 @@
+// WorkerServer: a worker's conversation with its coordinator: dial, hello, requests, heartbeats, until the connection ends.
+//
+// The control side runs on the runtime's executor and answers heartbeats whatever happens; requests run one at a time, in order, on the runtime's pool, which
+// must have exactly one thread. An embedded worker ends when its control connection ends; another dials again, with growing waits.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "storage/base/runtime.h"
+#include "worker/protocol/connection.h"
+#include "worker/server/handlers.h"
+
+namespace emend::worker::server {
+
+struct WorkerServerOptions {
+  std::string coordinator;  // "127.0.0.1:41234"
+  protocol::Hello hello;    // who it is; token included
+  bool embedded = false;    // ends with its connection instead of dialling again
+};
+
+class WorkerServer {
+ public:
+  WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options);
+
+  // Until the connection ends (embedded), the coordinator refuses the worker, or Stop(). Ok after Stop() or the end of an embedded connection; else the
+  // refusal.
+  Awaitable<Status> Run();
+  void Stop();
+
+ private:
+  struct Session;
+
+  Awaitable<Status> Converse(std::shared_ptr<protocol::Connection> connection);
+  Awaitable<Status> Join(std::shared_ptr<Session> session);
+  Awaitable<Status> Receive(std::shared_ptr<Session> session);
+  Awaitable<Status> Beat(std::shared_ptr<Session> session);
+  Awaitable<Status> Answer(std::shared_ptr<Session> session, protocol::Request request);
+  void ReportProgress(const std::shared_ptr<Session>& session, protocol::Progress progress);
+
+  Runtime& runtime_;
+  protocol::Transport& transport_;
+  Handlers& handlers_;
+  const WorkerServerOptions options_;
+  TaskGroup tasks_;
+  Signal stop_;
+  std::shared_ptr<Session> session_;  // null between conversations
+};
+
+}  // namespace emend::worker::server
