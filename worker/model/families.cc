@@ -1,11 +1,9 @@
 #include "worker/model/families.h"
 
-#include <c10/util/Exception.h>
-
 #include <array>
-#include <new>
 
 #include "storage/base/file_system.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::model {
 namespace {
@@ -40,13 +38,7 @@ Result<Family> FindFamily(std::string_view model_type) {
 }
 
 Result<std::unique_ptr<Transformer>> Transformer::Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator) {
-  try {
-    return LoadChecked(checkpoint, communicator);
-  } catch (const c10::Error& error) {
-    return Internal("loading " + checkpoint.folder() + ": " + error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("loading " + checkpoint.folder() + ": out of memory");
-  }
+  return Guarded("loading " + checkpoint.folder(), [&] { return LoadChecked(checkpoint, communicator); });
 }
 
 }  // namespace emend::worker::model
