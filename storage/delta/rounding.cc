@@ -27,10 +27,10 @@ using BFloat16 = Format<std::uint16_t, 8, -133>;
 using Half = Format<std::uint16_t, 11, -24>;
 using Single = Format<std::uint32_t, 24, -149>;
 
-int BitWidth(std::uint64_t value) { return std::bit_width(value); }
+int BitWidth(std::uint64_t value) { return static_cast<int>(std::bit_width(value)); }
 int BitWidth(Uint128 value) {
   const auto high = static_cast<std::uint64_t>(value >> 64);
-  return high != 0 ? 64 + std::bit_width(high) : std::bit_width(static_cast<std::uint64_t>(value));
+  return high != 0 ? 64 + BitWidth(high) : BitWidth(static_cast<std::uint64_t>(value));
 }
 
 // `magnitude` · 2^unit, rounded to nearest even. The carry out of the significand steps into the exponent by itself, up to infinity.

@@ -12,9 +12,9 @@ class Export : public FolderTest {
  protected:
   // A header that no writer of ours would make: other order, other spacing, odd length, no padding.
   static Bytes ForeignFile() {
-    return FileOf(
-        R"({ "w2":{"shape":[2,2],"data_offsets":[4,12],"dtype":"F16"} ,"__metadata__":{"format":"pt"},"w1":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}  )",
-        12);
+    return FileOf(R"({ "w2":{"shape":[2,2],"data_offsets":[4,12],"dtype":"F16"} ,)"
+                  R"("__metadata__":{"format":"pt"},"w1":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}  )",
+                  12);
   }
 
   void WriteCheckpoint() {
