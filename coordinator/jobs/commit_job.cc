@@ -103,7 +103,8 @@ Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
 }
 
 Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {
-  EMEND_CO_ASSIGN_OR_RETURN(run.solved, co_await session.Call<worker::protocol::SolveReply>(SolveRequestOf(run), kSolveTimeout));
+  auto request = SolveRequestOf(run);
+  EMEND_CO_ASSIGN_OR_RETURN(run.solved, co_await session.Call<worker::protocol::SolveReply>(std::move(request), kSolveTimeout));
   for (const auto& [phase, seconds] : run.solved.seconds) run.result.seconds[phase] = seconds;
   run.result.layers = run.solved.layers;
   const SteadyTime begin = run.Now();

@@ -160,7 +160,8 @@ Awaitable<Result<JobOutcome>> JobQueue::Attempt(std::shared_ptr<Entry> entry) {
     Changed(*borrowed);
   };
   JobInput input{&context_, entry->live.operation, std::move(control)};
-  co_return co_await std::visit(Starter{std::move(input)}, std::move(request).value());
+  Starter start{std::move(input)};
+  co_return co_await std::visit(start, std::move(request).value());
 }
 
 Awaitable<Status> JobQueue::Finish(std::shared_ptr<Entry> entry, JobOutcome outcome) {

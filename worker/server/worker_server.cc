@@ -88,7 +88,8 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
 
 Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   const SteadyTime deadline = runtime_.clock().Now() + kJoinTimeout;
-  EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(session->Wrap(options_.hello), deadline));
+  Envelope hello = session->Wrap(options_.hello);
+  EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(std::move(hello), deadline));
   EMEND_CO_ASSIGN_OR_RETURN(Envelope answer, co_await session->connection->Receive(deadline));
   if (const auto* refuse = std::get_if<protocol::Refuse>(&answer.message)) {
     co_return Status(StatusCode::kUnauthenticated, refuse->slug, "joining the coordinator at " + options_.coordinator + ": " + refuse->message);
@@ -121,7 +122,8 @@ Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
 
 Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
   while (!session->closed) {
-    const Status sent = co_await session->connection->Send(session->Wrap(protocol::Heartbeat{}), runtime_.clock().Now() + kBeatsMissedMax * session->heartbeat);
+    Envelope beat = session->Wrap(protocol::Heartbeat{});
+    const Status sent = co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kBeatsMissedMax * session->heartbeat);
     if (!sent.ok()) session->Close();
     co_await Sleep(runtime_, session->heartbeat);
   }
@@ -152,7 +154,8 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protoco
   protocol::Response response{id, reply.status(), std::nullopt};
   if (reply.ok()) response.body = std::move(reply).value();
   if (!response.status.ok()) LogWarning("request_failed", {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
-  co_return co_await session->connection->Send(session->Wrap(std::move(response)), runtime_.clock().Now() + kSendTimeout);
+  Envelope answer = session->Wrap(std::move(response));
+  co_return co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
 }
 
 }  // namespace emend::worker::server

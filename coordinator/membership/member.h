@@ -1,0 +1,46 @@
+// Member: one worker's connection as the coordinator sees it, and the calls that wait for it. Inside coordinator/membership only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "coordinator/membership/membership.h"
+
+namespace emend::coordinator::membership {
+
+// One call from its place in the line to its end. Owned by whoever waits for it and, once sent, by the member until the worker answers: a caller that gave up
+// leaves it behind, and the worker stays busy until then.
+struct PendingCall {
+  explicit PendingCall(Runtime& runtime) : wake(runtime) {}
+
+  Signal wake;  // set when it is its turn, and again when it has ended
+  bool has_turn = false;
+  bool ended = false;
+  Status status;
+  std::optional<worker::protocol::ReplyBody> reply;
+  std::function<void(const worker::protocol::Progress&)> on_progress;
+};
+
+struct Member {
+  WorkerInfo info;
+  std::shared_ptr<worker::protocol::Connection> connection;
+  SteadyTime last_heard;
+  bool lost = false;
+  std::uint64_t next_call = 1;
+  std::uint64_t sent_call = 0;                    // id of the call under way; 0: none
+  std::shared_ptr<PendingCall> under_way;         // the call that has the turn
+  std::deque<std::shared_ptr<PendingCall>> line;  // behind it
+};
+
+// Gives the turn to the next in line, if nobody has it.
+void AdvanceLine(Member& member);
+// The call under way ends; the next one gets the turn.
+void EndCall(Member& member, Status status, std::optional<worker::protocol::ReplyBody> reply);
+// Everything that waits for the member ends with `status`.
+void EndAll(Member& member, const Status& status);
+
+}  // namespace emend::coordinator::membership
