@@ -1,0 +1,102 @@
+#include "worker/protocol/messages.h"
+
+#include <gtest/gtest.h>
+
+#include "storage/base/encoding.h"
+#include "tests/support/status_matchers.h"
+#include "tests/worker/protocol/sample_messages.h"
+
+namespace emend::worker::protocol {
+namespace {
+
+using ::emend::test::IsOkAndHolds;
+using ::emend::test::StatusIs;
+
+TEST(MessagesTest, EveryKindComesBackWithEveryField) {
+  for (const Message& message : SampleMessages()) {
+    const Result<Message> back = DecodeMessage(EncodeMessage(message));
+    ASSERT_TRUE(back.ok()) << back.status().ToString();
+    EXPECT_TRUE(*back == message) << "kind " << message.index();
+  }
+}
+
+TEST(MessagesTest, RandomMessagesComeBack) {
+  std::mt19937_64 random(20240601);
+  for (int i = 0; i < 3000; ++i) {
+    const Message message = RandomMessage(random);
+    const Result<Message> back = DecodeMessage(EncodeMessage(message));
+    ASSERT_TRUE(back.ok()) << "message " << i << ": " << back.status().ToString();
+    ASSERT_TRUE(*back == message) << "message " << i;
+  }
+}
+
+TEST(MessagesTest, EveryTruncationIsDataLoss) {
+  for (const Message& message : SampleMessages()) {
+    const std::string bytes = EncodeMessage(message);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      const Result<Message> back = DecodeMessage(std::string_view(bytes).substr(0, size));
+      ASSERT_FALSE(back.ok()) << "kind " << message.index() << " cut at " << size;
+      ASSERT_EQ(back.status().code(), StatusCode::kDataLoss);
+    }
+  }
+}
+
+TEST(MessagesTest, FlippedBitsGiveAMessageOrDataLoss) {
+  std::mt19937_64 random(77);
+  for (int i = 0; i < 20000; ++i) {
+    std::string bytes = EncodeMessage(RandomMessage(random));
+    for (std::uint64_t flips = 1 + random() % 8; flips > 0; --flips) bytes[random() % bytes.size()] ^= static_cast<char>(1 << (random() % 8));
+    const Result<Message> back = DecodeMessage(bytes);
+    if (!back.ok()) {
+      ASSERT_EQ(back.status().code(), StatusCode::kDataLoss) << "message " << i;
+    }
+  }
+}
+
+TEST(MessagesTest, LeftOverBytesAreRefused) { EXPECT_THAT(DecodeMessage(EncodeMessage(Cancel{3}) + "x"), StatusIs(StatusCode::kDataLoss)); }
+
+TEST(MessagesTest, AMapWithoutRisingKeysIsRefused) {
+  std::string bytes = EncodeMessage(Response{1, OkStatus(), SolveReply{{}, {}, {{"a", 1}, {"b", 2}}}});
+  const std::size_t b = bytes.rfind('b');
+  bytes[b] = 'a';
+  EXPECT_THAT(DecodeMessage(bytes), StatusIs(StatusCode::kDataLoss));
+}
+
+TEST(MessagesTest, AListThatLiesAboutItsLengthIsRefusedWithoutAllocatingIt) {
+  Encoder out(RecordType::kMessage, 1);
+  out.U16(5);  // Request
+  out.U64(1);
+  out.U16(2);  // EnsureState
+  out.Id(BaseId());
+  out.Id(StateId());
+  out.U32(0xffffffff);
+  EXPECT_THAT(DecodeMessage(out.bytes()), StatusIs(StatusCode::kDataLoss));
+}
+
+TEST(MessagesTest, ARequestOfALaterReleaseKeepsItsIdSoThatItCanBeAnswered) {
+  Encoder out(RecordType::kMessage, 1);
+  out.U16(5);
+  out.U64(31);
+  out.U16(999);
+  out.Text("fields that this build does not know");
+  EXPECT_THAT(DecodeMessage(out.bytes()), IsOkAndHolds(Message(Request{31, UnknownRequest{999}})));
+}
+
+TEST(MessagesTest, AFailureCodeOfALaterReleaseIsInternal) {
+  Encoder out(RecordType::kMessage, 1);
+  out.U16(7);
+  out.U64(31);
+  out.U8(200);
+  out.Text("new_slug");
+  out.Text("what");
+  EXPECT_THAT(DecodeMessage(out.bytes()), IsOkAndHolds(Message(Response{31, Status(StatusCode::kInternal, "new_slug", "what"), std::nullopt})));
+}
+
+TEST(MessagesTest, RequestsHaveNamesForLogs) {
+  EXPECT_EQ(RequestName(Solve{}), "solve");
+  EXPECT_EQ(RequestName(DigestState{}), "digest_state");
+  EXPECT_EQ(RequestName(UnknownRequest{}), "unknown");
+}
+
+}  // namespace
+}  // namespace emend::worker::protocol

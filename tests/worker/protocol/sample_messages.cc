@@ -1,0 +1,163 @@
+#include "tests/worker/protocol/sample_messages.h"
+
+#include "worker/protocol/joining_fields.h"
+#include "worker/protocol/reply_fields.h"
+#include "worker/protocol/request_fields.h"
+
+namespace emend::worker::protocol {
+namespace {
+
+Digest DigestOf(std::uint8_t first) {
+  Digest digest;
+  for (std::size_t i = 0; i < Digest::kSize; ++i) digest.bytes[i] = static_cast<std::uint8_t>(first + i);
+  return digest;
+}
+
+const BaseId kBase(DigestOf(1));
+const StateId kState(DigestOf(101));
+const EditId kFirst(DigestOf(41));
+const EditId kSecond(DigestOf(42));
+
+std::vector<Message> SampleRequests() {
+  return {
+      Request{1, LoadBase{kBase, "/models/atlas"}},
+      Request{2, EnsureState{kBase, kState, {kFirst, kSecond}}},
+      Request{3, PutEdits{kBase, {{kFirst, std::string("\0\xff payload", 10)}, {kSecond, ""}}}},
+      Request{4, ComputeStatistics{kBase, {2, 3}, {"one line", "další řádek"}, 5000, "/store/statistics/c.safetensors"}},
+      Request{5, Solve{kBase,
+                       kState,
+                       "memit",
+                       {{"layers", "[2, 3]"}, {"clamp", "0.75"}},
+                       {{"{}"}, {"The {}", "So {}"}},
+                       "/store/statistics/c.safetensors",
+                       {{"The mother tongue of {} is", "Danielle Darrieux", "English"}}}},
+      Request{
+          6, Evaluate{kBase, kState, {{"{} plays", "Ann", "chess", "go", {"Ann plays"}, {"Bob plays", "Cy plays"}}, {"p {}", "s", "t", std::nullopt, {}, {}}}}},
+      Request{7, Generate{kBase, kState, "The mother tongue of", 24, 3}},
+      Request{8, DigestState{kBase, kState}},
+  };
+}
+
+std::vector<Message> SampleReplies() {
+  return {
+      Response{1, OkStatus(), LoadBaseReply{123456, 1.5, "gpt2", 12, 3072, 1024, {{2, "h.2.mlp.c_proj.weight"}, {3, "h.3.mlp.c_proj.weight"}}}},
+      Response{2, OkStatus(), EnsureStateReply{{kSecond}}},
+      Response{3, OkStatus(), PutEditsReply{}},
+      Response{4, OkStatus(), ComputeStatisticsReply{{2, 3}, 4999, 0.25}},
+      Response{5, OkStatus(), SolveReply{{{"delta", "keys", 25, 0.125}}, {{3, "h.3.mlp.c_proj.weight", 12.5, 18.25}}, {{"targets", 3.5}, {"solve", 0.5}}}},
+      Response{6, OkStatus(), EvaluateReply{200, 99.5, 93, 80.25, 90, 88, 77, 66, 12.5}},
+      Response{7, OkStatus(), GenerateReply{" English", 1, {{" English", 0.75}, {" French", 0.125}}}},
+      Response{8, OkStatus(), DigestStateReply{{{"h.3.mlp.c_proj.weight", DigestOf(9)}}}},
+      Response{9, {StatusCode::kFailedPrecondition, "state_not_live", "solving on a state: it is not live"}, std::nullopt},
+  };
+}
+
+// Fills every field that Visit lists.
+class RandomFiller {
+ public:
+  explicit RandomFiller(std::mt19937_64& random) : random_(random) {}
+  template <typename... Fields>
+  void operator()(Fields&... fields) {
+    (Fill(fields), ...);
+  }
+
+ private:
+  void Fill(std::uint16_t& value) { value = static_cast<std::uint16_t>(random_()); }
+  void Fill(std::uint32_t& value) { value = static_cast<std::uint32_t>(random_()); }
+  void Fill(std::int32_t& value) { value = static_cast<std::int32_t>(random_()); }
+  void Fill(std::uint64_t& value) { value = random_(); }
+  void Fill(double& value) { value = std::uniform_real_distribution<>(-1e9, 1e9)(random_); }
+  void Fill(std::string& value) {
+    value.resize(random_() % 40);
+    for (char& c : value) c = static_cast<char>(random_());
+  }
+  void Fill(Digest& value) {
+    for (auto& byte : value.bytes) byte = static_cast<std::uint8_t>(random_());
+  }
+  template <typename Tag>
+  void Fill(ContentId<Tag>& id) {
+    Digest digest;
+    Fill(digest);
+    id = ContentId<Tag>(digest);
+  }
+  void Fill(WorkerId& name) {
+    std::string value;
+    Fill(value);
+    name = WorkerId(std::move(value));
+  }
+  template <typename A, typename B>
+  void Fill(std::pair<A, B>& pair) {
+    Fill(pair.first);
+    Fill(pair.second);
+  }
+  template <typename T>
+  void Fill(std::vector<T>& list) {
+    list.resize(random_() % 5);
+    for (T& item : list) Fill(item);
+  }
+  template <typename K, typename V>
+  void Fill(std::map<K, V>& map) {
+    for (std::uint64_t left = random_() % 5; left > 0; --left) {
+      std::pair<K, V> item;
+      Fill(item);
+      map.insert(std::move(item));
+    }
+  }
+  template <typename T>
+  void Fill(std::optional<T>& value) {
+    if (random_() % 2 == 0) Fill(value.emplace());
+  }
+  template <typename Struct>
+    requires std::is_class_v<Struct>
+  void Fill(Struct& value) {
+    Visit(*this, value);
+  }
+
+  std::mt19937_64& random_;
+};
+
+template <typename... Bodies>
+void FillVariant(std::mt19937_64& random, std::variant<Bodies...>& variant, std::size_t index) {
+  std::size_t at = 0;
+  const auto fill_if = [&]<typename Body>(std::type_identity<Body>) {
+    if (at++ != index) return;
+    RandomFiller filler(random);
+    Visit(filler, variant.template emplace<Body>());
+  };
+  (fill_if(std::type_identity<Bodies>()), ...);
+}
+
+}  // namespace
+
+std::vector<Message> SampleMessages() {
+  std::vector<Message> messages = {
+      Hello{kProtocolVersion, "secret", WorkerId("w0"), "g0", 1, 2, "cuda:0", 16, std::uint64_t{80} << 30, 4242},
+      Welcome{3, 7, 500},
+      Refuse{"bad_token", "joining: the token is not this coordinator's"},
+      Heartbeat{},
+      Progress{5, "targets", 3, 100},
+      Cancel{5},
+  };
+  for (const auto& list : {SampleRequests(), SampleReplies()}) messages.insert(messages.end(), list.begin(), list.end());
+  return messages;
+}
+
+Message RandomMessage(std::mt19937_64& random) {
+  const std::size_t kind = random() % 12;
+  if (kind < 5) {
+    Request request{.id = random(), .body = {}};
+    FillVariant(random, request.body, random() % (std::variant_size_v<RequestBody> - 1));  // without UnknownRequest
+    return request;
+  }
+  if (kind < 10) {
+    Response response{.id = random(), .status = {}, .body = {}};
+    FillVariant(random, response.body.emplace(), random() % std::variant_size_v<ReplyBody>);
+    return response;
+  }
+  if (kind == 10) return Response{.id = random(), .status = {static_cast<StatusCode>(1 + random() % 14), "slug", "what happened"}, .body = {}};
+  std::variant<Hello, Welcome, Refuse, Heartbeat, Progress, Cancel> small;
+  FillVariant(random, small, random() % std::variant_size_v<decltype(small)>);
+  return std::visit([](auto& message) { return Message(std::move(message)); }, small);
+}
+
+}  // namespace emend::worker::protocol
