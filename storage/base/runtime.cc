@@ -60,7 +60,7 @@ void Signal::Set() {
 Awaitable<bool> Signal::WaitUntil(SteadyTime deadline) {
   if (set_) co_return true;
   auto waiter = std::make_shared<Waiter>();
-  co_await Suspend([this, waiter, deadline](std::function<void()> resume) {
+  auto start = [this, waiter, deadline](std::function<void()> resume) {
     const std::uint64_t number = next_++;
     waiter->resume = std::move(resume);
     waiter->timer = runtime_.ScheduleAt(deadline, [this, number] {
@@ -71,7 +71,8 @@ Awaitable<bool> Signal::WaitUntil(SteadyTime deadline) {
       expired->resume();
     });
     waiters_.emplace(number, waiter);
-  });
+  };
+  co_await Suspend(std::move(start));
   co_return waiter->was_set;
 }
 

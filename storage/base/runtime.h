@@ -9,6 +9,11 @@
 // NewSystemRuntime has one I/O thread (whoever calls Run) and a pool. Everything that runs on executor() is therefore on one strand: objects of the control
 // plane need no locks against each other. Blocking() moves work to the pool and resumes on the executor. Boost 1.74 has no cancellation slots: what waits,
 // waits on a Signal with a deadline, and whoever cancels sets the Signal.
+//
+// g++ 12 destroys a temporary closure or aggregate twice when it stands inside a co_await expression. Name what owns something first:
+//   auto read = [key, &store] { return store.Get(key); };
+//   co_return co_await Blocking(runtime, read);
+// Temporaries with constructors (std::string, std::shared_ptr) and closures that only borrow are safe; structs like CallOptions{.on_progress = show} are not.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -99,14 +104,21 @@ class TaskGroup {
 
 namespace internal {
 Awaitable<void> RunBlockingAwait(Runtime& runtime, std::function<void()> work);
+
+template <typename Work>
+Awaitable<std::invoke_result_t<Work&>> RunWork(Runtime& runtime, Work work) {
+  std::optional<std::invoke_result_t<Work&>> result;
+  co_await RunBlockingAwait(runtime, [&result, &work] { result.emplace(work()); });
+  co_return std::move(*result);
+}
 }  // namespace internal
 
-// Runs `work` on the pool and returns what it returned. `work` must not throw.
+// Runs `work` on the pool and returns what it returned. `work` must not throw. A named closure is borrowed until then.
 template <typename Work>
-Awaitable<std::invoke_result_t<Work>> Blocking(Runtime& runtime, Work work) {
-  std::optional<std::invoke_result_t<Work>> result;
-  co_await internal::RunBlockingAwait(runtime, [&result, &work] { result.emplace(work()); });
-  co_return std::move(*result);
+Awaitable<std::invoke_result_t<Work&>> Blocking(Runtime& runtime, Work&& work) {
+  static_assert(std::is_lvalue_reference_v<Work> || std::is_trivially_destructible_v<Work>,
+                "g++ 12 destroys a temporary closure in a co_await expression twice: name the closure first, then co_await Blocking(runtime, name)");
+  return internal::RunWork<Work>(runtime, std::forward<Work>(work));
 }
 
 }  // namespace emend
