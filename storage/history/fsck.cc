@@ -51,15 +51,15 @@ class RepoCheck {
   Status CheckRefs() {
     bool has_branch = false;
     const auto visit = [&](std::string_view key, std::string_view value) {
-      const auto kind = static_cast<RefKind>(key.size() > objects::kRepoIdBytes ? key[objects::kRepoIdBytes] : 0);
+      const bool is_branch = key.size() > objects::kRepoIdBytes && key[objects::kRepoIdBytes] == static_cast<char>(RefKind::kBranch);
       const std::string name(key.substr(std::min(key.size(), objects::kRepoIdBytes + 1)));
-      const std::string where = where_ + ", " + std::string(RefKindName(kind)) + " " + name;
+      const std::string where = where_ + ", " + std::string(RefKindName(is_branch ? RefKind::kBranch : RefKind::kTag)) + " " + name;
       const Result<Ref> ref = DecodeRef(value);
       const bool is_whole = ref.ok() && RefKey(record_.id, ref->kind, ref->name) == key;
       if (!is_whole) notes_.Add(where, ref.ok() ? "found " + std::string(RefKindName(ref->kind)) + " " + ref->name + " in its place" : ref.status().message());
       if (is_whole) roots_.push_back({ref->commit, where});
-      if (kind == RefKind::kBranch) heads_[name] = is_whole ? std::optional(ref->commit) : std::nullopt;
-      has_branch = has_branch || kind == RefKind::kBranch;
+      if (is_branch) heads_[name] = is_whole ? std::optional(ref->commit) : std::nullopt;
+      has_branch = has_branch || is_branch;
       return true;
     };
     EMEND_RETURN_IF_ERROR(store_.Scan(kv::ColumnFamily::kRefs, record_.id.value(), "", visit));

@@ -1,5 +1,9 @@
-// fsck: reads everything that refs, reflogs and live operations reach, and says what is missing, changed or unlinked. Read-only.
-// repair: brings a store that RocksDB refuses, or that fsck faults, back to the newest state that is provably whole, and says what is lost.
+// fsck: reads everything that refs and reflogs reach, and says what is missing, changed or unlinked. Read-only.
+//
+//   EMEND_ASSIGN_OR_RETURN(const FsckReport report, Fsck(store, journal));
+//   for (const Problem& problem : report.problems) Print(problem.where, problem.what);
+//
+// Thread-safe: commits may go on meanwhile, and are or are not seen. Blocks on the disk for as long as reading the store takes.
 #pragma once
 
 #include <cstdint>

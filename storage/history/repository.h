@@ -90,11 +90,11 @@ class Repository {
   Result<StateId> DeriveState(kv::WriteBatch& batch, const StateId& parent, const std::vector<EditId>& added, const std::vector<EditId>& removed) const;
 
   // Puts the commit and moves the branch from `expected` to it, with a reflog entry and an audit act. kConflict ("stale_head") names the head that was found.
-  // The commit's state, manifest, edits and payloads must have been put before, or in this batch: kNotFound names what is not there (payloads are left to fsck).
+  // The commit's state, manifest, edits and payloads must have been put before, or in this batch: kNotFound names what is not there (payloads: see fsck).
   // kInvalidArgument unless the first parent is `expected` and the added and removed edits are those between the two states. Failpoint: history.advance.
   Result<CommitId> Advance(records::Transaction& transaction, std::string_view branch, const CommitId& expected, const objects::Commit& commit) const;
-  // Moves, creates (`expected` zero) or deletes (`to` zero) a ref, and audits it. kConflict ("stale_head"), kAlreadyExists for a tag that is there, kNotFound for
-  // a ref that is not there or a commit that is not.
+  // Moves, creates (`expected` zero) or deletes (`to` zero) a ref, and audits it. kConflict ("stale_head"), kAlreadyExists for a tag that is there, kNotFound
+  // for a ref or a commit that is not.
   Status MoveRef(records::Transaction& transaction, const Ref& to, const CommitId& expected, std::string_view reason) const;
 
  private:
