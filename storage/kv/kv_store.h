@@ -71,8 +71,9 @@ class KvStore {
   virtual Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) = 0;
   // Every entry whose key begins with `prefix` and is >= prefix + start, over one consistent snapshot.
   virtual Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start, const ScanVisitor& visit) = 0;
-  // kResourceExhausted when the disk is full (reads go on; writes work again once there is space); kUnavailable on other I/O errors. On failure nothing of the
-  // batch is visible; after a failed synced write the store refuses writes until it has reopened itself.
+  // kResourceExhausted ("disk_full": reads go on, writes work again once there is space); kUnavailable on other I/O errors. On failure nothing of the batch is
+  // visible. After a failure on the disk itself the store first opens its files anew at the next write: a batch whose sync failed may then turn out to stand,
+  // whole, and unsynced writes before it may be gone. Refusals of the free-space guard leave nothing open.
   virtual Status Write(const WriteBatch& batch, Durability durability) = 0;
   // Reads every value and checks every checksum. kDataLoss names the column family.
   virtual Status VerifyChecksums() = 0;
@@ -82,7 +83,8 @@ struct RocksOptions {
   std::string path;
   std::uint64_t reserve_bytes = 64ULL << 20;  // writes are refused when the disk has less free than this
 };
-// Creates the store if `path` has none. kDataLoss if RocksDB refuses to open it (run `emend repair`), kUnavailable if another process holds it.
+// Creates the store if `path` has none. kDataLoss ("store_damaged") if RocksDB refuses to open it (run `emend repair`), kUnavailable ("store_locked") if
+// another process holds it, kUnsupported ("store_too_new") if a newer version wrote it.
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const RocksOptions& options);
 
 // In memory; keeps what a synced write made durable apart from what it did not.

@@ -114,6 +114,19 @@ Result<Anchor> ReadAnchor(FileSystem& file_system, const std::string& path) {
   return anchor;
 }
 
+Result<Anchor> ReadSurvivingAnchor(FileSystem& file_system, const std::string& path) {
+  Anchor anchor;
+  if (!file_system.Exists(path)) return anchor;
+  EMEND_ASSIGN_OR_RETURN(const std::string bytes, file_system.Read(path));
+  for (std::size_t at = 0; at < bytes.size(); at += kRecordBytes) {
+    const std::optional<AnchorLine> line = Decode(std::string_view(bytes).substr(at, kRecordBytes));
+    const bool follows = line && (anchor.lines.empty() || line->sequence > anchor.last());
+    anchor.tail = follows ? Anchor::Tail::kWhole : Anchor::Tail::kTorn;
+    if (follows) anchor.lines.push_back(*line);
+  }
+  return anchor;
+}
+
 Status AppendToAnchor(FileSystem& file_system, const std::string& path, const AnchorLine& line) { return file_system.AppendSynced(path, Encode(line)); }
 
 Status WriteAnchor(FileSystem& file_system, const std::string& path, const std::vector<AnchorLine>& lines) {

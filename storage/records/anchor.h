@@ -37,6 +37,8 @@ struct Anchor {
 
 // A file that is not there is an empty anchor. kDataLoss ("anchor_corrupt") if anything but its end is damaged.
 Result<Anchor> ReadAnchor(FileSystem& file_system, const std::string& path);
+// For repair: every record that is whole, whatever lies between them. `tail` is kTorn unless the last one is.
+Result<Anchor> ReadSurvivingAnchor(FileSystem& file_system, const std::string& path);
 Status AppendToAnchor(FileSystem& file_system, const std::string& path, const AnchorLine& line);
 // Replaces the file.
 Status WriteAnchor(FileSystem& file_system, const std::string& path, const std::vector<AnchorLine>& lines);
