@@ -1,7 +1,7 @@
 // Fact files: what a person hands in ("these 100 facts") as checked storage::objects::Fact values.
 //
 // The forms that data sets come in are recognised by their content, not by the file's name: CounterFact's original records, its flat form and KnowEdit's (both
-// by EasyEdit), zsRE in MEND's form, and plain fields (prompt, subject, target, ...) as CSV or as JSON objects. docs/guides/fact-files.md shows each.
+// by EasyEdit), zsRE in MEND's form, and plain fields (prompt, subject, target, ...) as CSV or as JSON objects. README.md here shows each.
 //
 //   EMEND_ASSIGN_OR_RETURN(FactFile file, ParseFactFile(bytes, "facts.csv", {.limit = 100}));
 //   Commit(file.facts);
@@ -42,8 +42,8 @@ enum class OnBadRow : std::uint8_t { kRefuseAll, kSkipRow };
 
 struct ParseOptions {
   FactFormat format = FactFormat::kAuto;
-  std::size_t offset = 0;            // rows to pass over
-  std::optional<std::size_t> limit;  // rows to take after them; all if absent. Rows outside the selection are not checked
+  std::size_t offset = 0;                           // rows to pass over
+  std::optional<std::size_t> limit = std::nullopt;  // rows to take after them; all if absent. Rows outside the selection are not checked
   OnBadRow on_error = OnBadRow::kRefuseAll;
 };
 
@@ -55,6 +55,8 @@ inline constexpr std::size_t kSubjectBytesMax = 1024;
 inline constexpr std::size_t kTargetBytesMax = 1024;
 inline constexpr std::size_t kProbesPerFactMax = 256;  // items of one list: paraphrases, neighbours or portability
 
+inline constexpr std::size_t kProblemsKeptMax = 1000;
+
 struct RowProblem {
   std::size_t row = 0;  // from 1; a CSV's header row is not counted
   std::string field;    // as the file calls it; empty if the row as a whole is wrong
@@ -64,7 +66,8 @@ struct RowProblem {
 struct FactFile {
   FactFormat format = FactFormat::kAuto;
   std::vector<storage::objects::Fact> facts;
-  std::vector<RowProblem> problems;   // with OnBadRow::kSkipRow: why rows are missing from `facts`
+  std::vector<RowProblem> problems;   // with OnBadRow::kSkipRow: why rows are missing from `facts`; the first kProblemsKeptMax
+  std::size_t problem_count = 0;      // all of them
   std::size_t rows = 0;               // rows in the file, selected or not
   std::size_t locality_left_out = 0;  // locality probes whose answer is not the old target: a fact's neighbours cannot hold them
 };
