@@ -1,8 +1,8 @@
 // How the process's allocator treats the large, short-lived blocks that a forward pass consists of.
 //
-// By default glibc maps every block above 32 MB afresh and gives it back on release; the kernel then clears the same pages over and over, which costs up to half
-// of the time of a batch (measured: 36 ms against 14 ms for one activation of 10,000 × 2,048). Call KeepFreedMemory() once, first thing in main, in programs that
-// compute. The process then keeps what it has freed, so its resident size stays at the largest working set. Thread-safe; nothing can fail.
+// By default glibc maps every block above 32 MB afresh and gives it back on release; the kernel then clears the same pages over and over, which costs up to
+// half of the time of a batch (measured: 36 ms against 14 ms for one activation of 10,000 × 2,048). Call KeepFreedMemory() once, first thing in main, in
+// programs that compute. The process then keeps what it has freed, so its resident size stays at the largest working set. Thread-safe; nothing can fail.
 #pragma once
 
 namespace emend::worker::model {
