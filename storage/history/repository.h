@@ -26,8 +26,8 @@ struct RepoRecord {
   RepoName name;
   objects::RepoId id;
   BaseId base;
-  std::string base_encoded;    // objects::EncodeBase
-  std::string model_folder;    // where the base's files lie, relative to the store
+  std::string base_encoded;  // objects::EncodeBase
+  std::string model_folder;  // where the base's files lie, relative to the store
   std::int64_t created_ms = 0;
 };
 
@@ -46,7 +46,7 @@ struct ReflogEntry {
   CommitId to;              // zero: deleted
   std::string principal;
   std::int64_t time_ms = 0;
-  std::string reason;       // "commit: ...", "revert: ...", "reset: ..."
+  std::string reason;  // "commit: ...", "revert: ...", "reset: ..."
 };
 
 struct NumberedCommit {

@@ -39,13 +39,13 @@ BaseId IdOf(const Base& base);
 
 // The atom of history. Its id is H(salt ‖ plaintext): the salt keeps ids from telling what a redacted edit said; storage addresses are not part of it.
 struct Edit {
-  std::string salt;                 // 16 random bytes
-  std::vector<Fact> facts;          // at least one
-  StateId solved_on;                // what the model was when the columns were solved
-  std::string method;               // "memit"
-  Digest delta_digest;              // SHA-256 of the EditDelta's plaintext payload
-  Digest keys_digest;               // SHA-256 of the keys' plaintext payload
-  ObjectId delta_object;            // where the stored payloads lie: H(stored bytes)
+  std::string salt;         // 16 random bytes
+  std::vector<Fact> facts;  // at least one
+  StateId solved_on;        // what the model was when the columns were solved
+  std::string method;       // "memit"
+  Digest delta_digest;      // SHA-256 of the EditDelta's plaintext payload
+  Digest keys_digest;       // SHA-256 of the keys' plaintext payload
+  ObjectId delta_object;    // where the stored payloads lie: H(stored bytes)
   ObjectId keys_object;
   friend bool operator==(const Edit&, const Edit&) = default;
 };
@@ -85,16 +85,16 @@ std::string_view CommitKindName(CommitKind kind);
 
 struct Commit {
   CommitKind kind = CommitKind::kEdit;
-  std::vector<CommitId> parents;     // none: the import
+  std::vector<CommitId> parents;  // none: the import
   BaseId base;
   StateId state;
-  std::string author;                // principal
+  std::string author;  // principal
   std::string token_id;
-  std::int64_t time_ms = 0;          // Unix epoch
+  std::int64_t time_ms = 0;  // Unix epoch
   std::string message;
-  std::vector<EditId> added;         // against the first parent, sorted
+  std::vector<EditId> added;  // against the first parent, sorted
   std::vector<EditId> removed;
-  std::string settings;              // canonical JSON of the solver's settings, context templates among them; empty where nothing was solved
+  std::string settings;  // canonical JSON of the solver's settings, context templates among them; empty where nothing was solved
   std::uint64_t seed = 0;
   std::string statistics;            // id of the covariances used; empty where none
   std::optional<Evaluation> before;  // evidence: the committed facts on the parent and on this state

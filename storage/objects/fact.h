@@ -15,10 +15,10 @@ enum class Lookup : std::uint8_t { kSubjectLast = 1, kLast = 2, kSpan = 3 };
 enum class FactKind : std::uint8_t { kReplace = 1, kInsert = 2, kRefuse = 3, kForget = 4 };
 
 struct Fact {
-  std::string id;       // the source's own id ("counterfact/93"), may be empty
-  std::string prompt;   // with exactly one "{}" where the subject goes: "The mother tongue of {} is"
-  std::string subject;  // "Danielle Darrieux"
-  std::string target;   // what the model shall say: "English"
+  std::string id;                         // the source's own id ("counterfact/93"), may be empty
+  std::string prompt;                     // with exactly one "{}" where the subject goes: "The mother tongue of {} is"
+  std::string subject;                    // "Danielle Darrieux"
+  std::string target;                     // what the model shall say: "English"
   std::optional<std::string> old_target;  // what it says now: "French"
   std::string relation;                   // "P103", may be empty
   std::string language;                   // BCP 47, may be empty
