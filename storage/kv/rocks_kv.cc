@@ -192,12 +192,7 @@ std::string FamilyOfFile(RocksSession& session, const std::string& message) {
 
 Status VerifySession(RocksSession& session) {
   // What is only in the log and in memory becomes a table file first, so that the check below sees everything from the disk.
-  if (session.writable()) {
-    for (int i = 0; i < kColumnFamilyCount; ++i) {
-      const auto family = static_cast<ColumnFamily>(i);
-      EMEND_RETURN_IF_ERROR(FromRocks(session.db().Flush(rocksdb::FlushOptions(), session.handle(family)), InFamily("flushing", family)));
-    }
-  }
+  if (session.writable()) EMEND_RETURN_IF_ERROR(FromRocks(session.db().Flush(rocksdb::FlushOptions(), session.handles()), "flushing the store"));
   rocksdb::ReadOptions uncached;
   uncached.fill_cache = false;
   for (int i = 0; i < kColumnFamilyCount; ++i) {

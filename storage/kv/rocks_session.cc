@@ -71,6 +71,7 @@ rocksdb::DBOptions DatabaseOptions(const SessionOptions& options, std::shared_pt
   database.recycle_log_file_num = 0;
   database.wal_bytes_per_sync = 0;
   database.paranoid_checks = true;
+  database.atomic_flush = true;  // tables of all families end at one point of the log: a damaged log can be replayed up to any point behind it
   database.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   database.max_bgerror_resume_count = 0;  // a failed sync is never tried again on the same file: the store opens anew
   database.listeners.push_back(std::make_shared<BackgroundErrorListener>(std::move(background_failed)));

@@ -46,6 +46,8 @@ class RocksSession {
 
   rocksdb::DB& db() { return *db_; }
   rocksdb::ColumnFamilyHandle* handle(ColumnFamily family) const { return handles_[static_cast<std::size_t>(family)]; }
+  // Of every column family, RocksDB's "default" last.
+  const std::vector<rocksdb::ColumnFamilyHandle*>& handles() const { return handles_; }
   rocksdb::ColumnFamilyHandle* default_handle() const { return handles_.back(); }
   bool writable() const { return mode_ != SessionMode::kReadOnly; }
   // RocksDB failed to flush or compact: it writes no more until it is opened again.
