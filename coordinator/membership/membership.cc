@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "coordinator/membership/member.h"
@@ -25,6 +26,7 @@ constexpr auto kStopTimeout = 5s;
 constexpr auto kCancelPoll = 50ms;
 constexpr int kBeatsMissedMax = 3;
 constexpr std::size_t kAffinitiesMax = 1024;
+constexpr std::size_t kJoiningMax = 64;  // connections that have not proven a token
 
 Status Lost(const WorkerInfo& worker, const std::string& why) {
   return {StatusCode::kUnavailable, "worker_lost",
@@ -66,15 +68,19 @@ class MembershipImpl final : public Membership {
   Awaitable<Status> Admit(std::shared_ptr<Connection> connection);
   Status Check(const Hello& hello) const;
   Awaitable<Status> RefuseAndClose(std::shared_ptr<Connection> connection, Status why);
+  // On the pool. Two that join one group at once must not leave the lower number behind.
+  Status Persist(const std::string& group, std::uint64_t generation);
   Awaitable<Result<MemberPointer>> Welcome(std::shared_ptr<Connection> connection, Hello hello);
   Awaitable<Status> Listen(MemberPointer member);
   Status Take(Member& member, Envelope envelope);
   Awaitable<Status> Beat(MemberPointer member);
   void Lose(Member& member, const Status& why);
 
+  // WaitForWorker for a caller that cannot go on without one: kUnavailable ("no_worker").
+  Awaitable<Status> WaitForAny(SteadyTime deadline);
   MemberPointer LeastBusy() const;
   MemberPointer FindLiving(const WorkerId& worker) const;
-  Awaitable<Result<ReplyBody>> RunCall(MemberPointer member, RequestBody request, CallOptions options);
+  Awaitable<Result<ReplyBody>> RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline);
   // Until `call` has ended, or has its turn where that is asked for, or time or caller end the wait.
   enum class Until { kTurn, kEnd };
   Awaitable<Status> WaitForCall(std::shared_ptr<PendingCall> call, Until until, SteadyTime deadline, Signal* cancel);
@@ -86,6 +92,9 @@ class MembershipImpl final : public Membership {
   Runtime& runtime_;
   worker::protocol::Transport& transport_;
   const MembershipOptions options_;
+  // Guarded by persist_mutex_.
+  std::mutex persist_mutex_;
+  std::map<std::string, std::uint64_t> persisted_;  // highest written down by this run, by group
   // Owned by the executor.
   std::map<std::string, std::uint64_t> generations_;  // highest used, by group
   std::unique_ptr<worker::protocol::Listener> listener_;
@@ -100,7 +109,10 @@ class MembershipImpl final : public Membership {
 Awaitable<Status> MembershipImpl::AcceptAll() {
   while (!stopping_) {
     Result<std::shared_ptr<Connection>> accepted = co_await listener_->Accept();
-    if (accepted.ok()) {
+    if (accepted.ok() && joining_.size() >= kJoiningMax) {
+      LogWarning("connection_refused", {{"peer", (*accepted)->peer()}, {"joining", joining_.size()}});
+      (*accepted)->Close();
+    } else if (accepted.ok()) {
       joining_.push_back(*accepted);
       tasks_.Spawn("admit_worker", Admit(std::move(accepted).value()));
     } else if (accepted.status().code() == StatusCode::kCancelled) {
@@ -144,7 +156,7 @@ Awaitable<Status> MembershipImpl::Admit(std::shared_ptr<Connection> connection) 
   }
   const auto* hello = std::get_if<Hello>(&first->message);
   Status checked = hello == nullptr ? DataLoss("a worker's first message was no hello") : Check(*hello);
-  if (!checked.ok() || stopping_) co_return co_await RefuseAndClose(std::move(connection), std::move(checked));
+  if (!checked.ok()) co_return co_await RefuseAndClose(std::move(connection), std::move(checked));
   Result<MemberPointer> member = co_await Welcome(connection, *hello);
   if (!member.ok()) {
     connection->Close();
@@ -154,10 +166,19 @@ Awaitable<Status> MembershipImpl::Admit(std::shared_ptr<Connection> connection) 
   co_return co_await Listen(std::move(member).value());
 }
 
+Status MembershipImpl::Persist(const std::string& group, std::uint64_t generation) {
+  const std::lock_guard lock(persist_mutex_);
+  std::uint64_t& highest = persisted_[group];
+  if (generation <= highest) return OkStatus();
+  EMEND_RETURN_IF_ERROR(options_.persist_generation(group, generation));
+  highest = generation;
+  return OkStatus();
+}
+
 Awaitable<Result<MembershipImpl::MemberPointer>> MembershipImpl::Welcome(std::shared_ptr<Connection> connection, Hello hello) {
   const std::uint64_t generation = ++generations_[hello.group];
   // Written down before it is used: after a restart no frame of an older life can carry a number that is handed out again.
-  const auto persist = [this, &hello, generation] { return options_.persist_generation(hello.group, generation); };
+  const auto persist = [this, &hello, generation] { return Persist(hello.group, generation); };
   EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime_, persist));
   if (const auto older = workers_.find(hello.worker); older != workers_.end()) Lose(*older->second, Lost(older->second->info, "it dialled again"));
   auto member = std::make_shared<Member>();
@@ -263,11 +284,15 @@ MembershipImpl::MemberPointer MembershipImpl::FindLiving(const WorkerId& worker)
   return found == workers_.end() || found->second->lost ? nullptr : found->second;
 }
 
-Awaitable<Result<WorkerId>> MembershipImpl::Pick(StateId state, SteadyTime deadline) {
-  if (const auto known = affinities_.find(state); known != affinities_.end() && FindLiving(known->second)) co_return known->second;
+Awaitable<Status> MembershipImpl::WaitForAny(SteadyTime deadline) {
   const Status waited = co_await WaitForWorker(deadline);
   if (waited.code() == StatusCode::kDeadlineExceeded) co_return Status(StatusCode::kUnavailable, "no_worker", waited.message());
-  if (!waited.ok()) co_return waited;
+  co_return waited;
+}
+
+Awaitable<Result<WorkerId>> MembershipImpl::Pick(StateId state, SteadyTime deadline) {
+  if (const auto known = affinities_.find(state); known != affinities_.end() && FindLiving(known->second)) co_return known->second;
+  EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
   if (affinities_.size() >= kAffinitiesMax) affinities_.clear();
   const WorkerId picked = LeastBusy()->info.worker;
   affinities_[state] = picked;
@@ -275,19 +300,20 @@ Awaitable<Result<WorkerId>> MembershipImpl::Pick(StateId state, SteadyTime deadl
 }
 
 Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptions options) {
+  const SteadyTime deadline = Now() + options.timeout;
   MemberPointer member = FindLiving(options.worker);
   if (!member && !options.worker.value().empty()) {
     co_return Status(StatusCode::kUnavailable, "worker_lost", "calling worker " + options.worker.value() + ": it is not connected");
   }
   if (!member) {
-    EMEND_CO_ASSIGN_OR_RETURN(const WorkerId picked, co_await Pick(StateId(), Now() + options.timeout));
-    member = FindLiving(picked);
+    EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
+    member = LeastBusy();
   }
   if (member->line.size() >= kQueueMax) {
     co_return Status(StatusCode::kResourceExhausted, "queue_full",
                      "calling worker " + member->info.worker.value() + ": " + std::to_string(kQueueMax) + " calls wait already");
   }
-  co_return co_await RunCall(std::move(member), std::move(request), std::move(options));
+  co_return co_await RunCall(std::move(member), std::move(request), std::move(options), deadline);
 }
 
 Awaitable<Status> MembershipImpl::WaitForCall(std::shared_ptr<PendingCall> call, Until until, SteadyTime deadline, Signal* cancel) {
@@ -306,8 +332,7 @@ Awaitable<Status> MembershipImpl::SendCancel(MemberPointer member, std::uint64_t
   co_return co_await member->connection->Send(std::move(cancel), Now() + kSendTimeout);
 }
 
-Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options) {
-  const SteadyTime deadline = Now() + options.timeout;
+Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
   member->line.push_back(call);
@@ -325,7 +350,11 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   const std::string name(worker::protocol::RequestName(request));
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
-  if (!sent.ok()) Lose(*member, Lost(member->info, sent.message()));
+  if (sent.code() == StatusCode::kResourceExhausted && member->under_way == call) {
+    EndCall(*member, sent, std::nullopt);
+  } else if (!sent.ok()) {
+    Lose(*member, Lost(member->info, sent.message()));
+  }
   const Status waited = co_await WaitForCall(call, Until::kEnd, deadline, options.cancel);
   if (!waited.ok()) {
     // The worker is told, and stays busy until it answers; what it answers then is nobody's.

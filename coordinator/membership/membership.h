@@ -4,8 +4,10 @@
 // of them missed, a closed connection or an exited process is a loss: the generation rises, calls under way on that group end with kUnavailable
 // ("worker_lost"), and the caller retries whole. Frames of an older (store epoch, generation) are dropped and counted.
 //
-//   EMEND_CO_ASSIGN_OR_RETURN(WorkerId worker, co_await membership.Pick(state, deadline));
-//   EMEND_CO_ASSIGN_OR_RETURN(ReplyBody reply, co_await membership.Call(Solve{...}, {.worker = worker, .timeout = 10min, .on_progress = Show}));
+//   EMEND_CO_ASSIGN_OR_RETURN(const WorkerId worker, co_await membership.Pick(state, deadline));
+//   RequestBody request = Solve{...};                                                              // named, not temporary: storage/base/runtime.h says why
+//   CallOptions options{.worker = worker, .timeout = 10min, .on_progress = Show};
+//   EMEND_CO_ASSIGN_OR_RETURN(ReplyBody reply, co_await membership.Call(std::move(request), std::move(options)));
 //
 // Used on the runtime's executor only. Bound: one call under way per worker, kQueueMax waiting (beyond: kResourceExhausted).
 #pragma once
@@ -52,10 +54,10 @@ struct WorkerInfo {
 };
 
 struct CallOptions {
-  WorkerId worker;  // from Pick; empty: any
+  WorkerId worker = {};  // from Pick; empty: any
   std::chrono::milliseconds timeout{60'000};
-  std::function<void(const worker::protocol::Progress&)> on_progress;  // may be empty
-  Signal* cancel = nullptr;                                            // set: the call ends with kCancelled, and the worker is told
+  std::function<void(const worker::protocol::Progress&)> on_progress = {};  // may be empty
+  Signal* cancel = nullptr;                                                 // set: the call ends with kCancelled, and the worker is told
 };
 
 class Membership {
@@ -72,7 +74,8 @@ class Membership {
   // The worker to use for a state: the one picked last for it if it lives, else the one with the fewest calls waiting. Waits for one to come until the
   // deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) = 0;
-  // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on any, as Pick does.
+  // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on the one with the fewest calls waiting, as Pick
+  // chooses for a new state.
   virtual Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request, CallOptions options) = 0;
   virtual std::vector<WorkerInfo> Workers() const = 0;
 };

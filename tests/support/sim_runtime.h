@@ -45,11 +45,17 @@ class SimRuntime final : public Runtime {
   void Spawn(Start start) {
     Spawned(std::function<Awaitable<void>()>(std::move(start)));
   }
+  // Starts a coroutine; what it returned will stand in the optional.
+  template <typename T>
+  std::shared_ptr<std::optional<T>> Begin(Awaitable<T> task) {
+    auto result = std::make_shared<std::optional<T>>();
+    boost::asio::co_spawn(context_, Into(std::move(task), result), &CheckNoException);
+    return result;
+  }
   // Runs a coroutine to its end and returns what it returned; nothing if it did not end within `limit`.
   template <typename T>
   std::optional<T> Await(Awaitable<T> task, std::chrono::nanoseconds limit = std::chrono::minutes(10)) {
-    auto result = std::make_shared<std::optional<T>>();
-    boost::asio::co_spawn(context_, Into(std::move(task), result), &CheckNoException);
+    const std::shared_ptr<std::optional<T>> result = Begin(std::move(task));
     RunUntil([&] { return result->has_value(); }, limit);
     return std::move(*result);
   }

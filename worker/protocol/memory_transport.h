@@ -28,7 +28,7 @@ struct MemoryNetworkOptions {
   std::chrono::microseconds latency_min{100};
   std::chrono::microseconds latency_max{1000};
   // Told of every delivery and fault, for a simulation's event log. May be empty.
-  std::function<void(std::string_view event)> observer;
+  std::function<void(std::string_view event)> observer = {};
 };
 
 class MemoryNetwork {

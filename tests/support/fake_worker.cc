@@ -1,0 +1,122 @@
+#include "tests/support/fake_worker.h"
+
+#include <utility>
+
+namespace emend::test {
+namespace {
+
+using namespace std::chrono_literals;
+using worker::protocol::Cancel;
+using worker::protocol::Connection;
+using worker::protocol::Envelope;
+using worker::protocol::GenerateReply;
+using worker::protocol::Heartbeat;
+using worker::protocol::Hello;
+using worker::protocol::Progress;
+using worker::protocol::Refuse;
+using worker::protocol::ReplyBody;
+using worker::protocol::Request;
+using worker::protocol::RequestBody;
+using worker::protocol::Response;
+using worker::protocol::Welcome;
+
+constexpr auto kRedialPeriod = 100ms;
+constexpr auto kPatience = 5s;
+
+}  // namespace
+
+FakeWorker::FakeWorker(Runtime& runtime, worker::protocol::Transport& transport, FakeWorkerOptions options)
+    : runtime_(runtime), transport_(transport), options_(std::move(options)), tasks_(runtime), stop_(runtime) {
+  handler_ = [this](const RequestBody&) -> Result<ReplyBody> { return ReplyBody(GenerateReply{options_.name, 1, {}}); };
+}
+
+FakeWorker::~FakeWorker() { EMEND_CHECK(tasks_.running() == 0, "a FakeWorker died before it was stopped"); }
+
+void FakeWorker::Start() { tasks_.Spawn("fake_worker", Run()); }
+
+Awaitable<void> FakeWorker::Stop() {
+  stop_.Set();
+  Die();
+  const bool ended = co_await tasks_.Join(In(60s));
+  EMEND_CHECK(ended, "a FakeWorker does not end");
+}
+
+void FakeWorker::Die() {
+  if (connection_) connection_->Close();
+}
+
+void FakeWorker::Note(const std::string& what) const {
+  if (options_.observer) options_.observer(options_.name + " " + what);
+}
+
+Awaitable<Status> FakeWorker::SendRaw(Envelope envelope) { co_return co_await connection_->Send(std::move(envelope), In(kPatience)); }
+
+Awaitable<Status> FakeWorker::Run() {
+  while (!stop_.is_set()) {
+    auto dialled = co_await transport_.Dial(options_.coordinator, In(kPatience));
+    if (dialled.ok()) {
+      connection_ = *dialled;
+      const Status ended = co_await Converse(*dialled);
+      Note("ended: " + ended.ToString());
+      connection_->Close();
+      joined_ = false;
+      if (!options_.redial) co_return OkStatus();
+    }
+    co_await stop_.WaitUntil(In(kRedialPeriod));
+  }
+  co_return OkStatus();
+}
+
+Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
+  Hello hello;
+  hello.protocol_version = options_.protocol_version;
+  hello.token = options_.token;
+  hello.worker = WorkerId(options_.name);
+  hello.group = options_.group;
+  hello.device = "none";
+  Envelope first{.store_epoch = 0, .generation = 0, .message = hello};
+  EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(first), In(kPatience)));
+  EMEND_CO_ASSIGN_OR_RETURN(const Envelope answer, co_await connection->Receive(In(kPatience)));
+  if (const auto* refuse = std::get_if<Refuse>(&answer.message)) refusal_ = *refuse;
+  const auto* welcome = std::get_if<Welcome>(&answer.message);
+  if (welcome == nullptr) co_return Unavailable("it was not welcomed");
+  store_epoch_ = welcome->store_epoch;
+  generation_ = welcome->generation;
+  heartbeat_ = std::chrono::milliseconds(welcome->heartbeat_ms);
+  joined_ = true;
+  ++joins_;
+  Note("joined at generation " + std::to_string(generation_));
+  tasks_.Spawn("fake_beat", Beat(connection));
+  while (true) {
+    EMEND_CO_ASSIGN_OR_RETURN(Envelope envelope, co_await connection->Receive(In(3 * heartbeat_)));
+    if (auto* request = std::get_if<Request>(&envelope.message)) tasks_.Spawn("fake_answer", Answer(connection, std::move(*request)));
+    if (const auto* cancel = std::get_if<Cancel>(&envelope.message)) cancelled_.push_back(cancel->id);
+  }
+}
+
+Awaitable<Status> FakeWorker::Beat(std::shared_ptr<Connection> connection) {
+  while (connection == connection_) {
+    Envelope beat = Wrap(Heartbeat{});
+    if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(beat), In(kPatience)));
+    co_await stop_.WaitUntil(In(heartbeat_));
+    if (stop_.is_set()) break;
+  }
+  co_return OkStatus();
+}
+
+Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Request request) {
+  const std::string name(worker::protocol::RequestName(request.body));
+  requests_.push_back(name);
+  Note("received " + name + " " + std::to_string(request.id));
+  Envelope progress = Wrap(Progress{request.id, "work", 1, 2});
+  if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(progress), In(kPatience)));
+  co_await stop_.WaitUntil(In(options_.work));
+  Result<ReplyBody> reply = handler_(request.body);
+  Response response{.id = request.id, .status = reply.status(), .body = std::nullopt};
+  if (reply.ok()) response.body = std::move(*reply);
+  Envelope answer = Wrap(std::move(response));
+  if (voice_ == Voice::kMute) co_return OkStatus();
+  co_return co_await connection->Send(std::move(answer), In(kPatience));
+}
+
+}  // namespace emend::test

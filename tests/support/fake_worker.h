@@ -1,0 +1,89 @@
+// A worker without a model, for tests of whatever talks to workers: it joins, beats, and answers requests from a table, in virtual or real time.
+//
+//   FakeWorker worker(sim, *network->Host("w0"), {.name = "w0", .coordinator = "coordinator:1", .token = "secret"});
+//   worker.Start();
+//   worker.OnRequest([](const Request& request) { return Answer(GenerateReply{" English"}); });
+//   worker.Die();                      // no goodbye: its connection closes
+//
+// Used on the runtime's executor only. Stop() must be awaited before it dies.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/base/runtime.h"
+#include "worker/protocol/connection.h"
+
+namespace emend::test {
+
+struct FakeWorkerOptions {
+  std::string name = "w0";
+  std::string group = "g0";
+  std::string coordinator = "coordinator:1";
+  std::string token = "secret";
+  std::uint16_t protocol_version = worker::protocol::kProtocolVersion;
+  bool redial = true;                                   // after a connection ended
+  std::chrono::milliseconds work{10};                   // how long a request takes
+  std::function<void(std::string_view)> observer = {};  // told of joins, requests, answers, cancellations. May be empty
+};
+
+class FakeWorker {
+ public:
+  using Handler = std::function<Result<worker::protocol::ReplyBody>(const worker::protocol::RequestBody& request)>;
+
+  FakeWorker(Runtime& runtime, worker::protocol::Transport& transport, FakeWorkerOptions options);
+  ~FakeWorker();
+
+  void Start();
+  Awaitable<void> Stop();
+  // Replaces what requests are answered with; the first handler answers GenerateReply{.text = name}.
+  void OnRequest(Handler handler) { handler_ = std::move(handler); }
+  // While mute it neither beats nor answers, though it stays connected.
+  enum class Voice { kHeard, kMute };
+  void SetVoice(Voice voice) { voice_ = voice; }
+  // Closes the connection without a word.
+  void Die();
+  // Sends these as they are: for frames of an older epoch or generation.
+  Awaitable<Status> SendRaw(worker::protocol::Envelope envelope);
+
+  bool joined() const { return joined_; }
+  std::uint64_t generation() const { return generation_; }
+  std::uint64_t store_epoch() const { return store_epoch_; }
+  const std::vector<std::string>& requests() const { return requests_; }  // names, in order of arrival
+  const std::vector<std::uint64_t>& cancelled() const { return cancelled_; }
+  const std::optional<worker::protocol::Refuse>& refusal() const { return refusal_; }
+  int joins() const { return joins_; }
+
+ private:
+  Awaitable<Status> Run();
+  Awaitable<Status> Converse(std::shared_ptr<worker::protocol::Connection> connection);
+  Awaitable<Status> Beat(std::shared_ptr<worker::protocol::Connection> connection);
+  Awaitable<Status> Answer(std::shared_ptr<worker::protocol::Connection> connection, worker::protocol::Request request);
+  worker::protocol::Envelope Wrap(worker::protocol::Message message) const { return {store_epoch_, generation_, std::move(message)}; }
+  SteadyTime In(std::chrono::milliseconds duration) const { return runtime_.clock().Now() + duration; }
+  void Note(const std::string& what) const;
+
+  Runtime& runtime_;
+  worker::protocol::Transport& transport_;
+  const FakeWorkerOptions options_;
+  Handler handler_;
+  TaskGroup tasks_;
+  Signal stop_;
+  std::shared_ptr<worker::protocol::Connection> connection_;
+  Voice voice_ = Voice::kHeard;
+  bool joined_ = false;
+  int joins_ = 0;
+  std::uint64_t store_epoch_ = 0;
+  std::uint64_t generation_ = 0;
+  std::chrono::milliseconds heartbeat_{500};
+  std::vector<std::string> requests_;
+  std::vector<std::uint64_t> cancelled_;
+  std::optional<worker::protocol::Refuse> refusal_;
+};
+
+}  // namespace emend::test
