@@ -21,6 +21,7 @@ constexpr auto kWaitMax = 5s;
 constexpr auto kProgressPeriod = 100ms;
 constexpr int kBeatsMissedMax = 3;
 constexpr auto kEndTimeout = 60s;
+constexpr auto kAloneMax = 60s;  // an embedded worker whose coordinator cannot be reached for so long ends
 
 }  // namespace
 
@@ -52,6 +53,7 @@ void WorkerServer::Stop() {
 
 Awaitable<Status> WorkerServer::Run() {
   std::chrono::milliseconds wait = kWaitMin;
+  const SteadyTime alone_since = runtime_.clock().Now();
   while (!stop_.is_set()) {
     auto dialled = co_await transport_.Dial(options_.coordinator, runtime_.clock().Now() + kDialTimeout);
     if (dialled.ok()) {
@@ -63,6 +65,7 @@ Awaitable<Status> WorkerServer::Run() {
       wait = kWaitMin;
     } else {
       LogWarning("dial_failed", {{"coordinator", options_.coordinator}, {"status", dialled.status()}});
+      if (options_.embedded && runtime_.clock().Now() - alone_since > kAloneMax) co_return dialled.status();
     }
     co_await stop_.WaitUntil(runtime_.clock().Now() + wait);
     wait = std::min<std::chrono::milliseconds>(wait * 2, kWaitMax);
@@ -155,7 +158,11 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protoco
   if (reply.ok()) response.body = std::move(reply).value();
   if (!response.status.ok()) LogWarning("request_failed", {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
   Envelope answer = session->Wrap(std::move(response));
-  co_return co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
+  Status sent = co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
+  if (sent.code() != StatusCode::kResourceExhausted) co_return sent;
+  // What cannot be sent is said, so that the coordinator does not wait for it.
+  Envelope failure = session->Wrap(protocol::Response{id, sent, std::nullopt});
+  co_return co_await session->connection->Send(std::move(failure), runtime_.clock().Now() + kSendTimeout);
 }
 
 }  // namespace emend::worker::server
