@@ -98,6 +98,7 @@ Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSyste
   const auto build = [&](Transaction& transaction) {
     token.created_ms = transaction.time_ms();
     PutToken(transaction, token);
+    transaction.Audit({"token.create", {{"token", token.id}, {"principal", token.principal}}});
     return OkStatus();
   };
   return journal.Commit(ServicePrincipal(), build).status();
