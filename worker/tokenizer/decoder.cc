@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kStepsMax = 16;
 constexpr std::int64_t kStripMax = 1024;
+constexpr std::size_t kReplacementBytesMax = 16;  // every token's bytes are kept; they may not explode
 constexpr char kKnown[] = "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip";
 
 using Step = std::function<std::string(std::string)>;
@@ -94,6 +95,7 @@ class DecoderReader {
     EMEND_ASSIGN_OR_RETURN(const std::string from, pattern.IsText() ? pattern.Text() : pattern["String"].Text());
     if (from.empty()) return BadTokenizer(pattern.path() + ": the text to look for is empty");
     EMEND_ASSIGN_OR_RETURN(const std::string to, node["content"].Text());
+    if (to.size() > kReplacementBytesMax) return ResourceExhausted(node.path() + ".content: over " + std::to_string(kReplacementBytesMax) + " bytes");
     return AddStep([from, to](const std::string& token) { return ReplaceAll(token, from, to); });
   }
 

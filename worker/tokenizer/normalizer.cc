@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -15,6 +16,12 @@ namespace {
 
 constexpr std::size_t kStepsMax = 16;
 constexpr char kKnown[] = "NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence";
+
+Status CheckSize(std::size_t bytes) {
+  if (bytes <= kNormalizedBytesMax) return OkStatus();
+  return ResourceExhausted("the normalised text would have " + std::to_string(bytes) + " bytes; at most " + std::to_string(kNormalizedBytesMax) +
+                           " are allowed");
+}
 
 class UnicodeForm final : public NormalizerStep {
  public:
@@ -93,6 +100,8 @@ class Replace final : public NormalizerStep {
 
   Result<AlignedText> Apply(AlignedText text) const override {
     EMEND_ASSIGN_OR_RETURN(const std::vector<Match> cuts, pattern_.Cut(text.text()));
+    const auto matched = static_cast<std::size_t>(std::count_if(cuts.begin(), cuts.end(), [](const Match& cut) { return cut.matched; }));
+    EMEND_RETURN_IF_ERROR(CheckSize(text.text().size() + matched * content_.size()));
     AlignedTextBuilder builder(text);
     for (const Match& cut : cuts) cut.matched ? builder.Replace(cut.begin, cut.end, content_) : builder.Keep(cut.begin, cut.end);
     return std::move(builder).Build();
@@ -151,9 +160,7 @@ Status Normalizer::Add(const Node& node, int depth) {
 Result<AlignedText> Normalizer::Apply(AlignedText text) const {
   for (const auto& step : steps_) {
     EMEND_ASSIGN_OR_RETURN(text, step->Apply(std::move(text)));
-    if (text.text().size() > kNormalizedBytesMax) {
-      return ResourceExhausted("the normalised text grows over " + std::to_string(kNormalizedBytesMax) + " bytes");
-    }
+    EMEND_RETURN_IF_ERROR(CheckSize(text.text().size()));
   }
   return text;
 }

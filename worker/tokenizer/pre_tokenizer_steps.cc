@@ -223,7 +223,9 @@ Result<StepPointer> MakeDigitsStep(const Node& node) {
 Result<StepPointer> MakeMetaspaceStep(const Node& node) {
   EMEND_ASSIGN_OR_RETURN(const bool add_prefix_space, node["add_prefix_space"].Flag(true));
   EMEND_ASSIGN_OR_RETURN(std::string replacement, node["replacement"].Text());
-  if (replacement.empty()) return BadTokenizer(node.path() + ".replacement: is empty");
+  if (replacement.empty() || CodePointAt(replacement, 0).size != replacement.size()) {
+    return BadTokenizer(node.path() + ".replacement: expected one character, found " + std::to_string(replacement.size()) + " bytes");
+  }
   EMEND_ASSIGN_OR_RETURN(PrependScheme scheme, SchemeFrom(node));
   if (!add_prefix_space) scheme = PrependScheme::kNever;
   EMEND_ASSIGN_OR_RETURN(const bool split, node["split"].Flag(true));

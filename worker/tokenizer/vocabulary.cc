@@ -25,6 +25,10 @@ Result<Vocabulary> Vocabulary::FromJson(const Node& node) {
 }
 
 Status Vocabulary::Add(const std::string& text, TokenId id) {
+  if (text.size() > kTokenBytesMax) {
+    return ResourceExhausted("the token with the id " + std::to_string(id) + " has " + std::to_string(text.size()) + " bytes; at most " +
+                             std::to_string(kTokenBytesMax) + " are allowed");
+  }
   const auto index = static_cast<std::size_t>(id);
   if (texts_.size() <= index) texts_.resize(index + 1, nullptr);
   if (texts_[index] != nullptr && *texts_[index] != text) {

@@ -17,6 +17,8 @@ namespace emend::worker::tokenizer {
 
 inline constexpr std::size_t kVocabularyMax = std::size_t{1} << 21;  // tokens, and one more than the largest id
 
+inline constexpr std::size_t kTokenBytesMax = 4096;  // of one token's text in the file
+
 class Vocabulary {
  public:
   Vocabulary() = default;
@@ -26,7 +28,7 @@ class Vocabulary {
   // `node` is an object {text: id}. Two texts with one id are refused.
   static Result<Vocabulary> FromJson(const Node& node);
 
-  // kInvalidArgument if `id` already stands for another text, or `text` for another id.
+  // kResourceExhausted for a text over kTokenBytesMax, kInvalidArgument if `id` already stands for another text, or `text` for another id.
   Status Add(const std::string& text, TokenId id);
   std::optional<TokenId> Find(std::string_view text) const;
   // The text of `id`, or nothing where the ids have a hole.

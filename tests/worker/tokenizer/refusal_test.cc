@@ -30,6 +30,7 @@ const std::vector<Fault>& Faults() {
       {"NegativeId", [](json& j) { j["model"]["vocab"]["a"] = -7; }, StatusCode::kInvalidArgument, "-7 is not between"},
       {"HugeId", [](json& j) { j["model"]["vocab"]["a"] = 1ull << 63; }, StatusCode::kInvalidArgument, "is not between"},
       {"IdTwice", [](json& j) { j["model"]["vocab"]["a"] = j["model"]["vocab"]["b"]; }, StatusCode::kInvalidArgument, "stands for two tokens"},
+      {"LongToken", [](json& j) { j["model"]["vocab"][std::string(5000, 'a')] = 9000; }, StatusCode::kResourceExhausted, "has 5000 bytes"},
       {"NoMerges", [](json& j) { j["model"].erase("merges"); }, StatusCode::kInvalidArgument, "model.merges"},
       {"MergeOfOne", [](json& j) { j["model"]["merges"][3] = {"a"}; }, StatusCode::kInvalidArgument, "model.merges[3]"},
       {"MergeOfNumbers", [](json& j) { j["model"]["merges"][3] = {1, 2}; }, StatusCode::kInvalidArgument, "model.merges[3]"},
@@ -56,6 +57,8 @@ const std::vector<Fault>& Faults() {
        StatusCode::kUnsupported, "Shuffled"},
       {"NoDecoder", [](json& j) { j["decoder"] = nullptr; }, StatusCode::kUnsupported, "decoder: is missing"},
       {"OtherDecoder", [](json& j) { j["decoder"] = WithStep("WordPiece"); }, StatusCode::kUnsupported, "decoder: the type \"WordPiece\""},
+      {"LongMetaspace", [](json& j) { j["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "ab"}}; }, StatusCode::kInvalidArgument,
+       "expected one character"},
       {"OtherPostProcessor", [](json& j) { j["post_processor"] = WithStep("BertProcessing"); }, StatusCode::kUnsupported, "BertProcessing"},
       {"TemplateOfUnknown",
        [](json& j) { j["post_processor"] = {{"type", "TemplateProcessing"}, {"single", {{{"SpecialToken", {{"id", "<s>"}}}}}}, {"special_tokens", {}}}; },
@@ -105,6 +108,14 @@ TEST(HostilePatternTest, EndsInAnErrorInsteadOfAHang) {
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   const auto tokens = (*tokenizer)->Encode(std::string(5000, 'a') + "!");
   EXPECT_EQ(tokens.status().code(), StatusCode::kResourceExhausted);
+}
+
+TEST(HostileNormalizerTest, DoesNotMakeATextExplode) {
+  json file = json::parse(ReadFile(TokenizerPath("atlas")));
+  file["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(1 << 20, 'b')}};
+  const auto tokenizer = Tokenizer::FromJson(file.dump());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+  EXPECT_EQ((*tokenizer)->Encode(std::string(1000, 'a')).status().code(), StatusCode::kResourceExhausted);
 }
 
 TEST(VocabularyTest, TextWithoutATokenIsRefusedInsteadOfLost) {
