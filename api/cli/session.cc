@@ -1,0 +1,134 @@
+#include "api/cli/session.h"
+
+#include <filesystem>
+
+#include "api/cli/progress.h"
+#include "api/daemon/launch.h"
+#include "storage/base/digest.h"
+#include "storage/base/file_system.h"
+#include "storage/base/random.h"
+
+namespace emend::api::cli {
+namespace {
+
+constexpr const char* kDefaultServerHint =
+    "no server is known here; start one with `emend up --store DIR`, or name one with --server URL --token TOKEN, EMEND_SERVER and EMEND_TOKEN, or --store DIR";
+
+Result<Json> ParseReply(const client::Reply& reply) {
+  if (reply.body.empty()) return Json();
+  Json json = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return Internal("reading the server's answer: it is no JSON");
+  return json;
+}
+
+std::string NewIdempotencyKey() {
+  SystemRandom random;
+  return Sha256(random.Bytes(16)).Hex().substr(0, 32);
+}
+
+}  // namespace
+
+std::string RepoPath(const std::string& repo, const std::string& rest) { return "/api/v1/repos/" + client::EncodeSegment(repo) + rest; }
+
+std::string TextOf(const Json& document, const char* name) {
+  if (!document.is_object()) return "";
+  const auto found = document.find(name);
+  return found != document.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+double NumberOf(const Json& document, const char* name) {
+  if (!document.is_object()) return 0;
+  const auto found = document.find(name);
+  return found != document.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+std::string Session::LastStorePath() const {
+  const std::string state = terminal_.environment("XDG_STATE_HOME");
+  const std::string home = terminal_.environment("HOME");
+  if (state.empty() && home.empty()) return "";
+  return (state.empty() ? home + "/.local/state" : state) + "/emend/last-store";
+}
+
+void Session::RememberStore(const std::string& store) const {
+  const std::string path = LastStorePath();
+  PosixFileSystem files;
+  if (path.empty() || !files.CreateFolders(path.substr(0, path.rfind('/'))).ok()) return;
+  static_cast<void>(files.WriteAtomically(path, store + "\n", 0600));
+}
+
+std::string Session::RememberedStore() const {
+  PosixFileSystem files;
+  const Result<std::string> text = files.Read(LastStorePath());
+  return text.ok() ? text->substr(0, text->find('\n')) : "";
+}
+
+Result<std::string> Session::NamedStore() const {
+  const std::string named = options_.store.empty() ? terminal_.environment("EMEND_STORE") : options_.store;
+  if (named.empty()) return InvalidArgument("no store was named: say --store DIR, or set EMEND_STORE");
+  std::error_code error;
+  const std::string path = std::filesystem::weakly_canonical(std::filesystem::absolute(named, error), error).string();
+  if (error) return InvalidArgument("finding the store " + named + ": " + error.message());
+  return path;
+}
+
+Result<client::ClientOptions> Session::Resolve() const {
+  client::ClientOptions resolved{.url = options_.server, .token = options_.token};
+  if (resolved.url.empty() && options_.store.empty()) resolved.url = terminal_.environment("EMEND_SERVER");
+  if (resolved.token.empty()) resolved.token = terminal_.environment("EMEND_TOKEN");
+  if (!resolved.url.empty()) return resolved;
+  const Result<std::string> named = NamedStore();
+  const std::string store = named.ok() ? *named : RememberedStore();
+  if (store.empty()) return Status(StatusCode::kUnavailable, "unreachable", kDefaultServerHint);
+  const Result<daemon::DaemonRecord> record = daemon::ReadDaemonRecord(store);
+  if (!record.ok()) return Status(StatusCode::kUnavailable, "unreachable", record.status().message());
+  resolved.url = record->url;
+  // The store's own token, unless one was typed: EMEND_TOKEN may belong to another server.
+  if (options_.token.empty()) {
+    EMEND_ASSIGN_OR_RETURN(resolved.token, daemon::ReadToken(record->token_file));
+  }
+  return resolved;
+}
+
+Result<client::Client*> Session::Connect() {
+  if (!client_) {
+    EMEND_ASSIGN_OR_RETURN(client::ClientOptions resolved, Resolve());
+    client_.emplace(std::move(resolved));
+  }
+  return &*client_;
+}
+
+Result<client::Reply> Session::Send(const client::Call& call) {
+  EMEND_ASSIGN_OR_RETURN(const client::Client* connected, Connect());
+  return connected->Send(call);
+}
+
+Result<Json> Session::Get(const std::string& path) {
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, Send({.method = "GET", .path = path, .body = "", .headers = {}}));
+  return ParseReply(reply);
+}
+
+Result<Json> Session::Post(const std::string& path, const Json& body) {
+  const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, Send({.method = "POST", .path = path, .body = text, .headers = {}}));
+  return ParseReply(reply);
+}
+
+Result<Json> Session::Run(const std::string& path, const Json& body) {
+  const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  EMEND_ASSIGN_OR_RETURN(const client::Reply accepted,
+                         Send({.method = "POST", .path = path, .body = text, .headers = {{"Idempotency-Key", NewIdempotencyKey()}}}));
+  if (accepted.operation_id.empty()) return Internal("submitting to " + path + ": the server's answer has no Location");
+  ProgressBar bar(terminal_, options_.quiet || (options_.json && !terminal_.err_is_terminal));
+  const auto show = [&bar](const client::OperationUpdate& update) { bar.Show(update); };
+  EMEND_ASSIGN_OR_RETURN(const std::string result, client_->WaitForOperation(accepted.operation_id, show));
+  return ParseReply({.http_status = 200, .body = result, .etag = "", .operation_id = ""});
+}
+
+void Session::Print(const Json& document) const { out() << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }
+
+void Session::Hint(const std::string& text) const {
+  if (json() || options_.quiet) return;
+  *terminal_.err << "next: " << text << '\n';
+}
+
+}  // namespace emend::api::cli

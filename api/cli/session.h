@@ -1,0 +1,71 @@
+// What every verb works with: the terminal, the global options, and the server that they lead to. Inside this folder only.
+//
+// The server comes from --server, --store, EMEND_SERVER, EMEND_STORE or the store last brought up, in this order; the token from --token, EMEND_TOKEN, or the
+// store's own file. With --json a verb prints one document, through Print, and nothing else on standard output.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "api/cli/terminal.h"
+#include "api/client/client.h"
+
+namespace emend::api::cli {
+
+using Json = nlohmann::ordered_json;
+
+struct GlobalOptions {
+  std::string server;
+  std::string token;
+  std::string store;
+  bool json = false;
+  bool quiet = false;
+};
+
+class Session {
+ public:
+  Session(const Terminal& terminal, GlobalOptions options) : terminal_(terminal), options_(std::move(options)) {}
+
+  const Terminal& terminal() const { return terminal_; }
+  const GlobalOptions& options() const { return options_; }
+  bool json() const { return options_.json; }
+  std::ostream& out() const { return *terminal_.out; }
+
+  // Requests; the answer as JSON (null where there is none).
+  Result<Json> Get(const std::string& path);
+  Result<Json> Post(const std::string& path, const Json& body);
+  Result<client::Reply> Send(const client::Call& call);
+  // Submits and waits, with a progress bar; the operation's result.
+  Result<Json> Run(const std::string& path, const Json& body);
+
+  void Print(const Json& document) const;
+  // "next: ..." for people; nothing with --json or --quiet.
+  void Hint(const std::string& text) const;
+
+  // The store that up and down work on: --store or EMEND_STORE, absolute. kInvalidArgument if neither is there.
+  Result<std::string> NamedStore() const;
+  // Makes `store` the one that later commands find by themselves; failing to is no failure of the command.
+  void RememberStore(const std::string& store) const;
+  // The store last remembered, "" if none.
+  std::string RememberedStore() const;
+
+ private:
+  Result<client::Client*> Connect();
+  Result<client::ClientOptions> Resolve() const;
+  std::string LastStorePath() const;
+
+  const Terminal& terminal_;
+  const GlobalOptions options_;
+  std::optional<client::Client> client_;
+};
+
+// "/api/v1/repos/{repo}" + rest.
+std::string RepoPath(const std::string& repo, const std::string& rest = "");
+
+// Fields of documents; missing or of another type: "" or 0.
+std::string TextOf(const Json& document, const char* name);
+double NumberOf(const Json& document, const char* name);
+
+}  // namespace emend::api::cli

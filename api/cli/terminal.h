@@ -1,0 +1,30 @@
+// The terminal that a command talks to: where results, messages and the environment come from, injected so that tests read what was written.
+#pragma once
+
+#include <functional>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+namespace emend::api::cli {
+
+enum class Colour { kNone, kRed, kGreen, kYellow, kBlue, kBold, kDim };
+
+struct Terminal {
+  std::ostream* out = nullptr;  // results, nothing else
+  std::ostream* err = nullptr;  // messages, progress, hints
+  bool out_is_terminal = false;
+  bool err_is_terminal = false;
+  int width = 80;                                                   // columns
+  std::function<std::string(const std::string& name)> environment;  // "" if the variable is not set
+  std::string program_folder;                                       // where emendd lies beside this program
+
+  // Colours only on a terminal, and never with NO_COLOR or TERM=dumb.
+  bool Coloured() const;
+  std::string Paint(std::string_view text, Colour colour) const;
+};
+
+// The process's own.
+Terminal SystemTerminal();
+
+}  // namespace emend::api::cli

@@ -1,0 +1,23 @@
+// Text for people: tables, short ids, durations, distances between words. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emend::api::cli {
+
+// Columns in line, two spaces between them; the first row is the header. Escape sequences and UTF-8 continuation bytes take no column.
+std::string RenderTable(const std::vector<std::vector<std::string>>& rows);
+
+// The first 12 digits of an id.
+std::string ShortId(std::string_view hex);
+// "0.8 s", "42 s", "3 min 5 s".
+std::string RenderSeconds(double seconds);
+// "87.5", "100.0".
+std::string RenderPercent(double value);
+
+// The nearest of `words` within three edits, "" if none is near.
+std::string NearestWord(std::string_view word, const std::vector<std::string>& words);
+
+}  // namespace emend::api::cli

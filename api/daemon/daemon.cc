@@ -1,0 +1,133 @@
+#include "api/daemon/daemon.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <filesystem>
+
+#include "api/daemon/launch.h"
+#include "api/rest/server.h"
+#include "coordinator/membership/supervisor.h"
+#include "coordinator/server/coordinator.h"
+#include "storage/base/log.h"
+
+namespace emend::api::daemon {
+namespace {
+
+constexpr int kPoolThreads = 8;
+constexpr std::chrono::milliseconds kReadyPoll{20};
+
+// Everything that runs, in the order in which it was started. Owned by the main thread; used on the runtime's executor once that runs.
+struct Parts {
+  explicit Parts(const DaemonOptions& given) : options(given), runtime(NewSystemRuntime(kPoolThreads)), tasks(*runtime) {}
+
+  const DaemonOptions& options;
+  PosixFileSystem files;
+  std::unique_ptr<SystemRuntime> runtime;
+  std::unique_ptr<storage::kv::KvStore> store;
+  std::unique_ptr<worker::protocol::Transport> transport;
+  std::unique_ptr<coordinator::server::Coordinator> coordinator;
+  std::unique_ptr<rest::RestServer> rest;
+  std::unique_ptr<coordinator::membership::Supervisor> supervisor;
+  TaskGroup tasks;
+  bool stopping = false;
+};
+
+Status StartStore(Parts& parts) {
+  EMEND_ASSIGN_OR_RETURN(parts.store, storage::kv::OpenRocksKv({.path = parts.options.store + "/db"}));
+  parts.transport = worker::protocol::NewTcpTransport(*parts.runtime);
+  coordinator::server::CoordinatorOptions options{
+      .folder = parts.options.store, .worker_address = parts.options.worker_address, .model_roots = parts.options.model_roots};
+  if (options.model_roots.empty()) options.model_roots = {"/"};
+  EMEND_ASSIGN_OR_RETURN(
+      parts.coordinator,
+      coordinator::server::Coordinator::Start(
+          {.runtime = parts.runtime.get(), .file_system = &parts.files, .store = parts.store.get(), .transport = parts.transport.get()}, options));
+  return OkStatus();
+}
+
+Status StartWorkers(Parts& parts) {
+  if (parts.options.workers == 0) return OkStatus();
+  parts.supervisor = coordinator::membership::NewSupervisor(*parts.runtime, {.program = parts.options.worker_program,
+                                                                             .coordinator = parts.coordinator->worker_address(),
+                                                                             .token_file = parts.coordinator->worker_token_file(),
+                                                                             .log_folder = parts.options.store,
+                                                                             .workers = parts.options.workers,
+                                                                             .threads = parts.options.threads});
+  return parts.supervisor->Start();
+}
+
+// Says where emendd is, once it can be used.
+Awaitable<Status> Announce(Parts* parts) {
+  while (parts->options.workers > 0 && !parts->coordinator->Ready().ok()) {
+    if (parts->stopping) co_return OkStatus();
+    co_await Sleep(*parts->runtime, kReadyPoll);
+  }
+  if (parts->stopping) co_return OkStatus();
+  const DaemonRecord record{.url = parts->rest->url(), .token_file = parts->coordinator->admin_token_file(), .pid = getpid()};
+  const std::string& store = parts->options.store;
+  const auto write = [store, record] { return WriteDaemonRecord(store, record); };
+  const Status written = co_await Blocking(*parts->runtime, write);
+  if (written.ok()) LogInfo("emendd_ready", {{"url", record.url}, {"pid", record.pid}});
+  co_return written;
+}
+
+Awaitable<Status> StopAll(Parts* parts) {
+  LogInfo("emendd_stopping");
+  RemoveDaemonRecord(parts->options.store);
+  co_await parts->rest->Stop();
+  // Before the workers: what they run is to be taken up again, not to fail because they went away.
+  co_await parts->coordinator->Stop();
+  if (parts->supervisor) co_await parts->supervisor->Stop();
+  LogInfo("emendd_stopped");
+  parts->runtime->Stop();
+  co_return OkStatus();
+}
+
+void OnSignal(Parts& parts, boost::asio::signal_set& signals, int number) {
+  if (parts.stopping) {
+    LogWarning("emendd_ended_by_second_signal", {{"signal", number}});
+    std::_Exit(128 + number);
+  }
+  parts.stopping = true;
+  parts.tasks.Spawn("stop", StopAll(&parts));
+  signals.async_wait([&parts, &signals](const boost::system::error_code& error, int next) {
+    if (!error) OnSignal(parts, signals, next);
+  });
+}
+
+Status StartAll(Parts& parts) {
+  EMEND_RETURN_IF_ERROR(StartStore(parts));
+  parts.rest = rest::NewRestServer(*parts.runtime, *parts.coordinator, {.address = parts.options.listen});
+  EMEND_RETURN_IF_ERROR(parts.rest->Start());
+  LogInfo("rest_listening", {{"url", parts.rest->url()}});
+  return StartWorkers(parts);
+}
+
+}  // namespace
+
+Status RunDaemon(const DaemonOptions& options) {
+  EMEND_RETURN_IF_ERROR(CheckListenAddress(options.listen));
+  EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
+  EMEND_ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Take(options.store));
+  EMEND_RETURN_IF_ERROR(LogToFile(options.store + "/emendd.log"));
+  RemoveDaemonRecord(options.store);
+  signal(SIGPIPE, SIG_IGN);
+  Parts parts(options);
+  // Before anything that takes time: a signal while starting is a wish to stop, too.
+  boost::asio::signal_set signals(parts.runtime->executor(), SIGTERM, SIGINT);
+  const Status started = StartAll(parts);
+  if (!started.ok()) {
+    LogError("emendd_not_started", {{"store", options.store}, {"status", started}});
+    return started;
+  }
+  signals.async_wait([&parts, &signals](const boost::system::error_code& error, int number) {
+    if (!error) OnSignal(parts, signals, number);
+  });
+  parts.tasks.Spawn("announce", Announce(&parts));
+  parts.runtime->Run();
+  return OkStatus();
+}
+
+}  // namespace emend::api::daemon

@@ -1,0 +1,33 @@
+// Daemon: emendd as an object: store, coordinator, workers and REST, from start to a graceful stop.
+//
+//   return RunDaemon({.store = "/var/lib/emend", .listen = "127.0.0.1:0"}).ok() ? 0 : 1;
+//
+// Start: lock, log, database, coordinator, REST, workers; <store>/daemon.json appears once REST listens and a worker is connected. Stop, on SIGTERM or SIGINT:
+// the record goes, REST finishes what it began, the coordinator keeps what runs for the next start, workers end. A second signal ends the process at once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "storage/base/status.h"
+
+namespace emend::api::daemon {
+
+struct DaemonOptions {
+  std::string store;  // absolute; created with 0700
+  std::string listen = "127.0.0.1:0";
+  int workers = 1;                       // started beside this process; 0: others dial in
+  int threads = 0;                       // of each worker; 0: cores / workers
+  std::vector<std::string> model_roots;  // empty: the whole file system
+  std::string worker_program;            // path of emend-worker
+  std::string worker_address = "127.0.0.1:0";
+};
+
+// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback address: there is no TLS yet, tokens would be readable on
+// the way.
+Status CheckListenAddress(const std::string& listen);
+
+// Blocks until a signal stops it. ok: stopped gracefully.
+Status RunDaemon(const DaemonOptions& options);
+
+}  // namespace emend::api::daemon

@@ -1,0 +1,99 @@
+#include "api/daemon/launch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
+
+#include "storage/base/file_system.h"
+
+extern char** environ;
+
+namespace emend::api::daemon {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{50};
+constexpr std::size_t kLogTailBytes = 2000;
+
+std::string LogTail(const std::string& store) {
+  PosixFileSystem files;
+  const Result<std::string> text = files.Read(store + "/emendd.log");
+  if (!text.ok()) return "";
+  return text->substr(text->size() - std::min(text->size(), kLogTailBytes));
+}
+
+Result<pid_t> Spawn(const LaunchOptions& options) {
+  std::vector<std::string> words = {options.program, "--store", options.store};
+  words.insert(words.end(), options.arguments.begin(), options.arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  const std::string log = options.store + "/emendd.log";
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  // A session of its own: a Ctrl-C or a closed terminal does not reach it.
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  pid_t pid = 0;
+  const int error = posix_spawn(&pid, options.program.c_str(), &actions, &attributes, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) return NotFound("starting " + options.program + ": " + std::strerror(error) + "; emendd is expected beside emend");
+  return pid;
+}
+
+Status EndedEarly(const LaunchOptions& options, int wait_status) {
+  const std::string how =
+      WIFEXITED(wait_status) ? "it exited with " + std::to_string(WEXITSTATUS(wait_status)) : "signal " + std::to_string(WTERMSIG(wait_status)) + " ended it";
+  return {StatusCode::kUnavailable, "daemon_ended",
+          "starting emendd on " + options.store + ": " + how + ". The end of " + options.store + "/emendd.log:\n" + LogTail(options.store)};
+}
+
+}  // namespace
+
+Result<Launched> Launch(const LaunchOptions& options, const std::function<void(const std::string&)>& on_wait) {
+  EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
+  if (Result<DaemonRecord> record = ReadDaemonRecord(options.store); record.ok()) return Launched{.record = *record, .was_running = true};
+  const bool starting_already = StoreLock::Take(options.store).status().code() == StatusCode::kConflict;
+  pid_t pid = 0;
+  if (!starting_already) {
+    RemoveDaemonRecord(options.store);
+    EMEND_ASSIGN_OR_RETURN(pid, Spawn(options));
+  }
+  on_wait("starting emendd, waiting for a worker");
+  const auto deadline = std::chrono::steady_clock::now() + options.timeout;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (Result<DaemonRecord> record = ReadDaemonRecord(options.store); record.ok()) return Launched{.record = *record, .was_running = starting_already};
+    int wait_status = 0;
+    if (pid != 0 && waitpid(pid, &wait_status, WNOHANG) == pid) return EndedEarly(options, wait_status);
+    std::this_thread::sleep_for(kPoll);
+  }
+  return Status(StatusCode::kDeadlineExceeded, "not_ready",
+                "starting emendd on " + options.store + ": not ready after " + std::to_string(options.timeout.count()) +
+                    " s, it goes on trying. The end of its log:\n" + LogTail(options.store));
+}
+
+Status Shutdown(const std::string& store, std::chrono::seconds timeout) {
+  const Result<DaemonRecord> record = ReadDaemonRecord(store);
+  if (!record.ok()) return record.status();
+  if (kill(static_cast<pid_t>(record->pid), SIGTERM) != 0) {
+    return {StatusCode::kUnavailable, "stopping emendd on " + store + ": process " + std::to_string(record->pid) + ": " + std::strerror(errno)};
+  }
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (StoreLock::Take(store).ok()) return OkStatus();
+    std::this_thread::sleep_for(kPoll);
+  }
+  return {StatusCode::kDeadlineExceeded,
+          "stopping emendd on " + store + ": process " + std::to_string(record->pid) + " still runs after " + std::to_string(timeout.count()) + " s"};
+}
+
+}  // namespace emend::api::daemon

@@ -1,0 +1,66 @@
+// Starting and stopping emendd on a store from another program: `emend up` and `emend down`.
+//
+//   EMEND_ASSIGN_OR_RETURN(Launched launched, Launch({.store = "/var/lib/emend", .program = "/usr/bin/emendd"}, ShowText));
+//   use launched.record.url and the token in launched.record.token_file
+//
+// A running daemon holds a lock on <store>/lock; <store>/daemon.json is there while it is ready. What a killed daemon left behind is recognised by the free
+// lock. Blocks; not for several threads at once.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "storage/base/status.h"
+
+namespace emend::api::daemon {
+
+struct DaemonRecord {
+  std::string url;
+  std::string token_file;  // of the first token, mode 0600
+  std::int64_t pid = 0;
+};
+
+std::string DaemonRecordPath(const std::string& store);
+// kNotFound ("not_running") if there is none, or if the daemon that wrote it is gone.
+Result<DaemonRecord> ReadDaemonRecord(const std::string& store);
+Status WriteDaemonRecord(const std::string& store, const DaemonRecord& record);
+void RemoveDaemonRecord(const std::string& store);
+// The secret in a token file, without its line end.
+Result<std::string> ReadToken(const std::string& token_file);
+
+// The lock that a daemon holds on its store until it exits, whatever way.
+class StoreLock {
+ public:
+  // kConflict ("store_in_use") if another process holds it.
+  static Result<StoreLock> Take(const std::string& store);
+  StoreLock(StoreLock&& other) noexcept;
+  StoreLock& operator=(StoreLock&&) = delete;
+  ~StoreLock();
+
+ private:
+  explicit StoreLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+// 0700; an existing folder is kept as it is. kUnavailable names the path.
+Status CreateStoreFolder(const std::string& store);
+
+struct LaunchOptions {
+  std::string store;    // absolute
+  std::string program;  // path of emendd
+  std::vector<std::string> arguments;
+  std::chrono::seconds timeout{120};
+};
+struct Launched {
+  DaemonRecord record;
+  bool was_running = false;
+};
+// Starts emendd in a session of its own and returns when it is ready, or says what its log says. `on_wait` is told what it waits for.
+Result<Launched> Launch(const LaunchOptions& options, const std::function<void(const std::string&)>& on_wait);
+// SIGTERM, then waits until the store is free. kNotFound ("not_running"), kDeadlineExceeded.
+Status Shutdown(const std::string& store, std::chrono::seconds timeout);
+
+}  // namespace emend::api::daemon

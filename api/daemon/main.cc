@@ -1,0 +1,37 @@
+// emendd: the coordinator of one store, with its REST edge and its embedded workers.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+
+#include "api/client/exit_code.h"
+#include "api/daemon/daemon.h"
+
+namespace {
+
+void Describe(CLI::App& app, emend::api::daemon::DaemonOptions& options) {
+  app.add_option("--store", options.store, "folder of the store; created if it is not there")->required();
+  app.add_option("--listen", options.listen, "loopback address for REST; port 0 takes a free one")->capture_default_str();
+  app.add_option("--workers", options.workers, "workers to start; 0: others dial in")->check(CLI::Range(0, 256))->capture_default_str();
+  app.add_option("--threads", options.threads, "threads of each worker; 0: cores / workers")->check(CLI::Range(0, 1024))->capture_default_str();
+  app.add_option("--model-root", options.model_roots, "imports and exports must lie below one of these; the whole file system if none is named");
+  app.add_option("--worker-listen", options.worker_address, "loopback address where workers dial in")->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("emendd: the coordinator of one store");
+  emend::api::daemon::DaemonOptions options;
+  Describe(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : emend::api::client::exit_codes::kExitUsage;
+  }
+  std::error_code error;
+  options.store = std::filesystem::weakly_canonical(std::filesystem::absolute(options.store, error), error).string();
+  options.worker_program = (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "emend-worker").string();
+  const emend::Status status = emend::api::daemon::RunDaemon(options);
+  if (!status.ok()) std::cerr << "emendd: " << status.message() << " (" << status.slug() << ")" << std::endl;
+  return emend::api::client::ExitCodeOf(status);
+}

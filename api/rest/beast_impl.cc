@@ -1,0 +1,2 @@
+// The one file that compiles Beast's sources.
+#include <boost/beast/src.hpp>
