@@ -94,7 +94,11 @@ Status PosixFileSystem::WriteAtomically(const std::string& path, std::string_vie
     unlink(temporary.c_str());
     return written;
   }
-  if (rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus("renaming to", path);
+  if (rename(temporary.c_str(), path.c_str()) != 0) {
+    const Status failed = ErrnoStatus("renaming to", path);
+    unlink(temporary.c_str());
+    return failed;
+  }
   return SyncParent(path);
 }
 

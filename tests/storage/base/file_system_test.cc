@@ -1,0 +1,112 @@
+// What every FileSystem promises, held to by both.
+#include "storage/base/file_system.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "storage/base/memory_file_system.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_folder.h"
+
+namespace emend {
+namespace {
+
+using ::emend::test::IsOk;
+using ::emend::test::IsOkAndHolds;
+using ::emend::test::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class FileSystemTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  FileSystemTest() {
+    if (GetParam() == "posix") files_ = std::make_unique<PosixFileSystem>();
+    if (GetParam() == "memory") files_ = std::make_unique<MemoryFileSystem>();
+  }
+  std::string Path(const std::string& name) { return folder_.path() + "/" + name; }
+
+  test::TemporaryFolder folder_;
+  std::unique_ptr<FileSystem> files_;
+};
+
+TEST_P(FileSystemTest, WhatIsWrittenIsRead) {
+  const std::string bytes("a\0b\xff", 4);
+  ASSERT_THAT(files_->WriteAtomically(Path("file"), bytes, 0600), IsOk());
+  EXPECT_THAT(files_->Read(Path("file")), IsOkAndHolds(bytes));
+  EXPECT_THAT(files_->Size(Path("file")), IsOkAndHolds(4U));
+  ASSERT_THAT(files_->WriteAtomically(Path("file"), "shorter", 0600), IsOk());
+  EXPECT_THAT(files_->Read(Path("file")), IsOkAndHolds(std::string("shorter")));
+  EXPECT_THAT(files_->List(folder_.path()), IsOkAndHolds(ElementsAre("file")));
+}
+
+TEST_P(FileSystemTest, AppendsGoBehindWhatIsThere) {
+  ASSERT_THAT(files_->AppendSynced(Path("file"), "one"), IsOk());
+  ASSERT_THAT(files_->AppendSynced(Path("file"), "two"), IsOk());
+  EXPECT_THAT(files_->Read(Path("file")), IsOkAndHolds(std::string("onetwo")));
+}
+
+TEST_P(FileSystemTest, WhatIsNotThereIsNotFoundAndItsPathNamed) {
+  const auto read = files_->Read(Path("nothing"));
+  EXPECT_THAT(read, StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(read.status().message(), HasSubstr(Path("nothing")));
+  EXPECT_THAT(files_->Size(Path("nothing")), StatusIs(StatusCode::kNotFound));
+  EXPECT_FALSE(files_->Exists(Path("nothing")));
+  EXPECT_THAT(files_->Remove(Path("nothing")), IsOk());
+}
+
+TEST_P(FileSystemTest, RemovedFilesAreGone) {
+  ASSERT_THAT(files_->WriteAtomically(Path("file"), "bytes", 0600), IsOk());
+  ASSERT_THAT(files_->Remove(Path("file")), IsOk());
+  EXPECT_THAT(files_->Read(Path("file")), StatusIs(StatusCode::kNotFound));
+}
+
+TEST_P(FileSystemTest, ListGivesTheNamesInAFolderSorted) {
+  ASSERT_THAT(files_->CreateFolders(Path("a/b")), IsOk());
+  for (const char* name : {"a/two", "a/one", "a/b/inner"}) ASSERT_THAT(files_->WriteAtomically(Path(name), "x", 0600), IsOk());
+  const auto listed = files_->List(Path("a"));
+  ASSERT_THAT(listed, IsOk());
+  EXPECT_THAT(*listed, ::testing::IsSupersetOf({"one", "two"}));
+  EXPECT_TRUE(std::is_sorted(listed->begin(), listed->end()));
+}
+
+TEST_P(FileSystemTest, TheDiskHasFreeSpace) {
+  const auto free_bytes = files_->FreeBytes(folder_.path());
+  ASSERT_THAT(free_bytes, IsOk());
+  EXPECT_GT(*free_bytes, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(FileSystems, FileSystemTest, ::testing::Values("posix", "memory"), [](const auto& kind) { return kind.param; });
+
+TEST(PosixFileSystemTest, AFileHasTheModeThatWasAskedFor) {
+  const test::TemporaryFolder folder;
+  PosixFileSystem files;
+  const std::string path = folder.path() + "/token";
+  ASSERT_THAT(files.WriteAtomically(path, "secret", 0600), IsOk());
+  struct stat info{};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0600U);
+}
+
+TEST(PosixFileSystemTest, AFailedReplacementLeavesNothingBehind) {
+  const test::TemporaryFolder folder;
+  PosixFileSystem files;
+  ASSERT_THAT(files.CreateFolders(folder.path() + "/target/inner"), IsOk());
+  EXPECT_THAT(files.WriteAtomically(folder.path() + "/target", "bytes", 0600), StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(files.WriteAtomically(folder.path() + "/missing/file", "bytes", 0600), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(files.List(folder.path()), IsOkAndHolds(ElementsAre("target")));
+}
+
+TEST(MemoryFileSystemTest, WritesFailAsOftenAsToldAndChangeNothing) {
+  MemoryFileSystem files;
+  ASSERT_THAT(files.AppendSynced("file", "one"), IsOk());
+  files.FailNextWrites(2);
+  EXPECT_THAT(files.AppendSynced("file", "two"), StatusIs(StatusCode::kResourceExhausted));
+  EXPECT_THAT(files.WriteAtomically("file", "two", 0600), StatusIs(StatusCode::kResourceExhausted));
+  EXPECT_THAT(files.Read("file"), IsOkAndHolds(std::string("one")));
+  EXPECT_THAT(files.AppendSynced("file", "two"), IsOk());
+}
+
+}  // namespace
+}  // namespace emend
