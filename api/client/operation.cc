@@ -6,7 +6,7 @@
 namespace emend::api::client {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 template <typename T>
 T Field(const json& object, const char* name, T fallback) {

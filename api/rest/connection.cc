@@ -189,9 +189,9 @@ Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const Heade
   const auto length = parser.content_length();
   const bool has_body = parser.chunked() || (length && *length > 0);
   if (has_body && (bytes_max == 0 || (length && *length > bytes_max))) {
-    co_return co_await WriteProblem(connection, exchange,
-                                    Status(StatusCode::kResourceExhausted, "body_too_large",
-                                           "reading the request's body: this route takes at most " + std::to_string(bytes_max) + " bytes"));
+    Status too_large(StatusCode::kResourceExhausted, "body_too_large",
+                     "reading the request's body: this route takes at most " + std::to_string(bytes_max) + " bytes");
+    co_return co_await WriteProblem(connection, exchange, std::move(too_large));
   }
   parser.body_limit(bytes_max);
   error_code error;

@@ -32,8 +32,10 @@ Result<Cursor> ParseCursor(const std::string& text) {
 // Where the log begins: at the cursor, else at the revision's head.
 Awaitable<Result<Cursor>> LogStart(HandlerContext* context, const Request* request) {
   if (request->query.contains("after")) co_return ParseCursor(request->Query("after"));
-  const std::string revision = request->Query("revision");
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId head, co_await context->service->Resolve(request->repo(), revision.empty() ? "main" : revision));
+  // Named before the co_await: g++ 12 destroys the temporary of a conditional inside one twice.
+  std::string revision = request->Query("revision");
+  if (revision.empty()) revision = "main";
+  EMEND_CO_ASSIGN_OR_RETURN(const CommitId head, co_await context->service->Resolve(request->repo(), revision));
   co_return Cursor{.head = head.Hex(), .given = 0};
 }
 
