@@ -33,16 +33,33 @@ struct Child {
   std::chrono::milliseconds wait = kWaitMin;
 };
 
+// libtorch's OpenMP threads spin between parallel regions unless told not to, which starves heartbeats and other workers on a busy machine. It reads this
+// when it is loaded, so it must be there before the worker starts. Whoever sets it outside has the last word.
+std::vector<std::string> WorkerEnvironment() {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  const bool is_set = std::ranges::any_of(environment, [](const std::string& entry) { return entry.starts_with("OMP_WAIT_POLICY="); });
+  if (!is_set) environment.emplace_back("OMP_WAIT_POLICY=PASSIVE");
+  return environment;
+}
+
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 // Child processes see nothing of ours but standard streams: every other descriptor is closed on the way.
 Result<pid_t> Spawn(const std::vector<std::string>& arguments) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
+  const std::vector<std::string> environment = WorkerEnvironment();
+  std::vector<char*> argv = Pointers(arguments);
+  std::vector<char*> envp = Pointers(environment);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   pid_t pid = 0;
-  const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+  const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
   if (error == ENOENT) return NotFound("starting \"" + arguments[0] + "\": no such program");
   if (error != 0) return Unavailable("starting \"" + arguments[0] + "\": " + std::strerror(error));

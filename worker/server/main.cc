@@ -12,6 +12,7 @@
 
 #include "storage/base/file_system.h"
 #include "storage/base/log.h"
+#include "worker/model/memory.h"
 #include "worker/server/worker_server.h"
 
 namespace emend::worker::server {
@@ -52,6 +53,7 @@ Status Prepare(Arguments& arguments) {
 }
 
 Status Serve(Arguments arguments) {
+  model::KeepFreedMemory();
   at::set_num_threads(arguments.server.hello.threads);
   signal(SIGPIPE, SIG_IGN);
   const auto runtime = NewSystemRuntime(/*pool_threads=*/1);
