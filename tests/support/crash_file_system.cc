@@ -91,6 +91,11 @@ int CrashFileSystem::changes() const {
   return changes_;
 }
 
+bool CrashFileSystem::down() const {
+  const std::lock_guard lock(mutex_);
+  return down_;
+}
+
 IOStatus CrashFileSystem::PassChange() {
   const std::lock_guard lock(mutex_);
   if (down_) return FaultStatus(Fault::kPowerCut);

@@ -36,6 +36,8 @@ class CrashFileSystem final : public rocksdb::FileSystemWrapper {
   void FailNextSync(Fault fault);
   // Changes made so far.
   int changes() const;
+  // The power was cut and LoseUnsynced not called yet.
+  bool down() const;
   // REQUIRES: nothing has a file open.
   void LoseUnsynced(std::mt19937& random, Tails tails);
 
