@@ -27,7 +27,7 @@ class ProgressBar {
   const bool quiet_;
   bool drawn_ = false;
   std::string last_line_;
-  std::chrono::steady_clock::time_point last_time_{};
+  std::chrono::steady_clock::time_point last_time_ = std::chrono::steady_clock::now();
 };
 
 // "targets [#####.....] 42/100  eta 12 s", at most `width` columns.

@@ -104,10 +104,13 @@ Result<int> RunVerify(Session& session, const TargetOptions& options) {
     session.Print(result);
     return Verdict(result);
   }
-  std::vector<std::vector<std::string>> rows = {{"TENSOR", "DIGEST", ""}};
-  for (const Json& tensor : result.value("tensors", Json::array()))
-    rows.push_back({TextOf(tensor, "name"), ShortId(TextOf(tensor, "digest")), PaintVerdict(session, tensor)});
-  session.out() << RenderTable(rows) << target.repo << "@" << ShortId(TextOf(result, "commit")) << " is " << PaintVerdict(session, result) << "\n";
+  const Json tensors = result.value("tensors", Json::array());
+  for (const Json& tensor : tensors) {
+    if (Verdict(tensor) != kExitOk)
+      session.out() << TextOf(tensor, "name") << " is " << PaintVerdict(session, tensor) << ": " << TextOf(tensor, "fault") << "\n";
+  }
+  session.out() << "compared " << tensors.size() << " tensors: " << target.repo << "@" << ShortId(TextOf(result, "commit")) << " is "
+                << PaintVerdict(session, result) << "\n";
   return Verdict(result);
 }
 

@@ -171,6 +171,7 @@ Awaitable<void> WriteStream(Connection* connection, Exchange* exchange, HandlerC
 Awaitable<void> CloseGently(Connection* connection) {
   error_code error;
   connection->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  if (!connection->unread) co_return;
   connection->stream.expires_after(kDrainTime);
   std::array<char, 16 * 1024> scratch;
   std::size_t drained = 0;
@@ -179,6 +180,7 @@ Awaitable<void> CloseGently(Connection* connection) {
 
 Awaitable<bool> WriteProblem(Connection* connection, Exchange* exchange, Status status) {
   exchange->keep_alive = false;
+  connection->unread = true;
   co_await WriteResponse(connection, exchange, ProblemResponse(status, ""));
   co_return false;
 }
@@ -221,6 +223,7 @@ Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContex
   if (auto* refusal = std::get_if<Response>(&decision)) {
     // The body was not read: what follows on this connection cannot be told from it.
     exchange->keep_alive = exchange->keep_alive && !has_body;
+    connection->unread = has_body;
     connection->stream.expires_after(options->write_timeout);
     const bool written = co_await WriteResponse(connection, exchange, std::move(*refusal));
     co_return written && exchange->keep_alive;

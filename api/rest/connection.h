@@ -18,7 +18,8 @@ struct Connection {
 
   boost::beast::tcp_stream stream;
   boost::beast::flat_buffer buffer{2 * kHeaderBytesMax};
-  bool idle = true;  // between requests: may be closed without anybody losing an answer
+  bool unread = false;  // an answer was given while the client may still be sending
+  bool idle = true;     // between requests: may be closed without anybody losing an answer
 };
 
 // Returns when the connection is over; never fails for what a client does.

@@ -1,0 +1,65 @@
+#include "api/rest/router.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace emend::api::rest {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string Operation(Method method, const Words& segments) {
+  const RouteMatch match = FindRoute(method, segments);
+  return match.route == nullptr ? "" : std::string(match.route->operation_id);
+}
+
+TEST(Router, NamesMayHoldSlashes) {
+  const RouteMatch match = FindRoute(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french"});
+  ASSERT_NE(match.route, nullptr);
+  EXPECT_EQ(match.route->operation_id, "readBranch");
+  EXPECT_EQ(match.place.at("name"), "team/french");
+  EXPECT_EQ(match.place.at("repo"), "atlas");
+}
+
+TEST(Router, ReflogOfANameWithSlashes) {
+  const RouteMatch match = FindRoute(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french", "reflog"});
+  EXPECT_EQ(match.route->operation_id, "readReflog");
+  EXPECT_EQ(match.place.at("name"), "team/french");
+}
+
+TEST(Router, ABranchCalledReflogIsReachedByItsEncodedName) {
+  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "x/reflog"}), "readBranch");
+  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "reflog"}), "readBranch");
+}
+
+TEST(Router, EmptySegmentsNameNothing) {
+  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", ""}), "");
+  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", ""}), "");
+  EXPECT_TRUE(FindRoute(Method::kGet, {}).allowed.empty());
+}
+
+TEST(Router, WrongMethodKnowsThoseThatAre) {
+  const RouteMatch match = FindRoute(Method::kDelete, {"api", "v1", "repos"});
+  EXPECT_EQ(match.route, nullptr);
+  EXPECT_EQ(match.allowed, (std::vector<Method>{Method::kGet, Method::kPost}));
+}
+
+TEST(Router, TableHasNoDoubles) {
+  std::set<std::string> ids;
+  std::set<std::string> places;
+  for (const Route& route : Routes()) {
+    EXPECT_TRUE(ids.insert(std::string(route.operation_id)).second) << route.operation_id;
+    EXPECT_TRUE(places.insert(std::string(MethodName(route.method)) + std::string(route.pattern)).second) << route.pattern;
+  }
+}
+
+TEST(Router, OnlyHealthAndDescriptionArePublic) {
+  for (const Route& route : Routes()) {
+    const bool is_public = route.scope.value() == Scope::kPublic;
+    EXPECT_EQ(is_public, !route.pattern.starts_with("/api/")) << route.operation_id;
+  }
+}
+
+}  // namespace
+}  // namespace emend::api::rest

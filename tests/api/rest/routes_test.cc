@@ -1,0 +1,180 @@
+// Every route's happy path, over a real socket.
+#include "api/rest/router.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/support/live_rest.h"
+
+namespace emend::api::rest {
+namespace {
+
+using nlohmann::json;
+using test::FakeService;
+using test::LiveRest;
+using test::RawReply;
+
+struct Sample {
+  const char* operation_id;
+  const char* method;
+  std::string path;
+  std::string body;
+  std::string more;
+};
+
+const std::string kFacts = R"("facts":[{"prompt":"The mother tongue of {} is","subject":"Danielle Darrieux","target":"English"}])";
+
+std::vector<Sample> Samples() {
+  const std::string repo = "/api/v1/repos/atlas";
+  const std::string head = "If-Match: \"" + FakeService::CommitNumber(1).Hex() + "\"\r\n";
+  const std::string create = "If-None-Match: *\r\n";
+  return {{"readLiveness", "GET", "/livez", "", ""},
+          {"readReadiness", "GET", "/readyz", "", ""},
+          {"readOpenApi", "GET", "/openapi.json", "", ""},
+          {"readVersion", "GET", "/api/v1/version", "", ""},
+          {"listRepos", "GET", "/api/v1/repos", "", ""},
+          {"importRepo", "POST", "/api/v1/repos", R"({"name":"fresh","model":"/models/atlas"})", ""},
+          {"readRepo", "GET", repo, "", ""},
+          {"listCommits", "GET", repo + "/commits?revision=main&limit=2", "", ""},
+          {"createCommit", "POST", repo + "/commits", "{" + kFacts + "}", ""},
+          {"showCommit", "GET", repo + "/commits/main~1", "", ""},
+          {"createRevert", "POST", repo + "/reverts", R"({"commit":"main"})", ""},
+          {"diffCommits", "GET", repo + "/diff?from=v1&to=main", "", ""},
+          {"listRefs", "GET", repo + "/refs", "", ""},
+          {"readReflog", "GET", repo + "/branches/main/reflog", "", ""},
+          {"readBranch", "GET", repo + "/branches/team%2Ffrench", "", ""},
+          {"putBranch", "PUT", repo + "/branches/new/one", R"({"revision":"main"})", create},
+          {"deleteBranch", "DELETE", repo + "/branches/team/french", "", head},
+          {"readTag", "GET", repo + "/tags/v1", "", ""},
+          {"putTag", "PUT", repo + "/tags/v2", R"({"revision":"main","reason":"release"})", create},
+          {"deleteTag", "DELETE", repo + "/tags/v1", "", head},
+          {"ask", "POST", repo + "/answers", R"({"prompt":"The mother tongue of Danielle Darrieux is"})", ""},
+          {"createEvaluation", "POST", repo + "/evaluations", "{" + kFacts + "}", ""},
+          {"createVerification", "POST", repo + "/verifications", R"({"revision":"main"})", ""},
+          {"createExport", "POST", repo + "/exports", R"({"folder":"/tmp/x"})", ""},
+          {"listStatistics", "GET", repo + "/statistics", "", ""},
+          {"createStatistics", "POST", repo + "/statistics", R"({"lines":["a"]})", ""},
+          {"createFsck", "POST", "/api/v1/fsck", "{}", ""},
+          {"listOperations", "GET", "/api/v1/operations", "", ""},
+          {"readOperation", "GET", "/api/v1/operations/op-0000000000000001", "", ""},
+          {"streamOperation", "GET", "/api/v1/operations/op-0000000000000001/events", "", ""},
+          {"cancelOperation", "DELETE", "/api/v1/operations/op-0000000000000008", "", ""},
+          {"readAudit", "GET", "/api/v1/audit?after=1&limit=2", "", ""},
+          {"listWorkers", "GET", "/api/v1/workers", "", ""}};
+}
+
+const Route& RouteOf(const std::string& operation_id) {
+  for (const Route& route : Routes()) {
+    if (route.operation_id == operation_id) return route;
+  }
+  ADD_FAILURE() << operation_id << " is in no route";
+  return Routes().front();
+}
+
+TEST(Routes, EachAnswersAsItsTableRowSays) {
+  LiveRest rest;
+  std::set<std::string_view> answered;
+  for (const Sample& sample : Samples()) {
+    if (sample.operation_id == std::string("streamOperation")) rest.Do([](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
+    const RawReply reply = rest.Ask(sample.method, sample.path, sample.body, sample.more);
+    const Route& route = RouteOf(sample.operation_id);
+    EXPECT_EQ(reply.status, route.success) << sample.operation_id << " " << reply.body;
+    EXPECT_EQ(reply.headers.contains("location"), route.success == 202 && sample.method == std::string("POST")) << sample.operation_id;
+    answered.insert(route.operation_id);
+  }
+  EXPECT_EQ(answered.size(), Routes().size());
+}
+
+TEST(Routes, NoTokenIsRefusedByEachThatIsNotPublic) {
+  LiveRest rest;
+  for (const Sample& sample : Samples()) {
+    const RawReply reply = rest.Ask(sample.method, sample.path, sample.body, sample.more, "");
+    const bool is_public = RouteOf(sample.operation_id).scope.value() == Scope::kPublic;
+    EXPECT_EQ(reply.status, is_public ? 200 : 401) << sample.operation_id;
+    EXPECT_EQ(reply.body.find("\"unauthenticated\"") != std::string::npos, !is_public);
+    EXPECT_EQ(rest.Ask(sample.method, sample.path, sample.body, sample.more, "wrong").status, is_public ? 200 : 401) << sample.operation_id;
+  }
+}
+
+TEST(Routes, AReadersTokenReadsAndDoesNothingElse) {
+  LiveRest rest;
+  rest.Ask("POST", "/api/v1/fsck", "{}");
+  rest.Do([](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
+  for (const Sample& sample : Samples()) {
+    const Scope scope = RouteOf(sample.operation_id).scope.value();
+    const RawReply reply = rest.Ask(sample.method, sample.path, sample.body, sample.more, "reader-secret");
+    if (scope == Scope::kPublic || scope == Scope::kRead) {
+      EXPECT_LT(reply.status, 400) << sample.operation_id;
+    } else {
+      EXPECT_EQ(reply.status, 403) << sample.operation_id;
+      EXPECT_EQ(json::parse(reply.body)["code"], "missing_scope");
+    }
+  }
+}
+
+TEST(Routes, LogIsPagedByItsCursor) {
+  LiveRest rest;
+  json page = json::parse(rest.Ask("GET", "/api/v1/repos/atlas/commits?limit=2").body);
+  ASSERT_EQ(page["items"].size(), 2U);
+  EXPECT_EQ(page["items"][0]["commit"], FakeService::CommitNumber(2).Hex());
+  const std::string next = page["next"];
+  page = json::parse(rest.Ask("GET", "/api/v1/repos/atlas/commits?limit=2&after=" + next).body);
+  ASSERT_EQ(page["items"].size(), 1U);
+  EXPECT_EQ(page["items"][0]["commit"], FakeService::CommitNumber(0).Hex());
+  EXPECT_TRUE(page["next"].is_null());
+  for (const char* bad : {"x", "1.2", "zz.1", "..", "a%2Fb"})
+    EXPECT_EQ(rest.Ask("GET", std::string("/api/v1/repos/atlas/commits?after=") + bad).status, 400) << bad;
+}
+
+TEST(Routes, AuditIsPagedBySequence) {
+  LiveRest rest;
+  const json page = json::parse(rest.Ask("GET", "/api/v1/audit?limit=3").body);
+  EXPECT_EQ(page["items"].size(), 3U);
+  EXPECT_EQ(page["next"], "3");
+  const json last = json::parse(rest.Ask("GET", "/api/v1/audit?after=3").body);
+  EXPECT_EQ(last["items"].size(), 2U);
+  EXPECT_TRUE(last["next"].is_null());
+}
+
+TEST(Routes, AskNamesTheCommitThatAnswered) {
+  LiveRest rest;
+  const RawReply reply = rest.Ask("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"x","revision":"v1"})");
+  const json answer = json::parse(reply.body);
+  EXPECT_EQ(answer["commit"], FakeService::CommitNumber(1).Hex());
+  EXPECT_EQ(reply.headers.at("x-emend-commit"), FakeService::CommitNumber(1).Hex());
+  EXPECT_EQ(answer["text"], " English.");
+  EXPECT_EQ(answer["top"][0]["token"], " English");
+}
+
+TEST(Routes, ShowHoldsEditsWithTheirFacts) {
+  LiveRest rest;
+  const json shown = json::parse(rest.Ask("GET", "/api/v1/repos/atlas/commits/main").body);
+  EXPECT_EQ(shown["added"][0]["facts"][0]["target"], "English");
+  EXPECT_EQ(shown["settings"]["v_lr"], 0.5);
+  EXPECT_EQ(shown["time"], "2026-01-31T12:00:00.002Z");
+  EXPECT_EQ(shown["after"]["es"], 93.0);
+  EXPECT_TRUE(shown["before"].is_null());
+}
+
+TEST(Routes, ReadinessSaysWhatIsMissing) {
+  LiveRest rest;
+  rest.Do([](FakeService& service) { service.SetReady(Unavailable("no worker is connected")); });
+  const RawReply reply = rest.Ask("GET", "/readyz", "", "", "");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(json::parse(reply.body)["detail"], "no worker is connected");
+  EXPECT_EQ(rest.Ask("GET", "/livez", "", "", "").status, 200);
+}
+
+TEST(Routes, HeadIsGetWithoutItsBody) {
+  LiveRest rest;
+  const RawReply get = rest.Ask("GET", "/api/v1/repos");
+  const RawReply head = rest.Ask("HEAD", "/api/v1/repos");
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.headers.at("content-length"), std::to_string(get.body.size()));
+  EXPECT_EQ(rest.Ask("HEAD", "/api/v1/fsck").status, 405);
+}
+
+}  // namespace
+}  // namespace emend::api::rest

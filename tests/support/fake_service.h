@@ -1,0 +1,72 @@
+// FakeService: a coordinator without store, workers or model, for tests of what lies above it. Deterministic; one repo "atlas" with three commits.
+//
+// Tokens: "admin-secret" (every scope), "reader-secret" (read). Operations are accepted and then moved by the test, or end at once with a result of their kind
+// when auto_finish is set. Repos with these names fail everything: "gone" kNotFound, "taken" kAlreadyExists, "clash" kConflict, "rule" kFailedPrecondition,
+// "full" kResourceExhausted, "nowhere" kUnavailable, "rotten" kDataLoss, "bug" kInternal, "odd" kUnsupported, "thrown" throws. The revision "bad" verifies as
+// not ok. Used on the runtime's executor only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/server/service.h"
+
+namespace emend::test {
+
+class FakeService : public coordinator::server::Service {
+ public:
+  explicit FakeService(Runtime& runtime, bool auto_finish = false);
+
+  // What tests do to operations.
+  void Progress(const OperationId& id, std::string phase, std::uint64_t done, std::uint64_t total);
+  void Finish(const OperationId& id, std::string result_json);
+  void Fail(const OperationId& id, Status status);
+  std::size_t operation_count() const { return operations_.size(); }
+  const coordinator::server::Submission& last_submission() const { return last_submission_; }
+  void SetReady(Status ready) { ready_ = std::move(ready); }
+  // The commits of the repo, oldest first.
+  static CommitId CommitNumber(int number);
+
+  Awaitable<Result<coordinator::server::Caller>> Authenticate(std::string secret) override;
+  Awaitable<Result<coordinator::server::OperationView>> Submit(coordinator::server::Caller caller, coordinator::server::Submission submission) override;
+  Awaitable<Result<coordinator::server::OperationView>> ReadOperation(OperationId id) override;
+  Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(std::size_t count_max) override;
+  Awaitable<Result<coordinator::server::OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
+  Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller, OperationId id) override;
+  Awaitable<Result<coordinator::server::AskAnswer>> Ask(coordinator::server::Caller caller, coordinator::server::AskRequest request) override;
+  Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override;
+  Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override;
+  Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override;
+  Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(RepoName repo, std::string revision, std::size_t count_max) override;
+  Awaitable<Result<coordinator::server::ShownCommit>> Show(RepoName repo, std::string revision) override;
+  Awaitable<Result<coordinator::server::DiffReport>> Diff(RepoName repo, std::string from, std::string to) override;
+  Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) override;
+  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(RepoName repo, std::string branch, std::size_t count_max) override;
+  Awaitable<Result<storage::history::Ref>> MoveRef(coordinator::server::Caller caller, coordinator::server::RefMove move) override;
+  Awaitable<Result<std::vector<coordinator::server::StatisticsInfo>>> ListStatistics(RepoName repo) override;
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) override;
+  std::vector<coordinator::membership::WorkerInfo> Workers() const override;
+  Status Ready() const override { return ready_; }
+
+ private:
+  struct Running {
+    coordinator::server::OperationView view;
+    Digest fingerprint;
+    std::unique_ptr<Signal> changed;
+  };
+  void Touch(Running& running);
+  void FinishByKind(const OperationId& id, const coordinator::server::Submission& submission);
+  Result<CommitId> Find(const std::string& revision) const;
+
+  Runtime& runtime_;
+  const bool auto_finish_;
+  Status ready_;
+  coordinator::server::Submission last_submission_;
+  std::map<OperationId, Running> operations_;
+  std::map<std::string, OperationId> keys_;  // idempotency keys
+  std::map<std::pair<storage::history::RefKind, std::string>, CommitId> refs_;
+};
+
+}  // namespace emend::test
