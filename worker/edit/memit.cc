@@ -1,6 +1,7 @@
 #include "worker/edit/memit.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <chrono>
@@ -8,9 +9,11 @@
 
 #include "storage/base/clock.h"
 #include "worker/edit/guard.h"
+#include "worker/edit/product_kernels.h"
 #include "worker/edit/prompts.h"
 #include "worker/edit/sweep.h"
 #include "worker/edit/targets.h"
+#include "worker/edit/thread_team.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -41,11 +44,18 @@ Status CheckFinite(const at::Tensor& columns, const std::string& what) {
           "fact " + std::to_string(bad.flatten()[0].item<std::int64_t>()) + ": " + what + " is NaN or infinite; the model or the settings are not usable"};
 }
 
+// Side by side pays on processors; a GPU is filled by one thread.
+int TeamSize(const model::Transformer& model) { return model.DownWeight(LayerIndex(0)).device().is_cpu() ? at::get_num_threads() : 1; }
+
 // One batch under way.
 class Batch {
  public:
   Batch(const BatchInput& input, std::vector<PromptRow> rows)
-      : input_(input), rows_(std::move(rows)), fact_count_(static_cast<std::int64_t>(input.facts.size())), solution_{.edits = {}, .layers = {}, .seconds = {}} {
+      : input_(input),
+        rows_(std::move(rows)),
+        fact_count_(static_cast<std::int64_t>(input.facts.size())),
+        team_(TeamSize(input.model)),
+        solution_{.edits = {}, .layers = {}, .seconds = {}} {
     solution_.edits.resize(input.facts.size());
     for (const PromptRow& row : rows_) {
       if (row.kind == RowKind::kBare) solution_.edits[row.fact].lookup = row.lookup;
@@ -54,7 +64,7 @@ class Batch {
 
   Result<BatchSolution> Run() {
     EMEND_RETURN_IF_ERROR(FindTargets());
-    KeySweep sweep(input_.model, rows_, fact_count_, input_.memory_bytes_max);
+    KeySweep sweep(input_.model, rows_, fact_count_, input_.memory_bytes_max, team_);
     const std::vector<LayerIndex>& layers = input_.settings.layers;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(i), static_cast<std::int64_t>(layers.size())}));
@@ -80,6 +90,7 @@ class Batch {
                                                                    .fact_count = fact_count_,
                                                                    .settings = input_.settings,
                                                                    .memory_bytes_max = input_.memory_bytes_max,
+                                                                   .team = team_,
                                                                    .progress = input_.progress}));
       targets_ = found.values;
       for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
@@ -140,11 +151,13 @@ class Batch {
   const BatchInput& input_;
   const std::vector<PromptRow> rows_;
   const std::int64_t fact_count_;
+  ThreadTeam team_;
   at::Tensor targets_;  // z, [facts, d] fp32 on the CPU
   BatchSolution solution_;
 };
 
 Result<BatchSolution> Solve(const BatchInput& input) {
+  UseProcessorsKernels();
   const at::NoGradGuard no_grad;
   const model::ModelConfig& config = input.model.config();
   EMEND_RETURN_IF_ERROR(CheckSettings(input.settings, config.layers));

@@ -9,11 +9,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "worker/edit/thread_team.h"
+
 namespace emend::worker::edit {
 
 class MomentSum {
  public:
-  explicit MomentSum(std::int64_t size);
+  // Borrows the team.
+  MomentSum(std::int64_t size, ThreadTeam& team);
 
   // `keys` [tokens, size] fp32. Keeps a reference until its block is multiplied.
   void Add(const at::Tensor& keys);
@@ -23,6 +26,7 @@ class MomentSum {
  private:
   void MultiplyBlock();
 
+  ThreadTeam& team_;
   const std::int64_t size_;
   const std::int64_t block_tokens_;
   at::Tensor sum_;

@@ -1,20 +1,23 @@
 #include "worker/edit/statistics.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "worker/edit/batching.h"
 #include "worker/edit/guard.h"
 #include "worker/edit/moment_sum.h"
+#include "worker/edit/product_kernels.h"
 
 namespace emend::worker::edit {
 namespace {
 
 using TokenRow = std::vector<tokenizer::TokenId>;
 
-constexpr std::int64_t kGroupTokensMax = 4096;
+constexpr std::int64_t kGroupBytesMax = std::int64_t{32} << 20;  // of one layer's keys
 
 Result<std::vector<TokenRow>> EncodeLines(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
                                           std::int64_t tokens_max) {
@@ -46,29 +49,62 @@ at::Tensor TokenPlaces(const std::vector<const TokenRow*>& rows, std::int64_t le
   return IndexTensor(places);
 }
 
-using Sums = std::map<LayerIndex, MomentSum>;
+using LayerKeys = std::map<LayerIndex, at::Tensor>;
 
-// Runs one group up to the key of the last layer in `sums`, adding keys on the way.
-Status AddGroup(const model::Transformer& model, const std::vector<const TokenRow*>& rows, std::int64_t length, Sums& sums) {
+// The keys of one group's tokens at each of these layers, [tokens, d_ff]. Runs no further than the last of them.
+LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const TokenRow*>& rows, std::int64_t length, const std::set<LayerIndex>& layers) {
   const at::Device device = model.DownWeight(LayerIndex(0)).device();
   const at::Tensor positions = CountPositions(static_cast<std::int64_t>(rows.size()), length).to(device);
   const at::Tensor places = TokenPlaces(rows, length).to(device);
   at::Tensor hidden = model.Embed(PadTokens(rows, length).to(device), positions);
-  const LayerIndex last = sums.rbegin()->first;
-  for (std::int32_t index = 0; index <= last.value(); ++index) {
-    const LayerIndex layer(index);
+  LayerKeys keys;
+  for (LayerIndex layer(0);; layer = LayerIndex(layer.value() + 1)) {
     const model::BlockHalf half = model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}});
-    if (const auto sum = sums.find(layer); sum != sums.end()) {
-      const at::Tensor keys = half.key.flatten(0, 1).index_select(0, places);
-      if (!at::isfinite(keys.sum()).item<bool>()) {
-        return FailedPrecondition("statistics: a key of layer " + std::to_string(index) + " is NaN or infinite; the model's weights are not usable");
-      }
-      sum->second.Add(keys);
-    }
-    if (layer != last) hidden = model.Finish(layer, half);
+    if (layers.contains(layer)) keys[layer] = half.key.flatten(0, 1).index_select(0, places);
+    if (layer == *layers.rbegin()) return keys;
+    hidden = model.Finish(layer, half);
   }
-  return OkStatus();
 }
+
+// Sums over groups: some groups run side by side, their keys are added in the groups' order.
+class Pass {
+ public:
+  Pass(const model::Transformer& model, const std::vector<TokenRow>& rows, const std::vector<LayerIndex>& layers, ThreadTeam& team)
+      : model_(model), rows_(rows), layers_(layers.begin(), layers.end()), team_(team) {
+    for (const LayerIndex layer : layers_) sums_.try_emplace(layer, model.config().intermediate, team);
+  }
+
+  Status Add(std::span<const RowGroup> groups) {
+    std::vector<LayerKeys> keys(groups.size());
+    team_.ForEach(static_cast<std::int64_t>(groups.size()), [&](std::int64_t i) {
+      std::vector<const TokenRow*> members;
+      for (const std::int64_t row : groups[i].rows) members.push_back(&rows_[row]);
+      keys[i] = GroupKeys(model_, members, groups[i].length, layers_);
+    });
+    for (const LayerKeys& group : keys) {
+      for (const auto& [layer, layer_keys] : group) {
+        if (!at::isfinite(layer_keys.sum()).item<bool>()) {
+          return FailedPrecondition("statistics: a key of layer " + std::to_string(layer.value()) + " is NaN or infinite; the model's weights are not usable");
+        }
+        sums_.at(layer).Add(layer_keys);
+      }
+    }
+    return OkStatus();
+  }
+
+  Statistics Finish(std::int64_t tokens) {
+    Statistics statistics{.covariance = {}, .tokens = tokens};
+    for (auto& [layer, sum] : sums_) statistics.covariance[layer] = sum.Total().div_(static_cast<double>(tokens));
+    return statistics;
+  }
+
+ private:
+  const model::Transformer& model_;
+  const std::vector<TokenRow>& rows_;
+  const std::set<LayerIndex> layers_;
+  ThreadTeam& team_;
+  std::map<LayerIndex, MomentSum> sums_;
+};
 
 Status CheckLayers(const model::Transformer& model, const std::vector<LayerIndex>& layers) {
   if (layers.empty()) return InvalidArgument("statistics: no layers are named, expected at least one");
@@ -83,6 +119,7 @@ Status CheckLayers(const model::Transformer& model, const std::vector<LayerIndex
 
 Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
                            const StatisticsOptions& options) {
+  UseProcessorsKernels();
   const at::NoGradGuard no_grad;
   EMEND_RETURN_IF_ERROR(CheckLayers(model, options.layers));
   EMEND_ASSIGN_OR_RETURN(const std::vector<TokenRow> rows, EncodeLines(model, tokenizer, lines, options.tokens_max));
@@ -90,21 +127,22 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
   std::int64_t tokens = 0;
   for (const TokenRow& row : rows) tokens += lengths.emplace_back(static_cast<std::int64_t>(row.size()));
 
-  Sums sums;
-  for (const LayerIndex layer : options.layers) sums.try_emplace(layer, model.config().intermediate);
+  ThreadTeam team(at::get_num_threads());
+  Pass pass(model, rows, options.layers, team);
+  const std::int64_t group_tokens = std::clamp<std::int64_t>(kGroupBytesMax / (4 * model.config().intermediate), 256, 4096);
+  const std::vector<RowGroup> groups = GroupByLength(lengths, group_tokens);
+  const auto wave = static_cast<std::size_t>(team.thread_count());
   std::int64_t done = 0;
-  for (const RowGroup& group : GroupByLength(lengths, kGroupTokensMax)) {
+  for (std::span<const RowGroup> rest = groups; !rest.empty(); rest = rest.subspan(std::min(wave, rest.size()))) {
     EMEND_RETURN_IF_ERROR(Report(options.progress, {"statistics", done, tokens}));
-    std::vector<const TokenRow*> members;
-    for (const std::int64_t row : group.rows) members.push_back(&rows[row]);
-    EMEND_RETURN_IF_ERROR(AddGroup(model, members, group.length, sums));
-    for (const TokenRow* row : members) done += static_cast<std::int64_t>(row->size());
+    const std::span<const RowGroup> next = rest.first(std::min(wave, rest.size()));
+    EMEND_RETURN_IF_ERROR(pass.Add(next));
+    for (const RowGroup& group : next) {
+      for (const std::int64_t row : group.rows) done += lengths[row];
+    }
   }
   EMEND_RETURN_IF_ERROR(Report(options.progress, {"statistics", tokens, tokens}));
-
-  Statistics statistics{.covariance = {}, .tokens = tokens};
-  for (auto& [layer, sum] : sums) statistics.covariance[layer] = sum.Total().div_(static_cast<double>(tokens));
-  return statistics;
+  return pass.Finish(tokens);
 }
 
 }  // namespace

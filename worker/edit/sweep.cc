@@ -9,7 +9,7 @@
 namespace emend::worker::edit {
 namespace {
 
-constexpr std::int64_t kGroupTokensMax = 2048;
+constexpr std::int64_t kGroupTokensMax = 1024;
 
 // [rows, width] of [rows, tokens, width]: each row's lookup token.
 at::Tensor AtLookup(const at::Tensor& values, const at::Tensor& lookups) {
@@ -18,8 +18,8 @@ at::Tensor AtLookup(const at::Tensor& values, const at::Tensor& lookups) {
 
 }  // namespace
 
-KeySweep::KeySweep(const model::Transformer& model, std::span<const PromptRow> rows, std::int64_t fact_count, std::int64_t memory_bytes_max)
-    : model_(&model), fact_count_(fact_count) {
+KeySweep::KeySweep(const model::Transformer& model, std::span<const PromptRow> rows, std::int64_t fact_count, std::int64_t memory_bytes_max, ThreadTeam& team)
+    : model_(&model), fact_count_(fact_count), team_(team) {
   const at::NoGradGuard no_grad;
   AddGroups(rows, RowKind::kBare);
   AddGroups(rows, RowKind::kContext);
@@ -63,6 +63,10 @@ model::BlockHalf KeySweep::Attend(const Group& group, std::int32_t layer, const 
   return model_->Attend(LayerIndex(layer), {.hidden = hidden, .positions = group.positions, .mask = {}});
 }
 
+void KeySweep::ForEachGroup(const std::function<void(Group&, std::int64_t)>& work) {
+  team_.ForEach(static_cast<std::int64_t>(groups_.size()), [&](std::int64_t i) { work(groups_[i], i); });
+}
+
 void KeySweep::Advance(Group& group) {
   const model::BlockHalf half = group.half.key.defined() ? std::move(group.half) : Attend(group, at_layer_, group.hidden);
   group.half = {};
@@ -71,31 +75,31 @@ void KeySweep::Advance(Group& group) {
 
 at::Tensor KeySweep::Keys(LayerIndex layer) {
   const at::NoGradGuard no_grad;
-  for (; at_layer_ < layer.value(); ++at_layer_) {
-    for (Group& group : groups_) Advance(group);
-  }
-  at::Tensor keys = at::zeros({fact_count_, model_->config().intermediate}, groups_[0].hidden.options().dtype(at::kDouble));
-  for (Group& group : groups_) {
+  for (; at_layer_ < layer.value(); ++at_layer_) ForEachGroup([this](Group& group, std::int64_t) { Advance(group); });
+  std::vector<at::Tensor> weighted(groups_.size());
+  ForEachGroup([&](Group& group, std::int64_t i) {
     model::BlockHalf half = Attend(group, at_layer_, group.hidden);
     half.present = {};
-    keys.index_add_(0, group.facts, (AtLookup(half.key, group.lookups) * group.key_weights.unsqueeze(1)).to(at::kDouble));
+    weighted[i] = (AtLookup(half.key, group.lookups) * group.key_weights.unsqueeze(1)).to(at::kDouble);
     if (keep_halves_) group.half = std::move(half);
-  }
+  });
+  at::Tensor keys = at::zeros({fact_count_, model_->config().intermediate}, groups_[0].hidden.options().dtype(at::kDouble));
+  for (std::size_t i = 0; i < groups_.size(); ++i) keys.index_add_(0, groups_[i].facts, weighted[i]);
   return keys.cpu().t();
 }
 
 at::Tensor KeySweep::Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets) {
   const at::NoGradGuard no_grad;
   at::Tensor outputs = at::zeros({fact_count_, model_->config().hidden}, groups_[0].hidden.options());
-  for (const Group& group : groups_) {
-    if (!group.is_bare) continue;
-    model::BlockHalf half = group.half.key.defined() ? group.half : Attend(group, layer.value(), group.hidden);
+  ForEachGroup([&](Group& group, std::int64_t) {
+    if (!group.is_bare) return;
+    const model::BlockHalf half = group.half.key.defined() ? group.half : Attend(group, layer.value(), group.hidden);
     at::Tensor hidden = model_->Finish(layer, half);
     for (std::int32_t above = layer.value() + 1; above <= last.value(); ++above) {
       hidden = model_->Finish(LayerIndex(above), Attend(group, above, hidden));
     }
-    outputs.index_copy_(0, group.facts, AtLookup(hidden, group.lookups));
-  }
+    outputs.index_copy_(0, group.facts, AtLookup(hidden, group.lookups));  // groups share no fact
+  });
   return (targets - outputs.cpu()).t().to(at::kDouble);
 }
 

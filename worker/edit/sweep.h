@@ -1,6 +1,6 @@
 // KeySweep: one walk of a batch's prompts through layers 0..L, stopping at each edited layer for keys and residuals. Internal to worker/edit.
 //
-//   KeySweep sweep(model, rows, fact_count, memory_bytes_max);
+//   KeySweep sweep(model, rows, fact_count, memory_bytes_max, team);
 //   for (LayerIndex layer : layers) {
 //     at::Tensor keys = sweep.Keys(layer);                                     // [d_ff, facts] fp64: mean over the fact's texts
 //     at::Tensor residuals = sweep.Residuals(layer, layers.back(), z);         // [d, facts] fp64: z − what the bare prompt puts out at L now
@@ -9,12 +9,13 @@
 //
 // Nothing is run twice but the bare prompts between an edited layer and L: a key is the input of its own down projection, so the block is finished after its
 // weight is known. Texts end at the lookup token, since nothing after it can matter.
-// Used by one thread. Borrows the model and the rows. libtorch's exceptions pass through.
+// Used by one thread. Borrows the model, the rows and the team. libtorch's exceptions pass through.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -22,6 +23,7 @@
 
 #include "storage/base/ids.h"
 #include "worker/edit/prompts.h"
+#include "worker/edit/thread_team.h"
 #include "worker/model/transformer.h"
 
 namespace emend::worker::edit {
@@ -29,7 +31,7 @@ namespace emend::worker::edit {
 class KeySweep {
  public:
   // Rows of kind kDrift are left out. Blocks' inner halves are kept while they fit `memory_bytes_max`, else they are run again.
-  KeySweep(const model::Transformer& model, std::span<const PromptRow> rows, std::int64_t fact_count, std::int64_t memory_bytes_max);
+  KeySweep(const model::Transformer& model, std::span<const PromptRow> rows, std::int64_t fact_count, std::int64_t memory_bytes_max, ThreadTeam& team);
 
   // Walks on to `layer`, which is not below the last one asked for.
   at::Tensor Keys(LayerIndex layer);
@@ -52,11 +54,13 @@ class KeySweep {
   void AddGroups(std::span<const PromptRow> rows, RowKind kind);
   model::BlockHalf Attend(const Group& group, std::int32_t layer, const at::Tensor& hidden) const;
   void Advance(Group& group);
+  void ForEachGroup(const std::function<void(Group&, std::int64_t)>& work);
 
   const model::Transformer* model_;  // the one given, or edited_
   std::unique_ptr<model::Transformer> edited_;
   std::map<LayerIndex, at::Tensor> weights_;
   const std::int64_t fact_count_;
+  ThreadTeam& team_;
   bool keep_halves_ = false;
   std::int32_t at_layer_ = 0;
   std::vector<Group> groups_;

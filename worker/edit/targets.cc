@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -64,20 +66,31 @@ std::vector<Chunk> CutChunks(const TargetInput& input) {
 // Rows with the same key can share a bucket.
 auto BucketKey(const PromptRow& row) { return std::tuple(row.kind == RowKind::kDrift, row.suffix(), row.target_ids.size()); }
 
-std::vector<TargetBucket> BuildBuckets(const TargetInput& input, const Chunk& chunk) {
-  std::vector<const PromptRow*> order;
+using RowPointers = std::vector<const PromptRow*>;
+
+// Cuts the chunk's rows into buckets of one shape each. Big ones first, so that none is started last and waited for.
+std::vector<RowPointers> CutBuckets(const TargetInput& input, const Chunk& chunk) {
+  RowPointers order;
   for (const PromptRow& row : chunk.rows) order.push_back(&row);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const PromptRow* a, const PromptRow* b) { return std::tuple(BucketKey(*a), a->lookup) < std::tuple(BucketKey(*b), b->lookup); });
-  const std::int64_t tokens_max = std::clamp<std::int64_t>(input.memory_bytes_max / 2 / StepTokenBytes(input), 1, kBucketTokensMax);
-  std::vector<TargetBucket> buckets;
-  for (std::size_t begin = 0; begin < order.size();) {
-    const auto rows_max = static_cast<std::size_t>(std::max<std::int64_t>(1, tokens_max / order[begin]->suffix()));
-    std::size_t end = begin;
-    while (end < order.size() && end - begin < rows_max && BucketKey(*order[end]) == BucketKey(*order[begin])) ++end;
-    buckets.emplace_back(input.model, input.settings, std::span(order).subspan(begin, end - begin), chunk.begin);
-    begin = end;
+  std::ranges::stable_sort(order,
+                           [](const PromptRow* a, const PromptRow* b) { return std::tuple(BucketKey(*a), a->lookup) < std::tuple(BucketKey(*b), b->lookup); });
+  const std::int64_t tokens_max = std::clamp<std::int64_t>(input.memory_bytes_max / 2 / input.team.thread_count() / StepTokenBytes(input), 1, kBucketTokensMax);
+  std::vector<RowPointers> cuts;
+  for (const PromptRow* row : order) {
+    const bool fits =
+        !cuts.empty() && BucketKey(*cuts.back()[0]) == BucketKey(*row) && static_cast<std::int64_t>(cuts.back().size() + 1) * row->suffix() <= tokens_max;
+    if (!fits) cuts.emplace_back();
+    cuts.back().push_back(row);
   }
+  std::ranges::stable_sort(cuts, std::greater(), [](const RowPointers& rows) { return static_cast<std::int64_t>(rows.size()) * rows[0]->suffix(); });
+  return cuts;
+}
+
+std::vector<std::unique_ptr<TargetBucket>> BuildBuckets(const TargetInput& input, const Chunk& chunk) {
+  const std::vector<RowPointers> cuts = CutBuckets(input, chunk);
+  std::vector<std::unique_ptr<TargetBucket>> buckets(cuts.size());
+  input.team.ForEach(static_cast<std::int64_t>(cuts.size()),
+                     [&](std::int64_t i) { buckets[i] = std::make_unique<TargetBucket>(input.model, input.settings, cuts[i], chunk.begin); });
   return buckets;
 }
 
@@ -101,7 +114,8 @@ class ChunkOptimiser {
       EMEND_RETURN_IF_ERROR(RecordLosses(step, targets));
       if (gradient == Gradient::kSkip) break;
       optimiser_.Step(gradients_, active_.to(gradients_.device()), step);
-      for (TargetBucket& bucket : buckets_) bucket.Keep(active_);
+      for (const auto& bucket : buckets_) bucket->Keep(active_);
+      std::erase_if(buckets_, [](const auto& bucket) { return bucket->empty(); });
     }
     targets.values.narrow(0, chunk_.begin, chunk_.fact_count()).copy_(optimiser_.Values());
     return OkStatus();
@@ -110,19 +124,20 @@ class ChunkOptimiser {
  private:
   at::Tensor InitialValues() const {
     at::Tensor initial = at::zeros({chunk_.fact_count(), input_.model.config().hidden}, input_.model.DownWeight(LayerIndex(0)).options());
-    for (const TargetBucket& bucket : buckets_) bucket.CopyInitial(initial);
+    for (const auto& bucket : buckets_) bucket->CopyInitial(initial);
     return initial;
   }
 
   void SumBuckets(Gradient gradient) {
     losses_ = optimiser_.DecayLosses();
     gradients_ = at::zeros_like(optimiser_.deltas());
-    for (TargetBucket& bucket : buckets_) {
-      if (bucket.empty()) continue;
-      const BucketStep step = bucket.Step(optimiser_.deltas(), gradient);
-      const at::Tensor facts = bucket.facts().to(losses_.device());
-      losses_.index_add_(0, facts, step.losses);
-      if (gradient == Gradient::kCompute) gradients_.index_add_(0, facts, step.gradients);
+    std::vector<BucketStep> steps(buckets_.size());
+    input_.team.ForEach(static_cast<std::int64_t>(buckets_.size()), [&](std::int64_t i) { steps[i] = buckets_[i]->Step(optimiser_.deltas(), gradient); });
+    // Added up in one order, whoever was first.
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+      const at::Tensor facts = buckets_[i]->facts().to(losses_.device());
+      losses_.index_add_(0, facts, steps[i].losses);
+      if (gradient == Gradient::kCompute) gradients_.index_add_(0, facts, steps[i].gradients);
     }
   }
 
@@ -147,7 +162,7 @@ class ChunkOptimiser {
 
   const TargetInput& input_;
   const Chunk& chunk_;
-  std::vector<TargetBucket> buckets_;
+  std::vector<std::unique_ptr<TargetBucket>> buckets_;
   DeltaOptimiser optimiser_;
   at::Tensor active_;     // bool [facts], on the CPU
   at::Tensor losses_;     // [facts], of the step under way

@@ -17,6 +17,7 @@
 #include "worker/edit/progress.h"
 #include "worker/edit/prompts.h"
 #include "worker/edit/settings.h"
+#include "worker/edit/thread_team.h"
 #include "worker/model/transformer.h"
 
 namespace emend::worker::edit {
@@ -27,7 +28,8 @@ struct TargetInput {
   std::int64_t fact_count = 0;
   const MemitSettings& settings;
   std::int64_t memory_bytes_max = 0;  // kept prefixes and one bucket's activations; facts are taken in chunks that fit, one at least
-  const ProgressFunction& progress;   // "targets", in steps of facts
+  ThreadTeam& team;
+  const ProgressFunction& progress;  // "targets", in steps of facts
 };
 
 struct Targets {
