@@ -89,6 +89,7 @@ Result<std::unique_ptr<LiveState>> LiveBase::Build(const StateId& state, const s
   auto built = std::make_unique<LiveState>();
   built->id = state;
   built->edits = edits;
+  built->deltas = deltas;
   std::map<LayerIndex, at::Tensor> weights;
   for (std::int32_t layer = 0; layer < model_->config().layers; ++layer) EMEND_RETURN_IF_ERROR(BuildTensor(LayerIndex(layer), deltas, *built));
   for (const auto& [name, tensor] : built->tensors) weights.emplace(tensor.layer, tensor.weight);
@@ -143,18 +144,11 @@ Result<std::map<std::string, Digest>> LiveBase::Digests(const LiveState& state) 
   return roots;
 }
 
-Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state, const std::vector<LayerIndex>& layers) {
+Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state, const std::vector<LayerIndex>& layers) const {
   ParentTensors parent;
-  Deltas deltas;
-  for (const EditId& id : state.edits) {
-    auto delta = edits_.Find(id);
-    if (delta == nullptr)
-      return Status(StatusCode::kFailedPrecondition, "state_not_live", "edit " + id.Short() + " of state " + state.id.Short() + " has left the cache");
-    deltas.push_back(std::move(delta));
-  }
   for (const LayerIndex layer : layers) {
     EMEND_ASSIGN_OR_RETURN(EditedTensor tensor, Describe(layer));
-    const std::vector<const Column*> columns = ColumnsOf(deltas, tensor.name);
+    const std::vector<const Column*> columns = ColumnsOf(state.deltas, tensor.name);
     EMEND_ASSIGN_OR_RETURN(auto ledger, SumColumns(tensor, columns));
     for (const Column* column : columns) tensor.ledger_bound += storage::delta::ColumnBound(*column);
     tensor.ledger = ledger->values();

@@ -42,9 +42,10 @@ struct ServedTensor {
 
 struct LiveState {
   StateId id;
-  std::vector<EditId> edits;                    // sorted
-  std::map<std::string, ServedTensor> tensors;  // by name; empty for the base
-  std::unique_ptr<model::Transformer> view;     // null for the base
+  std::vector<EditId> edits;                                             // sorted
+  std::vector<std::shared_ptr<const storage::delta::EditDelta>> deltas;  // theirs; held, so that a solve on the state does not depend on the cache
+  std::map<std::string, ServedTensor> tensors;                           // by name; empty for the base
+  std::unique_ptr<model::Transformer> view;                              // null for the base
 };
 
 class LiveBase {
@@ -73,7 +74,7 @@ class LiveBase {
     std::map<LayerIndex, edit::EditedTensor> tensors;
     std::map<LayerIndex, std::unique_ptr<storage::delta::Ledger>> ledgers;
   };
-  Result<ParentTensors> ParentOf(const LiveState& state, const std::vector<LayerIndex>& layers);
+  Result<ParentTensors> ParentOf(const LiveState& state, const std::vector<LayerIndex>& layers) const;
 
   // The solver on these statistics, kept until other statistics are asked for. Errors as LoadStatistics.
   Result<edit::LayerSolver*> SolverOf(const std::string& statistics_file);

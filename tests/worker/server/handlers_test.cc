@@ -1,0 +1,198 @@
+#include "worker/server/handlers.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "storage/base/failpoint.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/worker/server/atlas_requests.h"
+
+namespace emend::worker::server {
+namespace {
+
+using ::emend::test::IsOk;
+using ::emend::test::StatusIs;
+using protocol::EnsureStateReply;
+using protocol::GenerateReply;
+using protocol::ReplyBody;
+using protocol::RequestBody;
+
+// Of the four facts: covariances over 200 lines are a coarse picture of the model's keys.
+constexpr std::size_t kLearntMin = 3;
+
+// One worker's handlers, asked directly. The solve is made once for all tests of this program.
+class HandlersTest : public ::testing::Test {
+ protected:
+  Result<ReplyBody> Ask(const RequestBody& request) {
+    Call call;
+    call.cancelled = cancelled_;
+    call.progress = [this](std::string_view phase, std::uint64_t, std::uint64_t) {
+      phases_.emplace(phase);
+      if (cancel_at_first_report_) cancelled_->store(true);
+    };
+    return handlers_.Handle(request, call);
+  }
+  template <typename Reply>
+  Reply Get(const RequestBody& request) {
+    const Result<ReplyBody> reply = Ask(request);
+    EXPECT_THAT(reply, IsOk());
+    return reply.ok() ? std::get<Reply>(*reply) : Reply{};
+  }
+  void LoadBaseState() {
+    ASSERT_THAT(Ask(LoadRequest()), IsOk());
+    ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(BaseState(), 0)).missing.empty());
+  }
+  const protocol::SolveReply& Solved() {
+    static test::TemporaryFolder folder;
+    static const protocol::SolveReply solved = [this] {
+      LoadBaseState();
+      const std::string file = folder.path() + "/statistics.safetensors";
+      EXPECT_THAT(Ask(StatisticsRequest(file)), IsOk());
+      return Get<protocol::SolveReply>(SolveRequest(file));
+    }();
+    return solved;
+  }
+  std::string Answer(const StateId& state, std::size_t fact) {
+    return Get<GenerateReply>(protocol::Generate{.base = AtlasBase(), .state = state, .prompt = PromptOf(fact), .tokens_max = 6, .top = 3}).text;
+  }
+
+  Handlers handlers_{LiveBaseOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30}};
+  std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+  bool cancel_at_first_report_ = false;
+  std::set<std::string> phases_;
+};
+
+TEST_F(HandlersTest, ABaseIsDescribedAndLoadedOnce) {
+  const auto first = Get<protocol::LoadBaseReply>(LoadRequest());
+  EXPECT_EQ(first.family, "gpt2");
+  EXPECT_EQ(first.layers, 6);
+  EXPECT_EQ(first.intermediate, 2048);
+  EXPECT_EQ(first.context, 256);
+  EXPECT_EQ(first.down_tensors.size(), 6U);
+  EXPECT_GT(first.bytes_read, std::uint64_t{20'000'000});
+  EXPECT_EQ(Get<protocol::LoadBaseReply>(LoadRequest()).bytes_read, 0U);
+}
+
+TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {
+  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+  ASSERT_THAT(Ask(LoadRequest()), IsOk());
+  EXPECT_THAT(Ask(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = "x"}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(protocol::LoadBase{AtlasBase(), "docs/no/such/folder"}), IsOk()) << "the base is loaded already";
+  EXPECT_THAT(Ask(protocol::LoadBase{BaseId(EditedState().digest()), "docs/no/such/folder"}), StatusIs(StatusCode::kNotFound));
+}
+
+TEST_F(HandlersTest, AnUnknownRequestIsUnsupported) { EXPECT_THAT(Ask(protocol::UnknownRequest{999}), StatusIs(StatusCode::kUnsupported)); }
+
+TEST_F(HandlersTest, ASolvedEditChangesTheAnswerAndServesTheBytesOfTheRebuild) {
+  const protocol::SolveReply& solved = Solved();
+  ASSERT_EQ(solved.edits.size(), 4U);
+  EXPECT_EQ(solved.layers.size(), 3U);
+  LoadBaseState();
+  const auto missing = Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing;
+  EXPECT_EQ(missing, EnsureRequest(EditedState(), 4).edits);
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"))
+      << "a state that misses edits is not live";
+  ASSERT_THAT(Ask(PutRequest(solved)), IsOk());
+  ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
+
+  const auto facts = SolvedFacts();
+  std::size_t learnt = 0;
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    learnt += Answer(EditedState(), i).starts_with(" " + facts[i].target) ? 1 : 0;
+    EXPECT_FALSE(Answer(BaseState(), i).starts_with(" " + facts[i].target)) << "the base changed";
+  }
+  EXPECT_GE(learnt, kLearntMin);
+  const auto roots = Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots;
+  EXPECT_EQ(roots, RebuiltRoots(solved));
+  EXPECT_EQ(roots.size(), 3U);
+  EXPECT_TRUE(Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), BaseState()}).roots.empty());
+}
+
+TEST_F(HandlersTest, AnEvaluationShowsTheEditAndSparesTheNeighbours) {
+  const protocol::SolveReply& solved = Solved();
+  LoadBaseState();
+  ASSERT_THAT(Ask(PutRequest(solved)), IsOk());
+  ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
+  const auto before = Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(), BaseState(), SolvedFacts()});
+  const auto after = Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(), EditedState(), SolvedFacts()});
+  EXPECT_EQ(after.records, 4U);
+  EXPECT_LT(before.es, 50);
+  EXPECT_GE(after.es, 75);
+  EXPECT_GT(after.ns, 80);
+}
+
+TEST_F(HandlersTest, ASubsetOfTheEditsIsAStateOfItsOwn) {
+  const protocol::SolveReply& solved = Solved();
+  LoadBaseState();
+  ASSERT_THAT(Ask(PutRequest(solved)), IsOk());
+  ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 2)).missing.empty());
+  protocol::SolveReply two = solved;
+  two.edits.resize(2);
+  EXPECT_EQ(Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots, RebuiltRoots(two));
+  const auto facts = SolvedFacts();
+  EXPECT_TRUE(Answer(EditedState(), 0).starts_with(" " + facts[0].target));
+  EXPECT_FALSE(Answer(EditedState(), 3).starts_with(" " + facts[3].target));
+}
+
+TEST_F(HandlersTest, TheStateUsedLongestAgoIsLetGo) {
+  LoadBaseState();
+  ASSERT_THAT(Ask(EnsureRequest(StateId(NumberedEdit(8).digest()), 0)), IsOk());
+  ASSERT_THAT(Ask(EnsureRequest(StateId(NumberedEdit(9).digest()), 0)), IsOk());
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), StateId(NumberedEdit(8).digest())}), IsOk());
+}
+
+TEST_F(HandlersTest, AnEditOfAnotherTensorIsRefusedAndLeavesNoState) {
+  LoadBaseState();
+  storage::delta::EditDelta delta;
+  delta.tensors.push_back({.tensor = "transformer.wte.weight",
+                           .rows = 8192,
+                           .cols = 256,
+                           .columns = {{.shift = 0, .a = std::vector<std::int16_t>(8192, 1), .b = std::vector<std::int16_t>(256, 1)}}});
+  ASSERT_THAT(Ask(protocol::PutEdits{AtlasBase(), {{NumberedEdit(0), storage::delta::EncodePayload(delta)}}}), IsOk());
+  EXPECT_THAT(Ask(EnsureRequest(EditedState(), 1)), StatusIs(StatusCode::kUnsupported));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+}
+
+TEST_F(HandlersTest, ABadSettingAndABadFactAreNamed) {
+  LoadBaseState();
+  test::TemporaryFolder folder;
+  protocol::Solve request = SolveRequest(folder.path() + "/none");
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kNotFound)) << "no statistics there";
+  request.settings = {{"no_such_setting", "1"}};
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kInvalidArgument, "unknown_setting"));
+  request.method = "alchemy";
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kUnsupported));
+}
+
+TEST_F(HandlersTest, ACancelledRequestEndsAtItsNextReportAndWritesNothing) {
+  LoadBaseState();
+  test::TemporaryFolder folder;
+  const std::string file = folder.path() + "/statistics.safetensors";
+  cancel_at_first_report_ = true;
+  EXPECT_THAT(Ask(StatisticsRequest(file)), StatusIs(StatusCode::kCancelled));
+  EXPECT_FALSE(std::filesystem::exists(file));
+  EXPECT_THAT(Ask(LoadRequest()), StatusIs(StatusCode::kCancelled)) << "cancelled before it began";
+}
+
+TEST_F(HandlersTest, EveryRequestPassesItsFailpoints) {
+  RecordFailpoints(true);
+  ASSERT_THAT(ArmFailpoints("worker.digest_state.before_reply:1:error"), IsOk());
+  LoadBaseState();
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}), StatusIs(StatusCode::kInternal, "failpoint"));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}), IsOk());
+  ASSERT_THAT(ArmFailpoints(""), IsOk());
+  const std::vector<std::string> recorded = RecordedFailpoints();
+  RecordFailpoints(false);
+  for (const char* name : {"worker.load_base.received", "worker.load_base.before_reply", "worker.ensure_state.received", "worker.digest_state.before_reply"}) {
+    EXPECT_NE(std::find(recorded.begin(), recorded.end(), name), recorded.end()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace emend::worker::server
