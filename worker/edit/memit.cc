@@ -160,7 +160,7 @@ Result<BatchSolution> Solve(const BatchInput& input) {
   UseProcessorsKernels();
   const at::NoGradGuard no_grad;
   const model::ModelConfig& config = input.model.config();
-  EMEND_RETURN_IF_ERROR(CheckSettings(input.settings, config.layers));
+  EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
   if (input.facts.empty()) return InvalidArgument("solving a batch: it has no facts, expected at least one");
   EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", 0, static_cast<std::int64_t>(input.facts.size()) * input.settings.v_num_grad_steps}));
   EMEND_ASSIGN_OR_RETURN(std::vector<PromptRow> rows, EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));

@@ -28,7 +28,7 @@
 #include "storage/delta/payload.h"
 #include "worker/edit/committer.h"
 #include "worker/edit/progress.h"
-#include "worker/edit/settings.h"
+#include "worker/protocol/memit_settings.h"
 #include "worker/edit/solve.h"
 #include "worker/model/transformer.h"
 #include "worker/tokenizer/tokenizer.h"
@@ -45,7 +45,7 @@ struct BatchInput {
   const model::Transformer& model;  // serving the parent state
   const tokenizer::Tokenizer& tokenizer;
   std::span<const EditFact> facts;
-  const MemitSettings& settings;
+  const protocol::MemitSettings& settings;
   LayerSolver& solver;
   LayerCommitter& committer;
   at::Tensor targets = {};                                // [facts, d] fp32: use these z and optimise none (refit); undefined: optimise

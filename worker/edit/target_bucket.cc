@@ -12,7 +12,7 @@
 namespace emend::worker::edit {
 namespace {
 
-double TokenWeight(const MemitSettings& settings, std::int64_t target_tokens) {
+double TokenWeight(const protocol::MemitSettings& settings, std::int64_t target_tokens) {
   std::size_t templates = 0;
   for (const auto& group : settings.context_templates) templates += group.size();
   return 1.0 / static_cast<double>(templates * static_cast<std::size_t>(std::max<std::int64_t>(1, target_tokens)));
@@ -42,7 +42,7 @@ void SelectRows(at::Tensor& tensor, const at::Tensor& rows) {
 
 }  // namespace
 
-TargetBucket::TargetBucket(const model::Transformer& model, const MemitSettings& settings, std::span<const PromptRow* const> rows, std::int64_t first_fact)
+TargetBucket::TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings, std::span<const PromptRow* const> rows, std::int64_t first_fact)
     : model_(model),
       last_edited_(settings.layers.back().value()),
       kl_factor_(settings.kl_factor),

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "worker/edit/prompts.h"
-#include "worker/edit/settings.h"
+#include "worker/protocol/memit_settings.h"
 #include "worker/model/transformer.h"
 
 namespace emend::worker::edit {
@@ -28,7 +28,7 @@ struct BucketStep {
 class TargetBucket {
  public:
   // Runs the layers that are constant. `rows` have the same kind of loss, suffix() and target count; their facts count from `first_fact`.
-  TargetBucket(const model::Transformer& model, const MemitSettings& settings, std::span<const PromptRow* const> rows, std::int64_t first_fact);
+  TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings, std::span<const PromptRow* const> rows, std::int64_t first_fact);
 
   // `deltas` [facts, d] fp32.
   BucketStep Step(const at::Tensor& deltas, Gradient gradient);

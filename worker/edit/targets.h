@@ -16,7 +16,7 @@
 #include "storage/base/status.h"
 #include "worker/edit/progress.h"
 #include "worker/edit/prompts.h"
-#include "worker/edit/settings.h"
+#include "worker/protocol/memit_settings.h"
 #include "worker/edit/thread_team.h"
 #include "worker/model/transformer.h"
 
@@ -26,7 +26,7 @@ struct TargetInput {
   const model::Transformer& model;
   std::span<const PromptRow> rows;  // fact by fact
   std::int64_t fact_count = 0;
-  const MemitSettings& settings;
+  const protocol::MemitSettings& settings;
   std::int64_t memory_bytes_max = 0;  // kept prefixes and one bucket's activations; facts are taken in chunks that fit, one at least
   ThreadTeam& team;
   const ProgressFunction& progress;  // "targets", in steps of facts

@@ -29,6 +29,7 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::Serve() {
+  static_cast<void>(at::get_num_threads());  // a thread's first use of libtorch sets its count: not after ours
   at::set_num_threads(1);
   const at::NoGradGuard no_grad;
   std::unique_lock lock(mutex_);
