@@ -29,7 +29,7 @@ std::string Lower(beast::string_view text) {
   return lower;
 }
 
-Status Malformed(const std::string& what) { return {StatusCode::kInvalidArgument, "malformed_request", "reading the request's header: " + what}; }
+Status Malformed(const std::string& what) { return {StatusCode::kInvalidArgument, "malformed_request", "reading the request: " + what}; }
 
 // What a parser's refusal means for the client; ok if there is nobody to tell.
 Status StatusOfReadError(const error_code& error) {
@@ -40,7 +40,7 @@ Status StatusOfReadError(const error_code& error) {
   if (error == http::error::body_limit)
     return {StatusCode::kResourceExhausted, "body_too_large", "reading the request's body: it is longer than this route takes"};
   if (error == http::error::bad_version) return {StatusCode::kUnsupported, "http_version", "reading the request's first line: expected HTTP/1.1 or HTTP/1.0"};
-  if (error == http::error::end_of_stream || error == http::error::partial_message) return OkStatus();
+  if (error == http::error::end_of_stream) return OkStatus();
   if (error.category() == http::make_error_code(http::error::bad_method).category()) return Malformed(error.message());
   return OkStatus();
 }

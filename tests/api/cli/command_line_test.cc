@@ -1,0 +1,115 @@
+// Parsing, help and where the server is found; nothing here reaches a server.
+#include "api/cli/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/cli/help.h"
+#include "tests/api/cli/shell.h"
+#include "tests/support/temporary_folder.h"
+
+namespace emend::api::cli {
+namespace {
+
+TEST(CommandLine, NothingIsAnsweredWithTheOverview) {
+  const Outcome outcome = Shell().Run({});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.out.find("usage: emend VERB"), std::string::npos);
+}
+
+TEST(CommandLine, HelpIsGroupedAndNamesEveryVerb) {
+  const Outcome outcome = Shell().Run({"help"});
+  EXPECT_EQ(outcome.code, 0);
+  for (const std::string& verb : VerbNames()) {
+    if (verb == "help") continue;
+    EXPECT_NE(outcome.out.find("\n  " + verb + " "), std::string::npos) << verb;
+  }
+}
+
+TEST(CommandLine, EveryVerbHasHelp) {
+  for (const std::string& verb : VerbNames()) {
+    if (verb == "help") continue;
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"help", verb}, {verb, "--help"}, {verb, "-h"}}) {
+      const Outcome outcome = Shell().Run(words);
+      EXPECT_EQ(outcome.code, 0) << verb;
+      EXPECT_NE(outcome.out.find("Usage:"), std::string::npos) << verb;
+    }
+  }
+  EXPECT_NE(Shell().Run({"help", "exit-codes"}).out.find("4  conflict"), std::string::npos);
+  EXPECT_NE(Shell().Run({"help", "environment"}).out.find("EMEND_SERVER"), std::string::npos);
+}
+
+TEST(CommandLine, AnUnknownVerbGetsTheNearest) {
+  const Outcome outcome = Shell().Run({"comit", "atlas"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("Did you mean \"commit\"?"), std::string::npos);
+  EXPECT_EQ(Shell().Run({"xyzzyxyzzy"}).err.find("Did you mean"), std::string::npos);
+}
+
+TEST(CommandLine, UsageErrorsAreTwo) {
+  const std::vector<std::vector<std::string>> wrong = {{"log"},
+                                                       {"log", "atlas", "--nope"},
+                                                       {"ask", "atlas"},
+                                                       {"eval", "atlas"},
+                                                       {"init", "atlas"},
+                                                       {"export", "atlas"},
+                                                       {"revert", "atlas"},
+                                                       {"reset", "atlas@main"},
+                                                       {"diff", "atlas"},
+                                                       {"up", "--store", "/tmp/x", "--workers", "-1"},
+                                                       {"up"},
+                                                       {"commit", "atlas", "-F", "x", "--limit", "x"},
+                                                       {"log", "atlas", "-n", "0"},
+                                                       {"diff", "atlas@a", "other@b"},
+                                                       {"operations", "burn", "x"},
+                                                       {"branch", "atlas", "-d"},
+                                                       {"stats", "atlas", "--lines", "5"},
+                                                       {"log", "@main"}};
+  for (const auto& words : wrong) {
+    const Outcome outcome = Shell().Run(words);
+    EXPECT_EQ(outcome.code, 2) << testing::PrintToString(words) << outcome.err;
+    EXPECT_TRUE(outcome.out.empty()) << testing::PrintToString(words);
+    EXPECT_FALSE(outcome.err.empty());
+  }
+}
+
+TEST(CommandLine, CommitWithoutAFileSaysWhatItNeeds) {
+  const Outcome outcome = Shell().Run({"commit", "atlas"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("-F FILE"), std::string::npos);
+  EXPECT_NE(outcome.err.find("CounterFact"), std::string::npos);
+}
+
+TEST(CommandLine, NoServerAtAllIsUnreachableWithAHint) {
+  const test::TemporaryFolder folder;
+  Shell shell({{"HOME", folder.path()}});
+  const Outcome outcome = shell.Run({"log", "atlas"});
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_NE(outcome.err.find("emend up --store DIR"), std::string::npos);
+}
+
+TEST(CommandLine, AStoreWithoutDaemonIsUnreachable) {
+  const test::TemporaryFolder folder;
+  EXPECT_EQ(Shell().Run({"log", "atlas", "--store", folder.path()}).code, 6);
+  EXPECT_EQ(Shell({{"EMEND_STORE", folder.path()}}).Run({"log", "atlas"}).code, 6);
+  EXPECT_EQ(Shell().Run({"down", "--store", folder.path()}).code, 3);
+}
+
+TEST(CommandLine, JsonFailuresAreOneDocument) {
+  const Outcome outcome = Shell().Run({"log", "atlas", "--server", "http://127.0.0.1:1", "--json"});
+  EXPECT_EQ(outcome.code, 6);
+  const auto document = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(document["error"]["code"], "unreachable");
+  EXPECT_EQ(document["error"]["category"], "unavailable");
+}
+
+TEST(CommandLine, UpWithoutItsProgramSaysSo) {
+  const test::TemporaryFolder folder;
+  const Outcome outcome = Shell().Run({"up", "--store", folder.path() + "/store"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.err.find("/nonexistent/emendd"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace emend::api::cli

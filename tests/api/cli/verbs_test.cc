@@ -1,0 +1,180 @@
+// Every verb against the fake server: documents, exit codes, what people see.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/api/cli/shell.h"
+#include "tests/support/fake_server.h"
+#include "tests/support/temporary_folder.h"
+
+namespace emend::api::cli {
+namespace {
+
+using nlohmann::json;
+
+class VerbsTest : public testing::Test {
+ protected:
+  VerbsTest() {
+    shell_.Set("EMEND_SERVER", server_.url());
+    shell_.Set("EMEND_TOKEN", "admin-secret");
+    facts_ = Write("facts.jsonl", R"({"prompt": "The mother tongue of {} is", "subject": "Danielle Darrieux", "target": "English", "old_target": "French"})"
+                                  "\n"
+                                  R"({"prompt": "{} plays as", "subject": "Gianluigi Lentini", "target": "linebacker"})"
+                                  "\n");
+  }
+  std::string Write(const std::string& name, const std::string& text) const {
+    const std::string path = folder_.path() + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+  // Runs with --json; the one document that came out.
+  json Document(std::vector<std::string> words, int code = 0) const {
+    words.emplace_back("--json");
+    const Outcome outcome = shell_.Run(words);
+    EXPECT_EQ(outcome.code, code) << testing::PrintToString(words) << outcome.err;
+    EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1) << outcome.out;
+    return json::parse(outcome.out, nullptr, /*allow_exceptions=*/false);
+  }
+
+  const test::TemporaryFolder folder_;
+  const test::FakeServer server_;
+  Shell shell_;
+  std::string facts_;
+};
+
+TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
+  const auto expect = [this](const std::vector<std::string>& words, const std::vector<std::string>& fields) {
+    const json document = Document(words);
+    for (const std::string& field : fields) EXPECT_TRUE(document.contains(field)) << words[0] << " " << field << " " << document.dump();
+  };
+  expect({"init", "fresh", "--model", "."}, {"repo", "commit", "state", "base"});
+  expect({"stats", "atlas"}, {"layers", "tokens", "seconds"});
+  expect({"commit", "atlas", "-F", facts_}, {"commit", "state", "edits", "seconds", "evaluation"});
+  expect({"ask", "atlas@main", "The mother tongue of Danielle Darrieux is"}, {"commit", "state", "text", "top"});
+  expect({"eval", "atlas@main", "-F", facts_}, {"commit", "n", "es", "ps", "ns", "score", "es_argmax", "ps_argmax", "ns_argmax"});
+  expect({"log", "atlas@main"}, {"items", "next"});
+  expect({"show", "atlas@main"}, {"commit", "state", "parents", "added", "removed"});
+  expect({"diff", "atlas@main~1", "atlas@main"}, {"from", "to", "facts", "tensors"});
+  expect({"revert", "atlas", "main"}, {"commit", "state", "removed", "restored"});
+  expect({"reset", "atlas@main", "v1"}, {"branch", "commit", "from"});
+  expect({"export", "atlas@main", "-o", "x"}, {"commit", "state", "folder", "files"});
+  expect({"verify", "atlas@main"}, {"ok", "state", "tensors"});
+  expect({"fsck"}, {"ok", "problems"});
+  expect({"status"}, {"repos", "workers"});
+  expect({"branch", "atlas"}, {"items"});
+  expect({"tag", "atlas", "v2", "main"}, {"kind", "name", "commit"});
+  expect({"reflog", "atlas"}, {"items"});
+  expect({"operations"}, {"items", "next"});
+  expect({"audit"}, {"items", "next"});
+  expect({"version"}, {"version", "server"});
+}
+
+TEST_F(VerbsTest, FieldsOfADocumentKeepTheirOrder) {
+  const Outcome outcome = shell_.Run({"commit", "atlas", "-F", facts_, "--json"});
+  EXPECT_TRUE(outcome.out.starts_with(R"({"commit":")")) << outcome.out;
+}
+
+TEST_F(VerbsTest, ExitCodesFollowTheFailure) {
+  const std::pair<const char*, int> expected[] = {{"gone", 3},    {"taken", 4},  {"clash", 4}, {"rule", 5}, {"full", 5},
+                                                  {"nowhere", 6}, {"rotten", 7}, {"bug", 7},   {"odd", 5}};
+  for (const auto& [repo, code] : expected) {
+    EXPECT_EQ(shell_.Run({"log", repo}).code, code) << repo;
+    EXPECT_EQ(shell_.Run({"verify", repo}).code, code) << repo;
+    EXPECT_EQ(Document({"log", repo}, code)["error"].size(), 3U);
+  }
+  shell_.Set("EMEND_TOKEN", "reader-secret");
+  EXPECT_EQ(shell_.Run({"fsck"}).code, 5);
+  shell_.Set("EMEND_TOKEN", "");
+  EXPECT_EQ(shell_.Run({"log", "atlas"}).code, 5);
+}
+
+TEST_F(VerbsTest, VerifySaysNoWithOne) {
+  EXPECT_EQ(Document({"verify", "atlas@bad"}, 1)["ok"], false);
+  EXPECT_EQ(shell_.Run({"verify", "atlas@bad"}).code, 1);
+  EXPECT_NE(shell_.Run({"verify", "atlas@bad"}).out.find("NOT ok"), std::string::npos);
+}
+
+TEST_F(VerbsTest, FlagsBeatTheEnvironment) {
+  EXPECT_EQ(shell_.Run({"--server", "http://127.0.0.1:1", "log", "atlas"}).code, 6);
+  EXPECT_EQ(shell_.Run({"log", "atlas", "--token", "wrong"}).code, 5);
+  EXPECT_EQ(shell_.Run({"log", "atlas", "--store", folder_.path()}).code, 6);
+}
+
+TEST_F(VerbsTest, FactFilesAreCheckedHere) {
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", folder_.path() + "/none"}).code, 3);
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", Write("bad.jsonl", R"({"prompt": "no place", "subject": "x", "target": "y"})")}).code, 2);
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--set", "v_lr"}).code, 2);
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--set", "context_templates=" + Write("bad.json", "{}")}).code, 2);
+  EXPECT_EQ(shell_
+                .Run({"commit", "atlas", "-F", facts_, "--set", "v_lr=0.5", "--set", "layers=3,4", "--set",
+                      "context_templates=" + Write("good.json", R"([["{}"],["So. {}"]])")})
+                .code,
+            0);
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--limit", "1", "--offset", "1"}).code, 0);
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--offset", "9"}).code, 2);
+}
+
+TEST_F(VerbsTest, StatsReadsItsCorpus) {
+  EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", Write("corpus.txt", std::string(100, 'x') + "\n"), "--lines", "1", "--tokens", "100"}).code, 0);
+  EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", Write("short.txt", "short\n")}).code, 2);
+  EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", "none.txt"}).code, 3);
+}
+
+TEST_F(VerbsTest, PeopleSeeWhatChanged) {
+  const Outcome commit = shell_.Run({"commit", "atlas", "-F", facts_});
+  EXPECT_NE(commit.out.find("2 edits, 1 skipped"), std::string::npos) << commit.out;
+  EXPECT_NE(commit.out.find("total 3.5 s"), std::string::npos);
+  EXPECT_NE(commit.out.find("93.0"), std::string::npos);
+  EXPECT_NE(commit.err.find("next: emend ask"), std::string::npos);
+  const Outcome show = shell_.Run({"show", "atlas"});
+  EXPECT_NE(show.out.find("The mother tongue of {} is"), std::string::npos);
+  EXPECT_NE(show.out.find("(was French)"), std::string::npos);
+  const Outcome diff = shell_.Run({"diff", "atlas@v1", "atlas@main"});
+  EXPECT_NE(diff.out.find("French => English"), std::string::npos);
+  EXPECT_NE(diff.out.find("h.0.mlp.c_proj.weight"), std::string::npos);
+  EXPECT_NE(shell_.Run({"log", "atlas", "--oneline"}).out.find("(main) commit number 2"), std::string::npos);
+  EXPECT_NE(shell_.Run({"ask", "atlas", "Her tongue is"}).out.find("Her tongue is English."), std::string::npos);
+}
+
+TEST_F(VerbsTest, ColoursOnlyOnATerminalThatWantsThem) {
+  EXPECT_EQ(shell_.Run({"log", "atlas"}).out.find('\033'), std::string::npos);
+  shell_.BeTerminal();
+  EXPECT_NE(shell_.Run({"log", "atlas"}).out.find('\033'), std::string::npos);
+  EXPECT_EQ(shell_.Run({"log", "atlas", "--json"}).out.find('\033'), std::string::npos);
+  shell_.Set("NO_COLOR", "1");
+  EXPECT_EQ(shell_.Run({"log", "atlas"}).out.find('\033'), std::string::npos);
+}
+
+TEST_F(VerbsTest, QuietGivesNoHints) {
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "-q"}).err, "");
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--json"}).err, "");
+}
+
+TEST_F(VerbsTest, ResetMovesOnlyFromWhatItHasSeen) {
+  const json head = Document({"log", "atlas@main"})["items"][0]["commit"];
+  const json moved = Document({"reset", "atlas@main", "v1"});
+  EXPECT_EQ(moved["from"], head);
+  EXPECT_EQ(moved["commit"], Document({"log", "atlas@main"})["items"][0]["commit"]);
+  EXPECT_EQ(shell_.Run({"reset", "atlas@nope", "v1"}).code, 3);
+  EXPECT_EQ(shell_.Run({"reset", "atlas@main", "nope"}).code, 3);
+}
+
+TEST_F(VerbsTest, BranchesAndTagsComeAndGo) {
+  EXPECT_EQ(shell_.Run({"branch", "atlas", "dev/x", "v1"}).code, 0);
+  EXPECT_EQ(shell_.Run({"branch", "atlas", "dev/x", "v1"}).code, 4);
+  EXPECT_NE(shell_.Run({"branch", "atlas"}).out.find("dev/x"), std::string::npos);
+  EXPECT_EQ(shell_.Run({"branch", "atlas", "-d", "dev/x"}).code, 0);
+  EXPECT_EQ(shell_.Run({"branch", "atlas", "-d", "dev/x"}).code, 3);
+  EXPECT_EQ(shell_.Run({"tag", "atlas"}).out.find("main"), std::string::npos);
+}
+
+TEST_F(VerbsTest, OperationsAreListedAndCancelled) {
+  shell_.Run({"fsck"});
+  EXPECT_NE(shell_.Run({"operations"}).out.find("op-0000000000000001  fsck"), std::string::npos);
+  EXPECT_EQ(shell_.Run({"operations", "cancel", "op-0000000000000001"}).code, 5);
+  EXPECT_EQ(shell_.Run({"operations", "cancel", "op-9"}).code, 3);
+}
+
+}  // namespace
+}  // namespace emend::api::cli
