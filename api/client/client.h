@@ -65,7 +65,7 @@ class Client {
   // Until the operation has ended: its result (JSON), or the Status that it failed with. `on_update` is called at each change that is seen, once a second at
   // least; a server that goes away for at most `patience` (a restart) is waited for.
   Result<std::string> WaitForOperation(const std::string& id, const std::function<void(const OperationUpdate&)>& on_update,
-                                       std::chrono::seconds patience = std::chrono::seconds(10)) const;
+                                       std::chrono::seconds patience = std::chrono::seconds(5)) const;
 
  private:
   struct Impl;

@@ -1,0 +1,73 @@
+// The real emendd, without workers, on a store in a temporary folder.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "api/daemon/launch.h"
+#include "storage/base/file_system.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_folder.h"
+
+namespace emend::api::daemon {
+namespace {
+
+using test::IsOk;
+using test::StatusIs;
+
+class DaemonTest : public testing::Test {
+ protected:
+  DaemonTest() : store_(folder_.path() + "/store") {}
+  ~DaemonTest() override { static_cast<void>(Shutdown(store_, std::chrono::seconds(20))); }
+
+  Result<Launched> Up(std::vector<std::string> more = {}) const {
+    const std::string program = (std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bin" / "emendd").string();
+    std::vector<std::string> arguments = {"--workers", "0"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Launch({.store = store_, .program = program, .arguments = arguments, .timeout = std::chrono::seconds(30)}, [](const std::string&) {});
+  }
+  const test::TemporaryFolder folder_;
+  const std::string store_;
+};
+
+TEST_F(DaemonTest, ComesUpAnswersAndGoesDown) {
+  ASSERT_OK_AND_ASSIGN(const Launched launched, Up());
+  EXPECT_FALSE(launched.was_running);
+  EXPECT_TRUE(launched.record.url.starts_with("http://127.0.0.1:"));
+  ASSERT_OK_AND_ASSIGN(const std::string token, ReadToken(launched.record.token_file));
+  EXPECT_GE(token.size(), 32U);
+  EXPECT_THAT(Shutdown(store_, std::chrono::seconds(20)), IsOk());
+  EXPECT_FALSE(std::filesystem::exists(DaemonRecordPath(store_)));
+  EXPECT_THAT(Shutdown(store_, std::chrono::seconds(1)), StatusIs(StatusCode::kNotFound, "not_running"));
+}
+
+TEST_F(DaemonTest, UpAgainFindsTheOneThatRuns) {
+  ASSERT_OK_AND_ASSIGN(const Launched first, Up());
+  ASSERT_OK_AND_ASSIGN(const Launched second, Up());
+  EXPECT_TRUE(second.was_running);
+  EXPECT_EQ(second.record.pid, first.record.pid);
+  EXPECT_EQ(second.record.url, first.record.url);
+}
+
+TEST_F(DaemonTest, AKilledOneIsReplacedAndItsTokenStays) {
+  ASSERT_OK_AND_ASSIGN(const Launched first, Up());
+  ASSERT_OK_AND_ASSIGN(const std::string token, ReadToken(first.record.token_file));
+  kill(static_cast<pid_t>(first.record.pid), SIGKILL);
+  waitpid(static_cast<pid_t>(first.record.pid), nullptr, 0);
+  ASSERT_TRUE(std::filesystem::exists(DaemonRecordPath(store_)));
+  ASSERT_OK_AND_ASSIGN(const Launched second, Up());
+  EXPECT_FALSE(second.was_running);
+  EXPECT_NE(second.record.pid, first.record.pid);
+  EXPECT_EQ(*ReadToken(second.record.token_file), token);
+}
+
+TEST_F(DaemonTest, WhatItCannotDoEndsItWithItsReason) {
+  const auto launched = Up({"--listen", "0.0.0.0:0"});
+  EXPECT_THAT(launched.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
+  EXPECT_NE(launched.status().message().find("needs_tls"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace emend::api::daemon

@@ -1,0 +1,87 @@
+#include "api/daemon/launch.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_folder.h"
+
+namespace emend::api::daemon {
+namespace {
+
+using test::IsOk;
+using test::StatusIs;
+
+const DaemonRecord kRecord{.url = "http://127.0.0.1:1", .token_file = "/x/token", .pid = 7};
+
+TEST(StoreLock, HasOneOwner) {
+  const test::TemporaryFolder folder;
+  {
+    ASSERT_OK_AND_ASSIGN(const StoreLock lock, StoreLock::Take(folder.path()));
+    EXPECT_THAT(StoreLock::Take(folder.path()).status(), StatusIs(StatusCode::kConflict, "store_in_use"));
+  }
+  EXPECT_THAT(StoreLock::Take(folder.path()).status(), IsOk());
+  EXPECT_THAT(StoreLock::Take(folder.path() + "/none").status(), StatusIs(StatusCode::kUnavailable));
+}
+
+TEST(DaemonRecord, IsReadBackWhileTheLockIsHeld) {
+  const test::TemporaryFolder folder;
+  ASSERT_OK_AND_ASSIGN(const StoreLock lock, StoreLock::Take(folder.path()));
+  ASSERT_THAT(WriteDaemonRecord(folder.path(), kRecord), IsOk());
+  ASSERT_OK_AND_ASSIGN(const DaemonRecord read, ReadDaemonRecord(folder.path()));
+  EXPECT_EQ(read.url, kRecord.url);
+  EXPECT_EQ(read.token_file, kRecord.token_file);
+  EXPECT_EQ(read.pid, 7);
+  struct stat info{};
+  ASSERT_EQ(stat(DaemonRecordPath(folder.path()).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+TEST(DaemonRecord, OfADeadDaemonIsNone) {
+  const test::TemporaryFolder folder;
+  ASSERT_THAT(WriteDaemonRecord(folder.path(), kRecord), IsOk());
+  EXPECT_THAT(ReadDaemonRecord(folder.path()).status(), StatusIs(StatusCode::kNotFound, "not_running"));
+  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(1)), StatusIs(StatusCode::kNotFound, "not_running"));
+}
+
+TEST(DaemonRecord, ABrokenOneIsSaidSo) {
+  const test::TemporaryFolder folder;
+  ASSERT_OK_AND_ASSIGN(const StoreLock lock, StoreLock::Take(folder.path()));
+  for (const char* text : {"", "x", "[]", "{}", R"({"url":1,"token_file":"x","pid":1})", R"({"url":"x","token_file":"x"})"}) {
+    std::ofstream(DaemonRecordPath(folder.path())) << text;
+    EXPECT_THAT(ReadDaemonRecord(folder.path()).status(), StatusIs(StatusCode::kDataLoss)) << text;
+  }
+}
+
+TEST(StoreFolder, IsPrivate) {
+  const test::TemporaryFolder folder;
+  const std::string store = folder.path() + "/a/b";
+  ASSERT_THAT(CreateStoreFolder(store), IsOk());
+  ASSERT_THAT(CreateStoreFolder(store), IsOk());
+  struct stat info{};
+  ASSERT_EQ(stat(store.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700U);
+}
+
+TEST(Launch, AProgramThatIsNotThereIsNotFound) {
+  const test::TemporaryFolder folder;
+  const LaunchOptions options{.store = folder.path() + "/s", .program = "/nonexistent/emendd", .arguments = {}};
+  EXPECT_THAT(Launch(options, [](const std::string&) {}).status(), StatusIs(StatusCode::kNotFound));
+}
+
+TEST(Launch, AProgramThatEndsEarlyShowsItsLog) {
+  const test::TemporaryFolder folder;
+  const std::string program = folder.path() + "/program";
+  std::ofstream(program) << "#!/bin/sh\necho the reason\nexit 3\n";
+  chmod(program.c_str(), 0700);
+  const auto launched = Launch({.store = folder.path() + "/s", .program = program, .arguments = {}}, [](const std::string&) {});
+  EXPECT_THAT(launched.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
+  EXPECT_NE(launched.status().message().find("the reason"), std::string::npos);
+  EXPECT_NE(launched.status().message().find("exited with 3"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace emend::api::daemon
