@@ -45,11 +45,11 @@ std::string WithSubject(const std::string& prompt, const std::string& subject) {
   return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
 }
 
-Result<edit::MemitSettings> SettingsOf(const protocol::Solve& request, std::int64_t layer_count) {
+Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request, std::int64_t layer_count) {
   if (request.method != "memit") return Unsupported("solving by \"" + request.method + "\": this worker knows \"memit\"");
-  edit::MemitSettings settings = edit::DefaultSettings(layer_count);
-  for (const auto& [key, value] : request.settings) EMEND_RETURN_IF_ERROR(edit::ApplySetting(settings, key, value));
-  if (!request.context_templates.empty()) EMEND_RETURN_IF_ERROR(edit::SetContextTemplates(settings, request.context_templates));
+  protocol::MemitSettings settings = protocol::DefaultSettings(layer_count);
+  for (const auto& [key, value] : request.settings) EMEND_RETURN_IF_ERROR(protocol::ApplySetting(settings, key, value));
+  if (!request.context_templates.empty()) EMEND_RETURN_IF_ERROR(protocol::SetContextTemplates(settings, request.context_templates));
   return settings;
 }
 
@@ -158,8 +158,8 @@ Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, cons
 Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
-  EMEND_ASSIGN_OR_RETURN(const edit::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
-  EMEND_RETURN_IF_ERROR(edit::CheckSettings(settings, base->base_model().config().layers));
+  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
+  EMEND_RETURN_IF_ERROR(protocol::CheckSettings(settings, base->base_model().config().layers));
   EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent, base->ParentOf(*state, settings.layers));
   EMEND_ASSIGN_OR_RETURN(edit::LayerSolver* const solver, base->SolverOf(request.statistics_file));
   std::vector<edit::EditFact> facts;

@@ -96,9 +96,9 @@ struct MemitGolden {
   }
   at::Tensor OfLayer(const std::string& name, LayerIndex layer) const { return Tensor(name + "_layer" + std::to_string(layer.value())); }
 
-  MemitSettings Settings() const {
+  protocol::MemitSettings Settings() const {
     const nlohmann::json& given = json.at("hyper_parameters");
-    MemitSettings settings = DefaultSettings(6);
+    protocol::MemitSettings settings = protocol::DefaultSettings(6);
     settings.layers.clear();
     for (const int layer : given.at("layers")) settings.layers.emplace_back(layer);
     settings.v_lr = given.at("v_lr");

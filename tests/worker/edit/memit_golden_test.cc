@@ -50,7 +50,7 @@ class MemitGoldenTest : public ::testing::Test {
 
   const Atlas atlas_;
   const MemitGolden golden_;
-  const MemitSettings settings_ = golden_.Settings();
+  const protocol::MemitSettings settings_ = golden_.Settings();
   const std::vector<EditFact> facts_ = atlas_.Facts(0, 100);
 };
 
