@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
 
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Atlas atlas;
-  const worker::protocol::MemitSettings settings = MemitGolden().Settings();
+  const auto settings = MemitGolden().Settings();
   std::printf("loaded\n");
   const auto statistics_start = now();
   const double statistics_processor = processor_seconds();
