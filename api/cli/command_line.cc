@@ -5,12 +5,12 @@
 #include "api/cli/help.h"
 #include "api/cli/text.h"
 #include "api/cli/verbs.h"
-#include "api/client/exit_code.h"
+#include "api/daemon/exit_code.h"
 
 namespace emend::api::cli {
 namespace {
 
-using namespace client::exit_codes;
+using namespace daemon::exit_codes;
 
 // The first word that is neither an option nor the value of a global one.
 std::string FindVerb(const std::vector<std::string>& arguments) {
@@ -66,7 +66,7 @@ int Fail(const Status& status, const GlobalOptions& globals, const Terminal& ter
     *terminal.out << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   }
   *terminal.err << "emend: " << status.message() << " (" << status.slug() << ")\n";
-  return client::ExitCodeOf(status);
+  return daemon::ExitCodeOf(status);
 }
 
 int RunChosen(const Action& chosen, const GlobalOptions& globals, const Terminal& terminal) {

@@ -1,8 +1,8 @@
 #include "api/cli/text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <numeric>
 #include <utility>
 
@@ -19,6 +19,12 @@ std::size_t Columns(std::string_view text) {
     }
   }
   return columns;
+}
+
+std::string Fixed(double value, int digits) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
+  return text.data();
 }
 
 std::size_t EditDistance(std::string_view a, std::string_view b) {
@@ -56,12 +62,12 @@ std::string RenderTable(const std::vector<std::vector<std::string>>& rows) {
 std::string ShortId(std::string_view hex) { return std::string(hex.substr(0, 12)); }
 
 std::string RenderSeconds(double seconds) {
-  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
-  if (seconds < 60) return fmt::format("{:.0f} s", seconds);
-  return fmt::format("{} min {} s", static_cast<long>(seconds) / 60, static_cast<long>(seconds) % 60);
+  if (seconds < 10) return Fixed(seconds, 1) + " s";
+  if (seconds < 60) return Fixed(seconds, 0) + " s";
+  return std::to_string(static_cast<long>(seconds) / 60) + " min " + std::to_string(static_cast<long>(seconds) % 60) + " s";
 }
 
-std::string RenderPercent(double value) { return fmt::format("{:.1f}", value); }
+std::string RenderPercent(double value) { return Fixed(value, 1); }
 
 std::string NearestWord(std::string_view word, const std::vector<std::string>& words) {
   std::string nearest;

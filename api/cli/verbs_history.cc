@@ -4,12 +4,12 @@
 #include "api/cli/scores.h"
 #include "api/cli/text.h"
 #include "api/cli/verbs.h"
-#include "api/client/exit_code.h"
+#include "api/daemon/exit_code.h"
 
 namespace emend::api::cli {
 namespace {
 
-using namespace client::exit_codes;
+using namespace daemon::exit_codes;
 
 struct LogOptions {
   std::string target;

@@ -1,13 +1,13 @@
 #include "api/cli/progress.h"
 #include "api/cli/text.h"
 #include "api/cli/verbs.h"
-#include "api/client/exit_code.h"
+#include "api/daemon/exit_code.h"
 #include "api/daemon/launch.h"
 
 namespace emend::api::cli {
 namespace {
 
-using namespace client::exit_codes;
+using namespace daemon::exit_codes;
 
 struct UpOptions {
   std::string listen;

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <iostream>
 
-#include "api/client/exit_code.h"
 #include "api/daemon/daemon.h"
+#include "api/daemon/exit_code.h"
 
 namespace {
 
@@ -26,12 +26,12 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : emend::api::client::exit_codes::kExitUsage;
+    return app.exit(error) == 0 ? 0 : emend::api::daemon::exit_codes::kExitUsage;
   }
   std::error_code error;
   options.store = std::filesystem::weakly_canonical(std::filesystem::absolute(options.store, error), error).string();
   options.worker_program = (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "emend-worker").string();
   const emend::Status status = emend::api::daemon::RunDaemon(options);
   if (!status.ok()) std::cerr << "emendd: " << status.message() << " (" << status.slug() << ")" << std::endl;
-  return emend::api::client::ExitCodeOf(status);
+  return emend::api::daemon::ExitCodeOf(status);
 }

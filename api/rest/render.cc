@@ -1,7 +1,8 @@
 #include "api/rest/render.h"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
+#include <array>
+#include <cstdio>
+#include <ctime>
 
 #include "api/rest/problem.h"
 
@@ -9,7 +10,12 @@ namespace emend::api::rest {
 
 std::string RenderTime(std::int64_t unix_ms) {
   const auto seconds = static_cast<std::time_t>(unix_ms >= 0 ? unix_ms / 1000 : (unix_ms - 999) / 1000);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), unix_ms - static_cast<std::int64_t>(seconds) * 1000);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>(unix_ms - static_cast<std::int64_t>(seconds) * 1000));
+  return text.data();
 }
 
 Response JsonResponse(int status, const Json& json) {

@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "api/client/exit_code.h"
 #include "tests/support/fake_server.h"
 #include "tests/support/status_matchers.h"
 
@@ -99,18 +98,6 @@ TEST(Problem, OtherAnswersAreJudgedByTheirHttpStatus) {
 TEST(Encode, OnlyUnreservedCharactersStay) {
   EXPECT_EQ(EncodeSegment("a-Z0._~"), "a-Z0._~");
   EXPECT_EQ(EncodeSegment("team/x^@{1} é"), "team%2Fx%5E%40%7B1%7D%20%C3%A9");
-}
-
-TEST(ExitCode, EveryCodeHasItsOwn) {
-  using namespace exit_codes;
-  EXPECT_EQ(ExitCodeOf(OkStatus()), kExitOk);
-  EXPECT_EQ(ExitCodeOf(InvalidArgument("m")), kExitUsage);
-  EXPECT_EQ(ExitCodeOf(NotFound("m")), kExitNotFound);
-  EXPECT_EQ(ExitCodeOf(Conflict("m")), kExitConflict);
-  EXPECT_EQ(ExitCodeOf(FailedPrecondition("m")), kExitRefused);
-  EXPECT_EQ(ExitCodeOf({StatusCode::kPermissionDenied, "m"}), kExitRefused);
-  EXPECT_EQ(ExitCodeOf(Unavailable("m")), kExitUnreachable);
-  EXPECT_EQ(ExitCodeOf(DataLoss("m")), kExitInternal);
 }
 
 }  // namespace

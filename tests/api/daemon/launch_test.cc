@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "api/daemon/exit_code.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
@@ -81,6 +82,18 @@ TEST(Launch, AProgramThatEndsEarlyShowsItsLog) {
   EXPECT_THAT(launched.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
   EXPECT_NE(launched.status().message().find("the reason"), std::string::npos);
   EXPECT_NE(launched.status().message().find("exited with 3"), std::string::npos);
+}
+
+TEST(ExitCode, EveryCodeHasItsOwn) {
+  using namespace exit_codes;
+  EXPECT_EQ(ExitCodeOf(OkStatus()), kExitOk);
+  EXPECT_EQ(ExitCodeOf(InvalidArgument("m")), kExitUsage);
+  EXPECT_EQ(ExitCodeOf(NotFound("m")), kExitNotFound);
+  EXPECT_EQ(ExitCodeOf(Conflict("m")), kExitConflict);
+  EXPECT_EQ(ExitCodeOf(FailedPrecondition("m")), kExitRefused);
+  EXPECT_EQ(ExitCodeOf({StatusCode::kPermissionDenied, "m"}), kExitRefused);
+  EXPECT_EQ(ExitCodeOf(Unavailable("m")), kExitUnreachable);
+  EXPECT_EQ(ExitCodeOf(DataLoss("m")), kExitInternal);
 }
 
 }  // namespace

@@ -49,8 +49,15 @@ TEST(Refs, WithoutAConditionNothingMoves) {
 TEST(Refs, MalformedConditions) {
   LiveRest rest;
   const std::string id = FakeService::CommitNumber(2).Hex();
-  for (const std::string& line : std::vector<std::string>{"If-Match: *", "If-Match: x", "If-Match: W/\"" + id + "\"", "If-Match: " + id, "If-Match: \"" + id + "\", \"" + id + "\"",
-                                  "If-None-Match: \"" + id + "\"", "If-Match: \"" + id + "\"\r\nIf-None-Match: *"}) {
+  const std::string quoted = "\"" + id + "\"";
+  const std::vector<std::string> conditions = {"If-Match: *",
+                                               "If-Match: x",
+                                               "If-Match: W/" + quoted,
+                                               "If-Match: " + id,
+                                               "If-Match: " + quoted + ", " + quoted,
+                                               "If-None-Match: " + quoted,
+                                               "If-Match: " + quoted + "\r\nIf-None-Match: *"};
+  for (const std::string& line : conditions) {
     EXPECT_EQ(rest.Ask("PUT", kMain, R"({"revision":"v1"})", line + "\r\n").status, 400) << line;
   }
 }

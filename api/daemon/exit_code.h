@@ -3,7 +3,7 @@
 
 #include "storage/base/status.h"
 
-namespace emend::api::client {
+namespace emend::api::daemon {
 
 namespace exit_codes {
 enum ExitCode : int {
@@ -40,4 +40,4 @@ inline int ExitCodeOf(const Status& status) {
   return kExitInternal;
 }
 
-}  // namespace emend::api::client
+}  // namespace emend::api::daemon
