@@ -42,7 +42,8 @@ void SelectRows(at::Tensor& tensor, const at::Tensor& rows) {
 
 }  // namespace
 
-TargetBucket::TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings, std::span<const PromptRow* const> rows, std::int64_t first_fact)
+TargetBucket::TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings, std::span<const PromptRow* const> rows,
+                           std::int64_t first_fact)
     : model_(model),
       last_edited_(settings.layers.back().value()),
       kl_factor_(settings.kl_factor),
