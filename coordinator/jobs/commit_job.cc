@@ -189,6 +189,7 @@ Awaitable<Result<JobOutcome>> RunCommit(JobInput input, core::CommitRequest requ
   auto apply = [repository = run.repository, branch = run.request.branch, head = run.plan.head, commit](storage::records::Transaction& transaction,
                                                                                                         std::string&) -> Status {
     EMEND_FAILPOINT("commit.before_advance");
+    EMEND_RETURN_IF_ERROR(CheckStaged(repository, commit.added));
     return repository.Advance(transaction, branch, head, commit).status();
   };
   co_return JobOutcome{ToJson(run.result), std::move(apply)};

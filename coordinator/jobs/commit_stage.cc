@@ -85,4 +85,18 @@ Result<StagedState> StageSolved(JobContext& context, const storage::history::Rep
   return StageState(context, repository, plan.parent.state, added, plan.superseded);
 }
 
+Status CheckStaged(const storage::history::Repository& repository, const std::vector<EditId>& added) {
+  for (const EditId& id : added) {
+    Result<Edit> edit = repository.objects().ReadEdit(id);
+    Status found = edit.status();
+    if (found.ok()) found = repository.objects().ReadPayload(edit->delta_object).status();
+    if (found.ok()) found = repository.objects().ReadPayload(edit->keys_object).status();
+    if (found.code() == StatusCode::kNotFound) {
+      return {StatusCode::kUnavailable, "staging_lost", "committing edit " + id.Short() + ": what was staged for it is gone: " + found.message()};
+    }
+    EMEND_RETURN_IF_ERROR(found);
+  }
+  return OkStatus();
+}
+
 }  // namespace emend::coordinator::jobs

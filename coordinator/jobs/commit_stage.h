@@ -28,4 +28,8 @@ Result<StagedState> StageSolved(JobContext& context, const storage::history::Rep
 Result<StagedState> StageState(JobContext& context, const storage::history::Repository& repository, const StateId& parent, const std::vector<EditId>& added,
                                const std::vector<EditId>& removed);
 
+// Every payload of these edits is in the store. kUnavailable ("staging_lost") if one is not: staged writes are not synced, and a store that had to reopen
+// itself may have dropped them. Called inside the committing transaction; the queue then runs the job again.
+Status CheckStaged(const storage::history::Repository& repository, const std::vector<EditId>& added);
+
 }  // namespace emend::coordinator::jobs

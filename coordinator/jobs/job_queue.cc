@@ -31,7 +31,8 @@ struct Starter {
 
 // A new attempt may go better: the worker died, or the branch moved while the batch was solved.
 bool MayGoBetter(const Status& failure) {
-  return failure.slug() == "worker_lost" || failure.slug() == "stale_head" || failure.slug() == "state_not_live" || failure.slug() == "base_not_loaded";
+  return failure.slug() == "worker_lost" || failure.slug() == "stale_head" || failure.slug() == "state_not_live" || failure.slug() == "base_not_loaded" ||
+         failure.slug() == "staging_lost";
 }
 
 }  // namespace

@@ -1,0 +1,101 @@
+#include "coordinator/core/requests.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/support/status_matchers.h"
+
+namespace emend::coordinator::core {
+namespace {
+
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
+
+constexpr char kCommit[] =
+    R"({"branch": "main", "facts": [{"prompt": "The mother tongue of {} is", "subject": "Danielle Darrieux", "target": "English", "old_target": "French"}],
+        "settings": {"v_lr": 0.5, "layers": "0,1"}, "context_templates": [["{}"], ["I know. {}"]], "evaluate": false})";
+
+std::string Refusal(std::string_view kind, std::string_view json) { return ParseRequest(kind, json).status().message(); }
+
+TEST(RequestsTest, ACommitIsReadWithItsFactsSettingsAndTemplates) {
+  const auto parsed = ParseRequest("commit", kCommit);
+  ASSERT_THAT(parsed, IsOk());
+  const auto& commit = std::get<CommitRequest>(*parsed);
+  ASSERT_EQ(commit.facts.size(), 1U);
+  EXPECT_EQ(commit.facts[0].subject, "Danielle Darrieux");
+  EXPECT_EQ(commit.facts[0].old_target, "French");
+  EXPECT_EQ(commit.settings, (std::vector<std::pair<std::string, std::string>>{{"layers", "0,1"}, {"v_lr", "0.5"}}));
+  EXPECT_EQ(commit.context_templates, (std::vector<std::vector<std::string>>{{"{}"}, {"I know. {}"}}));
+  EXPECT_FALSE(commit.evaluate);
+}
+
+TEST(RequestsTest, EveryKindNeedsAScopeAndAnUnknownKindIsNamed) {
+  for (const char* kind : {"import", "statistics", "commit", "revert", "evaluation", "verify", "export", "fsck"}) EXPECT_NE(ScopeOf(kind), "") << kind;
+  EXPECT_EQ(ScopeOf("dance"), "");
+  EXPECT_THAT(ParseRequest("dance", "{}"), StatusIs(StatusCode::kUnsupported, "unknown_operation"));
+}
+
+TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
+  const auto with_fact = [](const std::string& fact) { return R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}, )" + fact + "]}"; };
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "no slot", "subject": "a", "target": "b"})")), HasSubstr("/facts/1/prompt"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} {}", "subject": "a", "target": "b"})")), HasSubstr("found 2 places"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": "a"})")), HasSubstr("/facts/1/target"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": "a", "target": "b", "colour": "red"})")), HasSubstr("/facts/1/colour"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": 7, "target": "b"})")), HasSubstr("/facts/1/subject"));
+  EXPECT_THAT(Refusal("commit", with_fact("3")), HasSubstr("/facts/1"));
+  EXPECT_THAT(Refusal("commit", R"({"facts": []})"), HasSubstr("/facts"));
+  EXPECT_THAT(Refusal("export", R"({"revision": "main"})"), HasSubstr("/folder"));
+  EXPECT_THAT(Refusal("verify", R"({"revision": "main", "extra": 1})"), HasSubstr("/extra"));
+  EXPECT_THAT(Refusal("statistics", R"({"layers": [0, -1]})"), HasSubstr("/layers"));
+}
+
+TEST(RequestsTest, TextThatIsNoStrictJsonIsRefused) {
+  const std::string deep = std::string(64, '[') + std::string(64, ']');
+  for (const std::string& text : {std::string(""), std::string("[]"), std::string("null"), std::string("{\"revision\": \"a\", \"revision\": \"b\"}"),
+                                  std::string("{\"revision\": \"\xff\"}"), std::string("{\"revision\": 1e999}"), "{\"revision\": " + deep + "}"}) {
+    EXPECT_THAT(ParseRequest("verify", text), StatusIs(StatusCode::kInvalidArgument)) << text;
+  }
+}
+
+TEST(RequestsTest, ControlCharactersAndOverlongTextsAreRefused) {
+  EXPECT_THAT(Refusal("verify", R"({"revision": "a\u0000b"})"), HasSubstr("control character"));
+  EXPECT_THAT(Refusal("verify", R"({"revision": "a\u001b[31m"})"), HasSubstr("control character"));
+  EXPECT_THAT(Refusal("verify", "{\"revision\": \"" + std::string(kTextBytesMax + 1, 'x') + "\"}"), HasSubstr("at most"));
+}
+
+TEST(RequestsTest, MutatedRequestsAreReadOrRefusedAndNeverCrash) {
+  const unsigned seed = 20261123;
+  std::mt19937 random(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::string original = kCommit;
+  for (int i = 0; i < 3000; ++i) {
+    std::string mutated = original;
+    for (int change = 0; change < 1 + static_cast<int>(random() % 4); ++change) {
+      const std::size_t at = random() % mutated.size();
+      if (random() % 3 == 0) {
+        mutated.erase(at, 1 + random() % 8);
+      } else {
+        mutated[at] = static_cast<char>(random() % 256);
+      }
+      if (mutated.empty()) mutated = "{";
+    }
+    const auto parsed = ParseRequest("commit", mutated);
+    if (!parsed.ok()) {
+      EXPECT_EQ(parsed.status().code(), StatusCode::kInvalidArgument) << mutated;
+    }
+  }
+}
+
+TEST(RequestsTest, AFactSurvivesTheWayToJsonAndBack) {
+  const auto parsed = ParseRequest("commit", kCommit);
+  ASSERT_THAT(parsed, IsOk());
+  const auto& fact = std::get<CommitRequest>(*parsed).facts[0];
+  const auto again = ParseRequest("commit", R"({"facts": [)" + FactToJson(fact) + "]}");
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(std::get<CommitRequest>(*again).facts[0], fact);
+}
+
+}  // namespace
+}  // namespace emend::coordinator::core
