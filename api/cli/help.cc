@@ -37,6 +37,7 @@ take it out and prove it
   export      write a revision as a model's folder
   verify      compare live weights, an independent rebuild and the manifest
   fsck        check the whole store
+  repair      mend a store that emendd refuses (with emendd down)
 
 keep house
   operations  list or cancel long work
@@ -74,9 +75,9 @@ std::string_view EnvironmentText() {
 }
 
 const std::vector<std::string>& VerbNames() {
-  static const std::vector<std::string> kNames = {"up",     "down",   "status", "init",       "stats", "commit",  "revert", "reset",
-                                                  "ask",    "eval",   "log",    "show",       "diff",  "branch",  "tag",    "reflog",
-                                                  "export", "verify", "fsck",   "operations", "audit", "version", "help"};
+  static const std::vector<std::string> kNames = {"up",     "down",   "status", "init",   "stats",      "commit", "revert",  "reset",
+                                                  "ask",    "eval",   "log",    "show",   "diff",       "branch", "tag",     "reflog",
+                                                  "export", "verify", "fsck",   "repair", "operations", "audit",  "version", "help"};
   return kNames;
 }
 

@@ -97,6 +97,12 @@ Result<client::Client*> Session::Connect() {
   return &*client_;
 }
 
+bool Session::Reconnect() {
+  Result<client::ClientOptions> resolved = Resolve();
+  if (resolved.ok()) client_.emplace(std::move(*resolved));
+  return resolved.ok();
+}
+
 Result<client::Reply> Session::Send(const client::Call& call) {
   EMEND_ASSIGN_OR_RETURN(const client::Client* connected, Connect());
   return connected->Send(call);
@@ -120,8 +126,14 @@ Result<Json> Session::Run(const std::string& path, const Json& body) {
   if (accepted.operation_id.empty()) return Internal("submitting to " + path + ": the server's answer has no Location");
   ProgressBar bar(terminal_, options_.quiet || (options_.json && !terminal_.err_is_terminal));
   const auto show = [&bar](const client::OperationUpdate& update) { bar.Show(update); };
-  EMEND_ASSIGN_OR_RETURN(const std::string result, client_->WaitForOperation(accepted.operation_id, show));
-  return ParseReply({.http_status = 200, .body = result, .etag = "", .operation_id = ""});
+  Result<std::string> result = client_->WaitForOperation(accepted.operation_id, show);
+  // A restarted emendd takes the operation up again, perhaps on another port.
+  if (!result.ok() && result.status().slug() == "unreachable" && Reconnect()) result = client_->WaitForOperation(accepted.operation_id, show);
+  if (!result.ok() && result.status().slug() == "unreachable") {
+    return result.status().WithContext("waiting for " + accepted.operation_id + ", which was accepted and goes on when emendd is back (`emend operations`)");
+  }
+  if (!result.ok()) return result.status();
+  return ParseReply({.http_status = 200, .body = *result, .etag = "", .operation_id = ""});
 }
 
 void Session::Print(const Json& document) const { out() << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }

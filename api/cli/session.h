@@ -53,6 +53,7 @@ class Session {
 
  private:
   Result<client::Client*> Connect();
+  bool Reconnect();  // false: no server is known any more
   Result<client::ClientOptions> Resolve() const;
   std::string LastStorePath() const;
 

@@ -11,7 +11,7 @@ namespace emend::api::cli {
 // Runs the verb; the exit code, or the Status that decides it.
 using Action = std::function<Result<int>(Session&)>;
 
-void AddServerVerbs(CLI::App& app, Action& chosen);   // up down status operations audit version
+void AddServerVerbs(CLI::App& app, Action& chosen);   // up down repair status operations audit version
 void AddModelVerbs(CLI::App& app, Action& chosen);    // init stats export verify fsck
 void AddEditVerbs(CLI::App& app, Action& chosen);     // commit revert ask eval
 void AddHistoryVerbs(CLI::App& app, Action& chosen);  // log show diff reflog

@@ -94,13 +94,19 @@ Result<int> RunLog(Session& session, const LogOptions& options) {
   return kExitOk;
 }
 
+// The fact's prompt as one would ask it.
+std::string QuestionOf(const Json& fact) {
+  const std::string prompt = TextOf(fact, "prompt");
+  const std::size_t slot = prompt.find("{}");
+  return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, TextOf(fact, "subject"));
+}
+
 void ShowEdits(const Session& session, const Json& edits, const char* sign, Colour colour) {
   for (const Json& edit : edits) {
     for (const Json& fact : edit.value("facts", Json::array())) {
       const std::string old_target = TextOf(fact, "old_target");
-      session.out() << session.terminal().Paint(sign, colour) << " " << ShortId(TextOf(edit, "edit")) << "  " << TextOf(fact, "prompt")
-                    << "  {} = " << TextOf(fact, "subject") << "  -> " << session.terminal().Paint(TextOf(fact, "target"), colour)
-                    << (old_target.empty() ? "" : "  (was " + old_target + ")") << "\n";
+      session.out() << session.terminal().Paint(sign, colour) << " " << ShortId(TextOf(edit, "edit")) << "  " << QuestionOf(fact) << " -> "
+                    << session.terminal().Paint(TextOf(fact, "target"), colour) << (old_target.empty() ? "" : "  (was " + old_target + ")") << "\n";
     }
   }
 }
@@ -128,8 +134,8 @@ void ShowFactChanges(const Session& session, const Json& changes) {
                                               : kind == "removed" ? "-"
                                                                   : "~",
                                               colour)
-                  << " " << TextOf(fact, "prompt") << "  {} = " << TextOf(fact, "subject") << "  -> " << (other.empty() ? "" : other + " => ")
-                  << session.terminal().Paint(TextOf(fact, "target"), colour) << "\n";
+                  << " " << QuestionOf(fact) << " -> " << (other.empty() ? "" : other + " => ") << session.terminal().Paint(TextOf(fact, "target"), colour)
+                  << "\n";
   }
 }
 

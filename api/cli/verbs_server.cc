@@ -1,3 +1,8 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "api/cli/progress.h"
 #include "api/cli/text.h"
 #include "api/cli/verbs.h"
@@ -16,6 +21,9 @@ struct UpOptions {
   std::vector<std::string> model_roots;
 };
 struct NoOptions {};
+struct RepairOptions {
+  bool accept_loss = false;
+};
 struct OperationsOptions {
   std::vector<std::string> words;  // nothing, or "cancel" and an id
   int count = 20;
@@ -62,6 +70,20 @@ Result<int> RunDown(Session& session, const NoOptions&) {
     session.out() << "emendd on " << store << " has stopped\n";
   }
   return kExitOk;
+}
+
+// Only emendd may open a store: this program becomes it.
+Result<int> RunRepair(Session& session, const RepairOptions& options) {
+  EMEND_ASSIGN_OR_RETURN(const std::string store, session.NamedStore());
+  const std::string program = session.terminal().program_folder + "/emendd";
+  std::vector<std::string> arguments = {program, "--store", store, "--repair"};
+  if (options.accept_loss) arguments.emplace_back("--accept-loss");
+  if (session.json()) arguments.emplace_back("--json");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  execv(program.c_str(), argv.data());
+  return Unavailable("starting \"" + program + "\": " + std::strerror(errno));
 }
 
 Result<int> RunStatus(Session& session, const NoOptions&) {
@@ -162,6 +184,8 @@ void AddServerVerbs(CLI::App& app, Action& chosen) {
   const auto audit = Bind<AuditOptions>(app, chosen, "audit", "Show who did what", RunAudit);
   audit.verb->add_option("--after", audit.options->after, "begin behind this sequence number");
   audit.verb->add_option("-n", audit.options->count, "how many")->check(CLI::Range(1, 500))->capture_default_str();
+  const auto repair = Bind<RepairOptions>(app, chosen, "repair", "Mend a store that emendd refuses, and say what is lost", RunRepair);
+  repair.verb->add_flag("--accept-loss", repair.options->accept_loss, "repair although acknowledged changes are lost");
   Bind<NoOptions>(app, chosen, "version", "Show the versions of this program and of the server", RunVersion);
 }
 

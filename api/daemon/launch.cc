@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "api/daemon/exit_code.h"
 #include "storage/base/file_system.h"
 
 extern char** environ;
@@ -61,24 +62,27 @@ Status EndedEarly(const LaunchOptions& options, int wait_status) {
 
 Result<Launched> Launch(const LaunchOptions& options, const std::function<void(const std::string&)>& on_wait) {
   EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
-  if (Result<DaemonRecord> record = ReadDaemonRecord(options.store); record.ok()) return Launched{.record = *record, .was_running = true};
-  const bool starting_already = StoreLock::Take(options.store).status().code() == StatusCode::kConflict;
   pid_t pid = 0;
-  if (!starting_already) {
-    RemoveDaemonRecord(options.store);
-    EMEND_ASSIGN_OR_RETURN(pid, Spawn(options));
-  }
-  on_wait("starting emendd, waiting for a worker");
   const auto deadline = std::chrono::steady_clock::now() + options.timeout;
   while (std::chrono::steady_clock::now() < deadline) {
-    if (Result<DaemonRecord> record = ReadDaemonRecord(options.store); record.ok()) return Launched{.record = *record, .was_running = starting_already};
+    // A record and a held lock are not enough: a process that was just killed holds its lock for a moment longer.
+    const Result<DaemonRecord> record = ReadDaemonRecord(options.store);
+    if (record.ok() && Answers(*record)) return Launched{.record = *record, .was_running = pid == 0};
     int wait_status = 0;
-    if (pid != 0 && waitpid(pid, &wait_status, WNOHANG) == pid) return EndedEarly(options, wait_status);
+    if (pid == 0 && StoreLock::Take(options.store).ok()) {
+      RemoveDaemonRecord(options.store);
+      EMEND_ASSIGN_OR_RETURN(pid, Spawn(options));
+      on_wait("starting emendd, waiting for a worker");
+    } else if (pid != 0 && waitpid(pid, &wait_status, WNOHANG) == pid) {
+      const bool lost_a_race = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == exit_codes::kExitConflict;
+      if (!lost_a_race) return EndedEarly(options, wait_status);
+      pid = 0;
+    }
     std::this_thread::sleep_for(kPoll);
   }
   return Status(StatusCode::kDeadlineExceeded, "not_ready",
-                "starting emendd on " + options.store + ": not ready after " + std::to_string(options.timeout.count()) +
-                    " s, it goes on trying. The end of its log:\n" + LogTail(options.store));
+                "starting emendd on " + options.store + ": not ready after " + std::to_string(options.timeout.count()) + " s. The end of its log:\n" +
+                    LogTail(options.store));
 }
 
 Status Shutdown(const std::string& store, std::chrono::seconds timeout) {

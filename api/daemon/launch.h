@@ -31,6 +31,9 @@ void RemoveDaemonRecord(const std::string& store);
 // The secret in a token file, without its line end.
 Result<std::string> ReadToken(const std::string& token_file);
 
+// Whether it answers a request now, within two seconds.
+bool Answers(const DaemonRecord& record);
+
 // The lock that a daemon holds on its store until it exits, whatever way.
 class StoreLock {
  public:

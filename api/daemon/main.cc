@@ -5,8 +5,21 @@
 
 #include "api/daemon/daemon.h"
 #include "api/daemon/exit_code.h"
+#include "api/daemon/repair.h"
 
 namespace {
+
+struct RepairArguments {
+  bool wanted = false;
+  bool json = false;
+  emend::storage::records::RepairOptions options;
+};
+
+void Describe(CLI::App& app, RepairArguments& repair) {
+  auto* wanted = app.add_flag("--repair", repair.wanted, "mend a store that is refused, say what is lost, and end");
+  app.add_flag("--accept-loss", repair.options.accept_loss, "repair although acknowledged changes are lost")->needs(wanted);
+  app.add_flag("--json", repair.json, "print the repair's report as JSON")->needs(wanted);
+}
 
 void Describe(CLI::App& app, emend::api::daemon::DaemonOptions& options) {
   app.add_option("--store", options.store, "folder of the store; created if it is not there")->required();
@@ -22,7 +35,9 @@ void Describe(CLI::App& app, emend::api::daemon::DaemonOptions& options) {
 int main(int argc, char** argv) {
   CLI::App app("emendd: the coordinator of one store");
   emend::api::daemon::DaemonOptions options;
+  RepairArguments repair;
   Describe(app, options);
+  Describe(app, repair);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -31,7 +46,10 @@ int main(int argc, char** argv) {
   std::error_code error;
   options.store = std::filesystem::weakly_canonical(std::filesystem::absolute(options.store, error), error).string();
   options.worker_program = (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "emend-worker").string();
-  const emend::Status status = emend::api::daemon::RunDaemon(options);
+  using emend::api::daemon::RepairOutput;
+  const RepairOutput output = repair.json ? RepairOutput::kJson : RepairOutput::kText;
+  const emend::Status status =
+      repair.wanted ? emend::api::daemon::RepairStore(options.store, repair.options, output, std::cout) : emend::api::daemon::RunDaemon(options);
   if (!status.ok()) std::cerr << "emendd: " << status.message() << " (" << status.slug() << ")" << std::endl;
   return emend::api::daemon::ExitCodeOf(status);
 }

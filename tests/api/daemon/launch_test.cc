@@ -57,6 +57,12 @@ TEST(DaemonRecord, ABrokenOneIsSaidSo) {
   }
 }
 
+TEST(DaemonRecord, NobodyAnswersAtAClosedPort) {
+  EXPECT_FALSE(Answers(kRecord));
+  for (const char* url : {"", "http://", "http://127.0.0.1", "http://x:1", "http://[::1]:1", "127.0.0.1:x"})
+    EXPECT_FALSE(Answers({.url = url, .token_file = "", .pid = 1})) << url;
+}
+
 TEST(StoreFolder, IsPrivate) {
   const test::TemporaryFolder folder;
   const std::string store = folder.path() + "/a/b";
