@@ -52,6 +52,7 @@ function(emend_test name)
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
+  # libtorch's threads spin between operations unless told to wait, which starves tests that run beside them.
   gtest_discover_tests(${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
 endfunction()
