@@ -28,9 +28,9 @@
 #include "storage/delta/payload.h"
 #include "worker/edit/committer.h"
 #include "worker/edit/progress.h"
-#include "worker/protocol/memit_settings.h"
 #include "worker/edit/solve.h"
 #include "worker/model/transformer.h"
+#include "worker/protocol/memit_settings.h"
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::edit {

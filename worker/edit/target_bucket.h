@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "worker/edit/prompts.h"
-#include "worker/protocol/memit_settings.h"
 #include "worker/model/transformer.h"
+#include "worker/protocol/memit_settings.h"
 
 namespace emend::worker::edit {
 

@@ -16,9 +16,9 @@
 #include "storage/base/status.h"
 #include "worker/edit/progress.h"
 #include "worker/edit/prompts.h"
-#include "worker/protocol/memit_settings.h"
 #include "worker/edit/thread_team.h"
 #include "worker/model/transformer.h"
+#include "worker/protocol/memit_settings.h"
 
 namespace emend::worker::edit {
 

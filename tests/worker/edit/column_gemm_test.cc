@@ -1,0 +1,71 @@
+// AddColumns against the integer ledger.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "storage/delta/ledger.h"
+#include "worker/edit/quantising_committer.h"
+
+namespace emend::worker::edit {
+namespace {
+
+using storage::delta::Column;
+using storage::delta::Ledger;
+
+constexpr std::uint64_t kRows = 37;
+constexpr std::uint64_t kCols = 23;
+
+struct Range {
+  int shift_max;
+  int factor_max;
+};
+
+class ColumnGemmTest : public ::testing::TestWithParam<Range> {
+ protected:
+  std::vector<Column> Random(std::size_t count) {
+    std::vector<Column> columns(count);
+    const auto factor = [&] { return static_cast<std::int16_t>(static_cast<int>(random_() % (2 * GetParam().factor_max + 1)) - GetParam().factor_max); };
+    for (Column& column : columns) {
+      column.shift = static_cast<std::uint8_t>(random_() % (GetParam().shift_max + 1));
+      column.a.resize(kRows);
+      column.b.resize(kCols);
+      std::ranges::generate(column.a, factor);
+      std::ranges::generate(column.b, factor);
+    }
+    return columns;
+  }
+
+  std::mt19937 random_{11};
+};
+INSTANTIATE_TEST_SUITE_P(Ranges, ColumnGemmTest, ::testing::Values(Range{0, 32767}, Range{20, 32767}, Range{33, 300}, Range{48, 3}, Range{62, 0}));
+
+TEST_P(ColumnGemmTest, TheSumIsTheIntegerLedgersBitForBit) {
+  for (const std::size_t count : {1U, 2U, 63U, 300U}) {
+    const std::vector<Column> columns = Random(count);
+    Ledger exact({0, kRows, 0, kCols});
+    exact.mutable_values()[5] = -123456789;
+    std::vector<std::int64_t> fast(exact.values().begin(), exact.values().end());
+    std::vector<const Column*> pointers;
+    for (const Column& column : columns) {
+      exact.Add(column);
+      pointers.push_back(&column);
+    }
+    AddColumns(pointers, kRows, kCols, fast);
+    EXPECT_TRUE(std::ranges::equal(fast, exact.values())) << count;
+    std::ranges::shuffle(pointers, random_);
+    std::vector<std::int64_t> shuffled(kRows * kCols);
+    shuffled[5] = -123456789;
+    AddColumns(pointers, kRows, kCols, shuffled);
+    EXPECT_EQ(shuffled, fast);
+  }
+}
+
+TEST(AddColumnsTest, NoColumnsLeaveTheLedger) {
+  std::vector<std::int64_t> ledger(6, 9);
+  AddColumns({}, 2, 3, ledger);
+  EXPECT_EQ(ledger, std::vector<std::int64_t>(6, 9));
+}
+
+}  // namespace
+}  // namespace emend::worker::edit
