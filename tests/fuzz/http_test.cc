@@ -95,7 +95,7 @@ TEST(HttpFuzz, RequestLines) {
   LiveRest rest;
   for (const std::string& line : RequestLines()) ExpectRefused(rest, line + "\r\n" + kAuth + "\r\n");
   for (const std::string& line : RequestLines()) ExpectRefused(rest, line + "\n" + kAuth + "\n");
-  ExpectRefused(rest, std::string("GET /li\0vez HTTP/1.1\r\nHost: x\r\n\r\n", 38));
+  ExpectRefused(rest, std::string("GET /li") + '\0' + "vez HTTP/1.1\r\nHost: x\r\n\r\n");
   ExpectAlive(rest);
 }
 
