@@ -229,7 +229,8 @@ Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContex
     co_return written && exchange->keep_alive;
   }
   Admission& admission = std::get<Admission>(decision);
-  if (!co_await ReadBody(connection, exchange, &admission.request.headers, admission.body_bytes_max, options->body_timeout)) co_return false;
+  const bool whole = co_await ReadBody(connection, exchange, &admission.request.headers, admission.body_bytes_max, options->body_timeout);
+  if (!whole) co_return false;
   connection->stream.expires_never();
   admission.request.body = std::move(exchange->parser.get().body());
   Response response = co_await Handle(context, std::move(admission.request));

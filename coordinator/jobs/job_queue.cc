@@ -57,7 +57,9 @@ Awaitable<void> JobQueue::Stop() {
   stop_.Set();
   work_.Set();
   if (running_) running_->cancel.Set();
-  if (!co_await tasks_.Join(context_.runtime.clock().Now() + kJoinTimeout)) LogWarning("job_queue_still_running_at_stop");
+  const SteadyTime deadline = context_.runtime.clock().Now() + kJoinTimeout;
+  const bool joined = co_await tasks_.Join(deadline);
+  if (!joined) LogWarning("job_queue_still_running_at_stop");
 }
 
 void JobQueue::Push(Operation operation) {

@@ -52,7 +52,9 @@ class MembershipImpl final : public Membership {
     for (const auto& connection : std::exchange(joining_, {})) connection->Close();
     for (const auto& [id, member] : workers_) Lose(*member, Status(StatusCode::kCancelled, "the coordinator is stopping"));
     joined_.Set();
-    if (!co_await tasks_.Join(runtime_.clock().Now() + kStopTimeout)) LogWarning("membership_still_running_at_stop", {{"tasks", tasks_.running()}});
+    const SteadyTime deadline = Now() + kStopTimeout;
+    const bool joined = co_await tasks_.Join(deadline);
+    if (!joined) LogWarning("membership_still_running_at_stop", {{"tasks", tasks_.running()}});
   }
 
   std::string address() const override { return listener_ ? listener_->address() : ""; }
@@ -260,7 +262,8 @@ void MembershipImpl::Lose(Member& member, const Status& why) {
 Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
   while (LeastBusy() == nullptr) {
     if (stopping_) co_return Status(StatusCode::kCancelled, "the coordinator is stopping");
-    if (!co_await joined_.WaitUntil(deadline) && LeastBusy() == nullptr) {
+    const bool joined = co_await joined_.WaitUntil(deadline);
+    if (!joined && LeastBusy() == nullptr) {
       std::string seen;
       for (const auto& [id, member] : workers_) seen += (seen.empty() ? "" : ", ") + id.value();
       co_return Status(StatusCode::kDeadlineExceeded, "no worker joined at " + address() + " in time; seen before: " + (seen.empty() ? "none" : seen));

@@ -63,6 +63,7 @@ BANNED = [
     (re.compile(r"#include\s*[<\"]torch/torch\.h"), "include the ATen headers that are needed; torch/torch.h costs half a minute a file"),
     (re.compile(r"\bstd::(rand|srand)\b|(?<![\w:])rand\(\)"), "take an emend::Random"),
     (re.compile(r"\bsystem\("), "start programs by posix_spawn with an argument list"),
+    (re.compile(r"\b(if|while|switch) \((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\bco_await\b"), "g++ 12 miscompiles a condition that awaits with a temporary: name what is awaited, then test it"),
     (re.compile(r"\bstrtok\b|\bsprintf\(|\bstrcpy\("), "use std::string"),
     (re.compile(r"\busing namespace std;"), "name what is used"),
     (re.compile(r"\btorch::(jit::)?load\b"), "model files are read by storage/checkpoint alone; pickles never"),

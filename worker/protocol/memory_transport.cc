@@ -69,7 +69,8 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
       if (next->has_value()) co_return std::move(**next);
       if (!end_.ok()) co_return end_;
       readable_.Reset();
-      if (!co_await readable_.WaitUntil(deadline))
+      const bool arrived = co_await readable_.WaitUntil(deadline);
+      if (!arrived)
         co_return Status(StatusCode::kDeadlineExceeded, "receiving from " + other_host_ + ": nothing came by the deadline");
     }
   }

@@ -57,7 +57,8 @@ class TcpConnection final : public Connection, public std::enable_shared_from_th
     queued_bytes_ += item->wire.size();
     queue_.push_back(item);
     if (queue_.size() == 1) StartWrite();
-    if (co_await item->done.WaitUntil(deadline)) co_return item->status;
+    const bool sent = co_await item->done.WaitUntil(deadline);
+    if (sent) co_return item->status;
     Abandon(item);
     co_return Status(StatusCode::kDeadlineExceeded, "sending to " + peer_ + ": not handed to the system by the deadline");
   }

@@ -40,6 +40,9 @@ TEST_F(DaemonTest, ComesUpAnswersAndGoesDown) {
   EXPECT_GE(token.size(), 32U);
   EXPECT_THAT(Shutdown(store_, std::chrono::seconds(20)), IsOk());
   EXPECT_FALSE(std::filesystem::exists(DaemonRecordPath(store_)));
+  // The last line of a daemon that stopped in order; one that crashed on its way out leaves no record either.
+  ASSERT_OK_AND_ASSIGN(const std::string log, PosixFileSystem().Read(store_ + "/emendd.log"));
+  EXPECT_NE(log.find("emendd_stopped"), std::string::npos) << log;
   EXPECT_THAT(Shutdown(store_, std::chrono::seconds(1)), StatusIs(StatusCode::kNotFound, "not_running"));
 }
 
