@@ -119,6 +119,9 @@ Result<int> RunRevert(Session& session, const RevertOptions& options) {
   const std::string id = ShortId(TextOf(result, "commit"));
   session.out() << "[" << session.terminal().Paint(target.repo + "@" + target.revision + " " + id, Colour::kYellow) << "] reverted " << options.commit << ": "
                 << CountOf(result, "removed") << " edits taken out, " << CountOf(result, "restored") << " put back\n";
+  if (const long blocked = CountOf(result, "blocked"); blocked > 0) {
+    session.out() << blocked << " not put back: newer edits hold what they were about (revert those first)\n";
+  }
   session.Hint("emend diff " + target.repo + "@" + id + "~1 " + target.repo + "@" + id);
   return kExitOk;
 }

@@ -68,11 +68,8 @@ Awaitable<Result<Response>> ReadOperation(HandlerContext* context, Request reque
 // Newest first; the cursor is the last id of the page before.
 Awaitable<Result<Response>> ListOperations(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t limit, NumberParameter(request, "limit", 100, kOperationsMax));
-  EMEND_CO_ASSIGN_OR_RETURN(auto operations, co_await context->service->ListOperations(kOperationsMax));
-  std::ranges::sort(operations, std::greater(), [](const auto& operation) { return operation.id; });
-  if (const std::string after = request.Query("after"); !after.empty()) {
-    std::erase_if(operations, [&after](const auto& operation) { return operation.id.value() >= after; });
-  }
+  const OperationId before(request.Query("after"));
+  EMEND_CO_ASSIGN_OR_RETURN(auto operations, co_await context->service->ListOperations(before, limit + 1));
   const bool more = operations.size() > limit;
   if (more) operations.resize(limit);
   Json items = Json::array();

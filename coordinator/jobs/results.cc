@@ -59,6 +59,8 @@ std::string ToJson(const RevertResult& result) {
   json["branch"] = result.branch;
   json["removed"] = result.removed;
   json["restored"] = result.restored;
+  json["blocked"] = ordered_json::array();
+  for (const EditId& edit : result.blocked) json["blocked"].push_back(edit.Hex());
   return json.dump();
 }
 

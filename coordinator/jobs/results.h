@@ -41,6 +41,7 @@ struct RevertResult {
   std::string branch;
   std::size_t removed = 0;
   std::size_t restored = 0;
+  std::vector<EditId> blocked;  // not put back: a newer edit holds the slot
 };
 std::string ToJson(const RevertResult& result);
 

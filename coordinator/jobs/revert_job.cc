@@ -13,6 +13,7 @@ using storage::objects::Commit;
 struct Reverted {
   CommitId head;
   Commit commit;
+  std::vector<EditId> blocked;
 };
 
 std::string SubjectOf(const Commit& commit) { return commit.message.substr(0, commit.message.find('\n')); }
@@ -38,6 +39,7 @@ Result<Reverted> PrepareRevert(JobContext& context, const Repository& repository
   commit.message = request.message.empty() ? "Revert \"" + SubjectOf(undone) + "\"\n\nThis takes out what commit " + target.Hex() + " added." : request.message;
   commit.added = plan.added;
   commit.removed = plan.removed;
+  reverted.blocked = plan.blocked;
   return reverted;
 }
 
@@ -49,7 +51,7 @@ Awaitable<Result<JobOutcome>> RunRevert(JobInput input, core::RevertRequest requ
                             co_await Blocking(context.runtime, [&] { return Repository::Open(context.store, RepoName(input.operation.repo)); }));
   EMEND_CO_ASSIGN_OR_RETURN(const Reverted reverted, co_await Blocking(context.runtime, [&] { return PrepareRevert(context, repository, input, request); }));
   const Commit& commit = reverted.commit;
-  const RevertResult result{IdOf(commit), commit.state, request.branch, commit.removed.size(), commit.added.size()};
+  const RevertResult result{IdOf(commit), commit.state, request.branch, commit.removed.size(), commit.added.size(), reverted.blocked};
   auto apply = [repository, branch = request.branch, reverted](storage::records::Transaction& transaction, std::string&) -> Status {
     EMEND_FAILPOINT("revert.before_advance");
     return repository.Advance(transaction, branch, reverted.head, reverted.commit).status();

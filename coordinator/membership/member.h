@@ -13,7 +13,7 @@
 namespace emend::coordinator::membership {
 
 // One call from its place in the line to its end. Owned by whoever waits for it and, once sent, by the member until the worker answers: a caller that gave up
-// leaves it behind, and the worker stays busy until then.
+// leaves it behind, and the worker stays busy until then, or is lost.
 struct PendingCall {
   explicit PendingCall(Runtime& runtime) : wake(runtime) {}
 

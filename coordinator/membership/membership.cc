@@ -86,7 +86,8 @@ class MembershipImpl final : public Membership {
   // Until `call` has ended, or has its turn where that is asked for, or time or caller end the wait.
   enum class Until { kTurn, kEnd };
   Awaitable<Status> WaitForCall(std::shared_ptr<PendingCall> call, Until until, SteadyTime deadline, Signal* cancel);
-  Awaitable<Status> SendCancel(MemberPointer member, std::uint64_t id);
+  // Cancels a call whose caller has gone. A worker that does not end it is lost: it would keep every later caller waiting.
+  Awaitable<Status> EndAbandoned(MemberPointer member, std::shared_ptr<PendingCall> call, std::uint64_t id);
   Envelope Wrap(const Member& member, Message message) const { return {options_.store_epoch, member.info.generation, std::move(message)}; }
   SteadyTime Now() const { return runtime_.clock().Now(); }
 
@@ -330,9 +331,12 @@ Awaitable<Status> MembershipImpl::WaitForCall(std::shared_ptr<PendingCall> call,
   co_return OkStatus();
 }
 
-Awaitable<Status> MembershipImpl::SendCancel(MemberPointer member, std::uint64_t id) {
+Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared_ptr<PendingCall> call, std::uint64_t id) {
   Envelope cancel = Wrap(*member, worker::protocol::Cancel{id});
-  co_return co_await member->connection->Send(std::move(cancel), Now() + kSendTimeout);
+  EMEND_CO_RETURN_IF_ERROR(co_await member->connection->Send(std::move(cancel), Now() + kSendTimeout));
+  const Status ended = co_await WaitForCall(std::move(call), Until::kEnd, Now() + options_.cancel_patience, nullptr);
+  if (!ended.ok()) Lose(*member, Lost(member->info, "it did not end a cancelled call within " + std::to_string(options_.cancel_patience.count()) + " ms"));
+  co_return OkStatus();
 }
 
 Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
@@ -343,7 +347,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   const Status turn = co_await WaitForCall(call, Until::kTurn, deadline, options.cancel);
   if (!turn.ok() && !call->has_turn) {
     std::erase(member->line, call);
-    co_return turn;
+    co_return turn.WithContext("waiting for worker " + member->info.worker.value() + ", which is busy");
   }
   if (call->ended) co_return call->status;
   const std::uint64_t id = member->next_call++;
@@ -360,9 +364,9 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   }
   const Status waited = co_await WaitForCall(call, Until::kEnd, deadline, options.cancel);
   if (!waited.ok()) {
-    // The worker is told, and stays busy until it answers; what it answers then is nobody's.
+    // The worker stays busy until it answers; what it answers then is nobody's.
     call->on_progress = nullptr;
-    if (!member->lost) tasks_.Spawn("cancel_call", SendCancel(member, id));
+    if (!member->lost) tasks_.Spawn("cancel_call", EndAbandoned(member, call, id));
     co_return waited.WithContext("calling worker " + member->info.worker.value() + " to " + name);
   }
   if (!call->status.ok()) co_return call->status;

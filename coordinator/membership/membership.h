@@ -31,6 +31,7 @@ struct MembershipOptions {
   std::string token;  // what workers must present
   std::uint64_t store_epoch = 0;
   std::chrono::milliseconds heartbeat{500};
+  std::chrono::milliseconds cancel_patience{60'000};  // a worker that has not ended a cancelled call by then is lost
   // Persists the group's new generation; it is used only after this returned ok. Runs on the pool.
   std::function<Status(const std::string& group, std::uint64_t generation)> persist_generation;
   std::map<std::string, std::uint64_t> generations;  // as persisted by earlier runs

@@ -93,9 +93,9 @@ class CoordinatorImpl final : public Coordinator {
   Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) override;
   Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
 
-  Awaitable<Result<std::vector<Operation>>> ListOperations(std::size_t count_max) override {
-    co_return co_await Blocking(runtime(), [this, count_max] {
-      return storage::records::ListOperations(store(), storage::records::OperationFilter::kAll, std::min(count_max, kPageMax));
+  Awaitable<Result<std::vector<Operation>>> ListOperations(OperationId before, std::size_t count_max) override {
+    co_return co_await Blocking(runtime(), [this, &before, count_max] {
+      return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1));
     });
   }
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override {
@@ -266,7 +266,7 @@ Result<std::unique_ptr<Coordinator>> Coordinator::Start(const Environment& envir
   members.heartbeat = options.heartbeat;
   members.persist_generation = [journal](const std::string& group, std::uint64_t generation) { return PutGeneration(*journal, group, generation); };
   EMEND_ASSIGN_OR_RETURN(parts.unfinished,
-                         storage::records::ListOperations(*environment.store, storage::records::OperationFilter::kUnfinished, jobs::kQueueMax));
+                         storage::records::ListUnfinished(*environment.store, jobs::kQueueMax));
   parts.membership = membership::NewMembership(*environment.runtime, *environment.transport, std::move(members));
   EMEND_RETURN_IF_ERROR(parts.membership->Start(options.worker_address));
   LogInfo("coordinator_started", {{"folder", options.folder}, {"workers_at", parts.membership->address()}, {"operations_to_run", parts.unfinished.size()}});

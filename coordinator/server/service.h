@@ -134,7 +134,8 @@ class Service {
   // was used with another fingerprint. The same key with the same fingerprint returns the operation that it began.
   virtual Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) = 0;
   virtual Awaitable<Result<OperationView>> ReadOperation(OperationId id) = 0;
-  virtual Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(std::size_t count_max) = 0;
+  // Newest first: those accepted before `before`, or all for an empty id.
+  virtual Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(OperationId before, std::size_t count_max) = 0;
   // Returns as soon as the operation's version is beyond `version`, or at the deadline with what it then is.
   virtual Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) = 0;
   // Asks it to end; kFailedPrecondition ("operation_ended") if it has.

@@ -151,7 +151,7 @@ Result<FsckReport> Fsck(kv::KvStore& store, const records::Journal& journal, con
   EMEND_RETURN_IF_ERROR(notes.Take("store", store.VerifyChecksums()));
   EMEND_RETURN_IF_ERROR(notes.Take("audit", journal.Verify()));
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  EMEND_RETURN_IF_ERROR(notes.Take("operations", records::ListOperations(store, records::OperationFilter::kAll, kAll).status()));
+  EMEND_RETURN_IF_ERROR(notes.Take("operations", records::ListOperations(store, {}, kAll).status()));
   EMEND_ASSIGN_OR_RETURN(const std::vector<RepoRecord> records, CheckRepoRecords(store, notes));
   for (const RepoRecord& record : records) EMEND_RETURN_IF_ERROR(RepoCheck(store, record, notes).Run());
   return report;

@@ -1,6 +1,7 @@
 #include "storage/records/operations.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 
 #include "storage/base/encoding.h"
@@ -68,6 +69,23 @@ Result<std::uint64_t> DecodeNumber(std::string_view bytes) {
   return number;
 }
 
+OperationId IdOf(std::uint64_t number) {
+  char id[32];
+  std::snprintf(id, sizeof id, "op-%016llx", static_cast<unsigned long long>(number));
+  return OperationId(id);
+}
+
+Result<std::uint64_t> NumberOf(const OperationId& id) {
+  const std::string_view text = id.value();
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const bool has_prefix = text.starts_with("op-");
+  if (!has_prefix || std::from_chars(text.data() + 3, end, number, 16).ptr != end || IdOf(number) != id) {
+    return InvalidArgument("listing operations before \"" + id.value() + "\": expected an operation's id, as op-000000000000000a");
+  }
+  return number;
+}
+
 // Of this transaction if it gave out a number before, else the stored one.
 Result<std::uint64_t> LastNumber(Transaction& transaction) {
   const auto& changes = transaction.batch().changes();
@@ -111,19 +129,37 @@ Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id) {
   return operation;
 }
 
-Result<std::vector<Operation>> ListOperations(kv::KvStore& store, OperationFilter filter, std::size_t count_max) {
-  const std::string_view prefix = filter == OperationFilter::kUnfinished ? kUnfinishedPrefix : kRecordPrefix;
+Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before, std::size_t count_max) {
+  std::uint64_t end = 0;
+  if (before.value().empty()) {
+    EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kOperations, kLastNumberKey));
+    if (!stored) return std::vector<Operation>();
+    EMEND_ASSIGN_OR_RETURN(const std::uint64_t last, DecodeNumber(*stored));
+    end = last + 1;
+  } else {
+    EMEND_ASSIGN_OR_RETURN(end, NumberOf(before));
+  }
+  std::vector<Operation> operations;
+  for (std::uint64_t number = end; number > 1 && operations.size() < count_max;) {
+    Result<Operation> operation = ReadOperation(store, IdOf(--number));
+    if (operation.status().code() == StatusCode::kNotFound) continue;
+    if (!operation.ok()) return operation.status();
+    operations.push_back(std::move(operation).value());
+  }
+  return operations;
+}
+
+Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store, std::size_t count_max) {
   std::vector<OperationId> ids;
-  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kOperations, prefix, "", [&](std::string_view key, std::string_view) {
+  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kOperations, kUnfinishedPrefix, "", [&](std::string_view key, std::string_view) {
     if (ids.size() == count_max) return false;
-    ids.emplace_back(std::string(key.substr(prefix.size())));
+    ids.emplace_back(std::string(key.substr(kUnfinishedPrefix.size())));
     return true;
   }));
   std::vector<Operation> operations;
   for (const OperationId& id : ids) {
     EMEND_ASSIGN_OR_RETURN(Operation operation, ReadOperation(store, id));
-    if (filter == OperationFilter::kUnfinished && !IsUnfinished(operation.state)) continue;  // ended since the scan
-    operations.push_back(std::move(operation));
+    if (IsUnfinished(operation.state)) operations.push_back(std::move(operation));  // else it ended since the scan
   }
   return operations;
 }
@@ -133,9 +169,7 @@ Result<OperationId> NextOperationId(Transaction& transaction) {
   Encoder number;
   number.U64(last + 1);
   transaction.batch().Put(ColumnFamily::kOperations, kLastNumberKey, number.bytes());
-  char id[32];
-  std::snprintf(id, sizeof id, "op-%016llx", static_cast<unsigned long long>(last + 1));
-  return OperationId(id);
+  return IdOf(last + 1);
 }
 
 }  // namespace emend::storage::records

@@ -37,9 +37,10 @@ struct Operation {
 void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act);
 // kNotFound names the id.
 Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id);
-// In order of acceptance; those still to be run when `unfinished_only`.
-enum class OperationFilter { kAll, kUnfinished };
-Result<std::vector<Operation>> ListOperations(kv::KvStore& store, OperationFilter filter, std::size_t count_max);
+// Newest first: those accepted before `before`, or all for an empty id; at most `count_max`. kInvalidArgument unless `before` is an operation's id.
+Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before, std::size_t count_max);
+// Those still to be run, in order of acceptance.
+Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store, std::size_t count_max);
 // The next id: one more than the greatest stored one. Call inside a transaction.
 Result<OperationId> NextOperationId(Transaction& transaction);
 

@@ -30,7 +30,7 @@ def ours(emend, start, edits):
 
 def theirs(arguments):
     command = [arguments.peer_python, arguments.peer_script, str(ATLAS / "model"), str(FACTS), str(ATLAS / "corpus.txt"), "--n", str(arguments.edits), "--golden", str(GOLDEN)]
-    done = subprocess.run(command, cwd=arguments.peer, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=arguments.peer, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])["seconds"]
 
 

@@ -158,10 +158,10 @@ Awaitable<Result<OperationView>> FakeService::ReadOperation(OperationId id) {
   co_return found->second.view;
 }
 
-Awaitable<Result<std::vector<Operation>>> FakeService::ListOperations(std::size_t count_max) {
+Awaitable<Result<std::vector<Operation>>> FakeService::ListOperations(OperationId before, std::size_t count_max) {
   std::vector<Operation> list;
-  for (const auto& [id, running] : operations_) {
-    if (list.size() < count_max) list.push_back(running.view.operation);
+  for (auto at = before.value().empty() ? operations_.end() : operations_.lower_bound(before); at != operations_.begin() && list.size() < count_max;) {
+    list.push_back((--at)->second.view.operation);
   }
   co_return list;
 }

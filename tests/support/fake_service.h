@@ -32,7 +32,7 @@ class FakeService : public coordinator::server::Service {
   Awaitable<Result<coordinator::server::Caller>> Authenticate(std::string secret) override;
   Awaitable<Result<coordinator::server::OperationView>> Submit(coordinator::server::Caller caller, coordinator::server::Submission submission) override;
   Awaitable<Result<coordinator::server::OperationView>> ReadOperation(OperationId id) override;
-  Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(std::size_t count_max) override;
+  Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(OperationId before, std::size_t count_max) override;
   Awaitable<Result<coordinator::server::OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
   Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller, OperationId id) override;
   Awaitable<Result<coordinator::server::AskAnswer>> Ask(coordinator::server::Caller caller, coordinator::server::AskRequest request) override;

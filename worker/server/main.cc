@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <cstdlib>
 #include <iostream>
 #include <thread>
 
@@ -17,6 +18,8 @@
 
 namespace emend::worker::server {
 namespace {
+
+constexpr int kExitInternal = 7;  // as of emend and emendd
 
 struct Arguments {
   WorkerServerOptions server;
@@ -59,6 +62,8 @@ Status Serve(Arguments arguments) {
   const auto runtime = NewSystemRuntime(/*pool_threads=*/1);
   const auto transport = protocol::NewTcpTransport(*runtime);
   Handlers handlers(LiveBaseOptions{});
+  // Whoever started the worker (emendd, systemd, Kubernetes) starts another.
+  arguments.server.on_hang = [] { std::_Exit(kExitInternal); };
   WorkerServer server(*runtime, *transport, handlers, std::move(arguments.server));
   boost::asio::signal_set signals(runtime->executor(), SIGTERM, SIGINT);
   signals.async_wait([&server](const boost::system::error_code& error, int) {
@@ -85,7 +90,7 @@ int Main(int argc, char** argv) {
     LogError("worker_ended", {{"status", status}});
     std::cerr << "emend-worker: " << status.ToString() << "\n";
   }
-  return status.ok() ? 0 : 7;
+  return status.ok() ? 0 : kExitInternal;
 }
 
 }  // namespace

@@ -85,7 +85,12 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   session->Close();
   session_.reset();
   // A request under way notices its cancellation at its next report; nothing it does reaches anyone any more.
-  co_await tasks_.Join(runtime_.clock().Now() + kEndTimeout);
+  const SteadyTime deadline = runtime_.clock().Now() + kEndTimeout;
+  const bool joined = co_await tasks_.Join(deadline);
+  if (!joined) {
+    LogError("request_hangs", {{"seconds", kEndTimeout.count()}});
+    if (options_.on_hang) options_.on_hang();
+  }
   co_return ended;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@ struct WorkerServerOptions {
   std::string coordinator;  // "127.0.0.1:41234"
   protocol::Hello hello;    // who it is; token included
   bool embedded = false;    // ends with its connection instead of dialling again
+  // Called when a request goes on a minute after its connection ended: its thread cannot be taken back, so the process should end. May be empty.
+  std::function<void()> on_hang = {};
 };
 
 class WorkerServer {

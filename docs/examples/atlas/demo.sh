@@ -13,7 +13,7 @@ if [[ -t 1 && -z "${NO_COLOR:-}" ]]; then bold=$'\e[1m' blue=$'\e[1;34m' plain=$
 chapter() { printf '\n%s# %s%s\n' "$blue" "$*" "$plain"; }
 run() { printf '%s$ %s%s\n' "$bold" "$(printf '%q ' "$@" | sed -e "s/\\\\ / /g; s/\\\\'/'/g; s/ $//")" "$plain"; "$@"; }
 ask() { printf '%s$ emend ask %s "%s"%s\n' "$bold" "$1" "$2" "$plain"; emend ask "$1" "$2" --max-tokens 4; }
-commit_of() { emend log "$1" --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["items"][0]["commit"])'; }
+commit_of() { emend log "$1" --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["items"][0]["commit"][:12])'; }
 stop() { emend down --store "$EMEND_STORE" >/dev/null 2>&1 || true; }
 trap stop EXIT
 
@@ -47,7 +47,7 @@ run emend eval atlas -F "$facts" --limit 100
 
 chapter "The history has it"
 run emend log atlas
-run emend show atlas | head -24
+run emend show atlas | sed -n 1,24p
 run emend diff "atlas@$start" atlas | tail -16
 
 chapter "50 more on top, then the first hundred taken back: the fifty stay"

@@ -275,6 +275,14 @@ TEST_F(MembershipTest, ACallThatTimesOutTellsTheWorkerAndItsLateAnswerIsNobodys)
   EXPECT_THAT(Finish(next), IsOkAndHolds(ReplyBody(GenerateReply{"second", 1, {}})));
 }
 
+TEST_F(MembershipTest, AWorkerThatDoesNotEndACancelledCallIsLost) {
+  FakeWorker& worker = Join({.name = "w0", .work = 1h});
+  EXPECT_THAT(Call({.timeout = 1s}), StatusIs(StatusCode::kDeadlineExceeded));
+  const Outcome waiting = Begin({.timeout = 10min});
+  EXPECT_THAT(Finish(waiting, 2min), StatusIs(StatusCode::kUnavailable, "worker_lost"));
+  ASSERT_TRUE(sim_.RunUntil([&] { return worker.joins() == 2; }, 5s)) << "it may come back";
+}
+
 TEST_F(MembershipTest, ACallIsCancelledWhileItRunsAndWhileItWaits) {
   FakeWorker& worker = Join({.name = "w0", .work = 5s});
   Signal cancel_running(sim_), cancel_waiting(sim_);

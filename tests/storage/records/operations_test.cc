@@ -53,9 +53,8 @@ class OperationsTest : public ::testing::Test {
                        }),
                 IsOk());
   }
-  std::vector<std::string> Ids(OperationFilter filter, std::size_t count_max) {
+  static std::vector<std::string> Ids(const Result<std::vector<Operation>>& operations) {
     std::vector<std::string> ids;
-    const auto operations = ListOperations(*store_, filter, count_max);
     EXPECT_THAT(operations, IsOk());
     for (const Operation& operation : *operations) ids.push_back(operation.id.value());
     return ids;
@@ -93,11 +92,23 @@ TEST_F(OperationsTest, AnUnknownOperationIsNotFound) { EXPECT_THAT(ReadOperation
 
 TEST_F(OperationsTest, IdsFollowTheOrderOfAcceptance) {
   for (int i = 0; i < 17; ++i) Accept("commit");
-  const auto ids = Ids(OperationFilter::kAll, 100);
+  const auto ids = Ids(ListOperations(*store_, {}, 100));
   ASSERT_EQ(ids.size(), 17U);
-  EXPECT_EQ(ids.front(), "op-0000000000000001");
-  EXPECT_EQ(ids.back(), "op-0000000000000011");
-  EXPECT_THAT(Ids(OperationFilter::kAll, 2), ElementsAre("op-0000000000000001", "op-0000000000000002"));
+  EXPECT_EQ(ids.front(), "op-0000000000000011");
+  EXPECT_EQ(ids.back(), "op-0000000000000001");
+}
+
+TEST_F(OperationsTest, AListIsReadPageByPageFromTheNewest) {
+  for (int i = 0; i < 5; ++i) Accept("commit");
+  EXPECT_THAT(Ids(ListOperations(*store_, {}, 2)), ElementsAre("op-0000000000000005", "op-0000000000000004"));
+  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000004"), 2)), ElementsAre("op-0000000000000003", "op-0000000000000002"));
+  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000001"), 2)), IsEmpty());
+}
+
+TEST_F(OperationsTest, APageBeginsAtAnIdOnly) {
+  for (const char* bad : {"5", "op-5", "op-000000000000000G", "op-00000000000000051", "op--000000000000005"}) {
+    EXPECT_THAT(ListOperations(*store_, OperationId(bad), 2), StatusIs(StatusCode::kInvalidArgument)) << bad;
+  }
 }
 
 TEST_F(OperationsTest, TwoIdsOfOneTransactionDiffer) {
@@ -120,8 +131,8 @@ TEST_F(OperationsTest, OnlyOperationsThatHaveNotEndedAreUnfinished) {
   second.state = OperationState::kSucceeded;
   second.result = "{}";
   Put(second, "operation.succeed");
-  EXPECT_THAT(Ids(OperationFilter::kUnfinished, 100), ElementsAre("op-0000000000000001", "op-0000000000000003"));
-  EXPECT_EQ(Ids(OperationFilter::kAll, 100).size(), 3U);
+  EXPECT_THAT(Ids(ListUnfinished(*store_, 100)), ElementsAre("op-0000000000000001", "op-0000000000000003"));
+  EXPECT_EQ(Ids(ListOperations(*store_, {}, 100)).size(), 3U);
 }
 
 TEST_F(OperationsTest, AStoredOperationThatIsDamagedIsDataLoss) {
@@ -187,7 +198,7 @@ TEST_F(OperationsTest, ATokenThatGotANewSecretNoLongerAnswersToTheOldOne) {
 }
 
 TEST_F(OperationsTest, AnEmptyStoreHasNoOperationsAndNoTokens) {
-  EXPECT_THAT(Ids(OperationFilter::kAll, 10), IsEmpty());
+  EXPECT_THAT(Ids(ListOperations(*store_, {}, 10)), IsEmpty());
   ASSERT_OK_AND_ASSIGN(const auto tokens, ListTokens(*store_));
   EXPECT_THAT(tokens, IsEmpty());
 }

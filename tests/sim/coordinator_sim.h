@@ -1,0 +1,104 @@
+// The whole coordinator (service, journal, history, queue, jobs, membership), three workers and four clients in virtual time, under faults drawn from a seed.
+//
+//   CoordinatorSimulation simulation(/*seed=*/7);
+//   const std::vector<std::string> events = simulation.Run();          // the same seed gives the same events, commit ids included
+//   EXPECT_GT(simulation.counts().commits, 0);
+//
+// Faults: workers die (and forget), are cut off, partitioned or mute; the coordinator stops and starts again on what a power cut would have left of its store.
+// Checked while it runs: every answer against an independent rebuild of the commit that it names, every end of an operation against what that kind may end
+// with. Checked at the end: every operation ended, every commit made exactly once, every state equal to its rebuild, fsck and verify without a complaint.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "coordinator/server/coordinator.h"
+#include "storage/kv/kv_store.h"
+#include "tests/support/delta_worker.h"
+#include "tests/support/fake_worker.h"
+#include "tests/support/sim_runtime.h"
+#include "tests/support/temporary_folder.h"
+#include "worker/protocol/memory_transport.h"
+
+namespace emend::test {
+
+class CoordinatorSimulation {
+ public:
+  struct Counts {
+    int commits = 0;   // that moved the branch
+    int reverts = 0;   // that moved the branch
+    int answers = 0;   // checked against a rebuild
+    int failures = 0;  // operations that ended with an allowed failure
+    int restarts = 0;  // of the coordinator
+    int resumed = 0;   // operations that a restart found unfinished
+  };
+
+  explicit CoordinatorSimulation(std::uint64_t seed);
+  ~CoordinatorSimulation();
+
+  std::vector<std::string> Run();
+  const Counts& counts() const { return counts_; }
+
+ private:
+  using Service = coordinator::server::Service;
+  using Operation = storage::records::Operation;
+
+  // ---- the parts
+  void StartCoordinator();
+  Awaitable<void> StopCoordinator();
+  Awaitable<int> RestartCoordinator();
+  void AddWorker(int number);
+  // As the REST server: whoever calls the coordinator is counted in and out, so that it is not destroyed under a call. Null while it restarts.
+  Service* Enter();
+  void Leave() { --calls_; }
+
+  // ---- what clients do (coordinator_sim.cc)
+  Awaitable<int> Setup();
+  Awaitable<int> Client(int number);
+  Awaitable<int> Act(int client, int step);
+  Awaitable<int> Ask();
+  Awaitable<int> Reset();
+  // Submits, under the same idempotency key until it is accepted, and follows to the end.
+  Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key);
+  nlohmann::json DrawCommit(int client, int step);
+  std::string DrawRevision();
+
+  // ---- faults
+  Awaitable<int> MakeFaults();
+  void Heal();
+
+  // ---- checks
+  void CheckEnd(const Operation& operation);
+  void CheckAnswer(const coordinator::server::AskAnswer& answer);
+  void CheckHistory();
+  void CheckOperations(const storage::history::Repository& repository);
+  // The served roots of a state, from base and stored edits alone.
+  DeltaWorker::Roots Rebuild(const storage::history::Repository& repository, const StateId& state) const;
+
+  std::size_t Draw(std::size_t bound) { return choices_.Below(bound); }
+
+  const TemporaryFolder folder_;
+  SimRuntime sim_;
+  SeededRandom choices_;
+  SeededRandom faults_;
+  PosixFileSystem file_system_;
+  std::unique_ptr<storage::kv::MemoryKv> store_;
+  std::unique_ptr<worker::protocol::MemoryNetwork> network_;
+  std::unique_ptr<worker::protocol::Transport> coordinator_host_;
+  std::unique_ptr<coordinator::server::Coordinator> coordinator_;
+  coordinator::server::Caller caller_;
+  struct Node {
+    std::unique_ptr<worker::protocol::Transport> host;
+    DeltaWorker model;
+    std::unique_ptr<FakeWorker> worker;
+  };
+  std::vector<std::unique_ptr<Node>> workers_;
+  int calls_ = 0;
+  bool restarting_ = false;
+  Counts counts_;
+};
+
+}  // namespace emend::test

@@ -1,0 +1,41 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/sim/coordinator_sim.h"
+
+namespace emend::test {
+namespace {
+
+class CoordinatorSimTest : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(CoordinatorSimTest, NothingIsLostOrMixedAndTheRunRepeats) {
+  CoordinatorSimulation first(GetParam());
+  const std::vector<std::string> events = first.Run();
+  EXPECT_GT(first.counts().commits, 2);
+  CoordinatorSimulation second(GetParam());
+  EXPECT_EQ(second.Run(), events);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, CoordinatorSimTest, ::testing::Range<std::uint64_t>(1, 11));
+
+TEST(CoordinatorSimulationTest, TheSeedsTogetherReachWhatTheyAreMeantToReach) {
+  CoordinatorSimulation::Counts all;
+  std::set<std::vector<std::string>> logs;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    CoordinatorSimulation simulation(seed);
+    logs.insert(simulation.Run());
+    all.reverts += simulation.counts().reverts;
+    all.answers += simulation.counts().answers;
+    all.failures += simulation.counts().failures;
+    all.resumed += simulation.counts().resumed;
+  }
+  EXPECT_EQ(logs.size(), 10U);
+  EXPECT_GT(all.reverts, 5);
+  EXPECT_GT(all.answers, 20);
+  EXPECT_GT(all.failures, 0);
+  EXPECT_GT(all.resumed, 5);
+}
+
+}  // namespace
+}  // namespace emend::test

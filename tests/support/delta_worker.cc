@@ -1,0 +1,172 @@
+#include "tests/support/delta_worker.h"
+
+#include <filesystem>
+#include <fstream>
+#include <variant>
+
+#include "storage/base/random.h"
+#include "storage/delta/ledger.h"
+#include "storage/delta/tile_digest.h"
+
+namespace emend::test {
+namespace {
+
+using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the messages are this file's vocabulary
+using storage::checkpoint::TensorView;
+using storage::delta::Column;
+using storage::delta::EditDelta;
+
+constexpr std::uint64_t kRows = 96;
+constexpr std::uint64_t kCols = 40;
+const char* const kTensors[] = {"h.0.down", "h.1.down"};
+
+// Small enough that a thousand of them stay within the ledger's budget, large enough that one changes most weights.
+std::vector<std::int16_t> DrawFactor(Random& random, std::size_t size) {
+  std::vector<std::int16_t> factor;
+  for (std::size_t i = 0; i < size; ++i) factor.push_back(static_cast<std::int16_t>(static_cast<std::int64_t>(random.Below(256)) - 128));
+  return factor;
+}
+
+std::uint64_t SeedOf(const std::string& text) {
+  const Digest digest = Sha256(text);
+  std::uint64_t seed = 0;
+  for (int i = 0; i < 8; ++i) seed = seed << 8 | digest.bytes[i];
+  return seed;
+}
+
+SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
+  SeededRandom random(SeedOf(state.Hex() + fact.prompt + fact.subject + fact.target));
+  EditDelta delta;
+  std::vector<storage::delta::EditKey> keys;
+  for (const char* tensor : kTensors) {
+    const Column column{static_cast<std::uint8_t>(22 + random.Below(6)), DrawFactor(random, kRows), DrawFactor(random, kCols)};
+    delta.tensors.push_back({tensor, kRows, kCols, {column}});
+    keys.push_back({tensor, std::vector<float>(kRows, 0.5F)});
+  }
+  return {EncodePayload(delta), EncodePayload(keys), 25, 0.01};
+}
+
+}  // namespace
+
+Status WriteSmallModel(const std::string& folder, std::uint64_t seed) {
+  SeededRandom random(seed);
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/config.json") << "{}\n";
+  std::ofstream(folder + "/tokenizer.json") << "{}\n";
+  std::vector<storage::checkpoint::NewTensor> tensors;
+  for (const char* name : kTensors) {
+    storage::checkpoint::NewTensor tensor{name, storage::delta::DType::kBF16, {kRows, kCols}, {}};
+    for (std::uint64_t i = 0; i < kRows * kCols; ++i) {
+      // bf16 of ±(0.25 .. 0.5): exponent 0x7d, random sign and mantissa.
+      const std::uint64_t bits = random.Below(256);
+      tensor.bytes.push_back(static_cast<std::uint8_t>(0x80 | (bits & 0x7f)));
+      tensor.bytes.push_back(static_cast<std::uint8_t>(0x3e | (bits & 0x80)));
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return storage::checkpoint::WriteSafetensors(folder + "/model.safetensors", tensors, {});
+}
+
+Result<ReplyBody> DeltaWorker::Answer(const RequestBody& request) {
+  return std::visit([this](const auto& body) { return Handle(body); }, request);
+}
+
+void DeltaWorker::Forget() {
+  base_.reset();
+  edits_.clear();
+  live_.clear();
+}
+
+std::string DeltaWorker::TextOf(const Roots& roots) {
+  std::string text = "bytes";
+  for (const auto& [tensor, root] : roots) text += " " + tensor + "=" + root.Hex();
+  return text;
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const LoadBase& request) {
+  if (!base_) {
+    EMEND_ASSIGN_OR_RETURN(base_, storage::checkpoint::Checkpoint::Open(request.folder));
+  }
+  return ReplyBody(LoadBaseReply{2 * kRows * kCols * 2, 0.1, "gpt2", 2, kRows, 64, {{0, kTensors[0]}, {1, kTensors[1]}}});
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const EnsureState& request) {
+  if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
+  EnsureStateReply reply;
+  for (const EditId& edit : request.edits) {
+    if (!edits_.contains(edit)) reply.missing.push_back(edit);
+  }
+  if (reply.missing.empty()) {
+    EMEND_ASSIGN_OR_RETURN(live_[request.state], Build(request.edits));
+  }
+  return ReplyBody(std::move(reply));
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const PutEdits& request) {
+  for (const auto& [id, payload] : request.edits) {
+    EMEND_ASSIGN_OR_RETURN(edits_[id], storage::delta::DecodeEditDelta(payload));
+  }
+  return ReplyBody(PutEditsReply{});
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const ComputeStatistics& request) {
+  std::ofstream(request.file) << "statistics\n";
+  return ReplyBody(ComputeStatisticsReply{request.layers, 10 * request.lines.size(), 0.5});
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const Solve& request) {
+  EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
+  SolveReply reply;
+  for (const SolveFact& fact : request.facts) reply.edits.push_back(SolveOne(fact, request.state));
+  for (std::int32_t layer = 0; layer < 2; ++layer) reply.layers.push_back({layer, kTensors[layer], 1.0, 10.0});
+  reply.seconds = {{"targets", 0.5}};
+  return ReplyBody(std::move(reply));
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const Evaluate& request) {
+  EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
+  EvaluateReply reply;
+  reply.records = request.facts.size();
+  reply.es = reply.ps = reply.ns = reply.score = 100;
+  return ReplyBody(reply);
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const Generate& request) {
+  EMEND_ASSIGN_OR_RETURN(const Roots* roots, FindLive(request.state));
+  return ReplyBody(GenerateReply{TextOf(*roots), 1, {}});
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const DigestState& request) {
+  EMEND_ASSIGN_OR_RETURN(const Roots* roots, FindLive(request.state));
+  return ReplyBody(DigestStateReply{*roots});
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const UnknownRequest&) { return Status(StatusCode::kUnsupported, "unknown request"); }
+
+Result<const DeltaWorker::Roots*> DeltaWorker::FindLive(const StateId& state) const {
+  if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
+  const auto found = live_.find(state);
+  if (found == live_.end()) return Status(StatusCode::kFailedPrecondition, "state_not_live", "ensure it first");
+  return &found->second;
+}
+
+Result<DeltaWorker::Roots> DeltaWorker::Build(const std::vector<EditId>& edits) const {
+  Roots roots;
+  if (edits.empty()) return roots;
+  for (const char* name : kTensors) {
+    EMEND_ASSIGN_OR_RETURN(const TensorView view, base_->Find(name));
+    storage::delta::Ledger ledger({0, kRows, 0, kCols});
+    for (const EditId& edit : edits) {
+      for (const auto& tensor : edits_.at(edit).tensors) {
+        if (tensor.tensor != name) continue;
+        for (const Column& column : tensor.columns) ledger.Add(column);
+      }
+    }
+    std::vector<std::uint8_t> served(view.bytes.size());
+    EMEND_RETURN_IF_ERROR(storage::delta::ServeWeights(ledger, view.dtype, view.bytes, served));
+    EMEND_ASSIGN_OR_RETURN(roots[name], storage::delta::HashTensor({view.dtype, kRows, kCols}, served));
+  }
+  return roots;
+}
+
+}  // namespace emend::test

@@ -1,0 +1,58 @@
+// What a worker holds and answers, without a language model: bases, edits and live states by integers (storage/delta), solved columns drawn from fact and
+// state.
+//
+//   DeltaWorker model;
+//   fake_worker.OnRequest([&](const RequestBody& request) { return model.Answer(request); });
+//   model.Forget();                                    // the process died: nothing is loaded, nothing is live
+//
+// What Generate answers is a function of the live bytes alone: a checker that rebuilds the state from the store can tell a wrong or a mixed one. Sums by
+// storage/delta/ledger.h, not by the rebuild that the coordinator uses. Owned by one thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/checkpoint/safetensors.h"
+#include "storage/delta/payload.h"
+#include "worker/protocol/messages.h"
+
+namespace emend::test {
+
+// A model of two edited tensors "h.0.down" and "h.1.down", bf16 [96, 40], with random weights, in `folder` (made): small, yet of several tiles.
+Status WriteSmallModel(const std::string& folder, std::uint64_t seed);
+
+class DeltaWorker {
+ public:
+  using Roots = std::map<std::string, Digest>;
+
+  Result<worker::protocol::ReplyBody> Answer(const worker::protocol::RequestBody& request);
+  void Forget();
+
+  // What Generate answers on a state with these live roots (of the tensors that its edits touch).
+  static std::string TextOf(const Roots& roots);
+
+ private:
+  using Reply = Result<worker::protocol::ReplyBody>;
+
+  Reply Handle(const worker::protocol::LoadBase& request);
+  Reply Handle(const worker::protocol::EnsureState& request);
+  Reply Handle(const worker::protocol::PutEdits& request);
+  Reply Handle(const worker::protocol::ComputeStatistics& request);
+  Reply Handle(const worker::protocol::Solve& request);
+  Reply Handle(const worker::protocol::Evaluate& request);
+  Reply Handle(const worker::protocol::Generate& request);
+  Reply Handle(const worker::protocol::DigestState& request);
+  Reply Handle(const worker::protocol::UnknownRequest& request);
+
+  // kFailedPrecondition as the real worker: "base_not_loaded", "state_not_live".
+  Result<const Roots*> FindLive(const StateId& state) const;
+  Result<Roots> Build(const std::vector<EditId>& edits) const;
+
+  std::unique_ptr<storage::checkpoint::Checkpoint> base_;
+  std::map<EditId, storage::delta::EditDelta> edits_;
+  std::map<StateId, Roots> live_;
+};
+
+}  // namespace emend::test
