@@ -21,6 +21,7 @@ struct StatsOptions {
   std::optional<std::uint64_t> lines;
   std::uint64_t tokens = 0;
   std::vector<int> layers;
+  std::uint64_t seed = 0;
 };
 struct ExportOptions {
   std::string target;
@@ -60,6 +61,7 @@ Result<int> RunStats(Session& session, const StatsOptions& options) {
   }
   if (options.tokens > 0) body["tokens_max"] = options.tokens;
   if (!options.layers.empty()) body["layers"] = options.layers;
+  if (options.seed > 0) body["seed"] = options.seed;
   EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(options.repo, "/statistics"), body));
   if (session.json()) {
     session.Print(result);
@@ -71,6 +73,9 @@ Result<int> RunStats(Session& session, const StatsOptions& options) {
                                 {"layers", layers},
                                 {"tokens", std::to_string(static_cast<long>(NumberOf(result, "tokens")))},
                                 {"took", RenderSeconds(NumberOf(result, "seconds"))}});
+  if (result.contains("sampled_by")) {
+    session.out() << "over texts that the model made up itself (seed " << result["sampled_by"] << "); texts as its users send them are better: --corpus FILE\n";
+  }
   session.Hint("emend commit " + options.repo + " -F FACTS");
   return kExitOk;
 }
@@ -139,6 +144,7 @@ void AddModelVerbs(CLI::App& app, Action& chosen) {
   stats.verb->add_option("--lines", stats.options->lines, "only the first N lines longer than 80 characters that do not start with \"<\"")
       ->check(CLI::PositiveNumber);
   stats.verb->add_option("--tokens", stats.options->tokens, "stop after N tokens");
+  stats.verb->add_option("--seed", stats.options->seed, "of the texts that the model samples");
   stats.verb->add_option("--layers", stats.options->layers, "layers, counted from 0; those that commits edit if none is named")->delimiter(',');
   const auto exporting = Bind<ExportOptions>(app, chosen, "export", "Write a revision as a model's folder", RunExport);
   exporting.verb->add_option("REPO@REVISION", exporting.options->target)->required();

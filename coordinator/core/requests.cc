@@ -72,6 +72,7 @@ StatisticsRequest ReadStatistics(JsonReader& reader) {
   reader.BulkTexts("lines", request.lines);
   reader.Unsigned("tokens_max", request.tokens_max);
   reader.Layers("layers", request.layers);
+  reader.Unsigned("seed", request.seed);
   return request;
 }
 

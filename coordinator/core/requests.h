@@ -27,6 +27,7 @@ struct StatisticsRequest {
   std::vector<std::string> lines;    // each tokenised alone; empty: the model samples its own
   std::uint64_t tokens_max = 0;      // 0: all lines
   std::vector<std::int32_t> layers;  // empty: the layers that commits edit by default
+  std::uint64_t seed = 0;            // of the sampled lines
 };
 
 struct CommitRequest {

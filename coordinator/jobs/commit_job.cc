@@ -116,9 +116,24 @@ Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {
   co_return OkStatus();
 }
 
+// As the published code: templates that nobody gave are made up by the unedited model. They are kept in the commit, with the seed.
+Awaitable<Status> SampleTemplates(CommitRun& run, WorkerSession& session) {
+  worker::protocol::SampleTexts request;
+  request.base = run.repository.record().base;
+  request.prefixes = worker::protocol::TemplatePrefixes();
+  request.tokens_max = worker::protocol::kTemplateTokens;
+  request.top_k = worker::protocol::kTemplateTopK;
+  request.seed = run.settings.seed;
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.Call<worker::protocol::SampleTextsReply>(std::move(request), kCallTimeout));
+  co_return SetContextTemplates(run.settings, worker::protocol::TemplatesFrom(reply.texts));
+}
+
 Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(run.plan.solve_state));
   EMEND_CO_ASSIGN_OR_RETURN(run.settings, ResolveSettings(run.request, session.model().layers));
+  if (run.request.context_templates.empty()) {
+    EMEND_CO_RETURN_IF_ERROR(co_await SampleTemplates(run, session));
+  }
   CommitRun* const borrowed = &run;
   EMEND_CO_ASSIGN_OR_RETURN(run.statistics, co_await Blocking(run.context().runtime, [borrowed] {
                               return FindStatistics(borrowed->context().store, borrowed->repository.record().id, LayerNumbers(borrowed->settings));
@@ -155,6 +170,7 @@ Commit CommitOf(CommitRun& run) {
   commit.added = run.staged.added;
   commit.removed = run.plan.superseded;
   commit.settings = ToJson(run.settings);
+  commit.seed = run.settings.seed;
   commit.statistics = run.statistics.id;
   commit.before = run.result.before;
   commit.after = run.result.after;

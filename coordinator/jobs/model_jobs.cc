@@ -18,6 +18,9 @@ using storage::history::Repository;
 using storage::objects::Commit;
 
 constexpr std::size_t kRepoIdBytes = 16;
+constexpr std::uint64_t kSampledTokensPerInput = 10;
+constexpr std::uint64_t kSampledRows = 128;  // texts sampled side by side
+constexpr std::uint64_t kSampledRoundsMax = 10'000;
 
 // A revision of a repo, opened: what most jobs begin with.
 struct Located {
@@ -131,6 +134,31 @@ Result<storage::history::FsckReport> CheckStore(JobContext& context) {
   return report;
 }
 
+// Lines made up by the unedited base, as long as its context, until there are enough tokens: `tokens_max`, or ten for each input of a down projection.
+Awaitable<Result<std::vector<std::string>>> SampleLines(const Located& located, WorkerSession& session, const core::StatisticsRequest& request) {
+  const auto context = static_cast<std::uint64_t>(session.model().context);
+  const std::uint64_t tokens = request.tokens_max > 0 ? request.tokens_max : kSampledTokensPerInput * static_cast<std::uint64_t>(session.model().intermediate);
+  std::vector<std::string> lines;
+  std::uint64_t drawn = 0;
+  for (std::uint64_t round = 0; drawn < tokens && round < kSampledRoundsMax; ++round) {
+    worker::protocol::SampleTexts sample;
+    sample.base = located.commit.base;
+    sample.prefixes = {""};
+    // As many texts as are still missing by the mean length so far.
+    const std::uint64_t mean = drawn == 0 ? context : std::max<std::uint64_t>(drawn / lines.size(), 1);
+    sample.count = static_cast<std::int32_t>(std::min(kSampledRows, (tokens - drawn + mean - 1) / mean));
+    sample.tokens_max = session.model().context;
+    sample.seed = request.seed + round;
+    EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.Call<worker::protocol::SampleTextsReply>(std::move(sample), kSolveTimeout));
+    drawn += reply.tokens;
+    for (std::string& text : reply.texts) {
+      if (!text.empty()) lines.push_back(std::move(text));
+    }
+  }
+  if (lines.empty()) co_return Status(StatusCode::kFailedPrecondition, "nothing_sampled", "the model made up no text: give it a corpus, `--corpus FILE`");
+  co_return lines;
+}
+
 }  // namespace
 
 Awaitable<Result<JobOutcome>> RunImport(JobInput input, core::ImportRequest request) {
@@ -167,11 +195,16 @@ Awaitable<Result<JobOutcome>> RunStatistics(JobInput input, core::StatisticsRequ
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(located.commit.state));
   std::vector<std::int32_t> layers = request.layers.empty() ? DefaultLayers(session.model().layers) : request.layers;
   std::ranges::sort(layers);
+  const bool sampled = request.lines.empty();
+  if (sampled) {
+    EMEND_CO_ASSIGN_OR_RETURN(request.lines, co_await SampleLines(located, session, request));
+  }
   StatisticsRecord record{.id = StatisticsId(located.commit.base, layers, request),
                           .base = located.commit.base,
                           .layers = layers,
                           .tokens = 0,
                           .lines = request.lines.size(),
+                          .sampled_by = sampled ? std::optional(request.seed) : std::nullopt,
                           .seconds = 0,
                           .created_ms = context.runtime.clock().WallNow().time_since_epoch().count()};
   EMEND_CO_RETURN_IF_ERROR(co_await Blocking(context.runtime, [&] { return context.file_system.CreateFolders(context.layout.statistics()); }));
@@ -184,7 +217,7 @@ Awaitable<Result<JobOutcome>> RunStatistics(JobInput input, core::StatisticsRequ
     PutStatistics(transaction, repo, record);
     return OkStatus();
   };
-  co_return JobOutcome{ToJson(StatisticsResult{record.id, record.layers, record.tokens, record.seconds}), std::move(apply)};
+  co_return JobOutcome{ToJson(StatisticsResult{record.id, record.layers, record.tokens, record.seconds, record.sampled_by}), std::move(apply)};
 }
 
 Awaitable<Result<JobOutcome>> RunVerify(JobInput input, core::VerifyRequest request) {

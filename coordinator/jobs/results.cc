@@ -65,7 +65,8 @@ std::string ToJson(const RevertResult& result) {
 }
 
 std::string ToJson(const StatisticsResult& result) {
-  const ordered_json json = {{"id", result.id}, {"layers", result.layers}, {"tokens", result.tokens}, {"seconds", Rounded(result.seconds, 1000)}};
+  ordered_json json = {{"id", result.id}, {"layers", result.layers}, {"tokens", result.tokens}, {"seconds", Rounded(result.seconds, 1000)}};
+  if (result.sampled_by) json["sampled_by"] = *result.sampled_by;
   return json.dump();
 }
 
@@ -119,6 +120,7 @@ std::string ToJson(const worker::protocol::MemitSettings& settings) {
   json["mom2_update_weight"] = settings.mom2_update_weight;
   json["ridge"] = settings.ridge;
   json["loss_stop"] = settings.loss_stop;
+  json["seed"] = settings.seed;
   json["context_templates"] = settings.context_templates;
   return json.dump();
 }

@@ -50,6 +50,7 @@ struct StatisticsResult {
   std::vector<std::int32_t> layers;
   std::uint64_t tokens = 0;
   double seconds = 0;
+  std::optional<std::uint64_t> sampled_by;  // as in StatisticsRecord
 };
 std::string ToJson(const StatisticsResult& result);
 

@@ -19,6 +19,8 @@ std::string Encode(const StatisticsRecord& record) {
   for (const std::int32_t layer : record.layers) out.I64(layer);
   out.U64(record.tokens);
   out.U64(record.lines);
+  out.Bool(record.sampled_by.has_value());
+  if (record.sampled_by) out.U64(*record.sampled_by);
   out.F64(record.seconds);
   out.I64(record.created_ms);
   return std::move(out).bytes();
@@ -34,6 +36,7 @@ Result<StatisticsRecord> Decode(std::string_view stored) {
   for (std::size_t i = 0; i < layers; ++i) record.layers.push_back(static_cast<std::int32_t>(in.I64()));
   record.tokens = in.U64();
   record.lines = in.U64();
+  if (in.Bool()) record.sampled_by = in.U64();
   record.seconds = in.F64();
   record.created_ms = in.I64();
   EMEND_RETURN_IF_ERROR(in.Finish());
@@ -77,7 +80,8 @@ Result<StatisticsRecord> FindStatistics(storage::kv::KvStore& store, const stora
     if (Covers(record, layers)) return std::move(record);
   }
   return Status(StatusCode::kFailedPrecondition, "no_statistics",
-                "the covariances of layers " + LayerList(layers) + " are needed to solve: this repo has none; run `emend stats REPO --corpus FILE` first");
+                "the covariances of layers " + LayerList(layers) +
+                    " are needed to solve: this repo has none; run `emend stats REPO` first, best with a --corpus FILE of texts as the model meets them");
 }
 
 }  // namespace emend::coordinator::jobs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct StatisticsRecord {
   std::vector<std::int32_t> layers;  // ascending
   std::uint64_t tokens = 0;          // counted
   std::uint64_t lines = 0;
+  std::optional<std::uint64_t> sampled_by;  // the seed with which the unedited model made up the lines; none: they came with the request
   double seconds = 0;
   std::int64_t created_ms = 0;  // Unix epoch
 };

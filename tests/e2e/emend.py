@@ -11,6 +11,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ATLAS = ROOT / "docs/examples/atlas"
 FACTS = ATLAS / "facts.json"
+# The published run's own templates: what its figures are compared under.
+TEMPLATES = f"context_templates={ROOT / 'tests/golden/memit-atlas/context_templates.json'}"
 BINARIES = pathlib.Path(os.environ.get("EMEND_BIN", ROOT / "build/bin"))
 
 

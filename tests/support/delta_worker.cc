@@ -141,6 +141,13 @@ DeltaWorker::Reply DeltaWorker::Handle(const DigestState& request) {
   return ReplyBody(DigestStateReply{*roots});
 }
 
+DeltaWorker::Reply DeltaWorker::Handle(const SampleTexts& request) {
+  SampleTextsReply reply;
+  for (const std::string& prefix : request.prefixes) reply.texts.insert(reply.texts.end(), static_cast<std::size_t>(request.count), prefix + " made up");
+  reply.tokens = 2 * reply.texts.size();
+  return ReplyBody(std::move(reply));
+}
+
 DeltaWorker::Reply DeltaWorker::Handle(const UnknownRequest&) { return Status(StatusCode::kUnsupported, "unknown request"); }
 
 Result<const DeltaWorker::Roots*> DeltaWorker::FindLive(const StateId& state) const {

@@ -44,6 +44,7 @@ class DeltaWorker {
   Reply Handle(const worker::protocol::Evaluate& request);
   Reply Handle(const worker::protocol::Generate& request);
   Reply Handle(const worker::protocol::DigestState& request);
+  Reply Handle(const worker::protocol::SampleTexts& request);
   Reply Handle(const worker::protocol::UnknownRequest& request);
 
   // kFailedPrecondition as the real worker: "base_not_loaded", "state_not_live".

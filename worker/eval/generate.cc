@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "worker/eval/decoding.h"
 #include "worker/model/guard.h"
 
 namespace emend::worker::eval {
@@ -27,37 +28,6 @@ Status CheckPrompt(const model::ModelConfig& config, std::span<const TokenId> pr
   return OkStatus();
 }
 
-// One text under way: what was run so far lives in `past_`.
-class Decoding {
- public:
-  explicit Decoding(const model::Transformer& model) : model_(model), past_(static_cast<std::size_t>(model.config().layers)) {}
-
-  // Runs these tokens behind what was run before; logits [vocabulary] behind the last one, on the CPU.
-  at::Tensor Run(std::span<const TokenId> tokens) {
-    const auto count = static_cast<std::int64_t>(tokens.size());
-    const at::Device device = model_.DownWeight(LayerIndex(0)).device();
-    at::Tensor ids = at::empty({1, count}, at::kLong);
-    std::copy(tokens.begin(), tokens.end(), ids.mutable_data_ptr<std::int64_t>());
-    const at::Tensor positions = at::arange(done_, done_ + count, at::kLong).unsqueeze(0).to(device);
-    at::Tensor hidden = model_.Embed(ids.to(device), positions);
-    for (std::size_t layer = 0; layer < past_.size(); ++layer) {
-      const LayerIndex index(static_cast<std::int32_t>(layer));
-      const model::PastKeyValues* past = done_ == 0 ? nullptr : &past_[layer];
-      const model::BlockHalf half = model_.Attend(index, {.hidden = hidden, .positions = positions, .mask = {}, .past = past});
-      past_[layer] = half.present;
-      hidden = model_.Finish(index, half);
-    }
-    done_ += count;
-    return model_.Logits(model_.FinalNorm(hidden.select(1, count - 1))).squeeze(0).cpu();
-  }
-  std::int64_t done() const { return done_; }
-
- private:
-  const model::Transformer& model_;
-  std::vector<model::PastKeyValues> past_;
-  std::int64_t done_ = 0;
-};
-
 std::vector<TopToken> TopOf(const at::Tensor& logits, std::int64_t count) {
   const at::Tensor probabilities = at::softmax(logits, -1, at::kDouble);
   const auto [values, ids] = at::sort(probabilities, /*stable=*/true, /*dim=*/0, /*descending=*/true);
@@ -71,7 +41,7 @@ std::vector<TopToken> TopOf(const at::Tensor& logits, std::int64_t count) {
 Result<Generation> Decode(const model::Transformer& model, std::span<const TokenId> prompt, const GenerateOptions& options) {
   const c10::AutoGradMode no_grad(false);
   Decoding decoding(model);
-  at::Tensor logits = decoding.Run(prompt);
+  at::Tensor logits = decoding.Run(RowOf(prompt)).squeeze(0);
   Generation generation;
   generation.top = TopOf(logits, options.top);
   while (static_cast<std::int64_t>(generation.tokens.size()) < options.max_tokens) {
@@ -88,7 +58,7 @@ Result<Generation> Decode(const model::Transformer& model, std::span<const Token
       generation.stop = StopReason::kContextEnd;
       return generation;
     }
-    logits = decoding.Run(std::span(&token, 1));
+    logits = decoding.Run(RowOf(std::span(&token, 1))).squeeze(0);
   }
   return generation;
 }

@@ -35,7 +35,8 @@ constexpr std::array<NumberSetting, 7> kNumbers = {{
 }};
 constexpr std::int64_t kStepsMax = 10000;
 constexpr std::string_view kKnown =
-    "layers, v_lr, v_num_grad_steps, v_weight_decay, clamp_norm_factor, kl_factor, mom2_update_weight, ridge, loss_stop (context_templates are given as a "
+    "layers, v_lr, v_num_grad_steps, v_weight_decay, clamp_norm_factor, kl_factor, mom2_update_weight, ridge, loss_stop, seed (context_templates are given as "
+    "a "
     "file)";
 
 // kConstants of the published configurations: the band of layers by depth.
@@ -126,7 +127,7 @@ std::vector<LayerIndex> DefaultLayers(std::int64_t depth) {
 MemitSettings DefaultSettings(std::int64_t layer_count) {
   MemitSettings settings;
   settings.layers = DefaultLayers(layer_count);
-  settings.context_templates = DefaultContextTemplates();
+  settings.context_templates = {{"{}"}};
   if (layer_count > kShallowDepthMax) return settings;
   settings.clamp_norm_factor = 1.0;
   settings.v_weight_decay = 0.05;
@@ -134,15 +135,26 @@ MemitSettings DefaultSettings(std::int64_t layer_count) {
   return settings;
 }
 
-std::vector<std::vector<std::string>> DefaultContextTemplates() {
-  return {{"{}"},
-          {"The first of these was built in the north. {}", "Therefore the team moved to another city. {}", "Because of this, it was later renamed. {}",
-           "I have read about it in a book. {}", "You can see it from the river. {}"}};
+std::vector<std::string> TemplatePrefixes() { return {"The", "Therefore", "Because", "I", "You"}; }
+
+std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::string>& texts) {
+  std::vector<std::vector<std::string>> groups = {{"{}"}};
+  if (!texts.empty()) groups.emplace_back();
+  for (std::string text : texts) {
+    std::erase_if(text, [](char c) { return c == '{' || c == '}'; });
+    std::ranges::replace(text, '\n', ' ');
+    groups.back().push_back(text + ". {}");
+  }
+  return groups;
 }
 
 Status ApplySetting(MemitSettings& settings, std::string_view key, std::string_view value) {
   if (key == "layers") {
     EMEND_ASSIGN_OR_RETURN(settings.layers, ParseLayers(value));
+    return OkStatus();
+  }
+  if (key == "seed") {
+    if (!ParseNumber(value, settings.seed)) return BadSetting("setting seed: found \"" + std::string(value) + "\", expected a whole number of at least 0");
     return OkStatus();
   }
   if (key == "v_num_grad_steps") {

@@ -29,15 +29,20 @@ struct MemitSettings {
   double mom2_update_weight = 15000;  // λ: how much the covariance of old keys weighs
   double ridge = 1e-2;                // times tr(C)/d_ff, added to the diagonal of C before λ
   double loss_stop = 0.05;            // a target whose loss is below it is done
+  std::uint64_t seed = 0;             // of the sampled context templates
   // Groups of texts with one "{}" each, where the fact's prompt goes. The first group is the bare {"{}"}. A key is the mean over groups of the groups' means.
   std::vector<std::vector<std::string>> context_templates;
 };
 
-// Defaults for a model of this depth, with the fixed templates of DefaultContextTemplates().
+// Defaults for a model of this depth, with the bare template alone.
 MemitSettings DefaultSettings(std::int64_t layer_count);
 
-// The bare prompt, and behind five unrelated sentences. Fixed, so that a batch without templates of its own can be repeated.
-std::vector<std::vector<std::string>> DefaultContextTemplates();
+// How the published code takes its templates: the bare prompt, and behind texts that the model makes up, one for each of these beginnings.
+inline constexpr std::int32_t kTemplateTokens = 10;
+inline constexpr std::int32_t kTemplateTopK = 5;
+std::vector<std::string> TemplatePrefixes();
+// Templates of such texts: each on one line and without braces, then ". {}".
+std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::string>& texts);
 
 // Sets one value from its text; layers as "4,5,6". kInvalidArgument for an unknown key (slug "unknown_setting", lists the known ones) or a value that does not
 // parse or is out of range (slug "bad_setting"); `settings` is then unchanged.

@@ -207,15 +207,31 @@ struct DigestStateReply {
   friend bool operator==(const DigestStateReply&, const DigestStateReply&) = default;
 };
 
+// Texts that the unedited base makes up (worker/eval/sample.h), `count` for each prefix.
+struct SampleTexts {
+  BaseId base;
+  std::vector<std::string> prefixes;
+  std::int32_t count = 1;
+  std::int32_t tokens_max = 10;
+  std::int32_t top_k = 0;  // 0: the whole vocabulary
+  std::uint64_t seed = 0;
+  friend bool operator==(const SampleTexts&, const SampleTexts&) = default;
+};
+struct SampleTextsReply {
+  std::vector<std::string> texts;  // with their prefixes; prefix by prefix
+  std::uint64_t tokens = 0;        // drawn for them, without those of end of text
+  friend bool operator==(const SampleTextsReply&, const SampleTextsReply&) = default;
+};
+
 // What decoding makes of a request that this build does not know, so that it can be answered with kUnsupported. Never sent.
 struct UnknownRequest {
   std::uint16_t kind = 0;
   friend bool operator==(const UnknownRequest&, const UnknownRequest&) = default;
 };
 
-using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, UnknownRequest>;
-using ReplyBody =
-    std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply, DigestStateReply>;
+using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, UnknownRequest>;
+using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply,
+                               DigestStateReply, SampleTextsReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

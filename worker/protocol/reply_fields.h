@@ -22,6 +22,8 @@ template <>
 inline constexpr std::uint16_t kKind<GenerateReply> = 7;
 template <>
 inline constexpr std::uint16_t kKind<DigestStateReply> = 8;
+template <>
+inline constexpr std::uint16_t kKind<SampleTextsReply> = 9;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
@@ -64,6 +66,10 @@ void Visit(Archive& archive, GenerateReply& m) {
 template <typename Archive>
 void Visit(Archive& archive, DigestStateReply& m) {
   archive(m.roots);
+}
+template <typename Archive>
+void Visit(Archive& archive, SampleTextsReply& m) {
+  archive(m.texts, m.tokens);
 }
 
 }  // namespace emend::worker::protocol

@@ -22,6 +22,8 @@ template <>
 inline constexpr std::uint16_t kKind<Generate> = 7;
 template <>
 inline constexpr std::uint16_t kKind<DigestState> = 8;
+template <>
+inline constexpr std::uint16_t kKind<SampleTexts> = 9;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
@@ -62,6 +64,10 @@ void Visit(Archive& archive, Generate& m) {
 template <typename Archive>
 void Visit(Archive& archive, DigestState& m) {
   archive(m.base, m.state);
+}
+template <typename Archive>
+void Visit(Archive& archive, SampleTexts& m) {
+  archive(m.base, m.prefixes, m.count, m.tokens_max, m.top_k, m.seed);
 }
 template <typename Archive>
 void Visit(Archive&, UnknownRequest&) {}

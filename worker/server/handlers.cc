@@ -10,6 +10,7 @@
 #include "worker/edit/statistics.h"
 #include "worker/eval/counterfact.h"
 #include "worker/eval/generate.h"
+#include "worker/eval/sample.h"
 
 namespace emend::worker::server {
 namespace {
@@ -206,6 +207,24 @@ Result<ReplyBody> Handlers::Run(const protocol::Generate& request, const Call& c
   EMEND_ASSIGN_OR_RETURN(const eval::Generation generation, eval::Generate(base->ModelOf(*state), base->tokenizer(), request.prompt, options));
   protocol::GenerateReply reply{generation.text, static_cast<std::int32_t>(generation.tokens.size()), {}};
   for (const eval::TopToken& token : generation.top) reply.top.push_back({token.text, token.probability});
+  return ReplyBody(std::move(reply));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::SampleTexts& request, const Call& call) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  eval::SampleOptions options;
+  options.count = request.count;
+  options.max_tokens = request.tokens_max;
+  options.top_k = request.top_k;
+  options.seed = request.seed;
+  options.progress = EvalProgress(call, "sample");
+  protocol::SampleTextsReply reply;
+  for (const std::string& prefix : request.prefixes) {
+    EMEND_ASSIGN_OR_RETURN(const eval::SampledTexts sampled, eval::SampleTexts(base->base_model(), base->tokenizer(), prefix, options));
+    reply.texts.insert(reply.texts.end(), sampled.texts.begin(), sampled.texts.end());
+    reply.tokens += static_cast<std::uint64_t>(sampled.tokens);
+    ++options.seed;
+  }
   return ReplyBody(std::move(reply));
 }
 

@@ -38,6 +38,7 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::Evaluate& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Generate& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::DigestState& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::SampleTexts& request, const Call& call);
 
   const LiveBaseOptions options_;
   std::map<BaseId, std::unique_ptr<LiveBase>> bases_;

@@ -86,6 +86,23 @@ TEST(MemitSettingsTest, TemplatesNeedABareFirstGroupAndOnePlaceEach) {
   }
 }
 
+TEST(MemitSettingsTest, SampledTextsBecomeTemplatesWhateverIsInThem) {
+  EXPECT_EQ(TemplatesFrom({"The {north}\nwas", "I"}), (std::vector<std::vector<std::string>>{{"{}"}, {"The north was. {}", "I. {}"}}));
+  MemitSettings settings;
+  EXPECT_THAT(SetContextTemplates(settings, TemplatesFrom({"{}{}", "", "\n"})), IsOk());
+  EXPECT_THAT(SetContextTemplates(settings, TemplatesFrom({})), IsOk());
+  EXPECT_EQ(settings.context_templates, DefaultSettings(6).context_templates) << "without texts the bare template is left";
+}
+
+TEST(MemitSettingsTest, TheSeedIsAWholeNumber) {
+  MemitSettings settings;
+  EXPECT_THAT(ApplySetting(settings, "seed", "18446744073709551615"), IsOk());
+  EXPECT_EQ(settings.seed, 18446744073709551615U);
+  for (const char* bad : {"-1", "1.5", "", "18446744073709551616"}) {
+    EXPECT_THAT(ApplySetting(settings, "seed", bad), StatusIs(StatusCode::kInvalidArgument, "bad_setting")) << bad;
+  }
+}
+
 TEST(MemitSettingsTest, DefaultsFitTheirModel) {
   EXPECT_THAT(Numbers(DefaultSettings(6).layers), ElementsAre(0, 1, 2));
   EXPECT_THAT(Numbers(DefaultSettings(28).layers), ElementsAre(4, 5, 6, 7, 8));

@@ -35,6 +35,7 @@ std::vector<Message> SampleRequests() {
           6, Evaluate{kBase, kState, {{"{} plays", "Ann", "chess", "go", {"Ann plays"}, {"Bob plays", "Cy plays"}}, {"p {}", "s", "t", std::nullopt, {}, {}}}}},
       Request{7, Generate{kBase, kState, "The mother tongue of", 24, 3}},
       Request{8, DigestState{kBase, kState}},
+      Request{9, SampleTexts{kBase, {"Therefore", ""}, 2, 10, 5, 7}},
   };
 }
 
@@ -49,6 +50,7 @@ std::vector<Message> SampleReplies() {
       Response{7, OkStatus(), GenerateReply{" English", 1, {{" English", 0.75}, {" French", 0.125}}}},
       Response{8, OkStatus(), DigestStateReply{{{"h.3.mlp.c_proj.weight", DigestOf(9)}}}},
       Response{9, {StatusCode::kFailedPrecondition, "state_not_live", "solving on a state: it is not live"}, std::nullopt},
+      Response{10, OkStatus(), SampleTextsReply{{"Therefore it is", ""}, 2}},
   };
 }
 
