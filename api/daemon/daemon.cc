@@ -76,11 +76,13 @@ Awaitable<Status> Announce(Parts* parts) {
 Awaitable<Status> StopAll(Parts* parts) {
   LogInfo("emendd_stopping");
   RemoveDaemonRecord(parts->options.store);
+  // The coordinator first: it ends what requests wait for. Before the workers: what they run is to be taken up again, not to fail because they went away.
+  const bool ended = co_await parts->coordinator->Stop();
   co_await parts->rest->Stop();
-  // Before the workers: what they run is to be taken up again, not to fail because they went away.
-  co_await parts->coordinator->Stop();
   if (parts->supervisor) co_await parts->supervisor->Stop();
-  LogInfo("emendd_stopped");
+  LogInfo("emendd_stopped", {{"work_left", !ended}});
+  // Work on the pool that does not end (a check or copy of much data) still uses what would be destroyed here. Leaving it there is as safe as a power cut.
+  if (!ended) std::_Exit(0);
   parts->runtime->Stop();
   co_return OkStatus();
 }

@@ -80,6 +80,8 @@ Result<Launched> Launch(const LaunchOptions& options, const std::function<void(c
     }
     std::this_thread::sleep_for(kPoll);
   }
+  // Not left behind half started: without a record nobody could stop it.
+  if (pid != 0 && kill(pid, SIGTERM) == 0) waitpid(pid, nullptr, 0);
   return Status(StatusCode::kDeadlineExceeded, "not_ready",
                 "starting emendd on " + options.store + ": not ready after " + std::to_string(options.timeout.count()) + " s. The end of its log:\n" +
                     LogTail(options.store));

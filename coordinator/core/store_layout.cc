@@ -20,6 +20,10 @@ Result<std::string> StoreLayout::Admit(const std::string& path) const {
   std::error_code error;
   const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, error);
   if (error) return InvalidArgument("the path \"" + path + "\" was resolved: " + error.message());
+  if (LiesBelow(resolved, std::filesystem::weakly_canonical(folder, error))) {
+    return Status(StatusCode::kPermissionDenied, "inside_store",
+                  "the path \"" + resolved.string() + "\" was named: it lies in emendd's own store; choose another");
+  }
   std::string roots;
   for (const std::string& root : model_roots) {
     if (LiesBelow(resolved, std::filesystem::weakly_canonical(root, error))) return resolved.string();

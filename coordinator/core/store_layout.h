@@ -22,7 +22,7 @@ struct StoreLayout {
   std::string statistics_file(std::string_view id) const { return statistics() + "/" + std::string(id) + ".safetensors"; }
 
   // `path`, absolute and without links, if it lies below a model root. kInvalidArgument unless it is absolute; kPermissionDenied ("outside_model_roots") lists
-  // the roots. What does not exist yet is judged by its nearest existing parent.
+  // the roots; ("inside_store") if it lies in the store itself. What does not exist yet is judged by its nearest existing parent.
   Result<std::string> Admit(const std::string& path) const;
 };
 

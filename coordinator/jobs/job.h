@@ -49,7 +49,7 @@ struct JobInput {
   JobControl control;
 };
 
-// One coroutine a kind. Failures: kInvalidArgument, kNotFound, kFailedPrecondition, kConflict as the kind documents; kUnavailable ("worker_lost", "no_worker")
+// One coroutine a kind. Failures: kInvalidArgument, kNotFound, kFailedPrecondition, kConflict as the kind documents; kUnavailable ("worker_lost")
 // and kConflict ("stale_head") are run again by the queue.
 Awaitable<Result<JobOutcome>> RunImport(JobInput input, core::ImportRequest request);
 Awaitable<Result<JobOutcome>> RunStatistics(JobInput input, core::StatisticsRequest request);

@@ -53,13 +53,14 @@ void JobQueue::Start(std::vector<Operation> unfinished) {
   tasks_.Spawn("job_queue", RunAll());
 }
 
-Awaitable<void> JobQueue::Stop() {
+Awaitable<bool> JobQueue::Stop() {
   stop_.Set();
   work_.Set();
   if (running_) running_->cancel.Set();
   const SteadyTime deadline = context_.runtime.clock().Now() + kJoinTimeout;
   const bool joined = co_await tasks_.Join(deadline);
   if (!joined) LogWarning("job_queue_still_running_at_stop");
+  co_return joined;
 }
 
 void JobQueue::Push(Operation operation) {
@@ -82,17 +83,20 @@ Awaitable<void> JobQueue::WaitForChange(OperationId id, std::uint64_t version, S
   co_await changed->WaitUntil(deadline);
 }
 
-Status JobQueue::Cancel(const OperationId& id) {
+Awaitable<Status> JobQueue::Cancel(OperationId id) {
   const auto found = entries_.find(id.value());
-  if (found == entries_.end()) return NotFound("cancelling operation " + id.value() + ": it neither waits nor runs");
-  Entry& entry = *found->second;
-  if (entry.live.operation.finished_ms != 0) {
-    return Status(StatusCode::kFailedPrecondition, "operation_ended",
-                  "cancelling operation " + id.value() + ": it has ended as " + std::string(OperationStateName(entry.live.operation.state)));
+  if (found == entries_.end()) co_return NotFound("cancelling operation " + id.value() + ": it neither waits nor runs");
+  const std::shared_ptr<Entry> entry = found->second;
+  if (entry->live.operation.finished_ms != 0) {
+    co_return Status(StatusCode::kFailedPrecondition, "operation_ended",
+                     "cancelling operation " + id.value() + ": it has ended as " + std::string(OperationStateName(entry->live.operation.state)));
   }
-  entry.cancelled_by_caller = true;
-  entry.cancel.Set();
-  return OkStatus();
+  entry->cancelled_by_caller = true;
+  entry->cancel.Set();
+  if (std::erase(waiting_, entry) == 0) co_return OkStatus();
+  co_await RecordFailure(entry, Cancelled());
+  KeepEnded(*entry);
+  co_return OkStatus();
 }
 
 void JobQueue::Changed(Entry& entry) {
@@ -101,7 +105,8 @@ void JobQueue::Changed(Entry& entry) {
   changed->Set();
 }
 
-void JobQueue::Forget() {
+void JobQueue::KeepEnded(const Entry& entry) {
+  ended_.push_back(entry.live.operation.id.value());
   while (ended_.size() > kKeptMax) {
     entries_.erase(ended_.front());
     ended_.pop_front();
@@ -128,13 +133,11 @@ Awaitable<void> JobQueue::RunOne(std::shared_ptr<Entry> entry) {
   operation.state = OperationState::kRunning;
   Changed(*entry);
   LogInfo("operation_started", {{"operation", operation.id.value()}, {"kind", operation.kind}, {"repo", operation.repo}});
-  Status ended(StatusCode::kCancelled, "it was cancelled before it began");
-  if (!entry->cancelled_by_caller) ended = co_await RunWithRetries(entry);
+  const Status ended = co_await RunWithRetries(entry);
   if (!ended.ok() && stop_.is_set() && !entry->cancelled_by_caller) co_return;  // stays accepted in the store, and is run again
   if (!ended.ok()) co_await RecordFailure(entry, ended);
-  ended_.push_back(operation.id.value());
-  Forget();
   Changed(*entry);
+  KeepEnded(*entry);
   LogInfo("operation_ended",
           {{"operation", operation.id.value()}, {"kind", operation.kind}, {"state", OperationStateName(operation.state)}, {"status", ended}});
 }
@@ -143,7 +146,9 @@ Awaitable<Status> JobQueue::RunWithRetries(std::shared_ptr<Entry> entry) {
   for (int attempt = 1;; ++attempt) {
     Result<JobOutcome> outcome = co_await Attempt(entry);
     Status ended = outcome.status();
-    if (outcome.ok()) ended = co_await Finish(entry, std::move(outcome).value());
+    // The last moment for a cancellation: from here on it is done.
+    if (outcome.ok() && entry->cancelled_by_caller) ended = Cancelled();
+    if (ended.ok()) ended = co_await Finish(entry, std::move(outcome).value());
     if (ended.ok() || attempt == kAttemptsMax || !MayGoBetter(ended) || entry->cancel.is_set()) co_return ended;
     LogWarning("operation_retried", {{"operation", entry->live.operation.id.value()}, {"attempt", attempt}, {"status", ended}});
     co_await Sleep(context_.runtime, kRetryWait);
@@ -201,6 +206,7 @@ Awaitable<void> JobQueue::RecordFailure(std::shared_ptr<Entry> entry, Status fai
   const Status recorded = co_await Blocking(context_.runtime, [&] { return context_.journal.Commit(ended.principal, build).status(); });
   if (!recorded.ok()) LogError("operation_end_not_recorded", {{"operation", ended.id.value()}, {"status", recorded}});
   entry->live.operation = std::move(ended);
+  Changed(*entry);
 }
 
 }  // namespace emend::coordinator::jobs

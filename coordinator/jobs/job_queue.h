@@ -39,8 +39,8 @@ class JobQueue {
   explicit JobQueue(JobContext& context);
 
   void Start(std::vector<storage::records::Operation> unfinished);
-  // Ends what runs without recording an end (it is run again at the next start), and joins.
-  Awaitable<void> Stop();
+  // Ends what runs without recording an end (it is run again at the next start), and joins; false if it did not end in time.
+  Awaitable<bool> Stop();
 
   void Push(storage::records::Operation operation);
   std::size_t waiting() const { return waiting_.size(); }
@@ -49,8 +49,9 @@ class JobQueue {
   const LiveOperation* Find(const OperationId& id) const;
   // Returns once the operation's version is beyond `version`, or at the deadline.
   Awaitable<void> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline);
-  // Takes a waiting operation out, or tells the running one to end. kFailedPrecondition ("operation_ended"), kNotFound.
-  Status Cancel(const OperationId& id);
+  // Ends a waiting operation, on record before this returns, or tells the running one to end, which may come too late. kFailedPrecondition
+  // ("operation_ended"), kNotFound.
+  Awaitable<Status> Cancel(OperationId id);
 
  private:
   struct Entry;
@@ -63,7 +64,8 @@ class JobQueue {
   Awaitable<Status> Finish(std::shared_ptr<Entry> entry, JobOutcome outcome);
   Awaitable<void> RecordFailure(std::shared_ptr<Entry> entry, Status failure);
   void Changed(Entry& entry);
-  void Forget();
+  void KeepEnded(const Entry& entry);
+  static Status Cancelled() { return {StatusCode::kCancelled, "it was cancelled by its caller"}; }
 
   JobContext& context_;
   TaskGroup tasks_;

@@ -93,12 +93,21 @@ void CompareLive(const std::map<std::string, Digest>& live, const std::map<std::
   }
 }
 
+// Into a folder beside it, which appears under its name once it is whole: an export that was cut short can be run again.
 Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located, const std::string& folder) {
+  std::error_code error;
+  if (std::filesystem::exists(folder, error) && !(std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error))) {
+    return Status(StatusCode::kAlreadyExists, "folder_not_empty", "exporting to \"" + folder + "\": the folder is not empty; name a new or an empty one");
+  }
+  const std::string incoming = folder + ".incoming";
+  std::filesystem::remove_all(incoming, error);
   EMEND_ASSIGN_OR_RETURN(const auto checkpoint, core::OpenBase(context.layout, located.commit.base));
   EMEND_ASSIGN_OR_RETURN(auto rebuilt, Rebuild(context, located));
   std::vector<storage::checkpoint::Replacement> replacements;
   for (auto& [name, tensor] : rebuilt) replacements.push_back({name, std::move(tensor.bytes)});
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*checkpoint, replacements, folder));
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*checkpoint, replacements, incoming));
+  std::filesystem::rename(incoming, folder, error);
+  if (error) return Unavailable("exporting to \"" + folder + "\": renaming \"" + incoming + "\" to it failed: " + error.message());
   return context.file_system.List(folder);
 }
 
@@ -139,18 +148,21 @@ Awaitable<Result<std::vector<std::string>>> SampleLines(const Located& located, 
   const auto context = static_cast<std::uint64_t>(session.model().context);
   const std::uint64_t tokens = request.tokens_max > 0 ? request.tokens_max : kSampledTokensPerInput * static_cast<std::uint64_t>(session.model().intermediate);
   std::vector<std::string> lines;
-  std::uint64_t drawn = 0;
+  std::uint64_t drawn = 0;    // tokens
+  std::uint64_t sampled = 0;  // texts, empty ones included
   for (std::uint64_t round = 0; drawn < tokens && round < kSampledRoundsMax; ++round) {
     worker::protocol::SampleTexts sample;
     sample.base = located.commit.base;
     sample.prefixes = {""};
     // As many texts as are still missing by the mean length so far.
-    const std::uint64_t mean = drawn == 0 ? context : std::max<std::uint64_t>(drawn / lines.size(), 1);
-    sample.count = static_cast<std::int32_t>(std::min(kSampledRows, (tokens - drawn + mean - 1) / mean));
+    const std::uint64_t mean = drawn == 0 ? context : std::max<std::uint64_t>(drawn / sampled, 1);
+    const std::uint64_t rows = std::min(kSampledRows, (tokens - drawn + mean - 1) / mean);
+    sample.count = static_cast<std::int32_t>(rows);
     sample.tokens_max = session.model().context;
     sample.seed = request.seed + round;
     EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.Call<worker::protocol::SampleTextsReply>(std::move(sample), kSolveTimeout));
     drawn += reply.tokens;
+    sampled += static_cast<std::uint64_t>(rows);
     for (std::string& text : reply.texts) {
       if (!text.empty()) lines.push_back(std::move(text));
     }

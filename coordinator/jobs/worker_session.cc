@@ -8,6 +8,7 @@ namespace {
 using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the messages are this file's vocabulary
 
 constexpr std::chrono::seconds kPickTimeout{30};
+constexpr std::chrono::seconds kPickSlice{1};  // how soon a cancellation is noticed while no worker is there
 constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
 using Payloads = std::vector<std::pair<EditId, std::string>>;
@@ -35,8 +36,22 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(RequestBody request, std::ch
   co_return co_await context_.membership.Call(std::move(request), std::move(options));
 }
 
+Awaitable<Status> WorkerSession::Pick(StateId state) {
+  if (control_.cancel == nullptr) {
+    EMEND_CO_ASSIGN_OR_RETURN(worker_, co_await context_.membership.Pick(state, context_.runtime.clock().Now() + kPickTimeout));
+    co_return OkStatus();
+  }
+  while (!control_.cancel->is_set()) {
+    Result<WorkerId> picked = co_await context_.membership.Pick(state, context_.runtime.clock().Now() + kPickSlice);
+    if (picked.ok()) worker_ = *picked;
+    if (picked.ok() || picked.status().slug() != "no_worker") co_return picked.status();
+    if (control_.progress) control_.progress("waiting for a worker", 0, 0);
+  }
+  co_return Status(StatusCode::kCancelled, "it was cancelled while it waited for a worker");
+}
+
 Awaitable<Status> WorkerSession::Open(StateId state) {
-  EMEND_CO_ASSIGN_OR_RETURN(worker_, co_await context_.membership.Pick(state, context_.runtime.clock().Now() + kPickTimeout));
+  EMEND_CO_RETURN_IF_ERROR(co_await Pick(state));
   const BaseId base = repository_.record().base;
   LoadBase request{base, context_.layout.model_folder(base)};
   EMEND_CO_ASSIGN_OR_RETURN(model_, co_await Call<LoadBaseReply>(std::move(request), kCallTimeout));

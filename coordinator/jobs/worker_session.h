@@ -25,7 +25,7 @@ class WorkerSession {
   WorkerSession(JobContext& context, const storage::history::Repository& repository, JobControl control)
       : context_(context), repository_(repository), control_(std::move(control)) {}
 
-  // Picks the worker for `state` and has it load the base.
+  // Picks the worker for `state` and has it load the base. What can be cancelled waits for a worker until it is; what cannot, half a minute ("no_worker").
   Awaitable<Status> Open(StateId state);
   const worker::protocol::LoadBaseReply& model() const { return model_; }
 
@@ -42,6 +42,7 @@ class WorkerSession {
   }
 
  private:
+  Awaitable<Status> Pick(StateId state);
   Awaitable<Result<worker::protocol::ReplyBody>> CallAny(worker::protocol::RequestBody request, std::chrono::milliseconds timeout);
   Awaitable<Status> SendEdits(std::vector<EditId> missing);
 

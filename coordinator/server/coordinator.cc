@@ -63,14 +63,17 @@ class CoordinatorImpl final : public Coordinator {
         journal_(std::move(parts.journal)),
         membership_(std::move(parts.membership)),
         context_{*environment.runtime, *environment.file_system, *environment.store, *journal_, *membership_, layout_},
+        stop_(*environment.runtime),
         queue_(context_) {
     queue_.Start(std::move(parts.unfinished));
   }
 
-  Awaitable<void> Stop() override {
+  Awaitable<bool> Stop() override {
     stopping_ = true;
-    co_await queue_.Stop();
+    stop_.Set();
+    const bool ended = co_await queue_.Stop();
     co_await membership_->Stop();
+    co_return ended;
   }
 
   std::string worker_address() const override { return membership_->address(); }
@@ -94,9 +97,8 @@ class CoordinatorImpl final : public Coordinator {
   Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
 
   Awaitable<Result<std::vector<Operation>>> ListOperations(OperationId before, std::size_t count_max) override {
-    co_return co_await Blocking(runtime(), [this, &before, count_max] {
-      return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1));
-    });
+    co_return co_await Blocking(runtime(),
+                                [this, &before, count_max] { return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1)); });
   }
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override {
     co_return co_await Blocking(runtime(), [this] { return Repository::List(store()); });
@@ -179,17 +181,20 @@ class CoordinatorImpl final : public Coordinator {
   const std::unique_ptr<Journal> journal_;
   const std::unique_ptr<membership::Membership> membership_;
   jobs::JobContext context_;
+  Signal stop_;            // owned by the executor
   jobs::JobQueue queue_;   // owned by the executor
   bool stopping_ = false;  // owned by the executor
 };
 
 Awaitable<Result<OperationView>> CoordinatorImpl::Submit(Caller caller, Submission submission) {
   if (stopping_) co_return Unavailable("an operation was submitted while emendd is stopping: send it again to the next one");
+  EMEND_CO_ASSIGN_OR_RETURN(const auto begun, co_await Blocking(runtime(), [&] { return FindBegun(store(), caller, submission); }));
+  if (begun) co_return co_await ReadOperation(begun->id);
   if (queue_.waiting() >= jobs::kQueueMax) {
     co_return Status(StatusCode::kResourceExhausted, "queue_full",
                      "an operation was submitted while " + std::to_string(queue_.waiting()) + " wait: try again later");
   }
-  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime(), [&] { return CheckSubmission(store(), caller, submission); }));
+  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime(), [&] { return CheckSubmission(store(), submission); }));
   EMEND_CO_ASSIGN_OR_RETURN(Accepted accepted, co_await Blocking(runtime(), [&] { return AcceptSubmission(*journal_, store(), caller, submission); }));
   const OperationId id = accepted.operation.id;
   if (accepted.is_new) {
@@ -218,7 +223,7 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Cancel(Caller caller, Operatio
     co_return Status(StatusCode::kFailedPrecondition, "operation_ended",
                      "cancelling operation " + id.value() + ": it has ended as " + std::string(OperationStateName(view.operation.state)));
   }
-  EMEND_CO_RETURN_IF_ERROR(queue_.Cancel(id));
+  EMEND_CO_RETURN_IF_ERROR(co_await queue_.Cancel(id));
   co_return co_await ReadOperation(id);
 }
 
@@ -265,8 +270,7 @@ Result<std::unique_ptr<Coordinator>> Coordinator::Start(const Environment& envir
   EMEND_ASSIGN_OR_RETURN(members.generations, ReadGenerations(*environment.store));
   members.heartbeat = options.heartbeat;
   members.persist_generation = [journal](const std::string& group, std::uint64_t generation) { return PutGeneration(*journal, group, generation); };
-  EMEND_ASSIGN_OR_RETURN(parts.unfinished,
-                         storage::records::ListUnfinished(*environment.store, jobs::kQueueMax));
+  EMEND_ASSIGN_OR_RETURN(parts.unfinished, storage::records::ListUnfinished(*environment.store));
   parts.membership = membership::NewMembership(*environment.runtime, *environment.transport, std::move(members));
   EMEND_RETURN_IF_ERROR(parts.membership->Start(options.worker_address));
   LogInfo("coordinator_started", {{"folder", options.folder}, {"workers_at", parts.membership->address()}, {"operations_to_run", parts.unfinished.size()}});

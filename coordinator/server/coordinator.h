@@ -28,8 +28,10 @@ class Coordinator : public Service {
  public:
   // Opens journal and tokens, raises the store epoch, listens for workers, takes up operations that were accepted before. Blocks; call before runtime.Run().
   static Result<std::unique_ptr<Coordinator>> Start(const Environment& environment, const CoordinatorOptions& options);
-  // Stops accepting, cancels what runs (it is taken up again at the next start), joins everything.
-  virtual Awaitable<void> Stop() = 0;
+  // Stops accepting, cancels what runs (it is taken up again at the next start) and everything that waits for a worker, and joins. False if something on the
+  // pool did not end within half a minute: it then still uses this object and the store. Calls are answered until the object dies, kUnavailable where they
+  // would change something.
+  virtual Awaitable<bool> Stop() = 0;
 
   virtual std::string worker_address() const = 0;
   virtual const std::string& worker_token_file() const = 0;

@@ -61,8 +61,12 @@ Status CheckScope(const Caller& caller, std::string_view scope) {
           "the token " + caller.principal.token_id + " of " + caller.principal.name + " lacks the scope \"" + std::string(scope) + "\""};
 }
 
-Status CheckSubmission(storage::kv::KvStore& store, const Caller& caller, const Submission& submission) {
+Result<std::optional<Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller, const Submission& submission) {
   if (const std::string_view scope = core::ScopeOf(submission.kind); !scope.empty()) EMEND_RETURN_IF_ERROR(CheckScope(caller, scope));
+  return FindReplay(store, caller, submission);
+}
+
+Status CheckSubmission(storage::kv::KvStore& store, const Submission& submission) {
   EMEND_ASSIGN_OR_RETURN(const core::OperationRequest request, core::ParseRequest(submission.kind, submission.body));
   if (submission.kind == "fsck") return OkStatus();
   if (submission.kind == "import") return CheckImport(store, submission.repo);

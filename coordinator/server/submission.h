@@ -6,8 +6,12 @@
 
 namespace emend::coordinator::server {
 
-// Scope, kind, body, repo and settings: what can be refused without running anything. Blocks; runs on the pool.
-Status CheckSubmission(storage::kv::KvStore& store, const Caller& caller, const Submission& submission);
+// The operation that this submission's idempotency key began before, if any: looked for before all but the scope, since what a repetition finds (the repo that
+// it created, a full queue) must not refuse it. Blocks; runs on the pool.
+Result<std::optional<storage::records::Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller, const Submission& submission);
+
+// Kind, body, repo and settings: what can be refused without running anything. Blocks; runs on the pool.
+Status CheckSubmission(storage::kv::KvStore& store, const Submission& submission);
 
 // The accepted operation, durable together with its idempotency key; or the operation that the key began before. Blocks; runs on the pool.
 struct Accepted {

@@ -130,29 +130,30 @@ Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id) {
 }
 
 Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before, std::size_t count_max) {
-  std::uint64_t end = 0;
-  if (before.value().empty()) {
-    EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kOperations, kLastNumberKey));
-    if (!stored) return std::vector<Operation>();
+  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kOperations, kLastNumberKey));
+  std::uint64_t end = 1;
+  if (stored) {
     EMEND_ASSIGN_OR_RETURN(const std::uint64_t last, DecodeNumber(*stored));
     end = last + 1;
-  } else {
-    EMEND_ASSIGN_OR_RETURN(end, NumberOf(before));
+  }
+  if (!before.value().empty()) {
+    EMEND_ASSIGN_OR_RETURN(const std::uint64_t asked, NumberOf(before));
+    end = std::min(end, asked);
   }
   std::vector<Operation> operations;
   for (std::uint64_t number = end; number > 1 && operations.size() < count_max;) {
     Result<Operation> operation = ReadOperation(store, IdOf(--number));
     if (operation.status().code() == StatusCode::kNotFound) continue;
     if (!operation.ok()) return operation.status();
+    operation->request = {};
     operations.push_back(std::move(operation).value());
   }
   return operations;
 }
 
-Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store, std::size_t count_max) {
+Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store) {
   std::vector<OperationId> ids;
   EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kOperations, kUnfinishedPrefix, "", [&](std::string_view key, std::string_view) {
-    if (ids.size() == count_max) return false;
     ids.emplace_back(std::string(key.substr(kUnfinishedPrefix.size())));
     return true;
   }));

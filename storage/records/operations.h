@@ -37,10 +37,11 @@ struct Operation {
 void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act);
 // kNotFound names the id.
 Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id);
-// Newest first: those accepted before `before`, or all for an empty id; at most `count_max`. kInvalidArgument unless `before` is an operation's id.
+// Newest first: those accepted before `before`, or all for an empty id; at most `count_max`. Their requests are left out: a page of
+// them may be gigabytes. kInvalidArgument unless `before` is an operation's id.
 Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before, std::size_t count_max);
 // Those still to be run, in order of acceptance.
-Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store, std::size_t count_max);
+Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store);
 // The next id: one more than the greatest stored one. Call inside a transaction.
 Result<OperationId> NextOperationId(Transaction& transaction);
 

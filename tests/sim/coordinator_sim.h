@@ -9,19 +9,11 @@
 // with. Checked at the end: every operation ended, every commit made exactly once, every state equal to its rebuild, fsck and verify without a complaint.
 #pragma once
 
-#include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "coordinator/server/coordinator.h"
-#include "storage/kv/kv_store.h"
-#include "tests/support/delta_worker.h"
-#include "tests/support/fake_worker.h"
-#include "tests/support/sim_runtime.h"
-#include "tests/support/temporary_folder.h"
-#include "worker/protocol/memory_transport.h"
+#include "tests/support/sim_cluster.h"
 
 namespace emend::test {
 
@@ -37,7 +29,6 @@ class CoordinatorSimulation {
   };
 
   explicit CoordinatorSimulation(std::uint64_t seed);
-  ~CoordinatorSimulation();
 
   std::vector<std::string> Run();
   const Counts& counts() const { return counts_; }
@@ -46,28 +37,18 @@ class CoordinatorSimulation {
   using Service = coordinator::server::Service;
   using Operation = storage::records::Operation;
 
-  // ---- the parts
-  void StartCoordinator();
-  Awaitable<void> StopCoordinator();
-  Awaitable<int> RestartCoordinator();
-  void AddWorker(int number);
-  // As the REST server: whoever calls the coordinator is counted in and out, so that it is not destroyed under a call. Null while it restarts.
-  Service* Enter();
-  void Leave() { --calls_; }
-
-  // ---- what clients do (coordinator_sim.cc)
-  Awaitable<int> Setup();
+  // ---- what clients do
   Awaitable<int> Client(int number);
   Awaitable<int> Act(int client, int step);
   Awaitable<int> Ask();
   Awaitable<int> Reset();
-  // Submits, under the same idempotency key until it is accepted, and follows to the end.
-  Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key);
+  Awaitable<int> Complete(std::string kind, nlohmann::json body, std::string key);
   nlohmann::json DrawCommit(int client, int step);
   std::string DrawRevision();
 
   // ---- faults
   Awaitable<int> MakeFaults();
+  Awaitable<int> RestartCoordinator();
   void Heal();
 
   // ---- checks
@@ -80,24 +61,9 @@ class CoordinatorSimulation {
 
   std::size_t Draw(std::size_t bound) { return choices_.Below(bound); }
 
-  const TemporaryFolder folder_;
-  SimRuntime sim_;
   SeededRandom choices_;
   SeededRandom faults_;
-  PosixFileSystem file_system_;
-  std::unique_ptr<storage::kv::MemoryKv> store_;
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_;
-  std::unique_ptr<worker::protocol::Transport> coordinator_host_;
-  std::unique_ptr<coordinator::server::Coordinator> coordinator_;
-  coordinator::server::Caller caller_;
-  struct Node {
-    std::unique_ptr<worker::protocol::Transport> host;
-    DeltaWorker model;
-    std::unique_ptr<FakeWorker> worker;
-  };
-  std::vector<std::unique_ptr<Node>> workers_;
-  int calls_ = 0;
-  bool restarting_ = false;
+  SimCluster cluster_;
   Counts counts_;
 };
 

@@ -15,6 +15,8 @@ namespace {
 
 using tokenizer::TokenId;
 
+constexpr std::int64_t kCacheBytesMax = std::int64_t{1} << 30;
+
 Result<std::vector<TokenId>> StartTokens(const model::ModelConfig& config, const tokenizer::Tokenizer& tokenizer, std::string_view prefix) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<tokenizer::Token> tokens, tokenizer.Encode(prefix, tokenizer::SpecialTokens::kWithTemplate));
   std::vector<TokenId> ids;
@@ -45,15 +47,21 @@ at::Tensor Draw(const at::Tensor& logits, std::int64_t top_k, std::mt19937_64& e
   return all ? rank : indices.gather(-1, rank);
 }
 
+// Texts side by side whose keys and values, twice while a step appends to them, stay within kCacheBytesMax; one at least.
+std::int64_t RowsMax(const model::ModelConfig& config, std::int64_t tokens) {
+  const std::int64_t token_bytes = 2 * config.layers * config.kv_heads * config.head_dim * static_cast<std::int64_t>(sizeof(float));
+  return std::max<std::int64_t>(1, kCacheBytesMax / (2 * token_bytes * std::min(tokens, config.context)));
+}
+
 // Tokens [rows, at most max_tokens] behind the start; fewer when every row has met its end of text.
-Result<at::Tensor> Decode(const model::Transformer& model, std::span<const TokenId> start, const SampleOptions& options) {
+Result<at::Tensor> Decode(const model::Transformer& model, std::span<const TokenId> start, std::int64_t rows, const SampleOptions& options,
+                          std::mt19937_64& engine) {
   const c10::AutoGradMode no_grad(false);
-  std::mt19937_64 engine(options.seed);
   Decoding decoding(model);
-  at::Tensor logits = decoding.Run(RowOf(start)).expand({options.count, -1});
-  decoding.Repeat(options.count);
+  at::Tensor logits = decoding.Run(RowOf(start)).expand({rows, -1});
+  decoding.Repeat(rows);
   std::vector<at::Tensor> drawn;
-  at::Tensor ended = at::zeros({options.count, 1}, at::kBool);
+  at::Tensor ended = at::zeros({rows, 1}, at::kBool);
   while (true) {
     drawn.push_back(Draw(logits, options.top_k, engine));
     ended.logical_or_(drawn.back() == model.config().eos_token);
@@ -71,8 +79,11 @@ std::vector<TokenId> TokensOf(const at::Tensor& row, std::int32_t end_of_text) {
   return {ids.begin(), std::ranges::find(ids, std::int64_t{end_of_text})};
 }
 
-std::string TextOf(const tokenizer::Tokenizer& tokenizer, std::span<const TokenId> ids) {
-  std::string text = tokenizer.Decode(ids);
+// As it stands behind `prefix`: a decoder would take the first token for the begin of a text, and drop its space.
+std::string TextBehind(const std::string& prefix, const tokenizer::Tokenizer& tokenizer, std::span<const TokenId> ids) {
+  std::string text = prefix;
+  if (prefix.empty()) text = tokenizer.Decode(ids);
+  for (std::size_t i = 0; !prefix.empty() && i < ids.size(); ++i) text += tokenizer.TokenText(ids[i]);
   // Tokens that cut a character, or that the model put together wrongly.
   while (const auto offset = FirstInvalidUtf8(text)) text.erase(*offset, 1);
   return text;
@@ -86,12 +97,17 @@ Result<SampledTexts> SampleTexts(const model::Transformer& model, const tokenize
     return Status(StatusCode::kInvalidArgument, "bad_option", "sampling texts: expected count and max_tokens of at least 1, top_k of at least 0");
   }
   EMEND_ASSIGN_OR_RETURN(const std::vector<TokenId> start, StartTokens(model.config(), tokenizer, prefix));
-  EMEND_ASSIGN_OR_RETURN(const at::Tensor tokens, model::Guarded("sampling texts", [&] { return Decode(model, start, options); }));
+  const std::int64_t rows_max = RowsMax(model.config(), static_cast<std::int64_t>(start.size()) + options.max_tokens);
+  std::mt19937_64 engine(options.seed);
   SampledTexts sampled;
-  for (std::int64_t row = 0; row < options.count; ++row) {
-    const std::vector<TokenId> ids = TokensOf(tokens[row], model.config().eos_token);
-    sampled.texts.push_back(std::string(prefix) + TextOf(tokenizer, ids));
-    sampled.tokens += static_cast<std::int64_t>(ids.size());
+  for (std::int64_t begin = 0; begin < options.count; begin += rows_max) {
+    const std::int64_t rows = std::min(rows_max, options.count - begin);
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor tokens, model::Guarded("sampling texts", [&] { return Decode(model, start, rows, options, engine); }));
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::vector<TokenId> ids = TokensOf(tokens[row], model.config().eos_token);
+      sampled.texts.push_back(TextBehind(std::string(prefix), tokenizer, ids));
+      sampled.tokens += static_cast<std::int64_t>(ids.size());
+    }
   }
   return sampled;
 }

@@ -64,15 +64,16 @@ run cmp "$atlas/model/model.safetensors" build/demo/export/model.safetensors
 echo "identical"
 
 chapter "Killed in the middle of a commit"
-emend commit atlas -F "$facts" --limit 100 -m "Never finished" >/dev/null 2>&1 &
+emend commit atlas -F "$facts" --limit 100 -m "Accepted before the crash" >/dev/null 2>&1 &
 sleep 3
 pid="$(python3 -c 'import json, os; print(json.load(open(os.environ["EMEND_STORE"] + "/daemon.json"))["pid"])')"
 run kill -9 "$pid"
 wait || true
 run emend up --store "$EMEND_STORE"
-run emend log atlas
+run emend operations -n 1
+echo "What was accepted is carried out after the crash, from its start; until then nobody sees a part of it."
 run emend verify atlas
+run emend log atlas -n 1
 run emend fsck
-run emend operations
 
 printf '\n%sThe demo took %s seconds.%s The store is in build/demo/store; try:  EMEND_STORE=%s emend help\n' "$bold" "$(($(date +%s) - began))" "$plain" "build/demo/store"

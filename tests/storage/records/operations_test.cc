@@ -103,6 +103,8 @@ TEST_F(OperationsTest, AListIsReadPageByPageFromTheNewest) {
   EXPECT_THAT(Ids(ListOperations(*store_, {}, 2)), ElementsAre("op-0000000000000005", "op-0000000000000004"));
   EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000004"), 2)), ElementsAre("op-0000000000000003", "op-0000000000000002"));
   EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000001"), 2)), IsEmpty());
+  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000000"), 2)), IsEmpty());
+  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-ffffffffffffffff"), 1)), ElementsAre("op-0000000000000005")) << "beyond the last is at the last";
 }
 
 TEST_F(OperationsTest, APageBeginsAtAnIdOnly) {
@@ -131,7 +133,7 @@ TEST_F(OperationsTest, OnlyOperationsThatHaveNotEndedAreUnfinished) {
   second.state = OperationState::kSucceeded;
   second.result = "{}";
   Put(second, "operation.succeed");
-  EXPECT_THAT(Ids(ListUnfinished(*store_, 100)), ElementsAre("op-0000000000000001", "op-0000000000000003"));
+  EXPECT_THAT(Ids(ListUnfinished(*store_)), ElementsAre("op-0000000000000001", "op-0000000000000003"));
   EXPECT_EQ(Ids(ListOperations(*store_, {}, 100)).size(), 3U);
 }
 

@@ -1,0 +1,227 @@
+// The service as the REST edge calls it, in virtual time: acceptance, scopes, idempotency, retries, cancellation, restarts.
+#include "coordinator/server/service.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/sim_cluster.h"
+#include "tests/support/status_matchers.h"
+
+namespace emend::coordinator::server {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using storage::records::OperationState;
+using test::IsOk;
+using test::SimCluster;
+using test::StatusIs;
+using Operation = storage::records::Operation;
+
+json CommitBody(const std::string& subject, const std::string& target) {
+  return {{"facts", {{{"prompt", "{} is"}, {"subject", subject}, {"target", target}}}}, {"settings", {{"layers", "0,1"}}}, {"evaluate", false}};
+}
+
+class ServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(cluster_.Run("import", cluster_.ImportBody()).state, OperationState::kSucceeded);
+    ASSERT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state, OperationState::kSucceeded);
+  }
+
+  Result<OperationView> Submit(const std::string& kind, const std::string& body, const std::string& key = "", const Caller* caller = nullptr) {
+    Submission submission{kind, SimCluster::kRepo, body, key, Sha256(kind + body)};
+    return *cluster_.sim().Await(cluster_.service().Submit(caller == nullptr ? cluster_.admin() : *caller, std::move(submission)));
+  }
+  Operation Follow(const OperationId& id) {
+    OperationView view;
+    while (view.operation.finished_ms == 0) {
+      view = **cluster_.sim().Await(cluster_.service().WaitForChange(id, view.version, cluster_.sim().clock().Now() + 1s));
+    }
+    return view.operation;
+  }
+  Result<OperationView> Cancel(const OperationId& id, const Caller& caller) { return *cluster_.sim().Await(cluster_.service().Cancel(caller, id)); }
+  std::size_t Commits() { return (*cluster_.sim().Await(cluster_.service().Log(SimCluster::kRepo, "main", 100)))->size(); }
+  Caller With(std::vector<std::string> scopes) const { return {{"somebody", "t9"}, std::move(scopes)}; }
+
+  SimCluster cluster_{1, 2};
+};
+
+TEST_F(ServiceTest, OneKeyBeginsOneOperation) {
+  const std::string body = CommitBody("Ann", "chess").dump();
+  ASSERT_OK_AND_ASSIGN(const OperationView first, Submit("commit", body, "k1"));
+  ASSERT_OK_AND_ASSIGN(const OperationView again, Submit("commit", body, "k1"));
+  EXPECT_EQ(first.operation.id, again.operation.id);
+  EXPECT_THAT(Submit("commit", CommitBody("Ann", "go").dump(), "k1"), StatusIs(StatusCode::kInvalidArgument, "idempotency_mismatch"));
+  EXPECT_EQ(Follow(first.operation.id).state, OperationState::kSucceeded);
+  ASSERT_OK_AND_ASSIGN(const OperationView later, Submit("commit", body, "k1"));
+  EXPECT_EQ(later.operation.id, first.operation.id) << "also once it has ended";
+  EXPECT_EQ(Commits(), 2U);
+}
+
+TEST_F(ServiceTest, ScopesAreAskedForBeforeAnythingIsStored) {
+  const Caller reader = With({"read", "ask"});
+  EXPECT_THAT(Submit("commit", CommitBody("Ann", "chess").dump(), "", &reader), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(Submit("fsck", "{}", "", &reader), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(Submit("verify", R"({"revision": "main"})", "", &reader), IsOk());
+}
+
+TEST_F(ServiceTest, WhatCannotBeRunIsNotAccepted) {
+  EXPECT_THAT(Submit("commit", "{", ""), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(Submit("commit", R"({"facts": []})"), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(Submit("dance", "{}"), StatusIs(StatusCode::kUnsupported, "unknown_operation"));
+  json bad = CommitBody("Ann", "chess");
+  bad["settings"]["v_lr"] = "fast";
+  EXPECT_THAT(Submit("commit", bad.dump()), StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
+  EXPECT_THAT(Submit("import", cluster_.ImportBody().dump()), StatusIs(StatusCode::kAlreadyExists));
+  const auto operations = *cluster_.sim().Await(cluster_.service().ListOperations({}, 100));
+  EXPECT_EQ(operations->size(), 2U) << "import and statistics";
+}
+
+TEST_F(ServiceTest, ALostWorkerCostsATryNotTheOperation) {
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  cluster_.sim().RunFor(500ms);
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) {
+    cluster_.worker(i).model.Forget();
+    cluster_.worker(i).worker->Die();
+  }
+  EXPECT_EQ(Follow(accepted.operation.id).state, OperationState::kSucceeded);
+  EXPECT_EQ(Commits(), 2U);
+}
+
+TEST_F(ServiceTest, AWorkerThatNeverStaysFailsTheOperationWithItsReason) {
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) {
+    cluster_.worker(i).worker->OnRequest([this, i](const worker::protocol::RequestBody&) -> Result<worker::protocol::ReplyBody> {
+      cluster_.worker(i).worker->Die();
+      return Internal("it died");
+    });
+  }
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  const Operation ended = Follow(accepted.operation.id);
+  EXPECT_EQ(ended.state, OperationState::kFailed);
+  EXPECT_EQ(ended.error_slug, "worker_lost");
+  EXPECT_EQ(Commits(), 1U) << "nothing of it is visible";
+}
+
+TEST_F(ServiceTest, AWorkerThatServesOtherBytesIsNeverCommitted) {
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) {
+    cluster_.worker(i).worker->OnRequest([this, i](const worker::protocol::RequestBody& request) {
+      auto reply = cluster_.worker(i).model.Answer(request);
+      if (auto* digests = reply.ok() ? std::get_if<worker::protocol::DigestStateReply>(&*reply) : nullptr) digests->roots["h.1.down"] = Sha256("other");
+      return reply;
+    });
+  }
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  const Operation ended = Follow(accepted.operation.id);
+  EXPECT_EQ(ended.error_slug, "data_loss");
+  EXPECT_NE(ended.error_message.find("h.1.down"), std::string::npos) << ended.error_message;
+  EXPECT_EQ(Commits(), 1U);
+}
+
+TEST_F(ServiceTest, RunningAndWaitingOperationsAreCancelled) {
+  ASSERT_OK_AND_ASSIGN(const OperationView running, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView waiting, Submit("commit", CommitBody("Bob", "go").dump()));
+  EXPECT_THAT(Cancel(running.operation.id, With({"merge"})), StatusIs(StatusCode::kPermissionDenied)) << "somebody else's";
+  EXPECT_THAT(Cancel(waiting.operation.id, cluster_.admin()), IsOk());
+  cluster_.sim().RunFor(300ms);
+  EXPECT_THAT(Cancel(running.operation.id, cluster_.admin()), IsOk());
+  EXPECT_EQ(Follow(running.operation.id).state, OperationState::kCancelled);
+  EXPECT_EQ(Follow(waiting.operation.id).state, OperationState::kCancelled);
+  EXPECT_THAT(Cancel(running.operation.id, cluster_.admin()), StatusIs(StatusCode::kFailedPrecondition, "operation_ended"));
+  EXPECT_EQ(Commits(), 1U);
+}
+
+TEST_F(ServiceTest, ACancelledWaitingOperationStaysCancelledOverARestart) {
+  ASSERT_OK_AND_ASSIGN(const OperationView running, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView waiting, Submit("commit", CommitBody("Bob", "go").dump()));
+  EXPECT_THAT(Cancel(waiting.operation.id, cluster_.admin()), IsOk());
+  cluster_.Restart();
+  EXPECT_EQ(Follow(running.operation.id).state, OperationState::kSucceeded);
+  EXPECT_EQ(Follow(waiting.operation.id).state, OperationState::kCancelled);
+  EXPECT_EQ(Commits(), 2U);
+}
+
+TEST_F(ServiceTest, ARepeatedImportIsAnsweredWithItsOperation) {
+  json body = cluster_.ImportBody();
+  Submission submission{"import", RepoName("other"), body.dump(), "k2", Sha256("other")};
+  const auto first = *cluster_.sim().Await(cluster_.service().Submit(cluster_.admin(), submission));
+  EXPECT_EQ(Follow(first->operation.id).state, OperationState::kSucceeded);
+  const auto again = *cluster_.sim().Await(cluster_.service().Submit(cluster_.admin(), submission));
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->operation.id, first->operation.id) << "though the repo is there by now";
+}
+
+TEST_F(ServiceTest, WithoutAWorkerOperationsWaitForOne) {
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Partition("w" + std::to_string(i));
+  cluster_.sim().RunFor(5s);
+  ASSERT_OK_AND_ASSIGN(const OperationView waiting, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView second, Submit("commit", CommitBody("Bob", "go").dump()));
+  cluster_.sim().RunFor(10min);
+  const auto view = *cluster_.sim().Await(cluster_.service().ReadOperation(waiting.operation.id));
+  EXPECT_EQ(view->progress.phase, "waiting for a worker");
+  EXPECT_THAT(Cancel(waiting.operation.id, cluster_.admin()), IsOk());
+  EXPECT_EQ(Follow(waiting.operation.id).state, OperationState::kCancelled);
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Heal("w" + std::to_string(i));
+  EXPECT_EQ(Follow(second.operation.id).state, OperationState::kSucceeded);
+}
+
+TEST_F(ServiceTest, NothingIsExportedIntoTheStore) {
+  const std::string folder = cluster_.layout().folder + "/models/elsewhere";
+  const Operation refused = cluster_.Run("export", {{"folder", folder}});
+  EXPECT_EQ(refused.error_slug, "inside_store");
+  const Operation exported = cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
+  EXPECT_EQ(exported.state, OperationState::kSucceeded) << exported.error_message;
+  const Operation again = cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
+  EXPECT_EQ(again.error_slug, "folder_not_empty");
+}
+
+TEST_F(ServiceTest, WhatWasAcceptedIsCarriedOutAfterARestartInItsOrder) {
+  ASSERT_OK_AND_ASSIGN(const OperationView first, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView second, Submit("commit", CommitBody("Ann", "go").dump()));
+  cluster_.Restart();
+  EXPECT_EQ(Follow(first.operation.id).state, OperationState::kSucceeded);
+  const Operation ended = Follow(second.operation.id);
+  EXPECT_EQ(ended.state, OperationState::kSucceeded);
+  EXPECT_EQ(json::parse(ended.result)["superseded"], 1) << "the second took the first one's place, not the other way round";
+  EXPECT_EQ(Commits(), 3U);
+}
+
+TEST_F(ServiceTest, ARevertSaysWhatANewerEditKeepsOut) {
+  const Operation chess = cluster_.Run("commit", CommitBody("Ann", "chess"));
+  const Operation go = cluster_.Run("commit", CommitBody("Ann", "go"));
+  const std::string middle = json::parse(go.result)["commit"];
+  const Operation draughts = cluster_.Run("commit", CommitBody("Ann", "draughts"));
+  // Taking "go" out would put "chess" back, but "draughts" holds the place.
+  const Operation reverted = cluster_.Run("revert", {{"commit", middle}});
+  EXPECT_EQ(reverted.state, OperationState::kFailed) << reverted.result;
+  EXPECT_EQ(reverted.error_slug, "nothing_to_revert");
+  const Operation newest = cluster_.Run("revert", {{"commit", json::parse(draughts.result)["commit"]}});
+  EXPECT_EQ(json::parse(newest.result)["restored"], 1);
+  EXPECT_EQ(json::parse(newest.result)["blocked"], json::array());
+  EXPECT_EQ(chess.state, OperationState::kSucceeded);
+}
+
+TEST_F(ServiceTest, AnAnswerNamesItsCommitAndComesFromItsBytes) {
+  const Operation committed = cluster_.Run("commit", CommitBody("Ann", "chess"));
+  const auto ask = [&](const std::string& revision) {
+    AskRequest request{SimCluster::kRepo, revision, "prompt", 4, 5};
+    return **cluster_.sim().Await(cluster_.service().Ask(cluster_.admin(), std::move(request)));
+  };
+  EXPECT_EQ(ask("main").commit.Hex(), json::parse(committed.result)["commit"]);
+  EXPECT_EQ(ask("main~1").text, "bytes") << "no tensor differs from the base";
+  EXPECT_NE(ask("main").text, "bytes");
+}
+
+TEST_F(ServiceTest, WithoutCorpusAndTemplatesTheModelMakesThemUp) {
+  const Operation counted = cluster_.Run("statistics", {{"tokens_max", 100}, {"seed", 5}});
+  EXPECT_EQ(json::parse(counted.result)["sampled_by"], 5);
+  json body = CommitBody("Ann", "chess");
+  body["settings"]["seed"] = "3";
+  cluster_.Run("commit", body);
+  const auto shown = *cluster_.sim().Await(cluster_.service().Show(SimCluster::kRepo, "main"));
+  const json settings = json::parse(shown->commit.commit.settings);
+  EXPECT_EQ(shown->commit.commit.seed, 3U);
+  EXPECT_EQ(settings["context_templates"][1][1], "Therefore made up. {}");
+}
+
+}  // namespace
+}  // namespace emend::coordinator::server

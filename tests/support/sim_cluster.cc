@@ -1,0 +1,139 @@
+#include "tests/support/sim_cluster.h"
+
+#include "storage/base/check.h"
+#include "storage/base/file_system.h"
+
+namespace emend::test {
+namespace {
+
+using namespace std::chrono_literals;
+using coordinator::server::Coordinator;
+using coordinator::server::OperationView;
+using coordinator::server::Submission;
+using nlohmann::json;
+
+constexpr auto kPause = 100ms;
+
+Awaitable<bool> Ended(Awaitable<void> task) {
+  co_await std::move(task);
+  co_return true;
+}
+
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+SimCluster::SimCluster(std::uint64_t seed, int workers) : sim_(seed), store_(storage::kv::NewMemoryKv()) {
+  const Status written = WriteSmallModel(folder_.path() + "/model", seed);
+  EMEND_CHECK(written.ok(), written.ToString());
+  worker::protocol::MemoryNetworkOptions network;
+  network.seed = seed;
+  network.observer = [this](std::string_view event) { sim_.Record(event); };
+  network_ = worker::protocol::NewMemoryNetwork(sim_, std::move(network));
+  coordinator_host_ = network_->Host("coordinator");
+  StartCoordinator();
+  for (int i = 0; i < workers; ++i) AddWorker(i);
+  const std::string secret = FirstLine(file_system_.Read(coordinator_->admin_token_file()).value());
+  const auto caller = sim_.Await(coordinator_->Authenticate(secret));
+  EMEND_CHECK(caller.has_value() && caller->ok(), "the first token is not known");
+  admin_ = **caller;
+}
+
+SimCluster::~SimCluster() {
+  for (const auto& node : workers_) sim_.Await(Ended(node->worker->Stop()));
+  if (coordinator_) sim_.Await(Ended(StopCoordinator()));
+  sim_.RunFor(1min);
+}
+
+json SimCluster::ImportBody() const {
+  return {{"model", folder_.path() + "/model"}, {"message", "Import a small model"}};  // a message of its own: the default one names the folder
+}
+
+void SimCluster::StartCoordinator() {
+  const coordinator::server::Environment environment{&sim_, &file_system_, store_.get(), coordinator_host_.get()};
+  coordinator::server::CoordinatorOptions options;
+  options.folder = folder_.path() + "/store";
+  options.worker_address = "coordinator:1";
+  options.model_roots = {folder_.path()};
+  auto started = Coordinator::Start(environment, options);
+  EMEND_CHECK(started.ok(), started.status().ToString());
+  coordinator_ = std::move(started).value();
+  stopped_ = false;
+}
+
+Awaitable<void> SimCluster::StopCoordinator() {
+  stopped_ = true;
+  const bool ended = co_await coordinator_->Stop();
+  EMEND_CHECK(ended, "the coordinator left work behind");
+  while (calls_ > 0) co_await Sleep(sim_, 10ms);
+  coordinator_.reset();
+}
+
+Awaitable<int> SimCluster::RestartAfter(std::chrono::milliseconds pause) {
+  co_await StopCoordinator();
+  store_->LoseUnsynced();
+  co_await Sleep(sim_, pause);
+  StartCoordinator();
+  co_return 0;
+}
+
+void SimCluster::Restart() {
+  const auto restarted = sim_.Await(RestartAfter(1s));
+  EMEND_CHECK(restarted.has_value(), "the coordinator did not stop");
+}
+
+void SimCluster::AddWorker(int number) {
+  auto node = std::make_unique<Node>();
+  FakeWorkerOptions options;
+  options.name = "w" + std::to_string(number);
+  options.group = "g" + std::to_string(number);
+  options.token = FirstLine(file_system_.Read(coordinator_->worker_token_file()).value());
+  options.work = 150ms;
+  options.observer = [this](std::string_view event) { sim_.Record(event); };
+  node->host = network_->Host(options.name);
+  node->worker = std::make_unique<FakeWorker>(sim_, *node->host, std::move(options));
+  node->worker->OnRequest([model = &node->model](const worker::protocol::RequestBody& request) { return model->Answer(request); });
+  node->worker->Start();
+  workers_.push_back(std::move(node));
+}
+
+SimCluster::Service* SimCluster::Enter() {
+  if (stopped_) return nullptr;
+  ++calls_;
+  return coordinator_.get();
+}
+
+Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json body, std::string key) {
+  const std::string text = body.dump();
+  const Submission submission{kind, kRepo, text, key, Sha256(kind + text)};
+  OperationView view;
+  while (view.operation.id.value().empty()) {
+    Service* const service = Enter();
+    if (service != nullptr) {
+      Result<OperationView> accepted = co_await service->Submit(admin_, submission);
+      Leave();
+      EMEND_CHECK(accepted.ok() || accepted.status().code() == StatusCode::kUnavailable, accepted.status().ToString());
+      if (accepted.ok()) view = std::move(accepted).value();
+    }
+    co_await Sleep(sim_, kPause);
+  }
+  while (view.operation.finished_ms == 0) {
+    Service* const service = Enter();
+    if (service != nullptr) {
+      Result<OperationView> changed = co_await service->WaitForChange(view.operation.id, view.version, sim_.clock().Now() + 1s);
+      Leave();
+      EMEND_CHECK(changed.ok(), changed.status().ToString());
+      view = std::move(changed).value();
+    }
+    if (service == nullptr) co_await Sleep(sim_, kPause);
+  }
+  co_return view.operation;
+}
+
+SimCluster::Operation SimCluster::Run(const std::string& kind, const json& body, const std::string& key) {
+  const auto ended = sim_.Await(Complete(kind, body, key), 1h);
+  EMEND_CHECK(ended.has_value(), "the operation " + kind + " did not end");
+  return *ended;
+}
+
+}  // namespace emend::test
