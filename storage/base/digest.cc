@@ -25,6 +25,25 @@ std::array<std::uint32_t, 256> MakeCrcTable() {
   return table;
 }
 
+std::uint32_t CrcByTable(std::uint32_t crc, std::string_view bytes) {
+  static const std::array<std::uint32_t, 256> kTable = MakeCrcTable();
+  for (const char c : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xffU];
+  return crc;
+}
+
+#ifdef __x86_64__
+__attribute__((target("sse4.2"))) std::uint32_t CrcByInstruction(std::uint32_t crc, std::string_view bytes) {
+  std::uint64_t wide = crc;
+  while (bytes.size() >= sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), sizeof word);
+    wide = __builtin_ia32_crc32di(wide, word);
+    bytes.remove_prefix(sizeof word);
+  }
+  return CrcByTable(static_cast<std::uint32_t>(wide), bytes);
+}
+#endif
+
 }  // namespace
 
 std::string Digest::Hex() const {
@@ -91,10 +110,11 @@ Digest Sha256(std::string_view bytes) {
 }
 
 std::uint32_t Crc32c(std::string_view bytes) {
-  static const std::array<std::uint32_t, 256> kTable = MakeCrcTable();
-  std::uint32_t crc = 0xffffffffU;
-  for (const char c : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xffU];
-  return crc ^ 0xffffffffU;
+#ifdef __x86_64__
+  static const bool kHasInstruction = __builtin_cpu_supports("sse4.2") != 0;
+  if (kHasInstruction) return ~CrcByInstruction(0xffffffffU, bytes);
+#endif
+  return ~CrcByTable(0xffffffffU, bytes);
 }
 
 }  // namespace emend

@@ -37,6 +37,19 @@ TEST(DigestTest, Crc32cAgreesWithKnownVectors) {
   EXPECT_EQ(Crc32c(ascending), 0x46dd794eU);
 }
 
+TEST(DigestTest, Crc32cOfEveryLengthIsTheRemainderByTheDefinition) {
+  std::string bytes;
+  for (int length = 0; length < 40; ++length) {
+    std::uint32_t remainder = 0xffffffffU;
+    for (const char c : bytes) {
+      remainder ^= static_cast<std::uint8_t>(c);
+      for (int bit = 0; bit < 8; ++bit) remainder = (remainder >> 1) ^ ((remainder & 1U) != 0 ? 0x82f63b78U : 0U);
+    }
+    EXPECT_EQ(Crc32c(bytes), ~remainder) << length;
+    bytes.push_back(static_cast<char>(37 * length + 11));
+  }
+}
+
 TEST(DigestTest, HexAndRawComeBack) {
   const Digest digest = Sha256("abc");
   EXPECT_THAT(Digest::FromHex(digest.Hex()), IsOkAndHolds(digest));
