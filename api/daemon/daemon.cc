@@ -20,9 +20,10 @@ constexpr std::chrono::milliseconds kReadyPoll{20};
 
 // Everything that runs, in the order in which it was started. Owned by the main thread; used on the runtime's executor once that runs.
 struct Parts {
-  explicit Parts(const DaemonOptions& given) : options(given), runtime(NewSystemRuntime(kPoolThreads)), tasks(*runtime) {}
+  Parts(const DaemonOptions& given, const StoreLock& held) : options(given), lock(held), runtime(NewSystemRuntime(kPoolThreads)), tasks(*runtime) {}
 
   const DaemonOptions& options;
+  const StoreLock& lock;
   PosixFileSystem files;
   std::unique_ptr<SystemRuntime> runtime;
   std::unique_ptr<storage::kv::KvStore> store;
@@ -75,6 +76,7 @@ Awaitable<Status> Announce(Parts* parts) {
 
 Awaitable<Status> StopAll(Parts* parts) {
   LogInfo("emendd_stopping");
+  parts->lock.Say({.pid = getpid(), .stopping = true});
   RemoveDaemonRecord(parts->options.store);
   // The coordinator first: it ends what requests wait for. Before the workers: what they run is to be taken up again, not to fail because they went away.
   const bool ended = co_await parts->coordinator->Stop();
@@ -116,7 +118,8 @@ Status RunDaemon(const DaemonOptions& options) {
   EMEND_RETURN_IF_ERROR(LogToFile(options.store + "/emendd.log"));
   RemoveDaemonRecord(options.store);
   signal(SIGPIPE, SIG_IGN);
-  Parts parts(options);
+  lock.Say({.pid = getpid()});
+  Parts parts(options, lock);
   // Before anything that takes time: a signal while starting is a wish to stop, too.
   boost::asio::signal_set signals(parts.runtime->executor(), SIGTERM, SIGINT);
   const Status started = StartAll(parts);

@@ -1,11 +1,11 @@
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <utility>
 
 #include "api/daemon/launch.h"
@@ -13,16 +13,61 @@
 
 namespace emend::api::daemon {
 
+namespace {
+
+constexpr char kRunning[] = "running";
+constexpr char kStopping[] = "stopping";
+
+// A lock of the open file, not of the process: it ends with the last descriptor, and another descriptor of the same process does not have it.
+struct flock WholeFile() {
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+}  // namespace
+
 std::string DaemonRecordPath(const std::string& store) { return store + "/daemon.json"; }
 
 Result<StoreLock> StoreLock::Take(const std::string& store) {
   const std::string path = store + "/lock";
   const int descriptor = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   if (descriptor < 0) return Unavailable("opening " + path + ": " + std::strerror(errno));
-  if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return StoreLock(descriptor);
+  struct flock whole = WholeFile();
+  if (fcntl(descriptor, F_OFD_SETLK, &whole) == 0) {
+    StoreLock lock(descriptor);
+    if (ftruncate(descriptor, 0) != 0) return Unavailable("emptying " + path + ": " + std::strerror(errno));
+    return lock;
+  }
   close(descriptor);
   return Status(StatusCode::kConflict, "store_in_use",
                 "locking " + path + ": another emendd runs on this store; stop it with `emend down --store " + store + "`");
+}
+
+bool StoreLock::IsHeld(const std::string& store) {
+  const int descriptor = open((store + "/lock").c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  struct flock found = WholeFile();
+  const bool is_held = fcntl(descriptor, F_OFD_GETLK, &found) == 0 && found.l_type != F_UNLCK;
+  close(descriptor);
+  return is_held;
+}
+
+std::optional<StoreLock::Daemon> StoreLock::ReadDaemon(const std::string& store) {
+  PosixFileSystem files;
+  const Result<std::string> text = files.Read(store + "/lock");
+  Daemon daemon;
+  std::string state;
+  if (!text.ok() || !(std::istringstream(*text) >> daemon.pid >> state)) return std::nullopt;
+  daemon.stopping = state == kStopping;
+  return daemon;
+}
+
+void StoreLock::Say(const Daemon& daemon) const {
+  const std::string line = std::to_string(daemon.pid) + " " + (daemon.stopping ? kStopping : kRunning) + "\n";
+  // Only a help for `emend down`: where it cannot be written, the record is still there.
+  static_cast<void>(pwrite(descriptor_, line.data(), line.size(), 0) && ftruncate(descriptor_, static_cast<off_t>(line.size())));
 }
 
 StoreLock::StoreLock(StoreLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -46,7 +91,7 @@ Result<DaemonRecord> ReadDaemonRecord(const std::string& store) {
   const Result<std::string> text = files.Read(DaemonRecordPath(store));
   if (!text.ok()) return not_running;
   // A free lock: whoever wrote the record is gone without a goodbye.
-  if (StoreLock::Take(store).ok()) return not_running;
+  if (!StoreLock::IsHeld(store)) return not_running;
   const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
   const bool complete = json.is_object() && json.contains("url") && json["url"].is_string() && json.contains("token_file") && json["token_file"].is_string() &&
                         json.contains("pid") && json["pid"].is_number_integer();

@@ -69,7 +69,7 @@ Result<Launched> Launch(const LaunchOptions& options, const std::function<void(c
     const Result<DaemonRecord> record = ReadDaemonRecord(options.store);
     if (record.ok() && Answers(*record)) return Launched{.record = *record, .was_running = pid == 0};
     int wait_status = 0;
-    if (pid == 0 && StoreLock::Take(options.store).ok()) {
+    if (pid == 0 && !StoreLock::IsHeld(options.store)) {
       RemoveDaemonRecord(options.store);
       EMEND_ASSIGN_OR_RETURN(pid, Spawn(options));
       on_wait("starting emendd, waiting for a worker");
@@ -88,18 +88,20 @@ Result<Launched> Launch(const LaunchOptions& options, const std::function<void(c
 }
 
 Status Shutdown(const std::string& store, std::chrono::seconds timeout) {
-  const Result<DaemonRecord> record = ReadDaemonRecord(store);
-  if (!record.ok()) return record.status();
-  if (kill(static_cast<pid_t>(record->pid), SIGTERM) != 0) {
-    return {StatusCode::kUnavailable, "stopping emendd on " + store + ": process " + std::to_string(record->pid) + ": " + std::strerror(errno)};
+  if (!StoreLock::IsHeld(store)) EMEND_RETURN_IF_ERROR(ReadDaemonRecord(store).status());
+  const std::optional<StoreLock::Daemon> daemon = StoreLock::ReadDaemon(store);
+  if (!daemon) return {StatusCode::kConflict, "store_in_use", "stopping emendd on " + store + ": something else holds the store, such as `emend repair`"};
+  // A second signal would end it at once, with what it is just writing.
+  if (!daemon->stopping && kill(static_cast<pid_t>(daemon->pid), SIGTERM) != 0) {
+    return {StatusCode::kUnavailable, "stopping emendd on " + store + ": process " + std::to_string(daemon->pid) + ": " + std::strerror(errno)};
   }
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (std::chrono::steady_clock::now() < deadline) {
-    if (StoreLock::Take(store).ok()) return OkStatus();
+    if (!StoreLock::IsHeld(store)) return OkStatus();
     std::this_thread::sleep_for(kPoll);
   }
   return {StatusCode::kDeadlineExceeded,
-          "stopping emendd on " + store + ": process " + std::to_string(record->pid) + " still runs after " + std::to_string(timeout.count()) + " s"};
+          "stopping emendd on " + store + ": process " + std::to_string(daemon->pid) + " still runs after " + std::to_string(timeout.count()) + " s"};
 }
 
 }  // namespace emend::api::daemon

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,11 +35,22 @@ Result<std::string> ReadToken(const std::string& token_file);
 // Whether it answers a request now, within two seconds.
 bool Answers(const DaemonRecord& record);
 
-// The lock that a daemon holds on its store until it exits, whatever way.
+// The lock that a daemon holds on its store until it exits, whatever way. The file also says who holds it, from before there is a DaemonRecord until after it.
 class StoreLock {
  public:
+  struct Daemon {
+    std::int64_t pid = 0;
+    bool stopping = false;
+  };
+
   // kConflict ("store_in_use") if another process holds it.
   static Result<StoreLock> Take(const std::string& store);
+  // Asks without taking it, so that nobody is ever refused because of a question.
+  static bool IsHeld(const std::string& store);
+  // Who said so in the file; only true while the lock is held. Nothing if the holder is no daemon (a repair).
+  static std::optional<Daemon> ReadDaemon(const std::string& store);
+
+  void Say(const Daemon& daemon) const;
   StoreLock(StoreLock&& other) noexcept;
   StoreLock& operator=(StoreLock&&) = delete;
   ~StoreLock();
@@ -63,7 +75,8 @@ struct Launched {
 };
 // Starts emendd in a session of its own and returns when it is ready, or says what its log says. `on_wait` is told what it waits for.
 Result<Launched> Launch(const LaunchOptions& options, const std::function<void(const std::string&)>& on_wait);
-// SIGTERM, then waits until the store is free. kNotFound ("not_running"), kDeadlineExceeded.
+// SIGTERM, unless it is stopping already, then waits until the store is free. kNotFound ("not_running"), kConflict ("store_in_use", by something else than
+// emendd), kDeadlineExceeded.
 Status Shutdown(const std::string& store, std::chrono::seconds timeout);
 
 }  // namespace emend::api::daemon

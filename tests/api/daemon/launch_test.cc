@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "api/daemon/exit_code.h"
 #include "tests/support/status_matchers.h"
@@ -26,6 +28,37 @@ TEST(StoreLock, HasOneOwner) {
   }
   EXPECT_THAT(StoreLock::Take(folder.path()).status(), IsOk());
   EXPECT_THAT(StoreLock::Take(folder.path() + "/none").status(), StatusIs(StatusCode::kUnavailable));
+}
+
+TEST(StoreLock, IsAskedAboutWithoutBeingTaken) {
+  const test::TemporaryFolder folder;
+  EXPECT_FALSE(StoreLock::IsHeld(folder.path()));
+  {
+    ASSERT_OK_AND_ASSIGN(const StoreLock lock, StoreLock::Take(folder.path()));
+    EXPECT_TRUE(StoreLock::IsHeld(folder.path()));
+    EXPECT_FALSE(StoreLock::ReadDaemon(folder.path()).has_value()) << "nobody said that it is a daemon";
+    lock.Say({.pid = 12345});
+    lock.Say({.pid = 678, .stopping = true});
+    const auto daemon = StoreLock::ReadDaemon(folder.path());
+    ASSERT_TRUE(daemon.has_value());
+    EXPECT_EQ(daemon->pid, 678);
+    EXPECT_TRUE(daemon->stopping);
+  }
+  EXPECT_FALSE(StoreLock::IsHeld(folder.path()));
+}
+
+TEST(Shutdown, WaitsForOneThatIsStoppingAlready) {
+  const test::TemporaryFolder folder;
+  std::optional<StoreLock> lock(std::move(StoreLock::Take(folder.path())).value());
+  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(1)), StatusIs(StatusCode::kConflict, "store_in_use")) << "held, but by no daemon";
+  lock->Say({.pid = getpid(), .stopping = true});  // a signal would end this test
+  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(0)), StatusIs(StatusCode::kDeadlineExceeded));
+  std::thread ending([&lock] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    lock.reset();
+  });
+  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(60)), IsOk());
+  ending.join();
 }
 
 TEST(DaemonRecord, IsReadBackWhileTheLockIsHeld) {
