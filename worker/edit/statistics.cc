@@ -18,16 +18,21 @@ namespace {
 using TokenRow = std::vector<tokenizer::TokenId>;
 
 constexpr std::int64_t kGroupBytesMax = std::int64_t{32} << 20;  // of one layer's keys
+constexpr std::size_t kLinesPerReport = 256;
 
 Result<std::vector<TokenRow>> EncodeLines(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
-                                          std::int64_t tokens_max) {
+                                          const StatisticsOptions& options) {
   std::vector<TokenRow> rows;
-  std::int64_t tokens_left = tokens_max;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
+  const bool is_bounded = options.tokens_max > 0;
+  std::int64_t tokens_left = options.tokens_max;
+  for (std::size_t i = 0; i < lines.size() && !(is_bounded && tokens_left == 0); ++i) {
+    if (i % kLinesPerReport == 0) {
+      EMEND_RETURN_IF_ERROR(Report(options.progress, {"encode", static_cast<std::int64_t>(i), static_cast<std::int64_t>(lines.size())}));
+    }
     auto encoded = tokenizer.Encode(lines[i], tokenizer::SpecialTokens::kWithTemplate);
     if (!encoded.ok()) return encoded.status().WithContext("line " + std::to_string(i) + " of the corpus");
     std::int64_t size = std::min<std::int64_t>(model.config().context, static_cast<std::int64_t>(encoded->size()));
-    if (tokens_max > 0) size = std::min(size, tokens_left);
+    if (is_bounded) size = std::min(size, tokens_left);
     tokens_left -= size;
     if (size == 0) continue;
     TokenRow row;
@@ -122,7 +127,7 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
   UseProcessorsKernels();
   const at::NoGradGuard no_grad;
   EMEND_RETURN_IF_ERROR(CheckLayers(model, options.layers));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<TokenRow> rows, EncodeLines(model, tokenizer, lines, options.tokens_max));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<TokenRow> rows, EncodeLines(model, tokenizer, lines, options));
   std::vector<std::int64_t> lengths;
   std::int64_t tokens = 0;
   for (const TokenRow& row : rows) tokens += lengths.emplace_back(static_cast<std::int64_t>(row.size()));

@@ -33,7 +33,7 @@ struct Statistics {
 struct StatisticsOptions {
   std::vector<LayerIndex> layers;
   std::int64_t tokens_max = 0;  // 0: all; else the last line is cut so that exactly this many are used
-  ProgressFunction progress;    // phase "statistics", in tokens
+  ProgressFunction progress;    // phases "encode", in lines, and "statistics", in tokens
 };
 
 // kInvalidArgument if there is no line with a token, no layer, or a layer outside the model; kFailedPrecondition if a key is not finite.
