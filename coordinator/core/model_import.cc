@@ -1,11 +1,11 @@
 #include "coordinator/core/model_import.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include "coordinator/core/state_builder.h"
 #include "storage/base/file_system.h"
+#include "storage/checkpoint/file_digests.h"
+#include "storage/checkpoint/safetensors.h"
 #include "storage/delta/rebuild.h"
 #include "storage/delta/tile_digest.h"
 
@@ -23,17 +23,6 @@ Status CheckHasFile(const std::string& folder, const char* name) {
   std::error_code error;
   if (fs::is_regular_file(folder + "/" + name, error)) return OkStatus();
   return NotFound("importing the model in \"" + folder + "\": it has no " + name + "; expected a folder in Hugging Face layout");
-}
-
-Result<Digest> HashFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  Sha256Hasher hasher;
-  std::string buffer(1 << 20, '\0');
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0) {
-    hasher.Update(std::string_view(buffer).substr(0, static_cast<std::size_t>(in.gcount())));
-  }
-  if (in.bad() || !in.eof()) return Unavailable("importing a model: reading \"" + path.string() + "\" failed");
-  return hasher.Finish();
 }
 
 Result<BaseTensor> DescribeTensor(const TensorView& view) {
@@ -58,10 +47,21 @@ Result<Base> DescribeModel(const std::string& source, const Checkpoint& checkpoi
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(source, error)) {
     if (!entry.is_regular_file(error)) continue;
-    EMEND_ASSIGN_OR_RETURN(base.files[entry.path().filename().string()], HashFile(entry.path()));
+    EMEND_ASSIGN_OR_RETURN(base.files[entry.path().filename().string()], storage::checkpoint::HashFile(entry.path()));
   }
   if (error) return Unavailable("importing the model in \"" + source + "\": listing it failed: " + error.message());
   return base;
+}
+
+// A worker may have the damaged files mapped: they leave their names, and live on until it lets go.
+Status SetAside(const std::string& folder) {
+  const std::string damaged = folder + ".damaged";
+  std::error_code error;
+  fs::remove_all(damaged, error);
+  fs::rename(folder, damaged, error);
+  if (error) return Unavailable("replacing the damaged copy in \"" + folder + "\": moving it aside failed: " + error.message());
+  fs::remove_all(damaged, error);
+  return OkStatus();
 }
 
 }  // namespace
@@ -74,22 +74,15 @@ Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& 
   EMEND_ASSIGN_OR_RETURN(model.base, DescribeModel(source, *checkpoint));
   model.id = IdOf(model.base);
   model.folder = layout.model_folder(model.id);
-  std::error_code error;
-  if (fs::is_directory(model.folder, error)) return model;
-  // ExportCheckpoint without replacements is an exact copy; the rename makes it appear whole.
-  const std::string incoming = model.folder + ".incoming";
-  fs::remove_all(incoming, error);
   EMEND_RETURN_IF_ERROR(PosixFileSystem().CreateFolders(layout.models()));
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*checkpoint, {}, incoming));
-  fs::rename(incoming, model.folder, error);
-  if (error) return Unavailable("importing the model in \"" + source + "\": moving the copy to \"" + model.folder + "\" failed: " + error.message());
+  std::error_code error;
+  if (fs::is_directory(model.folder, error)) {
+    if (storage::checkpoint::CheckFiles(model.folder, model.base.files).ok()) return model;
+    EMEND_RETURN_IF_ERROR(SetAside(model.folder));
+  }
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*checkpoint, {}, model.folder));  // without replacements: an exact copy
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(model.folder, model.base.files).WithContext("importing the model in \"" + source + "\""));
   return model;
-}
-
-Result<std::shared_ptr<const Checkpoint>> OpenBase(const StoreLayout& layout, const BaseId& id) {
-  Result<std::unique_ptr<Checkpoint>> opened = Checkpoint::Open(layout.model_folder(id));
-  if (!opened.ok()) return DataLoss("opening the stored base " + id.Short() + ": " + opened.status().message());
-  return std::shared_ptr<const Checkpoint>(std::move(opened).value());
 }
 
 }  // namespace emend::coordinator::core

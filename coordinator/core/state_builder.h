@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "storage/checkpoint/safetensors.h"
+#include "coordinator/core/stored_base.h"
 #include "storage/delta/payload.h"
 #include "storage/delta/rebuild.h"
 #include "storage/objects/object_store.h"
@@ -20,12 +20,15 @@ namespace emend::coordinator::core {
 // A tensor as rows and columns: 1-D is [1, n]; more dimensions are [first, rest].
 storage::delta::TensorShape ShapeOf(const storage::checkpoint::TensorView& view);
 
+// What an edit stored, as its record describes it. kDataLoss or kNotFound.
+Result<std::string> ReadDelta(const storage::objects::ObjectStore& objects, const EditId& id);
+
 // The decoded deltas of these edits, in their order. kDataLoss or kNotFound names the edit.
 Result<std::vector<storage::delta::EditDelta>> LoadDeltas(const storage::objects::ObjectStore& objects, std::span<const EditId> edits);
 
-// Served bytes and root of each tensor that a delta touches. Empty for no deltas: the base serves as it is.
-Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(const storage::checkpoint::Checkpoint& base,
-                                                                            std::span<const storage::delta::EditDelta> deltas);
+// Served bytes and root of each tensor that a delta touches. Empty for no deltas: the base serves as it is. kDataLoss ("base_damaged") if the base holds other
+// bytes for one of them than were imported.
+Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(const StoredBase& base, std::span<const storage::delta::EditDelta> deltas);
 
 // The state's manifest from rebuilt tensors.
 storage::objects::Manifest ManifestOf(const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors);

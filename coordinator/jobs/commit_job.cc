@@ -82,7 +82,7 @@ worker::protocol::Solve SolveRequestOf(CommitRun& run) {
 Awaitable<Result<Evaluation>> Measure(CommitRun& run, WorkerSession& session, StateId state) {
   const SteadyTime begin = run.Now();
   auto request = EvaluationOf(run.repository.record().base, state, run.plan.facts);
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.Call<worker::protocol::EvaluateReply>(std::move(request), kSolveTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::EvaluateReply>(state, std::move(request), kSolveTimeout));
   run.result.seconds["evaluate"] += SecondsBetween(begin, run.Now());
   co_return ToEvaluation(reply);
 }
@@ -90,7 +90,7 @@ Awaitable<Result<Evaluation>> Measure(CommitRun& run, WorkerSession& session, St
 // The worker must serve the very bytes that the independent rebuild says the state has: checked before anyone can see the commit.
 Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
   worker::protocol::DigestState request{run.repository.record().base, run.staged.state};
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.Call<worker::protocol::DigestStateReply>(std::move(request), kCallTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(run.staged.state, std::move(request), kCallTimeout));
   for (const auto& [tensor, root] : run.staged.manifest.roots) {
     const auto live = reply.roots.find(tensor);
     if (live == reply.roots.end() || live->second != root) {
@@ -104,7 +104,7 @@ Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
 
 Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {
   auto request = SolveRequestOf(run);
-  EMEND_CO_ASSIGN_OR_RETURN(run.solved, co_await session.Call<worker::protocol::SolveReply>(std::move(request), kSolveTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(run.solved, co_await session.CallOn<worker::protocol::SolveReply>(run.plan.solve_state, std::move(request), kSolveTimeout));
   for (const auto& [phase, seconds] : run.solved.seconds) run.result.seconds[phase] = seconds;
   run.result.layers = run.solved.layers;
   const SteadyTime begin = run.Now();
@@ -139,12 +139,9 @@ Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
                               return FindStatistics(borrowed->context().store, borrowed->repository.record().id, LayerNumbers(borrowed->settings));
                             }));
   if (run.request.evaluate) {
-    EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(run.plan.parent.state));
     EMEND_CO_ASSIGN_OR_RETURN(run.result.before, co_await Measure(run, session, run.plan.parent.state));
   }
-  EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(run.plan.solve_state));
   EMEND_CO_RETURN_IF_ERROR(co_await SolveAndStage(run, session));
-  EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(run.staged.state));
   EMEND_CO_RETURN_IF_ERROR(co_await CheckLiveBytes(run, session));
   if (run.request.evaluate) {
     EMEND_CO_ASSIGN_OR_RETURN(run.result.after, co_await Measure(run, session, run.staged.state));
@@ -221,9 +218,8 @@ Awaitable<Result<JobOutcome>> RunEvaluation(JobInput input, core::EvaluationRequ
   result.state = commit.state;
   WorkerSession session(context, repository, input.control);
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(commit.state));
-  EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(commit.state));
   auto evaluate = EvaluationOf(repository.record().base, commit.state, request.facts);
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.Call<worker::protocol::EvaluateReply>(std::move(evaluate), kSolveTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::EvaluateReply>(commit.state, std::move(evaluate), kSolveTimeout));
   result.measured = ToEvaluation(reply);
   co_return JobOutcome{ToJson(result), {}};
 }

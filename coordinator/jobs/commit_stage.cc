@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "coordinator/core/model_import.h"
 #include "coordinator/core/state_builder.h"
 #include "storage/base/failpoint.h"
 
@@ -56,10 +55,10 @@ Result<std::vector<EditId>> StageEdits(JobContext& context, const storage::histo
 
 Result<storage::objects::Manifest> BuildManifest(JobContext& context, const storage::history::Repository& repository, const StateId& state) {
   if (auto known = repository.objects().ReadManifest(state); known.ok()) return known;
-  EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(context.layout, repository.record().base));
+  EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(context.layout, repository.record()));
   EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
   EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(repository.objects(), edits));
-  EMEND_ASSIGN_OR_RETURN(const auto tensors, core::RebuildTensors(*base, deltas));
+  EMEND_ASSIGN_OR_RETURN(const auto tensors, core::RebuildTensors(base, deltas));
   return core::ManifestOf(state, tensors);
 }
 

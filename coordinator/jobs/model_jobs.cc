@@ -1,9 +1,9 @@
 // Jobs on whole models: import, statistics, verify, export, and fsck.
 #include <algorithm>
-#include <filesystem>
 
 #include "coordinator/core/model_import.h"
 #include "coordinator/core/state_builder.h"
+#include "coordinator/core/stored_base.h"
 #include "coordinator/jobs/job.h"
 #include "coordinator/jobs/results.h"
 #include "coordinator/jobs/statistics_table.h"
@@ -14,6 +14,7 @@
 namespace emend::coordinator::jobs {
 namespace {
 
+using storage::checkpoint::DigestCheck;
 using storage::history::Repository;
 using storage::objects::Commit;
 
@@ -53,26 +54,30 @@ std::vector<std::int32_t> DefaultLayers(std::int64_t layer_count) {
   return layers;
 }
 
-Result<std::map<std::string, storage::delta::RebuiltTensor>> Rebuild(JobContext& context, const Located& located) {
-  EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(context.layout, located.commit.base));
+Result<std::map<std::string, storage::delta::RebuiltTensor>> Rebuild(const core::StoredBase& base, const Located& located) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, located.repository.Edits(located.commit.state));
   EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(located.repository.objects(), edits));
-  return core::RebuildTensors(*base, deltas);
+  return core::RebuildTensors(base, deltas);
 }
 
 // Compares rebuild, manifest and stored base; what live bytes say is added by the caller.
 Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
-  EMEND_ASSIGN_OR_RETURN(const auto checkpoint, core::OpenBase(context.layout, located.commit.base));
-  EMEND_ASSIGN_OR_RETURN(const auto described, storage::objects::DecodeBase(located.repository.record().base_encoded));
+  EMEND_ASSIGN_OR_RETURN(const core::StoredBase base, core::OpenBase(context.layout, located.repository.record()));
   EMEND_ASSIGN_OR_RETURN(const auto manifest, located.repository.objects().ReadManifest(located.commit.state));
-  EMEND_ASSIGN_OR_RETURN(const auto rebuilt, Rebuild(context, located));
-  VerifyResult result{located.id, located.commit.state, {}};
-  for (const auto& [name, tensor] : described.tensors) {
-    EMEND_ASSIGN_OR_RETURN(const auto view, checkpoint->Find(name));
+  VerifyResult result{located.id, located.commit.state, {}, storage::checkpoint::CompareFiles(base.checkpoint->folder(), base.recorded.files)};
+  auto rebuilt = Rebuild(base, located);
+  // Told below, by tensor, where the base is what is damaged.
+  if (!rebuilt.ok() && rebuilt.status().slug() != "base_damaged") return rebuilt.status();
+  for (const auto& [name, tensor] : base.recorded.tensors) {
+    EMEND_ASSIGN_OR_RETURN(const auto view, base.checkpoint->Find(name));
     EMEND_ASSIGN_OR_RETURN(const Digest stored, storage::delta::HashTensor(core::ShapeOf(view), view.bytes));
-    TensorCheck check{name, stored, {}};
+    DigestCheck check{name, stored, {}};
     if (stored != tensor.root) check.fault = "the stored base file holds other bytes than were imported: expected " + tensor.root.Hex();
-    if (const auto found = rebuilt.find(name); found != rebuilt.end()) {
+    if (!rebuilt.ok()) {
+      result.tensors.push_back(std::move(check));
+      continue;
+    }
+    if (const auto found = rebuilt->find(name); found != rebuilt->end()) {
       check.digest = found->second.digest;
       const auto listed = manifest.roots.find(name);
       if (listed == manifest.roots.end() || listed->second != check.digest) check.fault = "the rebuild differs from the manifest";
@@ -85,7 +90,7 @@ Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
 }
 
 void CompareLive(const std::map<std::string, Digest>& live, const std::map<std::string, Digest>& expected, VerifyResult& result) {
-  for (TensorCheck& check : result.tensors) {
+  for (DigestCheck& check : result.tensors) {
     const auto found = live.find(check.name);
     const bool is_edited = expected.contains(check.name);
     if (found == live.end() && is_edited) check.fault = "the worker does not report this tensor, which edits touch";
@@ -93,21 +98,13 @@ void CompareLive(const std::map<std::string, Digest>& live, const std::map<std::
   }
 }
 
-// Into a folder beside it, which appears under its name once it is whole: an export that was cut short can be run again.
 Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located, const std::string& folder) {
-  std::error_code error;
-  if (std::filesystem::exists(folder, error) && !(std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error))) {
-    return Status(StatusCode::kAlreadyExists, "folder_not_empty", "exporting to \"" + folder + "\": the folder is not empty; name a new or an empty one");
-  }
-  const std::string incoming = folder + ".incoming";
-  std::filesystem::remove_all(incoming, error);
-  EMEND_ASSIGN_OR_RETURN(const auto checkpoint, core::OpenBase(context.layout, located.commit.base));
-  EMEND_ASSIGN_OR_RETURN(auto rebuilt, Rebuild(context, located));
+  EMEND_ASSIGN_OR_RETURN(const core::StoredBase base, core::OpenBase(context.layout, located.repository.record()));
+  EMEND_RETURN_IF_ERROR(base.Check());
+  EMEND_ASSIGN_OR_RETURN(auto rebuilt, Rebuild(base, located));
   std::vector<storage::checkpoint::Replacement> replacements;
   for (auto& [name, tensor] : rebuilt) replacements.push_back({name, std::move(tensor.bytes)});
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*checkpoint, replacements, incoming));
-  std::filesystem::rename(incoming, folder, error);
-  if (error) return Unavailable("exporting to \"" + folder + "\": renaming \"" + incoming + "\" to it failed: " + error.message());
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*base.checkpoint, replacements, folder));
   return context.file_system.List(folder);
 }
 
@@ -119,7 +116,10 @@ void CheckFiles(JobContext& context, const Repository& repository, storage::hist
   Result<VerifyResult> verified = VerifyStored(context, *located);
   if (!verified.ok()) report.problems.push_back({where + ", main", verified.status().message()});
   if (verified.ok()) {
-    for (const TensorCheck& tensor : verified->tensors) {
+    for (const DigestCheck& file : verified->files) {
+      if (!file.fault.empty()) report.problems.push_back({where + ", base file " + file.name, file.fault});
+    }
+    for (const DigestCheck& tensor : verified->tensors) {
       if (!tensor.fault.empty()) report.problems.push_back({where + ", tensor " + tensor.name, tensor.fault});
     }
   }
@@ -238,9 +238,9 @@ Awaitable<Result<JobOutcome>> RunVerify(JobInput input, core::VerifyRequest requ
   EMEND_CO_ASSIGN_OR_RETURN(VerifyResult result, co_await Blocking(context.runtime, [&] { return VerifyStored(context, located); }));
   WorkerSession session(context, located.repository, input.control);
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(located.commit.state));
-  EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(located.commit.state));
   worker::protocol::DigestState digest{located.commit.base, located.commit.state};
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.Call<worker::protocol::DigestStateReply>(std::move(digest), kCallTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
+                            co_await session.CallOn<worker::protocol::DigestStateReply>(located.commit.state, std::move(digest), kCallTimeout));
   EMEND_CO_ASSIGN_OR_RETURN(const auto manifest,
                             co_await Blocking(context.runtime, [&] { return located.repository.objects().ReadManifest(located.commit.state); }));
   CompareLive(reply.roots, manifest.roots, result);

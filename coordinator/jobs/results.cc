@@ -8,6 +8,7 @@ namespace emend::coordinator::jobs {
 namespace {
 
 using nlohmann::ordered_json;
+using storage::checkpoint::DigestCheck;
 
 double Rounded(double value, double digits) { return std::round(value * digits) / digits; }
 
@@ -26,6 +27,16 @@ ordered_json MeasuresJson(const storage::objects::Evaluation& measured) {
 }
 
 ordered_json Located(const CommitId& commit, const StateId& state) { return {{"commit", commit.Hex()}, {"state", state.Hex()}}; }
+
+ordered_json ChecksJson(const std::vector<DigestCheck>& checks) {
+  ordered_json json = ordered_json::array();
+  for (const DigestCheck& check : checks) {
+    ordered_json item = {{"name", check.name}, {"digest", check.digest.Hex()}, {"ok", check.fault.empty()}};
+    if (!check.fault.empty()) item["fault"] = check.fault;
+    json.push_back(std::move(item));
+  }
+  return json;
+}
 
 }  // namespace
 
@@ -77,18 +88,15 @@ std::string ToJson(const EvaluationResult& result) {
 }
 
 bool VerifyResult::ok() const {
-  return std::ranges::all_of(tensors, [](const TensorCheck& tensor) { return tensor.fault.empty(); });
+  const auto is_intact = [](const DigestCheck& check) { return check.fault.empty(); };
+  return std::ranges::all_of(tensors, is_intact) && std::ranges::all_of(files, is_intact);
 }
 
 std::string ToJson(const VerifyResult& result) {
   ordered_json json = {{"ok", result.ok()}};
   json.update(Located(result.commit, result.state));
-  json["tensors"] = ordered_json::array();
-  for (const TensorCheck& tensor : result.tensors) {
-    ordered_json item = {{"name", tensor.name}, {"digest", tensor.digest.Hex()}, {"ok", tensor.fault.empty()}};
-    if (!tensor.fault.empty()) item["fault"] = tensor.fault;
-    json["tensors"].push_back(std::move(item));
-  }
+  json["tensors"] = ChecksJson(result.tensors);
+  json["files"] = ChecksJson(result.files);
   return json.dump();
 }
 

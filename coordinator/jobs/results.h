@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "storage/base/ids.h"
+#include "storage/checkpoint/file_digests.h"
 #include "storage/history/fsck.h"
 #include "storage/objects/edit.h"
 #include "worker/protocol/memit_settings.h"
@@ -61,15 +62,11 @@ struct EvaluationResult {
 };
 std::string ToJson(const EvaluationResult& result);
 
-struct TensorCheck {
-  std::string name;
-  Digest digest;      // what was found
-  std::string fault;  // empty: as it should be
-};
 struct VerifyResult {
   CommitId commit;
   StateId state;
-  std::vector<TensorCheck> tensors;
+  std::vector<storage::checkpoint::DigestCheck> tensors;
+  std::vector<storage::checkpoint::DigestCheck> files;  // of the stored base
   bool ok() const;
 };
 std::string ToJson(const VerifyResult& result);

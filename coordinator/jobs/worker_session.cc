@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "coordinator/core/state_builder.h"
+
 namespace emend::coordinator::jobs {
 namespace {
 
@@ -11,6 +13,8 @@ constexpr std::chrono::seconds kPickTimeout{30};
 constexpr std::chrono::seconds kPickSlice{1};  // how soon a cancellation is noticed while no worker is there
 constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
+constexpr int kAttemptsMax = 8;  // a worker holds one base and a few states of it; those of other repos and revisions may come in between
+
 using Payloads = std::vector<std::pair<EditId, std::string>>;
 
 // The stored payloads of `edits` from `begin` on, until a piece is full; advances `begin`.
@@ -18,8 +22,7 @@ Result<Payloads> ReadPiece(const storage::objects::ObjectStore& objects, const s
   Payloads piece;
   std::size_t bytes = 0;
   for (; begin < edits.size() && bytes < kPieceBytesMax; ++begin) {
-    EMEND_ASSIGN_OR_RETURN(const storage::objects::Edit edit, objects.ReadEdit(edits[begin]));
-    EMEND_ASSIGN_OR_RETURN(std::string stored, objects.ReadPayload(edit.delta_object));
+    EMEND_ASSIGN_OR_RETURN(std::string stored, core::ReadDelta(objects, edits[begin]));
     bytes += stored.size();
     piece.emplace_back(edits[begin], std::move(stored));
   }
@@ -28,7 +31,7 @@ Result<Payloads> ReadPiece(const storage::objects::ObjectStore& objects, const s
 
 }  // namespace
 
-Awaitable<Result<ReplyBody>> WorkerSession::CallAny(RequestBody request, std::chrono::milliseconds timeout) {
+Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request, std::chrono::milliseconds timeout) {
   membership::CallOptions options{.worker = worker_, .timeout = timeout, .on_progress = {}, .cancel = control_.cancel};
   if (control_.progress) {
     options.on_progress = [progress = control_.progress](const Progress& report) { progress(report.phase, report.done, report.total); };
@@ -52,9 +55,15 @@ Awaitable<Status> WorkerSession::Pick(StateId state) {
 
 Awaitable<Status> WorkerSession::Open(StateId state) {
   EMEND_CO_RETURN_IF_ERROR(co_await Pick(state));
+  co_return co_await Load();
+}
+
+Awaitable<Status> WorkerSession::Load() {
   const BaseId base = repository_.record().base;
-  LoadBase request{base, context_.layout.model_folder(base)};
-  EMEND_CO_ASSIGN_OR_RETURN(model_, co_await Call<LoadBaseReply>(std::move(request), kCallTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(storage::objects::Base recorded, storage::objects::DecodeBase(repository_.record().base_encoded));
+  LoadBase request{base, context_.layout.model_folder(base), std::move(recorded.files)};
+  Result<ReplyBody> reply = co_await Send(std::move(request), kCallTimeout);
+  EMEND_CO_ASSIGN_OR_RETURN(model_, As<LoadBaseReply>(std::move(reply)));
   co_return OkStatus();
 }
 
@@ -63,25 +72,45 @@ Awaitable<Status> WorkerSession::SendEdits(std::vector<EditId> missing) {
   while (begin < missing.size()) {
     EMEND_CO_ASSIGN_OR_RETURN(Payloads piece, co_await Blocking(context_.runtime, [&] { return ReadPiece(repository_.objects(), missing, begin); }));
     PutEdits request{repository_.record().base, std::move(piece)};
-    EMEND_CO_RETURN_IF_ERROR((co_await Call<PutEditsReply>(std::move(request), kCallTimeout)).status());
+    Result<ReplyBody> reply = co_await Send(std::move(request), kCallTimeout);
+    EMEND_CO_RETURN_IF_ERROR(reply.status());
   }
   co_return OkStatus();
 }
 
 Awaitable<Status> WorkerSession::Ensure(StateId state) {
   EMEND_CO_ASSIGN_OR_RETURN(std::vector<EditId> edits, co_await Blocking(context_.runtime, [&] { return repository_.Edits(state); }));
-  // Twice: once to hear what is missing, once with all of it sent. A third would mean that the worker drops what it was just given.
+  // Twice: once to hear what is missing, once with all of it sent.
   for (int attempt = 0; attempt < 2; ++attempt) {
     EnsureState request{repository_.record().base, state, edits};
-    EMEND_CO_ASSIGN_OR_RETURN(EnsureStateReply reply, co_await Call<EnsureStateReply>(std::move(request), kCallTimeout));
+    Result<ReplyBody> sent = co_await Send(std::move(request), kCallTimeout);
+    EMEND_CO_ASSIGN_OR_RETURN(EnsureStateReply reply, As<EnsureStateReply>(std::move(sent)));
     if (reply.missing.empty()) co_return OkStatus();
-    EMEND_CO_RETURN_IF_ERROR(co_await SendEdits(std::move(reply.missing)));
+    if (attempt == 0) {
+      EMEND_CO_RETURN_IF_ERROR(co_await SendEdits(std::move(reply.missing)));
+    }
   }
-  EnsureState request{repository_.record().base, state, std::move(edits)};
-  EMEND_CO_ASSIGN_OR_RETURN(EnsureStateReply reply, co_await Call<EnsureStateReply>(std::move(request), kCallTimeout));
-  if (reply.missing.empty()) co_return OkStatus();
-  co_return Internal("making state " + state.Short() + " live: worker " + worker_.value() + " still misses " + std::to_string(reply.missing.size()) +
-                     " edits after all were sent; its edit cache may be too small");
+  co_return Status(StatusCode::kUnavailable, "state_not_live",
+                   "making state " + state.Short() + " live: worker " + worker_.value() + " misses edits that it was just sent; another state displaced them");
+}
+
+Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state, RequestBody request, std::chrono::milliseconds timeout) {
+  Status displaced;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (displaced.slug() == "base_not_loaded") {
+      EMEND_CO_RETURN_IF_ERROR(co_await Load());
+    }
+    displaced = OkStatus();
+    if (state) displaced = co_await Ensure(*state);
+    if (displaced.ok()) {
+      RequestBody copy = request;
+      Result<ReplyBody> reply = co_await Send(std::move(copy), timeout);
+      if (reply.ok()) co_return reply;
+      displaced = reply.status();
+    }
+    if (displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live") co_return displaced;
+  }
+  co_return displaced.WithContext("repeating a request, each time displaced by others");
 }
 
 }  // namespace emend::coordinator::jobs

@@ -2,13 +2,13 @@
 //
 //   WorkerSession session(context, repository, control);
 //   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(state));
-//   EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(state));
-//   EMEND_CO_ASSIGN_OR_RETURN(EvaluateReply reply, co_await session.Call<EvaluateReply>(Evaluate{...}, timeout));
+//   EMEND_CO_ASSIGN_OR_RETURN(EvaluateReply reply, co_await session.CallOn<EvaluateReply>(state, Evaluate{...}, timeout));
 //
 // Used on the executor; `context`, `repository` and the control's signal outlive it.
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,22 +29,36 @@ class WorkerSession {
   Awaitable<Status> Open(StateId state);
   const worker::protocol::LoadBaseReply& model() const { return model_; }
 
-  // Makes a stored state live. Sends the payloads that the worker misses, in pieces of at most 16 MiB.
-  Awaitable<Status> Ensure(StateId state);
-
-  // kInternal if the reply is of another kind than Reply.
+  // A request about the base alone. kInternal if the reply is of another kind than Reply.
   template <typename Reply>
   Awaitable<Result<Reply>> Call(worker::protocol::RequestBody request, std::chrono::milliseconds timeout) {
-    Result<worker::protocol::ReplyBody> reply = co_await CallAny(std::move(request), timeout);
-    if (!reply.ok()) co_return reply.status();
-    if (auto* typed = std::get_if<Reply>(&*reply)) co_return std::move(*typed);
-    co_return Internal("a worker answered a request with a reply of another kind");
+    Result<worker::protocol::ReplyBody> reply = co_await CallAny(std::nullopt, std::move(request), timeout);
+    co_return As<Reply>(std::move(reply));
+  }
+
+  // A request about a stored state, which is made live first.
+  template <typename Reply>
+  Awaitable<Result<Reply>> CallOn(StateId state, worker::protocol::RequestBody request, std::chrono::milliseconds timeout) {
+    Result<worker::protocol::ReplyBody> reply = co_await CallAny(state, std::move(request), timeout);
+    co_return As<Reply>(std::move(reply));
   }
 
  private:
+  template <typename Reply>
+  static Result<Reply> As(Result<worker::protocol::ReplyBody> reply) {
+    if (!reply.ok()) return reply.status();
+    if (auto* typed = std::get_if<Reply>(&*reply)) return std::move(*typed);
+    return Internal("a worker answered a request with a reply of another kind");
+  }
+
   Awaitable<Status> Pick(StateId state);
-  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(worker::protocol::RequestBody request, std::chrono::milliseconds timeout);
-  Awaitable<Status> SendEdits(std::vector<EditId> missing);
+  Awaitable<Status> Load();
+  Awaitable<Status> Ensure(StateId state);
+  Awaitable<Status> SendEdits(std::vector<EditId> missing);  // in pieces of at most 16 MiB
+  Awaitable<Result<worker::protocol::ReplyBody>> Send(worker::protocol::RequestBody request, std::chrono::milliseconds timeout);
+  // Sends, again if the base or the state was displaced by others meanwhile.
+  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::optional<StateId> state, worker::protocol::RequestBody request,
+                                                         std::chrono::milliseconds timeout);
 
   JobContext& context_;
   const storage::history::Repository& repository_;

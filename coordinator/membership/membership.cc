@@ -243,8 +243,9 @@ Status MembershipImpl::Take(Member& member, Envelope envelope) {
 Awaitable<Status> MembershipImpl::Beat(MemberPointer member) {
   while (!member->lost) {
     Envelope beat = Wrap(*member, worker::protocol::Heartbeat{});
-    const Status sent = co_await member->connection->Send(std::move(beat), Now() + kBeatsMissedMax * options_.heartbeat);
-    if (!sent.ok()) Lose(*member, Lost(member->info, sent.message()));
+    // It may wait behind a large message, which is as good a sign of life.
+    const Status sent = co_await member->connection->Send(std::move(beat), Now() + kSendTimeout);
+    if (sent.code() == StatusCode::kUnavailable) Lose(*member, Lost(member->info, sent.message()));
     co_await Sleep(runtime_, options_.heartbeat);
   }
   co_return OkStatus();

@@ -234,9 +234,8 @@ Awaitable<Result<AskAnswer>> CoordinatorImpl::Ask(Caller caller, AskRequest requ
   const auto& commit = shown.commit.commit;
   jobs::WorkerSession session(context_, repository, {});
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(commit.state));
-  EMEND_CO_RETURN_IF_ERROR(co_await session.Ensure(commit.state));
   worker::protocol::Generate generate{commit.base, commit.state, request.prompt, request.tokens_max, request.top};
-  EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.Call<worker::protocol::GenerateReply>(std::move(generate), jobs::kCallTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.CallOn<worker::protocol::GenerateReply>(commit.state, std::move(generate), jobs::kCallTimeout));
   co_return AskAnswer{shown.commit.id, commit.state, std::move(reply.text), reply.tokens, std::move(reply.top)};
 }
 

@@ -3,7 +3,6 @@
 #include <map>
 #include <set>
 
-#include "coordinator/core/model_import.h"
 #include "coordinator/core/state_builder.h"
 #include "coordinator/core/tensor_diff.h"
 
@@ -48,22 +47,22 @@ std::vector<FactChange> CompareFacts(const std::map<Slot, HeldFact>& removed, co
   return changes;
 }
 
-Result<std::map<std::string, RebuiltTensor>> RebuildState(const storage::checkpoint::Checkpoint& base, const Repository& repository, const StateId& state) {
+Result<std::map<std::string, RebuiltTensor>> RebuildState(const core::StoredBase& base, const Repository& repository, const StateId& state) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
   EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(repository.objects(), edits));
   return core::RebuildTensors(base, deltas);
 }
 
 Result<std::vector<TensorChange>> CompareTensors(const core::StoreLayout& layout, const Repository& repository, const StateId& from, const StateId& to) {
-  EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(layout, repository.record().base));
-  EMEND_ASSIGN_OR_RETURN(const auto before, RebuildState(*base, repository, from));
-  EMEND_ASSIGN_OR_RETURN(const auto after, RebuildState(*base, repository, to));
+  EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(layout, repository.record()));
+  EMEND_ASSIGN_OR_RETURN(const auto before, RebuildState(base, repository, from));
+  EMEND_ASSIGN_OR_RETURN(const auto after, RebuildState(base, repository, to));
   std::set<std::string> names;
   for (const auto& [name, tensor] : before) names.insert(name);
   for (const auto& [name, tensor] : after) names.insert(name);
   std::vector<TensorChange> changes;
   for (const std::string& name : names) {
-    EMEND_ASSIGN_OR_RETURN(const auto view, base->Find(name));
+    EMEND_ASSIGN_OR_RETURN(const auto view, base.checkpoint->Find(name));
     // A tensor that one side's edits do not touch serves the base's bytes there.
     const auto bytes = [&](const auto& side) -> std::span<const std::uint8_t> {
       const auto found = side.find(name);

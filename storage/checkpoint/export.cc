@@ -45,17 +45,31 @@ Status FilesystemStatus(const std::string& what, const std::string& path, const 
   return Unavailable(message);
 }
 
-Status PrepareFolder(const std::string& folder) {
+Status CheckNewOrEmpty(const std::string& folder) {
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return FilesystemStatus("creating the export folder", folder, error);
-  const bool is_empty = std::filesystem::is_empty(folder, error);
-  if (error) return FilesystemStatus("reading the export folder", folder, error);
-  if (is_empty) return OkStatus();
+  if (!std::filesystem::exists(folder, error)) return OkStatus();
+  if (std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error)) return OkStatus();
   return {StatusCode::kAlreadyExists, "folder_not_empty", "exporting to \"" + folder + "\": the folder is not empty; name a new or an empty one"};
 }
 
-// The checkpoint's own files last, so that an export that was cut short has no weights to load.
+// Empty, whatever an export that was cut short has left there.
+Status PrepareFolder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (!error) std::filesystem::create_directories(folder, error);
+  if (error) return FilesystemStatus("creating the export folder", folder, error);
+  return OkStatus();
+}
+
+// The folder under its final name, also after a power cut.
+Status Publish(const std::string& incoming, const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::rename(incoming, folder, error);
+  if (error) return FilesystemStatus("renaming \"" + incoming + "\" to", folder, error);
+  return SyncFolder(folder.has_parent_path() ? folder.parent_path().string() : ".");
+}
+
+// The checkpoint's own files last.
 Result<std::vector<std::string>> FilesInCopyOrder(const Checkpoint& checkpoint) {
   std::vector<std::string> names;
   std::error_code error;
@@ -92,13 +106,16 @@ Status CopyPatched(const std::string& from, const std::string& to, const std::ve
 Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements, const std::string& out_folder) {
   EMEND_ASSIGN_OR_RETURN(const Patches patches, PlanPatches(checkpoint, replacements));
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, FilesInCopyOrder(checkpoint));
-  EMEND_RETURN_IF_ERROR(PrepareFolder(out_folder));
+  EMEND_RETURN_IF_ERROR(CheckNewOrEmpty(out_folder));
+  const std::string incoming = out_folder + ".incoming";
+  EMEND_RETURN_IF_ERROR(PrepareFolder(incoming));
   for (const std::string& name : names) {
     const auto found = patches.find(name);
     const std::vector<Patch> none;
-    EMEND_RETURN_IF_ERROR(CopyPatched(checkpoint.folder() + "/" + name, out_folder + "/" + name, found == patches.end() ? none : found->second));
+    EMEND_RETURN_IF_ERROR(CopyPatched(checkpoint.folder() + "/" + name, incoming + "/" + name, found == patches.end() ? none : found->second));
   }
-  return SyncFolder(out_folder);
+  EMEND_RETURN_IF_ERROR(SyncFolder(incoming));
+  return Publish(incoming, out_folder);
 }
 
 }  // namespace emend::storage::checkpoint

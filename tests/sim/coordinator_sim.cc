@@ -169,10 +169,10 @@ void CoordinatorSimulation::Heal() {
 // ---- checks -------------------------------------------------------------------------------------------------------------------------------------------------
 
 DeltaWorker::Roots CoordinatorSimulation::Rebuild(const Repository& repository, const StateId& state) const {
-  const auto base = coordinator::core::OpenBase(cluster_.layout(), repository.record().base);
+  const auto base = coordinator::core::OpenBase(cluster_.layout(), repository.record());
   const auto edits = repository.Edits(state);
   const auto deltas = coordinator::core::LoadDeltas(repository.objects(), *edits);
-  const auto tensors = coordinator::core::RebuildTensors(**base, *deltas);
+  const auto tensors = coordinator::core::RebuildTensors(*base, *deltas);
   DeltaWorker::Roots roots;
   for (const auto& [name, tensor] : *tensors) roots[name] = tensor.digest;
   return roots;

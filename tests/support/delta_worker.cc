@@ -1,10 +1,12 @@
 #include "tests/support/delta_worker.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <variant>
 
 #include "storage/base/random.h"
+#include "storage/checkpoint/file_digests.h"
 #include "storage/delta/ledger.h"
 #include "storage/delta/tile_digest.h"
 
@@ -16,6 +18,7 @@ using storage::checkpoint::TensorView;
 using storage::delta::Column;
 using storage::delta::EditDelta;
 
+constexpr std::size_t kStatesMax = 2;
 constexpr std::uint64_t kRows = 96;
 constexpr std::uint64_t kCols = 40;
 const char* const kTensors[] = {"h.0.down", "h.1.down"};
@@ -85,6 +88,7 @@ std::string DeltaWorker::TextOf(const Roots& roots) {
 
 DeltaWorker::Reply DeltaWorker::Handle(const LoadBase& request) {
   if (!base_) {
+    EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, request.files));
     EMEND_ASSIGN_OR_RETURN(base_, storage::checkpoint::Checkpoint::Open(request.folder));
   }
   return ReplyBody(LoadBaseReply{2 * kRows * kCols * 2, 0.1, "gpt2", 2, kRows, 64, {{0, kTensors[0]}, {1, kTensors[1]}}});
@@ -97,7 +101,10 @@ DeltaWorker::Reply DeltaWorker::Handle(const EnsureState& request) {
     if (!edits_.contains(edit)) reply.missing.push_back(edit);
   }
   if (reply.missing.empty()) {
-    EMEND_ASSIGN_OR_RETURN(live_[request.state], Build(request.edits));
+    EMEND_ASSIGN_OR_RETURN(Roots roots, Build(request.edits));
+    std::erase_if(live_, [&](const auto& live) { return live.first == request.state; });
+    live_.emplace_back(request.state, std::move(roots));
+    if (live_.size() > kStatesMax) live_.erase(live_.begin());
   }
   return ReplyBody(std::move(reply));
 }
@@ -152,7 +159,7 @@ DeltaWorker::Reply DeltaWorker::Handle(const UnknownRequest&) { return Status(St
 
 Result<const DeltaWorker::Roots*> DeltaWorker::FindLive(const StateId& state) const {
   if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
-  const auto found = live_.find(state);
+  const auto found = std::ranges::find_if(live_, [&](const auto& live) { return live.first == state; });
   if (found == live_.end()) return Status(StatusCode::kFailedPrecondition, "state_not_live", "ensure it first");
   return &found->second;
 }

@@ -53,7 +53,7 @@ class DeltaWorker {
 
   std::unique_ptr<storage::checkpoint::Checkpoint> base_;
   std::map<EditId, storage::delta::EditDelta> edits_;
-  std::map<StateId, Roots> live_;
+  std::vector<std::pair<StateId, Roots>> live_;  // at most so many that displacement is met; the oldest leaves first
 };
 
 }  // namespace emend::test

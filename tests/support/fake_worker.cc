@@ -45,6 +45,10 @@ void FakeWorker::Die() {
   if (connection_) connection_->Close();
 }
 
+void FakeWorker::SetVoice(Voice voice) {
+  if (std::exchange(voice_, voice) == Voice::kMute && voice == Voice::kHeard) Die();
+}
+
 void FakeWorker::Note(const std::string& what) const {
   if (options_.observer) options_.observer(options_.name + " " + what);
 }

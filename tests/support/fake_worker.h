@@ -45,7 +45,8 @@ class FakeWorker {
   void OnRequest(Handler handler) { handler_ = std::move(handler); }
   // While mute it neither beats nor answers, though it stays connected.
   enum class Voice { kHeard, kMute };
-  void SetVoice(Voice voice) { voice_ = voice; }
+  // Heard again after it was mute, it begins anew: on a connection that goes on, nothing is ever lost in between.
+  void SetVoice(Voice voice);
   // Closes the connection without a word.
   void Die();
   // Sends these as they are: for frames of an older epoch or generation.

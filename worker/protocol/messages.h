@@ -62,7 +62,8 @@ struct Heartbeat {
 // Have this base's shard in memory.
 struct LoadBase {
   BaseId base;
-  std::string folder;  // readable by the worker
+  std::string folder;                   // readable by the worker
+  std::map<std::string, Digest> files;  // SHA-256 by name; the worker loads nothing else
   friend bool operator==(const LoadBase&, const LoadBase&) = default;
 };
 struct LoadBaseReply {

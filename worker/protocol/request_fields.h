@@ -27,7 +27,7 @@ inline constexpr std::uint16_t kKind<SampleTexts> = 9;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
-  archive(m.base, m.folder);
+  archive(m.base, m.folder, m.files);
 }
 template <typename Archive>
 void Visit(Archive& archive, EnsureState& m) {

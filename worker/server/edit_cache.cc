@@ -11,14 +11,24 @@ Status EditCache::Put(const EditId& id, std::string_view payload) {
   used_.push_front(id);
   entries_[id] = {std::make_shared<const storage::delta::EditDelta>(std::move(decoded).value()), payload.size(), used_.begin()};
   bytes_ += payload.size();
-  // The newest stays even where it alone is over the bound: a state of one edit must be possible.
-  while (bytes_ > bytes_max_ && used_.size() > 1) {
-    const auto oldest = entries_.find(used_.back());
-    bytes_ -= oldest->second.bytes;
-    entries_.erase(oldest);
-    used_.pop_back();
-  }
+  Trim();
   return OkStatus();
+}
+
+void EditCache::Want(const std::vector<EditId>& edits) {
+  wanted_ = {edits.begin(), edits.end()};
+  Trim();
+}
+
+void EditCache::Trim() {
+  for (auto oldest = used_.end(); bytes_ > bytes_max_ && oldest != used_.begin();) {
+    --oldest;
+    if (wanted_.contains(*oldest)) continue;
+    const auto entry = entries_.find(*oldest);
+    bytes_ -= entry->second.bytes;
+    entries_.erase(entry);
+    oldest = used_.erase(oldest);
+  }
 }
 
 std::shared_ptr<const storage::delta::EditDelta> EditCache::Find(const EditId& id) {

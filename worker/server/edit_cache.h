@@ -8,6 +8,8 @@
 #include <memory>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 #include "storage/base/ids.h"
 #include "storage/base/status.h"
@@ -21,6 +23,9 @@ class EditCache {
 
   // kDataLoss names the edit if the payload does not decode; the cache is unchanged then. Putting an edit again changes nothing.
   Status Put(const EditId& id, std::string_view payload);
+  // Keeps these, however many bytes they are, until Want is called again: the edits of the state that is being made. Without it a state of more bytes than the
+  // bound could never be put together.
+  void Want(const std::vector<EditId>& edits);
   // Null if it is not here. What is returned stays valid while it is held.
   std::shared_ptr<const storage::delta::EditDelta> Find(const EditId& id);
 
@@ -33,10 +38,13 @@ class EditCache {
     std::list<EditId>::iterator place;  // in used_
   };
 
+  void Trim();
+
   const std::size_t bytes_max_;
   std::size_t bytes_ = 0;
   std::list<EditId> used_;  // most recent first
   std::unordered_map<EditId, Entry> entries_;
+  std::unordered_set<EditId> wanted_;
 };
 
 }  // namespace emend::worker::server

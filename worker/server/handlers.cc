@@ -110,7 +110,7 @@ Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) 
   if (!bases_.contains(request.base)) {
     // One base at a time: a second model beside the first would double the memory without anybody having asked for it.
     bases_.clear();
-    EMEND_ASSIGN_OR_RETURN(bases_[request.base], LiveBase::Load(request.base, request.folder, options_));
+    EMEND_ASSIGN_OR_RETURN(bases_[request.base], LiveBase::Load(request, options_));
     for (const auto& [name, tensor] : bases_[request.base]->checkpoint().tensors()) reply.bytes_read += tensor.bytes.size();
   }
   const model::Transformer& model = bases_[request.base]->base_model();

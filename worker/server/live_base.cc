@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/checkpoint/file_digests.h"
 #include "storage/delta/tile_digest.h"
 #include "worker/edit/statistics.h"
 
@@ -50,11 +51,12 @@ Result<std::unique_ptr<Ledger>> SumColumns(const EditedTensor& tensor, const std
 
 }  // namespace
 
-Result<std::unique_ptr<LiveBase>> LiveBase::Load(const BaseId& id, const std::string& folder, const LiveBaseOptions& options) {
-  std::unique_ptr<LiveBase> base(new LiveBase(id, options));
+Result<std::unique_ptr<LiveBase>> LiveBase::Load(const protocol::LoadBase& request, const LiveBaseOptions& options) {
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, request.files));
+  std::unique_ptr<LiveBase> base(new LiveBase(request.base, options));
   base->communicator_ = collective::NewSingleRankCommunicator();
-  EMEND_ASSIGN_OR_RETURN(base->checkpoint_, storage::checkpoint::Checkpoint::Open(folder));
-  EMEND_ASSIGN_OR_RETURN(base->tokenizer_, tokenizer::Tokenizer::Open(folder + "/tokenizer.json"));
+  EMEND_ASSIGN_OR_RETURN(base->checkpoint_, storage::checkpoint::Checkpoint::Open(request.folder));
+  EMEND_ASSIGN_OR_RETURN(base->tokenizer_, tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
   EMEND_ASSIGN_OR_RETURN(base->model_, model::Transformer::Load(*base->checkpoint_, *base->communicator_));
   return base;
 }
@@ -105,15 +107,25 @@ Result<std::unique_ptr<LiveState>> LiveBase::Build(const StateId& state, const s
   return built;
 }
 
+std::shared_ptr<const EditDelta> LiveBase::FindDelta(const EditId& id) {
+  if (auto cached = edits_.Find(id)) return cached;
+  for (const auto& live : states_) {
+    const auto found = std::ranges::lower_bound(live->edits, id);
+    if (found != live->edits.end() && *found == id) return live->deltas[static_cast<std::size_t>(found - live->edits.begin())];
+  }
+  return nullptr;
+}
+
 Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::vector<EditId>& edits) {
   if (Find(state).ok()) return std::vector<EditId>();
   std::vector<EditId> missing;
   Deltas deltas;
   for (const EditId& id : edits) {
-    auto delta = edits_.Find(id);
+    auto delta = FindDelta(id);
     if (delta == nullptr) missing.push_back(id);
     deltas.push_back(std::move(delta));
   }
+  edits_.Want(missing.empty() ? missing : edits);
   if (!missing.empty()) return missing;
   EMEND_ASSIGN_OR_RETURN(auto built, Build(state, edits, deltas));
   states_.push_front(std::move(built));

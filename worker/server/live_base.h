@@ -23,6 +23,7 @@
 #include "worker/edit/quantising_committer.h"
 #include "worker/edit/solve.h"
 #include "worker/model/transformer.h"
+#include "worker/protocol/messages.h"
 #include "worker/server/edit_cache.h"
 #include "worker/tokenizer/tokenizer.h"
 
@@ -50,8 +51,8 @@ struct LiveState {
 
 class LiveBase {
  public:
-  // `folder` holds config.json, tokenizer.json and the checkpoint. Errors as Checkpoint::Open, Transformer::Load and Tokenizer::Open.
-  static Result<std::unique_ptr<LiveBase>> Load(const BaseId& id, const std::string& folder, const LiveBaseOptions& options);
+  // The folder holds config.json, tokenizer.json and the checkpoint. Errors as CheckFiles, Checkpoint::Open, Transformer::Load and Tokenizer::Open.
+  static Result<std::unique_ptr<LiveBase>> Load(const protocol::LoadBase& request, const LiveBaseOptions& options);
 
   const BaseId& id() const { return id_; }
   const storage::checkpoint::Checkpoint& checkpoint() const { return *checkpoint_; }
@@ -83,6 +84,8 @@ class LiveBase {
   LiveBase(BaseId id, const LiveBaseOptions& options) : id_(id), options_(options), edits_(options.edit_bytes_max) {}
 
   using Deltas = std::vector<std::shared_ptr<const storage::delta::EditDelta>>;
+  // From the cache, or from a live state that holds it.
+  std::shared_ptr<const storage::delta::EditDelta> FindDelta(const EditId& id);
   Result<edit::EditedTensor> Describe(LayerIndex layer) const;
   Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits, const Deltas& deltas) const;
   Status BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const;

@@ -131,8 +131,9 @@ Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
 Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
   while (!session->closed) {
     Envelope beat = session->Wrap(protocol::Heartbeat{});
-    const Status sent = co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kBeatsMissedMax * session->heartbeat);
-    if (!sent.ok()) session->Close();
+    // It may wait behind a large message, which is as good a sign of life.
+    const Status sent = co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kSendTimeout);
+    if (sent.code() == StatusCode::kUnavailable) session->Close();
     co_await Sleep(runtime_, session->heartbeat);
   }
   co_return OkStatus();
@@ -164,10 +165,13 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protoco
   if (!response.status.ok()) LogWarning("request_failed", {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
   Envelope answer = session->Wrap(std::move(response));
   Status sent = co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
-  if (sent.code() != StatusCode::kResourceExhausted) co_return sent;
-  // What cannot be sent is said, so that the coordinator does not wait for it.
-  Envelope failure = session->Wrap(protocol::Response{id, sent, std::nullopt});
-  co_return co_await session->connection->Send(std::move(failure), runtime_.clock().Now() + kSendTimeout);
+  // What cannot be sent is said, so that the coordinator does not wait for it; or the conversation ends, which says the same.
+  if (sent.code() == StatusCode::kResourceExhausted) {
+    Envelope failure = session->Wrap(protocol::Response{id, sent, std::nullopt});
+    sent = co_await session->connection->Send(std::move(failure), runtime_.clock().Now() + kSendTimeout);
+  }
+  if (!sent.ok()) session->Close();
+  co_return sent;
 }
 
 }  // namespace emend::worker::server

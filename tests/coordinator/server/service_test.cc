@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -209,6 +211,24 @@ TEST_F(ServiceTest, AnAnswerNamesItsCommitAndComesFromItsBytes) {
   EXPECT_EQ(ask("main").commit.Hex(), json::parse(committed.result)["commit"]);
   EXPECT_EQ(ask("main~1").text, "bytes") << "no tensor differs from the base";
   EXPECT_NE(ask("main").text, "bytes");
+}
+
+TEST_F(ServiceTest, AnswersAboutMoreStatesThanAWorkerKeepsAllArrive) {
+  for (const char* target : {"chess", "draughts", "go", "whist", "bridge"}) cluster_.Run("commit", CommitBody("Ann", target));
+  const auto ask = [&](int back) {
+    AskRequest request{SimCluster::kRepo, "main~" + std::to_string(back), "prompt", 4, 5};
+    return cluster_.sim().Begin(cluster_.service().Ask(cluster_.admin(), std::move(request)));
+  };
+  std::vector<decltype(ask(0))> answers;
+  for (int back = 0; back < 6; ++back) answers.push_back(ask(back));
+  cluster_.sim().RunFor(1min);
+  std::set<std::string> texts;
+  for (const auto& answer : answers) {
+    ASSERT_TRUE(answer->has_value());
+    ASSERT_THAT((*answer)->status(), test::IsOk());
+    texts.insert((**answer)->text);
+  }
+  EXPECT_EQ(texts.size(), 6U);
 }
 
 TEST_F(ServiceTest, WithoutCorpusAndTemplatesTheModelMakesThemUp) {

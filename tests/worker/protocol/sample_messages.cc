@@ -20,7 +20,7 @@ const EditId kSecond(DigestOf(42));
 
 std::vector<Message> SampleRequests() {
   return {
-      Request{1, LoadBase{kBase, "/models/atlas"}},
+      Request{1, LoadBase{kBase, "/models/atlas", {{"config.json", kBase.digest()}}}},
       Request{2, EnsureState{kBase, kState, {kFirst, kSecond}}},
       Request{3, PutEdits{kBase, {{kFirst, std::string("\0\xff payload", 10)}, {kSecond, ""}}}},
       Request{4, ComputeStatistics{kBase, {2, 3}, {"one line", "další řádek"}, 5000, "/store/statistics/c.safetensors"}},

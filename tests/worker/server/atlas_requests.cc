@@ -33,7 +33,7 @@ StateId BaseState() { return StateId(Numbered(2, 0)); }
 StateId EditedState() { return StateId(Numbered(2, 1)); }
 EditId NumberedEdit(std::uint8_t number) { return EditId(Numbered(3, number)); }
 
-protocol::LoadBase LoadRequest() { return {AtlasBase(), kAtlasModel}; }
+protocol::LoadBase LoadRequest() { return {AtlasBase(), kAtlasModel, {}}; }
 
 protocol::ComputeStatistics StatisticsRequest(const std::string& file) {
   protocol::ComputeStatistics request{.base = AtlasBase(), .layers = {0, 1, 2}, .lines = {}, .tokens_max = 0, .file = file};

@@ -48,6 +48,18 @@ TEST(EditCacheTest, TheOneUsedLongestAgoLeavesFirst) {
   EXPECT_EQ(held->tensors[0].columns[0].a[0], 2) << "what is held stays valid";
 }
 
+TEST(EditCacheTest, WhatIsWantedStaysHoweverMuchItIs) {
+  EditCache cache(2 * Payload(1).size());
+  const std::vector<EditId> wanted = {NumberedEdit(1), NumberedEdit(2), NumberedEdit(3)};
+  cache.Want(wanted);
+  for (std::uint8_t i = 1; i <= 4; ++i) ASSERT_THAT(cache.Put(NumberedEdit(i), Payload(i)), IsOk());
+  for (const EditId& id : wanted) EXPECT_NE(cache.Find(id), nullptr);
+  EXPECT_EQ(cache.Find(NumberedEdit(4)), nullptr);
+  cache.Want({});
+  EXPECT_EQ(cache.bytes(), 2 * Payload(1).size());
+  EXPECT_EQ(cache.Find(NumberedEdit(1)), nullptr) << "used longest ago";
+}
+
 TEST(EditCacheTest, DamagedBytesAreRefusedAndLeaveNothing) {
   EditCache cache(1 << 20);
   std::string payload = Payload(1);

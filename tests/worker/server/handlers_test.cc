@@ -77,13 +77,20 @@ TEST_F(HandlersTest, ABaseIsDescribedAndLoadedOnce) {
   EXPECT_EQ(Get<protocol::LoadBaseReply>(LoadRequest()).bytes_read, 0U);
 }
 
+TEST_F(HandlersTest, ABaseThatIsNotWhatWasImportedIsNotLoaded) {
+  protocol::LoadBase request = LoadRequest();
+  request.files["config.json"] = Digest();
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged"));
+  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+}
+
 TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {
   EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
   EXPECT_THAT(Ask(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = "x"}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
-  EXPECT_THAT(Ask(protocol::LoadBase{AtlasBase(), "docs/no/such/folder"}), IsOk()) << "the base is loaded already";
-  EXPECT_THAT(Ask(protocol::LoadBase{BaseId(EditedState().digest()), "docs/no/such/folder"}), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(Ask(protocol::LoadBase{AtlasBase(), "docs/no/such/folder", {}}), IsOk()) << "the base is loaded already";
+  EXPECT_THAT(Ask(protocol::LoadBase{BaseId(EditedState().digest()), "docs/no/such/folder", {}}), StatusIs(StatusCode::kNotFound));
 }
 
 TEST_F(HandlersTest, AnUnknownRequestIsUnsupported) { EXPECT_THAT(Ask(protocol::UnknownRequest{999}), StatusIs(StatusCode::kUnsupported)); }
