@@ -34,7 +34,8 @@ function(emend_program name)
   endif()
 endfunction()
 
-# emend_test(<name> SOURCES ... DEPS ... [LABELS ...] [TIMEOUT seconds] [TORCH])
+# emend_test(<name> SOURCES ... DEPS ... [LABELS label] [TIMEOUT seconds] [TORCH])
+#   label: unit (if none is given); integration (real processes, whole batches, faults on a real disk); sim; slow (only with `./dev test --full`).
 #   A GoogleTest program, one ctest entry per TEST. The working folder is the checkout, so tests name data by its path in the repo.
 function(emend_test name)
   cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})

@@ -26,7 +26,7 @@ Status CheckHasFile(const std::string& folder, const char* name) {
 }
 
 Result<BaseTensor> DescribeTensor(const TensorView& view) {
-  const TensorShape shape = ShapeOf(view);
+  const TensorShape shape = storage::delta::Flatten(view.dtype, view.shape);
   BaseTensor tensor{view.dtype, view.shape, {}};
   if (!storage::delta::IsEditable(view.dtype)) {
     EMEND_ASSIGN_OR_RETURN(tensor.root, storage::delta::HashTensor(shape, view.bytes));

@@ -13,7 +13,7 @@ using storage::delta::EditDelta;
 // The base's tensor, if its bytes are those that were imported.
 Result<storage::checkpoint::TensorView> FindIntact(const StoredBase& base, const std::string& name) {
   EMEND_ASSIGN_OR_RETURN(storage::checkpoint::TensorView view, base.checkpoint->Find(name));
-  EMEND_ASSIGN_OR_RETURN(const Digest found, storage::delta::HashTensor(ShapeOf(view), view.bytes));
+  EMEND_ASSIGN_OR_RETURN(const Digest found, storage::delta::HashTensor(storage::delta::Flatten(view.dtype, view.shape), view.bytes));
   const auto recorded = base.recorded.tensors.find(name);
   if (recorded != base.recorded.tensors.end() && recorded->second.root == found) return view;
   return Status(StatusCode::kDataLoss, "base_damaged",
@@ -22,15 +22,6 @@ Result<storage::checkpoint::TensorView> FindIntact(const StoredBase& base, const
 }
 
 }  // namespace
-
-storage::delta::TensorShape ShapeOf(const storage::checkpoint::TensorView& view) {
-  storage::delta::TensorShape shape{view.dtype, 1, 1};
-  if (view.shape.size() == 1) shape.cols = view.shape[0];
-  if (view.shape.size() < 2) return shape;
-  shape.rows = view.shape[0];
-  for (std::size_t i = 1; i < view.shape.size(); ++i) shape.cols *= view.shape[i];
-  return shape;
-}
 
 Result<std::string> ReadDelta(const storage::objects::ObjectStore& objects, const EditId& id) {
   EMEND_ASSIGN_OR_RETURN(const storage::objects::Edit edit, objects.ReadEdit(id));
@@ -63,7 +54,7 @@ Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(cons
   std::map<std::string, storage::delta::RebuiltTensor> rebuilt;
   for (const auto& [name, active] : columns) {
     EMEND_ASSIGN_OR_RETURN(const storage::checkpoint::TensorView view, FindIntact(base, name));
-    auto tensor = storage::delta::RebuildTensor(ShapeOf(view), view.bytes, active, kThreads);
+    auto tensor = storage::delta::RebuildTensor(storage::delta::Flatten(view.dtype, view.shape), view.bytes, active, kThreads);
     if (!tensor.ok()) return tensor.status().WithContext("rebuilding the tensor \"" + name + "\"");
     rebuilt.emplace(name, std::move(tensor).value());
   }

@@ -17,9 +17,6 @@
 
 namespace emend::coordinator::core {
 
-// A tensor as rows and columns: 1-D is [1, n]; more dimensions are [first, rest].
-storage::delta::TensorShape ShapeOf(const storage::checkpoint::TensorView& view);
-
 // What an edit stored, as its record describes it. kDataLoss or kNotFound.
 Result<std::string> ReadDelta(const storage::objects::ObjectStore& objects, const EditId& id);
 

@@ -64,6 +64,7 @@ Awaitable<bool> JobQueue::Stop() {
 }
 
 void JobQueue::Push(Operation operation) {
+  operation.request = {};
   const std::string id = operation.id.value();
   auto entry = std::make_shared<Entry>(context_.runtime, std::move(operation));
   entries_[id] = entry;
@@ -97,6 +98,13 @@ Awaitable<Status> JobQueue::Cancel(OperationId id) {
   co_await RecordFailure(entry, Cancelled());
   KeepEnded(*entry);
   co_return OkStatus();
+}
+
+Status JobQueue::Replace(storage::records::Transaction& transaction, Operation operation, const char* event) const {
+  EMEND_ASSIGN_OR_RETURN(Operation stored, storage::records::ReadOperation(context_.store, operation.id));
+  operation.request = std::move(stored.request);
+  PutOperation(transaction, operation, event);
+  return OkStatus();
 }
 
 void JobQueue::Changed(Entry& entry) {
@@ -156,7 +164,12 @@ Awaitable<Status> JobQueue::RunWithRetries(std::shared_ptr<Entry> entry) {
 }
 
 Awaitable<Result<JobOutcome>> JobQueue::Attempt(std::shared_ptr<Entry> entry) {
-  Result<core::OperationRequest> request = core::ParseRequest(entry->live.operation.kind, entry->live.operation.request);
+  const OperationId id = entry->live.operation.id;
+  const auto read = [&]() -> Result<core::OperationRequest> {
+    EMEND_ASSIGN_OR_RETURN(const Operation stored, storage::records::ReadOperation(context_.store, id));
+    return core::ParseRequest(stored.kind, stored.request);
+  };
+  Result<core::OperationRequest> request = co_await Blocking(context_.runtime, read);
   if (!request.ok()) co_return request.status();
   JobControl control;
   control.cancel = &entry->cancel;
@@ -179,8 +192,7 @@ Awaitable<Status> JobQueue::Finish(std::shared_ptr<Entry> entry, JobOutcome outc
   const auto build = [&](storage::records::Transaction& transaction) -> Status {
     if (outcome.apply) EMEND_RETURN_IF_ERROR(outcome.apply(transaction, outcome.result));
     ended.result = outcome.result;
-    PutOperation(transaction, ended, "operation.succeed");
-    return OkStatus();
+    return Replace(transaction, ended, "operation.succeed");
   };
   Status committed = co_await Blocking(context_.runtime, [&] { return context_.journal.Commit(ended.principal, build).status(); });
   // The change stands in the store even if the anchor could not be written; the journal says so, and writes it at the next start.
@@ -200,8 +212,7 @@ Awaitable<void> JobQueue::RecordFailure(std::shared_ptr<Entry> entry, Status fai
   ended.error_slug = failure.slug();
   ended.error_message = failure.message();
   const auto build = [&](storage::records::Transaction& transaction) {
-    PutOperation(transaction, ended, ended.state == OperationState::kCancelled ? "operation.cancel" : "operation.fail");
-    return OkStatus();
+    return Replace(transaction, ended, ended.state == OperationState::kCancelled ? "operation.cancel" : "operation.fail");
   };
   const Status recorded = co_await Blocking(context_.runtime, [&] { return context_.journal.Commit(ended.principal, build).status(); });
   if (!recorded.ok()) LogError("operation_end_not_recorded", {{"operation", ended.id.value()}, {"status", recorded}});

@@ -24,7 +24,8 @@ namespace emend::coordinator::jobs {
 inline constexpr std::size_t kQueueMax = 1024;
 inline constexpr int kAttemptsMax = 3;
 
-// The live side of an operation: what has not ended, and what ended since the start (the last kKeptMax).
+// The live side of an operation: what has not ended, and what ended since the start (the last kKeptMax). Without its request, which may be large and is read
+// from the store when it is run.
 struct LiveOperation {
   storage::records::Operation operation;
   std::string phase;
@@ -63,6 +64,8 @@ class JobQueue {
   Awaitable<Status> RunWithRetries(std::shared_ptr<Entry> entry);
   Awaitable<Status> Finish(std::shared_ptr<Entry> entry, JobOutcome outcome);
   Awaitable<void> RecordFailure(std::shared_ptr<Entry> entry, Status failure);
+  // Writes it over the stored one, whose request it keeps. Runs on the pool.
+  Status Replace(storage::records::Transaction& transaction, storage::records::Operation operation, const char* event) const;
   void Changed(Entry& entry);
   void KeepEnded(const Entry& entry);
   static Status Cancelled() { return {StatusCode::kCancelled, "it was cancelled by its caller"}; }

@@ -70,7 +70,7 @@ Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
   if (!rebuilt.ok() && rebuilt.status().slug() != "base_damaged") return rebuilt.status();
   for (const auto& [name, tensor] : base.recorded.tensors) {
     EMEND_ASSIGN_OR_RETURN(const auto view, base.checkpoint->Find(name));
-    EMEND_ASSIGN_OR_RETURN(const Digest stored, storage::delta::HashTensor(core::ShapeOf(view), view.bytes));
+    EMEND_ASSIGN_OR_RETURN(const Digest stored, storage::delta::HashTensor(storage::delta::Flatten(view.dtype, view.shape), view.bytes));
     DigestCheck check{name, stored, {}};
     if (stored != tensor.root) check.fault = "the stored base file holds other bytes than were imported: expected " + tensor.root.Hex();
     if (!rebuilt.ok()) {

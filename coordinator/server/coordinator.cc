@@ -208,6 +208,7 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Submit(Caller caller, Submissi
 Awaitable<Result<OperationView>> CoordinatorImpl::ReadOperation(OperationId id) {
   if (const jobs::LiveOperation* live = queue_.Find(id)) co_return ViewOf(*live);
   EMEND_CO_ASSIGN_OR_RETURN(Operation operation, co_await Blocking(runtime(), [&] { return storage::records::ReadOperation(store(), id); }));
+  operation.request = {};
   co_return OperationView{std::move(operation), {}, 1};
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
@@ -27,11 +28,11 @@ class EchoServer {
  public:
   EchoServer() {
     listener_ = std::move(*transport_->Listen("127.0.0.1:0"));
-    asio::co_spawn(runtime_->executor(), AcceptAll(), [](std::exception_ptr error) { EXPECT_EQ(error, nullptr); });
+    asio::post(runtime_->executor(), [this] { tasks_.Spawn("accept", AcceptAll()); });
     thread_ = std::thread([this] { runtime_->Run(); });
   }
   ~EchoServer() {
-    runtime_->Stop();
+    asio::co_spawn(runtime_->executor(), End(), asio::detached);
     thread_.join();
   }
   std::string address() const { return listener_->address(); }
@@ -41,28 +42,37 @@ class EchoServer {
   }
 
  private:
-  Awaitable<void> AcceptAll() {
+  Awaitable<Status> AcceptAll() {
     while (true) {
       auto connection = co_await listener_->Accept();
-      if (!connection.ok()) co_return;
-      asio::co_spawn(runtime_->executor(), Echo(*runtime_, *connection), [](std::exception_ptr error) { EXPECT_EQ(error, nullptr); });
+      if (!connection.ok()) co_return OkStatus();
+      tasks_.Spawn("echo", Echo(*runtime_, *connection));
     }
   }
-  static Awaitable<void> Echo(Runtime& runtime, std::shared_ptr<Connection> connection) {
+  static Awaitable<Status> Echo(Runtime& runtime, std::shared_ptr<Connection> connection) {
     while (true) {
       const auto envelope = co_await connection->Receive(runtime.clock().Now() + 2s);
       if (!envelope.ok()) break;
       if (!std::holds_alternative<Heartbeat>(envelope->message)) continue;
       Envelope answer{.message = Heartbeat{}};
-      const Status sent = co_await connection->Send(answer, runtime.clock().Now() + 2s);
+      const Status sent = co_await connection->Send(std::move(answer), runtime.clock().Now() + 2s);
       if (!sent.ok()) break;
     }
     connection->Close();
+    co_return OkStatus();
+  }
+  // The clients have closed their ends, so every task comes to its own.
+  Awaitable<void> End() {
+    listener_->Close();
+    const bool ended = co_await tasks_.Join(runtime_->clock().Now() + 60s);
+    EXPECT_TRUE(ended);
+    runtime_->Stop();
   }
 
   std::unique_ptr<SystemRuntime> runtime_ = NewSystemRuntime(1);
   std::unique_ptr<Transport> transport_ = NewTcpTransport(*runtime_);
   std::unique_ptr<Listener> listener_;
+  TaskGroup tasks_{*runtime_};
   std::thread thread_;
 };
 

@@ -4,12 +4,12 @@
 
 #include <string>
 
-#include "worker/edit/guard.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 
 Result<CommittedLayer> FloatCommitter::Commit(const LayerUpdate& update) {
-  return Guarded("adding the update of layer " + std::to_string(update.layer.value()), [&]() -> Result<CommittedLayer> {
+  return model::Guarded("adding the update of layer " + std::to_string(update.layer.value()), [&]() -> Result<CommittedLayer> {
     const at::NoGradGuard no_grad;
     const at::Tensor delta = update.adjusted_keys.matmul(update.residuals.t()).to(at::kFloat);
     return CommittedLayer{.weight = model_.DownWeight(update.layer).cpu() + delta, .deltas = {}};

@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "storage/base/clock.h"
-#include "worker/edit/guard.h"
 #include "worker/edit/product_kernels.h"
 #include "worker/edit/prompts.h"
 #include "worker/edit/sweep.h"
 #include "worker/edit/targets.h"
 #include "worker/edit/thread_team.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -170,7 +170,7 @@ Result<BatchSolution> Solve(const BatchInput& input) {
 }  // namespace
 
 Result<BatchSolution> SolveBatch(const BatchInput& input) {
-  return Guarded("solving a batch of " + std::to_string(input.facts.size()) + " facts", [&] { return Solve(input); });
+  return model::Guarded("solving a batch of " + std::to_string(input.facts.size()) + " facts", [&] { return Solve(input); });
 }
 
 }  // namespace emend::worker::edit

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "worker/edit/guard.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -138,7 +138,7 @@ Result<CommittedLayer> QuantisingCommitter::Commit(const LayerUpdate& update) {
   const std::string what = "committing an update of layer " + std::to_string(update.layer.value());
   const auto tensor = tensors_.find(update.layer);
   if (tensor == tensors_.end()) return InvalidArgument(what + ": the committer was given no tensor for this layer");
-  return Guarded(what, [&] { return CommitLayer(tensor->second, update); });
+  return model::Guarded(what, [&] { return CommitLayer(tensor->second, update); });
 }
 
 Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::uint8_t> bytes) {
@@ -154,7 +154,7 @@ Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::
     return InvalidArgument("widening " + tensor.name + ": found " + std::to_string(bytes.size()) + " bytes for " + std::to_string(tensor.rows) + " x " +
                            std::to_string(tensor.cols) + " elements");
   }
-  return Guarded("widening " + tensor.name, [&]() -> Result<at::Tensor> {
+  return model::Guarded("widening " + tensor.name, [&]() -> Result<at::Tensor> {
     // from_blob wants a mutable pointer; nothing is written through it, and the result is a copy.
     void* data = const_cast<std::uint8_t*>(bytes.data());
     const at::Tensor stored = at::from_blob(data, {static_cast<std::int64_t>(tensor.rows), static_cast<std::int64_t>(tensor.cols)}, at::TensorOptions(type));

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "worker/edit/guard.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -47,7 +47,7 @@ Result<at::Tensor> LayerSolver::FactorOf(LayerIndex layer, const SolveWeights& w
 }
 
 Result<LayerSolution> LayerSolver::Solve(LayerIndex layer, const SolveWeights& weights, const at::Tensor& keys) {
-  return Guarded("solving layer " + std::to_string(layer.value()), [&]() -> Result<LayerSolution> {
+  return model::Guarded("solving layer " + std::to_string(layer.value()), [&]() -> Result<LayerSolution> {
     const at::NoGradGuard no_grad;
     EMEND_ASSIGN_OR_RETURN(const at::Tensor factor, FactorOf(layer, weights));
     if (keys.dim() != 2 || keys.size(0) != factor.size(0)) {

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "worker/edit/batching.h"
-#include "worker/edit/guard.h"
 #include "worker/edit/moment_sum.h"
 #include "worker/edit/product_kernels.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -154,7 +154,7 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
 
 Result<Statistics> ComputeStatistics(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
                                      const StatisticsOptions& options) {
-  return Guarded("taking key statistics", [&] { return Compute(model, tokenizer, lines, options); });
+  return model::Guarded("taking key statistics", [&] { return Compute(model, tokenizer, lines, options); });
 }
 
 }  // namespace emend::worker::edit

@@ -8,8 +8,8 @@
 #include "storage/base/encoding.h"
 #include "storage/base/file_system.h"
 #include "storage/checkpoint/safetensors.h"
-#include "worker/edit/guard.h"
 #include "worker/edit/statistics.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -112,7 +112,7 @@ Result<Statistics> Load(const std::string& path, const std::string& key) {
 }  // namespace
 
 Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path) {
-  return Guarded("saving key statistics", [&]() -> Status {
+  return model::Guarded("saving key statistics", [&]() -> Status {
     Statistics dense{.covariance = {}, .tokens = statistics.tokens};
     for (const auto& [layer, matrix] : statistics.covariance) dense.covariance[layer] = matrix.to(at::kCPU, at::kDouble).contiguous();
     const Digest digest = DigestOf(dense, key);
@@ -127,7 +127,7 @@ Status SaveStatistics(const Statistics& statistics, const std::string& key, cons
 }
 
 Result<Statistics> LoadStatistics(const std::string& path, const std::string& key) {
-  return Guarded("loading key statistics", [&] { return Load(path, key); });
+  return model::Guarded("loading key statistics", [&] { return Load(path, key); });
 }
 
 }  // namespace emend::worker::edit

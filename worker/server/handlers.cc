@@ -11,6 +11,7 @@
 #include "worker/eval/counterfact.h"
 #include "worker/eval/generate.h"
 #include "worker/eval/sample.h"
+#include "worker/model/guard.h"
 
 namespace emend::worker::server {
 namespace {
@@ -73,17 +74,13 @@ protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
 
 Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const Call& call) {
   const std::string name(protocol::RequestName(request));
-  try {
+  return model::Guarded("running the request " + name, [&]() -> Result<ReplyBody> {
     EMEND_RETURN_IF_ERROR(StillWanted(call));
     EMEND_FAILPOINT("worker." + name + ".received");
     EMEND_ASSIGN_OR_RETURN(ReplyBody reply, Dispatch(request, call));
     EMEND_FAILPOINT("worker." + name + ".before_reply");
     return reply;
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("running the request " + name + ": out of memory");
-  } catch (const std::exception& error) {
-    return Internal("running the request " + name + ": " + error.what());
-  }
+  });
 }
 
 Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const Call& call) {
