@@ -96,7 +96,7 @@ Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
     if (live == reply.roots.end() || live->second != root) {
       co_return DataLoss("committing state " + run.staged.state.Short() + ": the worker's live tensor \"" + tensor + "\" has the digest " +
                          (live == reply.roots.end() ? "(none)" : live->second.Hex()) + ", the independent rebuild " + root.Hex() +
-                         "; nothing was committed, and that worker should be replaced");
+                         "; nothing was committed, and that worker must be started anew (`emend down` and `emend up`)");
     }
   }
   co_return OkStatus();

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "tests/support/sim_cluster.h"
@@ -164,6 +166,32 @@ TEST_F(ServiceTest, WithoutAWorkerOperationsWaitForOne) {
   EXPECT_EQ(Follow(waiting.operation.id).state, OperationState::kCancelled);
   for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Heal("w" + std::to_string(i));
   EXPECT_EQ(Follow(second.operation.id).state, OperationState::kSucceeded);
+}
+
+TEST_F(ServiceTest, ABaseThatRottedIsNeitherCommittedOnNorExportedAndAnotherImportMendsIt) {
+  const std::filesystem::path models = cluster_.layout().models();
+  const std::string weights = std::filesystem::directory_iterator(models)->path().string() + "/model.safetensors";
+  {
+    std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-1, std::ios::end);
+    const char last = static_cast<char>(file.peek());
+    file.seekp(-1, std::ios::end);
+    file.put(static_cast<char>(last ^ 1));
+  }
+  const Operation committed = cluster_.Run("commit", CommitBody("Ann", "chess"));
+  EXPECT_EQ(committed.error_slug, "base_damaged") << committed.result;
+  EXPECT_EQ(cluster_.Run("export", {{"revision", "main"}, {"folder", models.parent_path().parent_path().string() + "/out"}}).error_slug, "base_damaged");
+  const json verified = json::parse(cluster_.Run("verify", {{"revision", "main"}}).result);
+  EXPECT_EQ(verified["ok"], false);
+  for (const json& file : verified["files"]) EXPECT_EQ(file["ok"], file["name"] != "model.safetensors") << file;
+  EXPECT_EQ(json::parse(cluster_.Run("fsck", json::object()).result)["ok"], false);
+
+  Submission again{"import", RepoName("other"), cluster_.ImportBody().dump(), "", Sha256("other")};
+  const OperationView imported = **cluster_.sim().Await(cluster_.service().Submit(cluster_.admin(), std::move(again)));
+  EXPECT_EQ(Follow(imported.operation.id).state, OperationState::kSucceeded);
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.worker(i).model.Forget();  // they had the damaged file mapped
+  EXPECT_EQ(cluster_.Run("commit", CommitBody("Ann", "chess")).state, OperationState::kSucceeded);
+  EXPECT_EQ(json::parse(cluster_.Run("fsck", json::object()).result)["ok"], true);
 }
 
 TEST_F(ServiceTest, NothingIsExportedIntoTheStore) {
