@@ -32,12 +32,23 @@ void AddGlobals(CLI::App& app, GlobalOptions& globals) {
   app.add_flag("-q,--quiet", globals.quiet, "no progress, no hints");
 }
 
+bool Holds(const std::vector<std::string>& arguments, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(words, [&](std::string_view word) { return std::ranges::find(arguments, word) != arguments.end(); });
+}
+
 CLI::App* FindSubcommand(CLI::App& app, const std::string& name) {
   const auto found = app.get_subcommands([&name](const CLI::App* verb) { return verb->get_name() == name; });
   return found.empty() ? nullptr : found.front();
 }
 
-int PrintHelp(CLI::App& app, const std::vector<std::string>& arguments, const Terminal& terminal) {
+Status UnknownVerb(const std::string& verb) {
+  const bool means_init = verb == "import" || verb == "clone" || verb == "add";
+  const std::string nearest = means_init ? "init" : NearestWord(verb, VerbNames());
+  return InvalidArgument("\"" + verb + "\" is no verb of emend." + (nearest.empty() ? "" : " Did you mean \"" + nearest + "\"?") + " `emend help` lists them");
+}
+
+// kInvalidArgument for a topic that is none.
+Status PrintHelp(CLI::App& app, const std::vector<std::string>& arguments, const Terminal& terminal) {
   const auto place = std::ranges::find(arguments, "help");
   const std::string topic = place == arguments.end() || place + 1 == arguments.end() ? "" : *(place + 1);
   if (topic == "exit-codes") {
@@ -46,18 +57,12 @@ int PrintHelp(CLI::App& app, const std::vector<std::string>& arguments, const Te
     *terminal.out << EnvironmentText();
   } else if (const CLI::App* const verb = FindSubcommand(app, topic)) {
     *terminal.out << verb->help();
-  } else {
+  } else if (topic.empty() || topic.starts_with('-')) {
     *terminal.out << OverviewText();
+  } else {
+    return UnknownVerb(topic);
   }
-  return kExitOk;
-}
-
-int UnknownVerb(const std::string& verb, const Terminal& terminal) {
-  *terminal.err << "emend: \"" << verb << "\" is no verb of emend.";
-  const std::string nearest = NearestWord(verb, VerbNames());
-  if (!nearest.empty()) *terminal.err << " Did you mean \"" << nearest << "\"?";
-  *terminal.err << " `emend help` lists them.\n";
-  return kExitUsage;
+  return OkStatus();
 }
 
 int Fail(const Status& status, const GlobalOptions& globals, const Terminal& terminal) {
@@ -89,19 +94,29 @@ int RunCommandLine(const std::vector<std::string>& arguments, const Terminal& te
   AddHistoryVerbs(app, chosen);
   AddRefVerbs(app, chosen);
   const std::string verb = FindVerb(arguments);
-  if (verb.empty() || verb == "help") {
-    PrintHelp(app, arguments, terminal);
-    return arguments.empty() ? kExitUsage : kExitOk;
+  // Read before anything can go wrong: a failure is one document, too.
+  globals.json = std::ranges::find(arguments, "--json") != arguments.end();
+  const bool wants_help = verb == "help" || Holds(arguments, {"--help", "-h"});
+  if (verb.empty() && Holds(arguments, {"--version"})) {
+    *terminal.out << "emend " << EMEND_VERSION << "\n";
+    return kExitOk;
   }
-  if (FindSubcommand(app, verb) == nullptr) return UnknownVerb(verb, terminal);
+  if (verb.empty() && !wants_help) {
+    if (!globals.json) *terminal.out << OverviewText();
+    return globals.json ? Fail(InvalidArgument("no verb was given: `emend help` lists them"), globals, terminal) : kExitUsage;
+  }
+  if (verb.empty() || verb == "help") {
+    const Status printed = PrintHelp(app, arguments, terminal);
+    return printed.ok() ? kExitOk : Fail(printed, globals, terminal);
+  }
+  if (FindSubcommand(app, verb) == nullptr) return Fail(UnknownVerb(verb), globals, terminal);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
     *terminal.out << app.get_subcommand(verb)->help();
     return kExitOk;
   } catch (const CLI::ParseError& error) {
-    *terminal.err << "emend " << verb << ": " << error.what() << "; `emend help " << verb << "` shows how it is used\n";
-    return kExitUsage;
+    return Fail(InvalidArgument(verb + ": " + error.what() + "; `emend help " + verb + "` shows how it is used"), globals, terminal);
   }
   return RunChosen(chosen, globals, terminal);
 }

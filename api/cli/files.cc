@@ -1,6 +1,8 @@
 #include "api/cli/files.h"
 
 #include <filesystem>
+#include <iostream>
+#include <iterator>
 
 #include "api/cli/fact_json.h"
 #include "api/facts/fact_file.h"
@@ -9,9 +11,10 @@
 namespace emend::api::cli {
 
 Result<std::string> ReadInput(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   PosixFileSystem files;
   Result<std::string> text = files.Read(path);
-  if (!text.ok()) return text.status().WithContext("reading the file " + path);
+  if (!text.ok()) return InvalidArgument("reading the file: " + text.status().message());
   return text;
 }
 

@@ -12,4 +12,11 @@ Result<RepoRevision> ParseRepoRevision(std::string_view text) {
   return parsed;
 }
 
+Result<std::string> ParseRevisionOf(const std::string& repo, std::string_view text) {
+  const std::string prefix = repo + "@";
+  if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  if (text.empty()) return InvalidArgument("reading a revision of " + repo + ": it is empty; expected one such as main, main~1 or 3f2a91c0d4e5");
+  return std::string(text);
+}
+
 }  // namespace emend::api::cli

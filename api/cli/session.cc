@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "api/cli/interrupt.h"
 #include "api/cli/progress.h"
 #include "api/daemon/launch.h"
 #include "storage/base/digest.h"
@@ -121,11 +122,18 @@ Result<Json> Session::Post(const std::string& path, const Json& body) {
 
 Result<Json> Session::Run(const std::string& path, const Json& body) {
   const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  InterruptWatch interrupt;
   EMEND_ASSIGN_OR_RETURN(const client::Reply accepted,
                          Send({.method = "POST", .path = path, .body = text, .headers = {{"Idempotency-Key", NewIdempotencyKey()}}}));
   if (accepted.operation_id.empty()) return Internal("submitting to " + path + ": the server's answer has no Location");
   ProgressBar bar(terminal_, options_.quiet || (options_.json && !terminal_.err_is_terminal));
-  const auto show = [&bar](const client::OperationUpdate& update) { bar.Show(update); };
+  const auto show = [&](const client::OperationUpdate& update) {
+    bar.Show(update);
+    if (!interrupt.CameNow()) return;
+    bar.Clear();
+    *terminal_.err << "cancelling " << accepted.operation_id << "; Ctrl-C again leaves it to itself (`emend operations`)\n";
+    if (const auto cancelled = Cancel(accepted.operation_id); !cancelled.ok()) *terminal_.err << "emend: " << cancelled.status().message() << "\n";
+  };
   Result<std::string> result = client_->WaitForOperation(accepted.operation_id, show);
   // A restarted emendd takes the operation up again, perhaps on another port.
   if (!result.ok() && result.status().slug() == "unreachable" && Reconnect()) result = client_->WaitForOperation(accepted.operation_id, show);
@@ -134,6 +142,10 @@ Result<Json> Session::Run(const std::string& path, const Json& body) {
   }
   if (!result.ok()) return result.status();
   return ParseReply({.http_status = 200, .body = *result, .etag = "", .operation_id = ""});
+}
+
+Result<client::Reply> Session::Cancel(const std::string& operation) {
+  return Send({.method = "DELETE", .path = "/api/v1/operations/" + client::EncodeSegment(operation), .body = "", .headers = {}});
 }
 
 void Session::Print(const Json& document) const { out() << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }

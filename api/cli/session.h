@@ -37,7 +37,8 @@ class Session {
   Result<Json> Get(const std::string& path);
   Result<Json> Post(const std::string& path, const Json& body);
   Result<client::Reply> Send(const client::Call& call);
-  // Submits and waits, with a progress bar; the operation's result.
+  Result<client::Reply> Cancel(const std::string& operation);
+  // Submits and waits, with a progress bar; the operation's result. Ctrl-C cancels the operation.
   Result<Json> Run(const std::string& path, const Json& body);
 
   void Print(const Json& document) const;

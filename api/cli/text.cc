@@ -71,7 +71,7 @@ std::string RenderPercent(double value) { return Fixed(value, 1); }
 
 std::string NearestWord(std::string_view word, const std::vector<std::string>& words) {
   std::string nearest;
-  std::size_t best = std::min<std::size_t>(4, word.size());
+  std::size_t best = std::min<std::size_t>(3, word.size());
   for (const std::string& candidate : words) {
     const std::size_t distance = EditDistance(word, candidate);
     if (distance < best) {
@@ -80,6 +80,17 @@ std::string NearestWord(std::string_view word, const std::vector<std::string>& w
     }
   }
   return nearest;
+}
+
+std::string Indent(std::string_view text) {
+  std::string indented;
+  for (bool last = false; !last;) {
+    const std::size_t end = text.find('\n');
+    last = end == std::string_view::npos;
+    indented += "    " + std::string(text.substr(0, end)) + "\n";
+    if (!last) text.remove_prefix(end + 1);
+  }
+  return indented;
 }
 
 }  // namespace emend::api::cli

@@ -20,4 +20,7 @@ std::string RenderPercent(double value);
 // The nearest of `words` within three edits, "" if none is near.
 std::string NearestWord(std::string_view word, const std::vector<std::string>& words);
 
+// Every line four spaces in, with a line end.
+std::string Indent(std::string_view text);
+
 }  // namespace emend::api::cli

@@ -8,6 +8,8 @@
 
 namespace emend::api::cli {
 
+inline constexpr int kCountMax = 1'000'000'000;  // of rows, lines and commits that an option may ask for
+
 // Runs the verb; the exit code, or the Status that decides it.
 using Action = std::function<Result<int>(Session&)>;
 

@@ -68,18 +68,32 @@ std::string RenderPhases(const Json& seconds) {
   return line;
 }
 
+long CountOf(const Json& result, const char* name) {
+  const Json value = result.is_object() ? result.value(name, Json()) : Json();
+  return value.is_array() ? static_cast<long>(value.size()) : static_cast<long>(NumberOf(result, name));
+}
+
 void ShowCommitted(Session& session, const RepoRevision& target, const Json& result) {
   const std::string id = ShortId(TextOf(result, "commit"));
-  session.out() << "[" << session.terminal().Paint(target.repo + "@" + target.revision + " " + id, Colour::kYellow) << "] "
-                << static_cast<long>(NumberOf(result, "edits")) << " edits";
-  for (const char* name : {"superseded", "skipped"}) {
-    const Json& value = result.contains(name) ? result[name] : Json();
-    const long count = value.is_array() ? static_cast<long>(value.size()) : static_cast<long>(NumberOf(result, name));
-    if (count > 0) session.out() << ", " << count << " " << name;
+  const long edits = CountOf(result, "edits");
+  if (edits == 0) {
+    session.out() << "nothing to commit: " << target.repo << "@" << target.revision << " " << id << " holds all " << CountOf(result, "skipped")
+                  << " facts already (--force solves them again)\n";
+    return;
+  }
+  session.out() << "[" << session.terminal().Paint(target.repo + "@" + target.revision + " " + id, Colour::kYellow) << "] " << edits
+                << (edits == 1 ? " edit" : " edits");
+  for (const char* name : {"superseded", "skipped", "duplicates"}) {
+    if (const long count = CountOf(result, name); count > 0) session.out() << ", " << count << " " << name;
   }
   session.out() << "\n" << RenderPhases(result.value("seconds", Json())) << "\n";
+  if (const Json statistics = result.value("statistics", Json()); statistics.is_object()) {
+    session.out() << "solved with statistics over " << CountOf(statistics, "tokens") << " tokens\n";
+  }
   const Json evaluation = result.value("evaluation", Json());
-  if (evaluation.is_object()) session.out() << RenderScores({{"before", evaluation.value("before", Json())}, {"after", evaluation.value("after", Json())}});
+  if (evaluation.is_object())
+    session.out() << RenderScores({{"before", evaluation.value("before", Json())}, {"after", evaluation.value("after", Json())}})
+                  << RenderUnmeasured(evaluation.value("after", Json()));
   session.Hint("emend ask " + target.repo + "@" + id + " \"PROMPT\", emend show " + target.repo + "@" + id);
 }
 
@@ -102,14 +116,10 @@ Result<int> RunCommit(Session& session, const CommitOptions& options) {
   return kExitOk;
 }
 
-long CountOf(const Json& result, const char* name) {
-  const Json value = result.is_object() ? result.value(name, Json()) : Json();
-  return value.is_array() ? static_cast<long>(value.size()) : static_cast<long>(NumberOf(result, name));
-}
-
 Result<int> RunRevert(Session& session, const RevertOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
-  Json body = {{"branch", target.revision}, {"commit", options.commit}};
+  EMEND_ASSIGN_OR_RETURN(const std::string reverted, ParseRevisionOf(target.repo, options.commit));
+  Json body = {{"branch", target.revision}, {"commit", reverted}};
   if (!options.message.empty()) body["message"] = options.message;
   EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/reverts"), body));
   if (session.json()) {
@@ -151,14 +161,14 @@ Result<int> RunEval(Session& session, const EvalOptions& options) {
     session.Print(result);
     return kExitOk;
   }
-  session.out() << RenderScores({{target.repo + "@" + ShortId(TextOf(result, "commit")), result}});
+  session.out() << RenderScores({{target.repo + "@" + ShortId(TextOf(result, "commit")), result}}) << RenderUnmeasured(result);
   return kExitOk;
 }
 
 void AddFactOptions(CLI::App* verb, FactSelection& facts) {
   verb->add_option("-F,--file", facts.file, "file of facts: CounterFact, zsRE, KnowEdit, CSV, JSON lines");
-  verb->add_option("--limit", facts.limit, "take at most N rows")->check(CLI::PositiveNumber);
-  verb->add_option("--offset", facts.offset, "pass over N rows first")->check(CLI::NonNegativeNumber);
+  verb->add_option("--limit", facts.limit, "take at most N rows")->check(CLI::Range(1, kCountMax));
+  verb->add_option("--offset", facts.offset, "pass over N rows first")->check(CLI::Range(0, kCountMax));
 }
 
 }  // namespace
@@ -167,11 +177,11 @@ void AddEditVerbs(CLI::App& app, Action& chosen) {
   const auto commit = Bind<CommitOptions>(app, chosen, "commit", "Edit a file of facts into the model, as one commit", RunCommit);
   commit.verb->add_option("REPO[@BRANCH]", commit.options->target)->required();
   AddFactOptions(commit.verb, commit.options->facts);
-  commit.verb->add_option("-m,--message", commit.options->message);
-  commit.verb->add_option("--method", commit.options->method)->capture_default_str();
+  commit.verb->add_option("-m,--message", commit.options->message, "what it is for; the first fact and their number if not given");
+  commit.verb->add_option("--method", commit.options->method, "how edits are solved")->capture_default_str();
   commit.verb->add_option("--set", commit.options->settings,
                           "a setting by MEMIT's name: layers, v_lr, v_num_grad_steps, v_weight_decay, clamp_norm_factor, kl_factor, "
-                          "mom2_update_weight, ridge, or context_templates=FILE");
+                          "mom2_update_weight, ridge, loss_stop, seed, or context_templates=FILE (docs/reference/cli.md has their defaults)");
   commit.verb->get_option("--set")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   commit.verb->add_flag("--force", commit.options->force, "commit facts again that are held with the same target");
   commit.verb->add_flag("--stack", commit.options->stack, "keep the edits that hold the same slots");
@@ -179,7 +189,7 @@ void AddEditVerbs(CLI::App& app, Action& chosen) {
   const auto revert = Bind<RevertOptions>(app, chosen, "revert", "Take a commit's edits out again, as a new commit", RunRevert);
   revert.verb->add_option("REPO[@BRANCH]", revert.options->target)->required();
   revert.verb->add_option("COMMIT", revert.options->commit, "the commit whose edits go")->required();
-  revert.verb->add_option("-m,--message", revert.options->message);
+  revert.verb->add_option("-m,--message", revert.options->message, "why");
   const auto ask = Bind<AskOptions>(app, chosen, "ask", "Let the model at a revision go on from a prompt", RunAsk);
   ask.verb->add_option("REPO@REVISION", ask.options->target)->required();
   ask.verb->add_option("PROMPT", ask.options->prompt)->required();

@@ -76,7 +76,8 @@ void ShowLogEntry(const Session& session, const Json& commit, const std::string&
                                 {"Date:", TextOf(commit, "time")},
                                 {"Kind:", TextOf(commit, "kind") + ", " + Changes(commit) + " edits"},
                                 {"State:", ShortId(TextOf(commit, "state"))}})
-                << "\n    " << TextOf(commit, "message") << "\n";
+                << "\n"
+                << Indent(TextOf(commit, "message"));
   const std::string scores = RenderScores({{"before", commit.value("before", Json())}, {"after", commit.value("after", Json())}});
   if (!scores.empty()) session.out() << "\n" << scores;
   session.out() << "\n";
@@ -141,8 +142,11 @@ void ShowFactChanges(const Session& session, const Json& changes) {
 
 Result<int> RunDiff(Session& session, const DiffOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision from, ParseRepoRevision(options.from));
-  EMEND_ASSIGN_OR_RETURN(const RepoRevision to, ParseRepoRevision(options.to));
-  if (from.repo != to.repo) return InvalidArgument("comparing " + options.from + " with " + options.to + ": both must be of one repo");
+  // After a repo with a revision, a word without a repo is a revision of the same.
+  const bool is_bare = options.from.find('@') != std::string::npos && options.to.find('@') == std::string::npos && options.to != from.repo;
+  EMEND_ASSIGN_OR_RETURN(const RepoRevision to, ParseRepoRevision(is_bare ? from.repo + "@" + options.to : options.to));
+  if (from.repo != to.repo)
+    return InvalidArgument("comparing " + options.from + " with " + options.to + ": both must be of one repo, such as atlas@main~1 atlas@main");
   EMEND_ASSIGN_OR_RETURN(const Json diff,
                          session.Get(RepoPath(from.repo, "/diff?from=" + client::EncodeSegment(from.revision) + "&to=" + client::EncodeSegment(to.revision))));
   if (session.json()) {
@@ -184,13 +188,13 @@ Result<int> RunReflog(Session& session, const ReflogOptions& options) {
 void AddHistoryVerbs(CLI::App& app, Action& chosen) {
   const auto log = Bind<LogOptions>(app, chosen, "log", "Show the commits of a revision, newest first", RunLog);
   log.verb->add_option("REPO@REVISION", log.options->target)->required();
-  log.verb->add_option("-n", log.options->count, "at most so many")->check(CLI::PositiveNumber)->capture_default_str();
+  log.verb->add_option("-n", log.options->count, "at most so many")->check(CLI::Range(1, kCountMax))->capture_default_str();
   log.verb->add_flag("--oneline", log.options->oneline);
   const auto show = Bind<ShowOptions>(app, chosen, "show", "Show one commit with its edits", RunShow);
   show.verb->add_option("REPO@REVISION", show.options->target)->required();
   const auto diff = Bind<DiffOptions>(app, chosen, "diff", "Show facts and tensors that differ between two commits", RunDiff);
   diff.verb->add_option("REPO@A", diff.options->from)->required();
-  diff.verb->add_option("REPO@B", diff.options->to)->required();
+  diff.verb->add_option("REPO@B", diff.options->to, "or a revision of the same repo")->required();
   const auto reflog = Bind<ReflogOptions>(app, chosen, "reflog", "Show where a branch has pointed, newest first", RunReflog);
   reflog.verb->add_option("REPO[@BRANCH]", reflog.options->target)->required();
   reflog.verb->add_option("-n", reflog.options->count, "at most so many")->check(CLI::Range(1, 1000))->capture_default_str();

@@ -76,6 +76,10 @@ Result<int> RunStats(Session& session, const StatsOptions& options) {
   if (result.contains("sampled_by")) {
     session.out() << "over texts that the model made up itself (seed " << result["sampled_by"] << "); texts as its users send them are better: --corpus FILE\n";
   }
+  if (const double advised = NumberOf(result, "tokens_advised"); NumberOf(result, "tokens") < advised) {
+    session.out() << "few: at least " << static_cast<long>(advised) << " tokens are advised; with less, edits disturb what stands near them.\n"
+                  << "Commits are solved with these from now on, until stats runs again\n";
+  }
   session.Hint("emend commit " + options.repo + " -F FACTS");
   return kExitOk;
 }
@@ -142,7 +146,7 @@ void AddModelVerbs(CLI::App& app, Action& chosen) {
   stats.verb->add_option("REPO", stats.options->repo)->required();
   stats.verb->add_option("--corpus", stats.options->corpus, "text file; without one the model samples its own text");
   stats.verb->add_option("--lines", stats.options->lines, "only the first N lines longer than 80 characters that do not start with \"<\"")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, kCountMax));
   stats.verb->add_option("--tokens", stats.options->tokens, "stop after N tokens");
   stats.verb->add_option("--seed", stats.options->seed, "of the texts that the model samples");
   stats.verb->add_option("--layers", stats.options->layers, "layers, counted from 0; those that commits edit if none is named")->delimiter(',');

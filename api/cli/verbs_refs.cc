@@ -10,7 +10,7 @@ using namespace daemon::exit_codes;
 
 struct RefOptions {
   std::string repo;
-  std::string name;
+  std::optional<std::string> name;
   std::string revision;
   bool remove = false;
 };
@@ -47,33 +47,35 @@ Result<client::Reply> PutRef(Session& session, const std::string& path, const Js
 Result<int> CreateRef(Session& session, const RefOptions& options, const std::string& kind) {
   const std::string revision = options.revision.empty() ? "main" : options.revision;
   const Json body = {{"revision", revision}, {"reason", kind + ": created from " + revision}};
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, PutRef(session, RefPath(options.repo, kind, options.name), body, {"If-None-Match", "*"}));
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, PutRef(session, RefPath(options.repo, kind, *options.name), body, {"If-None-Match", "*"}));
   const Json ref = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
   if (session.json()) {
     session.Print(ref);
   } else {
-    session.out() << "created the " << kind << " " << options.name << " at " << ShortId(TextOf(ref, "commit")) << "\n";
+    session.out() << "created the " << kind << " " << *options.name << " at " << ShortId(TextOf(ref, "commit")) << "\n";
   }
   return kExitOk;
 }
 
 Result<int> DeleteRef(Session& session, const RefOptions& options, const std::string& kind) {
-  const std::string path = RefPath(options.repo, kind, options.name);
+  const std::string path = RefPath(options.repo, kind, *options.name);
   EMEND_ASSIGN_OR_RETURN(const client::Reply read, session.Send({.method = "GET", .path = path, .body = "", .headers = {}}));
   const client::Call call{.method = "DELETE", .path = path, .body = "", .headers = {{"If-Match", read.etag}}};
   EMEND_RETURN_IF_ERROR(session.Send(call).status());
   const std::string was = TextOf(Json::parse(read.body, nullptr, /*allow_exceptions=*/false), "commit");
   if (session.json()) {
-    session.Print({{"kind", kind}, {"name", options.name}, {"deleted", true}, {"was", was}});
+    session.Print({{"kind", kind}, {"name", *options.name}, {"deleted", true}, {"was", was}});
   } else {
-    session.out() << "deleted the " << kind << " " << options.name << " (was " << ShortId(was) << ")\n";
+    session.out() << "deleted the " << kind << " " << *options.name << " (was " << ShortId(was) << ")\n";
+    session.Hint("emend " + kind + " " + options.repo + " " + *options.name + " " + ShortId(was) + " brings it back");
   }
   return kExitOk;
 }
 
 Result<int> RunRef(Session& session, const RefOptions& options, const std::string& kind) {
-  if (options.name.empty() && options.remove) return InvalidArgument("deleting a " + kind + ": its name is missing");
-  if (options.name.empty()) return ListRefs(session, options.repo, kind);
+  if (!options.name && options.remove) return InvalidArgument("deleting a " + kind + ": its name is missing");
+  if (!options.name) return ListRefs(session, options.repo, kind);
+  if (options.name->empty()) return InvalidArgument("naming a " + kind + ": the name is empty");
   return options.remove ? DeleteRef(session, options, kind) : CreateRef(session, options, kind);
 }
 
@@ -86,11 +88,16 @@ Result<int> RunReset(Session& session, const ResetOptions& options) {
   const std::string path = RefPath(target.repo, "branch", target.revision);
   EMEND_ASSIGN_OR_RETURN(const client::Reply read, session.Send({.method = "GET", .path = path, .body = "", .headers = {}}));
   const std::string from = TextOf(Json::parse(read.body, nullptr, /*allow_exceptions=*/false), "commit");
-  const std::string reason = "reset: " + (options.message.empty() ? "moving to " + options.commit : options.message);
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, PutRef(session, path, {{"revision", options.commit}, {"reason", reason}}, {"If-Match", read.etag}));
+  EMEND_ASSIGN_OR_RETURN(const std::string revision, ParseRevisionOf(target.repo, options.commit));
+  const std::string reason = "reset: " + (options.message.empty() ? "moving to " + revision : options.message);
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, PutRef(session, path, {{"revision", revision}, {"reason", reason}}, {"If-Match", read.etag}));
   const std::string to = TextOf(Json::parse(reply.body, nullptr, /*allow_exceptions=*/false), "commit");
   if (session.json()) {
     session.Print({{"repo", target.repo}, {"branch", target.revision}, {"commit", to}, {"from", from}});
+    return kExitOk;
+  }
+  if (to == from) {
+    session.out() << target.repo << "@" << target.revision << " is at " << ShortId(to) << " already\n";
     return kExitOk;
   }
   session.out() << target.repo << "@" << target.revision << " is now at " << session.terminal().Paint(ShortId(to), Colour::kYellow) << " (was " << ShortId(from)

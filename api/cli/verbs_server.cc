@@ -16,8 +16,8 @@ using namespace daemon::exit_codes;
 
 struct UpOptions {
   std::string listen;
-  int workers = 1;
-  int threads = 0;
+  std::optional<int> workers;
+  std::optional<int> threads;
   std::vector<std::string> model_roots;
 };
 struct NoOptions {};
@@ -33,8 +33,10 @@ struct AuditOptions {
   int count = 100;
 };
 
+bool HasOptions(const UpOptions& options) { return !options.listen.empty() || options.workers || options.threads || !options.model_roots.empty(); }
+
 std::vector<std::string> DaemonArguments(const UpOptions& options) {
-  std::vector<std::string> arguments = {"--workers", std::to_string(options.workers), "--threads", std::to_string(options.threads)};
+  std::vector<std::string> arguments = {"--workers", std::to_string(options.workers.value_or(1)), "--threads", std::to_string(options.threads.value_or(0))};
   if (!options.listen.empty()) arguments.insert(arguments.end(), {"--listen", options.listen});
   for (const std::string& root : options.model_roots) arguments.insert(arguments.end(), {"--model-root", root});
   return arguments;
@@ -42,12 +44,16 @@ std::vector<std::string> DaemonArguments(const UpOptions& options) {
 
 Result<int> RunUp(Session& session, const UpOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string store, session.NamedStore());
+  if (!options.listen.empty()) EMEND_RETURN_IF_ERROR(daemon::CheckListenAddress(options.listen));
   ProgressBar bar(session.terminal(), session.options().quiet);
   const daemon::LaunchOptions launch{.store = store, .program = session.terminal().program_folder + "/emendd", .arguments = DaemonArguments(options)};
   const auto launched = daemon::Launch(launch, [&bar](const std::string& text) { bar.ShowText(text); });
   bar.Clear();
   if (!launched.ok()) return launched.status();
   session.RememberStore(store);
+  if (launched->was_running && HasOptions(options)) {
+    *session.terminal().err << "emend: emendd runs already, as it was started; for other options stop it first: emend down --store " << store << "\n";
+  }
   EMEND_ASSIGN_OR_RETURN(const std::string token, daemon::ReadToken(launched->record.token_file));
   if (session.json()) {
     session.Print({{"url", launched->record.url}, {"token", token}, {"pid", launched->record.pid}});
@@ -59,16 +65,30 @@ Result<int> RunUp(Session& session, const UpOptions& options) {
   return kExitOk;
 }
 
+// Operations that wait or run; 0 if the server does not say.
+long CountUnfinished(Session& session) {
+  const Result<Json> page = session.Get("/api/v1/operations?limit=1000");
+  if (!page.ok()) return 0;
+  long unfinished = 0;
+  for (const Json& operation : page->value("items", Json::array())) {
+    const std::string state = TextOf(operation, "state");
+    if (state == "accepted" || state == "running") ++unfinished;
+  }
+  return unfinished;
+}
+
 Result<int> RunDown(Session& session, const NoOptions&) {
   const Result<std::string> named = session.NamedStore();
   const std::string store = named.ok() ? *named : session.RememberedStore();
   if (store.empty()) return named.status();
+  const long unfinished = CountUnfinished(session);
   EMEND_RETURN_IF_ERROR(daemon::Shutdown(store, std::chrono::seconds(60)));
   if (session.json()) {
-    session.Print({{"store", store}, {"stopped", true}});
-  } else {
-    session.out() << "emendd on " << store << " has stopped\n";
+    session.Print({{"store", store}, {"stopped", true}, {"unfinished", unfinished}});
+    return kExitOk;
   }
+  session.out() << "emendd on " << store << " has stopped\n";
+  if (unfinished > 0) session.out() << unfinished << (unfinished == 1 ? " operation goes" : " operations go") << " on at the next `emend up`\n";
   return kExitOk;
 }
 
@@ -108,8 +128,7 @@ Result<int> RunStatus(Session& session, const NoOptions&) {
 }
 
 Result<int> CancelOperation(Session& session, const std::string& id) {
-  const client::Call call{.method = "DELETE", .path = "/api/v1/operations/" + client::EncodeSegment(id), .body = "", .headers = {}};
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, session.Send(call));
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, session.Cancel(id));
   if (session.json()) {
     session.Print(Json::parse(reply.body, nullptr, /*allow_exceptions=*/false));
   } else {
@@ -172,8 +191,8 @@ Result<int> RunVersion(Session& session, const NoOptions&) {
 void AddServerVerbs(CLI::App& app, Action& chosen) {
   const auto up = Bind<UpOptions>(app, chosen, "up", "Start emendd on a store, with workers, and wait until it is ready", RunUp);
   up.verb->add_option("--listen", up.options->listen, "address for REST, such as 127.0.0.1:8321; port 0, the default, takes a free one");
-  up.verb->add_option("--workers", up.options->workers, "workers to start; 0: others dial in")->check(CLI::Range(0, 256))->capture_default_str();
-  up.verb->add_option("--threads", up.options->threads, "threads of each worker; 0: cores / workers")->check(CLI::Range(0, 1024))->capture_default_str();
+  up.verb->add_option("--workers", up.options->workers, "workers to start, 1 if not given; 0: others dial in")->check(CLI::Range(0, 256));
+  up.verb->add_option("--threads", up.options->threads, "threads of each worker; 0, the default: cores / workers")->check(CLI::Range(0, 1024));
   up.verb->add_option("--model-root", up.options->model_roots, "imports and exports must lie below one of these; the whole file system if none is named");
   Bind<NoOptions>(app, chosen, "down", "Stop the emendd of a store and wait until it is gone", RunDown);
   Bind<NoOptions>(app, chosen, "status", "Show repos with their heads, and workers", RunStatus);

@@ -23,10 +23,6 @@ struct DaemonOptions {
   std::string worker_address = "127.0.0.1:0";
 };
 
-// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback address: there is no TLS yet, tokens would be readable on
-// the way.
-Status CheckListenAddress(const std::string& listen);
-
 // Blocks until a signal stops it. ok: stopped gracefully.
 Status RunDaemon(const DaemonOptions& options);
 

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -80,8 +81,17 @@ Status CreateStoreFolder(const std::string& store) {
   PosixFileSystem files;
   const std::size_t slash = store.rfind('/');
   if (slash != std::string::npos && slash > 0) EMEND_RETURN_IF_ERROR(files.CreateFolders(store.substr(0, slash)));
-  if (mkdir(store.c_str(), 0700) == 0 || errno == EEXIST) return OkStatus();
-  return Unavailable("creating the store's folder " + store + ": " + std::strerror(errno));
+  if (mkdir(store.c_str(), 0700) == 0) return OkStatus();
+  if (errno != EEXIST) return Unavailable("creating the store's folder " + store + ": " + std::strerror(errno));
+  struct stat info{};
+  if (stat(store.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
+    return {StatusCode::kInvalidArgument, "not_a_store", "opening the store " + store + ": it is a file; name a new or an empty folder"};
+  }
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(store));
+  const auto is_of_a_store = [](const std::string& name) { return name == "anchor" || name == "db" || name == "lock" || name == "emendd.log"; };
+  if (names.empty() || std::ranges::any_of(names, is_of_a_store)) return OkStatus();
+  return {StatusCode::kInvalidArgument, "not_a_store",
+          "opening the store " + store + ": it is a folder of something else (it holds \"" + names.front() + "\"); name a new or an empty folder"};
 }
 
 Result<DaemonRecord> ReadDaemonRecord(const std::string& store) {

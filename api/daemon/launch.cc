@@ -20,11 +20,19 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{50};
 constexpr std::size_t kLogTailBytes = 2000;
 
-std::string LogTail(const std::string& store) {
+std::uint64_t LogSize(const std::string& store) {
+  PosixFileSystem files;
+  const Result<std::uint64_t> size = files.Size(store + "/emendd.log");
+  return size.ok() ? *size : 0;
+}
+
+// What was logged since it had `begin` bytes, the end of it.
+std::string LogTail(const std::string& store, std::uint64_t begin) {
   PosixFileSystem files;
   const Result<std::string> text = files.Read(store + "/emendd.log");
   if (!text.ok()) return "";
-  return text->substr(text->size() - std::min(text->size(), kLogTailBytes));
+  const std::size_t written = text->size() - std::min<std::size_t>(text->size(), begin);
+  return text->substr(text->size() - std::min(written, kLogTailBytes));
 }
 
 Result<pid_t> Spawn(const LaunchOptions& options) {
@@ -51,11 +59,22 @@ Result<pid_t> Spawn(const LaunchOptions& options) {
   return pid;
 }
 
-Status EndedEarly(const LaunchOptions& options, int wait_status) {
+// A daemon's exit code says what kind of failure it was.
+StatusCode CodeOf(int wait_status) {
+  if (!WIFEXITED(wait_status)) return StatusCode::kUnavailable;
+  switch (WEXITSTATUS(wait_status)) {
+    case exit_codes::kExitUsage: return StatusCode::kInvalidArgument;
+    case exit_codes::kExitRefused: return StatusCode::kFailedPrecondition;
+    case exit_codes::kExitInternal: return StatusCode::kInternal;
+    default: return StatusCode::kUnavailable;
+  }
+}
+
+Status EndedEarly(const LaunchOptions& options, int wait_status, std::uint64_t log_begin) {
   const std::string how =
       WIFEXITED(wait_status) ? "it exited with " + std::to_string(WEXITSTATUS(wait_status)) : "signal " + std::to_string(WTERMSIG(wait_status)) + " ended it";
-  return {StatusCode::kUnavailable, "daemon_ended",
-          "starting emendd on " + options.store + ": " + how + ". The end of " + options.store + "/emendd.log:\n" + LogTail(options.store)};
+  return {CodeOf(wait_status), "daemon_ended",
+          "starting emendd on " + options.store + ": " + how + ". What " + options.store + "/emendd.log says:\n" + LogTail(options.store, log_begin)};
 }
 
 }  // namespace
@@ -63,6 +82,7 @@ Status EndedEarly(const LaunchOptions& options, int wait_status) {
 Result<Launched> Launch(const LaunchOptions& options, const std::function<void(const std::string&)>& on_wait) {
   EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
   pid_t pid = 0;
+  const std::uint64_t log_begin = LogSize(options.store);
   const auto deadline = std::chrono::steady_clock::now() + options.timeout;
   while (std::chrono::steady_clock::now() < deadline) {
     // A record and a held lock are not enough: a process that was just killed holds its lock for a moment longer.
@@ -75,7 +95,7 @@ Result<Launched> Launch(const LaunchOptions& options, const std::function<void(c
       on_wait("starting emendd, waiting for a worker");
     } else if (pid != 0 && waitpid(pid, &wait_status, WNOHANG) == pid) {
       const bool lost_a_race = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == exit_codes::kExitConflict;
-      if (!lost_a_race) return EndedEarly(options, wait_status);
+      if (!lost_a_race) return EndedEarly(options, wait_status, log_begin);
       pid = 0;
     }
     std::this_thread::sleep_for(kPoll);
@@ -84,7 +104,7 @@ Result<Launched> Launch(const LaunchOptions& options, const std::function<void(c
   if (pid != 0 && kill(pid, SIGTERM) == 0) waitpid(pid, nullptr, 0);
   return Status(StatusCode::kDeadlineExceeded, "not_ready",
                 "starting emendd on " + options.store + ": not ready after " + std::to_string(options.timeout.count()) + " s. The end of its log:\n" +
-                    LogTail(options.store));
+                    LogTail(options.store, log_begin));
 }
 
 Status Shutdown(const std::string& store, std::chrono::seconds timeout) {

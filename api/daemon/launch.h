@@ -60,8 +60,12 @@ class StoreLock {
   int descriptor_;
 };
 
-// 0700; an existing folder is kept as it is. kUnavailable names the path.
+// 0700; the folder of a store, or an empty one, is kept as it is. kInvalidArgument ("not_a_store") if it holds something else, or is no folder; kUnavailable.
 Status CreateStoreFolder(const std::string& store);
+
+// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback address: there is no TLS yet, tokens would be readable on
+// the way.
+Status CheckListenAddress(const std::string& listen);
 
 struct LaunchOptions {
   std::string store;    // absolute

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "api/daemon/daemon.h"
+#include "api/daemon/launch.h"
 
 namespace emend::api::daemon {
 
@@ -18,7 +18,7 @@ Status CheckListenAddress(const std::string& listen) {
   const bool is_v4 = inet_pton(AF_INET, host.c_str(), &v4) == 1;
   const bool is_v6 = !is_v4 && inet_pton(AF_INET6, host.c_str(), &v6) == 1;
   if ((!is_v4 && !is_v6) || digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
-    return InvalidArgument("reading --listen " + listen + ": expected an address and a port, such as 127.0.0.1:8321 or [::1]:0");
+    return InvalidArgument("reading --listen " + listen + ": expected an address (names are not looked up) and a port, such as 127.0.0.1:8321 or [::1]:0");
   }
   const bool is_loopback = is_v4 ? (ntohl(v4.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&v6) != 0;
   if (is_loopback) return OkStatus();

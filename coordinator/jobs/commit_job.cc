@@ -138,6 +138,8 @@ Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
   EMEND_CO_ASSIGN_OR_RETURN(run.statistics, co_await Blocking(run.context().runtime, [borrowed] {
                               return FindStatistics(borrowed->context().store, borrowed->repository.record().id, LayerNumbers(borrowed->settings));
                             }));
+  run.result.statistics = run.statistics.id;
+  run.result.statistics_tokens = run.statistics.tokens;
   if (run.request.evaluate) {
     EMEND_CO_ASSIGN_OR_RETURN(run.result.before, co_await Measure(run, session, run.plan.parent.state));
   }

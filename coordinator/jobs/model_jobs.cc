@@ -19,8 +19,8 @@ using storage::history::Repository;
 using storage::objects::Commit;
 
 constexpr std::size_t kRepoIdBytes = 16;
-constexpr std::uint64_t kSampledTokensPerInput = 10;
-constexpr std::uint64_t kSampledRows = 128;  // texts sampled side by side
+constexpr std::uint64_t kTokensPerInput = 10;  // of a down projection: what statistics should be taken over at least
+constexpr std::uint64_t kSampledRows = 128;    // texts sampled side by side
 constexpr std::uint64_t kSampledRoundsMax = 10'000;
 
 // A revision of a repo, opened: what most jobs begin with.
@@ -143,10 +143,12 @@ Result<storage::history::FsckReport> CheckStore(JobContext& context) {
   return report;
 }
 
+std::uint64_t AdvisedTokens(const WorkerSession& session) { return kTokensPerInput * static_cast<std::uint64_t>(session.model().intermediate); }
+
 // Lines made up by the unedited base, as long as its context, until there are enough tokens: `tokens_max`, or ten for each input of a down projection.
 Awaitable<Result<std::vector<std::string>>> SampleLines(const Located& located, WorkerSession& session, const core::StatisticsRequest& request) {
   const auto context = static_cast<std::uint64_t>(session.model().context);
-  const std::uint64_t tokens = request.tokens_max > 0 ? request.tokens_max : kSampledTokensPerInput * static_cast<std::uint64_t>(session.model().intermediate);
+  const std::uint64_t tokens = request.tokens_max > 0 ? request.tokens_max : AdvisedTokens(session);
   std::vector<std::string> lines;
   std::uint64_t drawn = 0;    // tokens
   std::uint64_t sampled = 0;  // texts, empty ones included
@@ -229,7 +231,8 @@ Awaitable<Result<JobOutcome>> RunStatistics(JobInput input, core::StatisticsRequ
     PutStatistics(transaction, repo, record);
     return OkStatus();
   };
-  co_return JobOutcome{ToJson(StatisticsResult{record.id, record.layers, record.tokens, record.seconds, record.sampled_by}), std::move(apply)};
+  StatisticsResult result{record.id, record.layers, record.tokens, AdvisedTokens(session), record.seconds, record.sampled_by};
+  co_return JobOutcome{ToJson(result), std::move(apply)};
 }
 
 Awaitable<Result<JobOutcome>> RunVerify(JobInput input, core::VerifyRequest request) {

@@ -15,14 +15,14 @@ double Rounded(double value, double digits) { return std::round(value * digits) 
 ordered_json MeasuresJson(const storage::objects::Evaluation& measured) {
   ordered_json json;
   json["n"] = measured.records;
-  const auto put = [&json](const char* name, double percent) { json[name] = Rounded(percent, 100); };
-  put("es", measured.es);
-  put("ps", measured.ps);
-  put("ns", measured.ns);
-  put("score", measured.score);
-  put("es_argmax", measured.es_argmax);
-  put("ps_argmax", measured.ps_argmax);
-  put("ns_argmax", measured.ns_argmax);
+  // What was not measured is NaN, which is written as null.
+  json["es"] = measured.es;
+  json["ps"] = measured.ps;
+  json["ns"] = measured.ns;
+  json["score"] = measured.score;
+  json["es_argmax"] = measured.es_argmax;
+  json["ps_argmax"] = measured.ps_argmax;
+  json["ns_argmax"] = measured.ns_argmax;
   return json;
 }
 
@@ -53,6 +53,8 @@ std::string ToJson(const CommitResult& result) {
   json["evaluation"] = ordered_json::object();
   if (result.before) json["evaluation"]["before"] = MeasuresJson(*result.before);
   if (result.after) json["evaluation"]["after"] = MeasuresJson(*result.after);
+  json["statistics"] = nullptr;
+  if (!result.statistics.empty()) json["statistics"] = {{"id", result.statistics}, {"tokens", result.statistics_tokens}};
   json["layers"] = ordered_json::array();
   for (const auto& layer : result.layers) {
     json["layers"].push_back({{"layer", layer.layer}, {"tensor", layer.tensor}, {"update_norm", layer.update_norm}, {"weight_norm", layer.weight_norm}});
@@ -76,7 +78,11 @@ std::string ToJson(const RevertResult& result) {
 }
 
 std::string ToJson(const StatisticsResult& result) {
-  ordered_json json = {{"id", result.id}, {"layers", result.layers}, {"tokens", result.tokens}, {"seconds", Rounded(result.seconds, 1000)}};
+  ordered_json json = {{"id", result.id},
+                       {"layers", result.layers},
+                       {"tokens", result.tokens},
+                       {"tokens_advised", result.tokens_advised},
+                       {"seconds", Rounded(result.seconds, 1000)}};
   if (result.sampled_by) json["sampled_by"] = *result.sampled_by;
   return json.dump();
 }

@@ -25,6 +25,8 @@ struct CommitResult {
   std::optional<storage::objects::Evaluation> before;
   std::optional<storage::objects::Evaluation> after;
   std::vector<worker::protocol::LayerReport> layers;
+  std::string statistics;               // id of those it was solved with; empty if nothing was solved
+  std::uint64_t statistics_tokens = 0;  // that they were taken over
 };
 std::string ToJson(const CommitResult& result);
 
@@ -50,6 +52,7 @@ struct StatisticsResult {
   std::string id;
   std::vector<std::int32_t> layers;
   std::uint64_t tokens = 0;
+  std::uint64_t tokens_advised = 0;  // 10 for each input of a down projection: with fewer, edits disturb what stands near them
   double seconds = 0;
   std::optional<std::uint64_t> sampled_by;  // as in StatisticsRecord
 };

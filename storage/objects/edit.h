@@ -72,7 +72,7 @@ struct Manifest {
 std::string EncodeManifest(const Manifest& manifest);
 Result<Manifest> DecodeManifest(std::string_view stored);
 
-// CounterFact's measures in percent (docs/reference/glossary.md).
+// CounterFact's measures in percent (docs/reference/glossary.md); NaN: not measured, for want of such prompts.
 struct Evaluation {
   std::uint64_t records = 0;
   double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;

@@ -113,7 +113,9 @@ void FakeService::Fail(const OperationId& id, Status status) {
 void FakeService::FinishByKind(const OperationId& id, const Submission& submission) {
   const std::string commit = CommitNumber(2).Hex();
   const std::string where = R"("commit":")" + commit + R"(","state":")" + SomeCommit(2).commit.state.Hex() + "\"";
-  const std::string measures = R"("n":2,"es":93.0,"ps":84.0,"ns":85.2,"score":87.2,"es_argmax":80.0,"ps_argmax":60.0,"ns_argmax":70.0)";
+  const bool is_measured = submission.body.find("\"unmeasured\"") == std::string::npos;
+  const std::string measures = is_measured ? R"("n":2,"es":93.0,"ps":84.0,"ns":85.2,"score":87.2,"es_argmax":80.0,"ps_argmax":60.0,"ns_argmax":70.0)"
+                                           : R"("n":2,"es":93.0,"ps":null,"ns":null,"score":null,"es_argmax":80.0,"ps_argmax":null,"ns_argmax":null)";
   const std::string ok = submission.body.find("\"bad\"") == std::string::npos ? "true" : "false";
   const std::map<std::string, std::string> results = {
       {"import", R"({"repo":")" + submission.repo.value() + "\"," + where + R"(,"base":"b"})"},
@@ -148,7 +150,8 @@ Awaitable<Result<OperationView>> FakeService::Submit(Caller caller, Submission s
   running.fingerprint = submission.fingerprint;
   running.changed = std::make_unique<Signal>(runtime_);
   if (!submission.idempotency_key.empty()) keys_[submission.idempotency_key] = id;
-  if (auto_finish_) FinishByKind(id, submission);
+  const bool is_endless = submission.body.find("\"endless\"") != std::string::npos;
+  if (auto_finish_ && !is_endless) FinishByKind(id, submission);
   co_return running.view;
 }
 

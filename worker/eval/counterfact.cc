@@ -109,19 +109,15 @@ Mean MeanOf(const std::vector<FactResult>& facts, Figure FactResult::* figure) {
     mean.value += *value;
     ++mean.count;
   }
-  if (mean.count > 0) mean.value /= static_cast<double>(mean.count);
+  mean.value /= static_cast<double>(mean.count);  // over none: NaN
   return mean;
 }
 
-double HarmonicMean(std::initializer_list<Mean> parts) {
-  double inverses = 0, count = 0;
-  for (const Mean& part : parts) {
-    if (part.count == 0) continue;
-    if (part.value == 0) return 0;
-    inverses += 1 / part.value;
-    count += 1;
-  }
-  return count == 0 ? 0 : count / inverses;
+// NaN if one of them is.
+double HarmonicMean(std::initializer_list<double> parts) {
+  double inverses = 0;
+  for (const double part : parts) inverses += 1 / part;  // infinite for 0: the mean is 0 then
+  return static_cast<double>(parts.size()) / inverses;
 }
 
 EvalReport Summarise(std::vector<FactResult> facts, std::int64_t prompts) {
@@ -134,7 +130,7 @@ EvalReport Summarise(std::vector<FactResult> facts, std::int64_t prompts) {
   report.es = es.value;
   report.ps = ps.value;
   report.ns = ns.value;
-  report.score = HarmonicMean({es, ps, ns});
+  report.score = HarmonicMean({es.value, ps.value, ns.value});
   report.es_argmax = MeanOf(facts, &FactResult::es_argmax).value;
   report.ps_argmax = MeanOf(facts, &FactResult::ps_argmax).value;
   report.ns_argmax = MeanOf(facts, &FactResult::ns_argmax).value;

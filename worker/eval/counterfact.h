@@ -51,6 +51,7 @@ struct FactResult {
   std::optional<double> nll_true;
 };
 
+// Means over the facts that have such prompts; NaN where none has.
 struct EvalReport {
   std::int64_t n = 0;        // facts
   std::int64_t n_ps = 0;     // facts counted in ps and ps_argmax

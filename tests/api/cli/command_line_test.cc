@@ -40,6 +40,24 @@ TEST(CommandLine, EveryVerbHasHelp) {
   EXPECT_NE(Shell().Run({"help", "environment"}).out.find("EMEND_SERVER"), std::string::npos);
 }
 
+TEST(CommandLine, TheVersionIsAskedForInTheUsualWay) {
+  const Outcome version = Shell().Run({"--version"});
+  EXPECT_EQ(version.code, 0);
+  EXPECT_TRUE(version.out.starts_with("emend ")) << version.out;
+  EXPECT_EQ(Shell().Run({"help", "nonsense"}).code, 2);
+}
+
+TEST(CommandLine, UsageErrorsAreOneDocumentToo) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--json"}, {"frob", "--json"}, {"log", "--json"}, {"commit", "atlas", "--limt", "3", "--json"}}) {
+    const Outcome outcome = Shell().Run(words);
+    EXPECT_EQ(outcome.code, 2);
+    const auto document = nlohmann::json::parse(outcome.out, nullptr, /*allow_exceptions=*/false);
+    ASSERT_TRUE(document.is_object()) << words[0] << ": " << outcome.out;
+    EXPECT_TRUE(document["error"].contains("detail"));
+  }
+}
+
 TEST(CommandLine, AnUnknownVerbGetsTheNearest) {
   const Outcome outcome = Shell().Run({"comit", "atlas"});
   EXPECT_EQ(outcome.code, 2);

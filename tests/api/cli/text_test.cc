@@ -21,7 +21,7 @@ TEST(Percent, HasOneDigit) { EXPECT_EQ(RenderPercent(84), "84.0"); }
 
 TEST(ShortId, IsTwelveDigits) { EXPECT_EQ(ShortId(std::string(64, 'a')), std::string(12, 'a')); }
 
-TEST(Nearest, IsWithinThreeEdits) {
+TEST(Nearest, IsWithinTwoEdits) {
   const std::vector<std::string> words = {"commit", "log", "show"};
   EXPECT_EQ(NearestWord("comit", words), "commit");
   EXPECT_EQ(NearestWord("commti", words), "commit");

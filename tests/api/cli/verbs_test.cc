@@ -1,8 +1,10 @@
 // Every verb against the fake server: documents, exit codes, what people see.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/api/cli/shell.h"
 #include "tests/support/fake_server.h"
@@ -102,7 +104,8 @@ TEST_F(VerbsTest, FlagsBeatTheEnvironment) {
 }
 
 TEST_F(VerbsTest, FactFilesAreCheckedHere) {
-  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", folder_.path() + "/none"}).code, 3);
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", folder_.path() + "/none"}).code, 2);
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", folder_.path()}).code, 2);
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", Write("bad.jsonl", R"({"prompt": "no place", "subject": "x", "target": "y"})")}).code, 2);
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--set", "v_lr"}).code, 2);
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--set", "context_templates=" + Write("bad.json", "{}")}).code, 2);
@@ -115,10 +118,35 @@ TEST_F(VerbsTest, FactFilesAreCheckedHere) {
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--offset", "9"}).code, 2);
 }
 
+TEST_F(VerbsTest, AnInterruptCancelsWhatIsWaitedFor) {
+  std::thread impatient([this] {
+    while (shell_.Run({"operations"}).out.find("accepted") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    kill(getpid(), SIGINT);
+  });
+  const Outcome outcome = shell_.Run({"commit", "atlas", "-F", facts_, "-m", "endless"});
+  impatient.join();
+  EXPECT_EQ(outcome.code, 5) << outcome.err;
+  EXPECT_NE(outcome.err.find("cancelling op-"), std::string::npos) << outcome.err;
+  EXPECT_NE(shell_.Run({"operations"}).out.find("cancelled"), std::string::npos);
+}
+
+TEST_F(VerbsTest, WhatWasNotMeasuredIsNotShownAsZero) {
+  const Outcome outcome = shell_.Run({"commit", "atlas", "-F", facts_, "-m", "unmeasured"});
+  EXPECT_EQ(outcome.out.find(" 0.0"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("was not measured"), std::string::npos) << outcome.out;
+}
+
+TEST_F(VerbsTest, ARevisionMayRepeatItsRepo) {
+  EXPECT_EQ(shell_.Run({"revert", "atlas", "atlas@main"}).code, 0);
+  EXPECT_EQ(shell_.Run({"diff", "atlas@v1", "main"}).code, 0);
+  EXPECT_EQ(shell_.Run({"diff", "atlas@v1", "other@main"}).code, 2);
+  EXPECT_EQ(shell_.Run({"branch", "atlas", ""}).code, 2);
+}
+
 TEST_F(VerbsTest, StatsReadsItsCorpus) {
   EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", Write("corpus.txt", std::string(100, 'x') + "\n"), "--lines", "1", "--tokens", "100"}).code, 0);
   EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", Write("short.txt", "short\n")}).code, 2);
-  EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", "none.txt"}).code, 3);
+  EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", "none.txt"}).code, 2);
 }
 
 TEST_F(VerbsTest, PeopleSeeWhatChanged) {

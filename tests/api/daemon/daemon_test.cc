@@ -67,7 +67,7 @@ TEST_F(DaemonTest, AKilledOneIsReplacedAndItsTokenStays) {
 
 TEST_F(DaemonTest, WhatItCannotDoEndsItWithItsReason) {
   const auto launched = Up({"--listen", "0.0.0.0:0"});
-  EXPECT_THAT(launched.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
+  EXPECT_THAT(launched.status(), StatusIs(StatusCode::kFailedPrecondition, "daemon_ended"));
   EXPECT_NE(launched.status().message().find("needs_tls"), std::string::npos);
 }
 

@@ -106,6 +106,15 @@ TEST(StoreFolder, IsPrivate) {
   EXPECT_EQ(info.st_mode & 0777, 0700U);
 }
 
+TEST(StoreFolder, OfSomethingElseIsRefused) {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder.path() + "/model.safetensors") << "x";
+  EXPECT_THAT(CreateStoreFolder(folder.path()), StatusIs(StatusCode::kInvalidArgument, "not_a_store"));
+  EXPECT_THAT(CreateStoreFolder(folder.path() + "/model.safetensors"), StatusIs(StatusCode::kInvalidArgument, "not_a_store"));
+  std::ofstream(folder.path() + "/lock") << "";
+  EXPECT_THAT(CreateStoreFolder(folder.path()), IsOk());
+}
+
 TEST(Launch, AProgramThatIsNotThereIsNotFound) {
   const test::TemporaryFolder folder;
   const LaunchOptions options{.store = folder.path() + "/s", .program = "/nonexistent/emendd", .arguments = {}};

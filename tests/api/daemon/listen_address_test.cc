@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "api/daemon/daemon.h"
+#include "api/daemon/launch.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::api::daemon {
