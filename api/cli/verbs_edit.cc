@@ -4,6 +4,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verbs.h"
 #include "api/daemon/exit_code.h"
+#include "storage/base/utf8.h"
 
 namespace emend::api::cli {
 namespace {
@@ -138,6 +139,9 @@ Result<int> RunRevert(Session& session, const RevertOptions& options) {
 
 Result<int> RunAsk(Session& session, const AskOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
+  if (const auto invalid = FirstInvalidUtf8(options.prompt)) {
+    return InvalidArgument("reading the prompt: byte " + std::to_string(*invalid) + " starts no UTF-8 character");
+  }
   const Json body = {{"revision", target.revision}, {"prompt", options.prompt}, {"tokens_max", options.tokens_max}, {"top", options.top}};
   EMEND_ASSIGN_OR_RETURN(const Json answer, session.Post(RepoPath(target.repo, "/answers"), body));
   if (session.json()) {

@@ -29,7 +29,8 @@ struct OperationsOptions {
   int count = 20;
 };
 struct AuditOptions {
-  std::uint64_t after = 0;
+  std::optional<std::uint64_t> after;
+  std::optional<std::uint64_t> before;
   int count = 100;
 };
 
@@ -157,7 +158,10 @@ Result<int> RunOperations(Session& session, const OperationsOptions& options) {
 }
 
 Result<int> RunAudit(Session& session, const AuditOptions& options) {
-  EMEND_ASSIGN_OR_RETURN(const Json page, session.Get("/api/v1/audit?after=" + std::to_string(options.after) + "&limit=" + std::to_string(options.count)));
+  const std::string position = options.after    ? "order=oldest&after=" + std::to_string(*options.after)
+                               : options.before ? "order=newest&after=" + std::to_string(*options.before)
+                                                : "order=newest";
+  EMEND_ASSIGN_OR_RETURN(const Json page, session.Get("/api/v1/audit?" + position + "&limit=" + std::to_string(options.count)));
   if (session.json()) {
     session.Print(page);
     return kExitOk;
@@ -170,7 +174,8 @@ Result<int> RunAudit(Session& session, const AuditOptions& options) {
                     TextOf(entry, "act"), ids});
   }
   session.out() << RenderTable(rows);
-  if (const std::string next = TextOf(page, "next"); !next.empty()) session.Hint("emend audit --after " + next);
+  if (const std::string next = TextOf(page, "next"); !next.empty())
+    session.Hint(std::string("emend audit ") + (options.after ? "--after " : "--before ") + next);
   return kExitOk;
 }
 
@@ -200,8 +205,9 @@ void AddServerVerbs(CLI::App& app, Action& chosen) {
       Bind<OperationsOptions>(app, chosen, "operations", "List long work, newest first, or cancel some: operations cancel ID", RunOperations);
   operations.verb->add_option("ACTION", operations.options->words, "list, or: cancel ID")->expected(0, 2);
   operations.verb->add_option("-n", operations.options->count, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
-  const auto audit = Bind<AuditOptions>(app, chosen, "audit", "Show who did what", RunAudit);
-  audit.verb->add_option("--after", audit.options->after, "begin behind this sequence number");
+  const auto audit = Bind<AuditOptions>(app, chosen, "audit", "Show who did what, newest first", RunAudit);
+  audit.verb->add_option("--before", audit.options->before, "only what is older than this sequence number");
+  audit.verb->add_option("--after", audit.options->after, "oldest first, from behind this sequence number")->excludes("--before");
   audit.verb->add_option("-n", audit.options->count, "how many")->check(CLI::Range(1, 500))->capture_default_str();
   const auto repair = Bind<RepairOptions>(app, chosen, "repair", "Mend a store that emendd refuses, and say what is lost", RunRepair);
   repair.verb->add_flag("--accept-loss", repair.options->accept_loss, "repair although acknowledged changes are lost");

@@ -67,7 +67,7 @@ Status CheckMediaType(const Route& route, const HeaderMap& headers) {
   std::ranges::transform(type, type.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (type != "application/json" || headers.contains("content-encoding")) {
     return {StatusCode::kInvalidArgument, "unsupported_media_type",
-            "found the content type \"" + type + "\", expected application/json without a content encoding"};
+            "found the content type \"" + type + "\", expected application/json without a content encoding (and a body, {} at least)"};
   }
   return OkStatus();
 }

@@ -73,8 +73,8 @@ Awaitable<Result<Response>> ListOperations(HandlerContext* context, Request requ
   const bool more = operations.size() > limit;
   if (more) operations.resize(limit);
   Json items = Json::array();
-  for (const auto& operation : operations) items.push_back(RenderOperation({.operation = operation, .progress = {}, .version = 0}));
-  const Json next = more && !operations.empty() ? Json(operations.back().id.value()) : Json();
+  for (const auto& operation : operations) items.push_back(RenderOperation(operation));
+  const Json next = more && !operations.empty() ? Json(operations.back().operation.id.value()) : Json();
   co_return JsonResponse(200, {{"items", std::move(items)}, {"next", next}});
 }
 

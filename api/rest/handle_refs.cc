@@ -48,7 +48,7 @@ Result<coordinator::server::RefMove> ReadMove(const Request& request, RefKind ki
   EMEND_ASSIGN_OR_RETURN(const CommitId expected, ExpectedHead(request));
   EMEND_ASSIGN_OR_RETURN(const auto body, ParseJsonObject(request.body));
   for (const auto& [name, value] : body.items()) {
-    if (name != "revision" && name != "reason") return InvalidArgument("at /" + name + ": this field is unknown here");
+    if (name != "revision" && name != "reason") return InvalidArgument("at /" + name + ": this field is unknown here; known are revision, reason");
     if (!value.is_string()) return InvalidArgument("at /" + name + ": found a value of type " + value.type_name() + ", expected a text");
   }
   const std::string revision = body.value("revision", "");

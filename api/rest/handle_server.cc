@@ -39,7 +39,9 @@ Result<coordinator::server::AskRequest> ReadAsk(const Request& request) {
   ask.top = ReadNumber(body, "top", ask.top, kTopMax, status);
   EMEND_RETURN_IF_ERROR(status);
   for (const auto& [name, value] : body.items()) {
-    if (name != "revision" && name != "prompt" && name != "tokens_max" && name != "top") return InvalidArgument("at /" + name + ": this field is unknown here");
+    if (name != "revision" && name != "prompt" && name != "tokens_max" && name != "top") {
+      return InvalidArgument("at /" + name + ": this field is unknown here; known are revision, prompt, tokens_max, top");
+    }
   }
   if (ask.prompt.empty()) return InvalidArgument("at /prompt: found an empty text, expected the text to go on from");
   return ask;
@@ -58,7 +60,12 @@ Awaitable<Result<Response>> Ask(HandlerContext* context, Request request) {
 Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t limit, NumberParameter(request, "limit", 100, 500));
   EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t after, NumberParameter(request, "after", 0, std::uint64_t{1} << 62));
-  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await context->service->ReadAudit(after + 1, limit + 1));
+  const std::string order = request.Query("order");
+  if (!order.empty() && order != "newest" && order != "oldest") {
+    co_return Status(StatusCode::kInvalidArgument, "bad_parameter", "reading the parameter order: found \"" + order + "\", expected newest or oldest");
+  }
+  auto reading = order == "newest" ? context->service->ReadAuditBefore(after, limit + 1) : context->service->ReadAudit(after + 1, limit + 1);
+  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await std::move(reading));
   const bool more = entries.size() > limit;
   if (more) entries.resize(limit);
   Json items = Json::array();

@@ -13,6 +13,10 @@ constexpr std::size_t kIdempotencyKeyMax = 128;
 // The draft's quoted string, or the bare text that most clients send.
 Result<std::string> IdempotencyKey(const Request& request) {
   std::string key = request.Header("idempotency-key");
+  if (request.headers.contains("idempotency-key") && (key.empty() || key == "\"\"")) {
+    return Status(StatusCode::kInvalidArgument, "malformed_request",
+                  "reading Idempotency-Key: it is empty; send a key of 1 to " + std::to_string(kIdempotencyKeyMax) + " characters, or no such header");
+  }
   if (key.size() >= 2 && key.front() == '"' && key.back() == '"') key = key.substr(1, key.size() - 2);
   if (key.size() <= kIdempotencyKeyMax) return key;
   return Status(StatusCode::kInvalidArgument, "malformed_request",

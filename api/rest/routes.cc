@@ -44,7 +44,7 @@ const std::vector<Route>& Routes() {
       {kGet, "/api/v1/operations/{id}", "readOperation", kRead, kNone, 200, {"wait"}, ReadOperation},
       {kDelete, "/api/v1/operations/{id}", "cancelOperation", kMerge, kNone, 202, {}, CancelOperation},
       {kGet, "/api/v1/operations/{id}/events", "streamOperation", kRead, kNone, 200, {}, StreamOperation},
-      {kGet, "/api/v1/audit", "readAudit", kAdmin, kNone, 200, {"limit", "after"}, ReadAudit},
+      {kGet, "/api/v1/audit", "readAudit", kAdmin, kNone, 200, {"limit", "after", "order"}, ReadAudit},
       {kGet, "/api/v1/workers", "listWorkers", kRead, kNone, 200, {}, ListWorkers},
   };
   return kRoutes;

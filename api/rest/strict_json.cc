@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/core/json_reader.h"
+
 namespace emend::api::rest {
 namespace {
 
@@ -42,7 +44,9 @@ class Checker final : public nlohmann::json_sax<json> {
     --depth_;
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override { return Fail(error.what()); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    return Fail(coordinator::core::PlainJsonError(error.what()));
+  }
 
  private:
   bool Value() { return depth_ > 0 || Fail("found a single value, expected an object"); }

@@ -37,6 +37,12 @@ class Guard {
   std::string fault_;
 };
 
+std::string Join(const std::set<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list.empty() ? "none" : list;
+}
+
 // Empty if `text` may be stored and shown, else what is wrong.
 std::string TextFault(const std::string& text) {
   if (text.size() > kTextBytesMax) return "found " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kTextBytesMax) + " are allowed";
@@ -70,7 +76,7 @@ Result<JsonDocument> JsonDocument::Parse(std::string_view text) {
   try {
     impl->root = json::parse(text, [&guard](int depth, json::parse_event_t event, json& parsed) { return guard(depth, event, parsed); });
   } catch (const json::exception& error) {
-    return Malformed(error.what());
+    return Malformed(PlainJsonError(error.what()));
   }
   if (!guard.fault().empty()) return Malformed(guard.fault());
   if (!impl->root.is_object()) return Malformed(TypeName(impl->root) + ", expected an object");
@@ -232,8 +238,13 @@ bool JsonReader::List(const char* name, std::size_t count_max, const std::functi
 void JsonReader::RefuseUnknown() {
   const json& object = *static_cast<const json*>(object_);
   for (const auto& [key, value] : object.items()) {
-    if (!asked_.contains(key)) return Fail(key.c_str(), "this field is unknown here");
+    if (!asked_.contains(key)) return Fail(key.c_str(), "this field is unknown here; known are " + Join(asked_));
   }
+}
+
+std::string PlainJsonError(std::string_view what) {
+  if (const std::size_t end = what.find("] "); what.starts_with("[json.exception") && end != std::string_view::npos) what.remove_prefix(end + 2);
+  return std::string(what);
 }
 
 }  // namespace emend::coordinator::core

@@ -74,4 +74,7 @@ class JsonReader {
   std::set<std::string> asked_;
 };
 
+// What a JSON library says of a malformed text, without its own name: "parse error at line 1, column 5: ...".
+std::string PlainJsonError(std::string_view what);
+
 }  // namespace emend::coordinator::core

@@ -64,6 +64,7 @@ Status Plan(CommitRun& run) {
   run.result.branch = run.request.branch;
   run.result.superseded = run.plan.superseded.size();
   run.result.skipped = run.plan.skipped;
+  run.result.duplicates = run.plan.duplicates;
   return staging.changes().empty() ? OkStatus() : run.context().store.Write(staging, storage::kv::Durability::kUnsynced);
 }
 

@@ -38,8 +38,8 @@ Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
       distinct.push_back(facts[i]);
     } else if (facts[found->second].target != facts[i].target) {
       return Status(StatusCode::kConflict, "slot_conflict",
-                    "the facts " + std::to_string(found->second) + " and " + std::to_string(i) + " are both " + Describe(facts[i]) + ", with the targets \"" +
-                        facts[found->second].target + "\" and \"" + facts[i].target + "\": leave one of them out");
+                    "fact " + std::to_string(found->second + 1) + " and fact " + std::to_string(i + 1) + " of the request are both " + Describe(facts[i]) +
+                        ", with the targets \"" + facts[found->second].target + "\" and \"" + facts[i].target + "\": leave one of them out");
     }
   }
   return distinct;
@@ -74,6 +74,7 @@ Result<CommitPlan> PlanCommit(const storage::history::Repository& repository, co
   plan.head = branch.commit;
   EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(plan.head));
   EMEND_ASSIGN_OR_RETURN(const std::vector<Fact> distinct, Distinct(request.facts));
+  plan.duplicates = request.facts.size() - distinct.size();
   EMEND_ASSIGN_OR_RETURN(const auto held, ReadHeldSlots(repository, plan.parent.state));
   for (const Fact& fact : distinct) EMEND_RETURN_IF_ERROR(PlanFact(fact, held, request, plan));
   std::ranges::sort(plan.superseded);

@@ -17,7 +17,8 @@ struct CommitPlan {
   std::vector<storage::objects::Fact> facts;  // to be solved
   std::vector<EditId> superseded;             // leave the set; sorted
   StateId solve_state;                        // the parent's without the superseded
-  std::size_t skipped = 0;
+  std::size_t skipped = 0;                    // held already
+  std::size_t duplicates = 0;                 // said more than once
 };
 
 // Reads the branch's head and its active edits; puts the solve state into `staging` if it is a new one. kNotFound (branch); kConflict ("slot_conflict") if two

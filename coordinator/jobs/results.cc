@@ -46,6 +46,7 @@ std::string ToJson(const CommitResult& result) {
   json["edits"] = result.edits;
   json["superseded"] = result.superseded;
   json["skipped"] = result.skipped;
+  json["duplicates"] = result.duplicates;
   for (const char* name : {"total", "targets", "keys", "solve", "apply", "evaluate", "store"}) {
     const auto found = result.seconds.find(name);
     json["seconds"][name] = found == result.seconds.end() ? 0.0 : Rounded(found->second, 1000);

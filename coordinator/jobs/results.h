@@ -21,6 +21,7 @@ struct CommitResult {
   std::size_t edits = 0;
   std::size_t superseded = 0;
   std::size_t skipped = 0;                // held already with the same target
+  std::size_t duplicates = 0;             // said more than once in the request
   std::map<std::string, double> seconds;  // total, targets, keys, solve, apply, evaluate, store
   std::optional<storage::objects::Evaluation> before;
   std::optional<storage::objects::Evaluation> after;

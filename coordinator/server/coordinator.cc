@@ -1,5 +1,7 @@
 #include "coordinator/server/coordinator.h"
 
+#include <algorithm>
+
 #include "coordinator/jobs/job_queue.h"
 #include "coordinator/jobs/statistics_table.h"
 #include "coordinator/jobs/worker_session.h"
@@ -96,10 +98,7 @@ class CoordinatorImpl final : public Coordinator {
   Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) override;
   Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
 
-  Awaitable<Result<std::vector<Operation>>> ListOperations(OperationId before, std::size_t count_max) override {
-    co_return co_await Blocking(runtime(),
-                                [this, &before, count_max] { return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1)); });
-  }
+  Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before, std::size_t count_max) override;
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override {
     co_return co_await Blocking(runtime(), [this] { return Repository::List(store()); });
   }
@@ -135,6 +134,14 @@ class CoordinatorImpl final : public Coordinator {
       for (const auto& record : records) infos.push_back({record.id, record.layers, record.tokens, record.created_ms});
       return infos;
     });
+  }
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) override {
+    const std::uint64_t end = std::min(before == 0 ? journal_->head() + 1 : before, journal_->head() + 1);
+    const std::uint64_t count = std::min<std::uint64_t>({count_max, kPageMax, end - 1});
+    if (count == 0) co_return std::vector<storage::records::AuditEntry>();
+    EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await ReadAudit(end - count, count));
+    std::ranges::reverse(entries);
+    co_return entries;
   }
   Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) override {
     co_return co_await Blocking(runtime(), [this, first, count_max]() -> Result<std::vector<storage::records::AuditEntry>> {
@@ -210,6 +217,18 @@ Awaitable<Result<OperationView>> CoordinatorImpl::ReadOperation(OperationId id) 
   EMEND_CO_ASSIGN_OR_RETURN(Operation operation, co_await Blocking(runtime(), [&] { return storage::records::ReadOperation(store(), id); }));
   operation.request = {};
   co_return OperationView{std::move(operation), {}, 1};
+}
+
+Awaitable<Result<std::vector<OperationView>>> CoordinatorImpl::ListOperations(OperationId before, std::size_t count_max) {
+  EMEND_CO_ASSIGN_OR_RETURN(std::vector<Operation> stored,
+                            co_await Blocking(runtime(), [&] { return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1)); }));
+  std::vector<OperationView> views;
+  for (Operation& operation : stored) {
+    // The store knows an operation from its acceptance to its end; what lies between, the queue does.
+    const jobs::LiveOperation* const live = queue_.Find(operation.id);
+    views.push_back(live != nullptr ? ViewOf(*live) : OperationView{std::move(operation), {}, 1});
+  }
+  co_return views;
 }
 
 Awaitable<Result<OperationView>> CoordinatorImpl::WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) {

@@ -135,7 +135,7 @@ class Service {
   virtual Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) = 0;
   virtual Awaitable<Result<OperationView>> ReadOperation(OperationId id) = 0;
   // Newest first: those accepted before `before`, or all for an empty id.
-  virtual Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(OperationId before, std::size_t count_max) = 0;
+  virtual Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before, std::size_t count_max) = 0;
   // Returns as soon as the operation's version is beyond `version`, or at the deadline with what it then is.
   virtual Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) = 0;
   // Asks it to end; kFailedPrecondition ("operation_ended") if it has.
@@ -154,6 +154,8 @@ class Service {
   virtual Awaitable<Result<storage::history::Ref>> MoveRef(Caller caller, RefMove move) = 0;
   virtual Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) = 0;
   virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) = 0;
+  // Those before this sequence (0: up to the head), newest first.
+  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) = 0;
 
   virtual std::vector<membership::WorkerInfo> Workers() const = 0;
   // Store writable and at least one worker connected; the message says what is missing.

@@ -11,9 +11,11 @@ std::string Describe(const RepoRecord& record, RefKind kind, std::string_view na
 }
 
 Status StaleHead(const std::string& ref, const CommitId& expected, const CommitId& found) {
+  if (expected.IsZero()) {
+    return {StatusCode::kAlreadyExists, "creating " + ref + ": it is there, at " + found.Hex() + "; choose another name, or move it with a reset"};
+  }
   const std::string now = found.IsZero() ? "does not exist" : "is at " + found.Hex();
-  const std::string then = expected.IsZero() ? "no such ref" : expected.Hex();
-  return {StatusCode::kConflict, "stale_head", "moving " + ref + ": it " + now + ", expected " + then + "; read it again and retry"};
+  return {StatusCode::kConflict, "stale_head", "moving " + ref + ": it " + now + ", expected " + expected.Hex() + "; read it again and retry"};
 }
 
 std::string FirstLine(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
@@ -36,12 +38,20 @@ Status PutMove(records::Transaction& transaction, kv::KvStore& view, const objec
   return OkStatus();
 }
 
-Status CheckCompareAndSwap(const std::string& what, const std::optional<Ref>& found, RefKind kind, const CommitId& expected) {
+Status CheckCompareAndSwap(const std::string& what, const std::optional<Ref>& found, const CommitId& expected) {
   if (!found && !expected.IsZero()) return NotFound("moving " + what + ": there is none");
   const CommitId head = found ? found->commit : CommitId();
   if (head == expected) return OkStatus();
-  if (kind == RefKind::kTag && expected.IsZero()) return {StatusCode::kAlreadyExists, "creating " + what + ": it is there, at " + head.Hex()};
   return StaleHead(what, expected, head);
+}
+
+// A branch and a tag of one name could not be told apart.
+Status CheckNameIsFree(kv::KvStore& view, const RepoRecord& record, const Ref& to) {
+  const RefKind other = to.kind == RefKind::kBranch ? RefKind::kTag : RefKind::kBranch;
+  EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> taken, FindRef(view, record.id, other, to.name));
+  if (!taken) return OkStatus();
+  return {StatusCode::kAlreadyExists,
+          "creating " + Describe(record, to.kind, to.name) + ": a " + std::string(RefKindName(other)) + " has that name; choose another"};
 }
 
 Status NotWhole(const CommitId& id, const Status& status) { return status.WithContext("committing " + id.Hex() + ", which needs what is not there"); }
@@ -72,7 +82,7 @@ Result<CommitId> Repository::Advance(records::Transaction& transaction, std::str
   BatchView view(transaction.store(), transaction.batch());
   EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> head, FindRef(view, record_.id, RefKind::kBranch, branch));
   if (!head) return NotFound("committing to " + what + ": there is none");
-  EMEND_RETURN_IF_ERROR(CheckCompareAndSwap(what, head, RefKind::kBranch, expected));
+  EMEND_RETURN_IF_ERROR(CheckCompareAndSwap(what, head, expected));
   if (commit.parents.empty() || commit.parents.front() != expected) {
     return InvalidArgument("committing to " + what + ": the commit's first parent is not the head " + expected.Hex());
   }
@@ -92,9 +102,14 @@ Status Repository::MoveRef(records::Transaction& transaction, const Ref& to, con
   EMEND_RETURN_IF_ERROR(CheckRefName(to.name));
   const std::string what = Describe(record_, to.kind, to.name);
   if (to.commit.IsZero() && expected.IsZero()) return InvalidArgument("moving " + what + ": neither where it is nor where it shall go was given");
+  if (to.commit.IsZero() && to.kind == RefKind::kBranch && to.name == kDefaultBranch) {
+    return {StatusCode::kFailedPrecondition, "default_branch",
+            "deleting " + what + ": it is what every command means that names no branch; reset it to another commit instead"};
+  }
   BatchView view(transaction.store(), transaction.batch());
+  if (expected.IsZero()) EMEND_RETURN_IF_ERROR(CheckNameIsFree(view, record_, to));
   EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> found, FindRef(view, record_.id, to.kind, to.name));
-  EMEND_RETURN_IF_ERROR(CheckCompareAndSwap(what, found, to.kind, expected));
+  EMEND_RETURN_IF_ERROR(CheckCompareAndSwap(what, found, expected));
   if (!to.commit.IsZero()) {
     const auto commit = objects::ObjectStore(view, record_.id).ReadCommit(to.commit);
     if (!commit.ok()) return commit.status().WithContext("moving " + what);

@@ -74,7 +74,8 @@ Result<RevertPlan> PlanRevert(const Repository& repo, const CommitId& head, cons
   if (!plan.removed.empty() || !plan.added.empty()) return plan;
   const std::string blocked = plan.blocked.empty() ? "" : ", and what it took out cannot go back because newer edits hold its slots";
   return Status(StatusCode::kFailedPrecondition, "nothing_to_revert",
-                "reverting commit " + commit.Short() + " on " + head.Short() + ": none of the edits it added are active" + blocked);
+                "reverting commit " + commit.Short() + " on " + head.Short() + ": " +
+                    (undone.added.empty() ? "it added no edits" : "none of the edits it added are active") + blocked);
 }
 
 Result<SlotHolders> HeldSlots(const Repository& repo, const StateId& state) {

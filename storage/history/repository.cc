@@ -54,7 +54,7 @@ Result<CommitId> Repository::Create(records::Transaction& transaction, const Rep
   transaction.Audit({"repo.create", {{"repo", record.name.value()}, {"base", record.base.Hex()}}});
   const CommitId commit = PutImport(transaction, record, message);
   const Repository repo(transaction.store(), record);
-  EMEND_RETURN_IF_ERROR(repo.MoveRef(transaction, {RefKind::kBranch, "main", commit}, CommitId(), "import: " + std::string(message)));
+  EMEND_RETURN_IF_ERROR(repo.MoveRef(transaction, {RefKind::kBranch, kDefaultBranch, commit}, CommitId(), "import: " + std::string(message)));
   return commit;
 }
 
@@ -133,6 +133,9 @@ Result<std::vector<ReflogEntry>> Repository::Reflog(std::string_view branch, std
   };
   EMEND_RETURN_IF_ERROR(objects_.store().Scan(kv::ColumnFamily::kReflog, ReflogPrefix(record_.id, branch), "", visit));
   EMEND_RETURN_IF_ERROR(inner);
+  // A branch that ever was has moved at least once; one that was deleted keeps its reflog.
+  if (entries.empty() && count_max > 0)
+    return NotFound("reading the reflog of branch " + std::string(branch) + " of repo " + record_.name.value() + ": there is none");
   return entries;
 }
 

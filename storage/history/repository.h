@@ -58,6 +58,9 @@ struct NumberedCommit {
 Status CheckRepoName(std::string_view name);
 Status CheckRefName(std::string_view name);
 
+// The branch that a new repo has, and that is meant where none is named.
+inline constexpr char kDefaultBranch[] = "main";
+
 class Repository {
  public:
   // A new repo with an import commit on the branch "main". kAlreadyExists names the repo. Puts the base, the empty set, its state, manifest and commit.

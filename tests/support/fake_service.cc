@@ -1,5 +1,6 @@
 #include "tests/support/fake_service.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace emend::test {
@@ -161,10 +162,10 @@ Awaitable<Result<OperationView>> FakeService::ReadOperation(OperationId id) {
   co_return found->second.view;
 }
 
-Awaitable<Result<std::vector<Operation>>> FakeService::ListOperations(OperationId before, std::size_t count_max) {
-  std::vector<Operation> list;
+Awaitable<Result<std::vector<OperationView>>> FakeService::ListOperations(OperationId before, std::size_t count_max) {
+  std::vector<OperationView> list;
   for (auto at = before.value().empty() ? operations_.end() : operations_.lower_bound(before); at != operations_.begin() && list.size() < count_max;) {
-    list.push_back((--at)->second.view.operation);
+    list.push_back((--at)->second.view);
   }
   co_return list;
 }
@@ -290,6 +291,14 @@ Awaitable<Result<Ref>> FakeService::MoveRef(Caller, RefMove move) {
 Awaitable<Result<std::vector<StatisticsInfo>>> FakeService::ListStatistics(RepoName repo) {
   EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
   co_return std::vector<StatisticsInfo>{{.id = "s1", .layers = {0, 1, 2}, .tokens = 1234, .created_ms = kTime}};
+}
+
+Awaitable<Result<std::vector<storage::records::AuditEntry>>> FakeService::ReadAuditBefore(std::uint64_t before, std::size_t count_max) {
+  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await ReadAudit(1, 100));
+  std::ranges::reverse(entries);
+  std::erase_if(entries, [before](const auto& entry) { return before != 0 && entry.sequence >= before; });
+  if (entries.size() > count_max) entries.resize(count_max);
+  co_return entries;
 }
 
 Awaitable<Result<std::vector<storage::records::AuditEntry>>> FakeService::ReadAudit(std::uint64_t first, std::size_t count_max) {

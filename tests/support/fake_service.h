@@ -32,7 +32,7 @@ class FakeService : public coordinator::server::Service {
   Awaitable<Result<coordinator::server::Caller>> Authenticate(std::string secret) override;
   Awaitable<Result<coordinator::server::OperationView>> Submit(coordinator::server::Caller caller, coordinator::server::Submission submission) override;
   Awaitable<Result<coordinator::server::OperationView>> ReadOperation(OperationId id) override;
-  Awaitable<Result<std::vector<storage::records::Operation>>> ListOperations(OperationId before, std::size_t count_max) override;
+  Awaitable<Result<std::vector<coordinator::server::OperationView>>> ListOperations(OperationId before, std::size_t count_max) override;
   Awaitable<Result<coordinator::server::OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
   Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller, OperationId id) override;
   Awaitable<Result<coordinator::server::AskAnswer>> Ask(coordinator::server::Caller caller, coordinator::server::AskRequest request) override;
@@ -47,6 +47,7 @@ class FakeService : public coordinator::server::Service {
   Awaitable<Result<storage::history::Ref>> MoveRef(coordinator::server::Caller caller, coordinator::server::RefMove move) override;
   Awaitable<Result<std::vector<coordinator::server::StatisticsInfo>>> ListStatistics(RepoName repo) override;
   Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) override;
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) override;
   std::vector<coordinator::membership::WorkerInfo> Workers() const override;
   Status Ready() const override { return ready_; }
 

@@ -44,6 +44,13 @@ TEST(Operations, ImportTakesTheRepoFromItsBody) {
   });
 }
 
+TEST(Operations, AnEmptyIdempotencyKeyIsRefused) {
+  LiveRest rest;
+  for (const char* header : {"Idempotency-Key:\r\n", "Idempotency-Key: \"\"\r\n"}) {
+    EXPECT_EQ(rest.Ask("POST", "/api/v1/fsck", "{}", header).status, 400) << header;
+  }
+}
+
 TEST(Operations, WaitEndsWithTheOperation) {
   LiveRest rest;
   rest.Ask("POST", "/api/v1/fsck", "{}");

@@ -138,6 +138,15 @@ TEST(Routes, AuditIsPagedBySequence) {
   EXPECT_TRUE(last["next"].is_null());
 }
 
+TEST(Routes, AuditIsAlsoReadFromItsEnd) {
+  LiveRest rest;
+  const json page = json::parse(rest.Ask("GET", "/api/v1/audit?order=newest&limit=3").body);
+  EXPECT_EQ(page["items"][0]["sequence"], 5);
+  EXPECT_EQ(page["next"], "3");
+  EXPECT_EQ(json::parse(rest.Ask("GET", "/api/v1/audit?order=newest&after=3").body)["items"].size(), 2U);
+  EXPECT_EQ(rest.Ask("GET", "/api/v1/audit?order=sideways").status, 400);
+}
+
 TEST(Routes, AskNamesTheCommitThatAnswered) {
   LiveRest rest;
   const RawReply reply = rest.Ask("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"x","revision":"v1"})");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -79,6 +80,39 @@ TEST_F(ServiceTest, WhatCannotBeRunIsNotAccepted) {
   EXPECT_THAT(Submit("import", cluster_.ImportBody().dump()), StatusIs(StatusCode::kAlreadyExists));
   const auto operations = *cluster_.sim().Await(cluster_.service().ListOperations({}, 100));
   EXPECT_EQ(operations->size(), 2U) << "import and statistics";
+}
+
+TEST_F(ServiceTest, TheListShowsWhatRunsAsItIs) {
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  cluster_.sim().RunFor(500ms);
+  const auto views = **cluster_.sim().Await(cluster_.service().ListOperations({}, 100));
+  EXPECT_EQ(views.front().operation.id, accepted.operation.id);
+  EXPECT_EQ(views.front().operation.state, OperationState::kRunning);
+  EXPECT_GT(views.front().version, 1U);
+  EXPECT_EQ(views.back().operation.kind, "import");
+}
+
+TEST_F(ServiceTest, TheAuditIsReadFromBothEnds) {
+  const auto oldest = **cluster_.sim().Await(cluster_.service().ReadAudit(1, 100));
+  auto newest = **cluster_.sim().Await(cluster_.service().ReadAuditBefore(0, 100));
+  std::ranges::reverse(newest);
+  ASSERT_EQ(newest.size(), oldest.size());
+  EXPECT_EQ(newest.front().sequence, 1U);
+  const auto two = **cluster_.sim().Await(cluster_.service().ReadAuditBefore(4, 2));
+  ASSERT_EQ(two.size(), 2U);
+  EXPECT_EQ(two[0].sequence, 3U);
+  EXPECT_EQ(two[1].sequence, 2U);
+  EXPECT_TRUE((*cluster_.sim().Await(cluster_.service().ReadAuditBefore(1, 2)))->empty());
+}
+
+TEST_F(ServiceTest, ARepeatedFactIsCountedAndAContradictionNamed) {
+  json body = CommitBody("Ann", "chess");
+  body["facts"].push_back(body["facts"][0]);
+  EXPECT_EQ(json::parse(cluster_.Run("commit", body).result)["duplicates"], 1);
+  body["facts"][1]["target"] = "go";
+  const Operation refused = cluster_.Run("commit", body);
+  EXPECT_EQ(refused.error_slug, "slot_conflict");
+  EXPECT_NE(refused.error_message.find("fact 1 and fact 2 of the request"), std::string::npos) << refused.error_message;
 }
 
 TEST_F(ServiceTest, ALostWorkerCostsATryNotTheOperation) {

@@ -117,8 +117,7 @@ TEST_F(RepositoryTest, ALostCompareAndSwapNamesTheHeadThatWasFound) {
   EXPECT_THAT(late.status().message(), HasSubstr(first.Hex()));
   EXPECT_EQ(Head(), first);
   EXPECT_THAT(Move(RefKind::kBranch, "main", import_, import_), StatusIs(StatusCode::kConflict, "stale_head"));
-  EXPECT_THAT(Move(RefKind::kBranch, "main", CommitId(), import_), StatusIs(StatusCode::kConflict, "stale_head"));
-  EXPECT_THAT(Move(RefKind::kBranch, "main", first, CommitId()), StatusIs(StatusCode::kConflict, "stale_head"));
+  EXPECT_THAT(Move(RefKind::kBranch, "main", first, CommitId()), StatusIs(StatusCode::kAlreadyExists));
 }
 
 TEST_F(RepositoryTest, AMissingBranchIsNotFound) {
@@ -196,7 +195,6 @@ TEST_F(RepositoryTest, TheReflogTellsEveryMoveNewestFirst) {
   EXPECT_TRUE(reflog[2].from.IsZero());
   EXPECT_EQ(reflog[2].reason, "import: import atlas");
   EXPECT_THAT(repo().Reflog("main", 2), IsOkAndHolds(SizeIs(2)));
-  EXPECT_THAT(repo().Reflog("dev", 2), IsOkAndHolds(IsEmpty()));
 }
 
 TEST_F(RepositoryTest, TheReflogOutlivesItsBranch) {
@@ -220,6 +218,19 @@ TEST_F(RepositoryTest, TagsAreCreatedOnceMovedOnPurposeAndDeleted) {
   EXPECT_THAT(repo().ReadRef(RefKind::kTag, "v1"), StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(Move(RefKind::kTag, "v1", CommitId(), first), StatusIs(StatusCode::kNotFound));
 }
+
+TEST_F(RepositoryTest, TheDefaultBranchIsNotDeleted) {
+  EXPECT_THAT(Move(RefKind::kBranch, "main", CommitId(), import_), StatusIs(StatusCode::kFailedPrecondition, "default_branch"));
+  EXPECT_EQ(Head(), import_);
+}
+
+TEST_F(RepositoryTest, ABranchAndATagNeverShareAName) {
+  Must(Move(RefKind::kTag, "v1", import_, CommitId()));
+  EXPECT_THAT(Move(RefKind::kBranch, "v1", import_, CommitId()), StatusIs(StatusCode::kAlreadyExists));
+  EXPECT_THAT(Move(RefKind::kTag, "main", import_, CommitId()), StatusIs(StatusCode::kAlreadyExists));
+}
+
+TEST_F(RepositoryTest, ABranchThatNeverWasHasNoReflog) { EXPECT_THAT(repo().Reflog("nope", 10), StatusIs(StatusCode::kNotFound)); }
 
 TEST_F(RepositoryTest, RefsAreListedBranchesFirstByName) {
   Tag("a", import_);

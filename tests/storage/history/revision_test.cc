@@ -34,14 +34,15 @@ TEST_F(RevisionTest, BranchesAndTagsAreFoundByNameAndByFullName) {
   EXPECT_THAT(repo().Resolve("refs/tags/main"), StatusIs(StatusCode::kNotFound));
 }
 
-TEST_F(RevisionTest, ABranchWinsOverATagAndATagOverHex) {
+TEST_F(RevisionTest, ARefWinsOverHex) {
   const std::string hex = first_.Hex().substr(0, 8);
   EXPECT_THAT(repo().Resolve(hex), IsOkAndHolds(first_));
   Tag(hex, second_);
   EXPECT_THAT(repo().Resolve(hex), IsOkAndHolds(second_));
-  Branch(hex, import_);
-  EXPECT_THAT(repo().Resolve(hex), IsOkAndHolds(import_));
   EXPECT_THAT(repo().Resolve("refs/tags/" + hex), IsOkAndHolds(second_));
+  const std::string longer = first_.Hex().substr(0, 9);
+  Branch(longer, import_);
+  EXPECT_THAT(repo().Resolve(longer), IsOkAndHolds(import_));
 }
 
 TEST_F(RevisionTest, FourOrMoreHexDigitsNameACommit) {
