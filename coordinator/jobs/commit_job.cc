@@ -91,7 +91,7 @@ Awaitable<Result<Evaluation>> Measure(CommitRun& run, WorkerSession& session, St
 // The worker must serve the very bytes that the independent rebuild says the state has: checked before anyone can see the commit.
 Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
   worker::protocol::DigestState request{run.repository.record().base, run.staged.state};
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(run.staged.state, std::move(request), kCallTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(run.staged.state, request, kCallTimeout));
   for (const auto& [tensor, root] : run.staged.manifest.roots) {
     const auto live = reply.roots.find(tensor);
     if (live == reply.roots.end() || live->second != root) {

@@ -242,8 +242,7 @@ Awaitable<Result<JobOutcome>> RunVerify(JobInput input, core::VerifyRequest requ
   WorkerSession session(context, located.repository, input.control);
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(located.commit.state));
   worker::protocol::DigestState digest{located.commit.base, located.commit.state};
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
-                            co_await session.CallOn<worker::protocol::DigestStateReply>(located.commit.state, std::move(digest), kCallTimeout));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(located.commit.state, digest, kCallTimeout));
   EMEND_CO_ASSIGN_OR_RETURN(const auto manifest,
                             co_await Blocking(context.runtime, [&] { return located.repository.objects().ReadManifest(located.commit.state); }));
   CompareLive(reply.roots, manifest.roots, result);

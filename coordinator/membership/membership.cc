@@ -145,7 +145,8 @@ Status MembershipImpl::Check(const Hello& hello) const {
 Awaitable<Status> MembershipImpl::RefuseAndClose(std::shared_ptr<Connection> connection, Status why) {
   LogWarning("worker_refused", {{"peer", connection->peer()}, {"status", why}});
   Envelope refusal{options_.store_epoch, 0, worker::protocol::Refuse{why.slug(), why.message()}};
-  co_await connection->Send(std::move(refusal), Now() + kSendTimeout);
+  // Whether it hears why or not, it is not let in.
+  static_cast<void>(co_await connection->Send(std::move(refusal), Now() + kSendTimeout));
   connection->Close();
   co_return OkStatus();
 }

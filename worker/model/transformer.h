@@ -28,20 +28,20 @@
 namespace emend::worker::model {
 
 struct ModelConfig {
-  std::string family;              // "gpt2", "llama"
+  std::string family;  // "gpt2", "llama"
   std::int64_t layers = 0;
-  std::int64_t hidden = 0;         // d
-  std::int64_t intermediate = 0;   // d_ff: the down projection's input
+  std::int64_t hidden = 0;        // d
+  std::int64_t intermediate = 0;  // d_ff: the down projection's input
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
   std::int64_t vocabulary = 0;
-  std::int64_t context = 0;        // positions
+  std::int64_t context = 0;  // positions
   double norm_epsilon = 1e-5;
   double rope_theta = 10000.0;
-  std::string activation;          // "gelu_tanh", "gelu", "silu", "relu"
+  std::string activation;  // "gelu_tanh", "gelu", "silu", "relu"
   bool tied_head = false;
-  std::int32_t bos_token = -1;     // -1: none
+  std::int32_t bos_token = -1;  // -1: none
   std::int32_t eos_token = -1;
 };
 
@@ -66,7 +66,7 @@ struct BlockHalf {
 
 // The down projection of one layer, as the checkpoint stores it.
 struct DownProjection {
-  std::string tensor;        // "transformer.h.0.mlp.c_proj.weight"
+  std::string tensor;          // "transformer.h.0.mlp.c_proj.weight"
   bool stored_in_out = false;  // true: stored [d_ff, d] (GPT-2's Conv1D); false: stored [d, d_ff]
 };
 

@@ -70,8 +70,7 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
       if (!end_.ok()) co_return end_;
       readable_.Reset();
       const bool arrived = co_await readable_.WaitUntil(deadline);
-      if (!arrived)
-        co_return Status(StatusCode::kDeadlineExceeded, "receiving from " + other_host_ + ": nothing came by the deadline");
+      if (!arrived) co_return Status(StatusCode::kDeadlineExceeded, "receiving from " + other_host_ + ": nothing came by the deadline");
     }
   }
 
