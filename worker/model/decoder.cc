@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "worker/model/attention.h"
+#include "worker/model/rank_cuts.h"
 
 namespace emend::worker::model {
 namespace {
@@ -16,17 +17,27 @@ at::Tensor Project(const at::Tensor& input, const Projection& projection) { retu
 
 }  // namespace
 
-Decoder::Decoder(ModelConfig config, DecoderWeights weights, collective::Communicator& communicator)
-    : config_(std::move(config)), weights_(std::move(weights)), communicator_(&communicator) {
+Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights, collective::Communicator& communicator)
+    : config_(std::move(config)), shard_(shard), weights_(std::move(weights)), communicator_(&communicator) {
   EMEND_CHECK(static_cast<std::int64_t>(weights_.blocks.size()) == config_.layers, "a decoder was built with another number of blocks than its config names");
+  for (int rank = 0; rank < shard_.ranks; ++rank) vocabulary_.push_back(CutVocabulary(config_, rank, shard_.ranks));
+}
+
+at::Tensor Decoder::EmbedTokens(const at::Tensor& ids) const {
+  if (shard_.ranks == 1) return at::embedding(weights_.token_embedding, ids);
+  const Slice own = shard_.vocabulary;
+  if (own.size == 0) return SumCut(at::zeros({ids.size(0), ids.size(1), config_.hidden}, weights_.token_embedding.options()), *communicator_);
+  const at::Tensor is_own = at::logical_and(at::ge(ids, own.begin), at::lt(ids, own.end()));
+  const at::Tensor rows = at::embedding(weights_.token_embedding, at::clamp(at::sub(ids, own.begin), 0, own.size - 1));
+  return SumCut(at::mul(rows, is_own.unsqueeze(-1)), *communicator_);
 }
 
 BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
   const Block& block = BlockAt(layer);
   const std::int64_t batch = input.hidden.size(0), tokens = input.hidden.size(1);
-  const std::int64_t heads = config_.heads, kv_heads = config_.kv_heads;
+  const std::int64_t heads = shard_.heads.size, kv_heads = shard_.kv_heads.size;
 
-  const at::Tensor fused = Project(Normalize(input.hidden, block.attention_norm), block.query_key_value);
+  const at::Tensor fused = Project(EnterCut(Normalize(input.hidden, block.attention_norm), *communicator_), block.query_key_value);
   const at::Tensor all = fused.view({batch, tokens, heads + 2 * kv_heads, config_.head_dim});
   const at::Tensor rotated = Rotate(all.narrow(2, 0, heads + kv_heads), input.positions);
   const at::Tensor queries = rotated.narrow(2, 0, heads).transpose(1, 2);
@@ -40,20 +51,22 @@ BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
 
   const at::Tensor context = Attention({.queries = queries, .keys = half.present.keys, .values = half.present.values, .mask = input.mask});
   half.residual = at::add(input.hidden, RowCut(context, block.attention_out));
-  half.key = Key(Project(Normalize(half.residual, block.mlp_norm), block.up));
+  half.key = Key(Project(EnterCut(Normalize(half.residual, block.mlp_norm), *communicator_), block.up));
   return half;
 }
 
 at::Tensor Decoder::Finish(LayerIndex layer, const BlockHalf& half) const { return at::add(half.residual, RowCut(half.key, BlockAt(layer).down)); }
 
-at::Tensor Decoder::Logits(const at::Tensor& normed) const { return at::linear(normed, weights_.head); }
+at::Tensor Decoder::Logits(const at::Tensor& normed) const {
+  return GatherCut(at::linear(EnterCut(normed, *communicator_), weights_.head), vocabulary_, *communicator_);
+}
 
 std::unique_ptr<Transformer> Decoder::WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const {
   std::unique_ptr<Decoder> copy = Clone();
   for (const auto& [layer, weight] : weights) {
     const at::Tensor& own = BlockAt(layer).down.weight;
     EMEND_CHECK(weight.sizes() == own.sizes() && weight.scalar_type() == at::kFloat,
-                "a down projection for layer " + std::to_string(layer.value()) + " is not fp32 [d_ff, d] of the model");
+                "a down projection for layer " + std::to_string(layer.value()) + " is not fp32 [d_ff, d] of this rank's part");
     copy->weights_.blocks[static_cast<std::size_t>(layer.value())].down.weight = weight.contiguous();
   }
   return copy;
@@ -68,15 +81,9 @@ const Block& Decoder::BlockAt(LayerIndex layer) const {
 }
 
 at::Tensor Decoder::RowCut(const at::Tensor& input, const Projection& projection) const {
-  if (communicator_->size() == 1) return Project(input, projection);
-  const at::Tensor sum = SumOverRanks(at::matmul(input, projection.weight));
+  if (shard_.ranks == 1) return Project(input, projection);
+  const at::Tensor sum = SumCut(at::matmul(input, projection.weight), *communicator_);
   return projection.bias.defined() ? at::add(sum, projection.bias) : sum;
-}
-
-at::Tensor Decoder::SumOverRanks(at::Tensor partial) const {
-  const Status status = communicator_->AllReduceSum(partial);
-  TORCH_CHECK(status.ok(), "summing a row-cut projection over ", communicator_->size(), " ranks: ", status.ToString());
-  return partial;
 }
 
 }  // namespace emend::worker::model

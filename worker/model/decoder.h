@@ -1,6 +1,7 @@
-// Decoder: what the families of transformer.h have in common. A family adds its embedding, its norm, its rotation and its activation.
+// Decoder: what the families of transformer.h have in common. A family adds its positions, its norm, its rotation and its activation.
 //
 // Invariants: every projection lies [in, out], contiguous; `blocks` has config().layers entries; nothing changes after construction, so copies share tensors.
+// Sizes below are the rank's own part (shard_plan.h) but for d.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,10 +28,10 @@ struct Projection {
 struct Block {
   Norm attention_norm;
   Projection query_key_value;  // [d, (heads + 2 kv_heads) · head_dim]: all queries, then all keys, then all values
-  Projection attention_out;    // [heads · head_dim, d], row-cut over ranks
+  Projection attention_out;    // [heads · head_dim, d]; the bias is every rank's
   Norm mlp_norm;
   Projection up;    // [d, d_ff], or [d, 2 d_ff] with the gate first
-  Projection down;  // [d_ff, d], row-cut over ranks
+  Projection down;  // [d_ff, d]; the bias is every rank's
   DownProjection down_stored;
 };
 
@@ -38,12 +39,16 @@ struct DecoderWeights {
   at::Tensor token_embedding;  // [vocabulary, d]
   std::vector<Block> blocks;
   Norm final_norm;
-  at::Tensor head;  // [vocabulary, d]; the embedding itself where tied
+  at::Tensor head;               // [vocabulary, d]; the embedding itself where tied
+  std::uint64_t file_bytes = 0;  // read for them
 };
 
 class Decoder : public Transformer {
  public:
   const ModelConfig& config() const final { return config_; }
+  const ShardPlan& shard() const final { return shard_; }
+  collective::Communicator& communicator() const final { return *communicator_; }
+  std::uint64_t file_bytes() const final { return weights_.file_bytes; }
   DownProjection Down(LayerIndex layer) const final { return BlockAt(layer).down_stored; }
   at::Tensor DownWeight(LayerIndex layer) const final { return BlockAt(layer).down.weight; }
 
@@ -54,10 +59,12 @@ class Decoder : public Transformer {
   std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const final;
 
  protected:
-  Decoder(ModelConfig config, DecoderWeights weights, collective::Communicator& communicator);
+  // `shard` is the communicator's rank's.
+  Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights, collective::Communicator& communicator);
   Decoder(const Decoder&) = default;
 
-  const DecoderWeights& weights() const { return weights_; }
+  // [batch, tokens, d] of the token embedding, whole.
+  at::Tensor EmbedTokens(const at::Tensor& ids) const;
 
  private:
   virtual std::unique_ptr<Decoder> Clone() const = 0;
@@ -68,11 +75,12 @@ class Decoder : public Transformer {
   virtual at::Tensor Key(const at::Tensor& up) const = 0;
 
   const Block& BlockAt(LayerIndex layer) const;
-  // input · weight + bias, for a projection whose input dimension is cut over the ranks: the ranks' partial products are summed before the bias.
+  // input · weight + bias of a projection whose inputs are cut over the ranks: the sum of the partial products, before the bias.
   at::Tensor RowCut(const at::Tensor& input, const Projection& projection) const;
-  at::Tensor SumOverRanks(at::Tensor partial) const;
 
   ModelConfig config_;
+  ShardPlan shard_;
+  std::vector<Slice> vocabulary_;  // of all ranks
   DecoderWeights weights_;
   collective::Communicator* communicator_;
 };

@@ -19,10 +19,6 @@ Result<std::unique_ptr<Transformer>> LoadChecked(const storage::checkpoint::Chec
   EMEND_ASSIGN_OR_RETURN(ConfigJson json, ConfigJson::Parse(text, path));
   EMEND_ASSIGN_OR_RETURN(const std::string model_type, json.Text("model_type", {}));
   EMEND_ASSIGN_OR_RETURN(const Family family, FindFamily(model_type));
-  if (communicator.size() != 1) {
-    return Unsupported("loading " + checkpoint.folder() + " over " + std::to_string(communicator.size()) +
-                       " ranks: weights are not cut over ranks yet, expected one");
-  }
   return family.load(json, checkpoint, communicator);
 }
 

@@ -13,11 +13,12 @@ namespace {
 
 class Gpt2 final : public Decoder {
  public:
-  Gpt2(ModelConfig config, DecoderWeights weights, collective::Communicator& communicator, at::Tensor position_embedding, Activation activation)
-      : Decoder(std::move(config), std::move(weights), communicator), position_embedding_(std::move(position_embedding)), activation_(activation) {}
+  Gpt2(ModelConfig config, const ShardPlan& shard, DecoderWeights weights, collective::Communicator& communicator, at::Tensor position_embedding,
+       Activation activation)
+      : Decoder(std::move(config), shard, std::move(weights), communicator), position_embedding_(std::move(position_embedding)), activation_(activation) {}
 
   at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override {
-    return at::add(at::embedding(weights().token_embedding, ids), at::embedding(position_embedding_, positions));
+    return at::add(EmbedTokens(ids), at::embedding(position_embedding_, positions));
   }
 
  private:
@@ -74,22 +75,32 @@ Result<Norm> TakeNorm(WeightReader& reader, const std::string& name, std::int64_
   return norm;
 }
 
-Result<Projection> TakeProjection(WeightReader& reader, const std::string& name, std::int64_t in, std::int64_t out) {
+// The cuts of a projection's weight [in, out] and of its bias.
+struct ProjectionCut {
+  Cut weight;
+  Cut bias;
+};
+ProjectionCut CutOutputs(const std::vector<Slice>& slices) { return {{1, slices}, {0, slices}}; }
+ProjectionCut CutInputs(Slice slice) { return {Rows(slice), {}}; }
+
+Result<Projection> TakeProjection(WeightReader& reader, const std::string& name, std::int64_t in, std::int64_t out, const ProjectionCut& cut) {
   Projection projection;
-  EMEND_ASSIGN_OR_RETURN(projection.weight, reader.Take(name + ".weight", {in, out}));
-  EMEND_ASSIGN_OR_RETURN(projection.bias, reader.Take(name + ".bias", {out}));
+  EMEND_ASSIGN_OR_RETURN(projection.weight, reader.Take(name + ".weight", {in, out}, cut.weight));
+  EMEND_ASSIGN_OR_RETURN(projection.bias, reader.Take(name + ".bias", {out}, cut.bias));
   return projection;
 }
 
-Result<Block> TakeBlock(WeightReader& reader, const std::string& name, const ModelConfig& config) {
+Result<Block> TakeBlock(WeightReader& reader, const std::string& name, const ModelConfig& config, const ShardPlan& shard) {
   const std::int64_t d = config.hidden, d_ff = config.intermediate;
+  const Slice heads = shard.heads * config.head_dim;
+  const ProjectionCut fused = CutOutputs({heads, {d + heads.begin, heads.size}, {2 * d + heads.begin, heads.size}});
   Block block;
   EMEND_ASSIGN_OR_RETURN(block.attention_norm, TakeNorm(reader, name + "ln_1", d));
-  EMEND_ASSIGN_OR_RETURN(block.query_key_value, TakeProjection(reader, name + "attn.c_attn", d, 3 * d));
-  EMEND_ASSIGN_OR_RETURN(block.attention_out, TakeProjection(reader, name + "attn.c_proj", d, d));
+  EMEND_ASSIGN_OR_RETURN(block.query_key_value, TakeProjection(reader, name + "attn.c_attn", d, 3 * d, fused));
+  EMEND_ASSIGN_OR_RETURN(block.attention_out, TakeProjection(reader, name + "attn.c_proj", d, d, CutInputs(heads)));
   EMEND_ASSIGN_OR_RETURN(block.mlp_norm, TakeNorm(reader, name + "ln_2", d));
-  EMEND_ASSIGN_OR_RETURN(block.up, TakeProjection(reader, name + "mlp.c_fc", d, d_ff));
-  EMEND_ASSIGN_OR_RETURN(block.down, TakeProjection(reader, name + "mlp.c_proj", d_ff, d));
+  EMEND_ASSIGN_OR_RETURN(block.up, TakeProjection(reader, name + "mlp.c_fc", d, d_ff, CutOutputs({shard.intermediate})));
+  EMEND_ASSIGN_OR_RETURN(block.down, TakeProjection(reader, name + "mlp.c_proj", d_ff, d, CutInputs(shard.intermediate)));
   block.down_stored = {.tensor = name + "mlp.c_proj.weight", .stored_in_out = true};
   return block;
 }
@@ -104,19 +115,24 @@ Result<std::unique_ptr<Transformer>> LoadGpt2(ConfigJson& json, const storage::c
   EMEND_ASSIGN_OR_RETURN(const Activation activation, ActivationFromName(config.activation));
   config.activation = ActivationName(activation);
 
+  EMEND_ASSIGN_OR_RETURN(const ShardPlan shard, PlanShard(config, communicator.rank(), communicator.size()));
+
   WeightReader reader(checkpoint);
+  const Cut vocabulary = Rows(shard.vocabulary);
   const std::string prefix = reader.Has("wte.weight") ? "" : "transformer.";
   DecoderWeights weights;
-  EMEND_ASSIGN_OR_RETURN(weights.token_embedding, reader.Take(prefix + "wte.weight", {config.vocabulary, config.hidden}));
+  EMEND_ASSIGN_OR_RETURN(weights.token_embedding, reader.Take(prefix + "wte.weight", {config.vocabulary, config.hidden}, vocabulary));
   EMEND_ASSIGN_OR_RETURN(at::Tensor positions, reader.Take(prefix + "wpe.weight", {config.context, config.hidden}));
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    EMEND_ASSIGN_OR_RETURN(Block block, TakeBlock(reader, prefix + "h." + std::to_string(layer) + ".", config));
+    EMEND_ASSIGN_OR_RETURN(Block block, TakeBlock(reader, prefix + "h." + std::to_string(layer) + ".", config, shard));
     weights.blocks.push_back(std::move(block));
   }
   EMEND_ASSIGN_OR_RETURN(weights.final_norm, TakeNorm(reader, prefix + "ln_f", config.hidden));
-  EMEND_ASSIGN_OR_RETURN(weights.head, reader.TakeHead("lm_head.weight", weights.token_embedding, config.tied_head));
+  EMEND_ASSIGN_OR_RETURN(weights.head,
+                         reader.TakeHead("lm_head.weight", {config.vocabulary, config.hidden}, vocabulary, weights.token_embedding, config.tied_head));
   EMEND_RETURN_IF_ERROR(reader.RefuseUntaken(IsHarmlessBuffer));
-  return std::unique_ptr<Transformer>(std::make_unique<Gpt2>(std::move(config), std::move(weights), communicator, std::move(positions), activation));
+  weights.file_bytes = reader.bytes_read();
+  return std::unique_ptr<Transformer>(std::make_unique<Gpt2>(std::move(config), shard, std::move(weights), communicator, std::move(positions), activation));
 }
 
 }  // namespace emend::worker::model

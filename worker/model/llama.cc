@@ -20,10 +20,10 @@ struct Rotary {
 
 class Llama final : public Decoder {
  public:
-  Llama(ModelConfig config, DecoderWeights weights, collective::Communicator& communicator, Rotary rotary, Activation activation)
-      : Decoder(std::move(config), std::move(weights), communicator), rotary_(std::move(rotary)), activation_(activation) {}
+  Llama(ModelConfig config, const ShardPlan& shard, DecoderWeights weights, collective::Communicator& communicator, Rotary rotary, Activation activation)
+      : Decoder(std::move(config), shard, std::move(weights), communicator), rotary_(std::move(rotary)), activation_(activation) {}
 
-  at::Tensor Embed(const at::Tensor& ids, const at::Tensor&) const override { return at::embedding(weights().token_embedding, ids); }
+  at::Tensor Embed(const at::Tensor& ids, const at::Tensor&) const override { return EmbedTokens(ids); }
 
  private:
   std::unique_ptr<Decoder> Clone() const override { return std::make_unique<Llama>(*this); }
@@ -116,19 +116,21 @@ Result<ModelConfig> ReadConfig(ConfigJson& json, Biases& biases) {
   return config;
 }
 
+// A projection stored [out, in], of which the rank takes these outputs or these inputs.
 struct Part {
   const char* name;
   std::int64_t out = 0;
+  Cut cut;  // of the weight
 };
 
 // Projections of one input, turned to [in, out] and laid side by side.
 Result<Projection> TakeProjection(WeightReader& reader, const std::string& prefix, const std::vector<Part>& parts, std::int64_t in, bool bias) {
   std::vector<at::Tensor> weight_parts, bias_parts;
   for (const Part& part : parts) {
-    EMEND_ASSIGN_OR_RETURN(const at::Tensor weight, reader.Take(prefix + part.name + ".weight", {part.out, in}));
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor weight, reader.Take(prefix + part.name + ".weight", {part.out, in}, part.cut));
     weight_parts.push_back(weight.t());
     if (!bias) continue;
-    EMEND_ASSIGN_OR_RETURN(const at::Tensor part_bias, reader.Take(prefix + part.name + ".bias", {part.out}));
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor part_bias, reader.Take(prefix + part.name + ".bias", {part.out}, part.cut.dimension == 0 ? part.cut : Cut()));
     bias_parts.push_back(part_bias);
   }
   Projection projection{.weight = at::cat(weight_parts, 1).contiguous(), .bias = {}};
@@ -136,17 +138,20 @@ Result<Projection> TakeProjection(WeightReader& reader, const std::string& prefi
   return projection;
 }
 
-Result<Block> TakeBlock(WeightReader& reader, const std::string& name, const ModelConfig& config, const Biases& biases) {
-  const std::int64_t d = config.hidden, d_ff = config.intermediate;
-  const std::int64_t q = config.heads * config.head_dim, kv = config.kv_heads * config.head_dim;
+Result<Block> TakeBlock(WeightReader& reader, const std::string& name, const ModelConfig& config, const ShardPlan& shard, const Biases& biases) {
+  const std::int64_t d = config.hidden, d_ff = config.intermediate, head_dim = config.head_dim;
+  const std::int64_t q = config.heads * head_dim, kv = config.kv_heads * head_dim;
+  const Cut heads = Rows(shard.heads * head_dim), kv_heads = Rows(shard.kv_heads * head_dim), inner = Rows(shard.intermediate);
   Block block;
   EMEND_ASSIGN_OR_RETURN(block.attention_norm.weight, reader.Take(name + "input_layernorm.weight", {d}));
   EMEND_ASSIGN_OR_RETURN(block.mlp_norm.weight, reader.Take(name + "post_attention_layernorm.weight", {d}));
-  EMEND_ASSIGN_OR_RETURN(block.query_key_value,
-                         TakeProjection(reader, name + "self_attn.", {{"q_proj", q}, {"k_proj", kv}, {"v_proj", kv}}, d, biases.attention));
-  EMEND_ASSIGN_OR_RETURN(block.attention_out, TakeProjection(reader, name + "self_attn.", {{"o_proj", d}}, q, biases.attention));
-  EMEND_ASSIGN_OR_RETURN(block.up, TakeProjection(reader, name + "mlp.", {{"gate_proj", d_ff}, {"up_proj", d_ff}}, d, biases.mlp));
-  EMEND_ASSIGN_OR_RETURN(block.down, TakeProjection(reader, name + "mlp.", {{"down_proj", d}}, d_ff, biases.mlp));
+  EMEND_ASSIGN_OR_RETURN(
+      block.query_key_value,
+      TakeProjection(reader, name + "self_attn.", {{"q_proj", q, heads}, {"k_proj", kv, kv_heads}, {"v_proj", kv, kv_heads}}, d, biases.attention));
+  EMEND_ASSIGN_OR_RETURN(block.attention_out,
+                         TakeProjection(reader, name + "self_attn.", {{"o_proj", d, Columns(shard.heads * head_dim)}}, q, biases.attention));
+  EMEND_ASSIGN_OR_RETURN(block.up, TakeProjection(reader, name + "mlp.", {{"gate_proj", d_ff, inner}, {"up_proj", d_ff, inner}}, d, biases.mlp));
+  EMEND_ASSIGN_OR_RETURN(block.down, TakeProjection(reader, name + "mlp.", {{"down_proj", d, Columns(shard.intermediate)}}, d_ff, biases.mlp));
   block.down_stored = {.tensor = name + "mlp.down_proj.weight", .stored_in_out = false};
   return block;
 }
@@ -162,19 +167,24 @@ Result<std::unique_ptr<Transformer>> LoadLlama(ConfigJson& json, const storage::
   EMEND_ASSIGN_OR_RETURN(const Activation activation, ActivationFromName(config.activation));
   config.activation = ActivationName(activation);
 
+  EMEND_ASSIGN_OR_RETURN(const ShardPlan shard, PlanShard(config, communicator.rank(), communicator.size()));
+
   WeightReader reader(checkpoint);
+  const Cut vocabulary = Rows(shard.vocabulary);
   const std::string prefix = reader.Has("embed_tokens.weight") ? "" : "model.";
   DecoderWeights weights;
-  EMEND_ASSIGN_OR_RETURN(weights.token_embedding, reader.Take(prefix + "embed_tokens.weight", {config.vocabulary, config.hidden}));
+  EMEND_ASSIGN_OR_RETURN(weights.token_embedding, reader.Take(prefix + "embed_tokens.weight", {config.vocabulary, config.hidden}, vocabulary));
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    EMEND_ASSIGN_OR_RETURN(Block block, TakeBlock(reader, prefix + "layers." + std::to_string(layer) + ".", config, biases));
+    EMEND_ASSIGN_OR_RETURN(Block block, TakeBlock(reader, prefix + "layers." + std::to_string(layer) + ".", config, shard, biases));
     weights.blocks.push_back(std::move(block));
   }
   EMEND_ASSIGN_OR_RETURN(weights.final_norm.weight, reader.Take(prefix + "norm.weight", {config.hidden}));
-  EMEND_ASSIGN_OR_RETURN(weights.head, reader.TakeHead("lm_head.weight", weights.token_embedding, config.tied_head));
+  EMEND_ASSIGN_OR_RETURN(weights.head,
+                         reader.TakeHead("lm_head.weight", {config.vocabulary, config.hidden}, vocabulary, weights.token_embedding, config.tied_head));
   EMEND_RETURN_IF_ERROR(reader.RefuseUntaken(IsHarmlessBuffer));
+  weights.file_bytes = reader.bytes_read();
   Rotary rotary = MakeRotary(config);
-  return std::unique_ptr<Transformer>(std::make_unique<Llama>(std::move(config), std::move(weights), communicator, std::move(rotary), activation));
+  return std::unique_ptr<Transformer>(std::make_unique<Llama>(std::move(config), shard, std::move(weights), communicator, std::move(rotary), activation));
 }
 
 }  // namespace emend::worker::model

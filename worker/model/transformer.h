@@ -10,6 +10,8 @@
 // Families (GPT-2, Llama) are listed in families.cc. Weights are read-only and shared; WithWeights() gives a view of the same model in which some down
 // projections are replaced, which is how several states are served at once. Compute is fp32 on `device`; bf16 and fp16 checkpoints are widened on load.
 // Thread-safe: const methods touch no state. Autograd flows through `hidden` and `past`; weights never require gradients.
+// Over several ranks each holds the part that shard() names, and every rank makes the same calls in the same order: `hidden` and logits are whole and the same
+// on all of them, keys and down weights are the rank's own part. A call that the group's loss ends throws StatusError (guard.h).
 // Exceptions of libtorch pass through these methods; worker/server and worker/edit turn them into Status at their public functions.
 #pragma once
 
@@ -24,28 +26,12 @@
 #include "storage/base/status.h"
 #include "storage/checkpoint/safetensors.h"
 #include "worker/collective/communicator.h"
+#include "worker/model/model_config.h"
+#include "worker/model/shard_plan.h"
 
 namespace emend::worker::model {
 
-struct ModelConfig {
-  std::string family;  // "gpt2", "llama"
-  std::int64_t layers = 0;
-  std::int64_t hidden = 0;        // d
-  std::int64_t intermediate = 0;  // d_ff: the down projection's input
-  std::int64_t heads = 0;
-  std::int64_t kv_heads = 0;
-  std::int64_t head_dim = 0;
-  std::int64_t vocabulary = 0;
-  std::int64_t context = 0;  // positions
-  double norm_epsilon = 1e-5;
-  double rope_theta = 10000.0;
-  std::string activation;  // "gelu_tanh", "gelu", "silu", "relu"
-  bool tied_head = false;
-  std::int32_t bos_token = -1;  // -1: none
-  std::int32_t eos_token = -1;
-};
-
-// Keys and values of tokens already seen: each [batch, kv_heads, past, head_dim], rotary embedding applied.
+// Keys and values of tokens already seen: each [batch, this rank's kv_heads, past, head_dim], rotary embedding applied.
 struct PastKeyValues {
   at::Tensor keys;
   at::Tensor values;
@@ -60,8 +46,8 @@ struct BlockInput {
 
 struct BlockHalf {
   at::Tensor residual;    // [batch, tokens, d]: what the down projection's output is added to
-  at::Tensor key;         // [batch, tokens, d_ff]: the down projection's input
-  PastKeyValues present;  // past and this call's keys and values, [batch, kv_heads, past + tokens, head_dim]
+  at::Tensor key;         // [batch, tokens, this rank's d_ff]: the down projection's input
+  PastKeyValues present;  // past and this call's keys and values, [batch, this rank's kv_heads, past + tokens, head_dim]
 };
 
 // The down projection of one layer, as the checkpoint stores it.
@@ -73,13 +59,18 @@ struct DownProjection {
 class Transformer {
  public:
   // Reads config.json beside the checkpoint. Every key of it is used, listed as harmless, or refused by name. Missing, surplus or misshapen tensors are refused
-  // by name. kUnsupported for an unknown family; kInvalidArgument for a malformed config. `communicator` must outlive the model.
+  // by name. kUnsupported for an unknown family or a model that cannot be cut over so many ranks; kInvalidArgument for a malformed config. Reads no more of the
+  // weights than this rank's part. `communicator` must outlive the model.
   static Result<std::unique_ptr<Transformer>> Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator);
 
   virtual ~Transformer() = default;
-  virtual const ModelConfig& config() const = 0;
+  virtual const ModelConfig& config() const = 0;  // of the whole model
+  virtual const ShardPlan& shard() const = 0;
+  virtual collective::Communicator& communicator() const = 0;  // the ranks that hold the rest
+  virtual std::uint64_t file_bytes() const = 0;                // of weights, that loading read
   virtual DownProjection Down(LayerIndex layer) const = 0;
-  // The layer's down projection in compute dtype, oriented [d_ff, d] whatever the file's orientation: key · weight gives the output. fp32.
+  // This rank's rows of the layer's down projection in compute dtype, oriented [d_ff, d] whatever the file's orientation: key · weight, summed over the ranks,
+  // gives the output. fp32.
   virtual at::Tensor DownWeight(LayerIndex layer) const = 0;
 
   virtual at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const = 0;  // both [batch, tokens] int64
@@ -88,7 +79,7 @@ class Transformer {
   virtual at::Tensor FinalNorm(const at::Tensor& hidden) const = 0;
   virtual at::Tensor Logits(const at::Tensor& normed) const = 0;  // any leading shape, [.., d] to [.., vocabulary]
 
-  // The same model with these down projections (fp32 [d_ff, d]) instead of its own; shares everything else.
+  // The same model with these down projections (this rank's rows, fp32 [d_ff, d]) instead of its own; shares everything else.
   virtual std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace emend::worker::model {
@@ -36,11 +37,43 @@ Result<at::ScalarType> ScalarTypeOf(const TensorView& view) {
   }
 }
 
+std::uint64_t ElementsOf(const std::vector<std::int64_t>& shape) {
+  std::uint64_t elements = 1;
+  for (const std::int64_t size : shape) elements *= static_cast<std::uint64_t>(size);
+  return elements;
+}
+
+// Copies a part, as stored. Through memory of its own: the mapping gives no promise about alignment.
+at::Tensor CopyPart(const TensorView& view, const std::vector<std::int64_t>& shape, const Cut& cut, at::ScalarType type) {
+  const std::int64_t rows = cut.dimension == 0 ? 1 : shape[0];
+  const std::int64_t cut_size = shape[static_cast<std::size_t>(cut.dimension)];
+  const std::vector<Slice> slices = cut.slices.empty() ? std::vector<Slice>{{0, cut_size}} : cut.slices;
+  std::vector<std::int64_t> part_shape = shape;
+  std::int64_t& part_size = part_shape[static_cast<std::size_t>(cut.dimension)];
+  part_size = 0;
+  for (const Slice& slice : slices) part_size += slice.size;
+
+  at::Tensor part = at::empty(part_shape, type);
+  // Bytes of one index of the cut dimension, and of a row that holds all of them.
+  const std::size_t index_bytes = view.bytes.size() / static_cast<std::size_t>(std::max<std::int64_t>(1, rows * cut_size));
+  auto* to = static_cast<std::uint8_t*>(part.data_ptr());
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (const Slice& slice : slices) {
+      const std::size_t from = static_cast<std::size_t>(row * cut_size + slice.begin) * index_bytes;
+      const std::size_t size = static_cast<std::size_t>(slice.size) * index_bytes;
+      if (size == 0) continue;
+      std::memcpy(to, view.bytes.data() + from, size);
+      to += size;
+    }
+  }
+  return part;
+}
+
 }  // namespace
 
 bool WeightReader::Has(std::string_view name) const { return checkpoint_.tensors().contains(std::string(name)); }
 
-Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector<std::int64_t>& shape) {
+Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector<std::int64_t>& shape, const Cut& cut) {
   const auto found = checkpoint_.tensors().find(name);
   if (found == checkpoint_.tensors().end()) {
     return Status(StatusCode::kInvalidArgument, "missing_tensor",
@@ -54,16 +87,17 @@ Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector
   }
   EMEND_ASSIGN_OR_RETURN(const at::ScalarType type, ScalarTypeOf(view));
   taken_.insert(name);
-  // Through memory of its own: the mapping gives no promise about alignment.
-  at::Tensor stored = at::empty(shape, type);
-  EMEND_CHECK(stored.nbytes() == view.bytes.size(), "an open checkpoint holds a tensor whose bytes do not fill its shape: " + name);
-  std::memcpy(stored.data_ptr(), view.bytes.data(), view.bytes.size());
-  return stored.to(at::kFloat);
+  EMEND_CHECK(view.bytes.size() == ElementsOf(shape) * storage::delta::ElementBytes(view.dtype),
+              "an open checkpoint holds a tensor whose bytes do not fill its shape: " + name);
+  at::Tensor part = CopyPart(view, shape, cut, type);
+  bytes_read_ += part.nbytes();
+  return part.to(at::kFloat);
 }
 
-Result<at::Tensor> WeightReader::TakeHead(const std::string& name, const at::Tensor& embedding, bool tied) {
+Result<at::Tensor> WeightReader::TakeHead(const std::string& name, const std::vector<std::int64_t>& shape, const Cut& cut, const at::Tensor& embedding,
+                                          bool tied) {
   if (tied && !Has(name)) return embedding;
-  EMEND_ASSIGN_OR_RETURN(at::Tensor head, Take(name, embedding.sizes().vec()));
+  EMEND_ASSIGN_OR_RETURN(at::Tensor head, Take(name, shape, cut));
   if (!tied) return head;
   if (at::equal(head, embedding)) return embedding;
   return Status(StatusCode::kInvalidArgument, "untied_head",

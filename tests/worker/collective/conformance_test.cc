@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <thread>
 
 #include "tests/support/status_matchers.h"
-#include "worker/collective/tcp_communicator.h"
+#include "tests/worker/collective/rank_group.h"
 
 namespace emend::worker::collective {
 namespace {
@@ -19,36 +18,16 @@ struct Backend {
   int ranks;
 };
 
-std::vector<std::unique_ptr<LinePort>> OpenPorts(int ranks) {
-  std::vector<std::unique_ptr<LinePort>> ports;
-  for (int rank = 0; rank < ranks; ++rank) ports.push_back(std::move(LinePort::Open("127.0.0.1")).value());
-  return ports;
-}
-
 class ConformanceTest : public testing::TestWithParam<Backend> {
  protected:
   int ranks() const { return GetParam().ranks; }
 
   void OnEachRank(const std::function<void(Communicator&)>& act) const {
     if (GetParam().name == std::string("single")) return act(*NewSingleRankCommunicator());
-    std::vector<std::unique_ptr<LinePort>> ports = OpenPorts(ranks());
-    std::vector<std::string> addresses;
-    for (const auto& port : ports) addresses.push_back(port->address());
-    std::vector<std::thread> threads;
-    for (int rank = 0; rank < ranks(); ++rank) {
-      threads.emplace_back([&, rank] {
-        LineOptions options{.rank = rank, .size = ranks(), .generation = 1, .secret = "s", .addresses = addresses};
-        options.piece_bytes = 100;  // no multiple of an element: pieces are rounded
-        auto line = Line::Join(std::move(ports[static_cast<std::size_t>(rank)]), std::move(options));
-        ASSERT_THAT(line.status(), IsOk());
-        act(*NewTcpCommunicator(std::move(line).value()));
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
+    test::OnEachRank(ranks(), act, /*piece_bytes=*/100);  // no multiple of an element: pieces are rounded
   }
 };
-INSTANTIATE_TEST_SUITE_P(Backends, ConformanceTest,
-                         testing::Values(Backend{"single", 1}, Backend{"tcp", 1}, Backend{"tcp", 2}, Backend{"tcp", 3}, Backend{"tcp", 4}),
+INSTANTIATE_TEST_SUITE_P(Backends, ConformanceTest, testing::Values(Backend{"single", 1}, Backend{"tcp", 2}, Backend{"tcp", 3}, Backend{"tcp", 4}),
                          [](const auto& backend) { return std::string(backend.param.name) + std::to_string(backend.param.ranks); });
 
 at::Tensor ValuesOf(int rank, at::ScalarType type) { return at::arange(1, 1 + 7 * 11, at::kDouble).view({7, 11}).mul(rank + 1).sub(30).to(type); }

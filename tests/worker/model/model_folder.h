@@ -63,10 +63,15 @@ class ModelFolder {
     }
   }
 
-  Result<LoadedModel> Load() {
+  // Where the changed files are.
+  Result<std::string> Write() {
     std::ofstream(folder_.path() + "/config.json") << (config_text_.empty() ? config_.dump() : config_text_);
     EMEND_RETURN_IF_ERROR(storage::checkpoint::WriteSafetensors(folder_.path() + "/model.safetensors", tensors_, {}));
-    return TryLoad(folder_.path());
+    return folder_.path();
+  }
+  Result<LoadedModel> Load() {
+    EMEND_ASSIGN_OR_RETURN(const std::string path, Write());
+    return TryLoad(path);
   }
 
  private:
