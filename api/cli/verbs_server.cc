@@ -17,6 +17,7 @@ using namespace daemon::exit_codes;
 struct UpOptions {
   std::string listen;
   std::optional<int> workers;
+  std::optional<int> ranks;
   std::optional<int> threads;
   std::vector<std::string> model_roots;
 };
@@ -34,10 +35,13 @@ struct AuditOptions {
   int count = 100;
 };
 
-bool HasOptions(const UpOptions& options) { return !options.listen.empty() || options.workers || options.threads || !options.model_roots.empty(); }
+bool HasOptions(const UpOptions& options) {
+  return !options.listen.empty() || options.workers || options.ranks || options.threads || !options.model_roots.empty();
+}
 
 std::vector<std::string> DaemonArguments(const UpOptions& options) {
-  std::vector<std::string> arguments = {"--workers", std::to_string(options.workers.value_or(1)), "--threads", std::to_string(options.threads.value_or(0))};
+  std::vector<std::string> arguments = {"--workers", std::to_string(options.workers.value_or(1)), "--ranks", std::to_string(options.ranks.value_or(1)),
+                                        "--threads", std::to_string(options.threads.value_or(0))};
   if (!options.listen.empty()) arguments.insert(arguments.end(), {"--listen", options.listen});
   for (const std::string& root : options.model_roots) arguments.insert(arguments.end(), {"--model-root", root});
   return arguments;
@@ -197,7 +201,8 @@ void AddServerVerbs(CLI::App& app, Action& chosen) {
   const auto up = Bind<UpOptions>(app, chosen, "up", "Start emendd on a store, with workers, and wait until it is ready", RunUp);
   up.verb->add_option("--listen", up.options->listen, "address for REST, such as 127.0.0.1:8321; port 0, the default, takes a free one");
   up.verb->add_option("--workers", up.options->workers, "workers to start, 1 if not given; 0: others dial in")->check(CLI::Range(0, 256));
-  up.verb->add_option("--threads", up.options->threads, "threads of each worker; 0, the default: cores / workers")->check(CLI::Range(0, 1024));
+  up.verb->add_option("--ranks", up.options->ranks, "processes of each worker, which hold one model together, 1 if not given")->check(CLI::Range(1, 64));
+  up.verb->add_option("--threads", up.options->threads, "threads of each process; 0, the default: cores / processes")->check(CLI::Range(0, 1024));
   up.verb->add_option("--model-root", up.options->model_roots, "imports and exports must lie below one of these; the whole file system if none is named");
   Bind<NoOptions>(app, chosen, "down", "Stop the emendd of a store and wait until it is gone", RunDown);
   Bind<NoOptions>(app, chosen, "status", "Show repos with their heads, and workers", RunStatus);

@@ -55,6 +55,7 @@ Status StartWorkers(Parts& parts) {
                                                                              .token_file = parts.coordinator->worker_token_file(),
                                                                              .log_folder = parts.options.store,
                                                                              .workers = parts.options.workers,
+                                                                             .ranks = parts.options.ranks,
                                                                              .threads = parts.options.threads});
   return parts.supervisor->Start();
 }

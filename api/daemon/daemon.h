@@ -17,7 +17,8 @@ struct DaemonOptions {
   std::string store;  // absolute; created with 0700
   std::string listen = "127.0.0.1:0";
   int workers = 1;                       // started beside this process; 0: others dial in
-  int threads = 0;                       // of each worker; 0: cores / workers
+  int ranks = 1;                         // processes of each, which hold one model together
+  int threads = 0;                       // of each process; 0: cores / processes
   std::vector<std::string> model_roots;  // empty: the whole file system
   std::string worker_program;            // path of emend-worker
   std::string worker_address = "127.0.0.1:0";

@@ -25,6 +25,7 @@ void Describe(CLI::App& app, emend::api::daemon::DaemonOptions& options) {
   app.add_option("--store", options.store, "folder of the store; created if it is not there")->required();
   app.add_option("--listen", options.listen, "loopback address for REST; port 0 takes a free one")->capture_default_str();
   app.add_option("--workers", options.workers, "workers to start; 0: others dial in")->check(CLI::Range(0, 256))->capture_default_str();
+  app.add_option("--ranks", options.ranks, "processes of each worker, which hold one model together")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--threads", options.threads, "threads of each worker; 0: cores / workers")->check(CLI::Range(0, 1024))->capture_default_str();
   app.add_option("--model-root", options.model_roots, "imports and exports must lie below one of these; the whole file system if none is named");
   app.add_option("--worker-listen", options.worker_address, "loopback address where workers dial in")->capture_default_str();

@@ -30,6 +30,7 @@ struct Member {
   std::shared_ptr<worker::protocol::Connection> connection;
   SteadyTime last_heard;
   bool lost = false;
+  bool serves = false;  // takes calls: alone, or as rank 0 of a group that is formed
   std::uint64_t next_call = 1;
   std::uint64_t sent_call = 0;                    // id of the call under way; 0: none
   std::shared_ptr<PendingCall> under_way;         // the call that has the turn

@@ -9,6 +9,9 @@
 //   CallOptions options{.worker = worker, .timeout = 10min, .on_progress = Show};
 //   EMEND_CO_ASSIGN_OR_RETURN(ReplyBody reply, co_await membership.Call(std::move(request), std::move(options)));
 //
+// A group of several ranks is formed when all are connected, and is called through its rank 0. When it loses one, what is under way on it ends the same way,
+// and it forms again, under the next generation, once all ranks are there.
+//
 // Used on the runtime's executor only. Bound: one call under way per worker, kQueueMax waiting (beyond: kResourceExhausted).
 #pragma once
 
@@ -44,6 +47,7 @@ struct WorkerInfo {
   WorkerId worker;
   std::string group;
   std::int32_t rank = 0;
+  std::int32_t world_size = 1;  // ranks of the group
   std::string device;
   std::string peer;
   WorkerState state = WorkerState::kConnected;

@@ -77,7 +77,7 @@ class SupervisorImpl final : public Supervisor {
 
   Status Start() override {
     if (access(options_.program.c_str(), X_OK) != 0) return NotFound("starting workers: there is no program \"" + options_.program + "\"");
-    for (int i = 0; i < options_.workers; ++i) {
+    for (int i = 0; i < options_.workers * options_.ranks; ++i) {
       children_.emplace_back().index = i;
       EMEND_RETURN_IF_ERROR(StartChild(children_.back()));
     }
@@ -113,13 +113,21 @@ class SupervisorImpl final : public Supervisor {
   }
 
  private:
+  // "0", or "0.1" for rank 1 of several.
+  std::string NameOf(const Child& child) const {
+    const std::string group = std::to_string(child.index / options_.ranks);
+    return options_.ranks == 1 ? group : group + "." + std::to_string(child.index % options_.ranks);
+  }
+
   Status StartChild(Child& child) {
-    const std::string name = std::to_string(child.index);
     const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    const int threads = options_.threads > 0 ? options_.threads : std::max(1, cores / std::max(1, options_.workers));
+    const int processes = std::max(1, options_.workers * options_.ranks);
+    const int threads = options_.threads > 0 ? options_.threads : std::max(1, cores / processes);
+    const std::string group = std::to_string(child.index / options_.ranks), rank = std::to_string(child.index % options_.ranks);
+    const std::string name = NameOf(child);
     EMEND_ASSIGN_OR_RETURN(child.pid, Spawn({options_.program, "--coordinator", options_.coordinator, "--token-file", options_.token_file, "--name", "w" + name,
-                                             "--group", "g" + name, "--rank", "0", "--threads", std::to_string(threads), "--log",
-                                             options_.log_folder + "/worker-" + name + ".log", "--embedded"}));
+                                             "--group", "g" + group, "--rank", rank, "--world-size", std::to_string(options_.ranks), "--threads",
+                                             std::to_string(threads), "--log", options_.log_folder + "/worker-" + name + ".log", "--embedded"}));
     child.started = runtime_.clock().Now();
     LogInfo("worker_started", {{"worker", "w" + name}, {"pid", child.pid}});
     return OkStatus();
@@ -131,7 +139,7 @@ class SupervisorImpl final : public Supervisor {
     for (Child& child : children_) {
       int status = 0;
       if (child.pid == 0 || waitpid(child.pid, &status, WNOHANG) != child.pid) continue;
-      if (!stopping_) LogWarning("worker_exited", {{"worker", "w" + std::to_string(child.index)}, {"pid", child.pid}, {"how", HowItEnded(status)}});
+      if (!stopping_) LogWarning("worker_exited", {{"worker", "w" + NameOf(child)}, {"pid", child.pid}, {"how", HowItEnded(status)}});
       child.pid = 0;
       if (now - child.started > kHealthyAfter) child.wait = kWaitMin;
       child.start_at = now + child.wait;

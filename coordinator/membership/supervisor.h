@@ -18,8 +18,9 @@ struct SupervisorOptions {
   std::string coordinator;  // "127.0.0.1:port"
   std::string token_file;   // mode 0600
   std::string log_folder;   // one file per worker: worker-0.log
-  int workers = 1;
-  int threads = 0;  // per worker; 0: cores / workers
+  int workers = 1;          // groups
+  int ranks = 1;            // processes of each, which hold one model together
+  int threads = 0;          // per process; 0: cores / processes
 };
 
 class Supervisor {

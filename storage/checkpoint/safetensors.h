@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -74,7 +75,15 @@ struct NewTensor {
   std::vector<std::uint64_t> shape;
   std::vector<std::uint8_t> bytes;
 };
+// A tensor whose bytes are made when it is its turn to be written.
+struct TensorSource {
+  std::string name;
+  delta::DType dtype = delta::DType::kF32;
+  std::vector<std::uint64_t> shape;
+  std::function<Result<std::vector<std::uint8_t>>()> bytes;  // called once, in name order
+};
 // A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes. For tests and caches.
 Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors, const std::map<std::string, std::string>& metadata);
+Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors, const std::map<std::string, std::string>& metadata);
 
 }  // namespace emend::storage::checkpoint

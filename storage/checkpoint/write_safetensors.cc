@@ -12,29 +12,40 @@ namespace {
 constexpr char kMetadataName[] = "__metadata__";
 constexpr std::size_t kAlignment = 8;
 
-Status CheckTensor(const NewTensor& tensor) {
+// What the shape and type say.
+Result<std::uint64_t> SizeOf(const TensorSource& tensor) {
   if (tensor.name == kMetadataName) return InvalidArgument("writing a safetensors file: a tensor is named __metadata__, which the format reserves");
   std::uint64_t expected = delta::ElementBytes(tensor.dtype);
   for (const std::uint64_t dim : tensor.shape) {
     if (__builtin_mul_overflow(expected, dim, &expected)) return InvalidArgument("writing tensor \"" + tensor.name + "\": its shape's product overflows");
   }
-  if (expected == tensor.bytes.size()) return OkStatus();
-  return InvalidArgument("writing tensor \"" + tensor.name + "\": found " + std::to_string(tensor.bytes.size()) + " bytes, expected " +
-                         std::to_string(expected) + " by dtype and shape");
+  return expected;
+}
+
+struct Placed {
+  const TensorSource* tensor = nullptr;
+  std::uint64_t size = 0;
+};
+
+Status AppendTensor(AtomicFile& out, const Placed& placed) {
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> bytes, placed.tensor->bytes());
+  if (bytes.size() == placed.size) return out.Append(bytes);
+  return InvalidArgument("writing tensor \"" + placed.tensor->name + "\": found " + std::to_string(bytes.size()) + " bytes, expected " +
+                         std::to_string(placed.size) + " by dtype and shape");
 }
 
 // Offsets in the order given; ordered_json keeps the order of insertion, so the header lists tensors as the data does.
-Result<std::string> MakeHeader(const std::vector<const NewTensor*>& tensors, const std::map<std::string, std::string>& metadata) {
+Result<std::string> MakeHeader(const std::vector<Placed>& tensors, const std::map<std::string, std::string>& metadata) {
   try {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!metadata.empty()) header[kMetadataName] = metadata;
     std::uint64_t offset = 0;
-    for (const NewTensor* tensor : tensors) {
-      nlohmann::ordered_json& entry = header[tensor->name];
-      entry["dtype"] = delta::DTypeName(tensor->dtype);
-      entry["shape"] = tensor->shape;
-      entry["data_offsets"] = {offset, offset + tensor->bytes.size()};
-      offset += tensor->bytes.size();
+    for (const Placed& placed : tensors) {
+      nlohmann::ordered_json& entry = header[placed.tensor->name];
+      entry["dtype"] = delta::DTypeName(placed.tensor->dtype);
+      entry["shape"] = placed.tensor->shape;
+      entry["data_offsets"] = {offset, offset + placed.size};
+      offset += placed.size;
     }
     std::string text = header.dump();
     text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
@@ -49,14 +60,21 @@ std::span<const std::uint8_t> AsBytes(std::string_view text) { return {reinterpr
 }  // namespace
 
 Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors, const std::map<std::string, std::string>& metadata) {
-  std::vector<const NewTensor*> sorted;
-  for (const NewTensor& tensor : tensors) {
-    EMEND_RETURN_IF_ERROR(CheckTensor(tensor));
-    sorted.push_back(&tensor);
+  std::vector<TensorSource> sources;
+  for (const NewTensor& tensor : tensors) sources.push_back({tensor.name, tensor.dtype, tensor.shape, [&tensor] { return tensor.bytes; }});
+  return StreamSafetensors(path, sources, metadata);
+}
+
+Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors, const std::map<std::string, std::string>& metadata) {
+  std::vector<Placed> sorted;
+  for (const TensorSource& tensor : tensors) {
+    EMEND_ASSIGN_OR_RETURN(const std::uint64_t size, SizeOf(tensor));
+    sorted.push_back({&tensor, size});
   }
-  std::sort(sorted.begin(), sorted.end(), [](const NewTensor* x, const NewTensor* y) { return x->name < y->name; });
+  std::ranges::sort(sorted, {}, [](const Placed& placed) { return placed.tensor->name; });
   for (std::size_t i = 1; i < sorted.size(); ++i) {
-    if (sorted[i]->name == sorted[i - 1]->name) return InvalidArgument("writing a safetensors file: two tensors are named \"" + sorted[i]->name + "\"");
+    const std::string& name = sorted[i].tensor->name;
+    if (name == sorted[i - 1].tensor->name) return InvalidArgument("writing a safetensors file: two tensors are named \"" + name + "\"");
   }
   EMEND_ASSIGN_OR_RETURN(const std::string header, MakeHeader(sorted, metadata));
   std::string length(8, '\0');
@@ -65,7 +83,7 @@ Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tens
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> out, AtomicFile::Create(path));
   EMEND_RETURN_IF_ERROR(out->Append(AsBytes(length)));
   EMEND_RETURN_IF_ERROR(out->Append(AsBytes(header)));
-  for (const NewTensor* tensor : sorted) EMEND_RETURN_IF_ERROR(out->Append(tensor->bytes));
+  for (const Placed& placed : sorted) EMEND_RETURN_IF_ERROR(AppendTensor(*out, placed));
   EMEND_RETURN_IF_ERROR(out->Commit());
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   return SyncFolder(parent.empty() ? "." : parent.string());

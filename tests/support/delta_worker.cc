@@ -155,7 +155,6 @@ DeltaWorker::Reply DeltaWorker::Handle(const SampleTexts& request) {
   return ReplyBody(std::move(reply));
 }
 
-DeltaWorker::Reply DeltaWorker::Handle(const UnknownRequest&) { return Status(StatusCode::kUnsupported, "unknown request"); }
 
 Result<const DeltaWorker::Roots*> DeltaWorker::FindLive(const StateId& state) const {
   if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");

@@ -45,7 +45,11 @@ class DeltaWorker {
   Reply Handle(const worker::protocol::Generate& request);
   Reply Handle(const worker::protocol::DigestState& request);
   Reply Handle(const worker::protocol::SampleTexts& request);
-  Reply Handle(const worker::protocol::UnknownRequest& request);
+  // What it does not know: requests about groups of several ranks too.
+  template <typename Other>
+  Reply Handle(const Other&) {
+    return Status(StatusCode::kUnsupported, "unknown request");
+  }
 
   // kFailedPrecondition as the real worker: "base_not_loaded", "state_not_live".
   Result<const Roots*> FindLive(const StateId& state) const;

@@ -2,7 +2,10 @@
 //
 // MEMIT spreads an edit over several layers, and each layer is solved on what the earlier ones really serve: the committer turns Δ = adj·Rᵀ into the weight
 // that will be served. QuantisingCommitter (quantising_committer.h) makes the integer columns of the product; FloatCommitter adds Δ in fp32, as the paper's
-// code. Used by one thread. Tensors on the CPU.
+// code.
+//
+// Over several ranks a layer is solved on one of them: that one quantises, and every rank applies the result to its part. Used by one thread. Tensors on the
+// CPU.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,21 +22,32 @@ namespace emend::worker::edit {
 
 struct LayerUpdate {
   LayerIndex layer;
-  at::Tensor adjusted_keys;  // [d_ff, n] fp64, a column an edit
+  at::Tensor adjusted_keys;  // [d_ff, n] fp64, a column an edit; on the rank that solved the layer
   at::Tensor residuals;      // [d, n] fp64
-  SolveMetric metric;
+  SolveMetric metric;        // on the rank that solved the layer
 };
 
 struct CommittedLayer {
-  at::Tensor weight;                                // as served from now on: fp32 [d_ff, d]
+  at::Tensor weight;                                // as served from now on: this rank's rows, fp32 [d_ff, d]
   std::vector<storage::delta::TensorDelta> deltas;  // one an edit, in the batch's order; empty where nothing is quantised
 };
 
 class LayerCommitter {
  public:
   virtual ~LayerCommitter() = default;
-  // Called once a layer, in ascending order. A failure ends the batch with it.
-  virtual Result<CommittedLayer> Commit(const LayerUpdate& update) = 0;
+  // Both are called once a layer, in ascending order. A failure ends the batch with it.
+  // On the rank that solved the layer: CommittedLayer::deltas.
+  virtual Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) = 0;
+  // On every rank, with what Quantise made there: CommittedLayer::weight.
+  virtual Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) = 0;
+
+  // Both, where one rank is all there is.
+  Result<CommittedLayer> Commit(const LayerUpdate& update) {
+    CommittedLayer committed;
+    EMEND_ASSIGN_OR_RETURN(committed.deltas, Quantise(update));
+    EMEND_ASSIGN_OR_RETURN(committed.weight, Apply(update, committed.deltas));
+    return committed;
+  }
 };
 
 }  // namespace emend::worker::edit

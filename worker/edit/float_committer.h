@@ -10,7 +10,9 @@ class FloatCommitter final : public LayerCommitter {
  public:
   // `model` gives the weights before the batch; it must outlive the committer.
   explicit FloatCommitter(const model::Transformer& model) : model_(model) {}
-  Result<CommittedLayer> Commit(const LayerUpdate& update) override;
+  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate&) override { return std::vector<storage::delta::TensorDelta>(); }
+  // kUnsupported on several ranks: what it adds is not passed between them.
+  Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) override;
 
  private:
   const model::Transformer& model_;

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "storage/base/clock.h"
+#include "worker/collective/exchange.h"
 #include "worker/edit/product_kernels.h"
 #include "worker/edit/prompts.h"
 #include "worker/edit/sweep.h"
@@ -44,8 +46,36 @@ Status CheckFinite(const at::Tensor& columns, const std::string& what) {
           "fact " + std::to_string(bad.flatten()[0].item<std::int64_t>()) + ": " + what + " is NaN or infinite; the model or the settings are not usable"};
 }
 
-// Side by side pays on processors; a GPU is filled by one thread.
-int TeamSize(const model::Transformer& model) { return model.DownWeight(LayerIndex(0)).device().is_cpu() ? at::get_num_threads() : 1; }
+// Side by side pays on processors; a GPU is filled by one thread, and the collectives between ranks are one thread's.
+int TeamSize(const model::Transformer& model) {
+  return model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu() ? at::get_num_threads() : 1;
+}
+
+using Deltas = std::vector<storage::delta::TensorDelta>;
+
+// A layer's deltas as bytes between ranks: an edit's payload each, behind its length.
+std::string EncodeDeltas(const Deltas& deltas) {
+  std::string bytes;
+  for (const storage::delta::TensorDelta& delta : deltas) {
+    const std::string payload = storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}});
+    const auto size = static_cast<std::uint64_t>(payload.size());
+    bytes.append(reinterpret_cast<const char*>(&size), sizeof(size)).append(payload);
+  }
+  return bytes;
+}
+
+Result<Deltas> DecodeDeltas(std::string_view bytes) {
+  Deltas deltas;
+  while (!bytes.empty()) {
+    std::uint64_t size = 0;
+    if (bytes.size() < sizeof(size)) return DataLoss("reading a layer's deltas from another rank: they end in the middle");
+    std::memcpy(&size, bytes.data(), sizeof(size));
+    EMEND_ASSIGN_OR_RETURN(storage::delta::EditDelta edit, storage::delta::DecodeEditDelta(bytes.substr(sizeof(size), size)));
+    deltas.push_back(std::move(edit.tensors.at(0)));
+    bytes.remove_prefix(sizeof(size) + size);
+  }
+  return deltas;
+}
 
 // One batch under way.
 class Batch {
@@ -111,25 +141,57 @@ class Batch {
     }
     EMEND_RETURN_IF_ERROR(CheckFinite(outcome.keys, "its key at layer " + std::to_string(layer.value())));
     EMEND_RETURN_IF_ERROR(CheckFinite(outcome.residuals, "its residual at layer " + std::to_string(layer.value())));
-    EMEND_ASSIGN_OR_RETURN(const LayerSolution solved, Solve(outcome));
-    EMEND_ASSIGN_OR_RETURN(CommittedLayer committed, Commit(outcome, solved));
-    const at::Tensor before = input_.model.DownWeight(layer).cpu();
-    outcome.weight_norm = before.norm().item<double>();
-    outcome.update_norm = (committed.weight - before).norm().item<double>();
+    EMEND_ASSIGN_OR_RETURN(CommittedLayer committed, Commit(outcome));
+    EMEND_RETURN_IF_ERROR(MeasureNorms(committed.weight, outcome));
     sweep.SetWeight(layer, committed.weight);
     KeepEdits(outcome, std::move(committed));
     solution_.layers.push_back(std::move(outcome));
     return OkStatus();
   }
 
-  Result<LayerSolution> Solve(const LayerOutcome& outcome) {
-    const Timer timer(solution_.seconds.solve);
-    return input_.solver.Solve(outcome.layer, {.lambda = input_.settings.mom2_update_weight, .ridge = input_.settings.ridge}, outcome.keys);
+  // The rank that holds the layer's statistics solves and quantises; every rank applies what comes of it to its part.
+  Result<CommittedLayer> Commit(const LayerOutcome& outcome) {
+    LayerUpdate update{.layer = outcome.layer, .adjusted_keys = {}, .residuals = outcome.residuals, .metric = {}};
+    CommittedLayer committed;
+    collective::Communicator& communicator = input_.model.communicator();
+    const int holder = input_.solver.HolderOf(outcome.layer);
+    if (communicator.rank() == holder) {
+      Result<Deltas> own = SolveAndQuantise(outcome, update);
+      if (own.ok()) committed.deltas = *own;
+      if (communicator.size() == 1) EMEND_RETURN_IF_ERROR(own.status());
+      const Result<std::string> bytes = own.ok() ? Result<std::string>(EncodeDeltas(*own)) : Result<std::string>(own.status());
+      if (communicator.size() > 1) EMEND_RETURN_IF_ERROR(collective::BroadcastOutcome(communicator, bytes, holder).status());
+    } else {
+      EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastOutcome(communicator, std::string(), holder));
+      EMEND_ASSIGN_OR_RETURN(committed.deltas, DecodeDeltas(bytes));
+    }
+    const Timer timer(solution_.seconds.apply);
+    auto weight = input_.committer.Apply(update, committed.deltas);
+    EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, weight.status()));
+    committed.weight = std::move(*weight);
+    return committed;
   }
 
-  Result<CommittedLayer> Commit(const LayerOutcome& outcome, const LayerSolution& solved) {
+  Result<Deltas> SolveAndQuantise(const LayerOutcome& outcome, LayerUpdate& update) {
+    {
+      const Timer timer(solution_.seconds.solve);
+      const SolveWeights weights{.lambda = input_.settings.mom2_update_weight, .ridge = input_.settings.ridge};
+      EMEND_ASSIGN_OR_RETURN(LayerSolution solved, input_.solver.Solve(outcome.layer, weights, outcome.keys));
+      update.adjusted_keys = std::move(solved.adjusted_keys);
+      update.metric = std::move(solved.metric);
+    }
     const Timer timer(solution_.seconds.apply);
-    return input_.committer.Commit({.layer = outcome.layer, .adjusted_keys = solved.adjusted_keys, .residuals = outcome.residuals, .metric = solved.metric});
+    return input_.committer.Quantise(update);
+  }
+
+  // Over all ranks' parts.
+  Status MeasureNorms(const at::Tensor& after, LayerOutcome& outcome) {
+    const at::Tensor before = input_.model.DownWeight(outcome.layer).cpu();
+    at::Tensor squares = at::stack({before.norm(), (after - before).norm()}).to(at::kDouble).square();
+    EMEND_RETURN_IF_ERROR(input_.model.communicator().AllReduceSum(squares));
+    outcome.weight_norm = squares[0].sqrt().item<double>();
+    outcome.update_norm = squares[1].sqrt().item<double>();
+    return OkStatus();
   }
 
   void KeepEdits(const LayerOutcome& outcome, CommittedLayer committed) {

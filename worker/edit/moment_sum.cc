@@ -12,8 +12,12 @@ constexpr std::int64_t kPanelRows = 256;
 
 }  // namespace
 
-MomentSum::MomentSum(std::int64_t size, ThreadTeam& team)
-    : team_(team), size_(size), block_tokens_(std::clamp<std::int64_t>(kBlockBytes / (4 * size), 512, 8192)), sum_(at::zeros({size, size}, at::kDouble)) {}
+MomentSum::MomentSum(model::Slice rows, std::int64_t size, ThreadTeam& team)
+    : team_(team),
+      rows_(rows),
+      size_(size),
+      block_tokens_(std::clamp<std::int64_t>(kBlockBytes / (4 * size), 512, 8192)),
+      sum_(at::zeros({rows.size, size}, at::kDouble)) {}
 
 void MomentSum::Add(const at::Tensor& keys) {
   waiting_.push_back(keys);
@@ -26,17 +30,18 @@ void MomentSum::MultiplyBlock() {
   const at::Tensor keys = at::cat(waiting_);
   waiting_.clear();
   waiting_tokens_ = 0;
-  team_.ForEach((size_ + kPanelRows - 1) / kPanelRows, [&](std::int64_t panel) {
+  team_.ForEach((rows_.size + kPanelRows - 1) / kPanelRows, [&](std::int64_t panel) {
     const std::int64_t row = panel * kPanelRows;
-    const std::int64_t rows = std::min(kPanelRows, size_ - row);
-    const at::Tensor product = keys.narrow(1, row, rows).t().matmul(keys.narrow(1, row, size_ - row));
-    sum_.narrow(0, row, rows).narrow(1, row, size_ - row).add_(product.cpu());
+    const std::int64_t rows = std::min(kPanelRows, rows_.size - row);
+    const std::int64_t first = IsWhole() ? row : 0;
+    const at::Tensor product = keys.narrow(1, rows_.begin + row, rows).t().matmul(keys.narrow(1, first, size_ - first));
+    sum_.narrow(0, row, rows).narrow(1, first, size_ - first).add_(product.cpu());
   });
 }
 
 at::Tensor MomentSum::Total() {
   MultiplyBlock();
-  return sum_.triu() + sum_.triu(1).t();
+  return IsWhole() ? sum_.triu() + sum_.triu(1).t() : sum_;
 }
 
 }  // namespace emend::worker::edit

@@ -1,7 +1,7 @@
 // MomentSum: Σ k·kᵀ over many keys, multiplied in fp32 and added up in fp64. Internal to worker/edit.
 //
-// Only the panels on and above the diagonal are multiplied (half the work); Total() mirrors them. Keys are gathered into blocks first, so that the fp64 sum is
-// touched rarely. Used by one thread.
+// A rank that holds part of the sum has a panel of its rows. Where the sum is whole only what is on and above the diagonal is multiplied (half the work), and
+// Total() mirrors it. Keys are gathered into blocks first, so that the fp64 sum is touched rarely. Used by one thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,23 +10,26 @@
 #include <vector>
 
 #include "worker/edit/thread_team.h"
+#include "worker/model/shard_plan.h"
 
 namespace emend::worker::edit {
 
 class MomentSum {
  public:
-  // Borrows the team.
-  MomentSum(std::int64_t size, ThreadTeam& team);
+  // The rows `rows` of the sum over keys of `size`. Borrows the team.
+  MomentSum(model::Slice rows, std::int64_t size, ThreadTeam& team);
 
   // `keys` [tokens, size] fp32. Keeps a reference until its block is multiplied.
   void Add(const at::Tensor& keys);
-  // [size, size] fp64, symmetric. No Add afterwards.
+  // [rows, size] fp64. No Add afterwards.
   at::Tensor Total();
 
  private:
+  bool IsWhole() const { return rows_.size == size_; }
   void MultiplyBlock();
 
   ThreadTeam& team_;
+  const model::Slice rows_;
   const std::int64_t size_;
   const std::int64_t block_tokens_;
   at::Tensor sum_;

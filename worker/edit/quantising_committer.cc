@@ -82,17 +82,19 @@ class LayerQuantiser {
 };
 
 Status CheckShapes(const EditedTensor& tensor, const LayerUpdate& update) {
-  const auto d_ff = static_cast<std::uint64_t>(update.adjusted_keys.size(0));
-  const auto hidden = static_cast<std::uint64_t>(update.residuals.size(0));
-  const bool fits = tensor.stored_in_out ? tensor.rows == d_ff && tensor.cols == hidden : tensor.rows == hidden && tensor.cols == d_ff;
-  const std::size_t elements = tensor.rows * tensor.cols;
+  const std::uint64_t d_ff = tensor.stored_in_out ? tensor.rows : tensor.cols;
+  const std::uint64_t hidden = tensor.stored_in_out ? tensor.cols : tensor.rows;
+  const bool fits = static_cast<std::uint64_t>(update.residuals.size(0)) == hidden &&
+                    (!update.adjusted_keys.defined() || static_cast<std::uint64_t>(update.adjusted_keys.size(0)) == d_ff);
+  const std::size_t elements = tensor.range.rows() * tensor.range.cols();
   if (fits && storage::delta::IsEditable(tensor.dtype) && tensor.base.size() == elements * storage::delta::ElementBytes(tensor.dtype) &&
       (tensor.ledger.empty() || tensor.ledger.size() == elements)) {
     return OkStatus();
   }
   return InvalidArgument("committing an update of " + tensor.name + ": the tensor is given as " + std::to_string(tensor.rows) + " x " +
                          std::to_string(tensor.cols) + " with " + std::to_string(tensor.base.size()) + " bytes and " + std::to_string(tensor.ledger.size()) +
-                         " ledger elements, which does not fit an update of d_ff " + std::to_string(d_ff) + " and d " + std::to_string(hidden));
+                         " ledger elements for this rank's " + std::to_string(tensor.range.rows()) + " x " + std::to_string(tensor.range.cols()) +
+                         ", which does not fit the update");
 }
 
 std::vector<const Column*> AllColumns(const std::vector<TensorDelta>& deltas) {
@@ -116,29 +118,42 @@ Status CheckBudget(const EditedTensor& tensor, std::span<const Column* const> co
   return OkStatus();
 }
 
-Result<CommittedLayer> CommitLayer(const EditedTensor& tensor, const LayerUpdate& update) {
-  const at::NoGradGuard no_grad;
-  EMEND_RETURN_IF_ERROR(CheckShapes(tensor, update));
-  EMEND_ASSIGN_OR_RETURN(std::vector<TensorDelta> deltas, LayerQuantiser(update, tensor).Run());
+Result<at::Tensor> ApplyDeltas(const EditedTensor& tensor, const std::vector<TensorDelta>& deltas) {
   const std::vector<const Column*> columns = AllColumns(deltas);
   EMEND_RETURN_IF_ERROR(CheckBudget(tensor, columns));
-
-  storage::delta::Ledger ledger({0, tensor.rows, 0, tensor.cols});
+  storage::delta::Ledger ledger(tensor.range);
   std::copy(tensor.ledger.begin(), tensor.ledger.end(), ledger.mutable_values().begin());
-  AddColumns(columns, tensor.rows, tensor.cols, ledger.mutable_values());
+  AddColumns(columns, ledger);
   std::vector<std::uint8_t> served(tensor.base.size());
   EMEND_RETURN_IF_ERROR(ServeWeights(ledger, tensor.dtype, tensor.base, served).WithContext(tensor.name));
-  EMEND_ASSIGN_OR_RETURN(at::Tensor weight, WidenWeight(tensor, served));
-  return CommittedLayer{.weight = std::move(weight), .deltas = std::move(deltas)};
+  return WidenWeight(tensor, served);
 }
+
+std::string Purpose(const LayerUpdate& update) { return "committing an update of layer " + std::to_string(update.layer.value()); }
 
 }  // namespace
 
-Result<CommittedLayer> QuantisingCommitter::Commit(const LayerUpdate& update) {
-  const std::string what = "committing an update of layer " + std::to_string(update.layer.value());
+Result<const EditedTensor*> QuantisingCommitter::TensorFor(const LayerUpdate& update) const {
   const auto tensor = tensors_.find(update.layer);
-  if (tensor == tensors_.end()) return InvalidArgument(what + ": the committer was given no tensor for this layer");
-  return model::Guarded(what, [&] { return CommitLayer(tensor->second, update); });
+  if (tensor == tensors_.end()) return InvalidArgument(Purpose(update) + ": the committer was given no tensor for this layer");
+  EMEND_RETURN_IF_ERROR(CheckShapes(tensor->second, update));
+  return &tensor->second;
+}
+
+Result<std::vector<TensorDelta>> QuantisingCommitter::Quantise(const LayerUpdate& update) {
+  EMEND_ASSIGN_OR_RETURN(const EditedTensor* const tensor, TensorFor(update));
+  return model::Guarded(Purpose(update), [&] {
+    const at::NoGradGuard no_grad;
+    return LayerQuantiser(update, *tensor).Run();
+  });
+}
+
+Result<at::Tensor> QuantisingCommitter::Apply(const LayerUpdate& update, const std::vector<TensorDelta>& deltas) {
+  EMEND_ASSIGN_OR_RETURN(const EditedTensor* const tensor, TensorFor(update));
+  return model::Guarded(Purpose(update), [&] {
+    const at::NoGradGuard no_grad;
+    return ApplyDeltas(*tensor, deltas);
+  });
 }
 
 Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::uint8_t> bytes) {
@@ -150,14 +165,15 @@ Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::
     default:
       return Unsupported("widening " + tensor.name + ": its type is " + std::string(storage::delta::DTypeName(tensor.dtype)) + ", expected BF16, F16 or F32");
   }
-  if (bytes.size() != tensor.rows * tensor.cols * storage::delta::ElementBytes(tensor.dtype)) {
-    return InvalidArgument("widening " + tensor.name + ": found " + std::to_string(bytes.size()) + " bytes for " + std::to_string(tensor.rows) + " x " +
-                           std::to_string(tensor.cols) + " elements");
+  const auto rows = static_cast<std::int64_t>(tensor.range.rows()), cols = static_cast<std::int64_t>(tensor.range.cols());
+  if (bytes.size() != tensor.range.rows() * tensor.range.cols() * storage::delta::ElementBytes(tensor.dtype)) {
+    return InvalidArgument("widening " + tensor.name + ": found " + std::to_string(bytes.size()) + " bytes for " + std::to_string(rows) + " x " +
+                           std::to_string(cols) + " elements");
   }
   return model::Guarded("widening " + tensor.name, [&]() -> Result<at::Tensor> {
     // from_blob wants a mutable pointer; nothing is written through it, and the result is a copy.
     void* data = const_cast<std::uint8_t*>(bytes.data());
-    const at::Tensor stored = at::from_blob(data, {static_cast<std::int64_t>(tensor.rows), static_cast<std::int64_t>(tensor.cols)}, at::TensorOptions(type));
+    const at::Tensor stored = at::from_blob(data, {rows, cols}, at::TensorOptions(type));
     return (tensor.stored_in_out ? stored : stored.t()).to(at::kFloat).clone(at::MemoryFormat::Contiguous);
   });
 }

@@ -28,28 +28,32 @@ struct EditedTensor {
   std::string name;  // in the checkpoint
   storage::delta::DType dtype = storage::delta::DType::kF32;
   bool stored_in_out = false;  // true: stored [d_ff, d]; false: [d, d_ff]
-  std::uint64_t rows = 0;      // as stored
+  std::uint64_t rows = 0;      // as stored, of the whole tensor
   std::uint64_t cols = 0;
-  std::span<const std::uint8_t> base;    // W0: row-major elements as stored
-  std::span<const std::int64_t> ledger;  // D of the parent, row-major; empty: all zero
+  storage::delta::TensorRange range;     // this rank's part
+  std::span<const std::uint8_t> base;    // W0 of the range: row-major elements as stored
+  std::span<const std::int64_t> ledger;  // D of the parent over the range, row-major; empty: all zero
   std::uint64_t ledger_bound = 0;        // Σ ColumnBound over the parent's active columns
 };
 
 class QuantisingCommitter final : public LayerCommitter {
  public:
   explicit QuantisingCommitter(std::map<LayerIndex, EditedTensor> tensors) : tensors_(std::move(tensors)) {}
-  // kResourceExhausted ("ledger_overflow"), kFailedPrecondition ("non_finite_weight"), kInvalidArgument for a layer without a tensor or wrong sizes.
-  Result<CommittedLayer> Commit(const LayerUpdate& update) override;
+  // kInvalidArgument for a layer without a tensor or wrong sizes.
+  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) override;
+  // The same, kResourceExhausted ("ledger_overflow"), kFailedPrecondition ("non_finite_weight").
+  Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) override;
 
  private:
+  Result<const EditedTensor*> TensorFor(const LayerUpdate& update) const;
+
   std::map<LayerIndex, EditedTensor> tensors_;
 };
 
-// ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::Ledger. `ledger` is row-major [rows, cols]. REQUIRES: CheckBudget over all columns in it is
-// ok.
-void AddColumns(std::span<const storage::delta::Column* const> columns, std::uint64_t rows, std::uint64_t cols, std::span<std::int64_t> ledger);
+// ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::Ledger::Add. REQUIRES: CheckBudget over all columns in it is ok; the columns cover its range.
+void AddColumns(std::span<const storage::delta::Column* const> columns, storage::delta::Ledger& ledger);
 
-// Element bytes of a stored down projection as the compute weight: fp32 [d_ff, d], contiguous.
+// Element bytes of the range of a stored down projection as the compute weight: the range's rows of fp32 [d_ff, d], contiguous.
 Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::uint8_t> bytes);
 
 }  // namespace emend::worker::edit

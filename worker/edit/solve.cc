@@ -23,6 +23,11 @@ at::Tensor SolveMetric::SquaredNorms(const at::Tensor& columns) const {
 
 LayerSolver::LayerSolver(std::shared_ptr<const Statistics> statistics) : statistics_(std::move(statistics)) {}
 
+int LayerSolver::HolderOf(LayerIndex layer) const {
+  const auto holder = statistics_->holders.find(layer);
+  return holder == statistics_->holders.end() ? 0 : holder->second;
+}
+
 Result<at::Tensor> LayerSolver::FactorOf(LayerIndex layer, const SolveWeights& weights) {
   const auto kept = factors_.find(layer);
   if (kept != factors_.end() && kept->second.weights == weights) return kept->second.lower;

@@ -8,6 +8,7 @@
 //   LayerSolver solver(statistics);
 //   EMEND_ASSIGN_OR_RETURN(LayerSolution solution, solver.Solve(layer, {.lambda = 300, .ridge = 1e-2}, keys));
 //
+// Over several ranks each solves the layers whose statistics it holds (HolderOf).
 // Thread-safety: used by one thread at a time; the factors that it keeps make it worth keeping between batches. Owns what it holds; tensors on the CPU.
 #pragma once
 
@@ -50,6 +51,8 @@ class LayerSolver {
   // ("singular_statistics": more tokens or a larger ridge are needed). kInvalidArgument: shapes.
   Result<LayerSolution> Solve(LayerIndex layer, const SolveWeights& weights, const at::Tensor& keys);
 
+  // The rank that solves the layer; 0 for one without statistics, whose Solve says so.
+  int HolderOf(LayerIndex layer) const;
   const Statistics& statistics() const { return *statistics_; }
 
  private:

@@ -62,10 +62,10 @@ LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const Tok
   const at::Tensor positions = CountPositions(static_cast<std::int64_t>(rows.size()), length).to(device);
   const at::Tensor places = TokenPlaces(rows, length).to(device);
   at::Tensor hidden = model.Embed(PadTokens(rows, length).to(device), positions);
-  LayerKeys keys;
+  LayerKeys keys;  // whole
   for (LayerIndex layer(0);; layer = LayerIndex(layer.value() + 1)) {
     const model::BlockHalf half = model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}});
-    if (layers.contains(layer)) keys[layer] = half.key.flatten(0, 1).index_select(0, places);
+    if (layers.contains(layer)) keys[layer] = model.GatherKeys(half.key.flatten(0, 1).index_select(0, places));
     if (layer == *layers.rbegin()) return keys;
     hidden = model.Finish(layer, half);
   }
@@ -76,7 +76,7 @@ class Pass {
  public:
   Pass(const model::Transformer& model, const std::vector<TokenRow>& rows, const std::vector<LayerIndex>& layers, ThreadTeam& team)
       : model_(model), rows_(rows), layers_(layers.begin(), layers.end()), team_(team) {
-    for (const LayerIndex layer : layers_) sums_.try_emplace(layer, model.config().intermediate, team);
+    for (const LayerIndex layer : layers_) sums_.try_emplace(layer, model.shard().intermediate, model.config().intermediate, team);
   }
 
   Status Add(std::span<const RowGroup> groups) {
@@ -99,11 +99,33 @@ class Pass {
 
   Statistics Finish(std::int64_t tokens) {
     Statistics statistics{.covariance = {}, .tokens = tokens};
-    for (auto& [layer, sum] : sums_) statistics.covariance[layer] = sum.Total().div_(static_cast<double>(tokens));
+    while (!sums_.empty()) {
+      auto taken = sums_.extract(sums_.begin());  // freed before the next layer's are gathered
+      const LayerIndex layer = taken.key();
+      const int holder = static_cast<int>(statistics.holders.size()) % model_.shard().ranks;
+      const at::Tensor whole = GatherPanels(taken.mapped().Total().div_(static_cast<double>(tokens)), holder);
+      if (whole.defined()) statistics.covariance[layer] = whole;
+      statistics.holders[layer] = holder;
+    }
     return statistics;
   }
 
  private:
+  // [d_ff, d_ff] on the holder, nothing elsewhere. Panels pass one at a time, so that no rank holds two sums.
+  at::Tensor GatherPanels(const at::Tensor& own, int holder) const {
+    const model::ShardPlan& shard = model_.shard();
+    if (shard.ranks == 1) return own;
+    const std::int64_t size = model_.config().intermediate;
+    at::Tensor whole = shard.rank == holder ? at::empty({size, size}, at::kDouble) : at::Tensor();
+    for (int rank = 0; rank < shard.ranks; ++rank) {
+      const model::Slice rows = model::CutIntermediate(model_.config(), rank, shard.ranks);
+      at::Tensor panel = rank == shard.rank ? own : at::empty({rows.size, size}, at::kDouble);
+      model::ThrowIfError(model_.communicator().Broadcast(panel, rank));
+      if (whole.defined()) whole.narrow(0, rows.begin, rows.size).copy_(panel);
+    }
+    return whole;
+  }
+
   const model::Transformer& model_;
   const std::vector<TokenRow>& rows_;
   const std::set<LayerIndex> layers_;
@@ -132,7 +154,8 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
   std::int64_t tokens = 0;
   for (const TokenRow& row : rows) tokens += lengths.emplace_back(static_cast<std::int64_t>(row.size()));
 
-  ThreadTeam team(at::get_num_threads());
+  // The ranks' collectives are one thread's.
+  ThreadTeam team(model.shard().ranks == 1 ? at::get_num_threads() : 1);
   Pass pass(model, rows, options.layers, team);
   const std::int64_t group_tokens = std::clamp<std::int64_t>(kGroupBytesMax / (4 * model.config().intermediate), 256, 4096);
   const std::vector<RowGroup> groups = GroupByLength(lengths, group_tokens);

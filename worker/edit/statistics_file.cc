@@ -2,19 +2,21 @@
 // The digest is a SHA-256 over a kStatistics record: key, tokens, and each layer with its size and the SHA-256 of its bytes.
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "storage/base/encoding.h"
 #include "storage/base/file_system.h"
 #include "storage/checkpoint/safetensors.h"
+#include "worker/collective/exchange.h"
 #include "worker/edit/statistics.h"
 #include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
 
-using storage::checkpoint::NewTensor;
+using storage::checkpoint::TensorSource;
 using storage::checkpoint::TensorView;
 using storage::delta::DType;
 
@@ -32,42 +34,112 @@ std::span<const std::uint8_t> MatrixBytes(const at::Tensor& matrix) {
   return {static_cast<const std::uint8_t*>(matrix.const_data_ptr()), static_cast<std::size_t>(matrix.nbytes())};
 }
 
-Digest DigestOf(const Statistics& statistics, const std::string& key) {
+// What the digest covers of a layer.
+struct LayerDigest {
+  LayerIndex layer;
+  std::int64_t size = 0;
+  Digest digest;
+};
+
+Digest DigestOf(std::int64_t tokens, const std::vector<LayerDigest>& layers, const std::string& key) {
   Encoder out(RecordType::kStatistics, kVersion);
   out.Text(key);
-  out.I64(statistics.tokens);
-  out.Count(statistics.covariance.size());
-  for (const auto& [layer, matrix] : statistics.covariance) {
-    out.U32(static_cast<std::uint32_t>(layer.value()));
-    out.I64(matrix.size(0));
-    out.Raw(Sha256(Bytes(MatrixBytes(matrix))).Raw());
+  out.I64(tokens);
+  out.Count(layers.size());
+  for (const LayerDigest& layer : layers) {
+    out.U32(static_cast<std::uint32_t>(layer.layer.value()));
+    out.I64(layer.size);
+    out.Raw(layer.digest.Raw());
   }
   return Sha256(out.bytes());
 }
 
-NewTensor ByteTensor(std::string name, std::string_view bytes) {
-  return {std::move(name), DType::kU8, {bytes.size()}, std::vector<std::uint8_t>(bytes.begin(), bytes.end())};
+// Each rank hashes the layers that it holds. In the layers' order.
+Result<std::vector<LayerDigest>> HashLayers(const Statistics& statistics, collective::Communicator& communicator) {
+  std::string own;
+  std::int64_t size = 0;
+  for (const auto& [layer, matrix] : statistics.covariance) {
+    own += Sha256(Bytes(MatrixBytes(matrix))).Raw();
+    size = matrix.size(0);
+  }
+  at::Tensor common_size = at::full({1}, size, at::kLong);
+  EMEND_RETURN_IF_ERROR(communicator.AllReduceMax(common_size));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all, collective::AllGatherBytes(communicator, own));
+  std::vector<LayerDigest> layers;
+  std::vector<std::size_t> taken(all.size());
+  for (const auto& [layer, holder] : statistics.holders) {
+    const std::size_t rank = static_cast<std::size_t>(holder);
+    const std::string raw = all[rank].substr(taken[rank], Digest::kSize);
+    taken[rank] += Digest::kSize;
+    EMEND_ASSIGN_OR_RETURN(const Digest digest, Digest::FromRaw(raw));
+    layers.push_back({layer, common_size.item<std::int64_t>(), digest});
+  }
+  return layers;
 }
 
-NewTensor LayerTensor(LayerIndex layer, const at::Tensor& matrix) {
+TensorSource ByteTensor(std::string name, std::string_view bytes) {
+  return {std::move(name), DType::kU8, {bytes.size()}, [kept = std::vector<std::uint8_t>(bytes.begin(), bytes.end())] { return kept; }};
+}
+
+std::string NameOf(LayerIndex layer) {
   const std::string number = std::to_string(layer.value());
-  const auto size = static_cast<std::uint64_t>(matrix.size(0));
-  const std::span<const std::uint8_t> bytes = MatrixBytes(matrix);
-  return {std::string(kLayerPrefix) + std::string(kLayerDigits - std::min(kLayerDigits, number.size()), '0') + number,
-          DType::kF64,
-          {size, size},
-          std::vector<std::uint8_t>(bytes.begin(), bytes.end())};
+  return std::string(kLayerPrefix) + std::string(kLayerDigits - std::min(kLayerDigits, number.size()), '0') + number;
 }
 
-Result<std::pair<LayerIndex, at::Tensor>> ReadLayer(const TensorView& view, const std::string& path) {
+// Passes the layers, one after the other, from where they are held to all ranks.
+class LayerPasser {
+ public:
+  LayerPasser(const Statistics& statistics, std::int64_t size, collective::Communicator& communicator)
+      : statistics_(statistics), size_(size), communicator_(communicator), next_(statistics.holders.begin()) {}
+
+  bool done() const { return next_ == statistics_.holders.end(); }
+  // In ascending order.
+  Result<at::Tensor> Next() {
+    const auto [layer, holder] = *next_++;
+    const auto own = statistics_.covariance.find(layer);
+    at::Tensor matrix = own != statistics_.covariance.end() ? own->second : at::empty({size_, size_}, at::kDouble);
+    EMEND_RETURN_IF_ERROR(communicator_.Broadcast(matrix, holder));
+    return matrix;
+  }
+
+ private:
+  const Statistics& statistics_;
+  const std::int64_t size_;
+  collective::Communicator& communicator_;
+  std::map<LayerIndex, int>::const_iterator next_;
+};
+
+Status Write(const Statistics& statistics, const std::string& key, const std::string& path, const std::vector<LayerDigest>& layers, LayerPasser& passer) {
+  const Digest digest = DigestOf(statistics.tokens, layers, key);
+  std::vector<TensorSource> tensors;
+  for (const LayerDigest& layer : layers) {
+    const auto size = static_cast<std::uint64_t>(layer.size);
+    tensors.push_back({NameOf(layer.layer), DType::kF64, {size, size}, [&passer]() -> Result<std::vector<std::uint8_t>> {
+                         EMEND_ASSIGN_OR_RETURN(const at::Tensor matrix, passer.Next());
+                         const std::span<const std::uint8_t> bytes = MatrixBytes(matrix);
+                         return std::vector<std::uint8_t>(bytes.begin(), bytes.end());
+                       }});
+  }
+  const auto* token_bytes = reinterpret_cast<const char*>(&statistics.tokens);
+  tensors.push_back(ByteTensor("digest", digest.Raw()));
+  tensors.push_back(ByteTensor("key", key));
+  tensors.push_back({"tokens", DType::kI64, {1}, [bytes = std::vector<std::uint8_t>(token_bytes, token_bytes + sizeof(std::int64_t))] { return bytes; }});
+  return storage::checkpoint::StreamSafetensors(path, tensors, {{"digest", digest.Hex()}, {"format", "emend-statistics-1"}, {"key", key}});
+}
+
+Result<LayerIndex> CheckLayer(const TensorView& view, const std::string& path) {
   const std::string digits = view.name.substr(kLayerPrefix.size());
   if (digits.size() != kLayerDigits || digits.find_first_not_of("0123456789") != std::string::npos || view.dtype != DType::kF64 || view.shape.size() != 2 ||
       view.shape[0] != view.shape[1]) {
     return BadFile(path, "tensor \"" + view.name + "\" is not the covariance of a layer");
   }
+  return LayerIndex(std::stoi(digits));
+}
+
+at::Tensor CopyMatrix(const TensorView& view) {
   at::Tensor matrix = at::empty({static_cast<std::int64_t>(view.shape[0]), static_cast<std::int64_t>(view.shape[1])}, at::kDouble);
   std::memcpy(matrix.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
-  return std::pair(LayerIndex(std::stoi(digits)), std::move(matrix));
+  return matrix;
 }
 
 struct StoredStatistics {
@@ -76,7 +148,8 @@ struct StoredStatistics {
   std::string digest;
 };
 
-Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const std::string& path) {
+// Takes the layers that are dealt to `rank`.
+Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const std::string& path, int rank, int ranks) {
   StoredStatistics stored;
   for (const TensorView& view : views) {
     if (view.name == "key") {
@@ -86,8 +159,10 @@ Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const
     } else if (view.name == "tokens" && view.bytes.size() == sizeof(std::int64_t)) {
       std::memcpy(&stored.statistics.tokens, view.bytes.data(), sizeof(std::int64_t));
     } else if (view.name.starts_with(kLayerPrefix)) {
-      EMEND_ASSIGN_OR_RETURN(auto layer, ReadLayer(view, path));
-      stored.statistics.covariance.insert(std::move(layer));
+      EMEND_ASSIGN_OR_RETURN(const LayerIndex layer, CheckLayer(view, path));
+      const int holder = static_cast<int>(stored.statistics.holders.size()) % ranks;
+      stored.statistics.holders[layer] = holder;
+      if (holder == rank) stored.statistics.covariance[layer] = CopyMatrix(view);
     } else {
       return BadFile(path, "found a tensor \"" + view.name + "\" that does not belong there");
     }
@@ -95,39 +170,49 @@ Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const
   return stored;
 }
 
-Result<Statistics> Load(const std::string& path, const std::string& key) {
+Result<StoredStatistics> Open(const std::string& path, int rank, int ranks) {
   PosixFileSystem file_system;
   EMEND_ASSIGN_OR_RETURN(const std::string file, file_system.Read(path));
   auto views = storage::checkpoint::ParseSafetensors({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, path);
   if (!views.ok()) return BadFile(path, views.status().message());
-  EMEND_ASSIGN_OR_RETURN(StoredStatistics stored, ReadTensors(*views, path));
-  if (DigestOf(stored.statistics, stored.key).Raw() != stored.digest) return BadFile(path, "its digest does not match its contents");
-  if (!key.empty() && stored.key != key) {
+  std::ranges::sort(*views, {}, &TensorView::name);
+  return ReadTensors(*views, path, rank, ranks);
+}
+
+Result<Statistics> Load(const std::string& path, const std::string& key, collective::Communicator& communicator) {
+  auto stored = Open(path, communicator.rank(), communicator.size());
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, stored.status()));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<LayerDigest> layers, HashLayers(stored->statistics, communicator));
+  if (DigestOf(stored->statistics.tokens, layers, stored->key).Raw() != stored->digest) return BadFile(path, "its digest does not match its contents");
+  if (!key.empty() && stored->key != key) {
     return Status(StatusCode::kFailedPrecondition, "other_statistics",
-                  "statistics file " + path + ": was taken for \"" + stored.key + "\", expected \"" + key + "\"; take statistics for this model and corpus");
+                  "statistics file " + path + ": was taken for \"" + stored->key + "\", expected \"" + key + "\"; take statistics for this model and corpus");
   }
-  return std::move(stored.statistics);
+  return std::move(stored->statistics);
+}
+
+Status Save(const Statistics& statistics, const std::string& key, const std::string& path, collective::Communicator& communicator) {
+  Statistics dense = statistics;
+  for (auto& [layer, matrix] : dense.covariance) {
+    matrix = matrix.to(at::kCPU, at::kDouble).contiguous();
+    dense.holders.try_emplace(layer, communicator.rank());
+  }
+  EMEND_ASSIGN_OR_RETURN(const std::vector<LayerDigest> layers, HashLayers(dense, communicator));
+  LayerPasser passer(dense, layers.empty() ? 0 : layers[0].size, communicator);
+  Status written = communicator.rank() == 0 ? Write(dense, key, path, layers, passer) : OkStatus();
+  // Also when rank 0 could not write: the others are passing them.
+  while (!passer.done()) EMEND_RETURN_IF_ERROR(passer.Next().status());
+  return collective::AgreeOn(communicator, written);
 }
 
 }  // namespace
 
-Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path) {
-  return model::Guarded("saving key statistics", [&]() -> Status {
-    Statistics dense{.covariance = {}, .tokens = statistics.tokens};
-    for (const auto& [layer, matrix] : statistics.covariance) dense.covariance[layer] = matrix.to(at::kCPU, at::kDouble).contiguous();
-    const Digest digest = DigestOf(dense, key);
-    std::vector<NewTensor> tensors;
-    for (const auto& [layer, matrix] : dense.covariance) tensors.push_back(LayerTensor(layer, matrix));
-    tensors.push_back(ByteTensor("digest", digest.Raw()));
-    tensors.push_back(ByteTensor("key", key));
-    const auto* token_bytes = reinterpret_cast<const std::uint8_t*>(&dense.tokens);
-    tensors.push_back({"tokens", DType::kI64, {1}, std::vector<std::uint8_t>(token_bytes, token_bytes + sizeof(dense.tokens))});
-    return storage::checkpoint::WriteSafetensors(path, tensors, {{"digest", digest.Hex()}, {"format", "emend-statistics-1"}, {"key", key}});
-  });
+Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path, collective::Communicator& communicator) {
+  return model::Guarded("saving key statistics", [&] { return Save(statistics, key, path, communicator); });
 }
 
-Result<Statistics> LoadStatistics(const std::string& path, const std::string& key) {
-  return model::Guarded("loading key statistics", [&] { return Load(path, key); });
+Result<Statistics> LoadStatistics(const std::string& path, const std::string& key, collective::Communicator& communicator) {
+  return model::Guarded("loading key statistics", [&] { return Load(path, key, communicator); });
 }
 
 }  // namespace emend::worker::edit

@@ -83,9 +83,9 @@ at::Tensor KeySweep::Keys(LayerIndex layer) {
     weighted[i] = (AtLookup(half.key, group.lookups) * group.key_weights.unsqueeze(1)).to(at::kDouble);
     if (keep_halves_) group.half = std::move(half);
   });
-  at::Tensor keys = at::zeros({fact_count_, model_->config().intermediate}, groups_[0].hidden.options().dtype(at::kDouble));
+  at::Tensor keys = at::zeros({fact_count_, model_->shard().intermediate.size}, groups_[0].hidden.options().dtype(at::kDouble));
   for (std::size_t i = 0; i < groups_.size(); ++i) keys.index_add_(0, groups_[i].facts, weighted[i]);
-  return keys.cpu().t();
+  return model_->GatherKeys(keys).cpu().t();
 }
 
 at::Tensor KeySweep::Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets) {

@@ -2,7 +2,7 @@
 //
 //   KeySweep sweep(model, rows, fact_count, memory_bytes_max, team);
 //   for (LayerIndex layer : layers) {
-//     at::Tensor keys = sweep.Keys(layer);                                     // [d_ff, facts] fp64: mean over the fact's texts
+//     at::Tensor keys = sweep.Keys(layer);                                     // [d_ff, facts] fp64: mean over the fact's texts; whole on every rank
 //     at::Tensor residuals = sweep.Residuals(layer, layers.back(), z);         // [d, facts] fp64: z − what the bare prompt puts out at L now
 //     sweep.SetWeight(layer, served);                                          // the rest of the walk goes through the new weight
 //   }
@@ -37,7 +37,7 @@ class KeySweep {
   at::Tensor Keys(LayerIndex layer);
   // REQUIRES: Keys(layer) was the last call. `targets` is z, [facts, d].
   at::Tensor Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets);
-  // fp32 [d_ff, d]: what `layer` puts its keys through from now on.
+  // fp32 [this rank's d_ff, d]: what `layer` puts its keys through from now on.
   void SetWeight(LayerIndex layer, const at::Tensor& weight);
 
  private:

@@ -111,13 +111,17 @@ class ChunkOptimiser {
       EMEND_RETURN_IF_ERROR(Report(input_.progress, {"targets", chunk_.begin * step_count + chunk_.fact_count() * (step - 1), input_.fact_count * step_count}));
       const Gradient gradient = step < step_count ? Gradient::kCompute : Gradient::kSkip;
       SumBuckets(gradient);
+      // Whether a fact is done decides what is run next, and must be the same everywhere.
+      EMEND_RETURN_IF_ERROR(input_.model.communicator().Broadcast(losses_, /*root=*/0));
       EMEND_RETURN_IF_ERROR(RecordLosses(step, targets));
       if (gradient == Gradient::kSkip) break;
       optimiser_.Step(gradients_, active_.to(gradients_.device()), step);
       for (const auto& bucket : buckets_) bucket->Keep(active_);
       std::erase_if(buckets_, [](const auto& bucket) { return bucket->empty(); });
     }
-    targets.values.narrow(0, chunk_.begin, chunk_.fact_count()).copy_(optimiser_.Values());
+    at::Tensor values = optimiser_.Values().contiguous();
+    EMEND_RETURN_IF_ERROR(input_.model.communicator().Broadcast(values, /*root=*/0));
+    targets.values.narrow(0, chunk_.begin, chunk_.fact_count()).copy_(values);
     return OkStatus();
   }
 

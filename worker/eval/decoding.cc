@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "worker/model/guard.h"
+
 namespace emend::worker::eval {
 
 at::Tensor RowOf(std::span<const tokenizer::TokenId> tokens) {
@@ -25,7 +27,10 @@ at::Tensor Decoding::Run(const at::Tensor& ids) {
     hidden = model_.Finish(index, half);
   }
   done_ += count;
-  return model_.Logits(model_.FinalNorm(hidden.select(1, count - 1))).cpu();
+  at::Tensor logits = model_.Logits(model_.FinalNorm(hidden.select(1, count - 1))).cpu();
+  // The next token follows from them, and must be the same everywhere.
+  model::ThrowIfError(model_.communicator().Broadcast(logits, /*root=*/0));
+  return logits;
 }
 
 void Decoding::Repeat(std::int64_t rows) {

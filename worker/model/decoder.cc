@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "worker/model/attention.h"
-#include "worker/model/rank_cuts.h"
 
 namespace emend::worker::model {
 namespace {
@@ -20,7 +19,10 @@ at::Tensor Project(const at::Tensor& input, const Projection& projection) { retu
 Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights, collective::Communicator& communicator)
     : config_(std::move(config)), shard_(shard), weights_(std::move(weights)), communicator_(&communicator) {
   EMEND_CHECK(static_cast<std::int64_t>(weights_.blocks.size()) == config_.layers, "a decoder was built with another number of blocks than its config names");
-  for (int rank = 0; rank < shard_.ranks; ++rank) vocabulary_.push_back(CutVocabulary(config_, rank, shard_.ranks));
+  for (int rank = 0; rank < shard_.ranks; ++rank) {
+    vocabulary_.push_back(CutVocabulary(config_, rank, shard_.ranks));
+    intermediate_.push_back(CutIntermediate(config_, rank, shard_.ranks));
+  }
 }
 
 at::Tensor Decoder::EmbedTokens(const at::Tensor& ids) const {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/model/rank_cuts.h"
 #include "worker/model/transformer.h"
 
 namespace emend::worker::model {
@@ -54,6 +55,7 @@ class Decoder : public Transformer {
 
   BlockHalf Attend(LayerIndex layer, const BlockInput& input) const final;
   at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const final;
+  at::Tensor GatherKeys(const at::Tensor& keys) const final { return GatherCut(keys.detach(), intermediate_, *communicator_); }
   at::Tensor FinalNorm(const at::Tensor& hidden) const final { return Normalize(hidden, weights_.final_norm); }
   at::Tensor Logits(const at::Tensor& normed) const final;
   std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const final;
@@ -81,6 +83,7 @@ class Decoder : public Transformer {
   ModelConfig config_;
   ShardPlan shard_;
   std::vector<Slice> vocabulary_;  // of all ranks
+  std::vector<Slice> intermediate_;
   DecoderWeights weights_;
   collective::Communicator* communicator_;
 };

@@ -76,6 +76,8 @@ class Transformer {
   virtual at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const = 0;  // both [batch, tokens] int64
   virtual BlockHalf Attend(LayerIndex layer, const BlockInput& input) const = 0;
   virtual at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const = 0;
+  // The ranks' parts of keys [.., this rank's d_ff] side by side, on every rank: [.., d_ff]. No gradient.
+  virtual at::Tensor GatherKeys(const at::Tensor& keys) const = 0;
   virtual at::Tensor FinalNorm(const at::Tensor& hidden) const = 0;
   virtual at::Tensor Logits(const at::Tensor& normed) const = 0;  // any leading shape, [.., d] to [.., vocabulary]
 

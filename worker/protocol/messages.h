@@ -224,15 +224,47 @@ struct SampleTextsReply {
   friend bool operator==(const SampleTextsReply&, const SampleTextsReply&) = default;
 };
 
+// ---- Groups of several ranks: the coordinator forms them, and speaks to rank 0 from then on ----
+
+// Leave the group, whatever is under way, and open a port for a new line of ranks (worker/collective/line.h).
+struct OpenLine {
+  friend bool operator==(const OpenLine&, const OpenLine&) = default;
+};
+struct OpenLineReply {
+  std::string address;  // where the rank below dials
+  friend bool operator==(const OpenLineReply&, const OpenLineReply&) = default;
+};
+
+// Join the line whose ports these are. Answered once the neighbours are connected.
+struct JoinGroup {
+  std::uint64_t generation = 0;
+  std::int32_t rank = 0;
+  std::vector<std::string> addresses;  // by rank
+  std::string secret;                  // of this generation of the group
+  friend bool operator==(const JoinGroup&, const JoinGroup&) = default;
+};
+struct JoinGroupReply {
+  friend bool operator==(const JoinGroupReply&, const JoinGroupReply&) = default;
+};
+
+// To the ranks above 0: do what rank 0 passes on. Ends with the group, always as a failure that says why.
+struct Follow {
+  friend bool operator==(const Follow&, const Follow&) = default;
+};
+struct FollowReply {
+  friend bool operator==(const FollowReply&, const FollowReply&) = default;
+};
+
 // What decoding makes of a request that this build does not know, so that it can be answered with kUnsupported. Never sent.
 struct UnknownRequest {
   std::uint16_t kind = 0;
   friend bool operator==(const UnknownRequest&, const UnknownRequest&) = default;
 };
 
-using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, UnknownRequest>;
+using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
+                                 Follow, UnknownRequest>;
 using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply,
-                               DigestStateReply, SampleTextsReply>;
+                               DigestStateReply, SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

@@ -24,11 +24,25 @@ template <>
 inline constexpr std::uint16_t kKind<DigestStateReply> = 8;
 template <>
 inline constexpr std::uint16_t kKind<SampleTextsReply> = 9;
+template <>
+inline constexpr std::uint16_t kKind<OpenLineReply> = 10;
+template <>
+inline constexpr std::uint16_t kKind<JoinGroupReply> = 11;
+template <>
+inline constexpr std::uint16_t kKind<FollowReply> = 12;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
   archive(m.bytes_read, m.seconds, m.family, m.layers, m.intermediate, m.context, m.down_tensors);
 }
+template <typename Archive>
+void Visit(Archive& archive, OpenLineReply& m) {
+  archive(m.address);
+}
+template <typename Archive>
+void Visit(Archive&, JoinGroupReply&) {}
+template <typename Archive>
+void Visit(Archive&, FollowReply&) {}
 template <typename Archive>
 void Visit(Archive& archive, EnsureStateReply& m) {
   archive(m.missing);

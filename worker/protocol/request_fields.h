@@ -24,6 +24,12 @@ template <>
 inline constexpr std::uint16_t kKind<DigestState> = 8;
 template <>
 inline constexpr std::uint16_t kKind<SampleTexts> = 9;
+template <>
+inline constexpr std::uint16_t kKind<OpenLine> = 10;
+template <>
+inline constexpr std::uint16_t kKind<JoinGroup> = 11;
+template <>
+inline constexpr std::uint16_t kKind<Follow> = 12;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
@@ -69,6 +75,14 @@ template <typename Archive>
 void Visit(Archive& archive, SampleTexts& m) {
   archive(m.base, m.prefixes, m.count, m.tokens_max, m.top_k, m.seed);
 }
+template <typename Archive>
+void Visit(Archive&, OpenLine&) {}
+template <typename Archive>
+void Visit(Archive& archive, JoinGroup& m) {
+  archive(m.generation, m.rank, m.addresses, m.secret);
+}
+template <typename Archive>
+void Visit(Archive&, Follow&) {}
 template <typename Archive>
 void Visit(Archive&, UnknownRequest&) {}
 

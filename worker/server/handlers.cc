@@ -1,11 +1,15 @@
 #include "worker/server/handlers.h"
 
+#include <ATen/ATen.h>
+
 #include <chrono>
 #include <filesystem>
 #include <string>
 #include <utility>
 
 #include "storage/base/failpoint.h"
+#include "storage/base/log.h"
+#include "worker/collective/exchange.h"
 #include "worker/edit/memit.h"
 #include "worker/edit/statistics.h"
 #include "worker/eval/counterfact.h"
@@ -26,20 +30,10 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-Status StillWanted(const Call& call) { return call.cancelled->load() ? Status(StatusCode::kCancelled, "the coordinator cancelled the request") : OkStatus(); }
-
-edit::ProgressFunction EditProgress(const Call& call) {
-  return [&call](const edit::ProgressReport& report) {
-    call.progress(report.phase, static_cast<std::uint64_t>(report.done), static_cast<std::uint64_t>(report.total));
-    return StillWanted(call);
-  };
-}
-
-eval::ProgressFunction EvalProgress(const Call& call, std::string_view phase) {
-  return [&call, phase](std::int64_t done, std::int64_t total) {
-    call.progress(phase, static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
-    return StillWanted(call);
-  };
+// Not passed on to other ranks: they are about the group itself.
+bool ConcernsOneRank(const protocol::RequestBody& request) {
+  return std::holds_alternative<protocol::OpenLine>(request) || std::holds_alternative<protocol::JoinGroup>(request) ||
+         std::holds_alternative<protocol::Follow>(request);
 }
 
 std::string WithSubject(const std::string& prompt, const std::string& subject) {
@@ -75,12 +69,81 @@ protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
 Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const Call& call) {
   const std::string name(protocol::RequestName(request));
   return model::Guarded("running the request " + name, [&]() -> Result<ReplyBody> {
-    EMEND_RETURN_IF_ERROR(StillWanted(call));
+    if (call.cancelled->load()) return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
     EMEND_FAILPOINT("worker." + name + ".received");
-    EMEND_ASSIGN_OR_RETURN(ReplyBody reply, Dispatch(request, call));
+    const bool leads = group_.size() > 1 && !ConcernsOneRank(request);
+    EMEND_ASSIGN_OR_RETURN(ReplyBody reply, leads ? Lead(request, call) : Dispatch(request, call));
     EMEND_FAILPOINT("worker." + name + ".before_reply");
     return reply;
   });
+}
+
+Result<ReplyBody> Handlers::Lead(const protocol::RequestBody& request, const Call& call) {
+  collective::Communicator& ranks = group_.communicator();
+  if (!group_.is_leader()) {
+    return FailedPrecondition("running the request " + std::string(protocol::RequestName(request)) + " on rank " + std::to_string(ranks.rank()) +
+                              ": rank 0 is to be asked");
+  }
+  EMEND_RETURN_IF_ERROR(collective::BroadcastBytes(ranks, protocol::EncodeMessage(protocol::Request{0, request}), /*root=*/0).status());
+  Result<ReplyBody> reply = Dispatch(request, call);
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(ranks, reply.status()));
+  return reply;
+}
+
+// Rank 0 passes a request, or nothing at all to say that it lives.
+Result<ReplyBody> Handlers::Run(const protocol::Follow&, const Call&) {
+  collective::Communicator& ranks = group_.communicator();
+  if (group_.is_leader()) return FailedPrecondition("following rank 0: this worker is rank 0, or in no group");
+  const Call nobodys{.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+  while (true) {
+    EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastBytes(ranks, {}, /*root=*/0));
+    if (bytes.empty()) continue;
+    EMEND_ASSIGN_OR_RETURN(const protocol::Message message, protocol::DecodeMessage(bytes));
+    const auto* const request = std::get_if<protocol::Request>(&message);
+    if (request == nullptr) return DataLoss("following rank 0: it passed on something that is no request");
+    const std::string name(protocol::RequestName(request->body));
+    const Result<ReplyBody> done = model::Guarded("following the request " + name, [&] { return Dispatch(request->body, nobodys); });
+    if (!done.ok()) LogWarning("followed_request_failed", {{"request", name}, {"rank", ranks.rank()}, {"status", done.status()}});
+    // A failure that all ranks came to is the answer, and the group goes on; a lost group fails here too.
+    if (const Status agreed = collective::AgreeOn(ranks, done.status()); agreed.slug() == "group_lost") return agreed;
+  }
+}
+
+Status Handlers::Tick() {
+  if (group_.size() == 1 || !group_.is_leader()) return OkStatus();
+  return collective::BroadcastBytes(group_.communicator(), {}, /*root=*/0).status();
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::OpenLine&, const Call&) {
+  bases_.clear();  // their parts are of the old group
+  EMEND_ASSIGN_OR_RETURN(std::string address, group_.Open());
+  return ReplyBody(protocol::OpenLineReply{std::move(address)});
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::JoinGroup& request, const Call&) {
+  bases_.clear();
+  EMEND_RETURN_IF_ERROR(group_.Join(request));
+  return ReplyBody(protocol::JoinGroupReply{});
+}
+
+Status Handlers::StillWanted(const Call& call) {
+  at::Tensor cancelled = at::full({1}, call.cancelled->load() ? 1 : 0, at::kLong);
+  EMEND_RETURN_IF_ERROR(group_.communicator().Broadcast(cancelled, /*root=*/0));
+  return cancelled.item<std::int64_t>() == 0 ? OkStatus() : Status(StatusCode::kCancelled, "the coordinator cancelled the request");
+}
+
+edit::ProgressFunction Handlers::EditProgress(const Call& call) {
+  return [this, &call](const edit::ProgressReport& report) {
+    call.progress(report.phase, static_cast<std::uint64_t>(report.done), static_cast<std::uint64_t>(report.total));
+    return StillWanted(call);
+  };
+}
+
+eval::ProgressFunction Handlers::EvalProgress(const Call& call, std::string_view phase) {
+  return [this, &call, phase](std::int64_t done, std::int64_t total) {
+    call.progress(phase, static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
+    return StillWanted(call);
+  };
 }
 
 Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const Call& call) {
@@ -107,8 +170,11 @@ Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) 
   if (!bases_.contains(request.base)) {
     // One base at a time: a second model beside the first would double the memory without anybody having asked for it.
     bases_.clear();
-    EMEND_ASSIGN_OR_RETURN(bases_[request.base], LiveBase::Load(request, options_));
-    for (const auto& [name, tensor] : bases_[request.base]->checkpoint().tensors()) reply.bytes_read += tensor.bytes.size();
+    EMEND_ASSIGN_OR_RETURN(auto loaded, LiveBase::Load(request, options_, group_.communicator()));
+    reply.bytes_read = loaded->base_model().file_bytes();
+    bases_.emplace(request.base, std::move(loaded));
+    LogInfo("base_loaded",
+            {{"base", request.base.Short()}, {"rank", group_.communicator().rank()}, {"ranks", group_.size()}, {"bytes_read", reply.bytes_read}});
   }
   const model::Transformer& model = bases_[request.base]->base_model();
   reply.seconds = watch.Seconds();
@@ -136,7 +202,7 @@ Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, cons
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   const Stopwatch watch;
   // The file's name says what is in it, so a file that is whole need not be made again.
-  Result<edit::Statistics> statistics = edit::LoadStatistics(request.file, base->id().Hex());
+  Result<edit::Statistics> statistics = edit::LoadStatistics(request.file, base->id().Hex(), group_.communicator());
   if (!statistics.ok()) {
     edit::StatisticsOptions options;
     for (const std::int32_t layer : request.layers) options.layers.emplace_back(layer);
@@ -144,10 +210,10 @@ Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, cons
     options.progress = EditProgress(call);
     statistics = edit::ComputeStatistics(base->base_model(), base->tokenizer(), request.lines, options);
     EMEND_RETURN_IF_ERROR(statistics.status());
-    EMEND_RETURN_IF_ERROR(edit::SaveStatistics(*statistics, base->id().Hex(), request.file));
+    EMEND_RETURN_IF_ERROR(edit::SaveStatistics(*statistics, base->id().Hex(), request.file, group_.communicator()));
   }
   protocol::ComputeStatisticsReply reply;
-  for (const auto& [layer, covariance] : statistics->covariance) reply.layers.push_back(layer.value());
+  for (const auto& [layer, holder] : statistics->holders) reply.layers.push_back(layer.value());
   reply.tokens = static_cast<std::uint64_t>(statistics->tokens);
   reply.seconds = watch.Seconds();
   return ReplyBody(std::move(reply));

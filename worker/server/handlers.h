@@ -1,14 +1,22 @@
-// What a worker answers to each request. One object a worker, used by its compute thread alone.
+// What a worker answers to each request. One object a worker, used by its compute thread alone but for Interrupt().
+//
+// In a group of several ranks rank 0 gets the requests and passes each on; the others, each in its Follow, do the same at the same time. Whether a request goes
+// on is rank 0's decision, and what fails on one rank is the answer of all.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 
+#include "worker/edit/progress.h"
+#include "worker/eval/score.h"
 #include "worker/protocol/messages.h"
 #include "worker/server/live_base.h"
+#include "worker/server/rank_group.h"
 
 namespace emend::worker::server {
 
@@ -20,13 +28,18 @@ struct Call {
 
 class Handlers {
  public:
-  explicit Handlers(const LiveBaseOptions& options) : options_(options) {}
+  explicit Handlers(const LiveBaseOptions& options, std::string host = "127.0.0.1") : options_(options), group_(std::move(host)) {}
 
   // Never throws. kFailedPrecondition ("base_not_loaded", "state_not_live") tell the coordinator what to send first; kCancelled if the call was; else as the
   // folders that do the work document. Failpoints: worker.<request>.received and worker.<request>.before_reply.
   Result<protocol::ReplyBody> Handle(const protocol::RequestBody& request, const Call& call);
+  // From rank 0, now and then while nothing else is asked: the other ranks then know that it lives.
+  Status Tick();
+  // From any thread: ends the group, and with it what runs on it.
+  void Interrupt() { group_.Interrupt(); }
 
  private:
+  Result<protocol::ReplyBody> Lead(const protocol::RequestBody& request, const Call& call);
   Result<protocol::ReplyBody> Dispatch(const protocol::RequestBody& request, const Call& call);
   Result<LiveBase*> Base(const BaseId& id);
 
@@ -39,8 +52,16 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::Generate& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::DigestState& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::SampleTexts& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::OpenLine& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::JoinGroup& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::Follow& request, const Call& call);
+
+  Status StillWanted(const Call& call);
+  edit::ProgressFunction EditProgress(const Call& call);
+  eval::ProgressFunction EvalProgress(const Call& call, std::string_view phase);
 
   const LiveBaseOptions options_;
+  RankGroup group_;
   std::map<BaseId, std::unique_ptr<LiveBase>> bases_;
 };
 

@@ -3,10 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "storage/checkpoint/file_digests.h"
-#include "storage/delta/tile_digest.h"
+#include "worker/collective/exchange.h"
 #include "worker/edit/statistics.h"
 
 namespace emend::worker::server {
@@ -16,6 +17,8 @@ using edit::EditedTensor;
 using storage::delta::Column;
 using storage::delta::EditDelta;
 using storage::delta::Ledger;
+using storage::delta::TensorRange;
+using storage::delta::TileLeaf;
 
 storage::delta::TensorShape ShapeOf(const EditedTensor& tensor) { return {tensor.dtype, tensor.rows, tensor.cols}; }
 
@@ -44,21 +47,42 @@ Status CheckSizes(const EditedTensor& tensor, const std::vector<const Column*>& 
 Result<std::unique_ptr<Ledger>> SumColumns(const EditedTensor& tensor, const std::vector<const Column*>& columns) {
   EMEND_RETURN_IF_ERROR(CheckSizes(tensor, columns));
   EMEND_RETURN_IF_ERROR(storage::delta::CheckBudget(columns).WithContext("adding up the edits of \"" + tensor.name + "\""));
-  auto ledger = std::make_unique<Ledger>(storage::delta::TensorRange{0, tensor.rows, 0, tensor.cols});
-  edit::AddColumns(columns, tensor.rows, tensor.cols, ledger->mutable_values());
+  auto ledger = std::make_unique<Ledger>(tensor.range);
+  edit::AddColumns(columns, *ledger);
   return ledger;
+}
+
+// Leaves between ranks: index and digest.
+std::string EncodeLeaves(const std::vector<TileLeaf>& leaves) {
+  std::string bytes;
+  for (const TileLeaf& leaf : leaves) bytes.append(reinterpret_cast<const char*>(&leaf.index), sizeof(leaf.index)).append(leaf.digest.Raw());
+  return bytes;
+}
+
+Status DecodeLeaves(std::string_view bytes, std::vector<TileLeaf>& leaves) {
+  for (; !bytes.empty(); bytes.remove_prefix(sizeof(TileLeaf::index) + Digest::kSize)) {
+    if (bytes.size() < sizeof(TileLeaf::index) + Digest::kSize) return DataLoss("reading another rank's digests: they end in the middle");
+    TileLeaf& leaf = leaves.emplace_back();
+    std::memcpy(&leaf.index, bytes.data(), sizeof(leaf.index));
+    EMEND_ASSIGN_OR_RETURN(leaf.digest, Digest::FromRaw(bytes.substr(sizeof(leaf.index), Digest::kSize)));
+  }
+  return OkStatus();
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LiveBase>> LiveBase::Load(const protocol::LoadBase& request, const LiveBaseOptions& options) {
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, request.files));
-  std::unique_ptr<LiveBase> base(new LiveBase(request.base, options));
-  base->communicator_ = collective::NewSingleRankCommunicator();
-  EMEND_ASSIGN_OR_RETURN(base->checkpoint_, storage::checkpoint::Checkpoint::Open(request.folder));
-  EMEND_ASSIGN_OR_RETURN(base->tokenizer_, tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
-  EMEND_ASSIGN_OR_RETURN(base->model_, model::Transformer::Load(*base->checkpoint_, *base->communicator_));
+Result<std::unique_ptr<LiveBase>> LiveBase::Load(const protocol::LoadBase& request, const LiveBaseOptions& options, collective::Communicator& communicator) {
+  std::unique_ptr<LiveBase> base(new LiveBase(request.base, options, communicator));
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, base->Open(request)));
   return base;
+}
+
+Status LiveBase::Open(const protocol::LoadBase& request) {
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, request.files));
+  EMEND_ASSIGN_OR_RETURN(checkpoint_, storage::checkpoint::Checkpoint::Open(request.folder));
+  EMEND_ASSIGN_OR_RETURN(tokenizer_, tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
+  EMEND_ASSIGN_OR_RETURN(model_, model::Transformer::Load(*checkpoint_, communicator_));
+  return OkStatus();
 }
 
 Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
@@ -70,8 +94,26 @@ Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
   tensor.stored_in_out = down.stored_in_out;
   tensor.rows = view.shape.at(0);
   tensor.cols = view.shape.at(1);
-  tensor.base = view.bytes;
+  const model::Slice own = model_->shard().intermediate;
+  const auto begin = static_cast<std::uint64_t>(own.begin), end = static_cast<std::uint64_t>(own.end());
+  tensor.range = tensor.stored_in_out ? TensorRange{begin, end, 0, tensor.cols} : TensorRange{0, tensor.rows, begin, end};
+  tensor.base = BasePart(layer, tensor, view.bytes);
   return tensor;
+}
+
+std::span<const std::uint8_t> LiveBase::BasePart(LayerIndex layer, const EditedTensor& tensor, std::span<const std::uint8_t> whole) const {
+  const std::size_t element = storage::delta::ElementBytes(tensor.dtype);
+  const std::size_t row_bytes = tensor.cols * element, part_bytes = tensor.range.cols() * element;
+  if (row_bytes == part_bytes) return whole.subspan(tensor.range.row_begin * row_bytes, tensor.range.rows() * row_bytes);
+  std::vector<std::uint8_t>& part = base_parts_[layer];
+  if (part.empty()) {
+    part.reserve(tensor.rows * part_bytes);
+    for (std::uint64_t row = 0; row < tensor.rows; ++row) {
+      const auto from = whole.begin() + static_cast<std::ptrdiff_t>(row * row_bytes + tensor.range.col_begin * element);
+      part.insert(part.end(), from, from + static_cast<std::ptrdiff_t>(part_bytes));
+    }
+  }
+  return part;
 }
 
 Status LiveBase::BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const {
@@ -127,8 +169,9 @@ Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::ve
   }
   edits_.Want(missing.empty() ? missing : edits);
   if (!missing.empty()) return missing;
-  EMEND_ASSIGN_OR_RETURN(auto built, Build(state, edits, deltas));
-  states_.push_front(std::move(built));
+  auto built = Build(state, edits, deltas);
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator_, built.status()));
+  states_.push_front(std::move(*built));
   if (states_.size() > options_.states_max) states_.pop_back();
   return missing;
 }
@@ -142,16 +185,26 @@ Result<const LiveState*> LiveBase::Find(const StateId& state) {
   return static_cast<const LiveState*>(states_.front().get());
 }
 
+Result<std::vector<TileLeaf>> LiveBase::HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const {
+  EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
+  EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
+  if (!at::equal(widened, ModelOf(state).DownWeight(served.layer))) {
+    return DataLoss("hashing the live tensor \"" + name + "\" of state " + state.id.Short() +
+                    ": the weights that are computed with differ from the bytes they came from");
+  }
+  return storage::delta::HashTiles(ShapeOf(tensor), tensor.range, served.bytes);
+}
+
 Result<std::map<std::string, Digest>> LiveBase::Digests(const LiveState& state) const {
   std::map<std::string, Digest> roots;
   for (const auto& [name, served] : state.tensors) {
+    const auto own = HashPart(name, served, state);
+    EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator_, own.status()));
+    EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> parts, collective::AllGatherBytes(communicator_, EncodeLeaves(*own)));
+    std::vector<TileLeaf> leaves;
+    for (const std::string& part : parts) EMEND_RETURN_IF_ERROR(DecodeLeaves(part, leaves));
     EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
-    EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
-    if (!at::equal(widened, ModelOf(state).DownWeight(served.layer))) {
-      return DataLoss("hashing the live tensor \"" + name + "\" of state " + state.id.Short() +
-                      ": the weights that are computed with differ from the bytes they came from");
-    }
-    EMEND_ASSIGN_OR_RETURN(roots[name], storage::delta::HashTensor(ShapeOf(tensor), served.bytes));
+    EMEND_ASSIGN_OR_RETURN(roots[name], storage::delta::TensorRoot(ShapeOf(tensor), std::move(leaves)));
   }
   return roots;
 }
@@ -172,7 +225,7 @@ Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state, const
 
 Result<edit::LayerSolver*> LiveBase::SolverOf(const std::string& statistics_file) {
   if (solver_ == nullptr || solver_file_ != statistics_file) {
-    EMEND_ASSIGN_OR_RETURN(auto statistics, edit::LoadStatistics(statistics_file, id_.Hex()));
+    EMEND_ASSIGN_OR_RETURN(auto statistics, edit::LoadStatistics(statistics_file, id_.Hex(), communicator_));
     solver_ = std::make_unique<edit::LayerSolver>(std::make_shared<const edit::Statistics>(std::move(statistics)));
     solver_file_ = statistics_file;
   }

@@ -4,6 +4,8 @@
 // that it cannot name. Several states share the base's weights and have their own copies of the edited tensors alone; the one used longest ago leaves first.
 // The served bytes are the source: the compute weights are widened from them, and Digests() proves that they still are.
 //
+// Over several ranks each holds its part of the model and of the edited tensors; all ranks make the same calls, and what fails on one fails on all.
+//
 // Used by the compute thread only. libtorch's exceptions pass through; handlers.cc turns them into Status.
 #pragma once
 
@@ -13,12 +15,14 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "storage/base/ids.h"
 #include "storage/checkpoint/safetensors.h"
 #include "storage/delta/ledger.h"
+#include "storage/delta/tile_digest.h"
 #include "worker/collective/communicator.h"
 #include "worker/edit/quantising_committer.h"
 #include "worker/edit/solve.h"
@@ -37,8 +41,8 @@ struct LiveBaseOptions {
 // A tensor in which a state differs from its base.
 struct ServedTensor {
   LayerIndex layer;
-  std::vector<std::uint8_t> bytes;  // as served, in the file's element type and order
-  at::Tensor weight;                // the same widened: fp32 [d_ff, d]
+  std::vector<std::uint8_t> bytes;  // this rank's part as served, in the file's element type and order
+  at::Tensor weight;                // the same widened: fp32 [this rank's d_ff, d]
 };
 
 struct LiveState {
@@ -52,7 +56,8 @@ struct LiveState {
 class LiveBase {
  public:
   // The folder holds config.json, tokenizer.json and the checkpoint. Errors as CheckFiles, Checkpoint::Open, Transformer::Load and Tokenizer::Open.
-  static Result<std::unique_ptr<LiveBase>> Load(const protocol::LoadBase& request, const LiveBaseOptions& options);
+  // `communicator` must outlive the base.
+  static Result<std::unique_ptr<LiveBase>> Load(const protocol::LoadBase& request, const LiveBaseOptions& options, collective::Communicator& communicator);
 
   const BaseId& id() const { return id_; }
   const storage::checkpoint::Checkpoint& checkpoint() const { return *checkpoint_; }
@@ -81,21 +86,28 @@ class LiveBase {
   Result<edit::LayerSolver*> SolverOf(const std::string& statistics_file);
 
  private:
-  LiveBase(BaseId id, const LiveBaseOptions& options) : id_(id), options_(options), edits_(options.edit_bytes_max) {}
+  LiveBase(BaseId id, const LiveBaseOptions& options, collective::Communicator& communicator)
+      : id_(id), options_(options), communicator_(communicator), edits_(options.edit_bytes_max) {}
 
   using Deltas = std::vector<std::shared_ptr<const storage::delta::EditDelta>>;
   // From the cache, or from a live state that holds it.
   std::shared_ptr<const storage::delta::EditDelta> FindDelta(const EditId& id);
+  Status Open(const protocol::LoadBase& request);
   Result<edit::EditedTensor> Describe(LayerIndex layer) const;
+  // This rank's part of a tensor that is not in one piece in the file.
+  std::span<const std::uint8_t> BasePart(LayerIndex layer, const edit::EditedTensor& tensor, std::span<const std::uint8_t> whole) const;
+  // This rank's leaves of the live bytes.
+  Result<std::vector<storage::delta::TileLeaf>> HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const;
   Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits, const Deltas& deltas) const;
   Status BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const;
 
   const BaseId id_;
   const LiveBaseOptions options_;
-  std::unique_ptr<collective::Communicator> communicator_;
+  collective::Communicator& communicator_;
   std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
   std::unique_ptr<model::Transformer> model_;
+  mutable std::map<LayerIndex, std::vector<std::uint8_t>> base_parts_;  // copied when first asked for
   EditCache edits_;
   std::list<std::unique_ptr<LiveState>> states_;  // most recently used first
   std::string solver_file_;

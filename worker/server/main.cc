@@ -25,6 +25,7 @@ struct Arguments {
   WorkerServerOptions server;
   std::string token_file;
   std::string log_file;
+  std::string host = "127.0.0.1";
   int threads = 0;
 };
 
@@ -37,6 +38,7 @@ void Describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--group", arguments.server.hello.group, "worker group")->required();
   app.add_option("--rank", arguments.server.hello.rank, "rank in the group");
   app.add_option("--world-size", arguments.server.hello.world_size, "ranks of the group");
+  app.add_option("--host", arguments.host, "address at which the other ranks of the group reach this one")->capture_default_str();
   app.add_option("--threads", arguments.threads, "compute threads (0: all cores)");
   app.add_option("--log", arguments.log_file, "append the log to this file instead of standard error");
   app.add_flag("--embedded", arguments.server.embedded, "end when the connection to the coordinator ends");
@@ -61,7 +63,7 @@ Status Serve(Arguments arguments) {
   signal(SIGPIPE, SIG_IGN);
   const auto runtime = NewSystemRuntime(/*pool_threads=*/1);
   const auto transport = protocol::NewTcpTransport(*runtime);
-  Handlers handlers(LiveBaseOptions{});
+  Handlers handlers(LiveBaseOptions{}, arguments.host);
   // Whoever started the worker (emendd, systemd, Kubernetes) starts another.
   arguments.server.on_hang = [] { std::_Exit(kExitInternal); };
   WorkerServer server(*runtime, *transport, handlers, std::move(arguments.server));

@@ -20,6 +20,7 @@ constexpr auto kWaitMin = 100ms;
 constexpr auto kWaitMax = 5s;
 constexpr auto kProgressPeriod = 100ms;
 constexpr int kBeatsMissedMax = 3;
+constexpr auto kTickPeriod = 2s;
 constexpr auto kEndTimeout = 60s;
 constexpr auto kAloneMax = 60s;  // an embedded worker whose coordinator cannot be reached for so long ends
 
@@ -80,9 +81,11 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   Status ended = co_await Join(session);
   if (ended.ok()) {
     tasks_.Spawn("heartbeat", Beat(session));
+    tasks_.Spawn("tick", Tick(session));
     ended = co_await Receive(session);
   }
   session->Close();
+  handlers_.Interrupt();
   session_.reset();
   // A request under way notices its cancellation at its next report; nothing it does reaches anyone any more.
   const SteadyTime deadline = runtime_.clock().Now() + kEndTimeout;
@@ -118,6 +121,8 @@ Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
     // The coordinator's number is the truth: it may have risen because another rank of the group was lost.
     session->generation = std::max(session->generation, envelope.generation);
     if (auto* request = std::get_if<protocol::Request>(&envelope.message)) {
+      // What the old group is at cannot end well, and the compute thread is needed for the new one.
+      if (std::holds_alternative<protocol::OpenLine>(request->body)) handlers_.Interrupt();
       tasks_.Spawn("request", Answer(session, std::move(*request)));
     } else if (const auto* cancel = std::get_if<protocol::Cancel>(&envelope.message)) {
       if (const auto found = session->cancellations.find(cancel->id); found != session->cancellations.end()) found->second->store(true);
@@ -135,6 +140,15 @@ Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
     const Status sent = co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kSendTimeout);
     if (sent.code() == StatusCode::kUnavailable) session->Close();
     co_await Sleep(runtime_, session->heartbeat);
+  }
+  co_return OkStatus();
+}
+
+Awaitable<Status> WorkerServer::Tick(std::shared_ptr<Session> session) {
+  while (!session->closed) {
+    co_await Sleep(runtime_, kTickPeriod);
+    const Status ticked = co_await Blocking(runtime_, [this] { return handlers_.Tick(); });
+    if (!ticked.ok() && !session->closed) LogInfo("group_does_not_answer", {{"status", ticked}});
   }
   co_return OkStatus();
 }

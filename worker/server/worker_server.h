@@ -40,6 +40,8 @@ class WorkerServer {
   Awaitable<Status> Join(std::shared_ptr<Session> session);
   Awaitable<Status> Receive(std::shared_ptr<Session> session);
   Awaitable<Status> Beat(std::shared_ptr<Session> session);
+  // To the ranks that wait for work, behind whatever the compute thread does.
+  Awaitable<Status> Tick(std::shared_ptr<Session> session);
   Awaitable<Status> Answer(std::shared_ptr<Session> session, protocol::Request request);
   void ReportProgress(const std::shared_ptr<Session>& session, protocol::Progress progress);
 

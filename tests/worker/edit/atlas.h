@@ -69,6 +69,7 @@ struct Atlas {
                         .stored_in_out = down.stored_in_out,
                         .rows = view.shape[0],
                         .cols = view.shape[1],
+                        .range = {0, view.shape[0], 0, view.shape[1]},
                         .base = view.bytes,
                         .ledger = {},
                         .ledger_bound = 0};

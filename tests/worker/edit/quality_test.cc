@@ -30,10 +30,10 @@ std::vector<eval::EvalFact> Records(std::size_t count) {
 class RecordingCommitter final : public LayerCommitter {
  public:
   explicit RecordingCommitter(std::map<LayerIndex, EditedTensor> tensors) : committer_(std::move(tensors)) {}
-  Result<CommittedLayer> Commit(const LayerUpdate& update) override {
-    EMEND_ASSIGN_OR_RETURN(CommittedLayer committed, committer_.Commit(update));
-    weights[update.layer] = committed.weight;
-    return committed;
+  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) override { return committer_.Quantise(update); }
+  Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) override {
+    EMEND_ASSIGN_OR_RETURN(weights[update.layer], committer_.Apply(update, deltas));
+    return weights[update.layer];
   }
   std::map<LayerIndex, at::Tensor> weights;
 

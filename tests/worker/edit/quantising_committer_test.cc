@@ -42,6 +42,7 @@ class QuantisingCommitterTest : public ::testing::TestWithParam<std::tuple<bool,
                .stored_in_out = in_out,
                .rows = static_cast<std::uint64_t>(in_out ? kInner : kHidden),
                .cols = static_cast<std::uint64_t>(in_out ? kHidden : kInner),
+               .range = {0, static_cast<std::uint64_t>(in_out ? kInner : kHidden), 0, static_cast<std::uint64_t>(in_out ? kHidden : kInner)},
                .base = base_,
                .ledger = {},
                .ledger_bound = 0};

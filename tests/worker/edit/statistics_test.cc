@@ -92,9 +92,10 @@ class StatisticsFileTest : public ::testing::Test {
     statistics_.tokens = 77;
     statistics_.covariance[LayerIndex(4)] = at::randn({9, 9}, at::kDouble);
     statistics_.covariance[LayerIndex(11)] = at::randn({9, 9}, at::kDouble);
-    EXPECT_THAT(SaveStatistics(statistics_, "atlas", path_), IsOk());
+    EXPECT_THAT(SaveStatistics(statistics_, "atlas", path_, *communicator_), IsOk());
   }
 
+  const std::unique_ptr<collective::Communicator> communicator_ = collective::NewSingleRankCommunicator();
   test::TemporaryFolder folder_;
   const std::string path_ = folder_.path() + "/statistics.safetensors";
   Statistics statistics_;
@@ -102,7 +103,7 @@ class StatisticsFileTest : public ::testing::Test {
 
 TEST_F(StatisticsFileTest, WhatWasSavedIsLoaded) {
   for (const char* key : {"atlas", ""}) {
-    ASSERT_OK_AND_ASSIGN(const Statistics loaded, LoadStatistics(path_, key));
+    ASSERT_OK_AND_ASSIGN(const Statistics loaded, LoadStatistics(path_, key, *communicator_));
     EXPECT_EQ(loaded.tokens, 77);
     ASSERT_EQ(loaded.covariance.size(), 2U);
     for (const auto& [layer, matrix] : statistics_.covariance) EXPECT_TRUE(at::equal(loaded.covariance.at(layer), matrix));
@@ -110,8 +111,8 @@ TEST_F(StatisticsFileTest, WhatWasSavedIsLoaded) {
 }
 
 TEST_F(StatisticsFileTest, AnotherKeyAndAMissingFileAreRefused) {
-  EXPECT_THAT(LoadStatistics(path_, "other"), StatusIs(StatusCode::kFailedPrecondition, "other_statistics"));
-  EXPECT_THAT(LoadStatistics(path_ + "x", "atlas"), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(LoadStatistics(path_, "other", *communicator_), StatusIs(StatusCode::kFailedPrecondition, "other_statistics"));
+  EXPECT_THAT(LoadStatistics(path_ + "x", "atlas", *communicator_), StatusIs(StatusCode::kNotFound));
 }
 
 TEST_F(StatisticsFileTest, EveryFlippedByteOfTheBodyAndEveryCutIsDataLoss) {
@@ -122,11 +123,11 @@ TEST_F(StatisticsFileTest, EveryFlippedByteOfTheBodyAndEveryCutIsDataLoss) {
     std::string flipped = bytes;
     flipped[at] = static_cast<char>(flipped[at] ^ 4);
     ASSERT_THAT(files.WriteAtomically(path_, flipped, 0600), IsOk());
-    EXPECT_THAT(LoadStatistics(path_, "atlas"), StatusIs(StatusCode::kDataLoss, "bad_statistics")) << at;
+    EXPECT_THAT(LoadStatistics(path_, "atlas", *communicator_), StatusIs(StatusCode::kDataLoss, "bad_statistics")) << at;
   }
   for (const std::size_t size : {std::size_t{0}, std::size_t{7}, body, bytes.size() - 1}) {
     ASSERT_THAT(files.WriteAtomically(path_, bytes.substr(0, size), 0600), IsOk());
-    EXPECT_THAT(LoadStatistics(path_, "atlas"), StatusIs(StatusCode::kDataLoss, "bad_statistics")) << size;
+    EXPECT_THAT(LoadStatistics(path_, "atlas", *communicator_), StatusIs(StatusCode::kDataLoss, "bad_statistics")) << size;
   }
 }
 

@@ -96,6 +96,7 @@ TEST(MessagesTest, RequestsHaveNamesForLogs) {
   EXPECT_EQ(RequestName(Solve{}), "solve");
   EXPECT_EQ(RequestName(DigestState{}), "digest_state");
   EXPECT_EQ(RequestName(SampleTexts{}), "sample_texts");
+  EXPECT_EQ(RequestName(Follow{}), "follow");
   EXPECT_EQ(RequestName(UnknownRequest{}), "unknown");
 }
 

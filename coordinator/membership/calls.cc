@@ -1,0 +1,143 @@
+// Picking a worker and calling it.
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/membership/membership_impl.h"
+#include "storage/base/log.h"
+
+namespace emend::coordinator::membership {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kCancelPoll = 50ms;
+constexpr std::size_t kAffinitiesMax = 1024;
+
+// What the ranks of a group say when they have lost each other.
+bool IsGroupLoss(const Status& status) {
+  return status.slug() == "group_lost" || status.slug() == "collective_timeout" || status.slug() == "collective_mismatch";
+}
+
+}  // namespace
+
+Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
+  while (LeastBusy() == nullptr) {
+    if (stopping_) co_return Status(StatusCode::kCancelled, "the coordinator is stopping");
+    const bool joined = co_await joined_.WaitUntil(deadline);
+    if (!joined && LeastBusy() == nullptr) {
+      std::string seen;
+      for (const auto& [id, member] : workers_) seen += (seen.empty() ? "" : ", ") + id.value();
+      co_return Status(StatusCode::kDeadlineExceeded,
+                       "no worker joined at " + address() + " in time; seen before: " + (seen.empty() ? "none" : seen) + IncompleteGroups());
+    }
+  }
+  co_return OkStatus();
+}
+
+MembershipImpl::MemberPointer MembershipImpl::LeastBusy() const {
+  MemberPointer best;
+  for (const auto& [id, member] : workers_) {
+    if (member->lost || !member->serves) continue;
+    const auto load = [](const Member& candidate) { return candidate.line.size() + (candidate.under_way ? 1 : 0); };
+    if (!best || load(*member) < load(*best)) best = member;
+  }
+  return best;
+}
+
+MembershipImpl::MemberPointer MembershipImpl::FindLiving(const WorkerId& worker) const {
+  const auto found = workers_.find(worker);
+  return found == workers_.end() || found->second->lost || !found->second->serves ? nullptr : found->second;
+}
+
+Awaitable<Status> MembershipImpl::WaitForAny(SteadyTime deadline) {
+  const Status waited = co_await WaitForWorker(deadline);
+  if (waited.code() == StatusCode::kDeadlineExceeded) co_return Status(StatusCode::kUnavailable, "no_worker", waited.message());
+  co_return waited;
+}
+
+Awaitable<Result<WorkerId>> MembershipImpl::Pick(StateId state, SteadyTime deadline) {
+  if (const auto known = affinities_.find(state); known != affinities_.end() && FindLiving(known->second)) co_return known->second;
+  EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
+  if (affinities_.size() >= kAffinitiesMax) affinities_.clear();
+  const WorkerId picked = LeastBusy()->info.worker;
+  affinities_[state] = picked;
+  co_return picked;
+}
+
+Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptions options) {
+  const SteadyTime deadline = Now() + options.timeout;
+  MemberPointer member = FindLiving(options.worker);
+  if (!member && !options.worker.value().empty()) {
+    co_return Status(StatusCode::kUnavailable, "worker_lost", "calling worker " + options.worker.value() + ": it is not connected");
+  }
+  if (!member) {
+    EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
+    member = LeastBusy();
+  }
+  if (member->line.size() >= kQueueMax) {
+    co_return Status(StatusCode::kResourceExhausted, "queue_full",
+                     "calling worker " + member->info.worker.value() + ": " + std::to_string(kQueueMax) + " calls wait already");
+  }
+  co_return co_await RunCall(std::move(member), std::move(request), std::move(options), deadline);
+}
+
+Awaitable<Status> MembershipImpl::WaitForCall(std::shared_ptr<PendingCall> call, Until until, SteadyTime deadline, Signal* cancel) {
+  while (!call->ended && (until == Until::kEnd || !call->has_turn)) {
+    if (cancel != nullptr && cancel->is_set()) co_return Status(StatusCode::kCancelled, "the call was cancelled");
+    if (Now() >= deadline) co_return Status(StatusCode::kDeadlineExceeded, "the worker did not answer in time");
+    const SteadyTime next = cancel == nullptr ? deadline : std::min(deadline, Now() + kCancelPoll);
+    co_await call->wake.WaitUntil(next);
+    if (!call->ended && until == Until::kEnd) call->wake.Reset();
+  }
+  co_return OkStatus();
+}
+
+Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared_ptr<PendingCall> call, std::uint64_t id) {
+  Envelope cancel = Wrap(*member, worker::protocol::Cancel{id});
+  EMEND_CO_RETURN_IF_ERROR(co_await member->connection->Send(std::move(cancel), Now() + kSendTimeout));
+  const Status ended = co_await WaitForCall(std::move(call), Until::kEnd, Now() + options_.cancel_patience, nullptr);
+  if (!ended.ok()) Lose(*member, Lost(member->info, "it did not end a cancelled call within " + std::to_string(options_.cancel_patience.count()) + " ms"));
+  co_return OkStatus();
+}
+
+Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
+  auto call = std::make_shared<PendingCall>(runtime_);
+  call->on_progress = std::move(options.on_progress);
+  member->line.push_back(call);
+  AdvanceLine(*member);
+  const Status turn = co_await WaitForCall(call, Until::kTurn, deadline, options.cancel);
+  if (!turn.ok() && !call->has_turn) {
+    std::erase(member->line, call);
+    co_return turn.WithContext("waiting for worker " + member->info.worker.value() + ", which is busy");
+  }
+  if (call->ended) co_return call->status;
+  const std::uint64_t id = member->next_call++;
+  member->sent_call = id;
+  ++member->info.calls;
+  call->wake.Reset();
+  const std::string name(worker::protocol::RequestName(request));
+  Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
+  const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
+  if (sent.code() == StatusCode::kResourceExhausted && member->under_way == call) {
+    EndCall(*member, sent, std::nullopt);
+  } else if (!sent.ok()) {
+    Lose(*member, Lost(member->info, sent.message()));
+  }
+  const Status waited = co_await WaitForCall(call, Until::kEnd, deadline, options.cancel);
+  if (!waited.ok()) {
+    // The worker stays busy until it answers; what it answers then is nobody's.
+    call->on_progress = nullptr;
+    if (!member->lost) tasks_.Spawn("cancel_call", EndAbandoned(member, call, id));
+    co_return waited.WithContext("calling worker " + member->info.worker.value() + " to " + name);
+  }
+  if (IsGroupLoss(call->status) && member->info.world_size > 1) {
+    const Status lost = Lost(member->info, call->status.message());
+    Disband(member->info.group, lost);
+    co_return lost;
+  }
+  if (!call->status.ok()) co_return call->status;
+  if (!call->reply) co_return DataLoss("worker " + member->info.worker.value() + " answered " + name + " without a reply");
+  co_return std::move(*call->reply);
+}
+
+}  // namespace emend::coordinator::membership

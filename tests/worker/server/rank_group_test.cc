@@ -1,0 +1,168 @@
+// A model over several ranks, asked like a worker: what it solves is as good, and what is stored is served byte for byte as on one.
+#include "worker/server/rank_group.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/worker/server/atlas_requests.h"
+#include "worker/server/handlers.h"
+
+namespace emend::worker::server {
+namespace {
+
+using ::emend::test::IsOk;
+using ::emend::test::StatusIs;
+using protocol::ReplyBody;
+using protocol::RequestBody;
+
+constexpr LiveBaseOptions kOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30};
+
+Call PlainCall(std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false)) {
+  return {.cancelled = std::move(cancelled), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+}
+
+// The workers of a group, each a thread but for rank 0, which is the test's.
+class Group {
+ public:
+  explicit Group(int ranks) {
+    for (int rank = 0; rank < ranks; ++rank) workers_.push_back(std::make_unique<Handlers>(kOptions));
+    if (ranks > 1) Form();
+  }
+  ~Group() {
+    for (const auto& worker : workers_) worker->Interrupt();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  Result<ReplyBody> Ask(const RequestBody& request, const Call& call = PlainCall()) { return workers_[0]->Handle(request, call); }
+  template <typename Reply>
+  Reply Get(const RequestBody& request) {
+    const Result<ReplyBody> reply = Ask(request);
+    EXPECT_THAT(reply, IsOk());
+    return reply.ok() ? std::get<Reply>(*reply) : Reply{};
+  }
+  Handlers& worker(std::size_t rank) { return *workers_[rank]; }
+
+ private:
+  void Form() {
+    protocol::JoinGroup join{.generation = 7, .rank = 0, .addresses = {}, .secret = "s"};
+    for (const auto& worker : workers_)
+      join.addresses.push_back(std::get<protocol::OpenLineReply>(worker->Handle(protocol::OpenLine{}, PlainCall()).value()).address);
+    for (std::size_t rank = 1; rank < workers_.size(); ++rank) {
+      threads_.emplace_back([this, rank, mine = join]() mutable {
+        at::set_num_threads(1);
+        mine.rank = static_cast<std::int32_t>(rank);
+        ASSERT_THAT(workers_[rank]->Handle(mine, PlainCall()), IsOk());
+        EXPECT_FALSE(workers_[rank]->Handle(protocol::Follow{}, PlainCall()).ok());
+      });
+    }
+    EXPECT_THAT(workers_[0]->Handle(join, PlainCall()), IsOk());
+  }
+
+  std::vector<std::unique_ptr<Handlers>> workers_;
+  std::vector<std::thread> threads_;
+};
+
+class RankGroupTest : public testing::TestWithParam<int> {
+ protected:
+  RankGroupTest() : group_(GetParam()) {
+    EXPECT_THAT(group_.Ask(LoadRequest()), IsOk());
+    EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), IsOk());
+  }
+  // Solved once, on one rank.
+  static const protocol::SolveReply& SolvedOnOne() {
+    static const protocol::SolveReply solved = [] {
+      Group one(1);
+      EXPECT_THAT(one.Ask(LoadRequest()), IsOk());
+      EXPECT_THAT(one.Ask(EnsureRequest(BaseState(), 0)), IsOk());
+      EXPECT_THAT(one.Ask(StatisticsRequest(StatisticsFile())), IsOk());
+      return one.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+    }();
+    return solved;
+  }
+  static std::string StatisticsFile() {
+    static test::TemporaryFolder folder;
+    return folder.path() + "/statistics.safetensors";
+  }
+  void Serve(const protocol::SolveReply& solved) {
+    EXPECT_THAT(group_.Ask(EnsureRequest(EditedState(), solved.edits.size())), IsOk());
+    EXPECT_THAT(group_.Ask(PutRequest(solved)), IsOk());
+    EXPECT_TRUE(group_.Get<protocol::EnsureStateReply>(EnsureRequest(EditedState(), solved.edits.size())).missing.empty());
+  }
+  protocol::EvaluateReply Score() {
+    return group_.Get<protocol::EvaluateReply>(protocol::Evaluate{.base = AtlasBase(), .state = EditedState(), .facts = SolvedFacts()});
+  }
+
+  Group group_;
+};
+INSTANTIATE_TEST_SUITE_P(Ranks, RankGroupTest, testing::Values(2, 4));
+
+TEST_P(RankGroupTest, StoredEditsAreServedByteForByteAsOnOneRank) {
+  Serve(SolvedOnOne());
+  const auto roots = group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots;
+  EXPECT_EQ(roots, RebuiltRoots(SolvedOnOne()));
+}
+
+TEST_P(RankGroupTest, ABatchSolvedOnManyRanksIsAsGood) {
+  const protocol::SolveReply& one = SolvedOnOne();
+  test::TemporaryFolder folder;
+  const std::string file = folder.path() + "/statistics.safetensors";
+  const auto statistics = group_.Get<protocol::ComputeStatisticsReply>(StatisticsRequest(file));
+  EXPECT_EQ(statistics.layers.size(), 3U);
+  const auto solved = group_.Get<protocol::SolveReply>(SolveRequest(file));
+  ASSERT_EQ(solved.edits.size(), one.edits.size());
+  for (std::size_t i = 0; i < solved.layers.size(); ++i) {
+    EXPECT_NEAR(solved.layers[i].update_norm, one.layers[i].update_norm, 0.02 * one.layers[i].update_norm);
+    EXPECT_NEAR(solved.layers[i].weight_norm, one.layers[i].weight_norm, 1e-4 * one.layers[i].weight_norm);
+  }
+  Serve(solved);
+  EXPECT_EQ(group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots, RebuiltRoots(solved));
+  const protocol::EvaluateReply score = Score();
+  Group single(1);
+  EXPECT_THAT(single.Ask(LoadRequest()), IsOk());
+  EXPECT_THAT(single.Ask(EnsureRequest(EditedState(), 4)), IsOk());
+  EXPECT_THAT(single.Ask(PutRequest(one)), IsOk());
+  EXPECT_THAT(single.Ask(EnsureRequest(EditedState(), 4)), IsOk());
+  const auto expected = single.Get<protocol::EvaluateReply>(protocol::Evaluate{.base = AtlasBase(), .state = EditedState(), .facts = SolvedFacts()});
+  EXPECT_NEAR(score.es, expected.es, 1.0);
+  EXPECT_NEAR(score.ps, expected.ps, 1.0);
+  EXPECT_NEAR(score.ns, expected.ns, 1.0);
+}
+
+TEST_P(RankGroupTest, OneRanksStatisticsFileIsReadByMany) {
+  SolvedOnOne();
+  const auto solved = group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+  EXPECT_EQ(solved.edits.size(), 4U);
+}
+
+TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
+  EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(group_.Ask(SolveRequest("no/such/file")), StatusIs(StatusCode::kNotFound));
+  const auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  Call call = PlainCall(cancelled);
+  call.progress = [cancelled](std::string_view, std::uint64_t, std::uint64_t) { cancelled->store(true); };
+  SolvedOnOne();
+  EXPECT_THAT(group_.Ask(SolveRequest(StatisticsFile()), call), StatusIs(StatusCode::kCancelled));
+  EXPECT_THAT(group_.worker(0).Tick(), IsOk());
+  EXPECT_GT(group_.Get<protocol::GenerateReply>(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3}).tokens,
+            0);
+}
+
+TEST_P(RankGroupTest, AnInterruptedRankEndsTheGroupForAll) {
+  group_.worker(1).Interrupt();
+  EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kUnavailable, "group_lost"));
+}
+
+TEST(GroupOfOneTest, JoiningAndFollowingNeedAGroup) {
+  Handlers worker(kOptions);
+  EXPECT_THAT(worker.Handle(protocol::JoinGroup{1, 0, {"127.0.0.1:1"}, "s"}, PlainCall()), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(worker.Handle(protocol::Follow{}, PlainCall()), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(worker.Tick(), IsOk());
+}
+
+}  // namespace
+}  // namespace emend::worker::server

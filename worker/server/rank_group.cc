@@ -1,0 +1,53 @@
+#include "worker/server/rank_group.h"
+
+#include <utility>
+
+#include "worker/collective/tcp_communicator.h"
+
+namespace emend::worker::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Ranks come within moments of each other. A call lasts as long as the slowest rank's share of the work before it: a rank that is lost ends it sooner.
+constexpr auto kJoinTimeout = 5s;
+constexpr auto kCallTimeout = 600s;
+
+}  // namespace
+
+RankGroup::RankGroup(std::string host) : host_(std::move(host)), communicator_(collective::NewSingleRankCommunicator()) {}
+
+Result<std::string> RankGroup::Open() {
+  Replace(collective::NewSingleRankCommunicator());
+  EMEND_ASSIGN_OR_RETURN(port_, collective::LinePort::Open(host_));
+  return port_->address();
+}
+
+Status RankGroup::Join(const protocol::JoinGroup& request) {
+  const auto size = static_cast<std::int32_t>(request.addresses.size());
+  if (port_ == nullptr) return FailedPrecondition("joining a group of " + std::to_string(size) + " ranks: no port is open; open a line first");
+  if (request.rank < 0 || request.rank >= size) {
+    return InvalidArgument("joining a group of " + std::to_string(size) + " ranks: found rank " + std::to_string(request.rank));
+  }
+  EMEND_ASSIGN_OR_RETURN(auto line, collective::Line::Join(std::move(port_), {.rank = request.rank,
+                                                                              .size = size,
+                                                                              .generation = request.generation,
+                                                                              .secret = request.secret,
+                                                                              .addresses = request.addresses,
+                                                                              .join_timeout = kJoinTimeout,
+                                                                              .call_timeout = kCallTimeout}));
+  Replace(collective::NewTcpCommunicator(std::move(line)));
+  return OkStatus();
+}
+
+void RankGroup::Interrupt() {
+  const std::lock_guard lock(mutex_);
+  if (communicator_->size() > 1) communicator_->Abort();
+}
+
+void RankGroup::Replace(std::unique_ptr<collective::Communicator> next) {
+  const std::lock_guard lock(mutex_);
+  communicator_ = std::move(next);
+}
+
+}  // namespace emend::worker::server

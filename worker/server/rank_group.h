@@ -1,0 +1,47 @@
+// RankGroup: the ranks that hold one model together, as one of them sees them.
+//
+//   EMEND_ASSIGN_OR_RETURN(const std::string address, group.Open());      // out of the group it was in; told to the coordinator
+//   EMEND_RETURN_IF_ERROR(group.Join(request));                           // once all addresses are known
+//   group.communicator().AllReduceSum(partial);
+//
+// A worker that never joins is a group of one. A group that lost a rank, or was interrupted, is lost for good: every collective of it fails with
+// "group_lost", until the coordinator forms the next. Used by the compute thread; Interrupt() from any.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "worker/collective/communicator.h"
+#include "worker/collective/line.h"
+#include "worker/protocol/messages.h"
+
+namespace emend::worker::server {
+
+class RankGroup {
+ public:
+  // `host`: the address at which other ranks reach this one.
+  explicit RankGroup(std::string host = "127.0.0.1");
+
+  // Invalidates the communicator.
+  Result<std::string> Open();
+  // kFailedPrecondition without a port open; as Line::Join.
+  Status Join(const protocol::JoinGroup& request);
+  // Until the next Open or Join.
+  collective::Communicator& communicator() { return *communicator_; }
+  bool is_leader() const { return communicator_->rank() == 0; }
+  int size() const { return communicator_->size(); }
+
+  // Ends the collective under way and the group. Nothing to a group of one.
+  void Interrupt();
+
+ private:
+  void Replace(std::unique_ptr<collective::Communicator> next);
+
+  const std::string host_;
+  std::unique_ptr<collective::LinePort> port_;
+  std::mutex mutex_;
+  std::unique_ptr<collective::Communicator> communicator_;  // replaced under mutex_, by the compute thread
+};
+
+}  // namespace emend::worker::server
