@@ -48,6 +48,14 @@ Status StartStore(Parts& parts) {
   return OkStatus();
 }
 
+std::vector<std::uint64_t> LostProcesses(const coordinator::server::Coordinator& coordinator) {
+  std::vector<std::uint64_t> lost;
+  for (const auto& worker : coordinator.Workers()) {
+    if (worker.state == coordinator::membership::WorkerState::kLost) lost.push_back(worker.process_id);
+  }
+  return lost;
+}
+
 Status StartWorkers(Parts& parts) {
   if (parts.options.workers == 0) return OkStatus();
   parts.supervisor = coordinator::membership::NewSupervisor(*parts.runtime, {.program = parts.options.worker_program,
@@ -56,7 +64,8 @@ Status StartWorkers(Parts& parts) {
                                                                              .log_folder = parts.options.store,
                                                                              .workers = parts.options.workers,
                                                                              .ranks = parts.options.ranks,
-                                                                             .threads = parts.options.threads});
+                                                                             .threads = parts.options.threads,
+                                                                             .lost_processes = [&parts] { return LostProcesses(*parts.coordinator); }});
   return parts.supervisor->Start();
 }
 

@@ -54,6 +54,7 @@ Awaitable<Status> WorkerSession::Pick(StateId state) {
 }
 
 Awaitable<Status> WorkerSession::Open(StateId state) {
+  opened_ = state;
   EMEND_CO_RETURN_IF_ERROR(co_await Pick(state));
   co_return co_await Load();
 }
@@ -97,20 +98,22 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
 Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state, RequestBody request, std::chrono::milliseconds timeout) {
   Status displaced;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (displaced.slug() == "base_not_loaded") {
-      EMEND_CO_RETURN_IF_ERROR(co_await Load());
+    if (displaced.slug() == "worker_lost") {
+      EMEND_CO_RETURN_IF_ERROR(co_await Pick(opened_));
     }
+    const bool needs_base = displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded";
     displaced = OkStatus();
-    if (state) displaced = co_await Ensure(*state);
+    if (needs_base) displaced = co_await Load();
+    if (state && displaced.ok()) displaced = co_await Ensure(*state);
     if (displaced.ok()) {
       RequestBody copy = request;
       Result<ReplyBody> reply = co_await Send(std::move(copy), timeout);
       if (reply.ok()) co_return reply;
       displaced = reply.status();
     }
-    if (displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live") co_return displaced;
+    if (displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live" && displaced.slug() != "worker_lost") co_return displaced;
   }
-  co_return displaced.WithContext("repeating a request, each time displaced by others");
+  co_return displaced.WithContext("repeating a request " + std::to_string(kAttemptsMax) + " times");
 }
 
 }  // namespace emend::coordinator::jobs

@@ -56,13 +56,15 @@ class WorkerSession {
   Awaitable<Status> Ensure(StateId state);
   Awaitable<Status> SendEdits(std::vector<EditId> missing);  // in pieces of at most 16 MiB
   Awaitable<Result<worker::protocol::ReplyBody>> Send(worker::protocol::RequestBody request, std::chrono::milliseconds timeout);
-  // Sends, again if the base or the state was displaced by others meanwhile.
+  // Sends, again if the base or the state was displaced by others meanwhile, and to whoever serves next if the worker was lost: requests change nothing, and a
+  // state that was solved in vain is solved anew, whole.
   Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::optional<StateId> state, worker::protocol::RequestBody request,
                                                          std::chrono::milliseconds timeout);
 
   JobContext& context_;
   const storage::history::Repository& repository_;
   JobControl control_;
+  StateId opened_;  // what the worker was picked for
   WorkerId worker_;
   worker::protocol::LoadBaseReply model_;
 };

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -24,12 +25,14 @@ constexpr std::chrono::milliseconds kWaitMin = 100ms;
 constexpr std::chrono::milliseconds kWaitMax = 5s;
 constexpr auto kHealthyAfter = 60s;
 constexpr auto kTermGrace = 5s;
+constexpr auto kLostGrace = 2s;
 
 struct Child {
   int index = 0;
   pid_t pid = 0;  // 0: not running
   SteadyTime started;
   SteadyTime start_at;
+  std::optional<SteadyTime> lost_since;  // its connection, while it runs
   std::chrono::milliseconds wait = kWaitMin;
 };
 
@@ -147,9 +150,26 @@ class SupervisorImpl final : public Supervisor {
     }
   }
 
+  void KillLost() {
+    if (!options_.lost_processes) return;
+    const std::vector<std::uint64_t> lost = options_.lost_processes();
+    const SteadyTime now = runtime_.clock().Now();
+    for (Child& child : children_) {
+      if (child.pid == 0 || std::ranges::find(lost, static_cast<std::uint64_t>(child.pid)) == lost.end()) {
+        child.lost_since.reset();
+      } else if (!child.lost_since) {
+        child.lost_since = now;
+      } else if (now - *child.lost_since > kLostGrace) {
+        LogWarning("worker_killed", {{"worker", "w" + NameOf(child)}, {"pid", child.pid}});
+        kill(child.pid, SIGKILL);
+      }
+    }
+  }
+
   Awaitable<Status> Watch() {
     while (!stopping_) {
       Reap();
+      KillLost();
       for (Child& child : children_) {
         if (child.pid != 0 || runtime_.clock().Now() < child.start_at) continue;
         if (const Status started = StartChild(child); !started.ok()) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct SupervisorOptions {
   int workers = 1;          // groups
   int ranks = 1;            // processes of each, which hold one model together
   int threads = 0;          // per process; 0: cores / processes
+  // Processes whose connection was lost; one that does not end by itself within 2 s (it hangs, or is stopped) is killed. May be empty.
+  std::function<std::vector<std::uint64_t>()> lost_processes = {};
 };
 
 class Supervisor {

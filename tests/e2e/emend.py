@@ -87,3 +87,9 @@ def prompt_of(record):
 
 def commits(log):
     return log if isinstance(log, list) else log.get("commits", log.get("items"))
+
+
+def rank_pids(emend):
+    """The processes of the one worker's ranks that are connected, by rank."""
+    status = emend("status")
+    return {int(worker["rank"]): int(worker["process_id"]) for worker in status["workers"] if worker["state"] == "connected"}

@@ -18,7 +18,6 @@
 #include "storage/base/status.h"
 
 namespace emend::worker::protocol {
-
 inline constexpr std::uint16_t kProtocolVersion = 1;
 
 // ---- Joining ------------------------------------------------------------------------------------------------------------------------------------------------
@@ -226,7 +225,7 @@ struct SampleTextsReply {
 
 // ---- Groups of several ranks: the coordinator forms them, and speaks to rank 0 from then on ----
 
-// Leave the group, whatever is under way, and open a port for a new line of ranks (worker/collective/line.h).
+// Leave the group, whatever is under way, and open a port for a new line (worker/collective/line.h).
 struct OpenLine {
   friend bool operator==(const OpenLine&, const OpenLine&) = default;
 };
@@ -235,7 +234,7 @@ struct OpenLineReply {
   friend bool operator==(const OpenLineReply&, const OpenLineReply&) = default;
 };
 
-// Join the line whose ports these are. Answered once the neighbours are connected.
+// Join the line whose ports these are.
 struct JoinGroup {
   std::uint64_t generation = 0;
   std::int32_t rank = 0;

@@ -36,9 +36,6 @@ std::vector<Message> SampleRequests() {
       Request{7, Generate{kBase, kState, "The mother tongue of", 24, 3}},
       Request{8, DigestState{kBase, kState}},
       Request{9, SampleTexts{kBase, {"Therefore", ""}, 2, 10, 5, 7}},
-      Request{11, OpenLine{}},
-      Request{12, JoinGroup{4, 1, {"10.0.0.1:4000", "10.0.0.2:4000"}, "secret"}},
-      Request{13, Follow{}},
   };
 }
 
@@ -54,6 +51,15 @@ std::vector<Message> SampleReplies() {
       Response{8, OkStatus(), DigestStateReply{{{"h.3.mlp.c_proj.weight", DigestOf(9)}}}},
       Response{9, {StatusCode::kFailedPrecondition, "state_not_live", "solving on a state: it is not live"}, std::nullopt},
       Response{10, OkStatus(), SampleTextsReply{{"Therefore it is", ""}, 2}},
+  };
+}
+
+// Later than the others.
+std::vector<Message> SampleGroupMessages() {
+  return {
+      Request{11, OpenLine{}},
+      Request{12, JoinGroup{4, 1, {"10.0.0.1:4000", "10.0.0.2:4000"}, "secret"}},
+      Request{13, Follow{}},
       Response{11, OkStatus(), OpenLineReply{"10.0.0.1:4000"}},
       Response{12, OkStatus(), JoinGroupReply{}},
       Response{13, OkStatus(), FollowReply{}},
@@ -146,7 +152,7 @@ std::vector<Message> SampleMessages() {
       Progress{5, "targets", 3, 100},
       Cancel{5},
   };
-  for (const auto& list : {SampleRequests(), SampleReplies()}) messages.insert(messages.end(), list.begin(), list.end());
+  for (const auto& list : {SampleRequests(), SampleReplies(), SampleGroupMessages()}) messages.insert(messages.end(), list.begin(), list.end());
   return messages;
 }
 
