@@ -14,6 +14,7 @@
 #include "storage/base/file_system.h"
 #include "storage/base/log.h"
 #include "worker/model/memory.h"
+#include "worker/server/launch.h"
 #include "worker/server/worker_server.h"
 
 namespace emend::worker::server {
@@ -26,16 +27,31 @@ struct Arguments {
   std::string token_file;
   std::string log_file;
   std::string host = "127.0.0.1";
+  std::string name;
   int threads = 0;
 };
 
+// What the launcher said is where the options begin.
+Status TakeLaunch(Arguments& arguments) {
+  EMEND_ASSIGN_OR_RETURN(const Launch launch, LaunchFrom([](const char* name) -> const char* { return std::getenv(name); }));
+  protocol::Hello& hello = arguments.server.hello;
+  arguments.server.coordinator = launch.coordinator;
+  arguments.host = launch.host.empty() ? arguments.host : launch.host;
+  arguments.name = launch.name;
+  hello.group = launch.group;
+  hello.rank = launch.rank;
+  hello.world_size = launch.world_size;
+  return OkStatus();
+}
+
 void Describe(CLI::App& app, Arguments& arguments) {
-  app.add_option("--coordinator", arguments.server.coordinator, "HOST:PORT where emendd listens for workers")->required();
+  app.footer(
+      "Rank, ranks, group and name come from the launcher where an option is not given: EMEND_RANK, EMEND_WORLD_SIZE, EMEND_GROUP, EMEND_NAME,\n"
+      "or the variables of torchrun, LeaderWorkerSet, Slurm or Open MPI; EMEND_COORDINATOR and EMEND_HOST for the addresses.");
+  app.add_option("--coordinator", arguments.server.coordinator, "HOST:PORT where emendd listens for workers");
   app.add_option("--token-file", arguments.token_file, "file with the workers' token (mode 0600)")->required();
-  app.add_option_function<std::string>(
-         "--name", [&](const std::string& name) { arguments.server.hello.worker = WorkerId(name); }, "stable name of this worker")
-      ->required();
-  app.add_option("--group", arguments.server.hello.group, "worker group")->required();
+  app.add_option("--name", arguments.name, "stable name of this worker");
+  app.add_option("--group", arguments.server.hello.group, "worker group");
   app.add_option("--rank", arguments.server.hello.rank, "rank in the group");
   app.add_option("--world-size", arguments.server.hello.world_size, "ranks of the group");
   app.add_option("--host", arguments.host, "address at which the other ranks of the group reach this one")->capture_default_str();
@@ -45,6 +61,11 @@ void Describe(CLI::App& app, Arguments& arguments) {
 }
 
 Status Prepare(Arguments& arguments) {
+  for (const auto& [value, option] :
+       {std::pair(arguments.server.coordinator, "--coordinator"), {arguments.name, "--name"}, {arguments.server.hello.group, "--group"}}) {
+    if (value.empty()) return InvalidArgument(std::string("starting a worker: ") + option + " is not given, and no launcher says it");
+  }
+  arguments.server.hello.worker = WorkerId(arguments.name);
   if (!arguments.log_file.empty()) EMEND_RETURN_IF_ERROR(LogToFile(arguments.log_file));
   PosixFileSystem files;
   EMEND_ASSIGN_OR_RETURN(std::string token, files.Read(arguments.token_file));
@@ -84,9 +105,10 @@ Status Serve(Arguments arguments) {
 int Main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("emend-worker: one rank of a worker group");
+  Status status = TakeLaunch(arguments);
   Describe(app, arguments);
   CLI11_PARSE(app, argc, argv);
-  Status status = Prepare(arguments);
+  if (status.ok()) status = Prepare(arguments);
   if (status.ok()) status = Serve(std::move(arguments));
   if (!status.ok()) {
     LogError("worker_ended", {{"status", status}});

@@ -1,0 +1,38 @@
+// Which rank of which group a process is, told by whoever launched it: emend's own variables, torchrun, LeaderWorkerSet, Slurm or Open MPI.
+//
+//   EMEND_ASSIGN_OR_RETURN(const Launch launch, LaunchFrom([](const char* name) { return std::getenv(name); }));
+//
+// | launcher        | rank                 | ranks                | group                                  |
+// |-----------------|----------------------|----------------------|----------------------------------------|
+// | emend           | EMEND_RANK           | EMEND_WORLD_SIZE     | EMEND_GROUP                            |
+// | torchrun        | RANK                 | WORLD_SIZE           | TORCHELASTIC_RUN_ID                    |
+// | LeaderWorkerSet | LWS_WORKER_INDEX     | LWS_GROUP_SIZE       | LWS_LEADER_ADDRESS, its first label    |
+// | Slurm           | SLURM_PROCID         | SLURM_NTASKS         | SLURM_JOB_ID                           |
+// | Open MPI        | OMPI_COMM_WORLD_RANK | OMPI_COMM_WORLD_SIZE | PMIX_NAMESPACE                         |
+//
+// The first launcher of the table that names a rank or a number of ranks is taken, whole; EMEND_GROUP, EMEND_NAME, EMEND_COORDINATOR and EMEND_HOST count
+// whichever it is. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "storage/base/status.h"
+
+namespace emend::worker::server {
+
+struct Launch {
+  std::string launcher;  // "torchrun"; empty: none was found, and the process is a group of one
+  std::int32_t rank = 0;
+  std::int32_t world_size = 1;
+  std::string group;        // empty: not named
+  std::string name;         // of the worker: EMEND_NAME, else group and rank; empty without a group
+  std::string coordinator;  // EMEND_COORDINATOR, "10.0.0.5:8322"; may be empty
+  std::string host;         // EMEND_HOST: the address at which other ranks reach this one; may be empty
+};
+
+// `variable` gives the value of an environment variable, or null. kInvalidArgument ("bad_launch") names the variable that is missing or malformed.
+Result<Launch> LaunchFrom(const std::function<const char*(const char*)>& variable);
+
+}  // namespace emend::worker::server
