@@ -53,11 +53,11 @@ class Asker(threading.Thread):
                 time.sleep(0.1)
 
 
-def formed_times(emend):
-    """When groups were formed, in seconds since the epoch, from the server's log."""
+def event_times(emend, event):
+    """When it happened, in seconds since the epoch, from the server's log."""
     times = []
     for line in (emend.store / "emendd.log").read_text(errors="replace").splitlines():
-        if '"group_formed"' in line:
+        if f'"event":"{event}"' in line:
             stamp = json.loads(line)["time"].replace("Z", "+00:00")
             times.append(datetime.datetime.fromisoformat(stamp).timestamp())
     return times
@@ -66,7 +66,7 @@ def formed_times(emend):
 def wait_formed(emend, since, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        later = [moment for moment in formed_times(emend) if moment > since]
+        later = [moment for moment in event_times(emend, "group_formed") if moment > since]
         if later:
             return later[-1] - since
         time.sleep(0.05)
@@ -75,6 +75,7 @@ def wait_formed(emend, since, seconds=60):
 
 def strike(emend, kind, rank, pause):
     """The fault. Returns whether the group is lost by it."""
+    struck = time.time()
     if kind == "coordinator":
         emend.kill()
         emend.up("--ranks", RANKS)
@@ -87,7 +88,8 @@ def strike(emend, kind, rank, pause):
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:
             return True
-        return pause > 1.2  # three heartbeats missed
+        time.sleep(0.5)
+        return any(moment > struck for moment in event_times(emend, "worker_lost"))  # about three heartbeats missed
     return True
 
 

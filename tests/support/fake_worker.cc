@@ -1,5 +1,6 @@
 #include "tests/support/fake_worker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace emend::test {
@@ -26,7 +27,7 @@ constexpr auto kPatience = 5s;
 }  // namespace
 
 FakeWorker::FakeWorker(Runtime& runtime, worker::protocol::Transport& transport, FakeWorkerOptions options)
-    : runtime_(runtime), transport_(transport), options_(std::move(options)), tasks_(runtime), stop_(runtime) {
+    : runtime_(runtime), transport_(transport), options_(std::move(options)), tasks_(runtime), stop_(runtime), group_lost_(runtime) {
   handler_ = [this](const RequestBody&) -> Result<ReplyBody> { return ReplyBody(GenerateReply{options_.name, 1, {}}); };
 }
 
@@ -42,6 +43,7 @@ Awaitable<void> FakeWorker::Stop() {
 }
 
 void FakeWorker::Die() {
+  LoseGroup();
   if (connection_) connection_->Close();
 }
 
@@ -77,6 +79,8 @@ Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
   hello.token = options_.token;
   hello.worker = WorkerId(options_.name);
   hello.group = options_.group;
+  hello.rank = options_.rank;
+  hello.world_size = options_.world_size;
   hello.device = "none";
   Envelope first{.store_epoch = 0, .generation = 0, .message = hello};
   EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(first), In(kPatience)));
@@ -93,6 +97,7 @@ Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
   tasks_.Spawn("fake_beat", Beat(connection));
   while (true) {
     EMEND_CO_ASSIGN_OR_RETURN(Envelope envelope, co_await connection->Receive(In(3 * heartbeat_)));
+    generation_ = std::max(generation_, envelope.generation);
     if (auto* request = std::get_if<Request>(&envelope.message)) tasks_.Spawn("fake_answer", Answer(connection, std::move(*request)));
     if (const auto* cancel = std::get_if<Cancel>(&envelope.message)) cancelled_.push_back(cancel->id);
   }
@@ -108,6 +113,22 @@ Awaitable<Status> FakeWorker::Beat(std::shared_ptr<Connection> connection) {
   co_return OkStatus();
 }
 
+void FakeWorker::LoseGroup() {
+  group_lost_.Set();
+  group_lost_.Reset();
+}
+
+Awaitable<Result<ReplyBody>> FakeWorker::Handle(const RequestBody& body) {
+  if (std::holds_alternative<worker::protocol::OpenLine>(body)) {
+    LoseGroup();
+    co_return ReplyBody(worker::protocol::OpenLineReply{options_.name + ":7"});
+  }
+  if (std::holds_alternative<worker::protocol::JoinGroup>(body)) co_return ReplyBody(worker::protocol::JoinGroupReply{});
+  if (!std::holds_alternative<worker::protocol::Follow>(body)) co_return handler_(body);
+  co_await group_lost_.WaitUntil(In(24h));
+  co_return Status(StatusCode::kUnavailable, "group_lost", "the other ranks are gone");
+}
+
 Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Request request) {
   const std::string name(worker::protocol::RequestName(request.body));
   requests_.push_back(name);
@@ -115,7 +136,7 @@ Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Req
   Envelope progress = Wrap(Progress{request.id, "work", 1, 2});
   if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(progress), In(kPatience)));
   co_await stop_.WaitUntil(In(options_.work));
-  Result<ReplyBody> reply = handler_(request.body);
+  Result<ReplyBody> reply = co_await Handle(request.body);
   Response response{.id = request.id, .status = reply.status(), .body = std::nullopt};
   if (reply.ok()) response.body = std::move(*reply);
   Envelope answer = Wrap(std::move(response));

@@ -24,6 +24,8 @@ namespace emend::test {
 struct FakeWorkerOptions {
   std::string name = "w0";
   std::string group = "g0";
+  std::int32_t rank = 0;
+  std::int32_t world_size = 1;
   std::string coordinator = "coordinator:1";
   std::string token = "secret";
   std::uint16_t protocol_version = worker::protocol::kProtocolVersion;
@@ -47,6 +49,8 @@ class FakeWorker {
   enum class Voice { kHeard, kMute };
   // Heard again after it was mute, it begins anew: on a connection that goes on, nothing is ever lost in between.
   void SetVoice(Voice voice);
+  // As if the ranks of its group had lost each other: what it follows ends.
+  void LoseGroup();
   // Closes the connection without a word.
   void Die();
   // Sends these as they are: for frames of an older epoch or generation.
@@ -64,6 +68,8 @@ class FakeWorker {
   Awaitable<Status> Run();
   Awaitable<Status> Converse(std::shared_ptr<worker::protocol::Connection> connection);
   Awaitable<Status> Beat(std::shared_ptr<worker::protocol::Connection> connection);
+  // Requests about groups are answered here; what is left is the handler's.
+  Awaitable<Result<worker::protocol::ReplyBody>> Handle(const worker::protocol::RequestBody& body);
   Awaitable<Status> Answer(std::shared_ptr<worker::protocol::Connection> connection, worker::protocol::Request request);
   worker::protocol::Envelope Wrap(worker::protocol::Message message) const { return {store_epoch_, generation_, std::move(message)}; }
   SteadyTime In(std::chrono::milliseconds duration) const { return runtime_.clock().Now() + duration; }
@@ -76,6 +82,7 @@ class FakeWorker {
   TaskGroup tasks_;
   Signal stop_;
   std::shared_ptr<worker::protocol::Connection> connection_;
+  Signal group_lost_;
   Voice voice_ = Voice::kHeard;
   bool joined_ = false;
   int joins_ = 0;

@@ -77,8 +77,8 @@ TEST_F(SupervisorTest, StartsEachWorkerWithItsArgumentsAndStopsIt) {
     seen = supervisor.process_ids();
     return seen.size() == 2 && !ReadFile("w0.args").empty() && !ReadFile("w1.args").empty();
   });
-  EXPECT_EQ(ReadFile("w1.args"), "--coordinator 127.0.0.1:1 --token-file " + folder_ + "/token --name w1 --group g1 --rank 0 --world-size 1 --threads 3 --log " + folder_ +
-                                     "/worker-1.log --embedded\n");
+  EXPECT_EQ(ReadFile("w1.args"), "--coordinator 127.0.0.1:1 --token-file " + folder_ +
+                                     "/token --name w1 --group g1 --rank 0 --world-size 1 --threads 3 --log " + folder_ + "/worker-1.log --embedded\n");
   for (const std::uint64_t process_id : seen) EXPECT_FALSE(IsAlive(process_id));
 }
 
