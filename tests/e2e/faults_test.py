@@ -125,7 +125,7 @@ def main(options):
             kind, rank, pause, wait = dice.choice(KINDS), dice.randrange(RANKS), dice.uniform(0.2, 3.0), dice.uniform(0.0, 1.5)
             message = f"fault {number}: {kind} {rank}"
             outcome = []
-            committer = threading.Thread(target=lambda: outcome.append(commit_once(emend, message, BATCH * (number % 200))))
+            committer = threading.Thread(target=lambda: outcome.append(commit_once(emend, message, BATCH * (number % 40))))
             committer.start()
             time.sleep(wait)
             struck = time.time()

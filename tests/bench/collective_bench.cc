@@ -1,0 +1,73 @@
+// Latency and bandwidth of the collectives between ranks on this machine, beside a copy of the same bytes in memory.
+//
+//   emend_bench_collective [ranks]
+//
+// "GB/s" is payload over time; "of copy" says how much of the memory's own speed that is.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "tests/worker/collective/rank_group.h"
+
+namespace emend::worker::collective {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kRuns = 9;
+
+// Median seconds of one call over some batches of calls.
+template <typename Act>
+double MedianSeconds(int calls, const Act& act) {
+  std::vector<double> seconds;
+  for (int run = 0; run < kRuns; ++run) {
+    const auto begin = Clock::now();
+    for (int call = 0; call < calls; ++call) act();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count() / calls);
+  }
+  std::ranges::nth_element(seconds, seconds.begin() + kRuns / 2);
+  return seconds[kRuns / 2];
+}
+
+struct Operation {
+  const char* name;
+  void (*act)(Communicator&, at::Tensor&);
+};
+const Operation kOperations[] = {
+    {"all_reduce", [](Communicator& ranks, at::Tensor& tensor) { EMEND_CHECK(ranks.AllReduceSum(tensor).ok(), "all_reduce failed"); }},
+    {"broadcast", [](Communicator& ranks, at::Tensor& tensor) { EMEND_CHECK(ranks.Broadcast(tensor, 0).ok(), "broadcast failed"); }},
+    {"all_gather", [](Communicator& ranks, at::Tensor& tensor) { EMEND_CHECK(ranks.AllGather(tensor).ok(), "all_gather failed"); }},
+};
+
+void Measure(Communicator& ranks) {
+  for (const std::int64_t bytes : {8L, 4096L, 1L << 20, 16L << 20, 64L << 20}) {
+    at::Tensor tensor = at::zeros({bytes / 4}, at::kFloat);
+    const at::Tensor source = at::ones_like(tensor);
+    const int calls = static_cast<int>(std::clamp<std::int64_t>((8L << 20) / bytes, 1, 200));
+    const double copy = MedianSeconds(calls, [&] { tensor.copy_(source); });
+    for (const Operation& operation : kOperations) {
+      tensor.zero_();
+      EMEND_CHECK(ranks.Barrier().ok(), "the ranks are not in step");
+      const double seconds = MedianSeconds(calls, [&] { operation.act(ranks, tensor); });
+      if (ranks.rank() != 0) continue;
+      std::printf("%5d  %-10s  %10ld  %10.1f  %7.3f  %6.1f %%\n", ranks.size(), operation.name, bytes, seconds * 1e6,
+                  static_cast<double>(bytes) / seconds / 1e9, 100 * copy / seconds);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace emend::worker::collective
+
+int main(int argc, char** argv) {
+  using namespace emend::worker::collective;
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  std::printf("ranks  operation        bytes          us     GB/s   of copy\n");
+  const std::vector<int> sizes = argc > 1 ? std::vector<int>{std::atoi(argv[1])} : std::vector<int>{2, 4};
+  for (const int ranks : sizes) emend::test::OnEachRank(ranks, Measure);
+  return 0;
+}
