@@ -38,8 +38,7 @@ MembershipImpl::MemberPointer MembershipImpl::LeastBusy() const {
   MemberPointer best;
   for (const auto& [id, member] : workers_) {
     if (member->lost || !member->serves) continue;
-    const auto load = [](const Member& candidate) { return candidate.line.size() + (candidate.under_way ? 1 : 0); };
-    if (!best || load(*member) < load(*best)) best = member;
+    if (!best || member->load() < best->load()) best = member;
   }
   return best;
 }
@@ -74,7 +73,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptio
     EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
     member = LeastBusy();
   }
-  if (member->line.size() >= kQueueMax) {
+  if (member->line(worker::protocol::LaneOf(request)).waiting.size() >= kQueueMax) {
     co_return Status(StatusCode::kResourceExhausted, "queue_full",
                      "calling worker " + member->info.worker.value() + ": " + std::to_string(kQueueMax) + " calls wait already");
   }
@@ -103,23 +102,24 @@ Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared
 Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
-  member->line.push_back(call);
-  AdvanceLine(*member);
+  CallLine& line = member->line(worker::protocol::LaneOf(request));
+  line.waiting.push_back(call);
+  AdvanceLine(*member, line);
   const Status turn = co_await WaitForCall(call, Until::kTurn, deadline, options.cancel);
   if (!turn.ok() && !call->has_turn) {
-    std::erase(member->line, call);
+    std::erase(line.waiting, call);
     co_return turn.WithContext("waiting for worker " + member->info.worker.value() + ", which is busy");
   }
   if (call->ended) co_return call->status;
   const std::uint64_t id = member->next_call++;
-  member->sent_call = id;
+  line.sent_call = id;
   ++member->info.calls;
   call->wake.Reset();
   const std::string name(worker::protocol::RequestName(request));
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
-  if (sent.code() == StatusCode::kResourceExhausted && member->under_way == call) {
-    EndCall(*member, sent, std::nullopt);
+  if (sent.code() == StatusCode::kResourceExhausted && line.under_way == call) {
+    EndCall(*member, line, sent, std::nullopt);
   } else if (!sent.ok()) {
     Lose(*member, Lost(member->info, sent.message()));
   }

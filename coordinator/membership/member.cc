@@ -15,23 +15,38 @@ void End(PendingCall& call, Status status, std::optional<worker::protocol::Reply
 
 }  // namespace
 
-void AdvanceLine(Member& member) {
-  if (member.under_way || member.line.empty() || member.lost) return;
-  member.under_way = std::move(member.line.front());
-  member.line.pop_front();
-  member.under_way->has_turn = true;
-  member.under_way->wake.Set();
+CallLine* Member::LineOf(std::uint64_t call) {
+  for (CallLine& each : lines) {
+    if (call != 0 && each.sent_call == call) return &each;
+  }
+  return nullptr;
 }
 
-void EndCall(Member& member, Status status, std::optional<worker::protocol::ReplyBody> reply) {
-  if (const auto call = std::exchange(member.under_way, nullptr)) End(*call, std::move(status), std::move(reply));
-  member.sent_call = 0;
-  AdvanceLine(member);
+std::size_t Member::load() const {
+  std::size_t calls = 0;
+  for (const CallLine& each : lines) calls += each.waiting.size() + (each.under_way ? 1 : 0);
+  return calls;
+}
+
+void AdvanceLine(const Member& member, CallLine& line) {
+  if (line.under_way || line.waiting.empty() || member.lost) return;
+  line.under_way = std::move(line.waiting.front());
+  line.waiting.pop_front();
+  line.under_way->has_turn = true;
+  line.under_way->wake.Set();
+}
+
+void EndCall(const Member& member, CallLine& line, Status status, std::optional<worker::protocol::ReplyBody> reply) {
+  if (const auto call = std::exchange(line.under_way, nullptr)) End(*call, std::move(status), std::move(reply));
+  line.sent_call = 0;
+  AdvanceLine(member, line);
 }
 
 void EndAll(Member& member, const Status& status) {
-  for (const auto& call : std::exchange(member.line, {})) End(*call, status, std::nullopt);
-  EndCall(member, status, std::nullopt);
+  for (CallLine& line : member.lines) {
+    for (const auto& call : std::exchange(line.waiting, {})) End(*call, status, std::nullopt);
+    EndCall(member, line, status, std::nullopt);
+  }
 }
 
 }  // namespace emend::coordinator::membership

@@ -170,16 +170,18 @@ Status MembershipImpl::Take(Member& member, Envelope envelope) {
   member.last_heard = Now();
   if (std::holds_alternative<worker::protocol::Heartbeat>(envelope.message)) return OkStatus();
   if (const auto* progress = std::get_if<worker::protocol::Progress>(&envelope.message)) {
-    if (progress->id == member.sent_call && member.under_way && member.under_way->on_progress) member.under_way->on_progress(*progress);
+    const CallLine* const line = member.LineOf(progress->id);
+    if (line != nullptr && line->under_way && line->under_way->on_progress) line->under_way->on_progress(*progress);
     return OkStatus();
   }
   auto* response = std::get_if<worker::protocol::Response>(&envelope.message);
   if (response == nullptr) return DataLoss("it sent a message that only the coordinator sends");
-  if (response->id != member.sent_call) {
+  CallLine* const line = member.LineOf(response->id);
+  if (line == nullptr) {
     ++member.info.stale_frames;
     return OkStatus();
   }
-  EndCall(member, std::move(response->status), std::move(response->body));
+  EndCall(member, *line, std::move(response->status), std::move(response->body));
   return OkStatus();
 }
 

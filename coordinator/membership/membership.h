@@ -12,7 +12,8 @@
 // A group of several ranks is formed when all are connected, and is called through its rank 0. When it loses one, what is under way on it ends the same way,
 // and it forms again, under the next generation, once all ranks are there.
 //
-// Used on the runtime's executor only. Bound: one call under way per worker, kQueueMax waiting (beyond: kResourceExhausted).
+// Used on the runtime's executor only. Bound: one call under way per worker and line (work; questions), kQueueMax waiting (beyond:
+// kResourceExhausted).
 #pragma once
 
 #include <chrono>

@@ -61,6 +61,21 @@ class Groups(unittest.TestCase):
         for metric in ("es", "ps", "ns"):
             self.assertAlmostEqual(scores[4][metric], scores[1][metric], delta=2.0, msg=metric)
 
+    def test_questions_are_answered_on_the_old_commit_while_a_batch_is_solved(self):
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                self.emend.close()
+                self.emend = Emend()
+                self.make_store(ranks)
+                start = commits(self.emend("log", "atlas"))[0]["commit"]
+                committer = threading.Thread(target=self.commit, args=(0, COUNT, "slow"))
+                committer.start()
+                asked = 0
+                while committer.is_alive():
+                    answer = self.emend("ask", "atlas", "Ann was born in", "--max-tokens", "2")
+                    asked += answer["commit"] == start
+                self.assertGreaterEqual(asked, 5, "answered while the batch was on its way")
+
     def test_heads_that_do_not_divide_are_named(self):
         self.start(3)
         self.emend("init", "atlas", "--model", ATLAS / "model")

@@ -84,6 +84,7 @@ Result<ReplyBody> Handlers::Lead(const protocol::RequestBody& request, const Cal
     return FailedPrecondition("running the request " + std::string(protocol::RequestName(request)) + " on rank " + std::to_string(ranks.rank()) +
                               ": rank 0 is to be asked");
   }
+  passed_on_ = true;
   EMEND_RETURN_IF_ERROR(collective::BroadcastBytes(ranks, protocol::EncodeMessage(protocol::Request{0, request}), /*root=*/0).status());
   Result<ReplyBody> reply = Dispatch(request, call);
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(ranks, reply.status()));
@@ -92,21 +93,25 @@ Result<ReplyBody> Handlers::Lead(const protocol::RequestBody& request, const Cal
 
 // Rank 0 passes a request, or nothing at all to say that it lives.
 Result<ReplyBody> Handlers::Run(const protocol::Follow&, const Call&) {
-  collective::Communicator& ranks = group_.communicator();
+  in_between_ = false;
   if (group_.is_leader()) return FailedPrecondition("following rank 0: this worker is rank 0, or in no group");
+  while (true) EMEND_RETURN_IF_ERROR(FollowNext());
+}
+
+Status Handlers::FollowNext() {
+  collective::Communicator& ranks = group_.communicator();
   const Call nobodys{.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
-  while (true) {
-    EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastBytes(ranks, {}, /*root=*/0));
-    if (bytes.empty()) continue;
-    EMEND_ASSIGN_OR_RETURN(const protocol::Message message, protocol::DecodeMessage(bytes));
-    const auto* const request = std::get_if<protocol::Request>(&message);
-    if (request == nullptr) return DataLoss("following rank 0: it passed on something that is no request");
-    const std::string name(protocol::RequestName(request->body));
-    const Result<ReplyBody> done = model::Guarded("following the request " + name, [&] { return Dispatch(request->body, nobodys); });
-    if (!done.ok()) LogWarning("followed_request_failed", {{"request", name}, {"rank", ranks.rank()}, {"status", done.status()}});
-    // A failure that all ranks came to is the answer, and the group goes on; a lost group fails here too.
-    if (const Status agreed = collective::AgreeOn(ranks, done.status()); agreed.slug() == "group_lost") return agreed;
-  }
+  EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastBytes(ranks, {}, /*root=*/0));
+  if (bytes.empty()) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(const protocol::Message message, protocol::DecodeMessage(bytes));
+  const auto* const request = std::get_if<protocol::Request>(&message);
+  if (request == nullptr) return DataLoss("following rank 0: it passed on something that is no request");
+  const std::string name(protocol::RequestName(request->body));
+  const Result<ReplyBody> done = model::Guarded("following the request " + name, [&] { return Dispatch(request->body, nobodys); });
+  if (!done.ok()) LogWarning("followed_request_failed", {{"request", name}, {"rank", ranks.rank()}, {"status", done.status()}});
+  // A failure that all ranks came to is the answer, and the group goes on; a lost group fails here too.
+  const Status agreed = collective::AgreeOn(ranks, done.status());
+  return agreed.slug() == "group_lost" ? agreed : OkStatus();
 }
 
 Status Handlers::Tick() {
@@ -127,9 +132,47 @@ Result<ReplyBody> Handlers::Run(const protocol::JoinGroup& request, const Call&)
 }
 
 Status Handlers::StillWanted(const Call& call) {
-  at::Tensor cancelled = at::full({1}, call.cancelled->load() ? 1 : 0, at::kLong);
-  EMEND_RETURN_IF_ERROR(group_.communicator().Broadcast(cancelled, /*root=*/0));
-  return cancelled.item<std::int64_t>() == 0 ? OkStatus() : Status(StatusCode::kCancelled, "the coordinator cancelled the request");
+  enum Word : std::int64_t { kGoOn = 0, kCancelled = 1, kInBetween = 2 };
+  collective::Communicator& ranks = group_.communicator();
+  while (true) {
+    std::shared_ptr<Interlude> next;
+    const bool cancelled = call.cancelled->load();
+    if (!cancelled && !in_between_ && group_.is_leader()) next = interludes_.Take([this](const auto& request) { return FitsInBetween(request); });
+    at::Tensor word = at::full({1}, cancelled ? kCancelled : next ? kInBetween : kGoOn, at::kLong);
+    const Status decided = ranks.Broadcast(word, /*root=*/0);
+    if (!decided.ok() && next) next->done(decided);
+    EMEND_RETURN_IF_ERROR(decided);
+    if (word.item<std::int64_t>() == kGoOn) return OkStatus();
+    if (word.item<std::int64_t>() == kCancelled) return {StatusCode::kCancelled, "the coordinator cancelled the request"};
+    in_between_ = true;
+    Status followed;
+    if (next) {
+      Answer(*next);
+    } else {
+      followed = FollowNext();
+    }
+    in_between_ = false;
+    EMEND_RETURN_IF_ERROR(followed);
+  }
+}
+
+// Another base would take the place of the one that is worked on.
+bool Handlers::FitsInBetween(const protocol::RequestBody& request) const {
+  const auto* const load = std::get_if<protocol::LoadBase>(&request);
+  return load == nullptr || bases_.contains(load->base);
+}
+
+void Handlers::Answer(Interlude& interlude) {
+  passed_on_ = false;
+  Result<ReplyBody> reply = Handle(interlude.request, interlude.call);
+  // The other ranks wait for something to be passed on. If they are gone, whatever is asked next says so.
+  if (in_between_ && group_.size() > 1 && !passed_on_) static_cast<void>(collective::BroadcastBytes(group_.communicator(), {}, /*root=*/0));
+  interlude.done(std::move(reply));
+}
+
+void Handlers::RunOffered() {
+  in_between_ = false;
+  while (const auto next = interludes_.Take([](const auto&) { return true; })) Answer(*next);
 }
 
 edit::ProgressFunction Handlers::EditProgress(const Call& call) {
@@ -221,7 +264,7 @@ Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, cons
 
 Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
-  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
   EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(settings, base->base_model().config().layers));
   EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent, base->ParentOf(*state, settings.layers));
@@ -238,7 +281,7 @@ Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call
 
 Result<ReplyBody> Handlers::Run(const protocol::Evaluate& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
-  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
   const Stopwatch watch;
   std::vector<eval::EvalFact> facts;
   for (const protocol::EvaluateFact& fact : request.facts) {
@@ -262,7 +305,7 @@ Result<ReplyBody> Handlers::Run(const protocol::Evaluate& request, const Call& c
 
 Result<ReplyBody> Handlers::Run(const protocol::Generate& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
-  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
   eval::GenerateOptions options;
   options.max_tokens = request.tokens_max;
   options.top = request.top;
@@ -293,7 +336,7 @@ Result<ReplyBody> Handlers::Run(const protocol::SampleTexts& request, const Call
 
 Result<ReplyBody> Handlers::Run(const protocol::DigestState& request, const Call&) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
-  EMEND_ASSIGN_OR_RETURN(const LiveState* const state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
   EMEND_ASSIGN_OR_RETURN(auto roots, base->Digests(*state));
   return ReplyBody(protocol::DigestStateReply{std::move(roots)});
 }

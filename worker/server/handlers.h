@@ -15,16 +15,12 @@
 #include "worker/edit/progress.h"
 #include "worker/eval/score.h"
 #include "worker/protocol/messages.h"
+#include "worker/server/call.h"
+#include "worker/server/interludes.h"
 #include "worker/server/live_base.h"
 #include "worker/server/rank_group.h"
 
 namespace emend::worker::server {
-
-// One request under way. The control thread sets `cancelled`; the compute thread reports.
-struct Call {
-  std::shared_ptr<std::atomic<bool>> cancelled;
-  std::function<void(std::string_view phase, std::uint64_t done, std::uint64_t total)> progress;
-};
 
 class Handlers {
  public:
@@ -35,6 +31,9 @@ class Handlers {
   Result<protocol::ReplyBody> Handle(const protocol::RequestBody& request, const Call& call);
   // From rank 0, now and then while nothing else is asked: the other ranks then know that it lives.
   Status Tick();
+  // From any thread: answers this at the next report of what is under way; RunOffered() answers it otherwise.
+  void Offer(std::shared_ptr<Interlude> interlude) { interludes_.Offer(std::move(interlude)); }
+  void RunOffered();
   // From any thread: ends the group, and with it what runs on it.
   void Interrupt() { group_.Interrupt(); }
 
@@ -56,12 +55,20 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::JoinGroup& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Follow& request, const Call& call);
 
+  // What rank 0 passes on next, if that is not nothing.
+  Status FollowNext();
+  // Whether a long request goes on; answers in between what was offered meanwhile.
   Status StillWanted(const Call& call);
+  bool FitsInBetween(const protocol::RequestBody& request) const;
+  void Answer(Interlude& interlude);
   edit::ProgressFunction EditProgress(const Call& call);
   eval::ProgressFunction EvalProgress(const Call& call, std::string_view phase);
 
   const LiveBaseOptions options_;
   RankGroup group_;
+  Interludes interludes_;
+  bool in_between_ = false;  // an interlude is under way; the same on every rank
+  bool passed_on_ = false;   // rank 0: the request under way has reached the other ranks
   std::map<BaseId, std::unique_ptr<LiveBase>> bases_;
 };
 

@@ -176,13 +176,13 @@ Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::ve
   return missing;
 }
 
-Result<const LiveState*> LiveBase::Find(const StateId& state) {
+Result<std::shared_ptr<const LiveState>> LiveBase::Find(const StateId& state) {
   const auto found = std::ranges::find_if(states_, [&](const auto& live) { return live->id == state; });
   if (found == states_.end()) {
     return Status(StatusCode::kFailedPrecondition, "state_not_live", "state " + state.Short() + " of base " + id_.Short() + " is not live: ensure it first");
   }
   states_.splice(states_.begin(), states_, found);
-  return static_cast<const LiveState*>(states_.front().get());
+  return states_.front();
 }
 
 Result<std::vector<TileLeaf>> LiveBase::HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const {

@@ -69,7 +69,8 @@ class LiveBase {
   // ("non_finite_weight").
   Result<std::vector<EditId>> Ensure(const StateId& state, const std::vector<EditId>& edits);
   // kFailedPrecondition ("state_not_live").
-  Result<const LiveState*> Find(const StateId& state);
+  // Whoever computes with the state holds it: others may be made live meanwhile, and this one leave the table.
+  Result<std::shared_ptr<const LiveState>> Find(const StateId& state);
   const model::Transformer& ModelOf(const LiveState& state) const { return state.view ? *state.view : *model_; }
 
   // The roots of the tensors in which the state may differ from the base. kDataLoss if the compute weights are not what the served bytes say.
@@ -109,7 +110,7 @@ class LiveBase {
   std::unique_ptr<model::Transformer> model_;
   mutable std::map<LayerIndex, std::vector<std::uint8_t>> base_parts_;  // copied when first asked for
   EditCache edits_;
-  std::list<std::unique_ptr<LiveState>> states_;  // most recently used first
+  std::list<std::shared_ptr<const LiveState>> states_;  // most recently used first
   std::string solver_file_;
   std::unique_ptr<edit::LayerSolver> solver_;
 };

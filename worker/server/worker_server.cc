@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/base/log.h"
+#include "worker/protocol/lanes.h"
 
 namespace emend::worker::server {
 namespace {
@@ -161,6 +162,37 @@ void WorkerServer::ReportProgress(const std::shared_ptr<Session>& session, proto
   tasks_.Spawn("progress", session->connection->Send(session->Wrap(std::move(progress)), now + kSendTimeout));
 }
 
+Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(protocol::RequestBody request, Call call) {
+  if (protocol::LaneOf(request) == protocol::Lane::kWork) co_return co_await Blocking(runtime_, [&] { return handlers_.Handle(request, call); });
+  struct Outcome {
+    explicit Outcome(Runtime& runtime) : ended(runtime) {}
+    Signal ended;
+    Result<protocol::ReplyBody> reply = Internal("a request ended without a reply");
+  };
+  const auto outcome = std::make_shared<Outcome>(runtime_);
+  const auto interlude = std::make_shared<Interlude>();
+  interlude->request = std::move(request);
+  interlude->call = std::move(call);
+  interlude->done = [this, outcome](Result<protocol::ReplyBody> reply) {
+    boost::asio::post(runtime_.executor(), [outcome, reply = std::move(reply)]() mutable {
+      outcome->reply = std::move(reply);
+      outcome->ended.Set();
+    });
+  };
+  handlers_.Offer(interlude);
+  tasks_.Spawn("run_offered", RunOffered());
+  // RunOffered ends it if nothing else has; the compute thread itself cannot be waited for with a deadline (on_hang).
+  while (!outcome->ended.is_set()) co_await outcome->ended.WaitUntil(runtime_.clock().Now() + kEndTimeout);
+  co_return std::move(outcome->reply);
+}
+
+Awaitable<Status> WorkerServer::RunOffered() {
+  co_return co_await Blocking(runtime_, [this] {
+    handlers_.RunOffered();
+    return OkStatus();
+  });
+}
+
 Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protocol::Request request) {
   const std::uint64_t id = request.id;
   Call call;
@@ -171,7 +203,7 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protoco
     boost::asio::post(runtime_.executor(),
                       [this, session, report = protocol::Progress{id, std::string(phase), done, total}] { ReportProgress(session, report); });
   };
-  Result<protocol::ReplyBody> reply = co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
+  Result<protocol::ReplyBody> reply = co_await Handle(request.body, call);
   session->cancellations.erase(id);
   if (session->closed) co_return OkStatus();
   protocol::Response response{id, reply.status(), std::nullopt};

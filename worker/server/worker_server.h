@@ -42,6 +42,9 @@ class WorkerServer {
   Awaitable<Status> Beat(std::shared_ptr<Session> session);
   // To the ranks that wait for work, behind whatever the compute thread does.
   Awaitable<Status> Tick(std::shared_ptr<Session> session);
+  // What the handlers say to a request, at once or in between reports of another.
+  Awaitable<Result<protocol::ReplyBody>> Handle(protocol::RequestBody request, Call call);
+  Awaitable<Status> RunOffered();
   Awaitable<Status> Answer(std::shared_ptr<Session> session, protocol::Request request);
   void ReportProgress(const std::shared_ptr<Session>& session, protocol::Progress progress);
 

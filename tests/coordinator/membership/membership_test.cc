@@ -151,6 +151,18 @@ TEST_F(MembershipTest, CallsOnOneWorkerRunOneAfterTheOther) {
   for (const Outcome& call : calls) EXPECT_THAT(Finish(call), IsOk());
 }
 
+TEST_F(MembershipTest, AQuestionPassesWorkThatIsUnderWay) {
+  FakeWorker& worker = Join({.work = 200ms});
+  const Outcome work = sim_.Begin(membership_->Call(worker::protocol::Solve{}, CallOptions{}));
+  sim_.RunFor(50ms);
+  const Outcome question = Begin();
+  sim_.RunFor(50ms);
+  EXPECT_EQ(worker.requests(), (std::vector<std::string>{"solve", "generate"})) << "it does not wait for the work's end";
+  EXPECT_FALSE(work->has_value());
+  EXPECT_THAT(Finish(work), IsOk());
+  EXPECT_THAT(Finish(question), IsOk());
+}
+
 TEST_F(MembershipTest, TheLineIsBounded) {
   Join({.name = "w0", .work = 1h});
   std::vector<Outcome> calls;

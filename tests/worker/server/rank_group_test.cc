@@ -99,7 +99,7 @@ class RankGroupTest : public testing::TestWithParam<int> {
 
   Group group_;
 };
-INSTANTIATE_TEST_SUITE_P(Ranks, RankGroupTest, testing::Values(2, 4));
+INSTANTIATE_TEST_SUITE_P(Ranks, RankGroupTest, testing::Values(1, 2, 4));
 
 TEST_P(RankGroupTest, StoredEditsAreServedByteForByteAsOnOneRank) {
   Serve(SolvedOnOne());
@@ -152,9 +152,47 @@ TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
             0);
 }
 
+TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInIt) {
+  SolvedOnOne();
+  const protocol::Generate question{.base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(1), .tokens_max = 3};
+  const std::string expected = group_.Get<protocol::GenerateReply>(question).text;
+  const protocol::SolveReply undisturbed = group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+  std::vector<std::string> answers;
+  bool solving = true;
+  Call call = PlainCall();
+  call.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) {
+    if (done % 8 != 0) return;
+    const auto offer = [&](RequestBody request, std::function<void(Result<ReplyBody>)> then) {
+      group_.worker(0).Offer(std::make_shared<Interlude>(Interlude{std::move(request), PlainCall(), std::move(then)}));
+    };
+    offer(question, [&](Result<ReplyBody> reply) {
+      EXPECT_TRUE(solving);
+      EXPECT_THAT(reply, IsOk());
+      if (reply.ok()) answers.push_back(std::get<protocol::GenerateReply>(*reply).text);
+    });
+    // A state that is not there, and a cancelled question.
+    offer(protocol::Generate{.base = AtlasBase(), .state = EditedState(), .prompt = "x"}, [](const Result<ReplyBody>& reply) { EXPECT_FALSE(reply.ok()); });
+    const auto cancelled = std::make_shared<Interlude>(Interlude{question, PlainCall(std::make_shared<std::atomic<bool>>(true)),
+                                                                 [](const Result<ReplyBody>& reply) { EXPECT_THAT(reply, StatusIs(StatusCode::kCancelled)); }});
+    group_.worker(0).Offer(cancelled);
+  };
+  const Result<ReplyBody> solved = group_.Ask(SolveRequest(StatisticsFile()), call);
+  solving = false;
+  ASSERT_THAT(solved, IsOk());
+  EXPECT_GE(answers.size(), 2U);
+  for (const std::string& answer : answers) EXPECT_EQ(answer, expected);
+  EXPECT_EQ(std::get<protocol::SolveReply>(*solved).edits, undisturbed.edits);
+}
+
 TEST_P(RankGroupTest, AnInterruptedRankEndsTheGroupForAll) {
-  group_.worker(1).Interrupt();
-  EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kUnavailable, "group_lost"));
+  const bool is_alone = GetParam() == 1;
+  group_.worker(is_alone ? 0 : 1).Interrupt();
+  const Result<ReplyBody> reply = group_.Ask(EnsureRequest(BaseState(), 0));
+  if (is_alone) {
+    EXPECT_THAT(reply, IsOk()) << "there is nobody to lose";
+  } else {
+    EXPECT_THAT(reply, StatusIs(StatusCode::kUnavailable, "group_lost"));
+  }
 }
 
 TEST(GroupOfOneTest, JoiningAndFollowingNeedAGroup) {
