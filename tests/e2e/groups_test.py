@@ -66,6 +66,7 @@ class Groups(unittest.TestCase):
             with self.subTest(ranks=ranks):
                 self.emend.close()
                 self.emend = Emend()
+                self.addCleanup(self.emend.close)
                 self.make_store(ranks)
                 start = commits(self.emend("log", "atlas"))[0]["commit"]
                 committer = threading.Thread(target=self.commit, args=(0, COUNT, "slow"))
