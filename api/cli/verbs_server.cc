@@ -49,7 +49,7 @@ std::vector<std::string> DaemonArguments(const UpOptions& options) {
 
 Result<int> RunUp(Session& session, const UpOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string store, session.NamedStore());
-  if (!options.listen.empty()) EMEND_RETURN_IF_ERROR(daemon::CheckListenAddress(options.listen));
+  if (!options.listen.empty()) EMEND_RETURN_IF_ERROR(daemon::CheckListenAddress({}, options.listen));
   ProgressBar bar(session.terminal(), session.options().quiet);
   const daemon::LaunchOptions launch{.store = store, .program = session.terminal().program_folder + "/emendd", .arguments = DaemonArguments(options)};
   const auto launched = daemon::Launch(launch, [&bar](const std::string& text) { bar.ShowText(text); });

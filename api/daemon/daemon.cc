@@ -37,7 +37,11 @@ struct Parts {
 
 Status StartStore(Parts& parts) {
   EMEND_ASSIGN_OR_RETURN(parts.store, storage::kv::OpenRocksKv({.path = parts.options.store + "/db"}));
-  parts.transport = worker::protocol::NewTcpTransport(*parts.runtime);
+  if (parts.options.worker_tls.empty()) {
+    parts.transport = worker::protocol::NewTcpTransport(*parts.runtime);
+  } else {
+    EMEND_ASSIGN_OR_RETURN(parts.transport, worker::protocol::NewTlsTransport(*parts.runtime, parts.options.worker_tls));
+  }
   coordinator::server::CoordinatorOptions options{
       .folder = parts.options.store, .worker_address = parts.options.worker_address, .model_roots = parts.options.model_roots};
   if (options.model_roots.empty()) options.model_roots = {"/"};
@@ -119,10 +123,24 @@ Status StartAll(Parts& parts) {
   return StartWorkers(parts);
 }
 
+Status CheckAddresses(const DaemonOptions& options) {
+  EMEND_RETURN_IF_ERROR(CheckListenAddress({}, options.listen));
+  const bool has_tls = !options.worker_tls.empty();
+  if (has_tls && options.workers > 0) {
+    return InvalidArgument("starting emendd with --workers " + std::to_string(options.workers) +
+                           " and --worker-tls-*: workers of its own need no TLS and have no certificates; add --workers 0, and start workers where their "
+                           "certificates are");
+  }
+  return CheckListenAddress({.name = "--worker-listen",
+                             .transit = has_tls ? Transit::kTls : Transit::kPlain,
+                             .advice = "give --worker-tls-cert, --worker-tls-key and --worker-tls-ca"},
+                            options.worker_address);
+}
+
 }  // namespace
 
 Status RunDaemon(const DaemonOptions& options) {
-  EMEND_RETURN_IF_ERROR(CheckListenAddress(options.listen));
+  EMEND_RETURN_IF_ERROR(CheckAddresses(options));
   EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
   EMEND_ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Take(options.store));
   EMEND_RETURN_IF_ERROR(LogToFile(options.store + "/emendd.log"));

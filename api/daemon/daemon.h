@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "storage/base/status.h"
+#include "worker/protocol/connection.h"
 
 namespace emend::api::daemon {
 
@@ -22,6 +23,7 @@ struct DaemonOptions {
   std::vector<std::string> model_roots;  // empty: the whole file system
   std::string worker_program;            // path of emend-worker
   std::string worker_address = "127.0.0.1:0";
+  worker::protocol::TlsFiles worker_tls;  // of workers that dial in; with it, no address is refused and `workers` must be 0
 };
 
 // Blocks until a signal stops it. ok: stopped gracefully.

@@ -63,9 +63,15 @@ class StoreLock {
 // 0700; the folder of a store, or an empty one, is kept as it is. kInvalidArgument ("not_a_store") if it holds something else, or is no folder; kUnavailable.
 Status CreateStoreFolder(const std::string& store);
 
-// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback address: there is no TLS yet, tokens would be readable on
-// the way.
-Status CheckListenAddress(const std::string& listen);
+// An option that names an address to listen on.
+enum class Transit { kPlain, kTls };
+struct ListenOption {
+  std::string name = "--listen";
+  Transit transit = Transit::kPlain;
+  std::string advice = "listen on 127.0.0.1 and let a proxy on this machine add TLS";  // for who wants another address
+};
+// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback address or the transit is encrypted.
+Status CheckListenAddress(const ListenOption& option, const std::string& listen);
 
 struct LaunchOptions {
   std::string store;    // absolute

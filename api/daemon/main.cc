@@ -28,7 +28,10 @@ void Describe(CLI::App& app, emend::api::daemon::DaemonOptions& options) {
   app.add_option("--ranks", options.ranks, "processes of each worker, which hold one model together")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--threads", options.threads, "threads of each worker; 0: cores / workers")->check(CLI::Range(0, 1024))->capture_default_str();
   app.add_option("--model-root", options.model_roots, "imports and exports must lie below one of these; the whole file system if none is named");
-  app.add_option("--worker-listen", options.worker_address, "loopback address where workers dial in")->capture_default_str();
+  app.add_option("--worker-listen", options.worker_address, "address where workers dial in; others than loopback need TLS")->capture_default_str();
+  app.add_option("--worker-tls-cert", options.worker_tls.certificate, "PEM certificate shown to workers, who must show one, too");
+  app.add_option("--worker-tls-key", options.worker_tls.key, "PEM key of the certificate");
+  app.add_option("--worker-tls-ca", options.worker_tls.authority, "PEM certificates of the authority that signs the workers' certificates");
 }
 
 }  // namespace

@@ -91,6 +91,7 @@ Awaitable<Status> MembershipImpl::Admit(std::shared_ptr<Connection> connection) 
   Result<Envelope> first = co_await connection->Receive(Now() + kHelloTimeout);
   std::erase(joining_, connection);
   if (!first.ok()) {
+    if (!stopping_) LogWarning("worker_refused", {{"peer", connection->peer()}, {"status", first.status()}});
     connection->Close();
     co_return first.status();
   }

@@ -60,4 +60,15 @@ class Transport {
 
 std::unique_ptr<Transport> NewTcpTransport(Runtime& runtime);
 
+// Paths of PEM files. All empty: no TLS.
+struct TlsFiles {
+  std::string certificate;  // and its chain
+  std::string key;          // of the certificate
+  std::string authority;    // whose certificates the other side may show
+  bool empty() const { return certificate.empty() && key.empty() && authority.empty(); }
+};
+// TCP with mutual TLS 1.3: either side refuses a peer without a certificate of its authority, and who dials also one that does not name the host. A refusal
+// is seen by Receive or Send, as kUnavailable. Files that are renewed count for connections made later. kInvalidArgument ("bad_tls_files").
+Result<std::unique_ptr<Transport>> NewTlsTransport(Runtime& runtime, TlsFiles files);
+
 }  // namespace emend::worker::protocol

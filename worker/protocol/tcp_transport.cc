@@ -6,16 +6,16 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <optional>
 
 #include "worker/protocol/connection.h"
-#include "worker/protocol/tcp_connection.h"
+#include "worker/protocol/stream_connection.h"
+#include "worker/protocol/tls.h"
 
 namespace emend::worker::protocol {
 namespace {
 
-namespace asio = boost::asio;
 using asio::ip::tcp;
-using boost::system::error_code;
 
 struct HostPort {
   std::string host;
@@ -57,10 +57,32 @@ void Prepare(tcp::socket& socket) {
   CloseOnExec(socket.native_handle());
 }
 
+// How connected sockets become connections: as they are, or with TLS.
+class Wrapper {
+ public:
+  Wrapper(Runtime& runtime, std::optional<TlsIdentity> tls) : runtime_(runtime), tls_(std::move(tls)) {}
+
+  std::shared_ptr<Connection> Accepted(tcp::socket socket, std::string peer) {
+    if (tls_) return AcceptTls(runtime_, *tls_, std::move(socket), std::move(peer));
+    return Plain(std::move(socket), std::move(peer));
+  }
+  std::shared_ptr<Connection> Dialed(tcp::socket socket, std::string peer, const std::string& host) {
+    if (tls_) return DialTls(runtime_, *tls_, std::move(socket), std::move(peer), host);
+    return Plain(std::move(socket), std::move(peer));
+  }
+
+ private:
+  std::shared_ptr<Connection> Plain(tcp::socket socket, std::string peer) {
+    return std::make_shared<StreamConnection<tcp::socket>>(runtime_, std::move(socket), std::move(peer));
+  }
+  Runtime& runtime_;
+  std::optional<TlsIdentity> tls_;
+};
+
 class TcpListener final : public Listener {
  public:
-  TcpListener(Runtime& runtime, tcp::acceptor acceptor, std::string address)
-      : runtime_(runtime), acceptor_(std::move(acceptor)), address_(std::move(address)) {}
+  TcpListener(Runtime& runtime, std::shared_ptr<Wrapper> wrapper, tcp::acceptor acceptor, std::string address)
+      : runtime_(runtime), wrapper_(std::move(wrapper)), acceptor_(std::move(acceptor)), address_(std::move(address)) {}
 
   Awaitable<Result<std::shared_ptr<Connection>>> Accept() override {
     tcp::socket socket(runtime_.executor());
@@ -70,7 +92,7 @@ class TcpListener final : public Listener {
     if (error) co_return CouldNot("accepting on", address_, error);
     Prepare(socket);
     const tcp::endpoint remote = socket.remote_endpoint(error);
-    co_return NewTcpConnection(runtime_, std::move(socket), error ? "unknown" : ShowEndpoint(remote));
+    co_return wrapper_->Accepted(std::move(socket), error ? "unknown" : ShowEndpoint(remote));
   }
 
   void Close() override {
@@ -82,13 +104,14 @@ class TcpListener final : public Listener {
 
  private:
   Runtime& runtime_;
+  const std::shared_ptr<Wrapper> wrapper_;
   tcp::acceptor acceptor_;
   const std::string address_;
 };
 
 class TcpTransport final : public Transport {
  public:
-  explicit TcpTransport(Runtime& runtime) : runtime_(runtime) {}
+  TcpTransport(Runtime& runtime, std::optional<TlsIdentity> tls) : runtime_(runtime), wrapper_(std::make_shared<Wrapper>(runtime, std::move(tls))) {}
 
   Result<std::unique_ptr<Listener>> Listen(const std::string& address) override {
     EMEND_ASSIGN_OR_RETURN(const HostPort split, SplitAddress(address));
@@ -104,7 +127,7 @@ class TcpTransport final : public Transport {
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
     const tcp::endpoint local = error ? endpoint : acceptor.local_endpoint(error);
     if (error) return CouldNot("listening on", address, error);
-    return std::unique_ptr<Listener>(std::make_unique<TcpListener>(runtime_, std::move(acceptor), ShowEndpoint(local)));
+    return std::unique_ptr<Listener>(std::make_unique<TcpListener>(runtime_, wrapper_, std::move(acceptor), ShowEndpoint(local)));
   }
 
   Awaitable<Result<std::shared_ptr<Connection>>> Dial(std::string address, SteadyTime deadline) override {
@@ -123,7 +146,7 @@ class TcpTransport final : public Transport {
     if (attempt->expired) co_return Status(StatusCode::kDeadlineExceeded, "dialing " + address + ": no answer by the deadline");
     if (error) co_return CouldNot("dialing", address, error);
     Prepare(attempt->socket);
-    co_return NewTcpConnection(runtime_, std::move(attempt->socket), address);
+    co_return wrapper_->Dialed(std::move(attempt->socket), address, split.host);
   }
 
  private:
@@ -141,10 +164,16 @@ class TcpTransport final : public Transport {
   };
 
   Runtime& runtime_;
+  const std::shared_ptr<Wrapper> wrapper_;
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> NewTcpTransport(Runtime& runtime) { return std::make_unique<TcpTransport>(runtime); }
+std::unique_ptr<Transport> NewTcpTransport(Runtime& runtime) { return std::make_unique<TcpTransport>(runtime, std::nullopt); }
+
+Result<std::unique_ptr<Transport>> NewTlsTransport(Runtime& runtime, TlsFiles files) {
+  EMEND_ASSIGN_OR_RETURN(TlsIdentity identity, TlsIdentity::Load(std::move(files)));
+  return std::unique_ptr<Transport>(std::make_unique<TcpTransport>(runtime, std::move(identity)));
+}
 
 }  // namespace emend::worker::protocol

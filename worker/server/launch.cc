@@ -79,6 +79,7 @@ Result<Launch> LaunchFrom(const Variable& variable) {
   if (launch.name.empty() && !launch.group.empty()) launch.name = launch.group + "." + std::to_string(launch.rank);
   launch.coordinator = TextOf(variable, "EMEND_COORDINATOR");
   launch.host = TextOf(variable, "EMEND_HOST");
+  launch.tls = {.certificate = TextOf(variable, "EMEND_TLS_CERT"), .key = TextOf(variable, "EMEND_TLS_KEY"), .authority = TextOf(variable, "EMEND_TLS_CA")};
   return launch;
 }
 

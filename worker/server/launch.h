@@ -10,8 +10,8 @@
 // | Slurm           | SLURM_PROCID         | SLURM_NTASKS         | SLURM_JOB_ID                           |
 // | Open MPI        | OMPI_COMM_WORLD_RANK | OMPI_COMM_WORLD_SIZE | PMIX_NAMESPACE                         |
 //
-// The first launcher of the table that names a rank or a number of ranks is taken, whole; EMEND_GROUP, EMEND_NAME, EMEND_COORDINATOR and EMEND_HOST count
-// whichever it is. Thread-safe.
+// The first launcher of the table that names a rank or a number of ranks is taken, whole; EMEND_GROUP, EMEND_NAME, EMEND_COORDINATOR, EMEND_HOST and
+// EMEND_TLS_{CERT,KEY,CA} count whichever it is. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@
 #include <string>
 
 #include "storage/base/status.h"
+#include "worker/protocol/connection.h"
 
 namespace emend::worker::server {
 
@@ -30,6 +31,7 @@ struct Launch {
   std::string name;         // of the worker: EMEND_NAME, else group and rank; empty without a group
   std::string coordinator;  // EMEND_COORDINATOR, "10.0.0.5:8322"; may be empty
   std::string host;         // EMEND_HOST: the address at which other ranks reach this one; may be empty
+  protocol::TlsFiles tls;   // EMEND_TLS_CERT, EMEND_TLS_KEY, EMEND_TLS_CA; may be empty
 };
 
 // `variable` gives the value of an environment variable, or null. kInvalidArgument ("bad_launch") names the variable that is missing or malformed.

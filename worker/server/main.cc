@@ -26,8 +26,10 @@ struct Arguments {
   WorkerServerOptions server;
   std::string token_file;
   std::string log_file;
+  std::string health_file;
   std::string host = "127.0.0.1";
   std::string name;
+  protocol::TlsFiles tls;
   int threads = 0;
 };
 
@@ -38,6 +40,7 @@ Status TakeLaunch(Arguments& arguments) {
   arguments.server.coordinator = launch.coordinator;
   arguments.host = launch.host.empty() ? arguments.host : launch.host;
   arguments.name = launch.name;
+  arguments.tls = launch.tls;
   hello.group = launch.group;
   hello.rank = launch.rank;
   hello.world_size = launch.world_size;
@@ -47,7 +50,8 @@ Status TakeLaunch(Arguments& arguments) {
 void Describe(CLI::App& app, Arguments& arguments) {
   app.footer(
       "Rank, ranks, group and name come from the launcher where an option is not given: EMEND_RANK, EMEND_WORLD_SIZE, EMEND_GROUP, EMEND_NAME,\n"
-      "or the variables of torchrun, LeaderWorkerSet, Slurm or Open MPI; EMEND_COORDINATOR and EMEND_HOST for the addresses.");
+      "or the variables of torchrun, LeaderWorkerSet, Slurm or Open MPI; EMEND_COORDINATOR and EMEND_HOST for the addresses,\n"
+      "EMEND_TLS_CERT, EMEND_TLS_KEY and EMEND_TLS_CA for TLS.");
   app.add_option("--coordinator", arguments.server.coordinator, "HOST:PORT where emendd listens for workers");
   app.add_option("--token-file", arguments.token_file, "file with the workers' token (mode 0600)")->required();
   app.add_option("--name", arguments.name, "stable name of this worker");
@@ -55,8 +59,12 @@ void Describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--rank", arguments.server.hello.rank, "rank in the group");
   app.add_option("--world-size", arguments.server.hello.world_size, "ranks of the group");
   app.add_option("--host", arguments.host, "address at which the other ranks of the group reach this one")->capture_default_str();
+  app.add_option("--tls-cert", arguments.tls.certificate, "PEM certificate shown to the coordinator, who must show one, too");
+  app.add_option("--tls-key", arguments.tls.key, "PEM key of the certificate");
+  app.add_option("--tls-ca", arguments.tls.authority, "PEM certificates of the authority that signs the coordinator's certificate");
   app.add_option("--threads", arguments.threads, "compute threads (0: all cores)");
   app.add_option("--log", arguments.log_file, "append the log to this file instead of standard error");
+  app.add_option("--health-file", arguments.health_file, "file written at each heartbeat: \"connected\" or \"dialling\"");
   app.add_flag("--embedded", arguments.server.embedded, "end when the connection to the coordinator ends");
 }
 
@@ -78,15 +86,27 @@ Status Prepare(Arguments& arguments) {
   return OkStatus();
 }
 
+// A probe reads the state in it, and in its age whether the worker still lives.
+void WriteHealth(const std::string& file, Pulse pulse) {
+  const Status written = PosixFileSystem().WriteAtomically(file, pulse == Pulse::kConnected ? "connected\n" : "dialling\n", 0644);
+  if (!written.ok()) LogWarning("health_file_not_written", {{"status", written}});
+}
+
+Result<std::unique_ptr<protocol::Transport>> TransportOf(Runtime& runtime, const protocol::TlsFiles& tls) {
+  if (tls.empty()) return protocol::NewTcpTransport(runtime);
+  return protocol::NewTlsTransport(runtime, tls);
+}
+
 Status Serve(Arguments arguments) {
   model::KeepFreedMemory();
   at::set_num_threads(arguments.server.hello.threads);
   signal(SIGPIPE, SIG_IGN);
   const auto runtime = NewSystemRuntime(/*pool_threads=*/1);
-  const auto transport = protocol::NewTcpTransport(*runtime);
+  EMEND_ASSIGN_OR_RETURN(const auto transport, TransportOf(*runtime, arguments.tls));
   Handlers handlers(LiveBaseOptions{}, arguments.host);
   // Whoever started the worker (emendd, systemd, Kubernetes) starts another.
   arguments.server.on_hang = [] { std::_Exit(kExitInternal); };
+  if (!arguments.health_file.empty()) arguments.server.on_pulse = [file = arguments.health_file](Pulse pulse) { WriteHealth(file, pulse); };
   WorkerServer server(*runtime, *transport, handlers, std::move(arguments.server));
   boost::asio::signal_set signals(runtime->executor(), SIGTERM, SIGINT);
   signals.async_wait([&server](const boost::system::error_code& error, int) {

@@ -57,6 +57,7 @@ Awaitable<Status> WorkerServer::Run() {
   std::chrono::milliseconds wait = kWaitMin;
   const SteadyTime alone_since = runtime_.clock().Now();
   while (!stop_.is_set()) {
+    Report(Pulse::kDialling);
     auto dialled = co_await transport_.Dial(options_.coordinator, runtime_.clock().Now() + kDialTimeout);
     if (dialled.ok()) {
       const Status ended = co_await Converse(std::move(dialled).value());
@@ -134,12 +135,17 @@ Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
   co_return Status(StatusCode::kCancelled, "the worker was told to stop");
 }
 
+void WorkerServer::Report(Pulse pulse) const {
+  if (options_.on_pulse) options_.on_pulse(pulse);
+}
+
 Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
   while (!session->closed) {
     Envelope beat = session->Wrap(protocol::Heartbeat{});
     // It may wait behind a large message, which is as good a sign of life.
     const Status sent = co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kSendTimeout);
     if (sent.code() == StatusCode::kUnavailable) session->Close();
+    if (!session->closed) Report(Pulse::kConnected);
     co_await Sleep(runtime_, session->heartbeat);
   }
   co_return OkStatus();

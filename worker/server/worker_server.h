@@ -16,12 +16,16 @@
 
 namespace emend::worker::server {
 
+enum class Pulse { kDialling, kConnected };
+
 struct WorkerServerOptions {
   std::string coordinator;  // "127.0.0.1:41234"
   protocol::Hello hello;    // who it is; token included
   bool embedded = false;    // ends with its connection instead of dialling again
   // Called when a request goes on a minute after its connection ended: its thread cannot be taken back, so the process should end. May be empty.
   std::function<void()> on_hang = {};
+  // Told at each heartbeat that it is connected, at each attempt to dial that it is not. May be empty.
+  std::function<void(Pulse)> on_pulse = {};
 };
 
 class WorkerServer {
@@ -46,6 +50,7 @@ class WorkerServer {
   Awaitable<Result<protocol::ReplyBody>> Handle(protocol::RequestBody request, Call call);
   Awaitable<Status> RunOffered();
   Awaitable<Status> Answer(std::shared_ptr<Session> session, protocol::Request request);
+  void Report(Pulse pulse) const;
   void ReportProgress(const std::shared_ptr<Session>& session, protocol::Progress progress);
 
   Runtime& runtime_;
