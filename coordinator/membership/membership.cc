@@ -65,8 +65,8 @@ Awaitable<Status> MembershipImpl::AcceptAll() {
 }
 
 Status MembershipImpl::Check(const Hello& hello) const {
-  const int version = hello.protocol_version;
-  if (version != worker::protocol::kProtocolVersion && version + 1 != worker::protocol::kProtocolVersion) {
+  const std::uint16_t version = hello.protocol_version;
+  if (version < worker::protocol::kProtocolVersionMin || version > worker::protocol::kProtocolVersion) {
     return {StatusCode::kUnsupported, "protocol_version",
             "worker " + hello.worker.value() + " speaks protocol version " + std::to_string(version) + ", this coordinator " +
                 std::to_string(worker::protocol::kProtocolVersion) + " and the one before"};
@@ -133,6 +133,7 @@ Awaitable<Result<MembershipImpl::MemberPointer>> MembershipImpl::Welcome(std::sh
   info.device = hello.device;
   info.peer = connection->peer();
   info.process_id = hello.process_id;
+  info.protocol_version = hello.protocol_version;
   info.generation = generation;
   Envelope welcome = Wrap(*member, worker::protocol::Welcome{options_.store_epoch, generation, static_cast<std::uint32_t>(options_.heartbeat.count())});
   EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(welcome), Now() + kSendTimeout));
@@ -169,7 +170,10 @@ Status MembershipImpl::Take(Member& member, Envelope envelope) {
     return OkStatus();
   }
   member.last_heard = Now();
-  if (std::holds_alternative<worker::protocol::Heartbeat>(envelope.message)) return OkStatus();
+  if (const auto* beat = std::get_if<worker::protocol::Heartbeat>(&envelope.message)) {
+    member.info.memory = beat->memory;
+    return OkStatus();
+  }
   if (const auto* progress = std::get_if<worker::protocol::Progress>(&envelope.message)) {
     const CallLine* const line = member.LineOf(progress->id);
     if (line != nullptr && line->under_way && line->under_way->on_progress) line->under_way->on_progress(*progress);

@@ -1,7 +1,6 @@
 #include "worker/edit/memit.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <chrono>
@@ -44,11 +43,6 @@ Status CheckFinite(const at::Tensor& columns, const std::string& what) {
   if (bad.numel() == 0) return OkStatus();
   return {StatusCode::kFailedPrecondition, "non_finite",
           "fact " + std::to_string(bad.flatten()[0].item<std::int64_t>()) + ": " + what + " is NaN or infinite; the model or the settings are not usable"};
-}
-
-// Side by side pays on processors; a GPU is filled by one thread, and the collectives between ranks are one thread's.
-int TeamSize(const model::Transformer& model) {
-  return model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu() ? at::get_num_threads() : 1;
 }
 
 using Deltas = std::vector<storage::delta::TensorDelta>;

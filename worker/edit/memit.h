@@ -26,6 +26,7 @@
 
 #include "storage/base/status.h"
 #include "storage/delta/payload.h"
+#include "worker/edit/batch_targets.h"
 #include "worker/edit/committer.h"
 #include "worker/edit/progress.h"
 #include "worker/edit/solve.h"
@@ -34,12 +35,6 @@
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::edit {
-
-struct EditFact {
-  std::string prompt;  // with exactly one "{}" for the subject
-  std::string subject;
-  std::string target;  // a space is put before it unless it starts with one
-};
 
 struct BatchInput {
   const model::Transformer& model;  // serving the parent state

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "storage/base/status.h"
-#include "worker/edit/memit.h"
+#include "worker/edit/batch_targets.h"
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::edit {

@@ -1,6 +1,7 @@
 #include "worker/edit/targets.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -174,6 +175,10 @@ class ChunkOptimiser {
 };
 
 }  // namespace
+
+int TeamSize(const model::Transformer& model) {
+  return model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu() ? at::get_num_threads() : 1;
+}
 
 Result<Targets> OptimiseTargets(const TargetInput& input) {
   const at::NoGradGuard no_grad;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "storage/base/status.h"
+#include "worker/edit/batch_targets.h"
 #include "worker/edit/progress.h"
 #include "worker/edit/prompts.h"
 #include "worker/edit/thread_team.h"
@@ -32,11 +33,8 @@ struct TargetInput {
   const ProgressFunction& progress;  // "targets", in steps of facts
 };
 
-struct Targets {
-  at::Tensor values;                // z, [facts, d] fp32 on the CPU
-  std::vector<std::int64_t> steps;  // forward passes taken
-  std::vector<double> losses;       // at the last of them
-};
+// Side by side pays on processors; a GPU is filled by one thread, and the collectives between ranks are one thread's.
+int TeamSize(const model::Transformer& model);
 
 // kFailedPrecondition ("non_finite") naming the fact whose loss is not finite. libtorch's exceptions pass through.
 Result<Targets> OptimiseTargets(const TargetInput& input);

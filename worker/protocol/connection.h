@@ -36,6 +36,9 @@ class Connection {
   // ("frame_too_long"); kUnavailable when closed. kDeadlineExceeded: nothing of it was sent, or the connection is closed.
   virtual Awaitable<Status> Send(Envelope envelope, SteadyTime deadline) = 0;
   virtual void Close() = 0;
+  // Frames of this protocol version from now on. Without it the newest, until the peer is heard to speak an earlier one: who dials says the version, who
+  // accepts follows it.
+  virtual void Speak(std::uint16_t version) = 0;
   // For logs: "127.0.0.1:53412".
   virtual std::string peer() const = 0;
 };

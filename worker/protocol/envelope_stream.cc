@@ -1,5 +1,7 @@
 #include "worker/protocol/envelope_stream.h"
 
+#include <algorithm>
+
 namespace emend::worker::protocol {
 
 void EnvelopeStream::NoteWelcome(const Message& message) {
@@ -9,7 +11,7 @@ void EnvelopeStream::NoteWelcome(const Message& message) {
 }
 
 Result<std::string> EnvelopeStream::Encode(const Envelope& envelope) {
-  Frame frame{.store_epoch = envelope.store_epoch, .generation = envelope.generation, .payload = EncodeMessage(envelope.message)};
+  Frame frame{.version = version_, .store_epoch = envelope.store_epoch, .generation = envelope.generation, .payload = EncodeMessage(envelope.message, version_)};
   if (frame.payload.size() > kPayloadBytesMax) {
     return Status(StatusCode::kResourceExhausted, "frame_too_long",
                   "sending a message of " + std::to_string(frame.payload.size()) + " bytes: a frame holds at most " + std::to_string(kPayloadBytesMax) +
@@ -22,7 +24,8 @@ Result<std::string> EnvelopeStream::Encode(const Envelope& envelope) {
 Result<std::optional<Envelope>> EnvelopeStream::Next() {
   EMEND_ASSIGN_OR_RETURN(const std::optional<Frame> frame, reader_.Next());
   if (!frame) return std::optional<Envelope>();
-  EMEND_ASSIGN_OR_RETURN(Message message, DecodeMessage(frame->payload));
+  EMEND_ASSIGN_OR_RETURN(Message message, DecodeMessage(frame->payload, frame->version));
+  version_ = std::min(version_, frame->version);
   NoteWelcome(message);
   return std::optional<Envelope>(Envelope{.store_epoch = frame->store_epoch, .generation = frame->generation, .message = std::move(message)});
 }

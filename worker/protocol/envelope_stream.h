@@ -3,6 +3,7 @@
 // Thread-safety: none needed; owned by one connection.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@ class EnvelopeStream {
   void Feed(std::string_view bytes) { reader_.Feed(bytes); }
   // The next whole envelope, or nothing. Failures as FrameReader::Next, or kDataLoss from DecodeMessage: the connection has to be closed.
   Result<std::optional<Envelope>> Next();
+  // Speaks this version from now on. By itself it speaks the newest, until the peer is heard to speak an earlier one.
+  void Speak(std::uint16_t version) { version_ = version; }
+  std::uint16_t version() const { return version_; }
   bool mid_frame() const { return reader_.mid_frame(); }
   bool welcomed() const { return welcomed_; }
 
@@ -28,6 +32,7 @@ class EnvelopeStream {
   void NoteWelcome(const Message& message);
 
   FrameReader reader_{FrameLimits{.payload_bytes_max = kUnprovenPayloadBytesMax}};
+  std::uint16_t version_ = kProtocolVersion;
   bool welcomed_ = false;  // Welcome was sent or received
 };
 

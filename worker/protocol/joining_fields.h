@@ -22,6 +22,8 @@ template <>
 inline constexpr std::uint16_t kKind<Response> = 7;
 template <>
 inline constexpr std::uint16_t kKind<Cancel> = 8;
+template <>
+inline constexpr std::uint16_t kKind<Piece> = 9;
 
 template <typename Archive>
 void Visit(Archive& archive, Hello& m) {
@@ -36,7 +38,13 @@ void Visit(Archive& archive, Refuse& m) {
   archive(m.slug, m.message);
 }
 template <typename Archive>
-void Visit(Archive&, Heartbeat&) {}
+void Visit(Archive& archive, MemoryUse& m) {
+  archive(m.weights_bytes, m.states_bytes, m.statistics_bytes, m.cache_bytes, m.file_bytes_read);
+}
+template <typename Archive>
+void Visit(Archive& archive, Heartbeat& m) {
+  if (archive.version() >= 2) archive(m.memory);
+}
 template <typename Archive>
 void Visit(Archive& archive, Progress& m) {
   archive(m.id, m.phase, m.done, m.total);

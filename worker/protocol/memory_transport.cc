@@ -92,6 +92,7 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
     closing_ = true;
     Flush();
   }
+  void Speak(std::uint16_t version) override { stream_.Speak(version); }
   std::string peer() const override { return other_host_; }
 
   const std::string& host() const { return host_; }

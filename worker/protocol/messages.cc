@@ -14,43 +14,45 @@ constexpr std::uint16_t kMessageVersion = 1;
 
 // A variant is the kind of what it holds, then its fields.
 template <typename... Bodies>
-void WriteVariant(Encoder& out, const std::variant<Bodies...>& variant);
+void WriteVariant(Encoder& out, std::uint16_t version, const std::variant<Bodies...>& variant);
 // False if no alternative has this kind.
 template <typename... Bodies>
-bool ReadVariant(Decoder& in, std::uint16_t kind, std::variant<Bodies...>& variant);
+bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind, std::variant<Bodies...>& variant);
 
-void WriteFields(Encoder& out, const Request& request) {
+void WriteFields(Encoder& out, std::uint16_t version, const Request& request) {
   out.U64(request.id);
-  WriteVariant(out, request.body);
+  WriteVariant(out, version, request.body);
 }
 
-void ReadFields(Decoder& in, Request& request) {
+void ReadFields(Decoder& in, std::uint16_t version, Request& request) {
   request.id = in.U64();
   const std::uint16_t kind = in.U16();
-  if (!in.ok() || ReadVariant(in, kind, request.body)) return;
+  if (!in.ok() || ReadVariant(in, version, kind, request.body)) return;
   request.body = UnknownRequest{.kind = kind};
   in.Raw(in.remaining());
 }
 
-void WriteFields(Encoder& out, const Response& response) {
+void WriteFields(Encoder& out, std::uint16_t version, const Response& response) {
   EMEND_CHECK(response.status.ok() == response.body.has_value(), "a response is either a reply or a failure");
   out.U64(response.id);
   out.U8(static_cast<std::uint8_t>(response.status.code()));
   if (response.body) {
-    WriteVariant(out, *response.body);
+    WriteVariant(out, version, *response.body);
     return;
   }
   out.Text(response.status.slug());
   out.Text(response.status.message());
 }
 
-void ReadFields(Decoder& in, Response& response) {
+void ReadFields(Decoder& in, std::uint16_t version, Response& response) {
   response.id = in.U64();
   const std::uint8_t code = in.U8();
   if (!in.ok()) return;
   if (code == static_cast<std::uint8_t>(StatusCode::kOk)) {
     const std::uint16_t kind = in.U16();
-    if (in.ok() && !ReadVariant(in, kind, response.body.emplace())) in.Fail("found reply kind " + std::to_string(kind) + ", which this build does not know");
+    if (in.ok() && !ReadVariant(in, version, kind, response.body.emplace())) {
+      in.Fail("found reply kind " + std::to_string(kind) + ", which this build does not know");
+    }
     return;
   }
   std::string slug = in.Text();
@@ -61,34 +63,34 @@ void ReadFields(Decoder& in, Response& response) {
 }
 
 template <typename Message>
-void WriteFields(Encoder& out, const Message& message) {
-  MessageWriter writer(out);
+void WriteFields(Encoder& out, std::uint16_t version, const Message& message) {
+  MessageWriter writer(out, version);
   Visit(writer, const_cast<Message&>(message));  // Visit is shared with the reader
 }
 
 template <typename Message>
-void ReadFields(Decoder& in, Message& message) {
-  MessageReader reader(in);
+void ReadFields(Decoder& in, std::uint16_t version, Message& message) {
+  MessageReader reader(in, version);
   Visit(reader, message);
 }
 
 template <typename... Bodies>
-void WriteVariant(Encoder& out, const std::variant<Bodies...>& variant) {
+void WriteVariant(Encoder& out, std::uint16_t version, const std::variant<Bodies...>& variant) {
   std::visit(
-      [&out](const auto& body) {
+      [&out, version](const auto& body) {
         const std::uint16_t kind = kKind<std::decay_t<decltype(body)>>;
         EMEND_CHECK(kind != 0, "a body without a kind was encoded");
         out.U16(kind);
-        WriteFields(out, body);
+        WriteFields(out, version, body);
       },
       variant);
 }
 
 template <typename... Bodies>
-bool ReadVariant(Decoder& in, std::uint16_t kind, std::variant<Bodies...>& variant) {
+bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind, std::variant<Bodies...>& variant) {
   const auto read_if = [&]<typename Body>(std::type_identity<Body>) {
     if (kKind<Body> == 0 || kKind<Body> != kind) return false;
-    ReadFields(in, variant.template emplace<Body>());
+    ReadFields(in, version, variant.template emplace<Body>());
     return true;
   };
   return (read_if(std::type_identity<Bodies>()) || ...);
@@ -96,22 +98,22 @@ bool ReadVariant(Decoder& in, std::uint16_t kind, std::variant<Bodies...>& varia
 
 constexpr std::array<std::string_view, std::variant_size_v<RequestBody>> kRequestNames = {
     "load_base",    "ensure_state", "put_edits", "compute_statistics", "solve",  "evaluate", "generate",
-    "digest_state", "sample_texts", "open_line", "join_group",         "follow", "unknown"};
+    "digest_state", "sample_texts", "open_line", "join_group",         "follow", "complete", "optimise_targets", "unknown"};
 
 }  // namespace
 
-std::string EncodeMessage(const Message& message) {
+std::string EncodeMessage(const Message& message, std::uint16_t version) {
   Encoder out(RecordType::kMessage, kMessageVersion);
-  WriteVariant(out, message);
+  WriteVariant(out, version, message);
   return std::move(out).bytes();
 }
 
-Result<Message> DecodeMessage(std::string_view bytes) {
+Result<Message> DecodeMessage(std::string_view bytes, std::uint16_t version) {
   Decoder in(bytes);
   in.Record(RecordType::kMessage, kMessageVersion);
   const std::uint16_t kind = in.U16();
   Message message;
-  if (in.ok() && !ReadVariant(in, kind, message)) in.Fail("found message kind " + std::to_string(kind) + ", which this build does not know");
+  if (in.ok() && !ReadVariant(in, version, kind, message)) in.Fail("found message kind " + std::to_string(kind) + ", which this build does not know");
   const Status whole = in.Finish();
   if (!whole.ok()) return whole.WithContext("reading a message of " + std::to_string(bytes.size()) + " bytes");
   return message;

@@ -30,6 +30,10 @@ template <>
 inline constexpr std::uint16_t kKind<JoinGroupReply> = 11;
 template <>
 inline constexpr std::uint16_t kKind<FollowReply> = 12;
+template <>
+inline constexpr std::uint16_t kKind<CompleteReply> = 13;
+template <>
+inline constexpr std::uint16_t kKind<OptimiseTargetsReply> = 14;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
@@ -84,6 +88,22 @@ void Visit(Archive& archive, DigestStateReply& m) {
 template <typename Archive>
 void Visit(Archive& archive, SampleTextsReply& m) {
   archive(m.texts, m.tokens);
+}
+template <typename Archive>
+void Visit(Archive& archive, CompleteReply& m) {
+  archive(m.is_cut, m.prompt_tokens, m.completion_tokens);
+}
+template <typename Archive>
+void Visit(Archive& archive, PieceToken& m) {
+  archive(m.token, m.log_probability, m.top);
+}
+template <typename Archive>
+void Visit(Archive& archive, Piece& m) {
+  archive(m.id, m.state, m.text, m.tokens);
+}
+template <typename Archive>
+void Visit(Archive& archive, OptimiseTargetsReply& m) {
+  archive(m.targets, m.seconds);
 }
 
 }  // namespace emend::worker::protocol

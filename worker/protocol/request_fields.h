@@ -30,10 +30,15 @@ template <>
 inline constexpr std::uint16_t kKind<JoinGroup> = 11;
 template <>
 inline constexpr std::uint16_t kKind<Follow> = 12;
+template <>
+inline constexpr std::uint16_t kKind<Complete> = 13;
+template <>
+inline constexpr std::uint16_t kKind<OptimiseTargets> = 14;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
   archive(m.base, m.folder, m.files);
+  if (archive.version() >= 2) archive(m.tile_file, m.roots);
 }
 template <typename Archive>
 void Visit(Archive& archive, EnsureState& m) {
@@ -54,6 +59,19 @@ void Visit(Archive& archive, SolveFact& m) {
 template <typename Archive>
 void Visit(Archive& archive, Solve& m) {
   archive(m.base, m.state, m.method, m.settings, m.context_templates, m.statistics_file, m.facts);
+  if (archive.version() >= 2) archive(m.targets);
+}
+template <typename Archive>
+void Visit(Archive& archive, SolvedTarget& m) {
+  archive(m.values, m.steps, m.loss);
+}
+template <typename Archive>
+void Visit(Archive& archive, OptimiseTargets& m) {
+  archive(m.base, m.state, m.method, m.settings, m.context_templates, m.facts);
+}
+template <typename Archive>
+void Visit(Archive& archive, Complete& m) {
+  archive(m.base, m.state, m.prompt, m.tokens_max, m.temperature, m.top_p, m.top_k, m.seed, m.stop, m.top);
 }
 template <typename Archive>
 void Visit(Archive& archive, EvaluateFact& m) {

@@ -77,6 +77,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   }
 
   void Close() override { End({StatusCode::kCancelled, "using the connection to " + peer_ + ": it was closed on this side"}); }
+  void Speak(std::uint16_t version) override { stream_.Speak(version); }
   std::string peer() const override { return peer_; }
 
  private:

@@ -16,6 +16,7 @@
 #include "worker/eval/generate.h"
 #include "worker/eval/sample.h"
 #include "worker/model/guard.h"
+#include "worker/server/solve_messages.h"
 
 namespace emend::worker::server {
 namespace {
@@ -39,29 +40,6 @@ bool ConcernsOneRank(const protocol::RequestBody& request) {
 std::string WithSubject(const std::string& prompt, const std::string& subject) {
   const std::size_t slot = prompt.find("{}");
   return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
-}
-
-Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request, std::int64_t layer_count) {
-  if (request.method != "memit") return Unsupported("solving by \"" + request.method + "\": this worker knows \"memit\"");
-  protocol::MemitSettings settings = protocol::DefaultSettings(layer_count);
-  for (const auto& [key, value] : request.settings) EMEND_RETURN_IF_ERROR(protocol::ApplySetting(settings, key, value));
-  if (!request.context_templates.empty()) EMEND_RETURN_IF_ERROR(protocol::SetContextTemplates(settings, request.context_templates));
-  return settings;
-}
-
-std::map<std::string, double> SecondsOf(const edit::BatchSeconds& seconds) {
-  return {{"targets", seconds.targets}, {"keys", seconds.keys}, {"solve", seconds.solve}, {"apply", seconds.apply}};
-}
-
-protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
-  protocol::SolveReply reply;
-  for (const edit::EditSolution& edit : solution.edits) {
-    reply.edits.push_back(
-        {storage::delta::EncodePayload(edit.delta), storage::delta::EncodePayload(edit.keys), static_cast<std::int32_t>(edit.steps), edit.loss});
-  }
-  for (const edit::LayerOutcome& layer : solution.layers) reply.layers.push_back({layer.layer.value(), layer.tensor, layer.update_norm, layer.weight_norm});
-  reply.seconds = SecondsOf(solution.seconds);
-  return reply;
 }
 
 }  // namespace
@@ -194,6 +172,8 @@ Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const
       [&](const auto& body) -> Result<ReplyBody> {
         if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::UnknownRequest>) {
           return Unsupported("the request of kind " + std::to_string(body.kind) + " is unknown to this worker: it is older than the coordinator");
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::Complete>) {
+          return Unsupported("completing a text: this worker does not");
         } else {
           return Run(body, call);
         }
@@ -266,17 +246,35 @@ Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
   EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
-  EMEND_RETURN_IF_ERROR(protocol::CheckSettings(settings, base->base_model().config().layers));
   EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent, base->ParentOf(*state, settings.layers));
   EMEND_ASSIGN_OR_RETURN(edit::LayerSolver* const solver, base->SolverOf(request.statistics_file));
-  std::vector<edit::EditFact> facts;
-  for (const protocol::SolveFact& fact : request.facts) facts.push_back({fact.prompt, fact.subject, fact.target});
+  const std::vector<edit::EditFact> facts = FactsOf(request.facts);
   edit::QuantisingCommitter committer(std::move(parent.tensors));
   edit::BatchInput input{
       .model = base->ModelOf(*state), .tokenizer = base->tokenizer(), .facts = facts, .settings = settings, .solver = *solver, .committer = committer};
+  EMEND_ASSIGN_OR_RETURN(input.targets, TensorOf(request.targets, facts.size(), base->base_model().config().hidden));
   input.progress = EditProgress(call);
   EMEND_ASSIGN_OR_RETURN(const edit::BatchSolution solution, edit::SolveBatch(input));
-  return ReplyBody(ReplyOf(solution));
+  protocol::SolveReply reply = ReplyOf(solution);
+  for (std::size_t i = 0; i < request.targets.size(); ++i) {
+    reply.edits[i].steps = request.targets[i].steps;
+    reply.edits[i].loss = request.targets[i].loss;
+  }
+  return ReplyBody(std::move(reply));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::OptimiseTargets& request, const Call& call) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
+  const Stopwatch watch;
+  const std::vector<edit::EditFact> facts = FactsOf(request.facts);
+  EMEND_ASSIGN_OR_RETURN(const edit::Targets found, edit::FindTargets({.model = base->ModelOf(*state),
+                                                                       .tokenizer = base->tokenizer(),
+                                                                       .facts = facts,
+                                                                       .settings = settings,
+                                                                       .progress = EditProgress(call)}));
+  return ReplyBody(protocol::OptimiseTargetsReply{TargetsOf(found), watch.Seconds()});
 }
 
 Result<ReplyBody> Handlers::Run(const protocol::Evaluate& request, const Call& call) {

@@ -47,6 +47,7 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::PutEdits& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::ComputeStatistics& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Solve& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::OptimiseTargets& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Evaluate& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Generate& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::DigestState& request, const Call& call);

@@ -33,6 +33,7 @@ struct WorkerServer::Session {
   std::uint64_t store_epoch = 0;
   std::uint64_t generation = 0;
   std::chrono::milliseconds heartbeat{500};
+  bool welcomed = false;
   std::map<std::uint64_t, std::shared_ptr<std::atomic<bool>>> cancellations;  // of the requests under way
   SteadyTime progress_sent;
   bool closed = false;
@@ -80,7 +81,9 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   auto session = std::make_shared<Session>();
   session->connection = std::move(connection);
   session_ = session;
+  session->connection->Speak(version_);
   Status ended = co_await Join(session);
+  if (!session->welcomed && ended.code() != StatusCode::kUnauthenticated) TryOtherVersion();
   if (ended.ok()) {
     tasks_.Spawn("heartbeat", Beat(session));
     tasks_.Spawn("tick", Tick(session));
@@ -101,7 +104,9 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
 
 Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   const SteadyTime deadline = runtime_.clock().Now() + kJoinTimeout;
-  Envelope hello = session->Wrap(options_.hello);
+  protocol::Hello named = options_.hello;
+  named.protocol_version = version_;
+  Envelope hello = session->Wrap(std::move(named));
   EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(std::move(hello), deadline));
   EMEND_CO_ASSIGN_OR_RETURN(Envelope answer, co_await session->connection->Receive(deadline));
   if (const auto* refuse = std::get_if<protocol::Refuse>(&answer.message)) {
@@ -109,11 +114,16 @@ Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   }
   const auto* welcome = std::get_if<protocol::Welcome>(&answer.message);
   if (welcome == nullptr) co_return DataLoss("joining the coordinator at " + options_.coordinator + ": found another message, expected a welcome");
+  session->welcomed = true;
   session->store_epoch = welcome->store_epoch;
   session->generation = welcome->generation;
   session->heartbeat = std::chrono::milliseconds(welcome->heartbeat_ms);
-  LogInfo("joined", {{"coordinator", options_.coordinator}, {"epoch", welcome->store_epoch}, {"generation", welcome->generation}});
+  LogInfo("joined", {{"coordinator", options_.coordinator}, {"epoch", welcome->store_epoch}, {"generation", welcome->generation}, {"version", version_}});
   co_return OkStatus();
+}
+
+void WorkerServer::TryOtherVersion() {
+  version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin : protocol::kProtocolVersion;
 }
 
 Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
@@ -141,7 +151,7 @@ void WorkerServer::Report(Pulse pulse) const {
 
 Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
   while (!session->closed) {
-    Envelope beat = session->Wrap(protocol::Heartbeat{});
+    Envelope beat = session->Wrap(protocol::Heartbeat{options_.memory ? options_.memory() : protocol::MemoryUse()});
     // It may wait behind a large message, which is as good a sign of life.
     const Status sent = co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kSendTimeout);
     if (sent.code() == StatusCode::kUnavailable) session->Close();

@@ -26,6 +26,8 @@ struct WorkerServerOptions {
   std::function<void()> on_hang = {};
   // Told at each heartbeat that it is connected, at each attempt to dial that it is not. May be empty.
   std::function<void(Pulse)> on_pulse = {};
+  // What the rank holds, sent with each heartbeat. Called on the executor. May be empty.
+  std::function<protocol::MemoryUse()> memory = {};
 };
 
 class WorkerServer {
@@ -42,6 +44,8 @@ class WorkerServer {
 
   Awaitable<Status> Converse(std::shared_ptr<protocol::Connection> connection);
   Awaitable<Status> Join(std::shared_ptr<Session> session);
+  // Whoever hung up before the welcome may be a coordinator of the release before, which cannot read this one's frames: the other version is tried next.
+  void TryOtherVersion();
   Awaitable<Status> Receive(std::shared_ptr<Session> session);
   Awaitable<Status> Beat(std::shared_ptr<Session> session);
   // To the ranks that wait for work, behind whatever the compute thread does.
@@ -59,7 +63,8 @@ class WorkerServer {
   const WorkerServerOptions options_;
   TaskGroup tasks_;
   Signal stop_;
-  std::shared_ptr<Session> session_;  // null between conversations
+  std::shared_ptr<Session> session_;                    // null between conversations
+  std::uint16_t version_ = protocol::kProtocolVersion;  // spoken in the next conversation
 };
 
 }  // namespace emend::worker::server

@@ -27,6 +27,12 @@ TEST_F(MembershipTest, AWorkerOfAnotherProtocolIsRefused) {
   EXPECT_EQ(worker.refusal()->slug, "protocol_version");
 }
 
+TEST_F(MembershipTest, AWorkerOfTheReleaseBeforeServes) {
+  Join({.name = "w0", .protocol_version = worker::protocol::kProtocolVersionMin});
+  EXPECT_EQ(Info("w0").protocol_version, worker::protocol::kProtocolVersionMin);
+  EXPECT_THAT(Call(), IsOk());
+}
+
 TEST_F(MembershipTest, AConnectionThatSaysNothingIsClosed) {
   const auto silent_host = network_->Host("silent");
   const auto connection = **sim_.Await(silent_host->Dial(kAddress, sim_.clock().Now() + 1s));

@@ -15,14 +15,22 @@ namespace {
 
 using ::emend::test::StatusIs;
 
-constexpr char kGolden[] = "tests/golden/frame-v1.bin";
+std::string GoldenFile(std::uint16_t version) { return "tests/golden/frame-v" + std::to_string(version) + ".bin"; }
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
 
 Frame Sample(std::string payload) { return {.version = kProtocolVersion, .store_epoch = 3, .generation = 7, .payload = std::move(payload)}; }
 
-// What the golden file holds: every sample message in a frame of its own.
-std::vector<Frame> GoldenFrames() {
+// What a version's golden file holds: every sample message in a frame of its own.
+std::vector<Frame> GoldenFrames(std::uint16_t version = kProtocolVersion) {
   std::vector<Frame> frames;
-  for (const Message& message : SampleMessages()) frames.push_back(Sample(EncodeMessage(message)));
+  for (const Message& message : SampleMessages(version)) {
+    frames.push_back(Sample(EncodeMessage(message, version)));
+    frames.back().version = version;
+  }
   return frames;
 }
 
@@ -50,30 +58,30 @@ TEST(FrameTest, AStreamCutAnywhereGivesTheSameFrames) {
   }
 }
 
-TEST(FrameTest, TheGoldenFileOfVersionOneStillOpens) {
-  std::ifstream file(kGolden, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+class GoldenTest : public ::testing::TestWithParam<std::uint16_t> {};
+INSTANTIATE_TEST_SUITE_P(Versions, GoldenTest, ::testing::Values(kProtocolVersionMin, kProtocolVersion));
+
+TEST_P(GoldenTest, TheFileOpens) {
   FrameReader reader(FrameLimits{});
-  reader.Feed(bytes);
-  for (const Message& message : SampleMessages()) {
+  reader.Feed(ReadFile(GoldenFile(GetParam())));
+  for (const Message& message : SampleMessages(GetParam())) {
     const std::optional<Frame> frame = ReadOne(reader);
     ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->version, GetParam());
     EXPECT_EQ(frame->store_epoch, 3U);
     EXPECT_EQ(frame->generation, 7U);
-    const Result<Message> back = DecodeMessage(frame->payload);
+    const Result<Message> back = DecodeMessage(frame->payload, frame->version);
     ASSERT_TRUE(back.ok()) << back.status().ToString();
     EXPECT_TRUE(*back == message);
   }
   EXPECT_FALSE(reader.mid_frame()) << "the file holds more than the samples";
 }
 
-TEST(FrameTest, TheGoldenFileIsWhatThisBuildWrites) {
+TEST_P(GoldenTest, TheFileIsWhatThisBuildWrites) {
   std::string written;
-  for (const Frame& frame : GoldenFrames()) written += EncodeFrame(frame);
-  if (std::getenv("EMEND_WRITE_GOLDEN") != nullptr) std::ofstream(kGolden, std::ios::binary) << written;
-  std::ifstream file(kGolden, std::ios::binary);
-  const std::string stored((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  EXPECT_TRUE(stored == written) << "encodings of version 1 are fixed; a change needs a new version and a new golden file";
+  for (const Frame& frame : GoldenFrames(GetParam())) written += EncodeFrame(frame);
+  if (std::getenv("EMEND_WRITE_GOLDEN") != nullptr) std::ofstream(GoldenFile(GetParam()), std::ios::binary) << written;
+  EXPECT_TRUE(ReadFile(GoldenFile(GetParam())) == written) << "the encodings of a version are fixed; a change needs a new version and a new golden file";
 }
 
 TEST(FrameTest, EveryFlippedBitIsFound) {

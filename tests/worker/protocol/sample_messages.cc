@@ -54,6 +54,22 @@ std::vector<Message> SampleReplies() {
   };
 }
 
+// What version 2 brought, and the older messages with its fields.
+std::vector<Message> SampleMessagesOfVersion2() {
+  const SolvedTarget target{std::string("\0\0\x80\x3f", 4), 25, 0.125};
+  Solve solve{kBase, kState, "memit", {}, {{"{}"}}, "/c.safetensors", {{"{} is", "Ann", "tall"}}, {target}};
+  return {
+      Heartbeat{{1000, 200, 30, 4, 555}},
+      Request{14, LoadBase{kBase, "/models/atlas", {{"config.json", kBase.digest()}}, "/models/atlas.tiles", {{"wte", kState.digest()}}}},
+      Request{15, std::move(solve)},
+      Request{16, OptimiseTargets{kBase, kState, "memit", {{"clamp", "0.75"}}, {{"{}"}, {"So {}"}}, {{"{} is", "Ann", "tall"}}}},
+      Response{16, OkStatus(), OptimiseTargetsReply{{target}, 1.5}},
+      Request{17, Complete{kBase, kState, "Ann is", 8, 0.5, 0.9, 40, 7, {"\n"}, 2}},
+      Piece{17, kState, " tall", {{" tall", -0.25, {{" tall", 0.75}, {" old", 0.125}}}}},
+      Response{17, OkStatus(), CompleteReply{true, 2, 8}},
+  };
+}
+
 // Later than the others.
 std::vector<Message> SampleGroupMessages() {
   return {
@@ -74,8 +90,10 @@ class RandomFiller {
   void operator()(Fields&... fields) {
     (Fill(fields), ...);
   }
+  static std::uint16_t version() { return kProtocolVersion; }
 
  private:
+  void Fill(bool& value) { value = random_() % 2 == 1; }
   void Fill(std::uint16_t& value) { value = static_cast<std::uint16_t>(random_()); }
   void Fill(std::uint32_t& value) { value = static_cast<std::uint32_t>(random_()); }
   void Fill(std::int32_t& value) { value = static_cast<std::int32_t>(random_()); }
@@ -143,9 +161,9 @@ void FillVariant(std::mt19937_64& random, std::variant<Bodies...>& variant, std:
 
 }  // namespace
 
-std::vector<Message> SampleMessages() {
+std::vector<Message> SampleMessages(std::uint16_t version) {
   std::vector<Message> messages = {
-      Hello{kProtocolVersion, "secret", WorkerId("w0"), "g0", 1, 2, "cuda:0", 16, std::uint64_t{80} << 30, 4242},
+      Hello{1, "secret", WorkerId("w0"), "g0", 1, 2, "cuda:0", 16, std::uint64_t{80} << 30, 4242},
       Welcome{3, 7, 500},
       Refuse{"bad_token", "joining: the token is not this coordinator's"},
       Heartbeat{},
@@ -153,6 +171,9 @@ std::vector<Message> SampleMessages() {
       Cancel{5},
   };
   for (const auto& list : {SampleRequests(), SampleReplies(), SampleGroupMessages()}) messages.insert(messages.end(), list.begin(), list.end());
+  if (version < 2) return messages;
+  const std::vector<Message> later = SampleMessagesOfVersion2();
+  messages.insert(messages.end(), later.begin(), later.end());
   return messages;
 }
 
@@ -169,7 +190,7 @@ Message RandomMessage(std::mt19937_64& random) {
     return response;
   }
   if (kind == 10) return Response{.id = random(), .status = {static_cast<StatusCode>(1 + random() % 14), "slug", "what happened"}, .body = {}};
-  std::variant<Hello, Welcome, Refuse, Heartbeat, Progress, Cancel> small;
+  std::variant<Hello, Welcome, Refuse, Heartbeat, Progress, Cancel, Piece> small;
   FillVariant(random, small, random() % std::variant_size_v<decltype(small)>);
   return std::visit([](auto& message) { return Message(std::move(message)); }, small);
 }

@@ -9,7 +9,7 @@
 namespace emend::worker::protocol {
 
 // The content of tests/golden/frame-v1.bin: only append.
-std::vector<Message> SampleMessages();
+std::vector<Message> SampleMessages(std::uint16_t version = kProtocolVersion);
 // Any message, of a few kilobytes.
 Message RandomMessage(std::mt19937_64& random);
 

@@ -120,6 +120,33 @@ TEST_F(HandlersTest, ASolvedEditChangesTheAnswerAndServesTheBytesOfTheRebuild) {
   EXPECT_TRUE(Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), BaseState()}).roots.empty());
 }
 
+TEST_F(HandlersTest, TargetsFoundElsewhereAreSolvedLikeItsOwn) {
+  test::TemporaryFolder folder;
+  LoadBaseState();
+  ASSERT_THAT(Ask(StatisticsRequest(folder.path() + "/c")), IsOk());
+  protocol::Solve solve = SolveRequest(folder.path() + "/c");
+  protocol::OptimiseTargets optimise{solve.base, solve.state, solve.method, solve.settings, solve.context_templates, solve.facts};
+  solve.targets = Get<protocol::OptimiseTargetsReply>(optimise).targets;
+  ASSERT_EQ(solve.targets.size(), solve.facts.size());
+  const auto given = Get<protocol::SolveReply>(solve);
+  EXPECT_EQ(given.edits, Solved().edits) << "the same facts in the same company give the same bits";
+
+  optimise.facts.resize(2);
+  const auto half = Get<protocol::OptimiseTargetsReply>(optimise).targets;
+  for (std::size_t i = 0; i < half.size(); ++i) EXPECT_NEAR(half[i].loss, solve.targets[i].loss, 1e-2);
+}
+
+TEST_F(HandlersTest, TargetsThatDoNotFitTheFactsAreRefused) {
+  test::TemporaryFolder folder;
+  LoadBaseState();
+  ASSERT_THAT(Ask(StatisticsRequest(folder.path() + "/c")), IsOk());
+  protocol::Solve solve = SolveRequest(folder.path() + "/c");
+  solve.targets = {{"four", 1, 0}};
+  EXPECT_THAT(Ask(solve), StatusIs(StatusCode::kInvalidArgument));
+  solve.targets.resize(solve.facts.size(), {"four", 1, 0});
+  EXPECT_THAT(Ask(solve), StatusIs(StatusCode::kInvalidArgument));
+}
+
 TEST_F(HandlersTest, AnEvaluationShowsTheEditAndSparesTheNeighbours) {
   const protocol::SolveReply& solved = Solved();
   LoadBaseState();

@@ -1,0 +1,106 @@
+// What a worker is asked for answers, and what must be in place for them. Part of messages.h.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/base/ids.h"
+
+namespace emend::worker::protocol {
+
+// Have this base's shard in memory.
+struct LoadBase {
+  BaseId base;
+  std::string folder;                   // readable by the worker
+  std::map<std::string, Digest> files;  // SHA-256 by name; the worker loads nothing else
+  // Since version 2: the leaves of the tensors' digests (storage/checkpoint/tile_file.h), and each tensor's root, by name. With them a rank hashes what it reads
+  // of the tensors, instead of whole files.
+  std::string tile_file = {};
+  std::map<std::string, Digest> roots = {};
+  friend bool operator==(const LoadBase&, const LoadBase&) = default;
+};
+struct LoadBaseReply {
+  std::uint64_t bytes_read = 0;
+  double seconds = 0;
+  std::string family;
+  std::int32_t layers = 0;
+  std::int32_t intermediate = 0;                     // d_ff
+  std::int32_t context = 0;                          // tokens
+  std::map<std::int32_t, std::string> down_tensors;  // layer to the tensor that an edit of it changes
+  friend bool operator==(const LoadBaseReply&, const LoadBaseReply&) = default;
+};
+
+// Have this state live. If `missing` comes back, send PutEdits and ask again.
+struct EnsureState {
+  BaseId base;
+  StateId state;
+  std::vector<EditId> edits;  // the whole active set, sorted
+  friend bool operator==(const EnsureState&, const EnsureState&) = default;
+};
+struct EnsureStateReply {
+  std::vector<EditId> missing;  // empty: the state is live
+  friend bool operator==(const EnsureStateReply&, const EnsureStateReply&) = default;
+};
+
+// The stored payloads (delta/payload.h, kInt16Shift) of edits of this base.
+struct PutEdits {
+  BaseId base;
+  std::vector<std::pair<EditId, std::string>> edits;
+  friend bool operator==(const PutEdits&, const PutEdits&) = default;
+};
+struct PutEditsReply {
+  friend bool operator==(const PutEditsReply&, const PutEditsReply&) = default;
+};
+
+struct Generate {
+  BaseId base;
+  StateId state;
+  std::string prompt;
+  std::int32_t tokens_max = 16;
+  std::int32_t top = 5;  // most probable first tokens to report
+  friend bool operator==(const Generate&, const Generate&) = default;
+};
+struct TokenProbability {
+  std::string token;
+  double probability = 0;
+  friend bool operator==(const TokenProbability&, const TokenProbability&) = default;
+};
+struct GenerateReply {
+  std::string text;
+  std::int32_t tokens = 0;
+  std::vector<TokenProbability> top;
+  friend bool operator==(const GenerateReply&, const GenerateReply&) = default;
+};
+
+// Since version 2. What the model says behind a prompt, token by token: a Piece for each step, and the reply when it has ended. Many are under way at once.
+struct Complete {
+  BaseId base;
+  StateId state;
+  std::string prompt;
+  std::int32_t tokens_max = 16;
+  double temperature = 1;  // 0: the likeliest token
+  double top_p = 1;        // of the likeliest tokens that together have this probability
+  std::int32_t top_k = 0;  // of so many likeliest tokens; 0: of all
+  std::uint64_t seed = 0;
+  std::vector<std::string> stop;  // the text ends before the first of these
+  std::int32_t top = 0;           // likeliest tokens to report with each token
+  friend bool operator==(const Complete&, const Complete&) = default;
+};
+struct PieceToken {
+  std::string token;
+  double log_probability = 0;
+  std::vector<TokenProbability> top;
+  friend bool operator==(const PieceToken&, const PieceToken&) = default;
+};
+struct CompleteReply {
+  bool is_cut = false;  // it ended at tokens_max or at the context's end; else at an end of text or before a stop text
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t completion_tokens = 0;
+  friend bool operator==(const CompleteReply&, const CompleteReply&) = default;
+};
+
+}  // namespace emend::worker::protocol

@@ -1,0 +1,95 @@
+// How workers join, stay, and become groups of several ranks. Part of messages.h.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/base/ids.h"
+
+namespace emend::worker::protocol {
+
+// What this build speaks; it understands the version before, too. Fields and kinds that are marked with a version are left out of frames of an earlier one.
+inline constexpr std::uint16_t kProtocolVersion = 2;
+inline constexpr std::uint16_t kProtocolVersionMin = kProtocolVersion - 1;
+
+// First message of a worker.
+struct Hello {
+  std::uint16_t protocol_version = kProtocolVersion;  // of its frames; answered in the same
+  std::string token;  // the secret of the coordinator's token file
+  WorkerId worker;    // stable over restarts of the process ("w0")
+  std::string group;  // worker group ("g0"); ranks of one group hold one model together
+  std::int32_t rank = 0;
+  std::int32_t world_size = 1;
+  std::string device;  // "cpu", "cuda:0"
+  std::int32_t threads = 1;
+  std::uint64_t memory_bytes = 0;  // what it may use; 0: unknown
+  std::uint64_t process_id = 0;
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+// The coordinator's answer; the connection is then in use.
+struct Welcome {
+  std::uint64_t store_epoch = 0;   // rises with each start of emendd on its store
+  std::uint64_t generation = 0;    // of the group; rises whenever a rank joins or is lost
+  std::uint32_t heartbeat_ms = 0;  // how often each side sends one; silence of three of them is death
+  friend bool operator==(const Welcome&, const Welcome&) = default;
+};
+
+// Or a refusal, after which the connection closes.
+struct Refuse {
+  std::string slug;
+  std::string message;
+  friend bool operator==(const Refuse&, const Refuse&) = default;
+};
+
+// What one rank holds, by kind.
+struct MemoryUse {
+  std::uint64_t weights_bytes = 0;     // of the base, as computed with
+  std::uint64_t states_bytes = 0;      // edited tensors of the live states, and the payloads kept for them
+  std::uint64_t statistics_bytes = 0;  // covariances and their factors
+  std::uint64_t cache_bytes = 0;       // keys and values of texts under way
+  std::uint64_t file_bytes_read = 0;   // of the base's files, when it was loaded
+  friend bool operator==(const MemoryUse&, const MemoryUse&) = default;
+};
+
+struct Heartbeat {
+  MemoryUse memory;  // since version 2; of a worker
+  friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
+};
+
+// ---- Groups of several ranks: the coordinator forms them, and speaks to rank 0 from then on ----
+
+// Leave the group, whatever is under way, and open a port for a new line (worker/collective/line.h).
+struct OpenLine {
+  friend bool operator==(const OpenLine&, const OpenLine&) = default;
+};
+struct OpenLineReply {
+  std::string address;  // where the rank below dials
+  friend bool operator==(const OpenLineReply&, const OpenLineReply&) = default;
+};
+
+// Join the line whose ports these are.
+struct JoinGroup {
+  std::uint64_t generation = 0;
+  std::int32_t rank = 0;
+  std::vector<std::string> addresses;  // by rank
+  std::string secret;                  // of this generation of the group
+  friend bool operator==(const JoinGroup&, const JoinGroup&) = default;
+};
+struct JoinGroupReply {
+  friend bool operator==(const JoinGroupReply&, const JoinGroupReply&) = default;
+};
+
+// To the ranks above 0: do what rank 0 passes on. Ends with the group, always as a failure that says why.
+struct Follow {
+  friend bool operator==(const Follow&, const Follow&) = default;
+};
+struct FollowReply {
+  friend bool operator==(const FollowReply&, const FollowReply&) = default;
+};
+
+}  // namespace emend::worker::protocol

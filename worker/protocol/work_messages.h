@@ -1,0 +1,145 @@
+// What a worker is asked to compute: one such request at a time. Part of messages.h.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/base/ids.h"
+
+namespace emend::worker::protocol {
+
+// Covariances of the keys of these layers over these lines, written to `file` (on a path that coordinator and workers share).
+struct ComputeStatistics {
+  BaseId base;
+  std::vector<std::int32_t> layers;
+  std::vector<std::string> lines;
+  std::uint64_t tokens_max = 0;  // 0: all
+  std::string file;
+  friend bool operator==(const ComputeStatistics&, const ComputeStatistics&) = default;
+};
+struct ComputeStatisticsReply {
+  std::vector<std::int32_t> layers;
+  std::uint64_t tokens = 0;
+  double seconds = 0;
+  friend bool operator==(const ComputeStatisticsReply&, const ComputeStatisticsReply&) = default;
+};
+
+struct SolveFact {
+  std::string prompt;  // with "{}"
+  std::string subject;
+  std::string target;
+  friend bool operator==(const SolveFact&, const SolveFact&) = default;
+};
+
+// The target z of one fact (worker/edit/targets.h).
+struct SolvedTarget {
+  std::string values;      // little-endian fp32 [d]
+  std::int32_t steps = 0;  // of its optimisation
+  double loss = 0;         // at the last of them
+  friend bool operator==(const SolvedTarget&, const SolvedTarget&) = default;
+};
+
+// Since version 2: find the targets of these facts alone, so that several workers can share a batch's facts. Fields as in Solve.
+struct OptimiseTargets {
+  BaseId base;
+  StateId state;
+  std::string method;
+  std::vector<std::pair<std::string, std::string>> settings;
+  std::vector<std::vector<std::string>> context_templates;
+  std::vector<SolveFact> facts;
+  friend bool operator==(const OptimiseTargets&, const OptimiseTargets&) = default;
+};
+struct OptimiseTargetsReply {
+  std::vector<SolvedTarget> targets;  // in the order of the facts
+  double seconds = 0;
+  friend bool operator==(const OptimiseTargetsReply&, const OptimiseTargetsReply&) = default;
+};
+
+// Solve one batch on a live state. Changes no state: what comes back becomes one only when the coordinator says so.
+struct Solve {
+  BaseId base;
+  StateId state;
+  std::string method;                                         // "memit"
+  std::vector<std::pair<std::string, std::string>> settings;  // MEMIT's names (worker/edit/settings.h), later ones win
+  std::vector<std::vector<std::string>> context_templates;    // groups; the first holds the bare "{}"
+  std::string statistics_file;
+  std::vector<SolveFact> facts;
+  std::vector<SolvedTarget> targets = {};  // since version 2: of the facts, as OptimiseTargets found them; empty: find them, too
+  friend bool operator==(const Solve&, const Solve&) = default;
+};
+struct SolvedEdit {
+  std::string delta_payload;  // EncodePayload(EditDelta)
+  std::string keys_payload;   // EncodePayload(vector<EditKey>)
+  std::int32_t steps = 0;     // of the target's optimisation
+  double loss = 0;            // at the last of them
+  friend bool operator==(const SolvedEdit&, const SolvedEdit&) = default;
+};
+struct LayerReport {
+  std::int32_t layer = 0;
+  std::string tensor;
+  double update_norm = 0;  // ‖ΔW‖ of this batch
+  double weight_norm = 0;  // ‖W‖ before it
+  friend bool operator==(const LayerReport&, const LayerReport&) = default;
+};
+struct SolveReply {
+  std::vector<SolvedEdit> edits;  // in the order of the facts
+  std::vector<LayerReport> layers;
+  std::map<std::string, double> seconds;  // targets, keys, solve, apply
+  friend bool operator==(const SolveReply&, const SolveReply&) = default;
+};
+
+struct EvaluateFact {
+  std::string prompt;  // with "{}"
+  std::string subject;
+  std::string target;
+  std::optional<std::string> old_target;
+  std::vector<std::string> paraphrases;
+  std::vector<std::string> neighbours;
+  friend bool operator==(const EvaluateFact&, const EvaluateFact&) = default;
+};
+struct Evaluate {
+  BaseId base;
+  StateId state;
+  std::vector<EvaluateFact> facts;
+  friend bool operator==(const Evaluate&, const Evaluate&) = default;
+};
+// All in percent; see docs/reference/glossary.md.
+struct EvaluateReply {
+  std::uint64_t records = 0;
+  double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;
+  double seconds = 0;
+  friend bool operator==(const EvaluateReply&, const EvaluateReply&) = default;
+};
+
+// The roots (delta/tile_digest.h) of the live bytes of the tensors in which this state may differ from its base.
+struct DigestState {
+  BaseId base;
+  StateId state;
+  friend bool operator==(const DigestState&, const DigestState&) = default;
+};
+struct DigestStateReply {
+  std::map<std::string, Digest> roots;
+  friend bool operator==(const DigestStateReply&, const DigestStateReply&) = default;
+};
+
+// Texts that the unedited base makes up (worker/eval/sample.h), `count` for each prefix.
+struct SampleTexts {
+  BaseId base;
+  std::vector<std::string> prefixes;
+  std::int32_t count = 1;
+  std::int32_t tokens_max = 10;
+  std::int32_t top_k = 0;  // 0: the whole vocabulary
+  std::uint64_t seed = 0;
+  friend bool operator==(const SampleTexts&, const SampleTexts&) = default;
+};
+struct SampleTextsReply {
+  std::vector<std::string> texts;  // with their prefixes; prefix by prefix
+  std::uint64_t tokens = 0;        // drawn for them, without those of end of text
+  friend bool operator==(const SampleTextsReply&, const SampleTextsReply&) = default;
+};
+
+}  // namespace emend::worker::protocol

@@ -1,0 +1,26 @@
+// Between what is said about a batch and what worker/edit works with.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "worker/edit/batch_targets.h"
+#include "worker/edit/memit.h"
+#include "worker/protocol/memit_settings.h"
+#include "worker/protocol/messages.h"
+
+namespace emend::worker::server {
+
+// The model's defaults with what the request sets, checked. kUnsupported (the method); kInvalidArgument as ApplySetting and CheckSettings.
+Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request, std::int64_t layer_count);
+Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& request, std::int64_t layer_count);
+
+std::vector<edit::EditFact> FactsOf(const std::vector<protocol::SolveFact>& facts);
+std::vector<protocol::SolvedTarget> TargetsOf(const edit::Targets& found);
+// [facts, d] fp32; undefined if none are given. kInvalidArgument unless there is one of d values for each fact.
+Result<at::Tensor> TensorOf(const std::vector<protocol::SolvedTarget>& targets, std::size_t fact_count, std::int64_t hidden);
+protocol::SolveReply ReplyOf(const edit::BatchSolution& solution);
+
+}  // namespace emend::worker::server
