@@ -56,8 +56,8 @@ struct WorkerInfo {
   std::uint64_t generation = 0;
   std::int64_t last_heard_ms_ago = 0;
   std::uint64_t calls = 0;
-  std::uint64_t stale_frames = 0;        // dropped because of an old epoch or generation
-  std::uint16_t protocol_version = 0;    // that it speaks
+  std::uint64_t stale_frames = 0;      // dropped because of an old epoch or generation
+  std::uint16_t protocol_version = 0;  // that it speaks
   worker::protocol::MemoryUse memory;  // as last reported; zeros by a worker of version 1
 };
 

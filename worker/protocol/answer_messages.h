@@ -17,8 +17,8 @@ struct LoadBase {
   BaseId base;
   std::string folder;                   // readable by the worker
   std::map<std::string, Digest> files;  // SHA-256 by name; the worker loads nothing else
-  // Since version 2: the leaves of the tensors' digests (storage/checkpoint/tile_file.h), and each tensor's root, by name. With them a rank hashes what it reads
-  // of the tensors, instead of whole files.
+  // Since version 2: the leaves of the tensors' digests (storage/checkpoint/tile_file.h), and each tensor's root, by name. With them a rank hashes what it
+  // reads of the tensors, instead of whole files.
   std::string tile_file = {};
   std::map<std::string, Digest> roots = {};
   friend bool operator==(const LoadBase&, const LoadBase&) = default;

@@ -11,7 +11,8 @@ void EnvelopeStream::NoteWelcome(const Message& message) {
 }
 
 Result<std::string> EnvelopeStream::Encode(const Envelope& envelope) {
-  Frame frame{.version = version_, .store_epoch = envelope.store_epoch, .generation = envelope.generation, .payload = EncodeMessage(envelope.message, version_)};
+  Frame frame{
+      .version = version_, .store_epoch = envelope.store_epoch, .generation = envelope.generation, .payload = EncodeMessage(envelope.message, version_)};
   if (frame.payload.size() > kPayloadBytesMax) {
     return Status(StatusCode::kResourceExhausted, "frame_too_long",
                   "sending a message of " + std::to_string(frame.payload.size()) + " bytes: a frame holds at most " + std::to_string(kPayloadBytesMax) +

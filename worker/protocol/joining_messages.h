@@ -19,9 +19,9 @@ inline constexpr std::uint16_t kProtocolVersionMin = kProtocolVersion - 1;
 // First message of a worker.
 struct Hello {
   std::uint16_t protocol_version = kProtocolVersion;  // of its frames; answered in the same
-  std::string token;  // the secret of the coordinator's token file
-  WorkerId worker;    // stable over restarts of the process ("w0")
-  std::string group;  // worker group ("g0"); ranks of one group hold one model together
+  std::string token;                                  // the secret of the coordinator's token file
+  WorkerId worker;                                    // stable over restarts of the process ("w0")
+  std::string group;                                  // worker group ("g0"); ranks of one group hold one model together
   std::int32_t rank = 0;
   std::int32_t world_size = 1;
   std::string device;  // "cpu", "cuda:0"

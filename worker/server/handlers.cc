@@ -269,11 +269,10 @@ Result<ReplyBody> Handlers::Run(const protocol::OptimiseTargets& request, const 
   EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
   const Stopwatch watch;
   const std::vector<edit::EditFact> facts = FactsOf(request.facts);
-  EMEND_ASSIGN_OR_RETURN(const edit::Targets found, edit::FindTargets({.model = base->ModelOf(*state),
-                                                                       .tokenizer = base->tokenizer(),
-                                                                       .facts = facts,
-                                                                       .settings = settings,
-                                                                       .progress = EditProgress(call)}));
+  EMEND_ASSIGN_OR_RETURN(
+      const edit::Targets found,
+      edit::FindTargets(
+          {.model = base->ModelOf(*state), .tokenizer = base->tokenizer(), .facts = facts, .settings = settings, .progress = EditProgress(call)}));
   return ReplyBody(protocol::OptimiseTargetsReply{TargetsOf(found), watch.Seconds()});
 }
 

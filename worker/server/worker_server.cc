@@ -122,9 +122,7 @@ Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   co_return OkStatus();
 }
 
-void WorkerServer::TryOtherVersion() {
-  version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin : protocol::kProtocolVersion;
-}
+void WorkerServer::TryOtherVersion() { version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin : protocol::kProtocolVersion; }
 
 Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
   while (!session->closed) {

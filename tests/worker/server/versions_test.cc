@@ -14,10 +14,10 @@ namespace emend::worker::server {
 namespace {
 
 using namespace std::chrono_literals;
+using ::emend::test::IsOk;
 using protocol::Connection;
 using protocol::Envelope;
 using protocol::Hello;
-using ::emend::test::IsOk;
 
 class VersionsTest : public ::testing::Test {
  protected:
