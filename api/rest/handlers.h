@@ -65,6 +65,10 @@ Awaitable<Result<Response>> StreamOperation(HandlerContext* context, Request req
 Awaitable<Result<coordinator::server::OperationView>> AwaitEnd(HandlerContext* context, coordinator::server::OperationView view,
                                                                std::chrono::milliseconds wait);
 
+// handle_completions.cc
+Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request request);
+Awaitable<Result<Response>> ListModels(HandlerContext* context, Request request);
+
 // handle_server.cc
 Awaitable<Result<Response>> Ask(HandlerContext* context, Request request);
 Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request);

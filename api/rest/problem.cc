@@ -63,6 +63,9 @@ Response ProblemResponse(const Status& status, std::string_view instance) {
   json["category"] = CodeName(status.code());
   json["detail"] = status.message();
   json["instance"] = instance;
+  // Clients of OpenAI's API look here.
+  if (instance.starts_with("/v1/"))
+    json["error"] = {{"message", status.message()}, {"type", CodeName(status.code())}, {"param", nullptr}, {"code", status.slug()}};
   Response response{.status = row.http_status,
                     .content_type = "application/problem+json",
                     .body = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),

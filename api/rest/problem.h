@@ -2,7 +2,8 @@
 //
 //   {"type": "about:blank", "title": "Not found", "status": 404, "code": "not_found", "category": "not_found", "detail": "...", "instance": "/api/v1/repos/x"}
 //
-// `code` is the Status's slug, which clients may switch on; `category` its canonical code, so that a client can rebuild the Status. Pure functions.
+// Behind /v1 there is also `error` with message, type, param and code, as clients of OpenAI's API expect it. `code` is the Status's slug, which clients may
+// switch on; `category` its canonical code, so that a client can rebuild the Status. Pure functions.
 #pragma once
 
 #include <string>

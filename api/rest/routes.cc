@@ -45,6 +45,8 @@ const std::vector<Route>& Routes() {
       {kDelete, "/api/v1/operations/{id}", "cancelOperation", kMerge, kNone, 202, {}, CancelOperation},
       {kGet, "/api/v1/operations/{id}/events", "streamOperation", kRead, kNone, 200, {}, StreamOperation},
       {kGet, "/api/v1/audit", "readAudit", kAdmin, kNone, 200, {"limit", "after", "order"}, ReadAudit},
+      {kPost, "/v1/completions", "createCompletion", kAsk, kJson, 200, {}, CreateCompletion},
+      {kGet, "/v1/models", "listModels", kAsk, kNone, 200, {}, ListModels},
       {kGet, "/api/v1/workers", "listWorkers", kRead, kNone, 200, {}, ListWorkers},
   };
   return kRoutes;

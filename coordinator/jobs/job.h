@@ -31,8 +31,9 @@ struct JobContext {
 
 // How the queue follows and ends a job. Used on the executor.
 struct JobControl {
-  std::function<void(std::string phase, std::uint64_t done, std::uint64_t total)> progress;
+  std::function<void(std::string phase, std::uint64_t done, std::uint64_t total)> progress = {};
   Signal* cancel = nullptr;
+  std::function<void(const worker::protocol::Piece&)> piece = {};  // of a text under way
 };
 
 struct JobOutcome {

@@ -9,8 +9,8 @@ namespace {
 
 using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the messages are this file's vocabulary
 
-constexpr std::chrono::seconds kPickTimeout{30};
-constexpr std::chrono::seconds kPickSlice{1};  // how soon a cancellation is noticed while no worker is there
+constexpr std::chrono::seconds kPickTimeout{30};  // for whoever waits for an answer
+constexpr std::chrono::seconds kPickSlice{1};     // how soon a cancellation is noticed while no worker is there
 constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
 constexpr int kAttemptsMax = 8;  // a worker holds one base and a few states of it; those of other repos and revisions may come in between
@@ -36,11 +36,17 @@ Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request, std::chron
   if (control_.progress) {
     options.on_progress = [progress = control_.progress](const Progress& report) { progress(report.phase, report.done, report.total); };
   }
+  if (control_.piece) {
+    options.on_piece = [this](const Piece& piece) {
+      has_spoken_ = true;
+      control_.piece(piece);
+    };
+  }
   co_return co_await context_.membership.Call(std::move(request), std::move(options));
 }
 
 Awaitable<Status> WorkerSession::Pick(StateId state) {
-  if (control_.cancel == nullptr) {
+  if (!control_.progress) {
     EMEND_CO_ASSIGN_OR_RETURN(worker_, co_await context_.membership.Pick(state, context_.runtime.clock().Now() + kPickTimeout));
     co_return OkStatus();
   }
@@ -48,7 +54,7 @@ Awaitable<Status> WorkerSession::Pick(StateId state) {
     Result<WorkerId> picked = co_await context_.membership.Pick(state, context_.runtime.clock().Now() + kPickSlice);
     if (picked.ok()) worker_ = *picked;
     if (picked.ok() || picked.status().slug() != "no_worker") co_return picked.status();
-    if (control_.progress) control_.progress("waiting for a worker", 0, 0);
+    control_.progress("waiting for a worker", 0, 0);
   }
   co_return Status(StatusCode::kCancelled, "it was cancelled while it waited for a worker");
 }
@@ -95,22 +101,33 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
                    "making state " + state.Short() + " live: worker " + worker_.value() + " misses edits that it was just sent; another state displaced them");
 }
 
-Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state, RequestBody request, std::chrono::milliseconds timeout) {
+Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
+  opened_ = request.state;
+  EMEND_CO_RETURN_IF_ERROR(co_await Pick(opened_));
+  const StateId state = request.state;
+  Result<ReplyBody> reply = co_await CallAny(state, std::move(request), kCallTimeout, Need::kNothing);
+  co_return As<CompleteReply>(std::move(reply));
+}
+
+Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state, RequestBody request, std::chrono::milliseconds timeout, Need first) {
   Status displaced;
+  Need need = first;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (displaced.slug() == "worker_lost") {
       EMEND_CO_RETURN_IF_ERROR(co_await Pick(opened_));
     }
-    const bool needs_base = displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded";
+    if (displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded") need = Need::kBaseAndState;
+    if (displaced.slug() == "state_not_live") need = Need::kState;
     displaced = OkStatus();
-    if (needs_base) displaced = co_await Load();
-    if (state && displaced.ok()) displaced = co_await Ensure(*state);
+    if (need == Need::kBaseAndState) displaced = co_await Load();
+    if (state && need != Need::kNothing && displaced.ok()) displaced = co_await Ensure(*state);
     if (displaced.ok()) {
       RequestBody copy = request;
       Result<ReplyBody> reply = co_await Send(std::move(copy), timeout);
       if (reply.ok()) co_return reply;
       displaced = reply.status();
     }
+    if (has_spoken_) co_return displaced;
     if (displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live" && displaced.slug() != "worker_lost") co_return displaced;
   }
   co_return displaced.WithContext("repeating a request " + std::to_string(kAttemptsMax) + " times");

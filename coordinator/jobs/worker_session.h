@@ -25,7 +25,7 @@ class WorkerSession {
   WorkerSession(JobContext& context, const storage::history::Repository& repository, JobControl control)
       : context_(context), repository_(repository), control_(std::move(control)) {}
 
-  // Picks the worker for `state` and has it load the base. What can be cancelled waits for a worker until it is; what cannot, half a minute ("no_worker").
+  // Picks the worker for `state` and has it load the base. A job waits for a worker until it is cancelled; what answers somebody, half a minute ("no_worker").
   Awaitable<Status> Open(StateId state);
   const worker::protocol::LoadBaseReply& model() const { return model_; }
 
@@ -35,6 +35,10 @@ class WorkerSession {
     Result<worker::protocol::ReplyBody> reply = co_await CallAny(std::nullopt, std::move(request), timeout);
     co_return As<Reply>(std::move(reply));
   }
+
+  // A text behind a prompt on a stored state, in the hope that it is live where such a text was asked for before; no Open() is needed. Its pieces go to the
+  // control. Once one did, a lost worker is the end of it (kUnavailable, "worker_lost"): nobody could take back what was said.
+  Awaitable<Result<worker::protocol::CompleteReply>> Complete(worker::protocol::Complete request);
 
   // A request about a stored state, which is made live first.
   template <typename Reply>
@@ -56,10 +60,12 @@ class WorkerSession {
   Awaitable<Status> Ensure(StateId state);
   Awaitable<Status> SendEdits(std::vector<EditId> missing);  // in pieces of at most 16 MiB
   Awaitable<Result<worker::protocol::ReplyBody>> Send(worker::protocol::RequestBody request, std::chrono::milliseconds timeout);
+  // What a request needs to have in place first.
+  enum class Need { kNothing, kState, kBaseAndState };
   // Sends, again if the base or the state was displaced by others meanwhile, and to whoever serves next if the worker was lost: requests change nothing, and a
   // state that was solved in vain is solved anew, whole.
-  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::optional<StateId> state, worker::protocol::RequestBody request,
-                                                         std::chrono::milliseconds timeout);
+  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::optional<StateId> state, worker::protocol::RequestBody request, std::chrono::milliseconds timeout,
+                                                         Need first = Need::kState);
 
   JobContext& context_;
   const storage::history::Repository& repository_;
@@ -67,6 +73,7 @@ class WorkerSession {
   StateId opened_;  // what the worker was picked for
   WorkerId worker_;
   worker::protocol::LoadBaseReply model_;
+  bool has_spoken_ = false;  // a piece of a text came
 };
 
 }  // namespace emend::coordinator::jobs

@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kCancelPoll = 50ms;
 constexpr std::size_t kAffinitiesMax = 1024;
+constexpr std::size_t kStickiness = 8;  // calls by which another worker must be less busy than the one that has the state live
 
 // What the ranks of a group say when they have lost each other.
 bool IsGroupLoss(const Status& status) {
@@ -55,7 +56,10 @@ Awaitable<Status> MembershipImpl::WaitForAny(SteadyTime deadline) {
 }
 
 Awaitable<Result<WorkerId>> MembershipImpl::Pick(StateId state, SteadyTime deadline) {
-  if (const auto known = affinities_.find(state); known != affinities_.end() && FindLiving(known->second)) co_return known->second;
+  if (const auto known = affinities_.find(state); known != affinities_.end()) {
+    const MemberPointer member = FindLiving(known->second);
+    if (member && member->load() <= LeastBusy()->load() + kStickiness) co_return known->second;
+  }
   EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
   if (affinities_.size() >= kAffinitiesMax) affinities_.clear();
   const WorkerId picked = LeastBusy()->info.worker;
@@ -102,6 +106,7 @@ Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared
 Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
+  call->on_piece = std::move(options.on_piece);
   CallLine& line = member->line(worker::protocol::LaneOf(request));
   line.waiting.push_back(call);
   AdvanceLine(*member, line);
@@ -112,14 +117,14 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   }
   if (call->ended) co_return call->status;
   const std::uint64_t id = member->next_call++;
-  line.sent_call = id;
+  call->id = id;
   ++member->info.calls;
   call->wake.Reset();
   const std::string name(worker::protocol::RequestName(request));
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
-  if (sent.code() == StatusCode::kResourceExhausted && line.under_way == call) {
-    EndCall(*member, line, sent, std::nullopt);
+  if (sent.code() == StatusCode::kResourceExhausted) {
+    EndCall(*member, call, sent, std::nullopt);
   } else if (!sent.ok()) {
     Lose(*member, Lost(member->info, sent.message()));
   }
@@ -127,6 +132,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   if (!waited.ok()) {
     // The worker stays busy until it answers; what it answers then is nobody's.
     call->on_progress = nullptr;
+    call->on_piece = nullptr;
     if (!member->lost) tasks_.Spawn("cancel_call", EndAbandoned(member, call, id));
     co_return waited.WithContext("calling worker " + member->info.worker.value() + " to " + name);
   }

@@ -10,42 +10,53 @@ void End(PendingCall& call, Status status, std::optional<worker::protocol::Reply
   call.status = std::move(status);
   call.reply = std::move(reply);
   call.on_progress = nullptr;
+  call.on_piece = nullptr;
   call.wake.Set();
 }
 
 }  // namespace
 
-CallLine* Member::LineOf(std::uint64_t call) {
-  for (CallLine& each : lines) {
-    if (call != 0 && each.sent_call == call) return &each;
+Member::Member() {
+  for (std::size_t lane = 0; lane < lines.size(); ++lane) lines[lane].width = worker::protocol::WidthOf(static_cast<worker::protocol::Lane>(lane));
+}
+
+std::shared_ptr<PendingCall> Member::FindSent(std::uint64_t id) const {
+  for (const CallLine& each : lines) {
+    for (const auto& call : each.under_way) {
+      if (id != 0 && call->id == id) return call;
+    }
   }
   return nullptr;
 }
 
 std::size_t Member::load() const {
   std::size_t calls = 0;
-  for (const CallLine& each : lines) calls += each.waiting.size() + (each.under_way ? 1 : 0);
+  for (const CallLine& each : lines) calls += each.waiting.size() + each.under_way.size();
   return calls;
 }
 
 void AdvanceLine(const Member& member, CallLine& line) {
-  if (line.under_way || line.waiting.empty() || member.lost) return;
-  line.under_way = std::move(line.waiting.front());
-  line.waiting.pop_front();
-  line.under_way->has_turn = true;
-  line.under_way->wake.Set();
+  while (line.under_way.size() < line.width && !line.waiting.empty() && !member.lost) {
+    const auto& next = line.under_way.emplace_back(std::move(line.waiting.front()));
+    line.waiting.pop_front();
+    next->has_turn = true;
+    next->wake.Set();
+  }
 }
 
-void EndCall(const Member& member, CallLine& line, Status status, std::optional<worker::protocol::ReplyBody> reply) {
-  if (const auto call = std::exchange(line.under_way, nullptr)) End(*call, std::move(status), std::move(reply));
-  line.sent_call = 0;
-  AdvanceLine(member, line);
+void EndCall(Member& member, const std::shared_ptr<PendingCall>& call, Status status, std::optional<worker::protocol::ReplyBody> reply) {
+  for (CallLine& line : member.lines) {
+    if (std::erase(line.under_way, call) == 0) continue;
+    End(*call, std::move(status), std::move(reply));
+    AdvanceLine(member, line);
+    return;
+  }
 }
 
 void EndAll(Member& member, const Status& status) {
   for (CallLine& line : member.lines) {
     for (const auto& call : std::exchange(line.waiting, {})) End(*call, status, std::nullopt);
-    EndCall(member, line, status, std::nullopt);
+    for (const auto& call : std::exchange(line.under_way, {})) End(*call, status, std::nullopt);
   }
 }
 

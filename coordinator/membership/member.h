@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "coordinator/membership/membership.h"
 #include "worker/protocol/lanes.h"
@@ -20,18 +21,20 @@ namespace emend::coordinator::membership {
 struct PendingCall {
   explicit PendingCall(Runtime& runtime) : wake(runtime) {}
 
-  Signal wake;  // set when it is its turn, and again when it has ended
+  Signal wake;           // set when it is its turn, and again when it has ended
+  std::uint64_t id = 0;  // on the connection, once sent
   bool has_turn = false;
   bool ended = false;
   Status status;
   std::optional<worker::protocol::ReplyBody> reply;
   std::function<void(const worker::protocol::Progress&)> on_progress;
+  std::function<void(const worker::protocol::Piece&)> on_piece;
 };
 
 struct CallLine {
-  std::uint64_t sent_call = 0;                       // id of the call under way; 0: none
-  std::shared_ptr<PendingCall> under_way;            // the call that has the turn
-  std::deque<std::shared_ptr<PendingCall>> waiting;  // behind it
+  std::size_t width = 1;                                // calls that may have the turn at once
+  std::vector<std::shared_ptr<PendingCall>> under_way;  // those that have it
+  std::deque<std::shared_ptr<PendingCall>> waiting;     // behind them
 };
 
 struct Member {
@@ -41,18 +44,19 @@ struct Member {
   bool lost = false;
   bool serves = false;  // takes calls: alone, or as rank 0 of a group that is formed
   std::uint64_t next_call = 1;
-  std::array<CallLine, 2> lines;  // by lane
+  std::array<CallLine, worker::protocol::kLaneCount> lines;  // by lane
 
+  Member();
   CallLine& line(worker::protocol::Lane lane) { return lines[static_cast<std::size_t>(lane)]; }
-  // The line whose call under way has this id; null if none has.
-  CallLine* LineOf(std::uint64_t call);
+  // The call under way that was sent with this id; null if none was.
+  std::shared_ptr<PendingCall> FindSent(std::uint64_t id) const;
   std::size_t load() const;  // calls under way and waiting
 };
 
-// Gives the turn to the next in line, if nobody has it.
+// Gives the turn to the next in line, while it is not as wide as it may be.
 void AdvanceLine(const Member& member, CallLine& line);
-// The call under way ends; the next one gets the turn.
-void EndCall(const Member& member, CallLine& line, Status status, std::optional<worker::protocol::ReplyBody> reply);
+// A call that is under way ends; the next one gets its turn. Nothing if it is not.
+void EndCall(Member& member, const std::shared_ptr<PendingCall>& call, Status status, std::optional<worker::protocol::ReplyBody> reply);
 // Everything that waits for the member ends with `status`.
 void EndAll(Member& member, const Status& status);
 

@@ -175,18 +175,23 @@ Status MembershipImpl::Take(Member& member, Envelope envelope) {
     return OkStatus();
   }
   if (const auto* progress = std::get_if<worker::protocol::Progress>(&envelope.message)) {
-    const CallLine* const line = member.LineOf(progress->id);
-    if (line != nullptr && line->under_way && line->under_way->on_progress) line->under_way->on_progress(*progress);
+    const auto call = member.FindSent(progress->id);
+    if (call && call->on_progress) call->on_progress(*progress);
+    return OkStatus();
+  }
+  if (const auto* piece = std::get_if<worker::protocol::Piece>(&envelope.message)) {
+    const auto call = member.FindSent(piece->id);
+    if (call && call->on_piece) call->on_piece(*piece);
     return OkStatus();
   }
   auto* response = std::get_if<worker::protocol::Response>(&envelope.message);
   if (response == nullptr) return DataLoss("it sent a message that only the coordinator sends");
-  CallLine* const line = member.LineOf(response->id);
-  if (line == nullptr) {
+  const auto call = member.FindSent(response->id);
+  if (call == nullptr) {
     ++member.info.stale_frames;
     return OkStatus();
   }
-  EndCall(member, *line, std::move(response->status), std::move(response->body));
+  EndCall(member, call, std::move(response->status), std::move(response->body));
   return OkStatus();
 }
 

@@ -12,7 +12,7 @@
 // A group of several ranks is formed when all are connected, and is called through its rank 0. When it loses one, what is under way on it ends the same way,
 // and it forms again, under the next generation, once all ranks are there.
 //
-// Used on the runtime's executor only. Bound: one call under way per worker and line (work; questions), kQueueMax waiting (beyond:
+// Used on the runtime's executor only. Bounds: calls under way on a worker as its lanes are wide (worker/protocol/lanes.h), kQueueMax waiting in each (beyond:
 // kResourceExhausted).
 #pragma once
 
@@ -65,6 +65,7 @@ struct CallOptions {
   WorkerId worker = {};  // from Pick; empty: any
   std::chrono::milliseconds timeout{60'000};
   std::function<void(const worker::protocol::Progress&)> on_progress = {};  // may be empty
+  std::function<void(const worker::protocol::Piece&)> on_piece = {};        // of a Complete; may be empty
   Signal* cancel = nullptr;                                                 // set: the call ends with kCancelled, and the worker is told
 };
 
@@ -79,7 +80,7 @@ class Membership {
 
   // Waits for a living worker; kDeadlineExceeded says which workers were seen and when.
   virtual Awaitable<Status> WaitForWorker(SteadyTime deadline) = 0;
-  // The worker to use for a state: the one picked last for it if it lives, else the one with the fewest calls waiting. Waits for one to come until the
+  // The worker to use for a state: the one picked last for it if it lives and none is much less busy, else the one with the fewest calls waiting. Waits for one to come until the
   // deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on the one with the fewest calls waiting, as Pick

@@ -5,6 +5,7 @@
 #include "coordinator/jobs/job_queue.h"
 #include "coordinator/jobs/statistics_table.h"
 #include "coordinator/jobs/worker_session.h"
+#include "coordinator/server/completions.h"
 #include "coordinator/server/diff.h"
 #include "coordinator/server/store_identity.h"
 #include "coordinator/server/submission.h"
@@ -66,16 +67,18 @@ class CoordinatorImpl final : public Coordinator {
         membership_(std::move(parts.membership)),
         context_{*environment.runtime, *environment.file_system, *environment.store, *journal_, *membership_, layout_},
         stop_(*environment.runtime),
-        queue_(context_) {
+        queue_(context_),
+        completions_(context_) {
     queue_.Start(std::move(parts.unfinished));
   }
 
   Awaitable<bool> Stop() override {
     stopping_ = true;
     stop_.Set();
-    const bool ended = co_await queue_.Stop();
+    const bool texts_ended = co_await completions_.Stop();
+    const bool jobs_ended = co_await queue_.Stop();
     co_await membership_->Stop();
-    co_return ended;
+    co_return texts_ended&& jobs_ended;
   }
 
   std::string worker_address() const override { return membership_->address(); }
@@ -96,6 +99,10 @@ class CoordinatorImpl final : public Coordinator {
   Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
   Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) override;
   Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) override;
+  Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(Caller caller, CompletionRequest request) override {
+    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
+    co_return co_await completions_.Begin(std::move(request));
+  }
   Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
 
   Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before, std::size_t count_max) override;
@@ -188,8 +195,9 @@ class CoordinatorImpl final : public Coordinator {
   const std::unique_ptr<Journal> journal_;
   const std::unique_ptr<membership::Membership> membership_;
   jobs::JobContext context_;
-  Signal stop_;            // owned by the executor
-  jobs::JobQueue queue_;   // owned by the executor
+  Signal stop_;           // owned by the executor
+  jobs::JobQueue queue_;  // owned by the executor
+  Completions completions_;
   bool stopping_ = false;  // owned by the executor
 };
 

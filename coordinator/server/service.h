@@ -75,6 +75,35 @@ struct AskAnswer {
   std::vector<worker::protocol::TokenProbability> top;
 };
 
+// Texts behind prompts, `count` of each; text i of the request goes on from prompt i / count with the seed + i.
+struct CompletionRequest {
+  RepoName repo;
+  std::string revision;
+  std::vector<std::string> prompts;
+  std::int32_t count = 1;
+  worker::protocol::Complete text;  // what all have in common; base, state and prompt are filled in
+};
+// What a step added to one of the texts, or how it ended.
+struct CompletionPiece {
+  std::size_t index = 0;  // of the text
+  std::string text;
+  std::vector<worker::protocol::PieceToken> tokens;
+  std::optional<worker::protocol::CompleteReply> end;
+};
+class CompletionStream {
+ public:
+  CompletionStream(CommitId commit, StateId state) : commit_(commit), state_(state) {}
+  virtual ~CompletionStream() = default;  // cancels what has not ended
+  const CommitId& commit() const { return commit_; }
+  const StateId& state() const { return state_; }
+  // The next piece of any text; nothing once all have ended. The first failure ends them all.
+  virtual Awaitable<Result<std::optional<CompletionPiece>>> Next() = 0;
+
+ private:
+  const CommitId commit_;
+  const StateId state_;
+};
+
 // A fact that one side has and the other has not, or has otherwise.
 struct FactChange {
   enum class Kind { kAdded, kRemoved, kChanged };
@@ -142,6 +171,8 @@ class Service {
   virtual Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) = 0;
 
   virtual Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) = 0;
+  // kNotFound; kResourceExhausted ("queue_full"). What a worker refuses (a prompt that is too long, ...) comes from the stream.
+  virtual Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(Caller caller, CompletionRequest request) = 0;
 
   virtual Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() = 0;
   virtual Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) = 0;

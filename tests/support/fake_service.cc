@@ -1,6 +1,7 @@
 #include "tests/support/fake_service.h"
 
 #include <algorithm>
+#include <sstream>
 #include <stdexcept>
 
 namespace emend::test {
@@ -182,6 +183,49 @@ Awaitable<Result<OperationView>> FakeService::Cancel(Caller, OperationId id) {
   if (found->second.view.operation.finished_ms != 0) co_return Status(StatusCode::kFailedPrecondition, "operation_ended", "it has ended");
   Fail(id, {StatusCode::kCancelled, "cancelled by its owner"});
   co_return found->second.view;
+}
+
+namespace {
+
+// The prompt's words back, one a piece, each with a token; the prompt "fail" fails behind its first word.
+class EchoStream final : public coordinator::server::CompletionStream {
+ public:
+  EchoStream(CommitId commit, const coordinator::server::CompletionRequest& request) : CompletionStream(commit, StateId(Sha256("state"))) {
+    const auto count = static_cast<std::size_t>(request.count);
+    for (std::size_t index = 0; index < request.prompts.size() * count; ++index) {
+      const std::string& prompt = request.prompts[index / count];
+      std::istringstream words(prompt);
+      std::string word;
+      std::uint64_t tokens = 0;
+      for (; words >> word && tokens < static_cast<std::uint64_t>(request.text.tokens_max); ++tokens) {
+        std::vector<worker::protocol::PieceToken> named;
+        if (request.text.top >= 0) named.push_back({" " + word, -0.5, {{" " + word, 0.75}}});
+        pieces_.push_back({.index = index, .text = " " + word, .tokens = std::move(named), .end = std::nullopt});
+      }
+      const bool is_cut = tokens == static_cast<std::uint64_t>(request.text.tokens_max);
+      pieces_.push_back({.index = index, .text = "", .tokens = {}, .end = worker::protocol::CompleteReply{is_cut, 3, tokens}});
+      fails_ = fails_ || prompt == "fail";
+    }
+  }
+  Awaitable<Result<std::optional<coordinator::server::CompletionPiece>>> Next() override {
+    if (fails_ && next_ == 1) co_return Status(StatusCode::kUnavailable, "worker_lost", "worker w0 was lost");
+    if (next_ == pieces_.size()) co_return std::optional<coordinator::server::CompletionPiece>();
+    co_return std::optional<coordinator::server::CompletionPiece>(pieces_[next_++]);
+  }
+
+ private:
+  std::vector<coordinator::server::CompletionPiece> pieces_;
+  std::size_t next_ = 0;
+  bool fails_ = false;
+};
+
+}  // namespace
+
+Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> FakeService::Complete(Caller, coordinator::server::CompletionRequest request) {
+  EMEND_CO_RETURN_IF_ERROR(FaultOf(request.repo));
+  EMEND_CO_ASSIGN_OR_RETURN(const CommitId commit, Find(request.revision));
+  last_completion_ = request;
+  co_return std::make_shared<EchoStream>(commit, request);
 }
 
 Awaitable<Result<AskAnswer>> FakeService::Ask(Caller, AskRequest request) {

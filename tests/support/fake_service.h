@@ -36,6 +36,10 @@ class FakeService : public coordinator::server::Service {
   Awaitable<Result<coordinator::server::OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
   Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller, OperationId id) override;
   Awaitable<Result<coordinator::server::AskAnswer>> Ask(coordinator::server::Caller caller, coordinator::server::AskRequest request) override;
+  // Says each word of the text, and the end; `stop` texts do not count.
+  Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> Complete(coordinator::server::Caller caller,
+                                                                                     coordinator::server::CompletionRequest request) override;
+  const coordinator::server::CompletionRequest& last_completion() const { return last_completion_; }
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override;
   Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override;
   Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override;
@@ -65,6 +69,7 @@ class FakeService : public coordinator::server::Service {
   const bool auto_finish_;
   Status ready_;
   coordinator::server::Submission last_submission_;
+  coordinator::server::CompletionRequest last_completion_;
   std::map<OperationId, Running> operations_;
   std::map<std::string, OperationId> keys_;  // idempotency keys
   std::map<std::pair<storage::history::RefKind, std::string>, CommitId> refs_;

@@ -130,14 +130,32 @@ Awaitable<Result<ReplyBody>> FakeWorker::Handle(const RequestBody& body) {
   co_return Status(StatusCode::kUnavailable, "group_lost", "the other ranks are gone");
 }
 
+Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> connection, std::uint64_t id, worker::protocol::Complete request) {
+  EMEND_CO_ASSIGN_OR_RETURN(const ReplyBody said, handler_(worker::protocol::Generate{request.base, request.state, request.prompt}));
+  const std::string word = " " + std::get<GenerateReply>(said).text;
+  for (std::int32_t step = 0; step < request.tokens_max; ++step) {
+    co_await stop_.WaitUntil(In(options_.work));
+    const bool cancelled = std::ranges::find(cancelled_, id) != cancelled_.end();
+    if (cancelled || stop_.is_set()) co_return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
+    Envelope piece = Wrap(worker::protocol::Piece{id, request.state, word, {}});
+    if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(piece), In(kPatience)));
+  }
+  co_return ReplyBody(worker::protocol::CompleteReply{true, 1, static_cast<std::uint64_t>(request.tokens_max)});
+}
+
 Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Request request) {
   const std::string name(worker::protocol::RequestName(request.body));
   requests_.push_back(name);
   Note("received " + name + " " + std::to_string(request.id));
   Envelope progress = Wrap(Progress{request.id, "work", 1, 2});
   if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(progress), In(kPatience)));
-  co_await stop_.WaitUntil(In(options_.work));
-  Result<ReplyBody> reply = co_await Handle(request.body);
+  Result<ReplyBody> reply = Internal("no reply");
+  if (auto* text = std::get_if<worker::protocol::Complete>(&request.body)) {
+    reply = co_await Complete(connection, request.id, std::move(*text));
+  } else {
+    co_await stop_.WaitUntil(In(options_.work));
+    reply = co_await Handle(request.body);
+  }
   Response response{.id = request.id, .status = reply.status(), .body = std::nullopt};
   if (reply.ok()) response.body = std::move(*reply);
   Envelope answer = Wrap(std::move(response));

@@ -71,6 +71,9 @@ class FakeWorker {
   // Requests about groups are answered here; what is left is the handler's.
   Awaitable<Result<worker::protocol::ReplyBody>> Handle(const worker::protocol::RequestBody& body);
   Awaitable<Status> Answer(std::shared_ptr<worker::protocol::Connection> connection, worker::protocol::Request request);
+  // A text of tokens_max pieces, each what the handler says to a Generate, and a work's time behind the one before.
+  Awaitable<Result<worker::protocol::ReplyBody>> Complete(std::shared_ptr<worker::protocol::Connection> connection, std::uint64_t id,
+                                                          worker::protocol::Complete request);
   worker::protocol::Envelope Wrap(worker::protocol::Message message) const { return {store_epoch_, generation_, std::move(message)}; }
   SteadyTime In(std::chrono::milliseconds duration) const { return runtime_.clock().Now() + duration; }
   void Note(const std::string& what) const;

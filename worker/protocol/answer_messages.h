@@ -87,7 +87,7 @@ struct Complete {
   std::int32_t top_k = 0;  // of so many likeliest tokens; 0: of all
   std::uint64_t seed = 0;
   std::vector<std::string> stop;  // the text ends before the first of these
-  std::int32_t top = 0;           // likeliest tokens to report with each token
+  std::int32_t top = -1;          // likeliest tokens to report with each token; negative: report no tokens
   friend bool operator==(const Complete&, const Complete&) = default;
 };
 struct PieceToken {

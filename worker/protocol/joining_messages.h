@@ -92,4 +92,13 @@ struct FollowReply {
   friend bool operator==(const FollowReply&, const FollowReply&) = default;
 };
 
+// Between the ranks of a group alone: one step of the texts under way.
+struct StepTexts {
+  BaseId base;
+  friend bool operator==(const StepTexts&, const StepTexts&) = default;
+};
+struct StepTextsReply {
+  friend bool operator==(const StepTextsReply&, const StepTextsReply&) = default;
+};
+
 }  // namespace emend::worker::protocol

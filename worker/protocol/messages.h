@@ -27,9 +27,10 @@ struct UnknownRequest {
 };
 
 using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
-                                 Follow, Complete, OptimiseTargets, UnknownRequest>;
-using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply,
-                               DigestStateReply, SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply>;
+                                 Follow, Complete, OptimiseTargets, StepTexts, UnknownRequest>;
+using ReplyBody =
+    std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply, DigestStateReply,
+                 SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply, StepTextsReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

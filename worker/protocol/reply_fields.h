@@ -34,6 +34,8 @@ template <>
 inline constexpr std::uint16_t kKind<CompleteReply> = 13;
 template <>
 inline constexpr std::uint16_t kKind<OptimiseTargetsReply> = 14;
+template <>
+inline constexpr std::uint16_t kKind<StepTextsReply> = 15;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
@@ -101,6 +103,8 @@ template <typename Archive>
 void Visit(Archive& archive, Piece& m) {
   archive(m.id, m.state, m.text, m.tokens);
 }
+template <typename Archive>
+void Visit(Archive&, StepTextsReply&) {}
 template <typename Archive>
 void Visit(Archive& archive, OptimiseTargetsReply& m) {
   archive(m.targets, m.seconds);

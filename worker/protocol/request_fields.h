@@ -34,6 +34,8 @@ template <>
 inline constexpr std::uint16_t kKind<Complete> = 13;
 template <>
 inline constexpr std::uint16_t kKind<OptimiseTargets> = 14;
+template <>
+inline constexpr std::uint16_t kKind<StepTexts> = 15;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
@@ -101,6 +103,10 @@ void Visit(Archive& archive, JoinGroup& m) {
 }
 template <typename Archive>
 void Visit(Archive&, Follow&) {}
+template <typename Archive>
+void Visit(Archive& archive, StepTexts& m) {
+  archive(m.base);
+}
 template <typename Archive>
 void Visit(Archive&, UnknownRequest&) {}
 

@@ -1,0 +1,114 @@
+#include <algorithm>
+
+#include "api/rest/handlers.h"
+#include "api/rest/openai.h"
+#include "api/rest/problem.h"
+#include "api/rest/render.h"
+#include "api/rest/strict_json.h"
+#include "storage/base/digest.h"
+
+namespace emend::api::rest {
+namespace {
+
+using coordinator::server::CompletionPiece;
+using coordinator::server::CompletionStream;
+
+constexpr std::size_t kIdBytes = 12;
+
+// A completion under way, with what its responses need.
+struct Completing {
+  CompletionBody body;
+  CompletionHead head;
+  std::shared_ptr<CompletionStream> stream;
+  bool with_logprobs() const { return body.request.text.top >= 0; }
+};
+
+Awaitable<Result<Completing>> Begin(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonObject(request.body));
+  Completing completing;
+  EMEND_CO_ASSIGN_OR_RETURN(completing.body, ReadCompletionBody(body));
+  Random& random = context->runtime->random();
+  if (!completing.body.has_seed) completing.body.request.text.seed = random.U64();
+  EMEND_CO_ASSIGN_OR_RETURN(completing.stream, co_await context->service->Complete(request.caller, completing.body.request));
+  completing.head = {.id = "cmpl-" + Sha256(random.Bytes(kIdBytes)).Hex().substr(0, 2 * kIdBytes),
+                     .created_seconds = std::chrono::duration_cast<std::chrono::seconds>(context->runtime->clock().WallNow().time_since_epoch()).count(),
+                     .model = completing.body.model,
+                     .commit = completing.stream->commit().Hex()};
+  co_return completing;
+}
+
+std::string EventOf(const nlohmann::ordered_json& data) { return "data: " + data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n\n"; }
+
+// A failure behind the first byte cannot change the status any more: it is the last event.
+Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink* sink) {
+  const std::size_t texts = completing->body.request.prompts.size() * static_cast<std::size_t>(completing->body.request.count);
+  std::vector<std::int64_t> begins(texts, 0);
+  std::uint64_t prompt_tokens = 0, completion_tokens = 0;
+  while (!sink->stopping()) {
+    Result<std::optional<CompletionPiece>> next = co_await completing->stream->Next();
+    if (!next.ok()) {
+      co_return co_await sink->Send("data: " + ProblemResponse(next.status(), "/v1/completions").body + "\n\n");
+    }
+    if (!next->has_value()) break;
+    const CompletionPiece piece = std::move(**next);
+    EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventOf(RenderChunk(completing->head, piece, begins.at(piece.index), completing->with_logprobs()))));
+    for (const auto& token : piece.tokens) begins.at(piece.index) += static_cast<std::int64_t>(token.token.size());
+    prompt_tokens += piece.end ? piece.end->prompt_tokens : 0;
+    completion_tokens += piece.end ? piece.end->completion_tokens : 0;
+  }
+  if (sink->stopping()) co_return Unavailable("completing a text: the server stops");
+  if (completing->body.include_usage) {
+    EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventOf(RenderUsageChunk(completing->head, prompt_tokens, completion_tokens))));
+  }
+  co_return co_await sink->Send("data: [DONE]\n\n");
+}
+
+Awaitable<Result<Response>> Whole(Completing completing) {
+  std::vector<Choice> choices(completing.body.request.prompts.size() * static_cast<std::size_t>(completing.body.request.count));
+  while (true) {
+    EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await completing.stream->Next());
+    if (!piece) break;
+    Choice& choice = choices.at(piece->index);
+    choice.text += piece->text;
+    std::ranges::move(piece->tokens, std::back_inserter(choice.tokens));
+    choice.end = piece->end;
+  }
+  co_return JsonResponse(200, RenderCompletion(completing.head, choices, completing.with_logprobs()));
+}
+
+Json RenderModel(const storage::history::RepoRecord& repo, const storage::history::Ref& ref) {
+  return {{"id", repo.name.value() + "@" + ref.name},
+          {"object", "model"},
+          {"created", repo.created_ms / 1000},
+          {"owned_by", "emend"},
+          {"commit", ref.commit.Hex()}};
+}
+
+}  // namespace
+
+Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(Completing completing, co_await Begin(context, std::move(request)));
+  const std::string commit = completing.head.commit;
+  Response response;
+  if (completing.body.stream) {
+    const auto shared = std::make_shared<Completing>(std::move(completing));
+    response.content_type = "text/event-stream";
+    response.stream = [shared](EventSink* sink) { return WriteChunks(shared, sink); };
+  } else {
+    EMEND_CO_ASSIGN_OR_RETURN(response, co_await Whole(std::move(completing)));
+  }
+  response.headers.emplace_back("X-Emend-Commit", commit);
+  co_return response;
+}
+
+Awaitable<Result<Response>> ListModels(HandlerContext* context, Request) {
+  EMEND_CO_ASSIGN_OR_RETURN(const auto repos, co_await context->service->ListRepos());
+  Json models = Json::array();
+  for (const auto& repo : repos) {
+    EMEND_CO_ASSIGN_OR_RETURN(const auto refs, co_await context->service->ListRefs(repo.name));
+    for (const auto& ref : refs) models.push_back(RenderModel(repo, ref));
+  }
+  co_return JsonResponse(200, {{"object", "list"}, {"data", std::move(models)}});
+}
+
+}  // namespace emend::api::rest

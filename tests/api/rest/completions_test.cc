@@ -1,0 +1,177 @@
+// OpenAI's completions, over a real socket.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/live_rest.h"
+
+namespace emend::api::rest {
+namespace {
+
+using coordinator::server::CompletionRequest;
+using nlohmann::json;
+using test::FakeService;
+using test::LiveRest;
+using test::RawReply;
+
+class CompletionsTest : public ::testing::Test {
+ protected:
+  RawReply Complete(const json& body) { return rest_.Ask("POST", "/v1/completions", body.dump()); }
+  json Answer(const json& body) {
+    const RawReply reply = Complete(body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return json::parse(reply.body, nullptr, false);
+  }
+  // The data of each event of a stream.
+  std::vector<std::string> Events(const json& body) {
+    const RawReply reply = Complete(body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(reply.headers.at("content-type"), "text/event-stream");
+    std::vector<std::string> events;
+    for (std::size_t begin = 0; begin < reply.body.size();) {
+      const std::size_t end = reply.body.find("\n\n", begin);
+      EXPECT_EQ(reply.body.substr(begin, 6), "data: ");
+      events.push_back(reply.body.substr(begin + 6, end - begin - 6));
+      begin = end + 2;
+    }
+    return events;
+  }
+  CompletionRequest Asked() {
+    CompletionRequest request;
+    rest_.Do([&](FakeService& service) { request = service.last_completion(); });
+    return request;
+  }
+  std::string ErrorAt(json body) {
+    const RawReply reply = Complete(body);
+    EXPECT_EQ(reply.status, 422) << reply.body;
+    return json::parse(reply.body).at("error").at("message");
+  }
+
+  LiveRest rest_;
+  const json plain_ = {{"model", "atlas"}, {"prompt", "one two three"}, {"max_tokens", 8}};
+};
+
+json With(json body, const json& more) {
+  body.update(more);
+  return body;
+}
+
+TEST_F(CompletionsTest, AnAnswerNamesItsCommitAndCountsItsTokens) {
+  const json answer = Answer(plain_);
+  EXPECT_EQ(answer.at("object"), "text_completion");
+  EXPECT_EQ(answer.at("model"), "atlas");
+  EXPECT_EQ(answer.at("system_fingerprint"), FakeService::CommitNumber(2).Hex());
+  ASSERT_EQ(answer.at("choices").size(), 1U);
+  EXPECT_EQ(answer.at("choices")[0].at("text"), " one two three");
+  EXPECT_EQ(answer.at("choices")[0].at("finish_reason"), "stop");
+  EXPECT_TRUE(answer.at("choices")[0].at("logprobs").is_null());
+  EXPECT_EQ(answer.at("usage"), json({{"prompt_tokens", 3}, {"completion_tokens", 3}, {"total_tokens", 6}}));
+}
+
+TEST_F(CompletionsTest, ARevisionIsPartOfTheModel) {
+  const json answer = Answer(With(plain_, {{"model", "atlas@v1"}}));
+  EXPECT_EQ(answer.at("model"), "atlas@v1");
+  EXPECT_NE(answer.at("system_fingerprint"), FakeService::CommitNumber(2).Hex());
+  EXPECT_EQ(Complete(With(plain_, {{"model", "nothing@main"}})).status, 404);
+}
+
+TEST_F(CompletionsTest, WhatIsAskedForReachesTheService) {
+  Answer(With(plain_, {{"temperature", 0.5}, {"top_p", 0.9}, {"top_k", 40}, {"seed", 7}, {"stop", {"\n", "."}}, {"n", 2}, {"logprobs", 3}, {"user", "ann"}}));
+  const CompletionRequest asked = Asked();
+  EXPECT_EQ(asked.revision, "main");
+  EXPECT_EQ(asked.count, 2);
+  EXPECT_EQ(asked.text.tokens_max, 8);
+  EXPECT_EQ(asked.text.temperature, 0.5);
+  EXPECT_EQ(asked.text.top_p, 0.9);
+  EXPECT_EQ(asked.text.top_k, 40);
+  EXPECT_EQ(asked.text.seed, 7U);
+  EXPECT_EQ(asked.text.stop, (std::vector<std::string>{"\n", "."}));
+  EXPECT_EQ(asked.text.top, 3);
+}
+
+TEST_F(CompletionsTest, NullsAreDefaults) {
+  Answer(With(plain_, {{"temperature", nullptr}, {"stop", nullptr}, {"n", nullptr}, {"logprobs", nullptr}, {"stream", nullptr}, {"best_of", nullptr}}));
+  EXPECT_EQ(Asked().text.temperature, 1);
+  EXPECT_EQ(Asked().text.top, -1);
+}
+
+TEST_F(CompletionsTest, SeveralPromptsAndTextsKeepTheirOrder) {
+  const json answer = Answer(With(plain_, {{"prompt", {"a b", "c"}}, {"n", 2}}));
+  std::vector<std::string> texts;
+  for (const json& choice : answer.at("choices")) texts.push_back(choice.at("text"));
+  EXPECT_EQ(texts, (std::vector<std::string>{" a b", " a b", " c", " c"}));
+}
+
+TEST_F(CompletionsTest, LogprobsNameEachTokenAndWhereItBegins) {
+  const json logprobs = Answer(With(plain_, {{"logprobs", 1}})).at("choices")[0].at("logprobs");
+  EXPECT_EQ(logprobs.at("tokens"), json({" one", " two", " three"}));
+  EXPECT_EQ(logprobs.at("text_offset"), json({0, 4, 8}));
+  EXPECT_EQ(logprobs.at("token_logprobs"), json({-0.5, -0.5, -0.5}));
+  EXPECT_NEAR(logprobs.at("top_logprobs")[0].at(" one"), -0.2877, 1e-4);
+}
+
+TEST_F(CompletionsTest, AStreamSaysPieceByPieceWhatTheWholeSays) {
+  const std::vector<std::string> events = Events(With(plain_, {{"stream", true}, {"logprobs", 0}, {"stream_options", {{"include_usage", true}}}}));
+  ASSERT_EQ(events.size(), 6U);
+  EXPECT_EQ(events.back(), "[DONE]");
+  std::string text;
+  std::int64_t offset = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const json choice = json::parse(events[i]).at("choices")[0];
+    EXPECT_TRUE(choice.at("finish_reason").is_null());
+    EXPECT_EQ(choice.at("logprobs").at("text_offset"), json({offset}));
+    text += choice.at("text").get<std::string>();
+    offset = static_cast<std::int64_t>(text.size());
+  }
+  EXPECT_EQ(text, " one two three");
+  EXPECT_EQ(json::parse(events[3]).at("choices")[0].at("finish_reason"), "stop");
+  EXPECT_TRUE(json::parse(events[4]).at("choices").empty());
+  EXPECT_EQ(json::parse(events[4]).at("usage").at("total_tokens"), 6);
+}
+
+TEST_F(CompletionsTest, ATextThatWasCutSaysSo) { EXPECT_EQ(Answer(With(plain_, {{"max_tokens", 2}})).at("choices")[0].at("finish_reason"), "length"); }
+
+TEST_F(CompletionsTest, AFailureBehindTheFirstPieceIsTheLastEvent) {
+  const std::vector<std::string> events = Events(With(plain_, {{"prompt", {"fail", "b"}}, {"stream", true}}));
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(json::parse(events[1]).at("error").at("code"), "worker_lost");
+  const RawReply whole = Complete(With(plain_, {{"prompt", "fail"}}));
+  EXPECT_EQ(whole.status, 503);
+  EXPECT_EQ(json::parse(whole.body).at("error").at("code"), "worker_lost");
+}
+
+TEST_F(CompletionsTest, WhatWouldChangeTheAnswerIsRefusedByName) {
+  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {1, 2, 3}}})).find("at /prompt"), std::string::npos) << "tokens are no texts";
+  EXPECT_NE(ErrorAt({{"model", "atlas"}}).find("at /prompt"), std::string::npos);
+  EXPECT_NE(ErrorAt({{"prompt", "x"}}).find("at /model"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"best_of", 3}})).find("at /best_of"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"suffix", "end"}})).find("at /suffix"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"presence_penalty", 0.5}})).find("at /presence_penalty"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"temperature", 3}})).find("at /temperature"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"top_p", 0}})).find("at /top_p"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"stop", {""}}})).find("at /stop"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"n", 65}})).find("at /n"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {"a", "b"}}, {"n", 64}})).find("prompts times n"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"stream_options", {{"include_usage", true}}}})).find("at /stream_options"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"tokens", 4}})).find("at /tokens"), std::string::npos);
+}
+
+TEST_F(CompletionsTest, ErrorsOfOtherLayersHaveTheSameShape) {
+  const RawReply reply = rest_.Ask("POST", "/v1/completions", plain_.dump(), "", "wrong");
+  EXPECT_EQ(reply.status, 401);
+  EXPECT_EQ(json::parse(reply.body).at("error").at("code"), "unauthenticated");
+}
+
+TEST_F(CompletionsTest, ModelsAreTheRefsOfAllRepos) {
+  const json models = json::parse(rest_.Ask("GET", "/v1/models", "").body);
+  EXPECT_EQ(models.at("object"), "list");
+  std::vector<std::string> ids;
+  for (const json& model : models.at("data")) ids.push_back(model.at("id"));
+  EXPECT_NE(std::find(ids.begin(), ids.end(), "atlas@main"), ids.end());
+  EXPECT_NE(std::find(ids.begin(), ids.end(), "atlas@v1"), ids.end());
+}
+
+}  // namespace
+}  // namespace emend::api::rest
