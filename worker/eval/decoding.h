@@ -1,6 +1,6 @@
 // Texts under way: a batch that grows by one token a step, over the keys and values of what came before. Internal to worker/eval.
 //
-//   Decoding decoding(model);
+//   Decoding decoding(model, /*tokens_max=*/64);
 //   at::Tensor logits = decoding.Run(RowOf(prompt));          // [1, vocabulary]
 //   logits = decoding.Run(next);                              // next [1, 1]
 //
@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "worker/model/key_value_cache.h"
 #include "worker/model/transformer.h"
 #include "worker/tokenizer/tokenizer.h"
 
@@ -21,9 +22,13 @@ namespace emend::worker::eval {
 // [1, tokens] int64.
 at::Tensor RowOf(std::span<const tokenizer::TokenId> tokens);
 
+// Runs `ids` [1, tokens of all runs] int64; what the last block leaves: [1, tokens, d], before the final norm.
+at::Tensor RunBlocks(const model::Transformer& model, const model::CachedBatch& batch, const at::Tensor& ids);
+
 class Decoding {
  public:
-  explicit Decoding(const model::Transformer& model) : model_(model), past_(static_cast<std::size_t>(model.config().layers)) {}
+  // Of one row, and at most `tokens_max` tokens in it, or as many as the context has.
+  Decoding(const model::Transformer& model, std::int64_t tokens_max);
 
   // Runs these tokens [rows, tokens] int64 behind what was run before; logits [rows, vocabulary] behind the last ones, on the CPU.
   at::Tensor Run(const at::Tensor& ids);
@@ -34,7 +39,9 @@ class Decoding {
 
  private:
   const model::Transformer& model_;
-  std::vector<model::PastKeyValues> past_;
+  const std::int64_t tokens_max_;
+  model::KeyValueCache cache_;
+  std::int64_t rows_ = 1;
   std::int64_t done_ = 0;
 };
 

@@ -40,7 +40,7 @@ std::vector<TopToken> TopOf(const at::Tensor& logits, std::int64_t count) {
 
 Result<Generation> Decode(const model::Transformer& model, std::span<const TokenId> prompt, const GenerateOptions& options) {
   const c10::AutoGradMode no_grad(false);
-  Decoding decoding(model);
+  Decoding decoding(model, static_cast<std::int64_t>(prompt.size()) + options.max_tokens);
   at::Tensor logits = decoding.Run(RowOf(prompt)).squeeze(0);
   Generation generation;
   generation.top = TopOf(logits, options.top);

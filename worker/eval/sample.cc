@@ -47,7 +47,7 @@ at::Tensor Draw(const at::Tensor& logits, std::int64_t top_k, std::mt19937_64& e
   return all ? rank : indices.gather(-1, rank);
 }
 
-// Texts side by side whose keys and values, twice while a step appends to them, stay within kCacheBytesMax; one at least.
+// Texts side by side whose keys and values, twice while their cache grows, stay within kCacheBytesMax; one at least.
 std::int64_t RowsMax(const model::ModelConfig& config, std::int64_t tokens) {
   const std::int64_t token_bytes = 2 * config.layers * config.kv_heads * config.head_dim * static_cast<std::int64_t>(sizeof(float));
   return std::max<std::int64_t>(1, kCacheBytesMax / (2 * token_bytes * std::min(tokens, config.context)));
@@ -57,7 +57,7 @@ std::int64_t RowsMax(const model::ModelConfig& config, std::int64_t tokens) {
 Result<at::Tensor> Decode(const model::Transformer& model, std::span<const TokenId> start, std::int64_t rows, const SampleOptions& options,
                           std::mt19937_64& engine) {
   const c10::AutoGradMode no_grad(false);
-  Decoding decoding(model);
+  Decoding decoding(model, static_cast<std::int64_t>(start.size()) + options.max_tokens);
   at::Tensor logits = decoding.Run(RowOf(start)).expand({rows, -1});
   decoding.Repeat(rows);
   std::vector<at::Tensor> drawn;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "worker/model/attention.h"
+#include "worker/model/key_value_cache.h"
 
 namespace emend::worker::model {
 namespace {
@@ -13,6 +14,11 @@ namespace {
 std::optional<at::Tensor> Optional(const at::Tensor& tensor) { return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt; }
 
 at::Tensor Project(const at::Tensor& input, const Projection& projection) { return at::linear(input, projection.weight.t(), Optional(projection.bias)); }
+
+PastKeyValues Behind(const PastKeyValues* past, PastKeyValues own) {
+  if (past == nullptr) return own;
+  return {.keys = at::cat({past->keys, own.keys}, 2), .values = at::cat({past->values, own.values}, 2)};
+}
 
 }  // namespace
 
@@ -42,16 +48,15 @@ BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
   const at::Tensor fused = Project(EnterCut(Normalize(input.hidden, block.attention_norm), *communicator_), block.query_key_value);
   const at::Tensor all = fused.view({batch, tokens, heads + 2 * kv_heads, config_.head_dim});
   const at::Tensor rotated = Rotate(all.narrow(2, 0, heads + kv_heads), input.positions);
-  const at::Tensor queries = rotated.narrow(2, 0, heads).transpose(1, 2);
+  const at::Tensor queries = rotated.narrow(2, 0, heads), keys = rotated.narrow(2, heads, kv_heads), values = all.narrow(2, heads + kv_heads, kv_heads);
   BlockHalf half;
-  half.present.keys = rotated.narrow(2, heads, kv_heads).transpose(1, 2);
-  half.present.values = all.narrow(2, heads + kv_heads, kv_heads).transpose(1, 2);
-  if (input.past != nullptr) {
-    half.present.keys = at::cat({input.past->keys, half.present.keys}, 2);
-    half.present.values = at::cat({input.past->values, half.present.values}, 2);
+  at::Tensor context;
+  if (input.cached != nullptr) {
+    context = input.cached->Attend(layer, queries, keys, values);
+  } else {
+    half.present = Behind(input.past, {.keys = keys.transpose(1, 2), .values = values.transpose(1, 2)});
+    context = Attention({.queries = queries.transpose(1, 2), .keys = half.present.keys, .values = half.present.values, .mask = input.mask});
   }
-
-  const at::Tensor context = Attention({.queries = queries, .keys = half.present.keys, .values = half.present.values, .mask = input.mask});
   half.residual = at::add(input.hidden, RowCut(context, block.attention_out));
   half.key = Key(Project(EnterCut(Normalize(half.residual, block.mlp_norm), *communicator_), block.up));
   return half;

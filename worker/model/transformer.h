@@ -31,6 +31,8 @@
 
 namespace emend::worker::model {
 
+class CachedBatch;  // key_value_cache.h
+
 // Keys and values of tokens already seen: each [batch, this rank's kv_heads, past, head_dim], rotary embedding applied.
 struct PastKeyValues {
   at::Tensor keys;
@@ -42,6 +44,8 @@ struct BlockInput {
   at::Tensor positions;                 // [batch, tokens] int64; where each token stands in its text
   at::Tensor mask;                      // additive, broadcastable to [batch, 1, tokens, past + tokens]; undefined: causal, no padding
   const PastKeyValues* past = nullptr;  // null: none
+  // Not null: [1, tokens] of several texts side by side over a cache, without mask and past. No gradient then, and no `present`.
+  const CachedBatch* cached = nullptr;
 };
 
 struct BlockHalf {
