@@ -34,6 +34,10 @@
 
 namespace emend::worker::eval {
 
+class CompletionSchedule;
+class StateModels;
+struct StatePass;
+
 struct CompletionEngineOptions {
   std::int64_t rows_max = 64;
   std::size_t waiting_max = 256;
@@ -65,15 +69,20 @@ class CompletionEngine {
   // The other ranks, once for each Step() of rank 0. Fails where the group is lost.
   Status Follow();
 
-  // Ends every completion with this status, which is not ok, and lets go of the states on this rank.
+  // Ends every completion with this status, which is not ok, and lets go of the states. On every rank, where the group goes on.
   void EndAll(const Status& status);
 
   std::size_t running() const;
   std::size_t waiting() const;
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  void Run(const StatePass& pass);
+
+  const model::Transformer& base_;
+  const tokenizer::Tokenizer& tokenizer_;
+  const CompletionEngineOptions options_;
+  std::unique_ptr<CompletionSchedule> schedule_;  // of no row on other ranks than 0
+  std::unique_ptr<StateModels> models_;
 };
 
 }  // namespace emend::worker::eval

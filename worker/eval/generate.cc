@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "worker/eval/decoding.h"
+#include "worker/eval/prompt.h"
 #include "worker/model/guard.h"
 
 namespace emend::worker::eval {
@@ -13,19 +14,9 @@ namespace {
 
 using tokenizer::TokenId;
 
-Status CheckPrompt(const model::ModelConfig& config, std::span<const TokenId> prompt, const GenerateOptions& options) {
-  const auto refused = [](const char* slug, const std::string& message) {
-    return Status(StatusCode::kInvalidArgument, slug, "generating behind a prompt: " + message);
-  };
-  if (options.max_tokens < 0 || options.top < 0) return refused("bad_option", "expected max_tokens and top of at least 0");
-  if (prompt.empty()) return refused("empty_prompt", "the prompt has no token, expected at least one");
-  if (static_cast<std::int64_t>(prompt.size()) > config.context) {
-    return refused("prompt_too_long",
-                   "it has " + std::to_string(prompt.size()) + " tokens, and the model's context has " + std::to_string(config.context) + "; shorten it");
-  }
-  const bool known = std::all_of(prompt.begin(), prompt.end(), [&](TokenId token) { return token >= 0 && token < config.vocabulary; });
-  if (!known) return refused("unknown_token", "a token is outside the model's vocabulary of " + std::to_string(config.vocabulary));
-  return OkStatus();
+Status Check(const model::ModelConfig& config, std::span<const TokenId> prompt, const GenerateOptions& options) {
+  if (options.max_tokens < 0 || options.top < 0) return PromptRefused("bad_option", "expected max_tokens and top of at least 0");
+  return CheckPrompt(config, prompt);
 }
 
 std::vector<TopToken> TopOf(const at::Tensor& logits, std::int64_t count) {
@@ -66,7 +57,7 @@ Result<Generation> Decode(const model::Transformer& model, std::span<const Token
 }  // namespace
 
 Result<Generation> GenerateTokens(const model::Transformer& model, std::span<const TokenId> prompt, const GenerateOptions& options) {
-  EMEND_RETURN_IF_ERROR(CheckPrompt(model.config(), prompt, options));
+  EMEND_RETURN_IF_ERROR(Check(model.config(), prompt, options));
   return model::Guarded("generating behind a prompt of " + std::to_string(prompt.size()) + " tokens", [&] { return Decode(model, prompt, options); });
 }
 

@@ -1,0 +1,63 @@
+// CompletionRow: one completion under way, from its prompt to its end. Internal to worker/eval.
+//
+//   CompletionRow row(request, listener, model.config(), tokenizer);
+//   std::span<const TokenId> tokens = row.Left().first(1);      // run them behind the row.done() tokens that were
+//   row.Ran(1);
+//   row.Take(logits);                                           // where none is left: draws the next one, and tells
+//
+// Prompt and drawn tokens are one text of which `done` tokens were run; the last one drawn is left to be run. The listener hears one end, and nothing behind
+// it. Owned by one thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "storage/base/status.h"
+#include "worker/eval/completion.h"
+#include "worker/eval/completion_text.h"
+#include "worker/eval/token_sampler.h"
+#include "worker/model/model_config.h"
+#include "worker/tokenizer/tokenizer.h"
+
+namespace emend::worker::eval {
+
+// As CheckPrompt, and kInvalidArgument ("bad_option") for what else is out of its bounds.
+Status CheckRequest(const model::ModelConfig& config, const CompletionRequest& request);
+
+class CompletionRow {
+ public:
+  // `config` and `tokenizer` must outlive it. REQUIRES: CheckRequest is ok.
+  CompletionRow(CompletionRequest request, CompletionListener listener, const model::ModelConfig& config, const tokenizer::Tokenizer& tokenizer);
+
+  const StateId& state() const { return request_.state; }
+  bool cancelled() const { return listener_.cancelled != nullptr && listener_.cancelled->load(); }
+  bool ended() const { return ended_; }
+  // Tokens that will have been run at the most.
+  std::int64_t tokens_max() const;
+  std::int64_t done() const { return done_; }
+  std::span<const tokenizer::TokenId> Left() const { return std::span(tokens_).subspan(static_cast<std::size_t>(done_)); }
+
+  void Ran(std::int64_t tokens) { done_ += tokens; }
+  // `logits` are those behind the last token. REQUIRES: none is left, not ended.
+  void Take(std::span<const float> logits);
+  // Ends it with this status, unless it has ended.
+  void End(const Status& status);
+
+ private:
+  std::int64_t drawn() const { return static_cast<std::int64_t>(tokens_.size()) - prompt_tokens_; }
+  void Tell();
+  void Finish(FinishReason reason);
+
+  const CompletionRequest request_;  // its prompt is in tokens_
+  const CompletionListener listener_;
+  const model::ModelConfig& config_;
+  const std::int64_t prompt_tokens_;
+  std::vector<tokenizer::TokenId> tokens_;
+  std::int64_t done_ = 0;
+  TokenSampler sampler_;
+  CompletionText text_;
+  bool ended_ = false;
+};
+
+}  // namespace emend::worker::eval

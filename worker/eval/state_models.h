@@ -1,0 +1,55 @@
+// StateModels: the models and caches of the states that completions use, on one rank, and the steps over them. Internal to worker/eval.
+//
+//   StepFailures failures = models.Prepare(plan);
+//   Result<at::Tensor> logits = models.Run(pass);                 // for each of plan.passes whose state is not among them
+//
+// Every rank makes the same calls in the same order. Owned by one thread; blocks on compute.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "storage/base/ids.h"
+#include "storage/base/status.h"
+#include "worker/collective/communicator.h"
+#include "worker/eval/completion_engine.h"
+#include "worker/eval/step_plan.h"
+#include "worker/model/key_value_cache.h"
+#include "worker/model/transformer.h"
+
+namespace emend::worker::eval {
+
+// The same on all ranks.
+struct StepFailures {
+  std::map<StateId, Status> opened;
+  std::map<StateId, Status> caches;  // of states that are open
+  bool Has(const StateId& state) const { return opened.contains(state) || caches.contains(state); }
+};
+
+class StateModels {
+ public:
+  StateModels(collective::Communicator& ranks, CompletionEngine::FindModel find_model) : ranks_(ranks), find_model_(std::move(find_model)) {}
+
+  // Closes, opens and changes caches, all that the ranks agree on. A state that could not be opened is not there, a cache that could not be changed is as it
+  // was.
+  StepFailures Prepare(const StepPlan& plan);
+  // Logits behind each run that draws, [those runs, vocabulary] on the CPU; undefined if there is none. REQUIRES: the state is open, its cache holds the runs.
+  Result<at::Tensor> Run(const StatePass& pass);
+  void Clear() { states_.clear(); }
+
+ private:
+  struct Open {
+    std::shared_ptr<const model::Transformer> model;
+    model::KeyValueCache cache;
+  };
+  Status OpenState(const StateId& state);
+
+  collective::Communicator& ranks_;
+  const CompletionEngine::FindModel find_model_;
+  std::map<StateId, Open> states_;
+};
+
+}  // namespace emend::worker::eval
