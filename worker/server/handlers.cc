@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -21,7 +22,11 @@
 namespace emend::worker::server {
 namespace {
 
+using namespace std::chrono_literals;
 using protocol::ReplyBody;
+
+constexpr auto kTextsSliceMin = 20ms;  // between two looks for work
+constexpr auto kTextsSliceMax = 1s;    // of a long request's time, at each report
 
 class Stopwatch {
  public:
@@ -48,6 +53,7 @@ Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const C
   const std::string name(protocol::RequestName(request));
   return model::Guarded("running the request " + name, [&]() -> Result<ReplyBody> {
     if (call.cancelled->load()) return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
+    if (!in_between_) resumed_ = SystemClock().Now();
     EMEND_FAILPOINT("worker." + name + ".received");
     const bool leads = group_.size() > 1 && !ConcernsOneRank(request);
     EMEND_ASSIGN_OR_RETURN(ReplyBody reply, leads ? Lead(request, call) : Dispatch(request, call));
@@ -98,40 +104,51 @@ Status Handlers::Tick() {
 }
 
 Result<ReplyBody> Handlers::Run(const protocol::OpenLine&, const Call&) {
-  bases_.clear();  // their parts are of the old group
+  ForgetBases({StatusCode::kUnavailable, "group_lost", "the group of ranks is formed anew"});  // their parts are of the old one
   EMEND_ASSIGN_OR_RETURN(std::string address, group_.Open());
   return ReplyBody(protocol::OpenLineReply{std::move(address)});
 }
 
 Result<ReplyBody> Handlers::Run(const protocol::JoinGroup& request, const Call&) {
-  bases_.clear();
   EMEND_RETURN_IF_ERROR(group_.Join(request));
   return ReplyBody(protocol::JoinGroupReply{});
 }
 
+Handlers::Word Handlers::Decide(const Call& call, SteadyTime texts_until, std::shared_ptr<Interlude>& next) {
+  if (call.cancelled->load()) return Word::kCancelled;
+  if (in_between_ || !group_.is_leader()) return Word::kGoOn;
+  next = interludes_.Take([this](const auto& request) { return FitsInBetween(request); });
+  if (next) return Word::kInBetween;
+  return texts_under_way() && SystemClock().Now() < texts_until ? Word::kInBetween : Word::kGoOn;
+}
+
 Status Handlers::StillWanted(const Call& call) {
-  enum Word : std::int64_t { kGoOn = 0, kCancelled = 1, kInBetween = 2 };
   collective::Communicator& ranks = group_.communicator();
+  const SteadyTime begin = SystemClock().Now();
+  const SteadyTime texts_until = begin + std::min<SteadyTime::duration>(begin - resumed_, kTextsSliceMax);
   while (true) {
     std::shared_ptr<Interlude> next;
-    const bool cancelled = call.cancelled->load();
-    if (!cancelled && !in_between_ && group_.is_leader()) next = interludes_.Take([this](const auto& request) { return FitsInBetween(request); });
-    at::Tensor word = at::full({1}, cancelled ? kCancelled : next ? kInBetween : kGoOn, at::kLong);
+    at::Tensor word = at::full({1}, static_cast<std::int64_t>(Decide(call, texts_until, next)), at::kLong);
     const Status decided = ranks.Broadcast(word, /*root=*/0);
     if (!decided.ok() && next) next->done(decided);
     EMEND_RETURN_IF_ERROR(decided);
-    if (word.item<std::int64_t>() == kGoOn) return OkStatus();
-    if (word.item<std::int64_t>() == kCancelled) return {StatusCode::kCancelled, "the coordinator cancelled the request"};
+    const auto decision = static_cast<Word>(word.item<std::int64_t>());
+    if (decision == Word::kCancelled) return {StatusCode::kCancelled, "the coordinator cancelled the request"};
+    if (decision == Word::kGoOn) break;
     in_between_ = true;
     Status followed;
     if (next) {
-      Answer(*next);
+      Answer(next);
+    } else if (group_.is_leader()) {
+      StepTexts();
     } else {
       followed = FollowNext();
     }
     in_between_ = false;
     EMEND_RETURN_IF_ERROR(followed);
   }
+  resumed_ = SystemClock().Now();
+  return OkStatus();
 }
 
 // Another base would take the place of the one that is worked on.
@@ -140,17 +157,67 @@ bool Handlers::FitsInBetween(const protocol::RequestBody& request) const {
   return load == nullptr || bases_.contains(load->base);
 }
 
-void Handlers::Answer(Interlude& interlude) {
+void Handlers::Answer(const std::shared_ptr<Interlude>& interlude) {
   passed_on_ = false;
-  Result<ReplyBody> reply = Handle(interlude.request, interlude.call);
+  if (std::holds_alternative<protocol::Complete>(interlude->request)) {
+    Begin(interlude);
+  } else {
+    interlude->done(Handle(interlude->request, interlude->call));
+  }
   // The other ranks wait for something to be passed on. If they are gone, whatever is asked next says so.
   if (in_between_ && group_.size() > 1 && !passed_on_) static_cast<void>(collective::BroadcastBytes(group_.communicator(), {}, /*root=*/0));
-  interlude.done(std::move(reply));
 }
 
-void Handlers::RunOffered() {
+void Handlers::Begin(const std::shared_ptr<Interlude>& text) {
+  const std::string what = "beginning a text";
+  const Status begun = model::Guarded(what, [&]() -> Status {
+    EMEND_RETURN_IF_ERROR(Base(std::get<protocol::Complete>(text->request).base).status());
+    texts_->Begin(text);
+    return OkStatus();
+  });
+  if (!begun.ok()) text->done(begun);
+}
+
+void Handlers::StepTexts() {
+  const Call nobodys{.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+  const Status stepped = Handle(protocol::StepTexts{bases_.begin()->first}, nobodys).status();
+  if (!stepped.ok()) LogWarning("texts_not_stepped", {{"status", stepped}});
+  // The group is lost: nothing steps them any more.
+  if (!stepped.ok()) texts_->EndAll(stepped);
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::StepTexts& request, const Call&) {
+  EMEND_RETURN_IF_ERROR(Base(request.base).status());
+  EMEND_RETURN_IF_ERROR(texts_->Step());
+  return ReplyBody(protocol::StepTextsReply{});
+}
+
+std::shared_ptr<Interlude> Handlers::TakeOffered() {
+  bool other_base_waits = false;
+  return interludes_.Take([&](const protocol::RequestBody& request) {
+    const auto* const load = std::get_if<protocol::LoadBase>(&request);
+    const bool waits = load != nullptr && texts_under_way() && !bases_.contains(load->base);
+    other_base_waits = other_base_waits || waits;
+    // No new text comes before a base that waits for the end of those there are.
+    return !waits && !(other_base_waits && std::holds_alternative<protocol::Complete>(request));
+  });
+}
+
+bool Handlers::RunOffered() {
   in_between_ = false;
-  while (const auto next = interludes_.Take([](const auto&) { return true; })) Answer(*next);
+  const SteadyTime until = SystemClock().Now() + kTextsSliceMin;
+  while (true) {
+    while (const auto next = TakeOffered()) Answer(next);
+    if (!texts_under_way()) return false;
+    StepTexts();
+    if (SystemClock().Now() >= until) return true;
+  }
+}
+
+void Handlers::ForgetBases(const Status& why) {
+  if (texts_) texts_->EndAll(why);
+  texts_.reset();
+  bases_.clear();
 }
 
 edit::ProgressFunction Handlers::EditProgress(const Call& call) {
@@ -173,7 +240,7 @@ Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const
         if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::UnknownRequest>) {
           return Unsupported("the request of kind " + std::to_string(body.kind) + " is unknown to this worker: it is older than the coordinator");
         } else if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::Complete>) {
-          return Unsupported("completing a text: this worker does not");
+          return Internal("a text was asked for as if it were answered at once");
         } else {
           return Run(body, call);
         }
@@ -192,9 +259,10 @@ Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) 
   protocol::LoadBaseReply reply;
   if (!bases_.contains(request.base)) {
     // One base at a time: a second model beside the first would double the memory without anybody having asked for it.
-    bases_.clear();
+    ForgetBases({StatusCode::kFailedPrecondition, "base_not_loaded", "another base took the place of base " + request.base.Short()});
     EMEND_ASSIGN_OR_RETURN(auto loaded, LiveBase::Load(request, options_, group_.communicator()));
     reply.bytes_read = loaded->base_model().file_bytes();
+    texts_ = std::make_unique<Texts>(*loaded);
     bases_.emplace(request.base, std::move(loaded));
     LogInfo("base_loaded",
             {{"base", request.base.Short()}, {"rank", group_.communicator().rank()}, {"ranks", group_.size()}, {"bytes_read", reply.bytes_read}});

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "storage/base/clock.h"
 #include "worker/edit/progress.h"
 #include "worker/eval/score.h"
 #include "worker/protocol/messages.h"
@@ -19,6 +20,7 @@
 #include "worker/server/interludes.h"
 #include "worker/server/live_base.h"
 #include "worker/server/rank_group.h"
+#include "worker/server/texts.h"
 
 namespace emend::worker::server {
 
@@ -33,7 +35,8 @@ class Handlers {
   Status Tick();
   // From any thread: answers this at the next report of what is under way; RunOffered() answers it otherwise.
   void Offer(std::shared_ptr<Interlude> interlude) { interludes_.Offer(std::move(interlude)); }
-  void RunOffered();
+  // Answers what was offered, and takes the texts under way a little further. True: call it again, they have not ended; work may come in between.
+  bool RunOffered();
   // From any thread: ends the group, and with it what runs on it.
   void Interrupt() { group_.Interrupt(); }
 
@@ -55,22 +58,35 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::OpenLine& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::JoinGroup& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Follow& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::StepTexts& request, const Call& call);
 
   // What rank 0 passes on next, if that is not nothing.
   Status FollowNext();
-  // Whether a long request goes on; answers in between what was offered meanwhile.
+  // Whether a long request goes on; answers in between what was offered meanwhile, and gives the texts under way as much time as the request had.
   Status StillWanted(const Call& call);
+  enum class Word : std::int64_t { kGoOn, kCancelled, kInBetween };
+  // Rank 0's decision, and the interlude that is next; none where texts are.
+  Word Decide(const Call& call, SteadyTime texts_until, std::shared_ptr<Interlude>& next);
   bool FitsInBetween(const protocol::RequestBody& request) const;
-  void Answer(Interlude& interlude);
+  // What may be answered while texts are under way: another base would take them from under their feet.
+  std::shared_ptr<Interlude> TakeOffered();
+  void Answer(const std::shared_ptr<Interlude>& interlude);
+  void Begin(const std::shared_ptr<Interlude>& text);
+  bool texts_under_way() const { return texts_ && texts_->under_way(); }
+  void StepTexts();
+  // Of another base, or of an old group.
+  void ForgetBases(const Status& why);
   edit::ProgressFunction EditProgress(const Call& call);
   eval::ProgressFunction EvalProgress(const Call& call, std::string_view phase);
 
   const LiveBaseOptions options_;
   RankGroup group_;
   Interludes interludes_;
-  bool in_between_ = false;  // an interlude is under way; the same on every rank
-  bool passed_on_ = false;   // rank 0: the request under way has reached the other ranks
-  std::map<BaseId, std::unique_ptr<LiveBase>> bases_;
+  bool in_between_ = false;                            // an interlude is under way; the same on every rank
+  bool passed_on_ = false;                             // rank 0: the request under way has reached the other ranks
+  std::map<BaseId, std::unique_ptr<LiveBase>> bases_;  // one at most
+  std::unique_ptr<Texts> texts_;                       // of the base
+  SteadyTime resumed_;                                 // rank 0: when the long request under way went on
 };
 
 }  // namespace emend::worker::server

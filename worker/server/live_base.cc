@@ -176,11 +176,14 @@ Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::ve
   return missing;
 }
 
+Status LiveBase::CheckLive(const StateId& state) const {
+  if (std::ranges::any_of(states_, [&](const auto& live) { return live->id == state; })) return OkStatus();
+  return {StatusCode::kFailedPrecondition, "state_not_live", "state " + state.Short() + " of base " + id_.Short() + " is not live: ensure it first"};
+}
+
 Result<std::shared_ptr<const LiveState>> LiveBase::Find(const StateId& state) {
+  EMEND_RETURN_IF_ERROR(CheckLive(state));
   const auto found = std::ranges::find_if(states_, [&](const auto& live) { return live->id == state; });
-  if (found == states_.end()) {
-    return Status(StatusCode::kFailedPrecondition, "state_not_live", "state " + state.Short() + " of base " + id_.Short() + " is not live: ensure it first");
-  }
   states_.splice(states_.begin(), states_, found);
   return states_.front();
 }

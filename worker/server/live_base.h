@@ -68,7 +68,9 @@ class LiveBase {
   // Makes the state live; what comes back are the edits that are missing for it, none if it is. kResourceExhausted ("ledger_overflow"), kFailedPrecondition
   // ("non_finite_weight").
   Result<std::vector<EditId>> Ensure(const StateId& state, const std::vector<EditId>& edits);
-  // kFailedPrecondition ("state_not_live").
+  // kFailedPrecondition ("state_not_live"). Changes nothing, so that one rank may ask alone.
+  Status CheckLive(const StateId& state) const;
+  // The same, and the state becomes the one used last: all ranks ask, in the same order.
   // Whoever computes with the state holds it: others may be made live meanwhile, and this one leave the table.
   Result<std::shared_ptr<const LiveState>> Find(const StateId& state);
   const model::Transformer& ModelOf(const LiveState& state) const { return state.view ? *state.view : *model_; }

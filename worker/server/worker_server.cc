@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <deque>
+#include <optional>
 #include <utility>
 
 #include "storage/base/log.h"
@@ -176,35 +178,65 @@ void WorkerServer::ReportProgress(const std::shared_ptr<Session>& session, proto
   tasks_.Spawn("progress", session->connection->Send(session->Wrap(std::move(progress)), now + kSendTimeout));
 }
 
-Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(protocol::RequestBody request, Call call) {
-  if (protocol::LaneOf(request) == protocol::Lane::kWork) co_return co_await Blocking(runtime_, [&] { return handlers_.Handle(request, call); });
-  struct Outcome {
-    explicit Outcome(Runtime& runtime) : ended(runtime) {}
-    Signal ended;
-    Result<protocol::ReplyBody> reply = Internal("a request ended without a reply");
-  };
-  const auto outcome = std::make_shared<Outcome>(runtime_);
-  const auto interlude = std::make_shared<Interlude>();
+// What the compute thread has told of an interlude, until it is passed on.
+struct WorkerServer::Told {
+  explicit Told(Runtime& runtime) : changed(runtime) {}
+  Signal changed;
+  std::deque<protocol::Piece> pieces;
+  std::optional<Result<protocol::ReplyBody>> reply;
+};
+
+std::shared_ptr<Interlude> WorkerServer::InterludeOf(protocol::RequestBody request, Call call, std::shared_ptr<Told> told) {
+  auto interlude = std::make_shared<Interlude>();
   interlude->request = std::move(request);
   interlude->call = std::move(call);
-  interlude->done = [this, outcome](Result<protocol::ReplyBody> reply) {
-    boost::asio::post(runtime_.executor(), [outcome, reply = std::move(reply)]() mutable {
-      outcome->reply = std::move(reply);
-      outcome->ended.Set();
+  interlude->done = [this, told](Result<protocol::ReplyBody> reply) {
+    boost::asio::post(runtime_.executor(), [told, reply = std::move(reply)]() mutable {
+      told->reply = std::move(reply);
+      told->changed.Set();
     });
   };
-  handlers_.Offer(interlude);
-  tasks_.Spawn("run_offered", RunOffered());
-  // RunOffered ends it if nothing else has; the compute thread itself cannot be waited for with a deadline (on_hang).
-  while (!outcome->ended.is_set()) co_await outcome->ended.WaitUntil(runtime_.clock().Now() + kEndTimeout);
-  co_return std::move(outcome->reply);
+  interlude->on_piece = [this, told](protocol::Piece piece) {
+    boost::asio::post(runtime_.executor(), [told, piece = std::move(piece)]() mutable {
+      told->pieces.push_back(std::move(piece));
+      told->changed.Set();
+    });
+  };
+  return interlude;
+}
+
+Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Session> session, protocol::Request request, Call call) {
+  if (protocol::LaneOf(request.body) == protocol::Lane::kWork) co_return co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
+  const auto told = std::make_shared<Told>(runtime_);
+  handlers_.Offer(InterludeOf(std::move(request.body), std::move(call), told));
+  offered_ = true;
+  if (!std::exchange(runs_offered_, true)) tasks_.Spawn("run_offered", RunOffered());
+  while (true) {
+    while (!told->pieces.empty() && !session->closed) {
+      protocol::Piece piece = std::move(told->pieces.front());
+      told->pieces.pop_front();
+      piece.id = request.id;
+      Envelope envelope = session->Wrap(std::move(piece));
+      const Status sent = co_await session->connection->Send(std::move(envelope), runtime_.clock().Now() + kSendTimeout);
+      if (!sent.ok()) session->Close();
+    }
+    if (told->reply) co_return std::move(*told->reply);
+    told->changed.Reset();
+    // RunOffered ends it if nothing else has; the compute thread itself cannot be waited for with a deadline (on_hang).
+    co_await told->changed.WaitUntil(runtime_.clock().Now() + kEndTimeout);
+  }
 }
 
 Awaitable<Status> WorkerServer::RunOffered() {
-  co_return co_await Blocking(runtime_, [this] {
-    handlers_.RunOffered();
-    return OkStatus();
-  });
+  const auto run = [this]() -> Result<bool> { return handlers_.RunOffered(); };
+  bool texts_go_on = false;
+  while (texts_go_on || offered_) {
+    offered_ = false;  // what is offered from here on may be missed by this run
+    const Result<bool> ran = co_await Blocking(runtime_, run);
+    texts_go_on = ran.ok() && *ran;
+  }
+  runs_offered_ = false;
+  co_return OkStatus();
 }
 
 Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protocol::Request request) {
@@ -217,7 +249,7 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protoco
     boost::asio::post(runtime_.executor(),
                       [this, session, report = protocol::Progress{id, std::string(phase), done, total}] { ReportProgress(session, report); });
   };
-  Result<protocol::ReplyBody> reply = co_await Handle(request.body, call);
+  Result<protocol::ReplyBody> reply = co_await Handle(session, request, call);
   session->cancellations.erase(id);
   if (session->closed) co_return OkStatus();
   protocol::Response response{id, reply.status(), std::nullopt};

@@ -1,7 +1,8 @@
 // WorkerServer: a worker's conversation with its coordinator: dial, hello, requests, heartbeats, until the connection ends.
 //
-// The control side runs on the runtime's executor and answers heartbeats whatever happens; requests run one at a time, in order, on the runtime's pool, which
-// must have exactly one thread. An embedded worker ends when its control connection ends; another dials again, with growing waits.
+// The control side runs on the runtime's executor and answers heartbeats whatever happens; requests run on the runtime's pool, which must have exactly one
+// thread: work one at a time, in order, answers and texts in between. An embedded worker ends when its control connection ends; another dials again, with
+// growing waits.
 #pragma once
 
 #include <chrono>
@@ -41,6 +42,7 @@ class WorkerServer {
 
  private:
   struct Session;
+  struct Told;
 
   Awaitable<Status> Converse(std::shared_ptr<protocol::Connection> connection);
   Awaitable<Status> Join(std::shared_ptr<Session> session);
@@ -51,7 +53,9 @@ class WorkerServer {
   // To the ranks that wait for work, behind whatever the compute thread does.
   Awaitable<Status> Tick(std::shared_ptr<Session> session);
   // What the handlers say to a request, at once or in between reports of another.
-  Awaitable<Result<protocol::ReplyBody>> Handle(protocol::RequestBody request, Call call);
+  Awaitable<Result<protocol::ReplyBody>> Handle(std::shared_ptr<Session> session, protocol::Request request, Call call);
+  std::shared_ptr<Interlude> InterludeOf(protocol::RequestBody request, Call call, std::shared_ptr<Told> told);
+  // Until nothing is offered and no text is under way.
   Awaitable<Status> RunOffered();
   Awaitable<Status> Answer(std::shared_ptr<Session> session, protocol::Request request);
   void Report(Pulse pulse) const;
@@ -63,6 +67,8 @@ class WorkerServer {
   const WorkerServerOptions options_;
   TaskGroup tasks_;
   Signal stop_;
+  bool offered_ = false;                                // since RunOffered last looked
+  bool runs_offered_ = false;                           // RunOffered is under way
   std::shared_ptr<Session> session_;                    // null between conversations
   std::uint16_t version_ = protocol::kProtocolVersion;  // spoken in the next conversation
 };

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""OpenAI's completions from the real programs: streaming, many at once, several commits side by side, while a batch is solved; on one and on two ranks."""
+import concurrent.futures
+import json
+import os
+import pathlib
+import sys
+import threading
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(__file__))
+from emend import ATLAS, FACTS, TEMPLATES, Emend, commits, prompt_of, records  # noqa: E402
+
+
+class Completions(unittest.TestCase):
+    RANKS = 1
+
+    @classmethod
+    def setUpClass(cls):
+        cls.emend = Emend()
+        cls.addClassCleanup(cls.emend.close)
+        cls.emend.up("--ranks", cls.RANKS)
+        cls.url = json.loads((cls.emend.store / "daemon.json").read_text())["url"]
+        cls.token = (cls.emend.store / "token").read_text().strip()
+        cls.emend("init", "atlas", "--model", ATLAS / "model")
+        cls.emend("stats", "atlas", "--corpus", ATLAS / "corpus.txt", "--lines", "500")
+        cls.commit(0, 20)
+        cls.edited, cls.unedited = (entry["commit"] for entry in commits(cls.emend("log", "atlas")))
+        cls.prompts = [prompt_of(record) for record in records(0, 12)]
+
+    @classmethod
+    def commit(cls, offset, count):
+        return cls.emend("commit", "atlas", "-F", FACTS, "--offset", offset, "--limit", count, "-m", f"{count} from {offset}", "--set", TEMPLATES)
+
+    def post(self, body):
+        request = urllib.request.Request(self.url + "/v1/completions", json.dumps(body).encode(),
+                                         {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"})
+        return urllib.request.urlopen(request, timeout=120)
+
+    def complete(self, model, prompt, **more):
+        with self.post({"model": model, "prompt": prompt, "max_tokens": 12, "temperature": 0, **more}) as response:
+            document = json.load(response)
+            self.assertEqual(response.headers["X-Emend-Commit"], document["system_fingerprint"])
+        return document
+
+    def events(self, body):
+        with self.post({**body, "stream": True}) as response:
+            self.assertEqual(response.headers["Content-Type"], "text/event-stream")
+            for line in response:
+                if line.strip():
+                    self.assertTrue(line.startswith(b"data: "), line)
+                    yield line[6:].strip()
+
+    def test_a_text_is_what_ask_says_whole_or_streamed(self):
+        for prompt in self.prompts[:4]:
+            answer = self.emend("ask", "atlas", prompt, "--max-tokens", "12")
+            whole = self.complete("atlas", prompt)
+            self.assertEqual(whole["choices"][0]["text"], answer["text"])
+            self.assertEqual(whole["system_fingerprint"], answer["commit"])
+            events = list(self.events({"model": "atlas", "prompt": prompt, "max_tokens": 12, "temperature": 0}))
+            self.assertEqual(events[-1], b"[DONE]")
+            choices = [json.loads(event)["choices"][0] for event in events[:-1]]
+            self.assertEqual("".join(choice["text"] for choice in choices), answer["text"])
+            self.assertEqual(choices[-1]["finish_reason"], whole["choices"][0]["finish_reason"])
+
+    def test_many_at_once_of_two_commits_are_each_their_own_commits(self):
+        models = [f"atlas@{self.edited}", f"atlas@{self.unedited}"]
+        alone = {(model, prompt): self.complete(model, prompt)["choices"][0]["text"] for model in models for prompt in self.prompts}
+        differ = sum(alone[models[0], prompt] != alone[models[1], prompt] for prompt in self.prompts)
+        self.assertGreater(differ, 6, "the edits should show")
+        wanted = [(model, prompt) for _ in range(3) for prompt in self.prompts for model in models]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=24) as pool:
+            texts = list(pool.map(lambda pair: self.complete(*pair)["choices"][0]["text"], wanted))
+        same = sum(text == alone[pair] for pair, text in zip(wanted, texts))
+        # Sums of another batch size round otherwise; a near tie may fall to the other side.
+        self.assertGreaterEqual(same, len(wanted) - 3)
+
+    def test_the_same_seed_says_the_same(self):
+        body = {"temperature": 1.0, "seed": 7, "n": 3, "max_tokens": 30}
+        first = [choice["text"] for choice in self.complete(f"atlas@{self.unedited}", "The", **body)["choices"]]
+        self.assertEqual([choice["text"] for choice in self.complete(f"atlas@{self.unedited}", "The", **body)["choices"]], first)
+        self.assertGreater(len(set(first)), 1)
+
+    def test_texts_go_on_while_a_batch_is_solved_each_on_its_own_commit(self):
+        head = self.complete("atlas", self.prompts[0])["system_fingerprint"]
+        before = {prompt: self.complete("atlas", prompt)["choices"][0]["text"] for prompt in self.prompts}
+        solving = threading.Thread(target=self.commit, args=(100, 40))
+        solving.start()
+        answered, mixed = 0, []
+        while solving.is_alive():
+            for prompt in self.prompts:
+                document = self.complete("atlas", prompt)
+                if document["system_fingerprint"] == head:
+                    answered += 1
+                    if document["choices"][0]["text"] != before[prompt]:
+                        mixed.append(prompt)
+        solving.join()
+        self.assertGreater(answered, 5, "texts wait for the batch")
+        self.assertEqual(mixed, [])
+
+    def test_a_client_that_leaves_frees_its_place(self):
+        stream = self.events({"model": "atlas", "prompt": self.prompts[0], "max_tokens": 200, "temperature": 1})
+        next(stream)
+        stream.close()
+        self.assertTrue(self.complete("atlas", self.prompts[0])["choices"][0]["text"])
+
+    def test_refusals_are_named(self):
+        for body, status, code in (({"prompt": "x " * 2000}, 422, "prompt_too_long"), ({"model": "nothing"}, 404, "not_found"), ({"max_tokens": 0}, 422, "invalid_argument")):
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                self.post({"model": "atlas", "prompt": "x", **body})
+            self.assertEqual(caught.exception.code, status)
+            self.assertEqual(json.load(caught.exception)["error"]["code"], code)
+
+
+class CompletionsOfTwoRanks(Completions):
+    RANKS = 2
+
+
+if __name__ == "__main__":
+    unittest.main()
