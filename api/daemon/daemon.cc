@@ -42,8 +42,11 @@ Status StartStore(Parts& parts) {
   } else {
     EMEND_ASSIGN_OR_RETURN(parts.transport, worker::protocol::NewTlsTransport(*parts.runtime, parts.options.worker_tls));
   }
-  coordinator::server::CoordinatorOptions options{
-      .folder = parts.options.store, .worker_address = parts.options.worker_address, .model_roots = parts.options.model_roots};
+  coordinator::server::CoordinatorOptions options{.folder = parts.options.store,
+                                                  .worker_address = parts.options.worker_address,
+                                                  .model_roots = parts.options.model_roots,
+                                                  .shared = parts.options.shared,
+                                                  .worker_token_file = parts.options.worker_token_file};
   if (options.model_roots.empty()) options.model_roots = {"/"};
   EMEND_ASSIGN_OR_RETURN(
       parts.coordinator,
@@ -143,7 +146,7 @@ Status RunDaemon(const DaemonOptions& options) {
   EMEND_RETURN_IF_ERROR(CheckAddresses(options));
   EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
   EMEND_ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Take(options.store));
-  EMEND_RETURN_IF_ERROR(LogToFile(options.store + "/emendd.log"));
+  if (options.log != "-") EMEND_RETURN_IF_ERROR(LogToFile(options.log.empty() ? options.store + "/emendd.log" : options.log));
   RemoveDaemonRecord(options.store);
   signal(SIGPIPE, SIG_IGN);
   lock.Say({.pid = getpid()});

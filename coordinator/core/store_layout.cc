@@ -20,7 +20,8 @@ Result<std::string> StoreLayout::Admit(const std::string& path) const {
   std::error_code error;
   const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, error);
   if (error) return InvalidArgument("the path \"" + path + "\" was resolved: " + error.message());
-  if (LiesBelow(resolved, std::filesystem::weakly_canonical(folder, error))) {
+  const auto lies_in = [&](const std::string& own) { return LiesBelow(resolved, std::filesystem::weakly_canonical(own, error)); };
+  if (lies_in(folder) || lies_in(shared_folder())) {
     return Status(StatusCode::kPermissionDenied, "inside_store",
                   "the path \"" + resolved.string() + "\" was named: it lies in emendd's own store; choose another");
   }

@@ -286,7 +286,7 @@ Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
 
 Result<std::unique_ptr<Coordinator>> Coordinator::Start(const Environment& environment, const CoordinatorOptions& options) {
   Parts parts;
-  parts.layout = {options.folder, options.model_roots};
+  parts.layout = {options.folder, options.model_roots, options.shared, options.worker_token_file};
   EMEND_RETURN_IF_ERROR(environment.file_system->CreateFolders(options.folder));
   EMEND_ASSIGN_OR_RETURN(parts.journal, Journal::Open(*environment.store, *environment.file_system, environment.runtime->clock(), parts.layout.anchor()));
   Journal* const journal = parts.journal.get();

@@ -18,10 +18,12 @@ struct Environment {
 };
 
 struct CoordinatorOptions {
-  std::string folder;                          // of the store: models/, statistics/, anchor, tokens lie beside the database in it
+  std::string folder;                          // of the store: anchor and tokens lie beside the database in it, models/ and statistics/ unless `shared` is set
   std::string worker_address = "127.0.0.1:0";  // where workers dial in
   std::vector<std::string> model_roots;        // imports and exports must lie below one of these
   std::chrono::milliseconds heartbeat{500};
+  std::string shared = {};             // as in core::StoreLayout
+  std::string worker_token_file = {};  // as in core::StoreLayout
 };
 
 class Coordinator : public Service {

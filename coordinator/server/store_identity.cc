@@ -105,11 +105,16 @@ Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSyste
 }
 
 Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random, const core::StoreLayout& layout) {
-  Result<std::string> stored = files.Read(layout.worker_token_file());
-  if (stored.ok()) return WithoutNewline(std::move(stored).value());
-  if (stored.status().code() != StatusCode::kNotFound) return stored.status();
+  const std::string file = layout.worker_token_file();
+  Result<std::string> stored = files.Read(file);
+  if (stored.ok()) {
+    std::string token = WithoutNewline(std::move(stored).value());
+    if (!token.empty()) return token;
+    return Status(StatusCode::kInvalidArgument, "empty_worker_token", "reading the workers' token in " + file + ": the file is empty, expected a secret");
+  }
+  if (stored.status().code() != StatusCode::kNotFound || !layout.worker_token.empty()) return stored.status().WithContext("reading the workers' token");
   const std::string secret = NewSecret(random);
-  EMEND_RETURN_IF_ERROR(files.WriteAtomically(layout.worker_token_file(), secret + "\n", kPrivateMode));
+  EMEND_RETURN_IF_ERROR(files.WriteAtomically(file, secret + "\n", kPrivateMode));
   return secret;
 }
 

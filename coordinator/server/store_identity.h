@@ -25,7 +25,8 @@ Result<std::map<std::string, std::uint64_t>> ReadGenerations(storage::kv::KvStor
 
 // A store without tokens gets its first one, of all scopes; the secret is written to <folder>/token, mode 0600, before the store knows it.
 Status EnsureAdminToken(storage::records::Journal& journal, storage::kv::KvStore& store, FileSystem& files, Random& random, const core::StoreLayout& layout);
-// The secret that workers present, from <folder>/worker-token; made if it is not there.
+// The secret that workers present, from the layout's file; made if it is not there and nobody else makes it. kInvalidArgument ("empty_worker_token"): a file
+// that was cut short lets nobody in.
 Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random, const core::StoreLayout& layout);
 
 }  // namespace emend::coordinator::server

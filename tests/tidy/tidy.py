@@ -21,6 +21,7 @@ INCLUDES = {
     "storage/history": ["storage/"],
     "worker/protocol": ["storage/base"],
     "worker/collective": ["storage/base"],
+    "worker/probe": ["storage/base"],
     "worker/tokenizer": ["storage/base"],
     "worker/model": ["storage/base", "storage/delta", "storage/checkpoint", "worker/collective"],
     "worker/edit": ["storage/base", "storage/delta", "storage/checkpoint", "worker/collective", "worker/model", "worker/tokenizer", "worker/protocol"],

@@ -65,6 +65,34 @@ TEST_F(DaemonTest, AKilledOneIsReplacedAndItsTokenStays) {
   EXPECT_EQ(*ReadToken(second.record.token_file), token);
 }
 
+TEST_F(DaemonTest, ATokenFromOutsideIsAskedForAndTheStoreMakesNone) {
+  PosixFileSystem files;
+  const std::string token = folder_.path() + "/token-of-others";
+  ASSERT_THAT(files.WriteAtomically(token, "emend_secret\n", 0600), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Launched launched, Up({"--worker-token-file", token, "--shared", folder_.path() + "/shared"}));
+  EXPECT_FALSE(files.Exists(store_ + "/worker-token"));
+}
+
+TEST_F(DaemonTest, AMissingOrEmptyTokenLetsNobodyIn) {
+  PosixFileSystem files;
+  const std::string token = folder_.path() + "/token-of-others";
+  const auto missing = Up({"--worker-token-file", token});
+  EXPECT_THAT(missing.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
+  EXPECT_NE(missing.status().message().find("reading the workers' token"), std::string::npos) << missing.status().message();
+  ASSERT_THAT(files.WriteAtomically(token, "\n", 0600), IsOk());
+  const auto empty = Up({"--worker-token-file", token});
+  EXPECT_THAT(empty.status(), StatusIs(StatusCode::kInvalidArgument, "daemon_ended"));
+  EXPECT_NE(empty.status().message().find("empty_worker_token"), std::string::npos) << empty.status().message();
+}
+
+TEST_F(DaemonTest, TheLogGoesWhereItIsTold) {
+  const std::string log = folder_.path() + "/elsewhere.log";
+  ASSERT_OK_AND_ASSIGN(const Launched launched, Up({"--log", log}));
+  EXPECT_THAT(Shutdown(store_, std::chrono::seconds(20)), IsOk());
+  ASSERT_OK_AND_ASSIGN(const std::string text, PosixFileSystem().Read(log));
+  EXPECT_NE(text.find("emendd_stopped"), std::string::npos) << text;
+}
+
 TEST_F(DaemonTest, WhatItCannotDoEndsItWithItsReason) {
   const auto launched = Up({"--listen", "0.0.0.0:0"});
   EXPECT_THAT(launched.status(), StatusIs(StatusCode::kFailedPrecondition, "daemon_ended"));
