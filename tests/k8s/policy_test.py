@@ -165,6 +165,13 @@ class Manifests(unittest.TestCase):
         self.assertEqual(Change("single-gpu")("StatefulSet", "emend-worker")["spec"]["replicas"], 1)
         self.assertGreater(Change("multi-node")("LeaderWorkerSet", "emend-worker")["spec"]["leaderWorkerTemplate"]["size"], 1)
 
+    def test_the_images_are_of_this_version(self):
+        version = re.search(r"project\(emend VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+        for documents in RENDERED.values():
+            for workload in policy.workloads(documents):
+                for container in workload.containers:
+                    self.assertTrue(container["image"].endswith(f":{version}"), container["image"])
+
     def test_workers_are_the_same_in_stateful_sets_and_groups(self):
         """Their pods are written twice, because kustomize cannot carry a template from one kind to the other."""
         one, other = Change("single-gpu"), Change("multi-node")

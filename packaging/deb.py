@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Makes the Debian packages: emend (emendd, the command line, a unit) and emend-worker (with libtorch in /usr/lib/emend).
+
+    python3 packaging/deb.py --bin build/bin --deps build/deps --out build/packages [--compression none]
+
+The trees are laid out here and packed by dpkg-deb; what they depend on is found by dpkg-shlibdeps.
+"""
+import argparse
+import gzip
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import closure
+
+DEBIAN = closure.ROOT / "packaging/debian"
+PRIVATE_LIBRARIES = "usr/lib/emend"
+PACKAGES = {
+    "emend": {"programs": ["emendd", "emend"], "unit": "emendd.service", "units": "emendd.service", "default": "emendd"},
+    "emend-worker": {"programs": ["emend-worker", "emend-probe"], "unit": "emend-worker@.service", "units": "emend-worker@*.service", "default": "emend-worker"},
+}
+
+
+def version():
+    return re.search(r"project\(emend VERSION ([\d.]+)", (closure.ROOT / "CMakeLists.txt").read_text()).group(1)
+
+
+def put(source, target, mode=0o644):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(mode)
+
+
+def place_programs(name, options, root):
+    private = {}
+    for program in PACKAGES[name]["programs"]:
+        found = [library for library in closure.libraries(options.bin / program, options.deps) if library.is_private]
+        closure.place_program(options.bin / program, root / "usr/bin" / program, "$ORIGIN/../lib/emend" if found else None)
+        private.update({library.name: library for library in found})
+    for library in private.values():
+        closure.place_library(library, root / PRIVATE_LIBRARIES / library.name)
+        closure.copy_licence(library, options.deps, root / "usr/share/doc" / name / "licences")
+    return bool(private)
+
+
+def place_papers(name, root):
+    docs = root / "usr/share/doc" / name
+    put(DEBIAN / "copyright", docs / "copyright")
+    put(closure.ROOT / "docs/guides/debian.md", docs / "debian.md")
+    # The time of the source, so that the same source gives the same package.
+    seconds = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
+    date = subprocess.run(["date", "--utc", "--rfc-email", f"--date=@{seconds}"], capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}).stdout
+    entry = f"{name} ({version()}) unstable; urgency=medium\n\n  * See docs/changelog in the source.\n\n -- emend maintainers <maintainers@emend.invalid>  {date}"
+    (docs / "changelog.gz").write_bytes(gzip.compress(entry.encode(), mtime=0))
+
+
+def place_system_files(name, root):
+    package = PACKAGES[name]
+    put(DEBIAN / package["unit"], root / "lib/systemd/system" / package["unit"])
+    put(DEBIAN / "emend.sysusers", root / f"usr/lib/sysusers.d/{name}.conf")
+    put(DEBIAN / f"{package['default']}.default", root / "etc/default" / package["default"])
+    (root / "etc/emend").mkdir(mode=0o755)
+
+
+def dependencies(root):
+    """As a line of Depends. dpkg-shlibdeps wants to run where a source package is."""
+    programs = [str(path) for path in (root / "usr/bin").iterdir()] + [str(path) for path in root.glob(f"{PRIVATE_LIBRARIES}/*")]
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "debian").mkdir()
+        (pathlib.Path(folder) / "debian/control").write_text("Source: emend\n\nPackage: emend\nArchitecture: any\n")
+        # --ignore-missing-info: the private libraries are of no Debian package.
+        words = ["dpkg-shlibdeps", "-O", "--ignore-missing-info", f"-l{root / PRIVATE_LIBRARIES}", *programs]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    return re.search(r"^shlibs:Depends=(.*)$", done.stdout, re.MULTILINE).group(1)
+
+
+def write_control(name, root):
+    control = root / "DEBIAN"
+    control.mkdir()
+    architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) // 1024
+    fields = (DEBIAN / f"{name}.control").read_text().replace("${shlibs}", dependencies(root))
+    (control / "control").write_text(fields.replace("\nMaintainer:", f"\nVersion: {version()}\nArchitecture: {architecture}\nInstalled-Size: {size}\nMaintainer:"))
+    (control / "conffiles").write_text(f"/etc/default/{PACKAGES[name]['default']}\n")
+    for script in ("postinst", "prerm", "postrm"):
+        text = (DEBIAN / script).read_text().replace("#PACKAGE#", name).replace("#UNITS#", PACKAGES[name]["units"])
+        (control / script).write_text(text)
+        (control / script).chmod(0o755)
+
+
+def build(name, options):
+    root = options.out / f"{name}.tree"
+    shutil.rmtree(root, ignore_errors=True)
+    place_programs(name, options, root)
+    place_system_files(name, root)
+    place_papers(name, root)
+    write_control(name, root)
+    package = options.out / f"{name}_{version()}_{subprocess.run(['dpkg', '--print-architecture'], capture_output=True, text=True, check=True).stdout.strip()}.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", f"-Z{options.compression}", "--build", root, package], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(root)
+    return package
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
+    parser.add_argument("--deps", type=pathlib.Path, required=True, help="build/deps")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="the packages go here")
+    parser.add_argument("--compression", default="gzip", choices=["gzip", "xz", "none"])
+    options = parser.parse_args()
+    os.umask(0o022)
+    options.out = options.out.resolve()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in PACKAGES:
+        print(build(name, options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""What goes into the images, without an engine: complete, readable, and it runs as the manifests say, on a root that cannot be written."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(__file__))
+from pods import ROOT, Pods, can_run, make_secrets, policy, render, wait_for  # noqa: E402
+
+BINARIES = pathlib.Path(os.environ.get("EMEND_BIN", ROOT / "build/bin"))
+DEPS = ROOT / "build/deps"
+ATLAS = ROOT / "docs/examples/atlas"
+CONTAINERFILE = ROOT / "k8s/images/Containerfile"
+STAGES = {"coordinator": {"emendd", "emend"}, "worker": {"emend-worker", "emend-probe"}, "cli": {"emend"}, "proxy": {"nginx"}}
+
+
+def setUpModule():
+    global images
+    images = pathlib.Path(tempfile.mkdtemp(prefix="emend-images-", dir=ROOT / "build"))
+    subprocess.run([sys.executable, ROOT / "packaging/stage.py", "--bin", BINARIES, "--deps", DEPS, "--out", images], check=True, stdout=subprocess.DEVNULL)
+
+
+def tearDownModule():
+    shutil.rmtree(images, ignore_errors=True)
+
+
+def is_elf(path):
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def dynamic_section(path):
+    text = subprocess.run(["readelf", "--dynamic", path], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"\(NEEDED\).*\[(.*)\]", text)), re.findall(r"\((?:RUNPATH|RPATH)\).*\[(.*)\]", text)
+
+
+class Contents(unittest.TestCase):
+    def test_every_library_is_in_the_stage(self):
+        for stage, programs in STAGES.items():
+            self.assertEqual({path.name for path in (images / stage / "usr/bin").iterdir()}, programs)
+            files = [path for path in (images / stage).rglob("*") if path.is_file() and is_elf(path)]
+            names = {path.name for path in files}
+            for path in files:
+                with self.subTest(stage=stage, file=path.name):
+                    needed, run_paths = dynamic_section(path)
+                    self.assertEqual(needed - names, set())
+                    if path.parent.name == "bin":
+                        self.assertEqual(run_paths, ["$ORIGIN/../lib/emend"] if path.name == "emend-worker" else [])
+
+    def test_another_user_may_read_it_and_nobody_may_write_it(self):
+        for path in images.rglob("*"):
+            mode = path.lstat().st_mode
+            if path.is_symlink() or path.name == "tmp":
+                continue
+            self.assertEqual(mode & 0o022, 0, path)
+            self.assertEqual(mode & 0o6000, 0, path)
+            self.assertEqual(mode & 0o004, 0o004, path)
+            if path.is_dir() or path.parent.name == "bin":
+                self.assertEqual(mode & 0o001, 0o001, path)
+
+    def test_licences_go_with_it(self):
+        for stage, packages in {"coordinator": {"emend", "librocksdb7.8", "libc6", "libssl3"}, "worker": {"emend", "torch", "nvidia-cuda-runtime"}, "proxy": {"nginx"}}.items():
+            self.assertLessEqual(packages, {path.name for path in (images / stage / "usr/share/doc").iterdir()})
+
+    def test_no_shell_and_no_database_where_they_do_not_belong(self):
+        self.assertFalse(list(images.rglob("sh")) + list(images.rglob("bash")))
+        self.assertFalse(list((images / "worker").rglob("librocksdb*")))
+        self.assertFalse(list((images / "coordinator").rglob("libtorch*")))
+
+
+class Container(unittest.TestCase):
+    def test_the_linter_finds_nothing(self):
+        done = subprocess.run([DEPS / "checks/bin/hadolint", CONTAINERFILE], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_the_linter_finds_what_is_wrong(self):
+        text = CONTAINERFILE.read_text().replace("debian:12.12-slim", "debian:latest")
+        done = subprocess.run([DEPS / "checks/bin/hadolint", "-"], input=text, capture_output=True, text=True, check=False)
+        self.assertIn("DL3007", done.stdout)
+
+    def test_each_image_is_its_stage_and_its_user_is_the_pods(self):
+        parts = dict(re.findall(r"^FROM scratch AS (\w+)\n(.*?)(?=^FROM|\Z)", CONTAINERFILE.read_text(), re.MULTILINE | re.DOTALL))
+        self.assertEqual(set(parts), set(STAGES))
+        users = {str(workload.pod["securityContext"]["runAsUser"]) for workload in policy.workloads(render("overlays/dev-cpu"))}
+        for name, part in parts.items():
+            self.assertIn(f"COPY --from=build /src/build/images/{name} /\n", part)
+            self.assertEqual({re.search(r"^USER (\d+):\1$", part, re.MULTILINE).group(1)}, users)
+            program = re.search(r'^ENTRYPOINT \["/usr/bin/([\w-]+)"\]$', part, re.MULTILINE).group(1)
+            self.assertIn(program, STAGES[name])
+
+
+class Running(unittest.TestCase):
+    def setUp(self):
+        if not can_run():
+            self.skipTest("this machine allows no user namespaces")
+        self.pods = Pods(images)
+        self.addCleanup(self.pods.close)
+        self.exchange = self.pods.folder / "claim-emend-exchange"
+
+    def get(self, path):
+        """The status that the kubelet's probe would see: TLS, whatever the certificate."""
+        try:
+            context = ssl._create_unverified_context()
+            return urllib.request.urlopen(f"https://127.0.0.1:{self.pods.ports['8443']}{path}", context=context, timeout=5).status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def emend(self, *words):
+        """The command line's image, over TLS."""
+        authority = self.pods.folder / "ca.crt"
+        authority.write_bytes(self.pods.secrets["emend-rest-tls"]["ca.crt"])
+        mounts = [(self.pods.folder / "hosts", "/etc/hosts", "ro"), (authority, "/etc/ca.crt", "ro"), (ATLAS, "/run", "ro")]
+        server = f"https://emend-rest:{self.pods.ports['8443']}"
+        return self.pods.run("cli", mounts, ["/usr/bin/emend", *words], {"SSL_CERT_FILE": "/etc/ca.crt", "EMEND_SERVER": server, "EMEND_TOKEN": self.token})
+
+    def certificate(self):
+        return ssl.get_server_certificate(("127.0.0.1", self.pods.ports["8443"]))
+
+    def start_coordinator(self):
+        proxy = self.pods.start("emend-coordinator", "proxy")
+        emendd = self.pods.start("emend-coordinator", "emendd")
+        wait_for("emendd behind the proxy", lambda: self.get("/livez") == 200)
+        up = self.pods.run_in("emend-coordinator", "emendd", ["/usr/bin/emend", "up", "--json"])
+        self.assertEqual(up.returncode, 0, up.stderr)
+        self.token = re.search(r'"token": ?"(\w+)"', up.stdout).group(1)
+        return proxy, emendd
+
+    def start_workers(self):
+        workers = [self.pods.start("emend-worker", "worker", rank) for rank in range(2)]
+        for rank in range(2):
+            wait_for(f"rank {rank}", lambda rank=rank: self.pods.probe("emend-worker", "worker", "readinessProbe", rank))
+        return workers
+
+    def check_done(self, *words):
+        done = self.emend(*words)
+        self.assertEqual(done.returncode, 0, f"{words}\n{done.stdout}{done.stderr}")
+
+    def test_the_pods_of_dev_cpu_edit_a_model(self):
+        proxy, emendd = self.start_coordinator()
+        self.assertEqual(self.get("/readyz"), 503, "without a worker")
+        workers = self.start_workers()
+        wait_for("readiness", lambda: self.get("/readyz") == 200)
+        shutil.copytree(ATLAS / "model", self.exchange / "atlas")
+        self.check_done("init", "atlas", "--model", "/var/lib/emend-exchange/atlas")
+        self.check_done("stats", "atlas", "--corpus", "/run/corpus.txt", "--lines", "300")
+        self.check_done("commit", "atlas", "-F", "/run/facts.json", "--limit", "2", "-m", "in pods", "--no-evaluation")
+        self.check_done("verify", "atlas")
+        self.assertEqual({path.name for path in (self.pods.folder / "claim-store/store").iterdir()} & {"models", "statistics", "worker-token", "emendd.log"}, set())
+        for worker in workers:
+            self.assertEqual(self.pods.stop(worker), 0, worker.log.read_text())
+        self.assertEqual(self.pods.stop(emendd), 0)
+        self.assertIn('"event":"emendd_stopped"', emendd.log.read_text())
+        self.assertEqual(self.pods.stop(proxy, signal.SIGQUIT), 0, proxy.log.read_text())
+
+    def test_strangers_stay_outside_and_renewed_certificates_count(self):
+        _, emendd = self.start_coordinator()
+        self.token = "emend_of_nobody"
+        self.assertEqual(self.emend("status").returncode, 5)
+        stranger = self.pods.start("emend-worker", "worker", drop=("EMEND_TLS_CERT", "EMEND_TLS_KEY", "EMEND_TLS_CA"))
+        wait_for("the refusal", lambda: '"event":"worker_refused"' in emendd.log.read_text())
+        self.assertTrue(self.pods.probe("emend-worker", "worker", "livenessProbe"))
+        self.assertFalse(self.pods.probe("emend-worker", "worker", "readinessProbe"))
+        self.assertIsNone(stranger.poll())
+        before = self.certificate()
+        self.pods.secrets = make_secrets()
+        self.pods.write_secret("emend-rest-tls", self.pods.folder / "emend-coordinator-0-rest-tls")
+        self.assertNotEqual(self.certificate(), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
