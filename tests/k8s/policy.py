@@ -184,6 +184,15 @@ def services(documents):
             yield f"{workload.name}: its headless Service is not there"
 
 
+@rule
+def bootstrap(documents):
+    """The coordinator is ready once a worker has come, so workers must find it before."""
+    for service in of_kind(documents, "Service"):
+        ports = {port["port"] for port in service["spec"].get("ports", [])}
+        if 7411 in ports and service["spec"].get("publishNotReadyAddresses") is not True:
+            yield f"Service/{service['metadata']['name']}: hides the coordinator until a worker has reached it"
+
+
 def peers(policy):
     for direction, side in (("ingress", "from"), ("egress", "to")):
         for entry in policy["spec"].get(direction, []):

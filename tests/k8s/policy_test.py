@@ -6,11 +6,12 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 import policy  # noqa: E402
-from render import OVERLAYS, ROOT, VERSIONS, render, schema_faults  # noqa: E402
+from render import OVERLAYS, ROOT, VERSIONS, render, schema_faults, yaml  # noqa: E402
 
 BINARIES = pathlib.Path(os.environ.get("EMEND_BIN", ROOT / "build/bin"))
 RENDERED = {overlay: render(f"overlays/{overlay}") for overlay in OVERLAYS}
@@ -87,6 +88,7 @@ BROKEN = [
     ("services", "dev-cpu", lambda c: c("Service", "emend-rest")["spec"]["selector"].update({"app.kubernetes.io/component": "rest"})),
     ("services", "dev-cpu", lambda c: c("Service", "emend-rest")["spec"]["ports"][0].update(targetPort="https")),
     ("services", "dev-cpu", lambda c: c.remove("Service", "emend-worker")),
+    ("bootstrap", "dev-cpu", lambda c: c("Service", "emend-coordinator")["spec"].pop("publishNotReadyAddresses")),
     ("default_deny", "dev-cpu", lambda c: c.remove("NetworkPolicy", "default-deny")),
     ("default_deny", "dev-cpu", lambda c: c("NetworkPolicy", "default-deny")["spec"].update(policyTypes=["Ingress"])),
     ("default_deny", "dev-cpu", lambda c: c("NetworkPolicy", "emend-coordinator")["spec"]["ingress"][1].pop("from")),
@@ -171,6 +173,17 @@ class Manifests(unittest.TestCase):
             for workload in policy.workloads(documents):
                 for container in workload.containers:
                     self.assertTrue(container["image"].endswith(f":{version}"), container["image"])
+
+    def test_a_kustomization_on_top_takes_the_images_elsewhere(self):
+        """As docs/guides/kubernetes.md tells it; LeaderWorkerSet is a kind that kustomize does not know."""
+        names = ("coordinator", "proxy", "worker")
+        images = [{"name": f"localhost/emend-{name}", "newName": f"registry.example/emend-{name}", "digest": f"sha256:{i:064}"} for i, name in enumerate(names)]
+        with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+            (pathlib.Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["../../k8s/overlays/multi-node"], "images": images}))
+            documents = render(os.path.relpath(folder, ROOT / "k8s"))
+        found = {container["image"] for workload in policy.workloads(documents) for container in workload.containers}
+        self.assertEqual(found, {f"registry.example/emend-{name}@sha256:{i:064}" for i, name in enumerate(names)})
+        self.assertEqual(policy.check(documents), [])
 
     def test_workers_are_the_same_in_stateful_sets_and_groups(self):
         """Their pods are written twice, because kustomize cannot carry a template from one kind to the other."""
