@@ -6,6 +6,7 @@
 #include "storage/base/file_system.h"
 #include "storage/checkpoint/file_digests.h"
 #include "storage/checkpoint/safetensors.h"
+#include "storage/checkpoint/tile_file.h"
 #include "storage/delta/rebuild.h"
 #include "storage/delta/tile_digest.h"
 
@@ -15,7 +16,10 @@ namespace {
 namespace fs = std::filesystem;
 using storage::checkpoint::Checkpoint;
 using storage::checkpoint::TensorView;
+using storage::checkpoint::TileLeaves;
+using storage::delta::TensorRange;
 using storage::delta::TensorShape;
+using storage::delta::TileLeaf;
 using storage::objects::Base;
 using storage::objects::BaseTensor;
 
@@ -25,32 +29,42 @@ Status CheckHasFile(const std::string& folder, const char* name) {
   return NotFound("importing the model in \"" + folder + "\": it has no " + name + "; expected a folder in Hugging Face layout");
 }
 
-Result<BaseTensor> DescribeTensor(const TensorView& view) {
-  const TensorShape shape = storage::delta::Flatten(view.dtype, view.shape);
-  BaseTensor tensor{view.dtype, view.shape, {}};
-  if (!storage::delta::IsEditable(view.dtype)) {
-    EMEND_ASSIGN_OR_RETURN(tensor.root, storage::delta::HashTensor(shape, view.bytes));
-    return tensor;
-  }
+// The leaves of the tensor's digest, in index order.
+Result<std::vector<TileLeaf>> HashTensor(const TensorView& view, const TensorShape& shape) {
+  if (!storage::delta::IsEditable(view.dtype)) return storage::delta::HashTiles(shape, TensorRange{0, shape.rows, 0, shape.cols}, view.bytes);
   // The state without edits, rebuilt: also refuses weights that are not finite.
   auto rebuilt = storage::delta::RebuildTensor(shape, view.bytes, {}, /*thread_count=*/1);
   if (!rebuilt.ok()) return rebuilt.status().WithContext("importing the tensor \"" + view.name + "\"");
-  tensor.root = rebuilt->digest;
-  return tensor;
+  return std::move(rebuilt->leaves);
 }
 
-Result<Base> DescribeModel(const std::string& source, const Checkpoint& checkpoint) {
+// A model, and the leaves of its tensors' digests.
+struct Description {
   Base base;
+  TileLeaves leaves;
+};
+
+Status DescribeTensors(const Checkpoint& checkpoint, Description& description) {
   for (const auto& [name, view] : checkpoint.tensors()) {
-    EMEND_ASSIGN_OR_RETURN(base.tensors[name], DescribeTensor(view));
+    const TensorShape shape = storage::delta::Flatten(view.dtype, view.shape);
+    EMEND_ASSIGN_OR_RETURN(std::vector<TileLeaf> leaves, HashTensor(view, shape));
+    EMEND_ASSIGN_OR_RETURN(const Digest root, storage::delta::TensorRoot(shape, leaves));
+    description.base.tensors[name] = BaseTensor{view.dtype, view.shape, root};
+    description.leaves[name] = std::move(leaves);
   }
+  return OkStatus();
+}
+
+Result<Description> DescribeModel(const std::string& source, const Checkpoint& checkpoint) {
+  Description description;
+  EMEND_RETURN_IF_ERROR(DescribeTensors(checkpoint, description));
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(source, error)) {
     if (!entry.is_regular_file(error)) continue;
-    EMEND_ASSIGN_OR_RETURN(base.files[entry.path().filename().string()], storage::checkpoint::HashFile(entry.path()));
+    EMEND_ASSIGN_OR_RETURN(description.base.files[entry.path().filename().string()], storage::checkpoint::HashFile(entry.path()));
   }
   if (error) return Unavailable("importing the model in \"" + source + "\": listing it failed: " + error.message());
-  return base;
+  return description;
 }
 
 // A worker may have the damaged files mapped: they leave their names, and live on until it lets go.
@@ -64,24 +78,31 @@ Status SetAside(const std::string& folder) {
   return OkStatus();
 }
 
+// The store's copy, whole and as described.
+Status CopyModel(const Checkpoint& checkpoint, const ImportedModel& model) {
+  std::error_code error;
+  if (fs::is_directory(model.folder, error)) {
+    if (storage::checkpoint::CheckFiles(model.folder, model.base.files).ok()) return OkStatus();
+    EMEND_RETURN_IF_ERROR(SetAside(model.folder));
+  }
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(checkpoint, {}, model.folder));  // without replacements: an exact copy
+  return storage::checkpoint::CheckFiles(model.folder, model.base.files).WithContext("importing the model in \"" + checkpoint.folder() + "\"");
+}
+
 }  // namespace
 
 Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& layout) {
   EMEND_RETURN_IF_ERROR(CheckHasFile(source, "config.json"));
   EMEND_RETURN_IF_ERROR(CheckHasFile(source, "tokenizer.json"));
   EMEND_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(source));
+  EMEND_ASSIGN_OR_RETURN(Description description, DescribeModel(source, *checkpoint));
   ImportedModel model;
-  EMEND_ASSIGN_OR_RETURN(model.base, DescribeModel(source, *checkpoint));
+  model.base = std::move(description.base);
   model.id = IdOf(model.base);
   model.folder = layout.model_folder(model.id);
-  EMEND_RETURN_IF_ERROR(PosixFileSystem().CreateFolders(layout.models()));
-  std::error_code error;
-  if (fs::is_directory(model.folder, error)) {
-    if (storage::checkpoint::CheckFiles(model.folder, model.base.files).ok()) return model;
-    EMEND_RETURN_IF_ERROR(SetAside(model.folder));
-  }
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*checkpoint, {}, model.folder));  // without replacements: an exact copy
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(model.folder, model.base.files).WithContext("importing the model in \"" + source + "\""));
+  for (const std::string& folder : {layout.models(), layout.tiles()}) EMEND_RETURN_IF_ERROR(PosixFileSystem().CreateFolders(folder));
+  EMEND_RETURN_IF_ERROR(CopyModel(*checkpoint, model));
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::WriteTileFile(layout.tile_file(model.id), description.leaves));
   return model;
 }
 

@@ -12,7 +12,7 @@ namespace emend::coordinator::core {
 struct StoreLayout {
   std::string folder;
   std::vector<std::string> model_roots;
-  std::string shared = {};        // folder of models and statistics, which workers see under this path; empty: the store's
+  std::string shared = {};        // folder of models, their tiles and statistics, which workers see under this path; empty: the store's
   std::string worker_token = {};  // file with the workers' token, made by others; empty: the store's own
 
   std::string anchor() const { return folder + "/anchor"; }
@@ -21,6 +21,8 @@ struct StoreLayout {
   const std::string& shared_folder() const { return shared.empty() ? folder : shared; }
   std::string models() const { return shared_folder() + "/models"; }
   std::string model_folder(const BaseId& base) const { return models() + "/" + base.Hex(); }
+  std::string tiles() const { return shared_folder() + "/tiles"; }
+  std::string tile_file(const BaseId& base) const { return tiles() + "/" + base.Hex(); }
   std::string statistics() const { return shared_folder() + "/statistics"; }
   std::string statistics_file(std::string_view id) const { return statistics() + "/" + std::string(id) + ".safetensors"; }
 

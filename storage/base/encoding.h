@@ -49,6 +49,7 @@ enum class RecordType : std::uint16_t {
   kStatistics = 19,
   kFact = 20,
   kSettings = 21,
+  kTiles = 22,
   kFrame = 32,
   kMessage = 33,
 };

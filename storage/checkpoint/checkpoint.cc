@@ -5,6 +5,7 @@
 #include "storage/checkpoint/file_io.h"
 #include "storage/checkpoint/header_json.h"
 #include "storage/checkpoint/safetensors.h"
+#include "storage/checkpoint/tile_file.h"
 
 namespace emend::storage::checkpoint {
 namespace {
@@ -105,6 +106,16 @@ Result<TensorView> Checkpoint::Find(std::string_view name) const {
   if (found != tensors_.end()) return found->second;
   return NotFound("looking for the tensor \"" + std::string(name) + "\" in the checkpoint \"" + folder_ + "\": it is none of its " +
                   std::to_string(tensors_.size()) + " tensors");
+}
+
+Status Checkpoint::CheckWith(std::unique_ptr<const TileFile> tiles) {
+  const auto same_names = [](const auto& view, const auto& root) { return view.first == root.first; };
+  if (!std::ranges::equal(tensors_, tiles->roots(), same_names)) {
+    return {StatusCode::kDataLoss, "base_damaged",
+            "checking the checkpoint \"" + folder_ + "\": its tensors are not those that were imported; import the same model again to mend the copy"};
+  }
+  tiles_ = std::move(tiles);
+  return OkStatus();
 }
 
 }  // namespace emend::storage::checkpoint

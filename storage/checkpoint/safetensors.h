@@ -6,7 +6,7 @@
 // A file is refused by name of the fault (slugs in docs/reference/formats.md): header longer than 100 MB or than the file, not an object, duplicate or unknown
 // fields, unknown dtype, a negative or fractional number, a shape whose product overflows, offsets reversed, overlapping, with holes, past the end, or not
 // equal to dtype × shape. An index that names a missing file or tensor, or misses one, is refused too.
-// Thread-safe once open. The views borrow the mapping and die with the Checkpoint.
+// Thread-safe once open and given its tiles. The views borrow the mapping and die with the Checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,8 @@ struct TensorView {
 // Parses the header of one safetensors file held in memory; what Checkpoint uses, and what the fuzz tests call. Views are sorted by offset.
 Result<std::vector<TensorView>> ParseSafetensors(std::span<const std::uint8_t> file, const std::string& file_name);
 
+class TileFile;
+
 class Checkpoint {
  public:
   // `folder` holds model.safetensors, or model.safetensors.index.json and its parts. kNotFound, kInvalidArgument (malformed), kUnavailable (I/O).
@@ -49,6 +51,11 @@ class Checkpoint {
   const std::vector<std::string>& files() const { return files_; }
   const std::string& folder() const { return folder_; }
 
+  // From now on what is read of the tensors can be checked, by whoever reads it. kDataLoss ("base_damaged") if the tensors are not those that were imported.
+  Status CheckWith(std::unique_ptr<const TileFile> tiles);
+  // Null: nothing to check with.
+  const TileFile* tiles() const { return tiles_.get(); }
+
  private:
   class Mapping;
   Checkpoint() = default;
@@ -56,6 +63,7 @@ class Checkpoint {
   std::vector<std::unique_ptr<Mapping>> mappings_;
   std::map<std::string, TensorView> tensors_;
   std::vector<std::string> files_;
+  std::unique_ptr<const TileFile> tiles_;
 };
 
 // New bytes for a tensor of a checkpoint; same size as the old.

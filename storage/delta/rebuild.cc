@@ -55,8 +55,8 @@ class Rebuild {
       EMEND_RETURN_IF_ERROR(block.status);
       leaves.insert(leaves.end(), block.leaves.begin(), block.leaves.end());
     }
-    EMEND_ASSIGN_OR_RETURN(const Digest digest, TensorRoot(shape_, std::move(leaves)));
-    return RebuiltTensor{std::move(served_), digest};
+    EMEND_ASSIGN_OR_RETURN(const Digest digest, TensorRoot(shape_, leaves));
+    return RebuiltTensor{std::move(served_), digest, std::move(leaves)};
   }
 
  private:

@@ -22,6 +22,7 @@ namespace emend::storage::delta {
 struct RebuiltTensor {
   std::vector<std::uint8_t> bytes;  // row-major elements
   Digest digest;
+  std::vector<TileLeaf> leaves;  // that the digest is the root of, in index order
 };
 
 // kInvalidArgument if a column or `base` does not have the tensor's size; kUnsupported if the type is not editable and there are columns;

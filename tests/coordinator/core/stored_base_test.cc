@@ -9,6 +9,7 @@
 
 #include "coordinator/core/model_import.h"
 #include "coordinator/core/state_builder.h"
+#include "storage/checkpoint/tile_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
@@ -80,6 +81,28 @@ TEST_F(StoredBaseTest, ADamagedTensorIsNeverRebuiltFrom) {
   Damage("model.safetensors");  // the last tensor by name
   EXPECT_THAT(RebuildTensors(Open(), std::vector{delta}).status(), IsOk());
   EXPECT_THAT(RebuildTensors(Open(), std::vector{other}).status(), StatusIs(StatusCode::kDataLoss, "base_damaged"));
+}
+
+TEST_F(StoredBaseTest, TheTilesOfAnImportedModelGiveItsDigestsAndAnotherImportMakesThemAgain) {
+  const auto check = [&]() -> Status {
+    std::map<std::string, Digest> roots;
+    for (const auto& [name, tensor] : model_.base.tensors) roots[name] = tensor.root;
+    EMEND_ASSIGN_OR_RETURN(const auto tiles, storage::checkpoint::TileFile::Open(layout_.tile_file(model_.id), roots));
+    const StoredBase base = Open();
+    for (const auto& [name, view] : base.checkpoint->tensors()) {
+      const auto shape = storage::delta::Flatten(view.dtype, view.shape);
+      EMEND_RETURN_IF_ERROR(tiles->Check(view, std::vector<storage::delta::TensorRange>{{0, shape.rows, 0, shape.cols}}).status());
+    }
+    return OkStatus();
+  };
+  EXPECT_THAT(check(), IsOk());
+  for (const bool is_damaged : {true, false}) {
+    std::filesystem::remove(layout_.tile_file(model_.id));
+    if (is_damaged) std::ofstream(layout_.tile_file(model_.id)) << "not tiles";
+    EXPECT_FALSE(check().ok());
+    ASSERT_THAT(ImportModel(source_, layout_).status(), IsOk());
+    EXPECT_THAT(check(), IsOk());
+  }
 }
 
 TEST_F(StoredBaseTest, ImportingAgainMendsADamagedCopy) {
