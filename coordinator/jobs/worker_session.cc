@@ -1,5 +1,6 @@
 #include "coordinator/jobs/worker_session.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "coordinator/core/state_builder.h"
@@ -69,6 +70,12 @@ Awaitable<Status> WorkerSession::Load() {
   const BaseId base = repository_.record().base;
   EMEND_CO_ASSIGN_OR_RETURN(storage::objects::Base recorded, storage::objects::DecodeBase(repository_.record().base_encoded));
   LoadBase request{base, context_.layout.model_folder(base), std::move(recorded.files)};
+  // A store of an earlier release has no tile file until the model is imported again; its workers hash whole files.
+  std::error_code error;
+  if (std::filesystem::exists(context_.layout.tile_file(base), error)) {
+    request.tile_file = context_.layout.tile_file(base);
+    for (const auto& [name, tensor] : recorded.tensors) request.roots[name] = tensor.root;
+  }
   Result<ReplyBody> reply = co_await Send(std::move(request), kCallTimeout);
   EMEND_CO_ASSIGN_OR_RETURN(model_, As<LoadBaseReply>(std::move(reply)));
   co_return OkStatus();

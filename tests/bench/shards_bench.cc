@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "storage/checkpoint/tile_file.h"
 #include "tests/bench/counting.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/collective/rank_group.h"
@@ -104,6 +105,21 @@ void WriteRandomModel(const std::string& folder) {
   EMEND_CHECK(written.ok(), written.ToString());
 }
 
+// The tile file "tiles", as an import writes it; the tensors' roots.
+std::map<std::string, Digest> WriteTiles(const std::string& folder) {
+  const auto file = ValueOf(checkpoint::Checkpoint::Open(folder));
+  checkpoint::TileLeaves leaves;
+  std::map<std::string, Digest> roots;
+  for (const auto& [name, view] : file->tensors()) {
+    const delta::TensorShape shape = delta::Flatten(view.dtype, view.shape);
+    leaves[name] = ValueOf(delta::HashTiles(shape, {0, shape.rows, 0, shape.cols}, view.bytes));
+    roots[name] = ValueOf(delta::TensorRoot(shape, leaves[name]));
+  }
+  const Status written = checkpoint::WriteTileFile(folder + "/tiles", leaves);
+  EMEND_CHECK(written.ok(), written.ToString());
+  return roots;
+}
+
 void WriteStatistics(const std::string& path) {
   worker::edit::Statistics statistics{.covariance = {}, .tokens = 1};
   for (const LayerIndex layer : kEdited) {
@@ -117,16 +133,23 @@ void WriteStatistics(const std::string& path) {
 struct Memory {
   std::int64_t weights = 0, ledgers = 0, statistics = 0;
   std::uint64_t read = 0;
+  double load_seconds = 0;
   std::int64_t sum() const { return weights + ledgers + statistics; }
 };
 
-Memory MeasureRank(Communicator& ranks, const std::string& folder) {
+Memory MeasureRank(Communicator& ranks, const std::string& folder, const std::map<std::string, Digest>& roots) {
   Memory memory;
   const std::int64_t before = CountingAllocator::LiveBytes();
   const auto file = ValueOf(checkpoint::Checkpoint::Open(folder));
+  auto tiles = ValueOf(checkpoint::TileFile::Open(folder + "/tiles", roots));
+  memory.read = tiles->file_bytes();
+  const Status checked = file->CheckWith(std::move(tiles));
+  EMEND_CHECK(checked.ok(), checked.ToString());
+  const auto begin = std::chrono::steady_clock::now();
   const auto model = ValueOf(Transformer::Load(*file, ranks));
+  memory.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   memory.weights = CountingAllocator::LiveBytes() - before;
-  memory.read = model->file_bytes();
+  memory.read += model->file_bytes();
   std::vector<delta::Ledger> ledgers;
   const auto own = model->shard().intermediate;
   for (std::size_t i = 0; i < kEdited.size(); ++i) {
@@ -146,19 +169,22 @@ void MeasureMemory() {
   CountingAllocator::Install();
   test::TemporaryFolder folder;
   WriteRandomModel(folder.path());
+  const std::map<std::string, Digest> roots = WriteTiles(folder.path());
   WriteStatistics(folder.path() + "/statistics.safetensors");
   std::int64_t single = 0;
   for (const int ranks : {1, 2, 4}) {
     std::vector<Memory> memories(static_cast<std::size_t>(ranks));
-    test::OnEachRank(ranks,
-                     [&](Communicator& communicator) { memories[static_cast<std::size_t>(communicator.rank())] = MeasureRank(communicator, folder.path()); });
+    test::OnEachRank(
+        ranks, [&](Communicator& communicator) { memories[static_cast<std::size_t>(communicator.rank())] = MeasureRank(communicator, folder.path(), roots); });
     if (ranks == 1) single = memories[0].sum();
     for (int rank = 0; rank < ranks; ++rank) {
       const Memory& m = memories[static_cast<std::size_t>(rank)];
       std::printf(
-          "rank %d of %d: weights %7.1f MB, ledgers %6.1f MB, statistics %7.1f MB, together %7.1f MB (%5.1f %% of one rank's); read %6.1f MB of the file\n",
+          "rank %d of %d: weights %7.1f MB, ledgers %6.1f MB, statistics %7.1f MB, together %7.1f MB (%5.1f %% of one rank's); read and checked %6.1f MB in "
+          "%.1f s\n",
           rank, ranks, static_cast<double>(m.weights) / kMega, static_cast<double>(m.ledgers) / kMega, static_cast<double>(m.statistics) / kMega,
-          static_cast<double>(m.sum()) / kMega, 100.0 * static_cast<double>(m.sum()) / static_cast<double>(single), static_cast<double>(m.read) / kMega);
+          static_cast<double>(m.sum()) / kMega, 100.0 * static_cast<double>(m.sum()) / static_cast<double>(single), static_cast<double>(m.read) / kMega,
+          m.load_seconds);
     }
   }
 }

@@ -28,6 +28,13 @@ int LayerSolver::HolderOf(LayerIndex layer) const {
   return holder == statistics_->holders.end() ? 0 : holder->second;
 }
 
+std::uint64_t LayerSolver::held_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [layer, covariance] : statistics_->covariance) bytes += covariance.nbytes();
+  for (const auto& [layer, factor] : factors_) bytes += factor.lower.nbytes();
+  return bytes;
+}
+
 Result<at::Tensor> LayerSolver::FactorOf(LayerIndex layer, const SolveWeights& weights) {
   const auto kept = factors_.find(layer);
   if (kept != factors_.end() && kept->second.weights == weights) return kept->second.lower;

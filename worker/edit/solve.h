@@ -14,6 +14,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 
@@ -53,6 +54,8 @@ class LayerSolver {
 
   // The rank that solves the layer; 0 for one without statistics, whose Solve says so.
   int HolderOf(LayerIndex layer) const;
+  // Of covariances and factors.
+  std::uint64_t held_bytes() const;
   const Statistics& statistics() const { return *statistics_; }
 
  private:

@@ -42,6 +42,7 @@ struct DecoderWeights {
   Norm final_norm;
   at::Tensor head;               // [vocabulary, d]; the embedding itself where tied
   std::uint64_t file_bytes = 0;  // read for them
+  std::uint64_t held_bytes = 0;  // of all that the family holds
 };
 
 class Decoder : public Transformer {
@@ -50,6 +51,7 @@ class Decoder : public Transformer {
   const ShardPlan& shard() const final { return shard_; }
   collective::Communicator& communicator() const final { return *communicator_; }
   std::uint64_t file_bytes() const final { return weights_.file_bytes; }
+  std::uint64_t held_bytes() const final { return weights_.held_bytes; }
   DownProjection Down(LayerIndex layer) const final { return BlockAt(layer).down_stored; }
   at::Tensor DownWeight(LayerIndex layer) const final { return BlockAt(layer).down.weight; }
 

@@ -132,6 +132,7 @@ Result<std::unique_ptr<Transformer>> LoadGpt2(ConfigJson& json, const storage::c
                          reader.TakeHead("lm_head.weight", {config.vocabulary, config.hidden}, vocabulary, weights.token_embedding, config.tied_head));
   EMEND_RETURN_IF_ERROR(reader.RefuseUntaken(IsHarmlessBuffer));
   weights.file_bytes = reader.bytes_read();
+  weights.held_bytes = reader.bytes_held();
   return std::unique_ptr<Transformer>(std::make_unique<Gpt2>(std::move(config), shard, std::move(weights), communicator, std::move(positions), activation));
 }
 

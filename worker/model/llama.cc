@@ -184,6 +184,7 @@ Result<std::unique_ptr<Transformer>> LoadLlama(ConfigJson& json, const storage::
   EMEND_RETURN_IF_ERROR(reader.RefuseUntaken(IsHarmlessBuffer));
   weights.file_bytes = reader.bytes_read();
   Rotary rotary = MakeRotary(config);
+  weights.held_bytes = reader.bytes_held() + rotary.cosine.nbytes() + rotary.sine.nbytes();
   return std::unique_ptr<Transformer>(std::make_unique<Llama>(std::move(config), shard, std::move(weights), communicator, std::move(rotary), activation));
 }
 

@@ -72,6 +72,7 @@ class Transformer {
   virtual const ShardPlan& shard() const = 0;
   virtual collective::Communicator& communicator() const = 0;  // the ranks that hold the rest
   virtual std::uint64_t file_bytes() const = 0;                // of weights, that loading read
+  virtual std::uint64_t held_bytes() const = 0;                // of this rank's weights in memory; those of WithDownWeights() are not counted
   virtual DownProjection Down(LayerIndex layer) const = 0;
   // This rank's rows of the layer's down projection in compute dtype, oriented [d_ff, d] whatever the file's orientation: key · weight, summed over the ranks,
   // gives the output. fp32.

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "storage/checkpoint/tile_file.h"
+
 namespace emend::worker::model {
 namespace {
 
 using storage::checkpoint::TensorView;
 using storage::delta::DType;
+using storage::delta::TensorRange;
 
 template <typename T>
 std::string ShapeText(const std::vector<T>& shape) {
@@ -41,6 +44,18 @@ std::uint64_t ElementsOf(const std::vector<std::int64_t>& shape) {
   std::uint64_t elements = 1;
   for (const std::int64_t size : shape) elements *= static_cast<std::uint64_t>(size);
   return elements;
+}
+
+// What the cut takes of the tensor, in the rows and columns under which its tiles are numbered: one dimension lies in a row.
+std::vector<TensorRange> RangesOf(const std::vector<std::int64_t>& shape, const Cut& cut) {
+  const auto rows = static_cast<std::uint64_t>(shape.size() == 1 ? 1 : shape[0]), cols = static_cast<std::uint64_t>(shape.back());
+  if (cut.slices.empty()) return {{0, rows, 0, cols}};
+  std::vector<TensorRange> ranges;
+  for (const Slice& slice : cut.slices) {
+    const auto begin = static_cast<std::uint64_t>(slice.begin), end = static_cast<std::uint64_t>(slice.end());
+    ranges.push_back(shape.size() == 1 || cut.dimension == 1 ? TensorRange{0, rows, begin, end} : TensorRange{begin, end, 0, cols});
+  }
+  return ranges;
 }
 
 // Copies a part, as stored. Through memory of its own: the mapping gives no promise about alignment.
@@ -89,9 +104,16 @@ Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector
   taken_.insert(name);
   EMEND_CHECK(view.bytes.size() == ElementsOf(shape) * storage::delta::ElementBytes(view.dtype),
               "an open checkpoint holds a tensor whose bytes do not fill its shape: " + name);
-  at::Tensor part = CopyPart(view, shape, cut, type);
-  bytes_read_ += part.nbytes();
-  return part.to(at::kFloat);
+  const auto* const tiles = checkpoint_.tiles();
+  std::uint64_t bytes_checked = 0;
+  if (tiles != nullptr) {
+    EMEND_ASSIGN_OR_RETURN(bytes_checked, tiles->Check(view, RangesOf(shape, cut)));
+  }
+  const at::Tensor part = CopyPart(view, shape, cut, type);
+  bytes_read_ += tiles != nullptr ? bytes_checked : part.nbytes();
+  at::Tensor widened = part.to(at::kFloat);
+  bytes_held_ += widened.nbytes();
+  return widened;
 }
 
 Result<at::Tensor> WeightReader::TakeHead(const std::string& name, const std::vector<std::int64_t>& shape, const Cut& cut, const at::Tensor& embedding,
@@ -99,6 +121,7 @@ Result<at::Tensor> WeightReader::TakeHead(const std::string& name, const std::ve
   if (tied && !Has(name)) return embedding;
   EMEND_ASSIGN_OR_RETURN(at::Tensor head, Take(name, shape, cut));
   if (!tied) return head;
+  bytes_held_ -= head.nbytes();
   if (at::equal(head, embedding)) return embedding;
   return Status(StatusCode::kInvalidArgument, "untied_head",
                 "loading " + checkpoint_.folder() + ": config.json ties the head to the embedding, and tensor " + name + " differs from it");

@@ -5,8 +5,10 @@
 //   EMEND_ASSIGN_OR_RETURN(at::Tensor mine, reader.Take("transformer.wte.weight", {8192, 256}, Rows({2048, 2048})));
 //   EMEND_RETURN_IF_ERROR(reader.RefuseUntaken(IsHarmlessBuffer));
 //
-// fp32, bf16 and fp16 tensors are widened to fp32 (exactly) in memory of their own; the checkpoint may be closed afterwards.
-// Not thread-safe. Failures are kInvalidArgument with the slugs "missing_tensor", "misshapen_tensor", "surplus_tensor", or kUnsupported ("unsupported_dtype").
+// fp32, bf16 and fp16 tensors are widened to fp32 (exactly) in memory of their own; the checkpoint may be closed afterwards. Where the checkpoint has tile
+// digests (storage/checkpoint/tile_file.h), what is taken is checked first, tile by tile: kDataLoss ("base_damaged"). Nothing of the file's header needs a
+// check of its own: a tensor is taken by name, with the shape that config.json asks for, and its digest covers dtype and shape. Not thread-safe. Other failures
+// are kInvalidArgument with the slugs "missing_tensor", "misshapen_tensor", "surplus_tensor", or kUnsupported ("unsupported_dtype").
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -45,13 +47,16 @@ class WeightReader {
   Result<at::Tensor> TakeHead(const std::string& name, const std::vector<std::int64_t>& shape, const Cut& cut, const at::Tensor& embedding, bool tied);
   // Names every tensor that was not taken and that `harmless` does not accept.
   Status RefuseUntaken(const std::function<bool(std::string_view)>& harmless) const;
-  // Of the file, taken so far.
+  // Of the file, for what was taken so far; tiles that are checked are read whole.
   std::uint64_t bytes_read() const { return bytes_read_; }
+  // Of the tensors that were given out, each counted once.
+  std::uint64_t bytes_held() const { return bytes_held_; }
 
  private:
   const storage::checkpoint::Checkpoint& checkpoint_;
   std::set<std::string> taken_;
   std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_held_ = 0;
 };
 
 }  // namespace emend::worker::model

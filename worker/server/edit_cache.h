@@ -30,6 +30,8 @@ class EditCache {
   std::shared_ptr<const storage::delta::EditDelta> Find(const EditId& id);
 
   std::size_t bytes() const { return bytes_; }
+  // Of the edits in memory: those here, and those that left and are held by others still.
+  std::size_t held_bytes() const { return *held_bytes_; }
 
  private:
   struct Entry {
@@ -38,11 +40,13 @@ class EditCache {
     std::list<EditId>::iterator place;  // in used_
   };
 
+  std::shared_ptr<const storage::delta::EditDelta> Counted(storage::delta::EditDelta delta, std::size_t bytes);
   void Trim();
 
   const std::size_t bytes_max_;
   std::size_t bytes_ = 0;
-  std::list<EditId> used_;  // most recent first
+  const std::shared_ptr<std::size_t> held_bytes_ = std::make_shared<std::size_t>(0);  // outlives the cache with the edits
+  std::list<EditId> used_;                                                            // most recent first
   std::unordered_map<EditId, Entry> entries_;
   std::unordered_set<EditId> wanted_;
 };

@@ -234,8 +234,19 @@ eval::ProgressFunction Handlers::EvalProgress(const Call& call, std::string_view
   };
 }
 
+void Handlers::NoteMemory() {
+  const protocol::MemoryUse memory = bases_.empty() ? protocol::MemoryUse() : bases_.begin()->second->memory();
+  const std::scoped_lock lock(memory_mutex_);
+  memory_ = memory;
+}
+
+protocol::MemoryUse Handlers::memory() const {
+  const std::scoped_lock lock(memory_mutex_);
+  return memory_;
+}
+
 Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const Call& call) {
-  return std::visit(
+  Result<ReplyBody> reply = std::visit(
       [&](const auto& body) -> Result<ReplyBody> {
         if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::UnknownRequest>) {
           return Unsupported("the request of kind " + std::to_string(body.kind) + " is unknown to this worker: it is older than the coordinator");
@@ -246,6 +257,8 @@ Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const
         }
       },
       request);
+  NoteMemory();
+  return reply;
 }
 
 Result<LiveBase*> Handlers::Base(const BaseId& id) {
@@ -261,7 +274,7 @@ Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) 
     // One base at a time: a second model beside the first would double the memory without anybody having asked for it.
     ForgetBases({StatusCode::kFailedPrecondition, "base_not_loaded", "another base took the place of base " + request.base.Short()});
     EMEND_ASSIGN_OR_RETURN(auto loaded, LiveBase::Load(request, options_, group_.communicator()));
-    reply.bytes_read = loaded->base_model().file_bytes();
+    reply.bytes_read = loaded->memory().file_bytes_read;
     texts_ = std::make_unique<Texts>(*loaded);
     bases_.emplace(request.base, std::move(loaded));
     LogInfo("base_loaded",

@@ -1,4 +1,4 @@
-// What a worker answers to each request. One object a worker, used by its compute thread alone but for Interrupt().
+// What a worker answers to each request. One object a worker, used by its compute thread alone but for what says otherwise.
 //
 // In a group of several ranks rank 0 gets the requests and passes each on; the others, each in its Follow, do the same at the same time. Whether a request goes
 // on is rank 0's decision, and what fails on one rank is the answer of all.
@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +38,8 @@ class Handlers {
   void Offer(std::shared_ptr<Interlude> interlude) { interludes_.Offer(std::move(interlude)); }
   // Answers what was offered, and takes the texts under way a little further. True: call it again, they have not ended; work may come in between.
   bool RunOffered();
+  // From any thread: what this rank holds, as of the last request.
+  protocol::MemoryUse memory() const;
   // From any thread: ends the group, and with it what runs on it.
   void Interrupt() { group_.Interrupt(); }
 
@@ -44,6 +47,7 @@ class Handlers {
   Result<protocol::ReplyBody> Lead(const protocol::RequestBody& request, const Call& call);
   Result<protocol::ReplyBody> Dispatch(const protocol::RequestBody& request, const Call& call);
   Result<LiveBase*> Base(const BaseId& id);
+  void NoteMemory();
 
   Result<protocol::ReplyBody> Run(const protocol::LoadBase& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::EnsureState& request, const Call& call);
@@ -87,6 +91,8 @@ class Handlers {
   std::map<BaseId, std::unique_ptr<LiveBase>> bases_;  // one at most
   std::unique_ptr<Texts> texts_;                       // of the base
   SteadyTime resumed_;                                 // rank 0: when the long request under way went on
+  mutable std::mutex memory_mutex_;
+  protocol::MemoryUse memory_;  // guarded by memory_mutex_
 };
 
 }  // namespace emend::worker::server

@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "storage/checkpoint/file_digests.h"
+#include "storage/checkpoint/tile_file.h"
 #include "worker/collective/exchange.h"
 #include "worker/edit/statistics.h"
 
@@ -21,6 +24,25 @@ using storage::delta::TensorRange;
 using storage::delta::TileLeaf;
 
 storage::delta::TensorShape ShapeOf(const EditedTensor& tensor) { return {tensor.dtype, tensor.rows, tensor.cols}; }
+
+// What a rank reads whole when it reads its part of the weights.
+constexpr std::array<std::string_view, 3> kSmallFiles = {"config.json", "model.safetensors.index.json", "tokenizer.json"};
+
+std::map<std::string, Digest> FilesReadWhole(const protocol::LoadBase& request) {
+  std::map<std::string, Digest> files = request.files;
+  if (!request.tile_file.empty()) std::erase_if(files, [](const auto& file) { return std::ranges::find(kSmallFiles, file.first) == kSmallFiles.end(); });
+  return files;
+}
+
+std::uint64_t BytesOf(const std::string& folder, const std::map<std::string, Digest>& files) {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, digest] : files) {
+    std::error_code error;
+    const std::uint64_t size = std::filesystem::file_size(folder + "/" + name, error);
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
 
 // The columns that `deltas` hold for one tensor.
 std::vector<const Column*> ColumnsOf(const std::vector<std::shared_ptr<const EditDelta>>& deltas, const std::string& tensor) {
@@ -78,11 +100,37 @@ Result<std::unique_ptr<LiveBase>> LiveBase::Load(const protocol::LoadBase& reque
 }
 
 Status LiveBase::Open(const protocol::LoadBase& request) {
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, request.files));
-  EMEND_ASSIGN_OR_RETURN(checkpoint_, storage::checkpoint::Checkpoint::Open(request.folder));
+  const std::map<std::string, Digest> files = FilesReadWhole(request);
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, files));
+  file_bytes_read_ = BytesOf(request.folder, files);
+  EMEND_RETURN_IF_ERROR(OpenCheckpoint(request));
   EMEND_ASSIGN_OR_RETURN(tokenizer_, tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
   EMEND_ASSIGN_OR_RETURN(model_, model::Transformer::Load(*checkpoint_, communicator_));
+  const bool read_whole = files.contains(checkpoint_->files().front());
+  if (!read_whole) file_bytes_read_ += model_->file_bytes();
   return OkStatus();
+}
+
+Status LiveBase::OpenCheckpoint(const protocol::LoadBase& request) {
+  auto opened = storage::checkpoint::Checkpoint::Open(request.folder);
+  if (!opened.ok() && !request.tile_file.empty()) {
+    return {StatusCode::kDataLoss, "base_damaged", opened.status().message() + "; import the same model again to mend the copy"};
+  }
+  EMEND_ASSIGN_OR_RETURN(checkpoint_, std::move(opened));
+  if (request.tile_file.empty()) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(auto tiles, storage::checkpoint::TileFile::Open(request.tile_file, request.roots));
+  file_bytes_read_ += tiles->file_bytes();
+  return checkpoint_->CheckWith(std::move(tiles));
+}
+
+protocol::MemoryUse LiveBase::memory() const {
+  protocol::MemoryUse memory{.weights_bytes = model_->held_bytes(), .states_bytes = edits_.held_bytes(), .file_bytes_read = file_bytes_read_};
+  for (const auto& [layer, part] : base_parts_) memory.states_bytes += part.size();
+  for (const auto& state : states_) {
+    for (const auto& [name, tensor] : state->tensors) memory.states_bytes += tensor.bytes.size() + tensor.weight.nbytes();
+  }
+  if (solver_ != nullptr) memory.statistics_bytes = solver_->held_bytes();
+  return memory;
 }
 
 Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
@@ -117,9 +165,9 @@ std::span<const std::uint8_t> LiveBase::BasePart(LayerIndex layer, const EditedT
 }
 
 Status LiveBase::BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const {
-  EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(layer));
-  const std::vector<const Column*> columns = ColumnsOf(deltas, tensor.name);
+  const std::vector<const Column*> columns = ColumnsOf(deltas, model_->Down(layer).tensor);
   if (columns.empty()) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(layer));
   EMEND_ASSIGN_OR_RETURN(const auto ledger, SumColumns(tensor, columns));
   ServedTensor served{layer, std::vector<std::uint8_t>(tensor.base.size()), {}};
   EMEND_RETURN_IF_ERROR(storage::delta::ServeWeights(*ledger, tensor.dtype, tensor.base, served.bytes)

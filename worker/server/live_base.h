@@ -55,7 +55,8 @@ struct LiveState {
 
 class LiveBase {
  public:
-  // The folder holds config.json, tokenizer.json and the checkpoint. Errors as CheckFiles, Checkpoint::Open, Transformer::Load and Tokenizer::Open.
+  // The folder holds config.json, tokenizer.json and the checkpoint. With a tile file this rank reads and checks its part of the weights, without one it hashes
+  // every file. kDataLoss ("base_damaged"); else as Checkpoint::Open, Transformer::Load and Tokenizer::Open.
   // `communicator` must outlive the base.
   static Result<std::unique_ptr<LiveBase>> Load(const protocol::LoadBase& request, const LiveBaseOptions& options, collective::Communicator& communicator);
 
@@ -64,6 +65,8 @@ class LiveBase {
   const tokenizer::Tokenizer& tokenizer() const { return *tokenizer_; }
   const model::Transformer& base_model() const { return *model_; }
   EditCache& edits() { return edits_; }
+  // What this rank holds, and what it read.
+  protocol::MemoryUse memory() const;
 
   // Makes the state live; what comes back are the edits that are missing for it, none if it is. kResourceExhausted ("ledger_overflow"), kFailedPrecondition
   // ("non_finite_weight").
@@ -96,6 +99,7 @@ class LiveBase {
   // From the cache, or from a live state that holds it.
   std::shared_ptr<const storage::delta::EditDelta> FindDelta(const EditId& id);
   Status Open(const protocol::LoadBase& request);
+  Status OpenCheckpoint(const protocol::LoadBase& request);
   Result<edit::EditedTensor> Describe(LayerIndex layer) const;
   // This rank's part of a tensor that is not in one piece in the file.
   std::span<const std::uint8_t> BasePart(LayerIndex layer, const edit::EditedTensor& tensor, std::span<const std::uint8_t> whole) const;
@@ -107,6 +111,7 @@ class LiveBase {
   const BaseId id_;
   const LiveBaseOptions options_;
   collective::Communicator& communicator_;
+  std::uint64_t file_bytes_read_ = 0;
   std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
   std::unique_ptr<model::Transformer> model_;

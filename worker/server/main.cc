@@ -106,6 +106,7 @@ Status Serve(Arguments arguments) {
   Handlers handlers(LiveBaseOptions{}, arguments.host);
   // Whoever started the worker (emendd, systemd, Kubernetes) starts another.
   arguments.server.on_hang = [] { std::_Exit(kExitInternal); };
+  arguments.server.memory = [&handlers] { return handlers.memory(); };
   if (!arguments.health_file.empty()) arguments.server.on_pulse = [file = arguments.health_file](Pulse pulse) { WriteHealth(file, pulse); };
   WorkerServer server(*runtime, *transport, handlers, std::move(arguments.server));
   boost::asio::signal_set signals(runtime->executor(), SIGTERM, SIGINT);

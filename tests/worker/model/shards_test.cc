@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "storage/checkpoint/tile_file.h"
 #include "tests/worker/collective/rank_group.h"
 #include "tests/worker/model/model_fixture.h"
 #include "tests/worker/model/model_folder.h"
@@ -136,6 +137,89 @@ TEST(ShardsWithChangesTest, AnUntiedHeadIsCutToo) {
     ASSERT_OK_AND_ASSIGN(const auto model, Transformer::Load(*checkpoint, communicator));
     EXPECT_LE(LargestDifference(RunModel(*model).logits, expected.logits), kTolerance);
   });
+}
+
+// A model whose tile file was written before something in it changed.
+class TiledFolder {
+ public:
+  explicit TiledFolder(const std::string& golden) : folder_(golden) {
+    const std::string path = std::move(folder_.Write()).value();
+    const auto checkpoint = std::move(storage::checkpoint::Checkpoint::Open(path)).value();
+    storage::checkpoint::TileLeaves leaves;
+    for (const auto& [name, view] : checkpoint->tensors()) {
+      const auto shape = storage::delta::Flatten(view.dtype, view.shape);
+      leaves[name] = std::move(storage::delta::HashTiles(shape, {0, shape.rows, 0, shape.cols}, view.bytes)).value();
+      roots_[name] = std::move(storage::delta::TensorRoot(shape, leaves[name])).value();
+    }
+    EXPECT_THAT(storage::checkpoint::WriteTileFile(path + "/tiles", leaves), IsOk());
+  }
+  void Flip(const std::string& tensor, std::int64_t row, std::int64_t col) {
+    auto& changed = folder_.tensor(tensor);
+    changed.bytes[(static_cast<std::size_t>(row) * changed.shape.back() + static_cast<std::size_t>(col)) * sizeof(float)] ^= 1;
+  }
+  Result<std::unique_ptr<storage::checkpoint::Checkpoint>> Open() {
+    EMEND_ASSIGN_OR_RETURN(const std::string path, folder_.Write());
+    EMEND_ASSIGN_OR_RETURN(auto checkpoint, storage::checkpoint::Checkpoint::Open(path));
+    EMEND_ASSIGN_OR_RETURN(auto tiles, storage::checkpoint::TileFile::Open(path + "/tiles", roots_));
+    EMEND_RETURN_IF_ERROR(checkpoint->CheckWith(std::move(tiles)));
+    return checkpoint;
+  }
+
+ private:
+  ModelFolder folder_;
+  std::map<std::string, Digest> roots_;
+};
+
+TEST(ShardsWithTilesTest, AFlippedBitIsFoundByTheRankWhosePartItIs) {
+  // Over two ranks: 128 and 44 of d_ff, 256 tokens each; heads share their tiles.
+  struct Flip {
+    std::string tensor;
+    std::int64_t row, col;
+    bool found_by[2];
+  };
+  const std::string block = "model.layers.1.";
+  for (const Flip& flip : {Flip{block + "mlp.up_proj.weight", 127, 5, {true, false}},
+                           {block + "mlp.up_proj.weight", 128, 5, {false, true}},
+                           {block + "mlp.down_proj.weight", 63, 171, {false, true}},
+                           {"model.embed_tokens.weight", 300, 0, {false, true}},
+                           {block + "self_attn.q_proj.weight", 63, 0, {true, true}},
+                           {"model.norm.weight", 0, 3, {true, true}}}) {
+    TiledFolder folder(kStories);
+    folder.Flip(flip.tensor, flip.row, flip.col);
+    ASSERT_OK_AND_ASSIGN(const auto checkpoint, folder.Open());
+    OnEachRank(2, [&](Communicator& communicator) {
+      const auto loaded = Transformer::Load(*checkpoint, communicator);
+      const int rank = communicator.rank();
+      if (flip.found_by[rank]) {
+        EXPECT_THAT(loaded, StatusIs(StatusCode::kDataLoss, "base_damaged")) << flip.tensor << " " << flip.row << ", rank " << rank;
+        EXPECT_THAT(loaded.status().message(), testing::HasSubstr(flip.tensor));
+      } else {
+        EXPECT_THAT(loaded, IsOk()) << flip.tensor << " " << flip.row << ", rank " << rank;
+      }
+    });
+  }
+}
+
+TEST(ShardsWithTilesTest, CheckedTilesAreReadWholeAndTheModelIsTheSame) {
+  TiledFolder folder(kStories);
+  ASSERT_OK_AND_ASSIGN(const auto checked, folder.Open());
+  ASSERT_OK_AND_ASSIGN(const auto plain, storage::checkpoint::Checkpoint::Open(kStories));
+  std::uint64_t weights = 0;
+  for (const auto& [name, view] : plain->tensors()) weights += view.bytes.size();
+  for (const int ranks : {1, 2, 4}) {
+    OnEachRank(ranks, [&](Communicator& communicator) {
+      ASSERT_OK_AND_ASSIGN(const auto model, Transformer::Load(*checked, communicator));
+      ASSERT_OK_AND_ASSIGN(const auto expected, Transformer::Load(*plain, communicator));
+      EXPECT_TRUE(at::equal(model->DownWeight(LayerIndex(0)), expected->DownWeight(LayerIndex(0))));
+      EXPECT_GE(model->file_bytes(), expected->file_bytes()) << "heads of 8 in tiles of 64";
+      EXPECT_LE(model->file_bytes(), weights);
+      EXPECT_EQ(model->held_bytes(), expected->held_bytes());
+      if (ranks == 1) {
+        EXPECT_EQ(model->file_bytes(), weights);
+        EXPECT_EQ(expected->file_bytes(), weights);
+      }
+    });
+  }
 }
 
 TEST(ShardsWithChangesTest, HeadsThatDoNotDivideAreRefusedOnEveryRank) {

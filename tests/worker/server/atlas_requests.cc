@@ -1,9 +1,12 @@
 #include "tests/worker/server/atlas_requests.h"
 
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "storage/checkpoint/file_digests.h"
 #include "storage/checkpoint/safetensors.h"
+#include "storage/checkpoint/tile_file.h"
 #include "storage/delta/payload.h"
 #include "storage/delta/rebuild.h"
 
@@ -34,6 +37,34 @@ StateId EditedState() { return StateId(Numbered(2, 1)); }
 EditId NumberedEdit(std::uint8_t number) { return EditId(Numbered(3, number)); }
 
 protocol::LoadBase LoadRequest() { return {AtlasBase(), kAtlasModel, {}}; }
+
+protocol::LoadBase CheckedLoadRequest(const std::string& folder) {
+  std::filesystem::copy(kAtlasModel, folder + "/model", std::filesystem::copy_options::recursive);
+  protocol::LoadBase request{AtlasBase(), folder + "/model", {}, folder + "/tiles"};
+  for (const auto& file : std::filesystem::directory_iterator(request.folder)) {
+    request.files[file.path().filename().string()] = ValueOf(storage::checkpoint::HashFile(file.path().string()));
+  }
+  storage::checkpoint::TileLeaves leaves;
+  const auto checkpoint = ValueOf(storage::checkpoint::Checkpoint::Open(request.folder));
+  for (const auto& [name, view] : checkpoint->tensors()) {
+    const storage::delta::TensorShape shape = storage::delta::Flatten(view.dtype, view.shape);
+    leaves[name] = ValueOf(storage::delta::HashTiles(shape, {0, shape.rows, 0, shape.cols}, view.bytes));
+    request.roots[name] = ValueOf(storage::delta::TensorRoot(shape, leaves[name]));
+  }
+  const Status written = storage::checkpoint::WriteTileFile(request.tile_file, leaves);
+  EMEND_CHECK(written.ok(), written.ToString());
+  return request;
+}
+
+void FlipBit(const std::string& folder, const std::string& tensor, std::uint64_t row, std::uint64_t col) {
+  const auto view = ValueOf(ValueOf(storage::checkpoint::Checkpoint::Open(folder + "/model"))->Find(tensor));
+  const std::uint64_t element = (row * view.shape.back() + col) * storage::delta::ElementBytes(view.dtype);
+  std::fstream file(folder + "/model/" + view.file, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(view.file_offset + element));
+  const char byte = static_cast<char>(file.peek() ^ 1);
+  file.seekp(static_cast<std::streamoff>(view.file_offset + element));
+  file.put(byte);
+}
 
 protocol::ComputeStatistics StatisticsRequest(const std::string& file) {
   protocol::ComputeStatistics request{.base = AtlasBase(), .layers = {0, 1, 2}, .lines = {}, .tokens_max = 0, .file = file};

@@ -19,6 +19,10 @@ StateId EditedState();
 EditId NumberedEdit(std::uint8_t number);
 
 protocol::LoadBase LoadRequest();
+// The same of a copy of the model in `folder`, with what the coordinator has recorded of it: "model" and "tiles" lie there.
+protocol::LoadBase CheckedLoadRequest(const std::string& folder);
+// Flips one bit of a tensor of that copy.
+void FlipBit(const std::string& folder, const std::string& tensor, std::uint64_t row, std::uint64_t col);
 // Over the first 200 lines of the demo's corpus.
 protocol::ComputeStatistics StatisticsRequest(const std::string& file);
 // The first four facts of the demo, on the base.

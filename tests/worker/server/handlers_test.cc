@@ -1,9 +1,11 @@
 #include "worker/server/handlers.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "storage/base/failpoint.h"
@@ -82,6 +84,81 @@ TEST_F(HandlersTest, ABaseThatIsNotWhatWasImportedIsNotLoaded) {
   request.files["config.json"] = Digest();
   EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged"));
   EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+}
+
+TEST_F(HandlersTest, WithATileFileTheWeightsAreCheckedTileByTile) {
+  test::TemporaryFolder folder;
+  const protocol::LoadBase request = CheckedLoadRequest(folder.path());
+  const std::uint64_t small = std::filesystem::file_size(request.folder + "/config.json") + std::filesystem::file_size(request.folder + "/tokenizer.json") +
+                              std::filesystem::file_size(request.tile_file);
+  const std::uint64_t weights = std::filesystem::file_size(request.folder + "/model.safetensors");
+  const std::uint64_t read = Get<protocol::LoadBaseReply>(request).bytes_read;
+  EXPECT_GT(read, small + weights - 10'000) << "all but the header";
+  EXPECT_LT(read, small + weights);
+  EXPECT_EQ(handlers_.memory().file_bytes_read, read);
+
+  Handlers whole(LiveBaseOptions{});
+  protocol::LoadBase without = request;
+  without.tile_file = "";
+  without.roots = {};
+  Call call{.cancelled = cancelled_, .progress = {}};
+  const auto reply = whole.Handle(without, call);
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(std::get<protocol::LoadBaseReply>(*reply).bytes_read, small - std::filesystem::file_size(request.tile_file) + weights) << "whole files";
+}
+
+TEST_F(HandlersTest, WhatIsNotTheImportedModelIsNotLoadedWithATileFileEither) {
+  test::TemporaryFolder folder;
+  const protocol::LoadBase request = CheckedLoadRequest(folder.path());
+  protocol::LoadBase other = request;
+  other.files["config.json"] = Digest();
+  EXPECT_THAT(Ask(other), StatusIs(StatusCode::kDataLoss, "base_damaged"));
+  other = request;
+  other.roots["transformer.ln_f.weight"] = Digest();
+  EXPECT_THAT(Ask(other), StatusIs(StatusCode::kDataLoss, "base_damaged"));
+  other = request;
+  other.roots["transformer.h.9.ln_1.weight"] = Digest();
+  EXPECT_THAT(Ask(other), StatusIs(StatusCode::kDataLoss, "base_damaged"));
+  other = request;
+  other.tile_file = folder.path() + "/none";
+  EXPECT_THAT(Ask(other), StatusIs(StatusCode::kNotFound));
+  FlipBit(folder.path(), "transformer.h.3.attn.c_attn.weight", 100, 200);
+  const auto damaged = Ask(request);
+  EXPECT_THAT(damaged, StatusIs(StatusCode::kDataLoss, "base_damaged"));
+  EXPECT_THAT(damaged.status().message(), ::testing::HasSubstr("transformer.h.3.attn.c_attn.weight"));
+  std::fstream(request.folder + "/model.safetensors", std::ios::in | std::ios::out | std::ios::binary) << '\xff';
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged")) << "the length of the header";
+  EXPECT_EQ(handlers_.memory(), protocol::MemoryUse());
+}
+
+TEST_F(HandlersTest, WhatIsHeldIsReportedByKind) {
+  const std::uint64_t statistics = std::uint64_t{3} * 2048 * 2048 * 8;
+  test::TemporaryFolder folder;
+  const protocol::SolveReply& solved = Solved();
+  ASSERT_THAT(Ask(LoadRequest()), IsOk());
+  const protocol::MemoryUse alone = handlers_.memory();
+  // fp32 of a file that is bf16.
+  EXPECT_NEAR(static_cast<double>(alone.weights_bytes), 2.0 * static_cast<double>(alone.file_bytes_read), 1.0);
+  Handlers other(LiveBaseOptions{.states_max = 1});
+  const Call call{.cancelled = cancelled_, .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+  EXPECT_EQ(other.memory(), protocol::MemoryUse());
+  ASSERT_THAT(other.Handle(LoadRequest(), call), IsOk());
+  ASSERT_THAT(other.Handle(EnsureRequest(EditedState(), 4), call), IsOk());
+  ASSERT_THAT(other.Handle(PutRequest(solved), call), IsOk());
+  std::uint64_t payloads = 0;
+  for (const auto& edit : solved.edits) payloads += edit.delta_payload.size();
+  EXPECT_EQ(other.memory().states_bytes, payloads);
+  ASSERT_THAT(other.Handle(EnsureRequest(EditedState(), 4), call), IsOk());
+  constexpr std::uint64_t kTensorElements = 2048 * 256;
+  EXPECT_EQ(other.memory().states_bytes, payloads + 3 * kTensorElements * (2 + 4)) << "three tensors, as served and as computed with";
+  EXPECT_EQ(other.memory().statistics_bytes, 0U);
+  EXPECT_EQ(other.memory().weights_bytes, alone.weights_bytes);
+  ASSERT_THAT(other.Handle(EnsureRequest(BaseState(), 0), call), IsOk());
+  EXPECT_EQ(other.memory().states_bytes, payloads) << "the edited state made room";
+  const std::string file = folder.path() + "/statistics.safetensors";
+  ASSERT_THAT(other.Handle(StatisticsRequest(file), call), IsOk());
+  ASSERT_THAT(other.Handle(SolveRequest(file), call), IsOk());
+  EXPECT_EQ(other.memory().statistics_bytes, 2 * statistics) << "covariances and their factors";
 }
 
 TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {

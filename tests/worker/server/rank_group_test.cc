@@ -139,6 +139,38 @@ TEST_P(RankGroupTest, OneRanksStatisticsFileIsReadByMany) {
   EXPECT_EQ(solved.edits.size(), 4U);
 }
 
+TEST_P(RankGroupTest, ARankReadsItsPartOfTheBaseAndNoMore) {
+  const int ranks = GetParam();
+  test::TemporaryFolder folder;
+  const protocol::LoadBase request = CheckedLoadRequest(folder.path());
+  std::uint64_t whole = 0;
+  {
+    Group one(1);
+    whole = one.Get<protocol::LoadBaseReply>(request).bytes_read;
+  }
+  Group group(ranks);
+  EXPECT_THAT(group.Ask(request), IsOk());
+  for (std::size_t rank = 0; rank < static_cast<std::size_t>(ranks); ++rank) {
+    // Positions, norms, and the tiles and small files are read by every rank.
+    EXPECT_LE(group.worker(rank).memory().file_bytes_read, whole / static_cast<std::uint64_t>(ranks) + whole / 10) << rank;
+    EXPECT_GE(group.worker(rank).memory().file_bytes_read, whole / static_cast<std::uint64_t>(ranks)) << rank;
+  }
+}
+
+TEST_P(RankGroupTest, ADamagedTileIsFoundByTheRankThatReadsIt) {
+  test::TemporaryFolder folder;
+  const protocol::LoadBase request = CheckedLoadRequest(folder.path());
+  FlipBit(folder.path(), "transformer.h.2.mlp.c_proj.weight", 2047, 255);  // the last rank's
+  Group group(GetParam());
+  const auto refused = group.Ask(request);
+  EXPECT_THAT(refused, StatusIs(StatusCode::kDataLoss, "base_damaged"));
+  const std::string message = refused.status().message();
+  EXPECT_NE(message.find("tensor \"transformer.h.2.mlp.c_proj.weight\" in \"model.safetensors\": tile 127 of 128"), std::string::npos) << message;
+  if (GetParam() > 1) {
+    EXPECT_NE(message.find("rank " + std::to_string(GetParam() - 1) + " of"), std::string::npos) << "the first rank that noticed: " << message;
+  }
+}
+
 TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
   EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   EXPECT_THAT(group_.Ask(SolveRequest("no/such/file")), StatusIs(StatusCode::kNotFound));
