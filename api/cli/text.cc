@@ -67,6 +67,8 @@ std::string RenderSeconds(double seconds) {
   return std::to_string(static_cast<long>(seconds) / 60) + " min " + std::to_string(static_cast<long>(seconds) % 60) + " s";
 }
 
+std::string RenderMebibytes(double bytes) { return Fixed(bytes / (1 << 20), 1) + " MiB"; }
+
 std::string RenderPercent(double value) { return Fixed(value, 1); }
 
 std::string NearestWord(std::string_view word, const std::vector<std::string>& words) {

@@ -14,6 +14,8 @@ std::string RenderTable(const std::vector<std::vector<std::string>>& rows);
 std::string ShortId(std::string_view hex);
 // "0.8 s", "42 s", "3 min 5 s".
 std::string RenderSeconds(double seconds);
+// "0.5 MiB", "1161.5 MiB".
+std::string RenderMebibytes(double bytes);
 // "87.5", "100.0".
 std::string RenderPercent(double value);
 

@@ -123,10 +123,14 @@ Result<int> RunStatus(Session& session, const NoOptions&) {
     rows.push_back({TextOf(repo, "repo"), ShortId(TextOf(repo, "head")), ShortId(TextOf(repo, "base")), TextOf(repo, "created").substr(0, 19)});
   }
   session.out() << RenderTable(rows) << "\n";
-  rows = {{"WORKER", "STATE", "DEVICE", "PID", "CALLS"}};
+  rows = {{"WORKER", "STATE", "DEVICE", "PID", "CALLS", "WEIGHTS", "STATES", "STATISTICS", "CACHE", "READ"}};
   for (const Json& worker : workers.value("items", Json::array())) {
+    const Json memory = worker.value("memory", Json::object());
     rows.push_back({TextOf(worker, "worker"), TextOf(worker, "state"), TextOf(worker, "device"),
-                    std::to_string(static_cast<long>(NumberOf(worker, "process_id"))), std::to_string(static_cast<long>(NumberOf(worker, "calls")))});
+                    std::to_string(static_cast<long>(NumberOf(worker, "process_id"))), std::to_string(static_cast<long>(NumberOf(worker, "calls"))),
+                    RenderMebibytes(NumberOf(memory, "weights_bytes")), RenderMebibytes(NumberOf(memory, "states_bytes")),
+                    RenderMebibytes(NumberOf(memory, "statistics_bytes")), RenderMebibytes(NumberOf(memory, "cache_bytes")),
+                    RenderMebibytes(NumberOf(worker, "file_bytes_read"))});
   }
   session.out() << RenderTable(rows);
   return kExitOk;

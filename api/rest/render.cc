@@ -36,6 +36,13 @@ Json RenderOperationError(const storage::records::Operation& operation) {
   return {{"status", HttpStatusOf(status)}, {"code", operation.error_slug}, {"category", CodeName(status.code())}, {"detail", operation.error_message}};
 }
 
+Json RenderMemory(const worker::protocol::MemoryUse& memory) {
+  return {{"weights_bytes", memory.weights_bytes},
+          {"states_bytes", memory.states_bytes},
+          {"statistics_bytes", memory.statistics_bytes},
+          {"cache_bytes", memory.cache_bytes}};
+}
+
 }  // namespace
 
 bool IsEnded(const storage::records::Operation& operation) {
@@ -95,7 +102,10 @@ Json RenderWorker(const coordinator::membership::WorkerInfo& worker) {
           {"generation", worker.generation},
           {"last_heard_ms_ago", worker.last_heard_ms_ago},
           {"calls", worker.calls},
-          {"stale_frames", worker.stale_frames}};
+          {"stale_frames", worker.stale_frames},
+          {"protocol_version", worker.protocol_version},
+          {"memory", RenderMemory(worker.memory)},
+          {"file_bytes_read", worker.memory.file_bytes_read}};
 }
 
 Json RenderStatistics(const coordinator::server::StatisticsInfo& info) {

@@ -358,6 +358,8 @@ std::vector<coordinator::membership::WorkerInfo> FakeService::Workers() const {
   worker.worker = WorkerId("w0");
   worker.group = "g0";
   worker.device = "cpu";
+  worker.protocol_version = 2;
+  worker.memory = {.weights_bytes = 3 << 20, .states_bytes = 1 << 19, .statistics_bytes = 4096, .cache_bytes = 0, .file_bytes_read = 2 << 20};
   return {worker};
 }
 

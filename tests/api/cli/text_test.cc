@@ -15,6 +15,7 @@ TEST(Seconds, AreShortForPeople) {
   EXPECT_EQ(RenderSeconds(0.84), "0.8 s");
   EXPECT_EQ(RenderSeconds(42.4), "42 s");
   EXPECT_EQ(RenderSeconds(185), "3 min 5 s");
+  EXPECT_EQ(RenderMebibytes(1 << 19), "0.5 MiB");
 }
 
 TEST(Percent, HasOneDigit) { EXPECT_EQ(RenderPercent(84), "84.0"); }
