@@ -13,6 +13,7 @@ start and stop
   status      repos with their heads, and workers
 
 bring in a model
+  model       inspect: what a model would take of each rank's memory, without a server
   init        register a model's folder as a new repo
   stats       compute the key covariances that edits are solved with
 
@@ -75,9 +76,9 @@ std::string_view EnvironmentText() {
 }
 
 const std::vector<std::string>& VerbNames() {
-  static const std::vector<std::string> kNames = {"up",     "down",   "status", "init",   "stats",      "commit", "revert",  "reset",
-                                                  "ask",    "eval",   "log",    "show",   "diff",       "branch", "tag",     "reflog",
-                                                  "export", "verify", "fsck",   "repair", "operations", "audit",  "version", "help"};
+  static const std::vector<std::string> kNames = {"up",     "down", "status", "model",      "init",  "stats",   "commit", "revert", "reset",
+                                                  "ask",    "eval", "log",    "show",       "diff",  "branch",  "tag",    "reflog", "export",
+                                                  "verify", "fsck", "repair", "operations", "audit", "version", "help"};
   return kNames;
 }
 

@@ -72,6 +72,47 @@ TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
   expect({"version"}, {"version", "server"});
 }
 
+TEST_F(VerbsTest, WhatAWorkerHoldsIsShownByKind) {
+  const json worker = Document({"status"})["workers"][0];
+  EXPECT_EQ(worker["memory"], (json{{"weights_bytes", 3 << 20}, {"states_bytes", 1 << 19}, {"statistics_bytes", 4096}, {"cache_bytes", 0}}));
+  EXPECT_EQ(worker["file_bytes_read"], 2 << 20);
+  EXPECT_EQ(worker["protocol_version"], 2);
+  const std::string shown = shell_.Run({"status"}).out;
+  EXPECT_NE(shown.find("WEIGHTS"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("3.0 MiB"), std::string::npos) << shown;
+}
+
+TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
+  shell_.Set("EMEND_SERVER", "http://127.0.0.1:1");
+  const json document = Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "2", "--layers", "1,2", "--edits", "10", "--states", "3"});
+  EXPECT_EQ(document["family"], "gpt2");
+  EXPECT_EQ(document["layers"], (json{1, 2}));
+  ASSERT_EQ(document["ranks"].size(), 2U);
+  const json& rank = document["ranks"][1];
+  EXPECT_EQ(rank["rank"], 1);
+  std::uint64_t sum = 0;
+  for (const char* kind : {"weights", "states", "statistics", "ledgers", "activations", "cache"})
+    sum += rank[std::string(kind) + "_bytes"].get<std::uint64_t>();
+  EXPECT_EQ(rank["total_bytes"], sum);
+  EXPECT_EQ(document["total_bytes"], document["ranks"][0]["total_bytes"].get<std::uint64_t>() + sum);
+  EXPECT_EQ(document["fits"], document["total_bytes"] <= document["machine_bytes"]);
+  EXPECT_TRUE(rank.contains(document["largest_kind"].get<std::string>() + "_bytes"));
+
+  const Outcome shown = shell_.Run({"model", "inspect", "docs/examples/atlas/model"});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("WEIGHTS"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("this machine"), std::string::npos) << shown.out;
+}
+
+TEST_F(VerbsTest, AModelThatCannotBeCutSoIsRefusedWithWhatCan) {
+  const json refused = Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "3"}, 5);
+  EXPECT_EQ(refused["error"]["code"], "uneven_heads");
+  EXPECT_NE(refused["error"]["detail"].get<std::string>().find("1, 2, 4, 8 ranks would do"), std::string::npos);
+  EXPECT_EQ(Document({"model", "inspect", "no/such/folder"}, 3)["error"]["code"], "not_found");
+  EXPECT_EQ(shell_.Run({"model"}).code, 2);
+  EXPECT_EQ(shell_.Run({"model", "inspect"}).code, 2);
+}
+
 TEST_F(VerbsTest, FieldsOfADocumentKeepTheirOrder) {
   const Outcome outcome = shell_.Run({"commit", "atlas", "-F", facts_, "--json"});
   EXPECT_TRUE(outcome.out.starts_with(R"({"commit":")")) << outcome.out;

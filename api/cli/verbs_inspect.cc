@@ -1,0 +1,128 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "api/cli/files.h"
+#include "api/cli/text.h"
+#include "api/cli/verbs.h"
+#include "api/daemon/exit_code.h"
+#include "coordinator/core/memory_estimate.h"
+
+namespace emend::api::cli {
+namespace {
+
+using namespace daemon::exit_codes;
+using coordinator::core::MemoryEstimate;
+using coordinator::core::RankMemory;
+
+constexpr int kRanksMax = 1024;
+
+struct InspectOptions {
+  std::string folder;
+  int ranks = 1;
+  std::vector<std::int32_t> layers;
+  std::uint64_t edits = 100;
+  std::uint64_t states = 4;
+};
+
+// The kinds in the order in which they are shown.
+struct Kind {
+  const char* name;
+  const char* heading;
+  std::uint64_t RankMemory::* bytes;
+};
+constexpr std::array kKinds = {Kind{"weights", "WEIGHTS", &RankMemory::weights_bytes},
+                               Kind{"states", "STATES", &RankMemory::states_bytes},
+                               Kind{"statistics", "STATISTICS", &RankMemory::statistics_bytes},
+                               Kind{"ledgers", "LEDGERS", &RankMemory::ledgers_bytes},
+                               Kind{"activations", "ACTIVATIONS", &RankMemory::activations_bytes},
+                               Kind{"cache", "CACHE", &RankMemory::cache_bytes}};
+
+std::uint64_t MachineBytes() { return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE)); }
+
+// What the ranks come to.
+struct Summary {
+  RankMemory largest_rank;
+  std::uint64_t together = 0;
+  std::uint64_t machine = MachineBytes();
+  const char* largest_kind = "";
+};
+
+Summary Summarise(const MemoryEstimate& estimate) {
+  Summary summary;
+  for (const RankMemory& rank : estimate.ranks) {
+    summary.together += rank.total_bytes();
+    if (rank.total_bytes() > summary.largest_rank.total_bytes()) summary.largest_rank = rank;
+  }
+  summary.largest_kind = std::ranges::max_element(kKinds, {}, [&](const Kind& kind) { return summary.largest_rank.*kind.bytes; })->name;
+  return summary;
+}
+
+Json RenderEstimate(const MemoryEstimate& estimate, const Summary& summary) {
+  Json ranks = Json::array();
+  for (const RankMemory& memory : estimate.ranks) {
+    Json& rank = ranks.emplace_back(Json{{"rank", ranks.size()}});
+    for (const Kind& kind : kKinds) rank[std::string(kind.name) + "_bytes"] = memory.*kind.bytes;
+    rank["total_bytes"] = memory.total_bytes();
+  }
+  return {{"family", estimate.family},        {"parameters", estimate.parameters},          {"layers", estimate.layers},
+          {"ranks", std::move(ranks)},        {"largest_kind", summary.largest_kind},       {"total_bytes", summary.together},
+          {"machine_bytes", summary.machine}, {"fits", summary.together <= summary.machine}};
+}
+
+void PrintEstimate(const Session& session, const InspectOptions& options, const MemoryEstimate& estimate, const Summary& summary) {
+  std::string layers;
+  for (const std::int32_t layer : estimate.layers) layers += (layers.empty() ? "" : " ") + std::to_string(layer);
+  session.out() << estimate.family << ", " << estimate.parameters << " parameters; " << options.states << " states of " << options.edits
+                << " edits in the layers " << layers << "\n";
+  std::vector<std::vector<std::string>> rows = {{"RANK"}};
+  for (const Kind& kind : kKinds) rows[0].push_back(kind.heading);
+  rows[0].push_back("TOGETHER");
+  for (const RankMemory& memory : estimate.ranks) {
+    std::vector<std::string>& row = rows.emplace_back();
+    row.push_back(std::to_string(rows.size() - 2));
+    for (const Kind& kind : kKinds) row.push_back(RenderMebibytes(static_cast<double>(memory.*kind.bytes)));
+    row.push_back(RenderMebibytes(static_cast<double>(memory.total_bytes())));
+  }
+  const bool fits = summary.together <= summary.machine;
+  session.out() << RenderTable(rows) << "most of a rank's is " << summary.largest_kind << "; " << (estimate.ranks.size() == 1 ? "it " : "the ranks together ")
+                << (fits ? session.terminal().Paint(estimate.ranks.size() == 1 ? "fits" : "fit", Colour::kGreen)
+                         : session.terminal().Paint(estimate.ranks.size() == 1 ? "does not fit" : "do not fit", Colour::kRed))
+                << " this machine: " << RenderMebibytes(static_cast<double>(summary.together)) << " of "
+                << RenderMebibytes(static_cast<double>(summary.machine)) << "\n";
+}
+
+Result<int> RunInspect(Session& session, const InspectOptions& options) {
+  EMEND_ASSIGN_OR_RETURN(const std::string folder, AbsolutePath(options.folder));
+  const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  EMEND_ASSIGN_OR_RETURN(const MemoryEstimate estimate,
+                         coordinator::core::EstimateMemory(
+                             folder, {.ranks = options.ranks, .layers = options.layers, .edits = options.edits, .states = options.states, .threads = threads}));
+  const Summary summary = Summarise(estimate);
+  if (session.json()) {
+    session.Print(RenderEstimate(estimate, summary));
+  } else {
+    PrintEstimate(session, options, estimate, summary);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddInspectVerb(CLI::App& app, Action& chosen) {
+  CLI::App* const model = app.add_subcommand("model", "What a model would take, before it is brought in");
+  model->fallthrough();
+  model->require_subcommand(1);
+  const auto inspect =
+      Bind<InspectOptions>(*model, chosen, "inspect", "Predict the memory of each rank, by kind, from the model's folder; needs no server", RunInspect);
+  inspect.verb->add_option("FOLDER", inspect.options->folder, "config.json and *.safetensors, on this machine")->required();
+  inspect.verb->add_option("--ranks", inspect.options->ranks, "processes that hold the model together")->check(CLI::Range(1, kRanksMax))->capture_default_str();
+  inspect.verb->add_option("--layers", inspect.options->layers, "layers that are edited, counted from 0; those of commits that name none if none is named")
+      ->delimiter(',');
+  inspect.verb->add_option("--edits", inspect.options->edits, "active in a state")->check(CLI::Range(0, kCountMax))->capture_default_str();
+  inspect.verb->add_option("--states", inspect.options->states, "live at once besides the base")->check(CLI::Range(0, kCountMax))->capture_default_str();
+}
+
+}  // namespace emend::api::cli
