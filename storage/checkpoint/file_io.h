@@ -1,4 +1,5 @@
-// Files as checkpoints need them: read by mapping, written under a temporary name and renamed once synced. Internal to storage/checkpoint.
+// Files as checkpoints need them: read by mapping, written under a temporary name and renamed once synced. For this folder, and for other large files of
+// tensors.
 //
 //   EMEND_ASSIGN_OR_RETURN(auto source, MappedFile::Open(path));
 //   EMEND_ASSIGN_OR_RETURN(auto out, AtomicFile::Create(other_path));

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "storage/base/encoding.h"
-#include "storage/base/file_system.h"
+#include "storage/checkpoint/file_io.h"
 #include "storage/checkpoint/safetensors.h"
 #include "worker/collective/exchange.h"
 #include "worker/edit/statistics.h"
@@ -171,9 +171,9 @@ Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const
 }
 
 Result<StoredStatistics> Open(const std::string& path, int rank, int ranks) {
-  PosixFileSystem file_system;
-  EMEND_ASSIGN_OR_RETURN(const std::string file, file_system.Read(path));
-  auto views = storage::checkpoint::ParseSafetensors({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, path);
+  // Mapped: a rank reads the layers that it takes, and no others.
+  EMEND_ASSIGN_OR_RETURN(const auto file, storage::checkpoint::MappedFile::Open(path));
+  auto views = storage::checkpoint::ParseSafetensors(file->bytes(), path);
   if (!views.ok()) return BadFile(path, views.status().message());
   std::ranges::sort(*views, {}, &TensorView::name);
   return ReadTensors(*views, path, rank, ranks);
