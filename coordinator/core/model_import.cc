@@ -100,7 +100,7 @@ Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& 
   model.base = std::move(description.base);
   model.id = IdOf(model.base);
   model.folder = layout.model_folder(model.id);
-  for (const std::string& folder : {layout.models(), layout.tiles()}) EMEND_RETURN_IF_ERROR(PosixFileSystem().CreateFolders(folder));
+  EMEND_RETURN_IF_ERROR(PosixFileSystem().CreateFolders(layout.models()));
   EMEND_RETURN_IF_ERROR(CopyModel(*checkpoint, model));
   EMEND_RETURN_IF_ERROR(storage::checkpoint::WriteTileFile(layout.tile_file(model.id), description.leaves));
   return model;

@@ -21,8 +21,7 @@ struct StoreLayout {
   const std::string& shared_folder() const { return shared.empty() ? folder : shared; }
   std::string models() const { return shared_folder() + "/models"; }
   std::string model_folder(const BaseId& base) const { return models() + "/" + base.Hex(); }
-  std::string tiles() const { return shared_folder() + "/tiles"; }
-  std::string tile_file(const BaseId& base) const { return tiles() + "/" + base.Hex(); }
+  std::string tile_file(const BaseId& base) const { return model_folder(base) + ".tiles"; }
   std::string statistics() const { return shared_folder() + "/statistics"; }
   std::string statistics_file(std::string_view id) const { return statistics() + "/" + std::string(id) + ".safetensors"; }
 

@@ -80,8 +80,8 @@ class Membership {
 
   // Waits for a living worker; kDeadlineExceeded says which workers were seen and when.
   virtual Awaitable<Status> WaitForWorker(SteadyTime deadline) = 0;
-  // The worker to use for a state: the one picked last for it if it lives and none is much less busy, else the one with the fewest calls waiting. Waits for one to come until the
-  // deadline: kUnavailable ("no_worker").
+  // The worker to use for a state: the one picked last for it if it lives and none is much less busy, else the one with the fewest calls waiting. Waits for
+  // one to come until the deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on the one with the fewest calls waiting, as Pick
   // chooses for a new state.
