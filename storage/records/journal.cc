@@ -65,9 +65,9 @@ Result<std::pair<std::uint64_t, Digest>> Journal::WriteEntries(Transaction& tran
     entry.previous = head_hash_;
   }
   entry.time_ms = transaction.time_ms();
-  entry.principal = transaction.principal();
-  for (AuditAct& act : transaction.acts_) {
+  for (auto& [principal, act] : transaction.acts_) {
     ++entry.sequence;
+    entry.principal = principal;
     entry.act = std::move(act);
     const std::string encoded = EncodeAuditEntry(entry);
     transaction.batch().Put(kv::ColumnFamily::kAudit, AuditKey(entry.sequence), encoded);

@@ -57,8 +57,10 @@ class Transaction {
   // The state before this transaction: its own puts are not visible.
   kv::KvStore& store() { return store_; }
   kv::WriteBatch& batch() { return batch_; }
-  void Audit(AuditAct act) { acts_.push_back(std::move(act)); }
+  void Audit(AuditAct act) { acts_.emplace_back(principal_, std::move(act)); }
   const Principal& principal() const { return principal_; }
+  // What follows is done, and audited, as another principal's: one transaction may finish what several have asked for.
+  void ActAs(Principal principal) { principal_ = std::move(principal); }
   std::int64_t time_ms() const { return time_ms_; }
 
  private:
@@ -66,7 +68,7 @@ class Transaction {
   Transaction(kv::KvStore& store, const Principal& principal, std::int64_t time_ms) : store_(store), principal_(principal), time_ms_(time_ms) {}
   kv::KvStore& store_;
   kv::WriteBatch batch_;
-  std::vector<AuditAct> acts_;
+  std::vector<std::pair<Principal, AuditAct>> acts_;
   Principal principal_;
   std::int64_t time_ms_;
 };

@@ -11,7 +11,7 @@ namespace {
 
 using kv::ColumnFamily;
 
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kVersion = 2;  // 2: priority, deadline
 // Column family operations: the records, an index of those still to be run, and the last number given out.
 constexpr std::string_view kRecordPrefix = "o/";
 constexpr std::string_view kUnfinishedPrefix = "u/";
@@ -36,12 +36,14 @@ std::string Encode(const Operation& operation) {
   out.Text(operation.error_slug);
   out.Text(operation.error_message);
   out.U8(operation.error_code);
+  out.U8(static_cast<std::uint8_t>(operation.priority));
+  out.I64(operation.deadline_ms);
   return std::move(out).bytes();
 }
 
 Result<Operation> Decode(std::string_view bytes) {
   Decoder in(bytes);
-  in.Record(RecordType::kOperation, kVersion);
+  const std::uint16_t version = in.Record(RecordType::kOperation, kVersion);
   Operation operation;
   operation.id = OperationId(in.Text());
   operation.kind = in.Text();
@@ -58,6 +60,12 @@ Result<Operation> Decode(std::string_view bytes) {
   operation.error_slug = in.Text();
   operation.error_message = in.Text();
   operation.error_code = in.U8();
+  if (version >= 2) {
+    const std::uint8_t priority = in.U8();
+    if (in.ok() && (priority < 1 || priority > 3)) in.Fail("found priority " + std::to_string(priority) + ", expected 1 to 3");
+    operation.priority = static_cast<Priority>(priority);
+    operation.deadline_ms = in.I64();
+  }
   EMEND_RETURN_IF_ERROR(in.Finish());
   return operation;
 }
@@ -107,6 +115,22 @@ std::string_view OperationStateName(OperationState state) {
     case OperationState::kCancelled: return "cancelled";
   }
   return "unknown";
+}
+
+std::string_view PriorityName(Priority priority) {
+  switch (priority) {
+    case Priority::kInteractive: return "interactive";
+    case Priority::kNormal: return "normal";
+    case Priority::kBatch: return "batch";
+  }
+  return "unknown";
+}
+
+std::optional<Priority> ParsePriority(std::string_view name) {
+  for (const Priority priority : {Priority::kInteractive, Priority::kNormal, Priority::kBatch}) {
+    if (PriorityName(priority) == name) return priority;
+  }
+  return std::nullopt;
 }
 
 void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act) {

@@ -18,6 +18,12 @@ namespace emend::storage::records {
 enum class OperationState : std::uint8_t { kAccepted = 1, kRunning = 2, kSucceeded = 3, kFailed = 4, kCancelled = 5 };
 std::string_view OperationStateName(OperationState state);
 
+// How urgent an operation is: a better class is started first. Stored: never renumber; a better class has a lower number.
+enum class Priority : std::uint8_t { kInteractive = 1, kNormal = 2, kBatch = 3 };
+// "interactive", "normal", "batch".
+std::string_view PriorityName(Priority priority);
+std::optional<Priority> ParsePriority(std::string_view name);
+
 struct Operation {
   OperationId id;    // "op-" and 16 hex digits of the acceptance sequence: sorts by acceptance
   std::string kind;  // "commit", "stats", "evaluation", "import", "export", "verify"
@@ -31,6 +37,8 @@ struct Operation {
   std::string error_slug;        // once failed or cancelled
   std::string error_message;
   std::uint8_t error_code = 0;  // StatusCode
+  Priority priority = Priority::kNormal;
+  std::int64_t deadline_ms = 0;  // Unix epoch: it ends as failed if it has not ended by then; 0: none
 };
 
 // Puts the operation (new or changed) into the batch and audits `act` ("operation.accept", ...).

@@ -1,4 +1,4 @@
-// What version 1 wrote must be read, and written, for ever.
+// What any version wrote must be read for ever; what is written now must stay as it is.
 #include <filesystem>
 #include <fstream>
 
@@ -69,17 +69,33 @@ TEST(GoldenStoreTest, TheTypedTablesKeepTheirKeysAndBytes) {
                                               "",
                                               "stale_head",
                                               "the head moved",
-                                              static_cast<std::uint8_t>(StatusCode::kConflict)},
+                                              static_cast<std::uint8_t>(StatusCode::kConflict),
+                                              Priority::kBatch,
+                                              kTimeMs + 600'000},
                                              "operation.fail");
                                 PutIdempotency(transaction, {"key-1", Sha256("request"), id, kTimeMs});
                                 PutToken(transaction, {"ci", Sha256("secret"), "robot", {"ask", "merge"}, kTimeMs});
                                 return OkStatus();
                               }),
               IsOk());
-  EXPECT_THAT(store->Get(ColumnFamily::kOperations, "o/op-0000000000000001"), IsOkAndHolds(Optional(Golden("operation"))));
+  EXPECT_THAT(store->Get(ColumnFamily::kOperations, "o/op-0000000000000001"), IsOkAndHolds(Optional(Golden("operation_v2"))));
   EXPECT_THAT(store->Get(ColumnFamily::kIdempotency, std::string("\x03\0\0\0ada\x05\0\0\0key-1", 16)), IsOkAndHolds(Optional(Golden("idempotency"))));
   EXPECT_THAT(store->Get(ColumnFamily::kMeta, "token/ci"), IsOkAndHolds(Optional(Golden("token"))));
   EXPECT_THAT(store->Get(ColumnFamily::kMeta, std::string("token-secret/").append(Sha256("secret").Raw())), IsOkAndHolds(Optional(std::string("ci"))));
+}
+
+TEST(GoldenStoreTest, AnOperationOfVersionOneIsOfNormalPriorityAndHasNoDeadline) {
+  const auto store = kv::NewMemoryKv();
+  kv::WriteBatch batch;
+  batch.Put(ColumnFamily::kOperations, "o/op-0000000000000001", Golden("operation"));
+  ASSERT_THAT(store->Write(batch, kv::Durability::kSynced), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Operation read, ReadOperation(*store, OperationId("op-0000000000000001")));
+  EXPECT_EQ(read.kind, "commit");
+  EXPECT_EQ(read.state, OperationState::kFailed);
+  EXPECT_EQ(read.error_slug, "stale_head");
+  EXPECT_EQ(read.error_code, static_cast<std::uint8_t>(StatusCode::kConflict));
+  EXPECT_EQ(read.priority, Priority::kNormal);
+  EXPECT_EQ(read.deadline_ms, 0);
 }
 
 // A folder that the first version left behind: tables and blobs, a log that was not closed, and the anchor.

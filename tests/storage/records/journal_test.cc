@@ -110,6 +110,27 @@ TEST_F(JournalTest, EntriesKeepWhoWhenAndWhat) {
   EXPECT_THAT(read.act.ids, ElementsAre(std::pair<std::string, std::string>("key", "key")));
 }
 
+TEST_F(JournalTest, OneCommitMayFinishWhatSeveralPrincipalsHaveAskedFor) {
+  ASSERT_THAT(journal_->Commit(principal_,
+                               [](Transaction& transaction) {
+                                 transaction.Audit({"first", {}});
+                                 transaction.ActAs({"bob", "token-2"});
+                                 EXPECT_EQ(transaction.principal().name, "bob");
+                                 transaction.Audit({"second", {}});
+                                 return OkStatus();
+                               }),
+              IsOk());
+  std::vector<std::string> who;
+  ASSERT_THAT(journal_->Read(1,
+                             [&](const AuditEntry& entry) {
+                               who.push_back(entry.principal.name + " " + entry.act.act);
+                               return true;
+                             }),
+              IsOk());
+  EXPECT_THAT(who, ElementsAre("ada first", "bob second"));
+  EXPECT_THAT(journal_->Verify(), IsOk());
+}
+
 TEST_F(JournalTest, ReadStartsWhereItIsToldAndStopsWhenItIsTold) {
   PutMany(5);
   std::vector<std::uint64_t> seen;

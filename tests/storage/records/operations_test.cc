@@ -73,6 +73,8 @@ TEST_F(OperationsTest, AnOperationComesBackAsItWasPut) {
   operation.error_slug = "stale_head";
   operation.error_message = "the head moved";
   operation.error_code = 4;
+  operation.priority = Priority::kInteractive;
+  operation.deadline_ms = 1'700'000'600'000;
   Put(operation, "operation.fail");
   ASSERT_OK_AND_ASSIGN(const Operation read, ReadOperation(*store_, operation.id));
   EXPECT_EQ(read.kind, "commit");
@@ -86,6 +88,14 @@ TEST_F(OperationsTest, AnOperationComesBackAsItWasPut) {
   EXPECT_EQ(read.error_slug, "stale_head");
   EXPECT_EQ(read.error_message, "the head moved");
   EXPECT_EQ(read.error_code, 4);
+  EXPECT_EQ(read.priority, Priority::kInteractive);
+  EXPECT_EQ(read.deadline_ms, 1'700'000'600'000);
+}
+
+TEST_F(OperationsTest, PrioritiesHaveNames) {
+  for (const Priority priority : {Priority::kInteractive, Priority::kNormal, Priority::kBatch}) EXPECT_EQ(ParsePriority(PriorityName(priority)), priority);
+  EXPECT_EQ(PriorityName(Priority::kInteractive), "interactive");
+  EXPECT_EQ(ParsePriority("urgent"), std::nullopt);
 }
 
 TEST_F(OperationsTest, AnUnknownOperationIsNotFound) { EXPECT_THAT(ReadOperation(*store_, OperationId("op-1")), StatusIs(StatusCode::kNotFound)); }
