@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <optional>
 
 #include "coordinator/jobs/commit_plan.h"
 #include "coordinator/jobs/commit_stage.h"
@@ -41,30 +43,36 @@ worker::protocol::Evaluate EvaluationOf(const BaseId& base, const StateId& state
   return request;
 }
 
-// What a commit gathers on its way; lives in the job's coroutine.
+// What commits that are solved together gather on their way; lives in the job's coroutine. One alone is the common case.
 struct CommitRun {
-  JobInput input;
-  core::CommitRequest request;
+  CommitInput input;
   Repository repository;
   CommitPlan plan;
   MemitSettings settings;
   StatisticsRecord statistics;
   worker::protocol::SolveReply solved;
-  StagedState staged;
-  CommitResult result;
+  std::vector<StagedState> staged;    // one a member
+  std::vector<CommitResult> results;  // one a member
+  std::map<std::string, double> seconds;
 
   JobContext& context() { return *input.context; }
   SteadyTime Now() { return context().runtime.clock().Now(); }
+  // What all requests have in common: branch, settings, templates, flags.
+  const core::CommitRequest& common() const { return input.requests.front(); }
+  bool IsSolved(std::size_t member) const { return !plan.members[member].facts.empty(); }
 };
 
 // Reads the branch, plans, and stages the state to solve on. Runs on the pool.
 Status Plan(CommitRun& run) {
   storage::kv::WriteBatch staging;
-  EMEND_ASSIGN_OR_RETURN(run.plan, PlanCommit(run.repository, run.request, staging));
-  run.result.branch = run.request.branch;
-  run.result.superseded = run.plan.superseded.size();
-  run.result.skipped = run.plan.skipped;
-  run.result.duplicates = run.plan.duplicates;
+  EMEND_ASSIGN_OR_RETURN(run.plan, PlanCommits(run.repository, run.input.requests, staging));
+  for (const MemberPlan& member : run.plan.members) {
+    CommitResult& result = run.results.emplace_back();
+    result.branch = run.common().branch;
+    result.superseded = member.superseded.size();
+    result.skipped = member.skipped;
+    result.duplicates = member.duplicates;
+  }
   return staging.changes().empty() ? OkStatus() : run.context().store.Write(staging, storage::kv::Durability::kUnsynced);
 }
 
@@ -72,30 +80,39 @@ worker::protocol::Solve SolveRequestOf(CommitRun& run) {
   worker::protocol::Solve request;
   request.base = run.repository.record().base;
   request.state = run.plan.solve_state;
-  request.method = run.request.method;
-  request.settings = run.request.settings;
+  request.method = run.common().method;
+  request.settings = run.common().settings;
   request.context_templates = run.settings.context_templates;
   request.statistics_file = run.context().layout.statistics_file(run.statistics.id);
-  for (const Fact& fact : run.plan.facts) request.facts.push_back({fact.prompt, fact.subject, fact.target});
+  for (const MemberPlan& member : run.plan.members) {
+    for (const Fact& fact : member.facts) request.facts.push_back({fact.prompt, fact.subject, fact.target});
+  }
   return request;
 }
 
-Awaitable<Result<Evaluation>> Measure(CommitRun& run, WorkerSession& session, StateId state) {
+// Each member's own facts on `state`.
+Awaitable<Status> Measure(CommitRun& run, WorkerSession& session, StateId state, std::optional<Evaluation> CommitResult::* out) {
+  if (!run.common().evaluate) co_return OkStatus();
   const SteadyTime begin = run.Now();
-  auto request = EvaluationOf(run.repository.record().base, state, run.plan.facts);
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::EvaluateReply>(state, std::move(request), kSolveTimeout));
-  run.result.seconds["evaluate"] += SecondsBetween(begin, run.Now());
-  co_return ToEvaluation(reply);
+  for (std::size_t i = 0; i < run.results.size(); ++i) {
+    if (!run.IsSolved(i)) continue;
+    auto request = EvaluationOf(run.repository.record().base, state, run.plan.members[i].facts);
+    EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::EvaluateReply>(state, std::move(request), kSolveTimeout));
+    run.results[i].*out = ToEvaluation(reply);
+  }
+  run.seconds["evaluate"] += SecondsBetween(begin, run.Now());
+  co_return OkStatus();
 }
 
-// The worker must serve the very bytes that the independent rebuild says the state has: checked before anyone can see the commit.
+// The worker must serve the very bytes that the independent rebuild says the last state has: checked before anyone can see a commit.
 Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
-  worker::protocol::DigestState request{run.repository.record().base, run.staged.state};
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(run.staged.state, request, kCallTimeout));
-  for (const auto& [tensor, root] : run.staged.manifest.roots) {
+  const StagedState& last = run.staged.back();
+  worker::protocol::DigestState request{run.repository.record().base, last.state};
+  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(last.state, request, kCallTimeout));
+  for (const auto& [tensor, root] : last.manifest.roots) {
     const auto live = reply.roots.find(tensor);
     if (live == reply.roots.end() || live->second != root) {
-      co_return DataLoss("committing state " + run.staged.state.Short() + ": the worker's live tensor \"" + tensor + "\" has the digest " +
+      co_return DataLoss("committing state " + last.state.Short() + ": the worker's live tensor \"" + tensor + "\" has the digest " +
                          (live == reply.roots.end() ? "(none)" : live->second.Hex()) + ", the independent rebuild " + root.Hex() +
                          "; nothing was committed, and that worker must be started anew (`emend down` and `emend up`)");
     }
@@ -106,14 +123,13 @@ Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
 Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {
   auto request = SolveRequestOf(run);
   EMEND_CO_ASSIGN_OR_RETURN(run.solved, co_await session.CallOn<worker::protocol::SolveReply>(run.plan.solve_state, std::move(request), kSolveTimeout));
-  for (const auto& [phase, seconds] : run.solved.seconds) run.result.seconds[phase] = seconds;
-  run.result.layers = run.solved.layers;
+  for (const auto& [phase, seconds] : run.solved.seconds) run.seconds[phase] = seconds;
   const SteadyTime begin = run.Now();
   CommitRun* const borrowed = &run;
   EMEND_CO_ASSIGN_OR_RETURN(run.staged, co_await Blocking(run.context().runtime, [borrowed] {
                               return StageSolved(borrowed->context(), borrowed->repository, borrowed->plan, borrowed->solved);
                             }));
-  run.result.seconds["store"] = SecondsBetween(begin, run.Now());
+  run.seconds["store"] = SecondsBetween(begin, run.Now());
   co_return OkStatus();
 }
 
@@ -131,84 +147,101 @@ Awaitable<Status> SampleTemplates(CommitRun& run, WorkerSession& session) {
 
 Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(run.plan.solve_state));
-  EMEND_CO_ASSIGN_OR_RETURN(run.settings, ResolveSettings(run.request, session.model().layers));
-  if (run.request.context_templates.empty()) {
+  EMEND_CO_ASSIGN_OR_RETURN(run.settings, ResolveSettings(run.common(), session.model().layers));
+  if (run.common().context_templates.empty()) {
     EMEND_CO_RETURN_IF_ERROR(co_await SampleTemplates(run, session));
   }
   CommitRun* const borrowed = &run;
   EMEND_CO_ASSIGN_OR_RETURN(run.statistics, co_await Blocking(run.context().runtime, [borrowed] {
                               return FindStatistics(borrowed->context().store, borrowed->repository.record().id, LayerNumbers(borrowed->settings));
                             }));
-  run.result.statistics = run.statistics.id;
-  run.result.statistics_tokens = run.statistics.tokens;
-  if (run.request.evaluate) {
-    EMEND_CO_ASSIGN_OR_RETURN(run.result.before, co_await Measure(run, session, run.plan.parent.state));
-  }
+  EMEND_CO_RETURN_IF_ERROR(co_await Measure(run, session, run.plan.parent.state, &CommitResult::before));
   EMEND_CO_RETURN_IF_ERROR(co_await SolveAndStage(run, session));
   EMEND_CO_RETURN_IF_ERROR(co_await CheckLiveBytes(run, session));
-  if (run.request.evaluate) {
-    EMEND_CO_ASSIGN_OR_RETURN(run.result.after, co_await Measure(run, session, run.staged.state));
-  }
-  co_return OkStatus();
+  co_return co_await Measure(run, session, run.staged.back().state, &CommitResult::after);
 }
 
-std::string DefaultMessage(const CommitPlan& plan) {
+std::string DefaultMessage(const MemberPlan& plan) {
   const std::string first = plan.facts.front().subject + " -> " + plan.facts.front().target;
   return plan.facts.size() == 1 ? first : "Edit " + std::to_string(plan.facts.size()) + " facts (" + first + ", ...)";
 }
 
-Commit CommitOf(CommitRun& run) {
+Commit CommitOf(CommitRun& run, std::size_t member, const CommitId& parent) {
+  const storage::records::Principal& principal = run.input.operations[member].principal;
+  const std::string& message = run.input.requests[member].message;
   Commit commit;
   commit.kind = storage::objects::CommitKind::kEdit;
-  commit.parents = {run.plan.head};
+  commit.parents = {parent};
   commit.base = run.repository.record().base;
-  commit.state = run.staged.state;
-  commit.author = run.input.operation.principal.name;
-  commit.token_id = run.input.operation.principal.token_id;
+  commit.state = run.staged[member].state;
+  commit.author = principal.name;
+  commit.token_id = principal.token_id;
   commit.time_ms = run.context().runtime.clock().WallNow().time_since_epoch().count();
-  commit.message = run.request.message.empty() ? DefaultMessage(run.plan) : run.request.message;
-  commit.added = run.staged.added;
-  commit.removed = run.plan.superseded;
+  commit.message = message.empty() ? DefaultMessage(run.plan.members[member]) : message;
+  commit.added = run.staged[member].added;
+  commit.removed = run.plan.members[member].superseded;
   commit.settings = ToJson(run.settings);
   commit.seed = run.settings.seed;
   commit.statistics = run.statistics.id;
-  commit.before = run.result.before;
-  commit.after = run.result.after;
+  commit.before = run.results[member].before;
+  commit.after = run.results[member].after;
   return commit;
 }
 
-JobOutcome NothingToDo(CommitRun& run) {
-  run.result.commit = run.plan.head;
-  run.result.state = run.plan.parent.state;
-  return {ToJson(run.result), {}};
+// What a commit's result says of the solve that it shares with others.
+void DescribeSolve(const CommitRun& run, std::size_t member, CommitResult& result) {
+  result.edits = run.staged[member].added.size();
+  result.seconds = run.seconds;
+  result.layers = run.solved.layers;
+  result.statistics = run.statistics.id;
+  result.statistics_tokens = run.statistics.tokens;
+  for (std::size_t i = 0; i < run.results.size(); ++i) {
+    if (i != member && run.IsSolved(i)) result.coalesced.push_back(run.input.operations[i].id.value());
+  }
+}
+
+// One outcome a member. Each commit stands on the one before; a member whose facts are all held already makes none.
+std::vector<JobOutcome> OutcomesOf(CommitRun& run) {
+  std::vector<JobOutcome> outcomes;
+  CommitId head = run.plan.head;
+  StateId state = run.plan.parent.state;
+  for (std::size_t i = 0; i < run.results.size(); ++i) {
+    CommitResult& result = run.results[i];
+    JobOutcome& outcome = outcomes.emplace_back();
+    if (run.IsSolved(i)) {
+      const Commit commit = CommitOf(run, i, head);
+      outcome.apply = [repository = run.repository, branch = run.common().branch, head, commit](storage::records::Transaction& transaction,
+                                                                                                std::string&) -> Status {
+        EMEND_FAILPOINT("commit.before_advance");
+        EMEND_RETURN_IF_ERROR(CheckStaged(repository, commit.added));
+        return repository.Advance(transaction, branch, head, commit).status();
+      };
+      DescribeSolve(run, i, result);
+      head = IdOf(commit);
+      state = commit.state;
+    }
+    result.commit = head;
+    result.state = state;
+    outcome.result = ToJson(result);
+  }
+  return outcomes;
 }
 
 }  // namespace
 
-Awaitable<Result<JobOutcome>> RunCommit(JobInput input, core::CommitRequest request) {
+Awaitable<Result<std::vector<JobOutcome>>> RunCommits(CommitInput input) {
   JobContext& context = *input.context;
-  EMEND_CO_ASSIGN_OR_RETURN(Repository repository,
-                            co_await Blocking(context.runtime, [&] { return Repository::Open(context.store, RepoName(input.operation.repo)); }));
-  CommitRun run{std::move(input), std::move(request), std::move(repository), {}, {}, {}, {}, {}, {}};
+  const RepoName repo(input.operations.front().repo);
+  EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context.runtime, [&] { return Repository::Open(context.store, repo); }));
+  CommitRun run{std::move(input), std::move(repository), {}, {}, {}, {}, {}, {}, {}};
   const SteadyTime begin = run.Now();
   EMEND_CO_RETURN_IF_ERROR(co_await Blocking(context.runtime, [&run] { return Plan(run); }));
-  if (run.plan.facts.empty()) co_return NothingToDo(run);
-
-  WorkerSession session(context, run.repository, run.input.control);
-  EMEND_CO_RETURN_IF_ERROR(co_await RunOnWorker(run, session));
-
-  const Commit commit = CommitOf(run);
-  run.result.commit = IdOf(commit);
-  run.result.state = commit.state;
-  run.result.edits = commit.added.size();
-  run.result.seconds["total"] = SecondsBetween(begin, run.Now());
-  auto apply = [repository = run.repository, branch = run.request.branch, head = run.plan.head, commit](storage::records::Transaction& transaction,
-                                                                                                        std::string&) -> Status {
-    EMEND_FAILPOINT("commit.before_advance");
-    EMEND_RETURN_IF_ERROR(CheckStaged(repository, commit.added));
-    return repository.Advance(transaction, branch, head, commit).status();
-  };
-  co_return JobOutcome{ToJson(run.result), std::move(apply)};
+  if (run.plan.fact_count() > 0) {
+    WorkerSession session(context, run.repository, run.input.control);
+    EMEND_CO_RETURN_IF_ERROR(co_await RunOnWorker(run, session));
+    run.seconds["total"] = SecondsBetween(begin, run.Now());
+  }
+  co_return OutcomesOf(run);
 }
 
 Awaitable<Result<JobOutcome>> RunEvaluation(JobInput input, core::EvaluationRequest request) {

@@ -46,7 +46,7 @@ Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
 }
 
 // Sorts one fact into the plan by who holds its slot.
-Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held, const core::CommitRequest& request, CommitPlan& plan) {
+Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held, const core::CommitRequest& request, MemberPlan& plan) {
   const auto [begin, end] = held.equal_range(SlotOf(fact));
   const bool is_held = std::any_of(begin, end, [&](const auto& entry) { return entry.second.target == fact.target; });
   if (is_held && !request.force) {
@@ -66,23 +66,42 @@ Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held, const
   return OkStatus();
 }
 
-}  // namespace
-
-Result<CommitPlan> PlanCommit(const storage::history::Repository& repository, const core::CommitRequest& request, storage::kv::WriteBatch& staging) {
-  CommitPlan plan;
-  EMEND_ASSIGN_OR_RETURN(const storage::history::Ref branch, repository.ReadRef(storage::history::RefKind::kBranch, request.branch));
-  plan.head = branch.commit;
-  EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(plan.head));
+Result<MemberPlan> PlanMember(const core::CommitRequest& request, const std::multimap<Slot, Holder>& held) {
+  MemberPlan plan;
   EMEND_ASSIGN_OR_RETURN(const std::vector<Fact> distinct, Distinct(request.facts));
   plan.duplicates = request.facts.size() - distinct.size();
-  EMEND_ASSIGN_OR_RETURN(const auto held, ReadHeldSlots(repository, plan.parent.state));
   for (const Fact& fact : distinct) EMEND_RETURN_IF_ERROR(PlanFact(fact, held, request, plan));
   std::ranges::sort(plan.superseded);
   const auto repeated = std::ranges::unique(plan.superseded);
   plan.superseded.erase(repeated.begin(), repeated.end());
+  return plan;
+}
+
+}  // namespace
+
+std::size_t CommitPlan::fact_count() const {
+  std::size_t count = 0;
+  for (const MemberPlan& member : members) count += member.facts.size();
+  return count;
+}
+
+Result<CommitPlan> PlanCommits(const storage::history::Repository& repository, const std::vector<core::CommitRequest>& requests,
+                               storage::kv::WriteBatch& staging) {
+  CommitPlan plan;
+  EMEND_ASSIGN_OR_RETURN(const storage::history::Ref branch, repository.ReadRef(storage::history::RefKind::kBranch, requests.front().branch));
+  plan.head = branch.commit;
+  EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(plan.head));
+  EMEND_ASSIGN_OR_RETURN(const auto held, ReadHeldSlots(repository, plan.parent.state));
+  std::vector<EditId> superseded;
+  for (const core::CommitRequest& request : requests) {
+    EMEND_ASSIGN_OR_RETURN(MemberPlan member, PlanMember(request, held));
+    superseded.insert(superseded.end(), member.superseded.begin(), member.superseded.end());
+    plan.members.push_back(std::move(member));
+  }
+  std::ranges::sort(superseded);
   plan.solve_state = plan.parent.state;
-  if (!plan.superseded.empty()) {
-    EMEND_ASSIGN_OR_RETURN(plan.solve_state, repository.DeriveState(staging, plan.parent.state, {}, plan.superseded));
+  if (!superseded.empty()) {
+    EMEND_ASSIGN_OR_RETURN(plan.solve_state, repository.DeriveState(staging, plan.parent.state, {}, superseded));
   }
   return plan;
 }

@@ -28,28 +28,33 @@ Result<EditId> StageEdit(JobContext& context, const storage::objects::ObjectStor
   return objects.PutEdit(batch, edit);
 }
 
-Result<std::vector<EditId>> StageEdits(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
-                                       const worker::protocol::SolveReply& solved) {
-  if (solved.edits.size() != plan.facts.size()) {
-    return Internal("a worker solved " + std::to_string(plan.facts.size()) + " facts and sent " + std::to_string(solved.edits.size()) + " edits");
+// The edits of each member, sorted.
+Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+                                                    const worker::protocol::SolveReply& solved) {
+  if (solved.edits.size() != plan.fact_count()) {
+    return Internal("a worker solved " + std::to_string(plan.fact_count()) + " facts and sent " + std::to_string(solved.edits.size()) + " edits");
   }
-  std::vector<EditId> added;
+  std::vector<std::vector<EditId>> added;
   WriteBatch batch;
-  for (std::size_t i = 0; i < plan.facts.size(); ++i) {
-    const Edit edit{.salt = {},
-                    .facts = {plan.facts[i]},
-                    .solved_on = plan.solve_state,
-                    .method = "memit",
-                    .delta_digest = {},
-                    .keys_digest = {},
-                    .delta_object = {},
-                    .keys_object = {}};
-    EMEND_ASSIGN_OR_RETURN(const EditId id, StageEdit(context, repository.objects(), batch, edit, solved.edits[i]));
-    added.push_back(id);
+  auto next = solved.edits.begin();
+  for (const MemberPlan& member : plan.members) {
+    std::vector<EditId>& of_member = added.emplace_back();
+    for (const storage::objects::Fact& fact : member.facts) {
+      const Edit edit{.salt = {},
+                      .facts = {fact},
+                      .solved_on = plan.solve_state,
+                      .method = "memit",
+                      .delta_digest = {},
+                      .keys_digest = {},
+                      .delta_object = {},
+                      .keys_object = {}};
+      EMEND_ASSIGN_OR_RETURN(const EditId id, StageEdit(context, repository.objects(), batch, edit, *next++));
+      of_member.push_back(id);
+    }
+    std::ranges::sort(of_member);
   }
   EMEND_RETURN_IF_ERROR(context.store.Write(batch, Durability::kUnsynced));
   EMEND_FAILPOINT("commit.payloads_staged");
-  std::ranges::sort(added);
   return added;
 }
 
@@ -78,10 +83,19 @@ Result<StagedState> StageState(JobContext& context, const storage::history::Repo
   return staged;
 }
 
-Result<StagedState> StageSolved(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
-                                const worker::protocol::SolveReply& solved) {
-  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> added, StageEdits(context, repository, plan, solved));
-  return StageState(context, repository, plan.parent.state, added, plan.superseded);
+Result<std::vector<StagedState>> StageSolved(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+                                             const worker::protocol::SolveReply& solved) {
+  EMEND_ASSIGN_OR_RETURN(const auto added, StageEdits(context, repository, plan, solved));
+  std::vector<StagedState> states;
+  StagedState last{.state = plan.parent.state, .added = {}, .manifest = {}};
+  for (std::size_t i = 0; i < plan.members.size(); ++i) {
+    last.added.clear();
+    if (!added[i].empty()) {
+      EMEND_ASSIGN_OR_RETURN(last, StageState(context, repository, last.state, added[i], plan.members[i].superseded));
+    }
+    states.push_back(last);
+  }
+  return states;
 }
 
 Status CheckStaged(const storage::history::Repository& repository, const std::vector<EditId>& added) {

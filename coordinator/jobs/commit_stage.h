@@ -18,11 +18,11 @@ struct StagedState {
   storage::objects::Manifest manifest;
 };
 
-// The facts of `plan` with the columns of `solved`, one edit a fact. kDataLoss if a payload does not decode; kResourceExhausted ("ledger_overflow") and
-// kFailedPrecondition
-// ("non_finite_weight") if the new state cannot be served. Failpoints: commit.payloads_staged, commit.state_staged.
-Result<StagedState> StageSolved(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
-                                const worker::protocol::SolveReply& solved);
+// The facts of `plan`, member by member, with the columns of `solved`, one edit a fact: a state for each member on that of the one before, which it is itself
+// for a member without facts. kDataLoss if a payload does not decode; kResourceExhausted ("ledger_overflow") and kFailedPrecondition ("non_finite_weight") if a
+// new state cannot be served. Failpoints: commit.payloads_staged, commit.state_staged.
+Result<std::vector<StagedState>> StageSolved(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+                                             const worker::protocol::SolveReply& solved);
 
 // The state parent − removed + added of edits that are stored already, with its manifest (rebuilt unless it is known).
 Result<StagedState> StageState(JobContext& context, const storage::history::Repository& repository, const StateId& parent, const std::vector<EditId>& added,

@@ -10,24 +10,58 @@ namespace {
 
 using storage::records::Operation;
 using storage::records::OperationState;
+using Outcomes = std::vector<JobOutcome>;
 
 constexpr std::size_t kKeptMax = 256;
 constexpr std::chrono::seconds kJoinTimeout{30};
 constexpr std::chrono::milliseconds kRetryWait{200};
+constexpr std::chrono::seconds kLook{1};
 constexpr std::chrono::hours kIdle{24};
 
-// Each kind's coroutine, by the request's type.
+Awaitable<Result<Outcomes>> OutcomeOf(Awaitable<Result<JobOutcome>> job) {
+  EMEND_CO_ASSIGN_OR_RETURN(JobOutcome outcome, co_await std::move(job));
+  co_return Outcomes{std::move(outcome)};
+}
+
+std::vector<core::CommitRequest> CommitsOf(std::vector<core::OperationRequest> requests) {
+  std::vector<core::CommitRequest> commits;
+  for (core::OperationRequest& request : requests) commits.push_back(std::get<core::CommitRequest>(std::move(request)));
+  return commits;
+}
+
+// Each kind's coroutine, by the type of the first request. Only commits come as several.
 struct Starter {
   JobInput input;
-  Awaitable<Result<JobOutcome>> operator()(core::ImportRequest request) { return RunImport(std::move(input), std::move(request)); }
-  Awaitable<Result<JobOutcome>> operator()(core::StatisticsRequest request) { return RunStatistics(std::move(input), std::move(request)); }
-  Awaitable<Result<JobOutcome>> operator()(core::CommitRequest request) { return RunCommit(std::move(input), std::move(request)); }
-  Awaitable<Result<JobOutcome>> operator()(core::RevertRequest request) { return RunRevert(std::move(input), std::move(request)); }
-  Awaitable<Result<JobOutcome>> operator()(core::EvaluationRequest request) { return RunEvaluation(std::move(input), std::move(request)); }
-  Awaitable<Result<JobOutcome>> operator()(core::VerifyRequest request) { return RunVerify(std::move(input), std::move(request)); }
-  Awaitable<Result<JobOutcome>> operator()(core::ExportRequest request) { return RunExport(std::move(input), std::move(request)); }
-  Awaitable<Result<JobOutcome>> operator()(core::FsckRequest request) { return RunFsck(std::move(input), request); }
+  std::vector<Operation> operations;
+  std::vector<core::OperationRequest>& requests;
+
+  Awaitable<Result<Outcomes>> operator()(core::CommitRequest&) {
+    return RunCommits({input.context, std::move(operations), CommitsOf(std::move(requests)), std::move(input.control)});
+  }
+  Awaitable<Result<Outcomes>> operator()(core::ImportRequest& request) { return OutcomeOf(RunImport(std::move(input), std::move(request))); }
+  Awaitable<Result<Outcomes>> operator()(core::StatisticsRequest& request) { return OutcomeOf(RunStatistics(std::move(input), std::move(request))); }
+  Awaitable<Result<Outcomes>> operator()(core::RevertRequest& request) { return OutcomeOf(RunRevert(std::move(input), std::move(request))); }
+  Awaitable<Result<Outcomes>> operator()(core::EvaluationRequest& request) { return OutcomeOf(RunEvaluation(std::move(input), std::move(request))); }
+  Awaitable<Result<Outcomes>> operator()(core::VerifyRequest& request) { return OutcomeOf(RunVerify(std::move(input), std::move(request))); }
+  Awaitable<Result<Outcomes>> operator()(core::ExportRequest& request) { return OutcomeOf(RunExport(std::move(input), std::move(request))); }
+  Awaitable<Result<Outcomes>> operator()(core::FsckRequest& request) { return OutcomeOf(RunFsck(std::move(input), request)); }
 };
+
+Result<std::vector<core::OperationRequest>> ReadRequests(storage::kv::KvStore& store, const std::vector<Operation>& operations) {
+  std::vector<core::OperationRequest> requests;
+  for (const Operation& operation : operations) {
+    EMEND_ASSIGN_OR_RETURN(const Operation stored, storage::records::ReadOperation(store, operation.id));
+    EMEND_ASSIGN_OR_RETURN(core::OperationRequest request, core::ParseRequest(stored.kind, stored.request));
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+// Of an operation as it is stored. A request that does not parse asks for nothing: its run says what is wrong with it.
+Demand DemandOfStored(const Operation& operation) {
+  const Result<core::OperationRequest> request = core::ParseRequest(operation.kind, operation.request);
+  return DemandOf(operation.repo, request.ok() ? *request : core::FsckRequest{});
+}
 
 // A new attempt may go better: the worker died, or the branch moved while the batch was solved.
 bool MayGoBetter(const Status& failure) {
@@ -35,40 +69,102 @@ bool MayGoBetter(const Status& failure) {
          failure.slug() == "staging_lost";
 }
 
+// Who takes calls: single workers, and groups of which all ranks are connected.
+std::size_t ServingGroups(const std::vector<membership::WorkerInfo>& workers) {
+  std::map<std::string, std::int32_t> ranks;
+  std::size_t serving = 0;
+  for (const membership::WorkerInfo& worker : workers) {
+    if (worker.state != membership::WorkerState::kConnected) continue;
+    if (worker.world_size == 1 || ++ranks[worker.group] == worker.world_size) ++serving;
+  }
+  return serving;
+}
+
+Status QueueFull(std::size_t waiting, const std::string& whose) {
+  return {StatusCode::kResourceExhausted, "queue_full", "an operation was submitted while " + std::to_string(waiting) + whose + " wait: try again later"};
+}
+
+Status CancelledByCaller() { return {StatusCode::kCancelled, "it was cancelled by its caller"}; }
+
+Status DeadlinePassed(const Operation& operation) {
+  return {StatusCode::kDeadlineExceeded, "deadline_passed",
+          "it had not ended " + std::to_string((operation.deadline_ms - operation.accepted_ms) / 1000) + " s after it was accepted, as its timeout demands"};
+}
+
 }  // namespace
 
 struct JobQueue::Entry {
-  Entry(Runtime& runtime, Operation accepted) : live{std::move(accepted), {}, 0, 0, {}, 1}, cancel(runtime), changed(std::make_shared<Signal>(runtime)) {}
+  Entry(Runtime& runtime, Operation accepted) : live{std::move(accepted), {}, 0, 0, {}, 1}, changed(std::make_shared<Signal>(runtime)) {}
+
+  bool has_ended() const { return live.operation.finished_ms != 0; }
 
   LiveOperation live;
-  Signal cancel;
-  std::shared_ptr<Signal> changed;  // replaced with each change: waiters keep the one they wait for
-  bool cancelled_by_caller = false;
+  std::shared_ptr<Signal> changed;     // replaced with each change: waiters keep the one they wait for
+  std::optional<SteadyTime> deadline;  // while it has not ended
+  std::optional<Status> taken_out;     // why it shall end without being carried out
+  Run* run = nullptr;                  // whose member it is
 };
+
+struct JobQueue::Run {
+  explicit Run(Runtime& runtime) : cancel(runtime) {}
+
+  std::vector<EntryPointer> members;  // of the attempt under way, in order of acceptance
+  Signal cancel;                      // ends the attempt
+};
+
+JobQueue::Place::Place(JobQueue& queue, std::string repo) : queue_(&queue), repo_(std::move(repo)) {
+  ++queue_->admitted_[repo_];
+  ++queue_->admitted_count_;
+}
+
+JobQueue::Place::~Place() {
+  if (queue_ == nullptr) return;
+  --queue_->admitted_count_;
+  if (--queue_->admitted_[repo_] == 0) queue_->admitted_.erase(repo_);
+}
 
 JobQueue::JobQueue(JobContext& context) : context_(context), tasks_(context.runtime), work_(context.runtime), stop_(context.runtime) {}
 
 void JobQueue::Start(std::vector<Operation> unfinished) {
-  for (Operation& operation : unfinished) Push(std::move(operation));
+  for (Operation& operation : unfinished) {
+    Demand demand = DemandOfStored(operation);
+    Push(std::move(operation), std::move(demand));
+  }
   tasks_.Spawn("job_queue", RunAll());
 }
 
 Awaitable<bool> JobQueue::Stop() {
   stop_.Set();
   work_.Set();
-  if (running_) running_->cancel.Set();
-  const SteadyTime deadline = context_.runtime.clock().Now() + kJoinTimeout;
+  for (const RunPointer& run : runs_) run->cancel.Set();
+  const SteadyTime deadline = Now() + kJoinTimeout;
   const bool joined = co_await tasks_.Join(deadline);
   if (!joined) LogWarning("job_queue_still_running_at_stop");
   co_return joined;
 }
 
-void JobQueue::Push(Operation operation) {
+Result<JobQueue::Place> JobQueue::Admit(const std::string& repo) {
+  const std::size_t waiting = scheduler_.waiting() + admitted_count_;
+  if (waiting >= kQueueMax) return QueueFull(waiting, "");
+  const auto admitted = admitted_.find(repo);
+  const std::size_t of_repo = scheduler_.waiting(repo) + (admitted == admitted_.end() ? 0 : admitted->second);
+  if (of_repo >= kQueueOfRepoMax) return QueueFull(of_repo, repo.empty() ? " of its kind" : " of the repo " + repo);
+  return Place(*this, repo);
+}
+
+SteadyTime JobQueue::Steady(std::int64_t wall_ms) const {
+  const std::int64_t wall_now = context_.runtime.clock().WallNow().time_since_epoch().count();
+  return Now() + std::chrono::milliseconds(wall_ms - wall_now);
+}
+
+void JobQueue::Push(Operation operation, Demand demand) {
   operation.request = {};
-  const std::string id = operation.id.value();
+  const OperationId id = operation.id;
   auto entry = std::make_shared<Entry>(context_.runtime, std::move(operation));
-  entries_[id] = entry;
-  waiting_.push_back(std::move(entry));
+  const Operation& accepted = entry->live.operation;
+  if (accepted.deadline_ms != 0) entry->deadline = Steady(accepted.deadline_ms);
+  scheduler_.Add({id, accepted.priority, Steady(accepted.accepted_ms), std::move(demand)});
+  entries_[id.value()] = std::move(entry);
   work_.Set();
 }
 
@@ -87,16 +183,14 @@ Awaitable<void> JobQueue::WaitForChange(OperationId id, std::uint64_t version, S
 Awaitable<Status> JobQueue::Cancel(OperationId id) {
   const auto found = entries_.find(id.value());
   if (found == entries_.end()) co_return NotFound("cancelling operation " + id.value() + ": it neither waits nor runs");
-  const std::shared_ptr<Entry> entry = found->second;
-  if (entry->live.operation.finished_ms != 0) {
+  const EntryPointer entry = found->second;
+  if (entry->has_ended()) {
     co_return Status(StatusCode::kFailedPrecondition, "operation_ended",
                      "cancelling operation " + id.value() + ": it has ended as " + std::string(OperationStateName(entry->live.operation.state)));
   }
-  entry->cancelled_by_caller = true;
-  entry->cancel.Set();
-  if (std::erase(waiting_, entry) == 0) co_return OkStatus();
-  co_await RecordFailure(entry, Cancelled());
-  KeepEnded(*entry);
+  if (!entry->taken_out) entry->taken_out = CancelledByCaller();
+  if (entry->run != nullptr) entry->run->cancel.Set();
+  if (scheduler_.Remove(id)) co_await EndUndone(entry, *entry->taken_out);
   co_return OkStatus();
 }
 
@@ -113,111 +207,208 @@ void JobQueue::Changed(Entry& entry) {
   changed->Set();
 }
 
-void JobQueue::KeepEnded(const Entry& entry) {
-  ended_.push_back(entry.live.operation.id.value());
+void JobQueue::KeepEnded(Entry& entry) {
+  const Operation& operation = entry.live.operation;
+  entry.deadline.reset();
+  entry.run = nullptr;
+  Changed(entry);
+  LogInfo("operation_ended", {{"operation", operation.id.value()},
+                              {"kind", operation.kind},
+                              {"state", OperationStateName(operation.state)},
+                              {"error", operation.error_slug},
+                              {"message", operation.error_message}});
+  ended_.push_back(operation.id.value());
   while (ended_.size() > kKeptMax) {
     entries_.erase(ended_.front());
     ended_.pop_front();
   }
 }
 
+// ---- Who runs when ------------------------------------------------------------------------------------------------------------------------------------------
+
 Awaitable<Status> JobQueue::RunAll() {
   while (!stop_.is_set()) {
-    if (waiting_.empty()) {
-      work_.Reset();
-      co_await work_.WaitUntil(context_.runtime.clock().Now() + kIdle);
-      continue;
-    }
-    running_ = waiting_.front();
-    waiting_.pop_front();
-    co_await RunOne(running_);
-    running_.reset();
+    work_.Reset();
+    co_await EndOverdue();
+    StartReady();
+    co_await work_.WaitUntil(NextLook());
   }
   co_return OkStatus();
 }
 
-Awaitable<void> JobQueue::RunOne(std::shared_ptr<Entry> entry) {
-  Operation& operation = entry->live.operation;
-  operation.state = OperationState::kRunning;
-  Changed(*entry);
-  LogInfo("operation_started", {{"operation", operation.id.value()}, {"kind", operation.kind}, {"repo", operation.repo}});
-  const Status ended = co_await RunWithRetries(entry);
-  if (!ended.ok() && stop_.is_set() && !entry->cancelled_by_caller) co_return;  // stays accepted in the store, and is run again
-  if (!ended.ok()) co_await RecordFailure(entry, ended);
-  Changed(*entry);
-  KeepEnded(*entry);
-  LogInfo("operation_ended",
-          {{"operation", operation.id.value()}, {"kind", operation.kind}, {"state", OperationStateName(operation.state)}, {"status", ended}});
+SteadyTime JobQueue::NextLook() const {
+  SteadyTime next = Now() + (scheduler_.waiting() > 0 ? SteadyTime::duration(kLook) : SteadyTime::duration(kIdle));
+  for (const auto& [id, entry] : entries_) {
+    if (entry->deadline && !entry->taken_out) next = std::min(next, *entry->deadline);
+  }
+  return next;
 }
 
-Awaitable<Status> JobQueue::RunWithRetries(std::shared_ptr<Entry> entry) {
-  for (int attempt = 1;; ++attempt) {
-    Result<JobOutcome> outcome = co_await Attempt(entry);
-    Status ended = outcome.status();
+Awaitable<void> JobQueue::EndOverdue() {
+  std::vector<EntryPointer> overdue;
+  for (const auto& [id, entry] : entries_) {
+    if (entry->deadline && *entry->deadline <= Now()) overdue.push_back(entry);
+  }
+  for (const EntryPointer& entry : overdue) {
+    if (entry->taken_out || entry->has_ended()) continue;
+    entry->taken_out = DeadlinePassed(entry->live.operation);
+    if (entry->run != nullptr) entry->run->cancel.Set();
+    if (scheduler_.Remove(entry->live.operation.id)) co_await EndUndone(entry, *entry->taken_out);
+  }
+}
+
+void JobQueue::StartReady() {
+  if (stop_.is_set()) return;
+  const Capacity capacity{.workers = std::max<std::size_t>(1, ServingGroups(context_.membership.Workers())), .local = kLocalRunsMax};
+  for (auto started = scheduler_.Next(Now(), capacity); !started.empty(); started = scheduler_.Next(Now(), capacity)) {
+    auto run = std::make_shared<Run>(context_.runtime);
+    std::vector<EntryPointer> members;
+    for (const OperationId& id : started) members.push_back(entries_.at(id.value()));
+    SetMembers(*run, std::move(members));
+    runs_.insert(run);
+    tasks_.Spawn("operation", RunMembers(std::move(run)));
+  }
+}
+
+// ---- One run ------------------------------------------------------------------------------------------------------------------------------------------------
+
+void JobQueue::SetMembers(Run& run, std::vector<EntryPointer> members) {
+  for (const EntryPointer& entry : run.members) entry->run = nullptr;
+  run.members = std::move(members);
+  for (const EntryPointer& entry : run.members) entry->run = &run;
+}
+
+Awaitable<Status> JobQueue::RunMembers(RunPointer run) {
+  const OperationId first = run->members.front()->live.operation.id;
+  for (const EntryPointer& entry : run->members) {
+    Operation& operation = entry->live.operation;
+    operation.state = OperationState::kRunning;
+    Changed(*entry);
+    LogInfo("operation_started", {{"operation", operation.id.value()}, {"kind", operation.kind}, {"repo", operation.repo}, {"together", run->members.size()}});
+  }
+  const Status ended = co_await RunTogether(run);
+  const std::vector<EntryPointer> left = run->members;
+  SetMembers(*run, {});
+  // What is left when the queue stops stays accepted in the store, and is run again.
+  if (left.size() == 1 && !stop_.is_set()) co_await EndUndone(left.front(), ended);
+  if (left.size() > 1 && !stop_.is_set()) {
+    LogWarning("operations_separated", {{"first", first.value()}, {"together", left.size()}, {"status", ended}});
+    co_await RunOneByOne(run, left);
+  }
+  scheduler_.End(first);
+  runs_.erase(run);
+  work_.Set();
+  co_return OkStatus();
+}
+
+Awaitable<void> JobQueue::RunOneByOne(RunPointer run, std::vector<EntryPointer> members) {
+  for (const EntryPointer& entry : members) {
+    if (stop_.is_set()) co_return;
+    SetMembers(*run, {entry});
+    const Status ended = co_await RunTogether(run);
+    const bool is_left = !run->members.empty();
+    SetMembers(*run, {});
+    if (is_left && !stop_.is_set()) co_await EndUndone(entry, ended);
+  }
+}
+
+Awaitable<Status> JobQueue::RunTogether(RunPointer run) {
+  const auto somebody_leaves = [&run] { return std::ranges::any_of(run->members, [](const auto& entry) { return entry->taken_out.has_value(); }); };
+  for (int attempt = 1;;) {
+    co_await TakeOut(run);
+    if (run->members.empty()) co_return OkStatus();
+    Result<Outcomes> outcomes = co_await Attempt(run);
     // The last moment for a cancellation: from here on it is done.
-    if (outcome.ok() && entry->cancelled_by_caller) ended = Cancelled();
-    if (ended.ok()) ended = co_await Finish(entry, std::move(outcome).value());
-    if (ended.ok() || attempt == kAttemptsMax || !MayGoBetter(ended) || entry->cancel.is_set()) co_return ended;
-    LogWarning("operation_retried", {{"operation", entry->live.operation.id.value()}, {"attempt", attempt}, {"status", ended}});
+    if (somebody_leaves()) continue;
+    Status ended = outcomes.status();
+    if (ended.ok()) ended = co_await Finish(run, std::move(outcomes).value());
+    if (ended.ok()) co_return ended;
+    if (somebody_leaves()) continue;
+    if (attempt == kAttemptsMax || !MayGoBetter(ended) || stop_.is_set()) co_return ended;
+    LogWarning("operation_retried", {{"operation", run->members.front()->live.operation.id.value()}, {"attempt", attempt}, {"status", ended}});
+    ++attempt;
     co_await Sleep(context_.runtime, kRetryWait);
   }
 }
 
-Awaitable<Result<JobOutcome>> JobQueue::Attempt(std::shared_ptr<Entry> entry) {
-  const OperationId id = entry->live.operation.id;
-  const auto read = [&]() -> Result<core::OperationRequest> {
-    EMEND_ASSIGN_OR_RETURN(const Operation stored, storage::records::ReadOperation(context_.store, id));
-    return core::ParseRequest(stored.kind, stored.request);
-  };
-  Result<core::OperationRequest> request = co_await Blocking(context_.runtime, read);
-  if (!request.ok()) co_return request.status();
-  JobControl control;
-  control.cancel = &entry->cancel;
-  control.progress = [this, borrowed = entry.get()](const std::string& phase, std::uint64_t done, std::uint64_t total) {
-    if (borrowed->live.phase != phase) borrowed->live.phase_begin = context_.runtime.clock().Now();
-    borrowed->live.phase = phase;
-    borrowed->live.done = done;
-    borrowed->live.total = total;
-    Changed(*borrowed);
-  };
-  JobInput input{&context_, entry->live.operation, std::move(control)};
-  Starter start{std::move(input)};
-  co_return co_await std::visit(start, std::move(request).value());
+Awaitable<void> JobQueue::TakeOut(RunPointer run) {
+  std::vector<EntryPointer> leaving;
+  std::vector<EntryPointer> staying;
+  for (const EntryPointer& entry : run->members) (entry->taken_out ? leaving : staying).push_back(entry);
+  SetMembers(*run, std::move(staying));
+  if (!stop_.is_set()) run->cancel.Reset();
+  for (const EntryPointer& entry : leaving) co_await EndUndone(entry, *entry->taken_out);
 }
 
-Awaitable<Status> JobQueue::Finish(std::shared_ptr<Entry> entry, JobOutcome outcome) {
-  Operation ended = entry->live.operation;
-  ended.state = OperationState::kSucceeded;
-  ended.finished_ms = context_.runtime.clock().WallNow().time_since_epoch().count();
-  const auto build = [&](storage::records::Transaction& transaction) -> Status {
-    if (outcome.apply) EMEND_RETURN_IF_ERROR(outcome.apply(transaction, outcome.result));
-    ended.result = outcome.result;
-    return Replace(transaction, ended, "operation.succeed");
+Awaitable<Result<Outcomes>> JobQueue::Attempt(RunPointer run) {
+  std::vector<Operation> operations;
+  for (const EntryPointer& entry : run->members) operations.push_back(entry->live.operation);
+  const auto read = [&] { return ReadRequests(context_.store, operations); };
+  EMEND_CO_ASSIGN_OR_RETURN(std::vector<core::OperationRequest> requests, co_await Blocking(context_.runtime, read));
+  JobControl control;
+  control.cancel = &run->cancel;
+  control.progress = [this, borrowed = run.get()](const std::string& phase, std::uint64_t done, std::uint64_t total) {
+    for (const EntryPointer& entry : borrowed->members) {
+      LiveOperation& live = entry->live;
+      if (live.phase != phase) live.phase_begin = Now();
+      live.phase = phase;
+      live.done = done;
+      live.total = total;
+      Changed(*entry);
+    }
   };
-  Status committed = co_await Blocking(context_.runtime, [&] { return context_.journal.Commit(ended.principal, build).status(); });
+  JobInput input{&context_, operations.front(), std::move(control)};
+  Starter start{std::move(input), std::move(operations), requests};
+  co_return co_await std::visit(start, requests.front());
+}
+
+Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
+  std::vector<Operation> ended;
+  for (const EntryPointer& entry : run->members) {
+    Operation& operation = ended.emplace_back(entry->live.operation);
+    operation.state = OperationState::kSucceeded;
+    operation.finished_ms = context_.runtime.clock().WallNow().time_since_epoch().count();
+  }
+  const auto build = [&](storage::records::Transaction& transaction) -> Status {
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+      transaction.ActAs(ended[i].principal);
+      if (outcomes[i].apply) EMEND_RETURN_IF_ERROR(outcomes[i].apply(transaction, outcomes[i].result));
+      ended[i].result = outcomes[i].result;
+      EMEND_RETURN_IF_ERROR(Replace(transaction, ended[i], "operation.succeed"));
+    }
+    return OkStatus();
+  };
+  Status committed = co_await Blocking(context_.runtime, [&] { return context_.journal.Commit(ended.front().principal, build).status(); });
   // The change stands in the store even if the anchor could not be written; the journal says so, and writes it at the next start.
   if (committed.slug() == "anchor_not_written") {
-    LogError("anchor_not_written", {{"operation", ended.id.value()}, {"status", committed}});
+    LogError("anchor_not_written", {{"operation", ended.front().id.value()}, {"status", committed}});
     committed = OkStatus();
   }
-  if (committed.ok()) entry->live.operation = std::move(ended);
-  co_return committed;
+  if (!committed.ok()) co_return committed;
+  const std::vector<EntryPointer> members = run->members;
+  SetMembers(*run, {});
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    members[i]->live.operation = std::move(ended[i]);
+    KeepEnded(*members[i]);
+  }
+  co_return OkStatus();
 }
 
-Awaitable<void> JobQueue::RecordFailure(std::shared_ptr<Entry> entry, Status failure) {
+Awaitable<void> JobQueue::EndUndone(EntryPointer entry, Status failure) {
   Operation ended = entry->live.operation;
-  ended.state = entry->cancelled_by_caller && failure.code() == StatusCode::kCancelled ? OperationState::kCancelled : OperationState::kFailed;
+  const bool is_cancelled = entry->taken_out && failure.code() == StatusCode::kCancelled;
+  ended.state = is_cancelled ? OperationState::kCancelled : OperationState::kFailed;
   ended.finished_ms = context_.runtime.clock().WallNow().time_since_epoch().count();
   ended.error_code = static_cast<std::uint8_t>(failure.code());
   ended.error_slug = failure.slug();
   ended.error_message = failure.message();
   const auto build = [&](storage::records::Transaction& transaction) {
-    return Replace(transaction, ended, ended.state == OperationState::kCancelled ? "operation.cancel" : "operation.fail");
+    return Replace(transaction, ended, is_cancelled ? "operation.cancel" : "operation.fail");
   };
   const Status recorded = co_await Blocking(context_.runtime, [&] { return context_.journal.Commit(ended.principal, build).status(); });
   if (!recorded.ok()) LogError("operation_end_not_recorded", {{"operation", ended.id.value()}, {"status", recorded}});
   entry->live.operation = std::move(ended);
-  Changed(*entry);
+  KeepEnded(*entry);
 }
 
 }  // namespace emend::coordinator::jobs

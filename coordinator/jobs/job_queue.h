@@ -1,27 +1,38 @@
-// The queue of accepted operations: runs them one at a time, in order of acceptance, and records how they ended.
+// The queue of accepted operations: runs them as the scheduler says, several at once, and records how they ended.
 //
 // An operation's end is one journal transaction: what the job wants changed, and the operation with its result or its reason. Until then it stays accepted in
 // the store, so that after a restart it is run again. A job that lost its worker, or a branch that moved under it, is run again whole, kAttemptsMax times in
-// all.
+// all. Every operation ends exactly once.
+//
+// Commits that the scheduler starts together are one job and one transaction. If one of them is cancelled or its time is up, it leaves and the rest are solved
+// anew; if the job fails, its members are run one by one, so that none fails for what another asked.
 //
 //   JobQueue queue(context);
-//   queue.Start(unfinished);                        // as read from the store
-//   queue.Push(operation);                          // accepted and durable
+//   queue.Start(unfinished);                                            // as read from the store
+//   EMEND_CO_ASSIGN_OR_RETURN(const JobQueue::Place place, queue.Admit(repo));
+//   queue.Push(operation, demand);                                      // accepted and durable meanwhile
 //
-// Used on the executor only. Bound: kQueueMax operations wait; the caller checks waiting() before it accepts another.
+// Used on the executor only. Bounds: kQueueMax operations wait, kQueueOfRepoMax of them of one repo; as many that need a worker run as groups serve (one if
+// none does, so that it can say what it waits for), and kLocalRunsMax that need none.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/jobs/job.h"
+#include "coordinator/jobs/scheduler.h"
 
 namespace emend::coordinator::jobs {
 
 inline constexpr std::size_t kQueueMax = 1024;
+inline constexpr std::size_t kQueueOfRepoMax = kQueueMax / 2;
+inline constexpr std::size_t kLocalRunsMax = 3;  // fewer than the pool has threads: they may keep one each for minutes
 inline constexpr int kAttemptsMax = 3;
 
 // The live side of an operation: what has not ended, and what ended since the start (the last kKeptMax). Without its request, which may be large and is read
@@ -37,17 +48,34 @@ struct LiveOperation {
 
 class JobQueue {
  public:
+  // Room for one operation, kept until it dies: from before the operation is accepted until it is pushed.
+  class Place {
+   public:
+    Place(JobQueue& queue, std::string repo);
+    Place(Place&& other) noexcept : queue_(std::exchange(other.queue_, nullptr)), repo_(std::move(other.repo_)) {}
+    Place& operator=(Place&&) = delete;
+    ~Place();
+
+   private:
+    JobQueue* queue_;
+    std::string repo_;
+  };
+
   explicit JobQueue(JobContext& context);
 
+  // Blocks: reads the requests of `unfinished`.
   void Start(std::vector<storage::records::Operation> unfinished);
   // Ends what runs without recording an end (it is run again at the next start), and joins; false if it did not end in time.
   Awaitable<bool> Stop();
 
-  void Push(storage::records::Operation operation);
-  std::size_t waiting() const { return waiting_.size(); }
+  // kResourceExhausted ("queue_full") if too many wait, in all or of this repo.
+  Result<Place> Admit(const std::string& repo);
+  void Push(storage::records::Operation operation, Demand demand);
 
   // Null if the operation neither waits, runs, nor ended lately.
   const LiveOperation* Find(const OperationId& id) const;
+  // How many are before each that waits, as Scheduler::Places.
+  std::map<OperationId, std::size_t> Places() const { return scheduler_.Places(Now()); }
   // Returns once the operation's version is beyond `version`, or at the deadline.
   Awaitable<void> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline);
   // Ends a waiting operation, on record before this returns, or tells the running one to end, which may come too late. kFailedPrecondition
@@ -56,28 +84,48 @@ class JobQueue {
 
  private:
   struct Entry;
+  struct Run;
+  using EntryPointer = std::shared_ptr<Entry>;
+  using RunPointer = std::shared_ptr<Run>;
 
   Awaitable<Status> RunAll();
-  Awaitable<void> RunOne(std::shared_ptr<Entry> entry);
-  Awaitable<Result<JobOutcome>> Attempt(std::shared_ptr<Entry> entry);
-  // Runs the job and applies its outcome, again if that may help; what it returns is how the operation ends.
-  Awaitable<Status> RunWithRetries(std::shared_ptr<Entry> entry);
-  Awaitable<Status> Finish(std::shared_ptr<Entry> entry, JobOutcome outcome);
-  Awaitable<void> RecordFailure(std::shared_ptr<Entry> entry, Status failure);
+  void StartReady();
+  // Those whose time is up: waiting ones end, running ones are told to.
+  Awaitable<void> EndOverdue();
+  // When RunAll looks again though nobody woke it: at the next deadline, and soon while something waits, since a worker may have come.
+  SteadyTime NextLook() const;
+
+  // What was started together, to its end.
+  Awaitable<Status> RunMembers(RunPointer run);
+  // The members as one job, again where that may help, until they have ended or left. What it returns is how those end that are still there.
+  Awaitable<Status> RunTogether(RunPointer run);
+  Awaitable<void> RunOneByOne(RunPointer run, std::vector<EntryPointer> members);
+  Awaitable<Result<std::vector<JobOutcome>>> Attempt(RunPointer run);
+  Awaitable<Status> Finish(RunPointer run, std::vector<JobOutcome> outcomes);
+  // Members that shall end without being carried out leave the run, and end.
+  Awaitable<void> TakeOut(RunPointer run);
+  static void SetMembers(Run& run, std::vector<EntryPointer> members);
+
+  // Ends it as failed, or as cancelled if its caller wished it.
+  Awaitable<void> EndUndone(EntryPointer entry, Status failure);
   // Writes it over the stored one, whose request it keeps. Runs on the pool.
   Status Replace(storage::records::Transaction& transaction, storage::records::Operation operation, const char* event) const;
   void Changed(Entry& entry);
-  void KeepEnded(const Entry& entry);
-  static Status Cancelled() { return {StatusCode::kCancelled, "it was cancelled by its caller"}; }
+  void KeepEnded(Entry& entry);
+  SteadyTime Now() const { return context_.runtime.clock().Now(); }
+  // The moment on the steady clock that is this one on the wall's.
+  SteadyTime Steady(std::int64_t wall_ms) const;
 
   JobContext& context_;
   TaskGroup tasks_;
   Signal work_;
   Signal stop_;
-  std::deque<std::shared_ptr<Entry>> waiting_;
-  std::shared_ptr<Entry> running_;
-  std::map<std::string, std::shared_ptr<Entry>> entries_;  // by operation id
-  std::deque<std::string> ended_;                          // oldest first
+  Scheduler scheduler_;
+  std::set<RunPointer> runs_;
+  std::map<std::string, EntryPointer> entries_;  // by operation id
+  std::deque<std::string> ended_;                // oldest first
+  std::map<std::string, std::size_t> admitted_;  // places held, by repo
+  std::size_t admitted_count_ = 0;
 };
 
 }  // namespace emend::coordinator::jobs

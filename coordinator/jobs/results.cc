@@ -60,6 +60,7 @@ std::string ToJson(const CommitResult& result) {
   for (const auto& layer : result.layers) {
     json["layers"].push_back({{"layer", layer.layer}, {"tensor", layer.tensor}, {"update_norm", layer.update_norm}, {"weight_norm", layer.weight_norm}});
   }
+  json["coalesced"] = result.coalesced;
   return json.dump();
 }
 

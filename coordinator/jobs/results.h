@@ -22,12 +22,13 @@ struct CommitResult {
   std::size_t superseded = 0;
   std::size_t skipped = 0;                // held already with the same target
   std::size_t duplicates = 0;             // said more than once in the request
-  std::map<std::string, double> seconds;  // total, targets, keys, solve, apply, evaluate, store
+  std::map<std::string, double> seconds;  // total, targets, keys, solve, apply, evaluate, store; of all that were solved together
   std::optional<storage::objects::Evaluation> before;
   std::optional<storage::objects::Evaluation> after;
   std::vector<worker::protocol::LayerReport> layers;
   std::string statistics;               // id of those it was solved with; empty if nothing was solved
   std::uint64_t statistics_tokens = 0;  // that they were taken over
+  std::vector<std::string> coalesced;   // ids of the other operations that were solved with it
 };
 std::string ToJson(const CommitResult& result);
 

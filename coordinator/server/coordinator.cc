@@ -184,8 +184,10 @@ class CoordinatorImpl final : public Coordinator {
     });
   }
 
-  OperationView ViewOf(const jobs::LiveOperation& live) {
-    return {live.operation, {live.phase, live.done, live.total, EtaSeconds(live, runtime().clock().Now())}, live.version};
+  OperationView ViewOf(const jobs::LiveOperation& live, const std::map<OperationId, std::size_t>& places) {
+    OperationView view{live.operation, {live.phase, live.done, live.total, EtaSeconds(live, runtime().clock().Now())}, live.version, {}};
+    if (const auto place = places.find(live.operation.id); place != places.end()) view.position = place->second;
+    return view;
   }
 
   const Environment environment_;
@@ -205,36 +207,38 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Submit(Caller caller, Submissi
   if (stopping_) co_return Unavailable("an operation was submitted while emendd is stopping: send it again to the next one");
   EMEND_CO_ASSIGN_OR_RETURN(const auto begun, co_await Blocking(runtime(), [&] { return FindBegun(store(), caller, submission); }));
   if (begun) co_return co_await ReadOperation(begun->id);
-  if (queue_.waiting() >= jobs::kQueueMax) {
-    co_return Status(StatusCode::kResourceExhausted, "queue_full",
-                     "an operation was submitted while " + std::to_string(queue_.waiting()) + " wait: try again later");
-  }
-  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime(), [&] { return CheckSubmission(store(), submission); }));
+  const Result<jobs::JobQueue::Place> place = queue_.Admit(submission.repo.value());
+  if (!place.ok()) co_return place.status();
+  EMEND_CO_ASSIGN_OR_RETURN(jobs::Demand demand, co_await Blocking(runtime(), [&] { return CheckSubmission(store(), submission); }));
   EMEND_CO_ASSIGN_OR_RETURN(Accepted accepted, co_await Blocking(runtime(), [&] { return AcceptSubmission(*journal_, store(), caller, submission); }));
   const OperationId id = accepted.operation.id;
   if (accepted.is_new) {
-    LogInfo("operation_accepted",
-            {{"operation", id.value()}, {"kind", submission.kind}, {"repo", submission.repo.value()}, {"principal", caller.principal.name}});
-    queue_.Push(std::move(accepted.operation));
+    LogInfo("operation_accepted", {{"operation", id.value()},
+                                   {"kind", submission.kind},
+                                   {"repo", submission.repo.value()},
+                                   {"principal", caller.principal.name},
+                                   {"priority", PriorityName(submission.priority)}});
+    queue_.Push(std::move(accepted.operation), std::move(demand));
   }
   co_return co_await ReadOperation(id);
 }
 
 Awaitable<Result<OperationView>> CoordinatorImpl::ReadOperation(OperationId id) {
-  if (const jobs::LiveOperation* live = queue_.Find(id)) co_return ViewOf(*live);
+  if (const jobs::LiveOperation* live = queue_.Find(id)) co_return ViewOf(*live, queue_.Places());
   EMEND_CO_ASSIGN_OR_RETURN(Operation operation, co_await Blocking(runtime(), [&] { return storage::records::ReadOperation(store(), id); }));
   operation.request = {};
-  co_return OperationView{std::move(operation), {}, 1};
+  co_return OperationView{std::move(operation), {}, 1, {}};
 }
 
 Awaitable<Result<std::vector<OperationView>>> CoordinatorImpl::ListOperations(OperationId before, std::size_t count_max) {
   EMEND_CO_ASSIGN_OR_RETURN(std::vector<Operation> stored,
                             co_await Blocking(runtime(), [&] { return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1)); }));
   std::vector<OperationView> views;
+  const std::map<OperationId, std::size_t> places = queue_.Places();
   for (Operation& operation : stored) {
     // The store knows an operation from its acceptance to its end; what lies between, the queue does.
     const jobs::LiveOperation* const live = queue_.Find(operation.id);
-    views.push_back(live != nullptr ? ViewOf(*live) : OperationView{std::move(operation), {}, 1});
+    views.push_back(live != nullptr ? ViewOf(*live, places) : OperationView{std::move(operation), {}, 1, {}});
   }
   co_return views;
 }

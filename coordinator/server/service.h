@@ -1,7 +1,7 @@
 // Service: everything emendd can do, as one interface without HTTP in it. api/rest puts it on the wire; tests call it directly.
 //
-// Long work is submitted and becomes an operation: validated, stored together with its idempotency key in one synced batch, then answered; it runs in order of
-// acceptance, survives a restart, and ends with a result or a reason. Reading is immediate and sees the last committed state.
+// Long work is submitted and becomes an operation: validated, stored together with its idempotency key in one synced batch, then answered; it runs when the
+// scheduler says so, survives a restart, and ends with a result or a reason. Reading is immediate and sees the last committed state.
 //
 //   EMEND_CO_ASSIGN_OR_RETURN(OperationView accepted, co_await service.Submit(caller, {.kind = "commit", .repo = repo, .body = json}));
 //   EMEND_CO_ASSIGN_OR_RETURN(OperationView ended, co_await service.WaitForChange(accepted.operation.id, accepted.version, deadline));
@@ -9,6 +9,7 @@
 // Used on the runtime's executor only; blocking work goes to the pool by itself.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -45,6 +46,8 @@ struct Submission {
   std::string body;             // JSON as above; unknown fields are refused by JSON pointer
   std::string idempotency_key;  // empty: none
   Digest fingerprint;           // of method, path and body; with an idempotency key
+  storage::records::Priority priority = storage::records::Priority::kNormal;
+  std::chrono::seconds timeout{0};  // from acceptance: it then ends as failed ("deadline_passed"), waiting or running; 0: none
 };
 
 struct OperationProgress {
@@ -57,7 +60,8 @@ struct OperationProgress {
 struct OperationView {
   storage::records::Operation operation;
   OperationProgress progress;
-  std::uint64_t version = 0;  // rises with every change of state or progress
+  std::uint64_t version = 0;            // rises with every change of state or progress
+  std::optional<std::size_t> position;  // while it waits: how many are before it, by urgency and acceptance
 };
 
 struct AskRequest {
@@ -159,8 +163,8 @@ class Service {
   // kUnauthenticated if no token has this secret.
   virtual Awaitable<Result<Caller>> Authenticate(std::string secret) = 0;
 
-  // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024 wait; kInvalidArgument ("idempotency_mismatch") when the key
-  // was used with another fingerprint. The same key with the same fingerprint returns the operation that it began.
+  // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024 wait, or 512 of this repo; kInvalidArgument
+  // ("idempotency_mismatch") when the key was used with another fingerprint. The same key with the same fingerprint returns the operation that it began.
   virtual Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) = 0;
   virtual Awaitable<Result<OperationView>> ReadOperation(OperationId id) = 0;
   // Newest first: those accepted before `before`, or all for an empty id.

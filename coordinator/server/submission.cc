@@ -46,6 +46,8 @@ Status PutAccepted(Transaction& transaction, const Caller& caller, const Submiss
   operation.principal = caller.principal;
   operation.accepted_ms = transaction.time_ms();
   operation.request = submission.body;
+  operation.priority = submission.priority;
+  if (submission.timeout.count() > 0) operation.deadline_ms = operation.accepted_ms + std::chrono::milliseconds(submission.timeout).count();
   PutOperation(transaction, operation, "operation.accept");
   if (!submission.idempotency_key.empty()) {
     PutIdempotency(transaction, {submission.idempotency_key, submission.fingerprint, operation.id, transaction.time_ms()});
@@ -66,13 +68,15 @@ Result<std::optional<Operation>> FindBegun(storage::kv::KvStore& store, const Ca
   return FindReplay(store, caller, submission);
 }
 
-Status CheckSubmission(storage::kv::KvStore& store, const Submission& submission) {
+Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission) {
   EMEND_ASSIGN_OR_RETURN(const core::OperationRequest request, core::ParseRequest(submission.kind, submission.body));
-  if (submission.kind == "fsck") return OkStatus();
-  if (submission.kind == "import") return CheckImport(store, submission.repo);
-  EMEND_RETURN_IF_ERROR(Repository::Open(store, submission.repo).status());
-  const auto* commit = std::get_if<core::CommitRequest>(&request);
-  return commit == nullptr ? OkStatus() : CheckSettingsOf(*commit);
+  if (submission.kind == "import") {
+    EMEND_RETURN_IF_ERROR(CheckImport(store, submission.repo));
+  } else if (submission.kind != "fsck") {
+    EMEND_RETURN_IF_ERROR(Repository::Open(store, submission.repo).status());
+  }
+  if (const auto* commit = std::get_if<core::CommitRequest>(&request)) EMEND_RETURN_IF_ERROR(CheckSettingsOf(*commit));
+  return jobs::DemandOf(submission.repo.value(), request);
 }
 
 Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store, const Caller& caller, const Submission& submission) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "coordinator/core/requests.h"
+#include "coordinator/jobs/demand.h"
 #include "coordinator/server/service.h"
 
 namespace emend::coordinator::server {
@@ -10,8 +11,8 @@ namespace emend::coordinator::server {
 // it created, a full queue) must not refuse it. Blocks; runs on the pool.
 Result<std::optional<storage::records::Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller, const Submission& submission);
 
-// Kind, body, repo and settings: what can be refused without running anything. Blocks; runs on the pool.
-Status CheckSubmission(storage::kv::KvStore& store, const Submission& submission);
+// Kind, body, repo and settings: what can be refused without running anything. What it asks of the scheduler. Blocks; runs on the pool.
+Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission);
 
 // The accepted operation, durable together with its idempotency key; or the operation that the key began before. Blocks; runs on the pool.
 struct Accepted {
