@@ -11,6 +11,8 @@
 namespace emend::storage::history {
 namespace {
 
+constexpr int kMovesSeenMax = 100;  // of one branch while it is looked at: one that moves faster than that is not compared with its reflog
+
 // A commit that something mutable points to.
 struct Root {
   CommitId commit;
@@ -88,7 +90,7 @@ class RepoCheck {
     }
     for (const auto& [branch, moves] : logs) {
       CheckMoves(where_ + ", reflog of " + branch, moves);
-      CheckHead(branch, moves.front());
+      EMEND_RETURN_IF_ERROR(CheckHead(branch, moves.front()));
     }
     return OkStatus();
   }
@@ -109,11 +111,24 @@ class RepoCheck {
     }
   }
 
-  void CheckHead(const std::string& branch, const LoggedMove& newest) {
+  Status CheckHead(const std::string& branch, const LoggedMove& newest) {
     const auto head = heads_.find(branch);
     const std::optional<CommitId> at = head == heads_.end() ? CommitId() : head->second;
-    if (!at || !newest.entry || *at == newest.entry->to) return;
-    notes_.Add(newest.where, "it ends at " + newest.entry->to.Hex() + ", the branch is at " + at->Hex());
+    if (!at || !newest.entry || *at == newest.entry->to) return OkStatus();
+    // It may have moved between the two scans, which writes ref and entry at once: where the entry is the same before and after, the ref must agree with it.
+    for (int attempt = 0; attempt < kMovesSeenMax; ++attempt) {
+      const auto before = FindNewestEntry(store_, record_.id, branch);
+      const auto ref = FindRef(store_, record_.id, RefKind::kBranch, branch);
+      const auto after = FindNewestEntry(store_, record_.id, branch);
+      for (const Status& status : {before.status(), ref.status(), after.status()}) {
+        if (!status.ok()) return notes_.Take(newest.where, status);
+      }
+      if (!*before || !*after || (*before)->index != (*after)->index) continue;
+      const CommitId now = *ref ? (*ref)->commit : CommitId();
+      if (now != (*after)->to) notes_.Add(newest.where, "it ends at " + (*after)->to.Hex() + ", the branch is at " + now.Hex());
+      return OkStatus();
+    }
+    return OkStatus();
   }
 
   kv::KvStore& store_;

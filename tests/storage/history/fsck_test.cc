@@ -1,5 +1,7 @@
 #include "storage/history/fsck.h"
 
+#include <functional>
+
 #include "storage/history/ref_records.h"
 #include "storage/objects/keys.h"
 #include "storage/records/operations.h"
@@ -17,6 +19,25 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
+
+// A store in which something happens each time after refs were scanned, before reflogs are.
+class InterruptedKv final : public kv::KvStore {
+ public:
+  InterruptedKv(kv::KvStore& store, std::function<void()> meanwhile) : store_(store), meanwhile_(std::move(meanwhile)) {}
+
+  Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) override { return store_.Get(family, key); }
+  Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start, const kv::ScanVisitor& visit) override {
+    const Status scanned = store_.Scan(family, prefix, start, visit);
+    if (family == ColumnFamily::kRefs) meanwhile_();
+    return scanned;
+  }
+  Status Write(const kv::WriteBatch& batch, kv::Durability durability) override { return store_.Write(batch, durability); }
+  Status VerifyChecksums() override { return store_.VerifyChecksums(); }
+
+ private:
+  kv::KvStore& store_;
+  const std::function<void()> meanwhile_;
+};
 
 class FsckTest : public test::HistoryTest {
  protected:
@@ -63,6 +84,20 @@ class FsckTest : public test::HistoryTest {
   CommitId head_;
   StateId state_;
 };
+
+TEST_F(FsckTest, WhatMovesMeanwhileIsNoProblem) {
+  InterruptedKv store(*store_, [this] {
+    Commit("main", {StoreEdit(50)});
+    Branch("new", first_);
+  });
+  EXPECT_THAT(Must(Fsck(store, *journal_)).problems, IsEmpty());
+}
+
+TEST_F(FsckTest, ARefThatIsWrongIsFoundThoughAnotherMoves) {
+  Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kBranch, "main"), EncodeRef({RefKind::kBranch, "main", first_}));
+  InterruptedKv store(*store_, [this] { Branch("new", first_); });
+  EXPECT_THAT(Must(Fsck(store, *journal_)).problems, Contains(Field(&Problem::what, HasSubstr("the branch is at " + first_.Hex()))));
+}
 
 TEST_F(FsckTest, AWholeStoreHasNoProblemAndIsCounted) {
   int calls = 0;
