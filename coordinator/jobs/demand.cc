@@ -52,7 +52,7 @@ std::vector<std::uint64_t> SlotsOf(const std::vector<storage::objects::Fact>& fa
 struct Reader {
   Demand demand;
 
-  void operator()(const core::ImportRequest&) { Take(Role::kImports, Pool::kLocal, kWholeModelCost); }
+  void operator()(const core::ImportRequest&) { Take(Role::kImports, Pool::kFiles, kWholeModelCost); }
   void operator()(const core::StatisticsRequest&) { Take(Role::kCounts, Pool::kWorkers, kStatisticsCost); }
   void operator()(const core::CommitRequest& request) {
     Take(Role::kEdits, Pool::kWorkers, 1 + request.facts.size());
@@ -67,7 +67,7 @@ struct Reader {
   }
   void operator()(const core::EvaluationRequest& request) { Take(Role::kReads, Pool::kWorkers, 1 + request.facts.size()); }
   void operator()(const core::VerifyRequest&) { Take(Role::kReads, Pool::kWorkers, kWholeModelCost); }
-  void operator()(const core::ExportRequest&) { Take(Role::kReads, Pool::kLocal, kWholeModelCost); }
+  void operator()(const core::ExportRequest&) { Take(Role::kReads, Pool::kFiles, kWholeModelCost); }
   void operator()(const core::FsckRequest&) { Take(Role::kReads, Pool::kLocal, kWholeModelCost); }
 
   void Take(Role role, Pool pool, std::uint64_t cost) {

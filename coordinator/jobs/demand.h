@@ -14,8 +14,8 @@ namespace emend::coordinator::jobs {
 // What an operation does to its repo, which decides whom it must follow.
 enum class Role { kReads, kImports, kCounts, kEdits, kReverts };
 
-// What an operation occupies while it runs: a worker, or only this process and the store.
-enum class Pool { kWorkers, kLocal };
+// What an operation occupies while it runs: a worker; only this process and the store; a model's folder, which it writes.
+enum class Pool { kWorkers, kLocal, kFiles };
 
 struct Demand {
   Role role = Role::kReads;

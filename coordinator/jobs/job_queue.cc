@@ -69,17 +69,6 @@ bool MayGoBetter(const Status& failure) {
          failure.slug() == "staging_lost";
 }
 
-// Who takes calls: single workers, and groups of which all ranks are connected.
-std::size_t ServingGroups(const std::vector<membership::WorkerInfo>& workers) {
-  std::map<std::string, std::int32_t> ranks;
-  std::size_t serving = 0;
-  for (const membership::WorkerInfo& worker : workers) {
-    if (worker.state != membership::WorkerState::kConnected) continue;
-    if (worker.world_size == 1 || ++ranks[worker.group] == worker.world_size) ++serving;
-  }
-  return serving;
-}
-
 Status QueueFull(std::size_t waiting, const std::string& whose) {
   return {StatusCode::kResourceExhausted, "queue_full", "an operation was submitted while " + std::to_string(waiting) + whose + " wait: try again later"};
 }
@@ -106,8 +95,11 @@ struct JobQueue::Entry {
 };
 
 struct JobQueue::Run {
-  explicit Run(Runtime& runtime) : cancel(runtime) {}
+  Run(JobContext& all, WorkerLease::Table& leases)
+      : lease(all.membership, leases), context{all.runtime, all.file_system, all.store, all.journal, lease, all.layout}, cancel(all.runtime) {}
 
+  WorkerLease lease;
+  JobContext context;                 // what its jobs work with
   std::vector<EntryPointer> members;  // of the attempt under way, in order of acceptance
   Signal cancel;                      // ends the attempt
 };
@@ -259,9 +251,9 @@ Awaitable<void> JobQueue::EndOverdue() {
 
 void JobQueue::StartReady() {
   if (stop_.is_set()) return;
-  const Capacity capacity{.workers = std::max<std::size_t>(1, ServingGroups(context_.membership.Workers())), .local = kLocalRunsMax};
+  const Capacity capacity{.workers = std::max<std::size_t>(1, ServingWorkers(context_.membership.Workers()).size()), .local = kLocalRunsMax, .files = 1};
   for (auto started = scheduler_.Next(Now(), capacity); !started.empty(); started = scheduler_.Next(Now(), capacity)) {
-    auto run = std::make_shared<Run>(context_.runtime);
+    auto run = std::make_shared<Run>(context_, leases_);
     std::vector<EntryPointer> members;
     for (const OperationId& id : started) members.push_back(entries_.at(id.value()));
     SetMembers(*run, std::move(members));
@@ -357,7 +349,7 @@ Awaitable<Result<Outcomes>> JobQueue::Attempt(RunPointer run) {
       Changed(*entry);
     }
   };
-  JobInput input{&context_, operations.front(), std::move(control)};
+  JobInput input{&run->context, operations.front(), std::move(control)};
   Starter start{std::move(input), std::move(operations), requests};
   co_return co_await std::visit(start, requests.front());
 }

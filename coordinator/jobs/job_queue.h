@@ -12,8 +12,8 @@
 //   EMEND_CO_ASSIGN_OR_RETURN(const JobQueue::Place place, queue.Admit(repo));
 //   queue.Push(operation, demand);                                      // accepted and durable meanwhile
 //
-// Used on the executor only. Bounds: kQueueMax operations wait, kQueueOfRepoMax of them of one repo; as many that need a worker run as groups serve (one if
-// none does, so that it can say what it waits for), and kLocalRunsMax that need none.
+// Used on the executor only. Bounds: kQueueMax operations wait, kQueueOfRepoMax of them of one repo; as many that need a worker run as workers serve, each on
+// one of its own (one if none serves, so that it can say what it waits for), kLocalRunsMax that need none, and one import or export.
 #pragma once
 
 #include <deque>
@@ -27,12 +27,13 @@
 
 #include "coordinator/jobs/job.h"
 #include "coordinator/jobs/scheduler.h"
+#include "coordinator/jobs/worker_lease.h"
 
 namespace emend::coordinator::jobs {
 
 inline constexpr std::size_t kQueueMax = 1024;
 inline constexpr std::size_t kQueueOfRepoMax = kQueueMax / 2;
-inline constexpr std::size_t kLocalRunsMax = 3;  // fewer than the pool has threads: they may keep one each for minutes
+inline constexpr std::size_t kLocalRunsMax = 3;  // reverts and fsck; fewer than the pool has threads, since they may keep one each for minutes
 inline constexpr int kAttemptsMax = 3;
 
 // The live side of an operation: what has not ended, and what ended since the start (the last kKeptMax). Without its request, which may be large and is read
@@ -121,6 +122,7 @@ class JobQueue {
   Signal work_;
   Signal stop_;
   Scheduler scheduler_;
+  WorkerLease::Table leases_;
   std::set<RunPointer> runs_;
   std::map<std::string, EntryPointer> entries_;  // by operation id
   std::deque<std::string> ended_;                // oldest first

@@ -122,7 +122,7 @@ std::uint64_t Scheduler::StartTag(const Demand& demand, Urgency urgency) const {
 }
 
 std::vector<OperationId> Scheduler::Next(SteadyTime now, const Capacity& capacity) {
-  const bool has_room[] = {Running(Pool::kWorkers) < capacity.workers, Running(Pool::kLocal) < capacity.local};
+  const bool has_room[] = {Running(Pool::kWorkers) < capacity.workers, Running(Pool::kLocal) < capacity.local, Running(Pool::kFiles) < capacity.files};
   const Urgencies urgencies = FindUrgencies(now);
   Ahead ahead;
   for (const auto& [id, demand] : running_) ahead.Add(demand);

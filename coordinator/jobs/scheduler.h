@@ -9,7 +9,7 @@
 //   1. Order. What moves one branch runs one at a time, in order of acceptance; so do statistics among themselves, and statistics and commits of one repo;
 //      whatever was accepted after the import of its repo waits for it. Reading (evaluation, verify, export, fsck) waits for an import alone: it sees what is
 //      there when it starts.
-//   2. Room. At most `workers` runs that need a worker, and `local` that need none, at once.
+//   2. Room. At most `workers` runs that need a worker, `files` that write a model's folder (two might be the same) and `local` others at once.
 //   3. Urgency. A better class first. Whoever waits rises by one class each kAgeing, so that after twice as long nobody is urgent enough to pass. What holds up
 //      somebody more urgent is as urgent as that.
 //   4. Share. Within a class, start-time fair queueing over repos by estimated cost: of two repos that always have something ready, neither gets ahead of the
@@ -43,6 +43,7 @@ inline constexpr std::size_t kFactsTogetherMax = 1000;
 struct Capacity {
   std::size_t workers = 1;
   std::size_t local = 1;
+  std::size_t files = 1;
 };
 
 class Scheduler {

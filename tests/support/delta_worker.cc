@@ -87,15 +87,17 @@ std::string DeltaWorker::TextOf(const Roots& roots) {
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const LoadBase& request) {
-  if (!base_) {
+  if (!base_ || base_id_ != request.base) {
+    Forget();
     EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, request.files));
     EMEND_ASSIGN_OR_RETURN(base_, storage::checkpoint::Checkpoint::Open(request.folder));
+    base_id_ = request.base;
   }
   return ReplyBody(LoadBaseReply{2 * kRows * kCols * 2, 0.1, "gpt2", 2, kRows, 64, {{0, kTensors[0]}, {1, kTensors[1]}}});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const EnsureState& request) {
-  if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
+  if (!base_ || base_id_ != request.base) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
   EnsureStateReply reply;
   for (const EditId& edit : request.edits) {
     if (!edits_.contains(edit)) reply.missing.push_back(edit);
@@ -154,7 +156,6 @@ DeltaWorker::Reply DeltaWorker::Handle(const SampleTexts& request) {
   reply.tokens = 2 * reply.texts.size();
   return ReplyBody(std::move(reply));
 }
-
 
 Result<const DeltaWorker::Roots*> DeltaWorker::FindLive(const StateId& state) const {
   if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");

@@ -55,7 +55,8 @@ class DeltaWorker {
   Result<const Roots*> FindLive(const StateId& state) const;
   Result<Roots> Build(const std::vector<EditId>& edits) const;
 
-  std::unique_ptr<storage::checkpoint::Checkpoint> base_;
+  std::unique_ptr<storage::checkpoint::Checkpoint> base_;  // one at a time: loading another displaces it with all that is live
+  BaseId base_id_;
   std::map<EditId, storage::delta::EditDelta> edits_;
   std::vector<std::pair<StateId, Roots>> live_;  // at most so many that displacement is met; the oldest leaves first
 };

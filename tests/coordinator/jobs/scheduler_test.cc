@@ -14,8 +14,8 @@ using storage::records::Priority;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr Capacity kOne{.workers = 1, .local = 1};
-constexpr Capacity kMany{.workers = 100, .local = 100};
+constexpr Capacity kOne{.workers = 1, .local = 1, .files = 1};
+constexpr Capacity kMany{.workers = 100, .local = 100, .files = 100};
 
 OperationId Id(int number) {
   const std::string digits = std::to_string(number);
@@ -45,7 +45,8 @@ Demand Revert(const std::string& repo, const std::string& branch) {
   return demand;
 }
 Demand Statistics(const std::string& repo) { return With(Role::kCounts, Pool::kWorkers, repo); }
-Demand Import(const std::string& repo) { return With(Role::kImports, Pool::kLocal, repo); }
+Demand Import(const std::string& repo) { return With(Role::kImports, Pool::kFiles, repo); }
+Demand Export(const std::string& repo) { return With(Role::kReads, Pool::kFiles, repo); }
 Demand Evaluation(const std::string& repo) { return With(Role::kReads, Pool::kWorkers, repo); }
 Demand Alike(const std::string& branch, std::vector<std::uint64_t> slots, const std::string& key = "settings") {
   Demand demand = Commit("a", branch, slots.size());
@@ -126,6 +127,17 @@ TEST_F(SchedulerTest, NothingOfARepoGoesBeforeItsImport) {
   End(1);
   EXPECT_THAT(Next(), ElementsAre(2));
   EXPECT_THAT(Next(), ElementsAre(3));
+}
+
+TEST_F(SchedulerTest, FoldersAreWrittenOneAtATime) {
+  Add(1, Import("a"));
+  Add(2, Export("b"));
+  Add(3, Revert("b", "main"));
+  EXPECT_THAT(Next(kOne), ElementsAre(1));
+  EXPECT_THAT(Next(kOne), ElementsAre(3));
+  EXPECT_THAT(Next(kOne), IsEmpty());
+  End(1);
+  EXPECT_THAT(Next(kOne), ElementsAre(2));
 }
 
 TEST_F(SchedulerTest, ALongSolveKeepsNoRevertWaiting) {
@@ -295,6 +307,9 @@ class Oracle {
     }
     return urgency;
   }
+  static std::size_t Room(Pool pool, const Capacity& capacity) {
+    return pool == Pool::kWorkers ? capacity.workers : pool == Pool::kLocal ? capacity.local : capacity.files;
+  }
   std::size_t Running(Pool pool) const {
     std::set<int> runs;
     for (const auto& [number, known] : all) {
@@ -314,11 +329,12 @@ class SchedulerRandomTest : public testing::TestWithParam<std::uint64_t> {
     Demand demand = Commit(repo, branch, 1 + Draw(20));
     demand.key = Sha256(Draw(4) == 0 ? "other" : "usual");
     demand.slots = {Draw(30)};
-    const std::size_t kind = Draw(10);
+    const std::size_t kind = Draw(11);
     if (kind == 0) demand = Import(repo);
     if (kind == 1) demand = Statistics(repo);
     if (kind == 2) demand = Evaluation(repo);
     if (kind == 3) demand = Revert(repo, branch);
+    if (kind == 4) demand = Export(repo);
     Scheduler::Item item{Id(next_), static_cast<Priority>(1 + Draw(3)), now_, demand};
     scheduler_.Add(item);
     oracle_.all[next_++] = {item, Known::State::kWaits, 0};
@@ -329,7 +345,7 @@ class SchedulerRandomTest : public testing::TestWithParam<std::uint64_t> {
     for (const OperationId& id : started) numbers.push_back(std::stoi(id.value().substr(3)));
     const Demand first = oracle_.all.at(numbers.front()).item.demand;
     const int urgency = oracle_.Urgency(numbers.front(), now_);
-    ASSERT_LT(oracle_.Running(first.pool), first.pool == Pool::kWorkers ? capacity.workers : capacity.local);
+    ASSERT_LT(oracle_.Running(first.pool), Oracle::Room(first.pool, capacity));
     // Nobody in the same pool that could have started is more urgent, nor accepted earlier in the same repo at the same urgency.
     for (const auto& [number, known] : oracle_.all) {
       if (known.state != Known::State::kWaits || known.item.demand.pool != first.pool || oracle_.IsHeldUp(number, 0)) continue;
@@ -374,7 +390,7 @@ class SchedulerRandomTest : public testing::TestWithParam<std::uint64_t> {
     for (const auto& [number, known] : oracle_.all) {
       if (known.state != Known::State::kWaits || oracle_.IsHeldUp(number, 0)) continue;
       const Pool pool = known.item.demand.pool;
-      EXPECT_EQ(oracle_.Running(pool), pool == Pool::kWorkers ? capacity.workers : capacity.local) << number << " could start";
+      EXPECT_EQ(oracle_.Running(pool), Oracle::Room(pool, capacity)) << number << " could start";
     }
   }
 
@@ -388,13 +404,13 @@ class SchedulerRandomTest : public testing::TestWithParam<std::uint64_t> {
 };
 
 TEST_P(SchedulerRandomTest, WhatStartsIsAlwaysWhatTheRulesSay) {
-  const Capacity capacity{.workers = 1 + Draw(3), .local = 1 + Draw(2)};
+  const Capacity capacity{.workers = 1 + Draw(3), .local = 1 + Draw(2), .files = 1};
   for (int step = 0; step < 400; ++step) {
-    const std::size_t choice = Draw(10);
-    if (choice < 4 && scheduler_.waiting() < 40) Add();
-    if (choice == 4) RemoveOne();
-    if (choice == 5) now_ += std::chrono::seconds(Draw(900));
-    if (choice > 5) EndOne();
+    const std::size_t choice = Draw(12);
+    if (choice < 6 && scheduler_.waiting() < 40) Add();
+    if (choice == 6) RemoveOne();
+    if (choice == 7) now_ += std::chrono::seconds(Draw(900));
+    if (choice > 7) EndOne();
     for (auto started = scheduler_.Next(now_, capacity); !started.empty(); started = scheduler_.Next(now_, capacity)) CheckStart(started, capacity);
     CheckNothingCouldStart(capacity);
     ASSERT_FALSE(HasFailure()) << "seed " << GetParam() << ", step " << step;
@@ -411,7 +427,7 @@ TEST_P(SchedulerRandomTest, WhatStartsIsAlwaysWhatTheRulesSay) {
 // Repos that always have something ready: what each was given never differs by more than the dearest start of both.
 TEST_P(SchedulerRandomTest, ReposThatAlwaysHaveWorkGetTheSameShare) {
   constexpr std::uint64_t kCostMax = 50;
-  const Capacity capacity{.workers = 1 + Draw(3), .local = 1};
+  const Capacity capacity{.workers = 1 + Draw(3), .local = 1, .files = 1};
   const std::vector<std::string> repos = {"a", "b", "c"};
   std::map<std::string, std::uint64_t> given;
   std::map<int, std::pair<std::string, std::uint64_t>> costs;  // by number

@@ -1,0 +1,52 @@
+// WorkerLease: Membership as one run of the queue sees it. It is the whole, but for Pick, which gives the run a worker that no other run has: two solves on one
+// worker would wait for each other, and where they are of two repos, displace each other's base with every call.
+//
+//   WorkerLease::Table table;
+//   WorkerLease lease(membership, table);            // as a job's JobContext::membership
+//
+// Where there are fewer workers than runs (some were lost since these were started) workers are shared. Questions do not ask the table. Used on the executor;
+// `membership` and the table outlive it. The worker is given back when it dies.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/membership/membership.h"
+
+namespace emend::coordinator::jobs {
+
+class WorkerLease final : public membership::Membership {
+ public:
+  using Table = std::map<WorkerId, const WorkerLease*>;
+
+  WorkerLease(membership::Membership& all, Table& table) : all_(all), table_(table) {}
+  ~WorkerLease() override { GiveBack(); }
+
+  // The one that the whole would pick if it is free, else another free one, else that one all the same. Called again, it gives back the one it had.
+  Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) override;
+
+  Status Start(const std::string& address) override { return all_.Start(address); }
+  Awaitable<void> Stop() override { return all_.Stop(); }
+  std::string address() const override { return all_.address(); }
+  Awaitable<Status> WaitForWorker(SteadyTime deadline) override { return all_.WaitForWorker(deadline); }
+  Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request, membership::CallOptions options) override {
+    return all_.Call(std::move(request), std::move(options));
+  }
+  std::vector<membership::WorkerInfo> Workers() const override { return all_.Workers(); }
+
+ private:
+  void GiveBack();
+  std::optional<WorkerId> FindFree() const;
+
+  membership::Membership& all_;
+  Table& table_;
+  std::set<WorkerId> had_;  // so far
+};
+
+// Those that take calls: single workers, and rank 0 of groups of which all ranks are connected.
+std::vector<membership::WorkerInfo> ServingWorkers(const std::vector<membership::WorkerInfo>& workers);
+
+}  // namespace emend::coordinator::jobs
