@@ -17,19 +17,24 @@ using coordinator::server::AskRequest;
 using coordinator::server::RefMove;
 using nlohmann::json;
 using storage::history::Repository;
+using storage::records::Operation;
 using storage::records::OperationState;
 
 constexpr int kWorkers = 3;
 constexpr int kClients = 4;
 constexpr int kStepsOfOneClient = 10;
 constexpr int kSubjects = 12;  // few, so that commits supersede each other
+constexpr int kBurst = 4;
+const char* const kBranches[] = {"main", "side"};
 constexpr auto kFaultyTime = 40s;
 
 // How an operation may fail while workers and coordinator come and go, and clients revert and reset under each other.
-bool MayFailWith(const std::string& kind, const std::string& slug) {
+bool MayFailWith(const Operation& operation) {
+  const std::string& slug = operation.error_slug;
   static const std::set<std::string> kByFaults = {"worker_lost", "no_worker", "deadline_exceeded", "stale_head"};
   static const std::set<std::string> kOfRevert = {"nothing_to_revert", "failed_precondition"};
-  return kByFaults.contains(slug) || (kind == "revert" && kOfRevert.contains(slug));
+  if (slug == "deadline_passed") return operation.deadline_ms != 0 && operation.finished_ms >= operation.deadline_ms;
+  return kByFaults.contains(slug) || (operation.kind == "revert" && kOfRevert.contains(slug));
 }
 
 }  // namespace
@@ -39,25 +44,45 @@ CoordinatorSimulation::CoordinatorSimulation(std::uint64_t seed) : choices_(seed
 // ---- what clients do ----------------------------------------------------------------------------------------------------------------------------------------
 
 Awaitable<int> CoordinatorSimulation::Complete(std::string kind, json body, std::string key) {
-  const Operation ended = co_await cluster_.Complete(kind, std::move(body), key);
+  const SimCluster::Terms terms = DrawTerms();
+  const Operation ended = co_await cluster_.Complete(kind, std::move(body), key, terms);
   CheckEnd(ended);
   co_return 0;
 }
 
-json CoordinatorSimulation::DrawCommit(int client, int step) {
+SimCluster::Terms CoordinatorSimulation::DrawTerms() {
+  SimCluster::Terms terms;
+  terms.priority = static_cast<storage::records::Priority>(1 + Draw(3));
+  if (Draw(5) == 0) terms.timeout = std::chrono::seconds(1 + Draw(20));
+  return terms;
+}
+
+Awaitable<int> CoordinatorSimulation::CompleteBurst(int client, int step) {
+  const std::string branch = DrawBranch();
+  std::vector<std::shared_ptr<std::optional<int>>> tasks;
+  for (int i = 0; i < kBurst; ++i) {
+    const std::string name = std::to_string(client) + "." + std::to_string(step) + "." + std::to_string(i);
+    tasks.push_back(cluster_.sim().Begin(Complete("commit", DrawCommit(name, branch), name)));
+  }
+  const auto all_ended = [&] { return std::ranges::all_of(tasks, [](const auto& task) { return task->has_value(); }); };
+  while (!all_ended()) co_await Sleep(cluster_.sim(), 100ms);
+  co_return 0;
+}
+
+// `name` is in every target: whose fact it is can be told from the edit.
+json CoordinatorSimulation::DrawCommit(const std::string& name, const std::string& branch) {
   json facts = json::array();
   std::set<std::size_t> subjects;
   for (std::size_t i = 0; i <= Draw(3); ++i) subjects.insert(Draw(kSubjects));
   for (const std::size_t subject : subjects) {
-    const std::string target = "target " + std::to_string(client) + "." + std::to_string(step);
-    facts.push_back({{"prompt", "{} is"}, {"subject", "subject " + std::to_string(subject)}, {"target", target}});
+    facts.push_back({{"prompt", "{} is"}, {"subject", "subject " + std::to_string(subject)}, {"target", "target " + name}});
   }
-  return {{"branch", "main"}, {"facts", facts}, {"evaluate", Draw(2) == 0}, {"settings", {{"layers", "0,1"}}}};
+  return {{"branch", branch}, {"facts", facts}, {"evaluate", Draw(4) != 0}, {"settings", {{"layers", "0,1"}}}};
 }
 
 std::string CoordinatorSimulation::DrawRevision() {
   const Result<Repository> repository = Repository::Open(cluster_.store(), SimCluster::kRepo);
-  const CommitId head = repository->Resolve("main").value();
+  const CommitId head = repository->Resolve(DrawBranch()).value();
   const auto log = repository->Log(head, 6).value();
   return log[Draw(log.size())].id.Hex();
 }
@@ -82,8 +107,8 @@ Awaitable<int> CoordinatorSimulation::Reset() {
   if (service == nullptr) co_return 0;
   RefMove move;
   move.repo = SimCluster::kRepo;
-  move.name = "main";
-  move.expected = Repository::Open(cluster_.store(), SimCluster::kRepo)->Resolve("main").value();
+  move.name = DrawBranch();
+  move.expected = Repository::Open(cluster_.store(), SimCluster::kRepo)->Resolve(move.name).value();
   move.revision = DrawRevision();
   const Result<storage::history::Ref> moved = co_await service->MoveRef(cluster_.admin(), move);
   cluster_.Leave();
@@ -97,17 +122,18 @@ Awaitable<int> CoordinatorSimulation::Act(int client, int step) {
   const std::size_t choice = Draw(10);
   std::string kind = "commit";
   json body;
+  if (choice == 0) co_return co_await CompleteBurst(client, step);
   if (choice < 4) {
-    body = DrawCommit(client, step);
+    body = DrawCommit(key, DrawBranch());
   } else if (choice == 4) {
     kind = "revert";
-    body = {{"branch", "main"}, {"commit", DrawRevision()}};
+    body = {{"branch", DrawBranch()}, {"commit", DrawRevision()}};
   } else if (choice == 5) {
     kind = "verify";
     body = {{"revision", DrawRevision()}};
   } else if (choice == 6) {
     kind = "evaluation";
-    body = {{"revision", DrawRevision()}, {"facts", DrawCommit(client, step)["facts"]}};
+    body = {{"revision", DrawRevision()}, {"facts", DrawCommit(key, "main")["facts"]}};
   }
   if (choice == 9 && step % 3 == 0) co_return co_await Reset();
   if (choice >= 7) co_return co_await Ask();
@@ -193,46 +219,79 @@ void CoordinatorSimulation::CheckEnd(const Operation& operation) {
     EXPECT_TRUE(operation.kind != "verify" || result["ok"]) << operation.result;
   } else {
     ++counts_.failures;
-    EXPECT_TRUE(MayFailWith(operation.kind, operation.error_slug)) << operation.kind << ": " << operation.error_slug << ": " << operation.error_message;
+    counts_.overdue += operation.error_slug == "deadline_passed" ? 1 : 0;
+    EXPECT_TRUE(MayFailWith(operation)) << operation.kind << ": " << operation.error_slug << ": " << operation.error_message;
   }
   cluster_.sim().Record(operation.id.value() + " " + operation.kind + " " + what);
 }
 
-void CoordinatorSimulation::CheckOperations(const Repository& repository) {
-  std::map<std::string, int> moves;
-  const std::vector<storage::history::ReflogEntry> reflog = repository.Reflog("main", 10'000).value();
-  for (const auto& entry : reflog) {
-    if (!entry.reason.starts_with("reset")) ++moves[entry.to.Hex()];
+// Made by its own operation, of its own facts.
+void CoordinatorSimulation::CheckCommit(const Repository& repository, const Operation& operation) {
+  const json result = json::parse(operation.result);
+  const auto commit = repository.ReadCommit(CommitId(Digest::FromHex(result["commit"].get<std::string>()).value()));
+  EXPECT_EQ(commit->state.Hex(), result["state"]);
+  const json request = json::parse(storage::records::ReadOperation(cluster_.store(), operation.id)->request);
+  for (const EditId& edit : commit->added) {
+    EXPECT_TRUE(operation.kind == "revert" || repository.objects().ReadEdit(edit)->facts.front().target == request["facts"][0]["target"]);
   }
+  if (operation.kind == "commit") counts_.coalesced += result["coalesced"].empty() ? 0 : 1;
+  ++(operation.kind == "commit" ? counts_.commits : counts_.reverts);
+}
+
+void CoordinatorSimulation::CheckOperations(const Repository& repository) {
+  std::map<std::string, Operation> makers;  // by the commit
   const std::vector<Operation> operations = storage::records::ListOperations(cluster_.store(), {}, 10'000).value();
   for (const Operation& operation : operations) {
     EXPECT_NE(operation.finished_ms, 0) << operation.id.value();
     if (operation.state != OperationState::kSucceeded || (operation.kind != "commit" && operation.kind != "revert")) continue;
     const json result = json::parse(operation.result);
     if (operation.kind == "commit" && result["edits"] == 0) continue;  // everything was held already
-    EXPECT_EQ(moves[result["commit"]], 1) << operation.id.value() << " was acknowledged and is in the branch's log " << moves[result["commit"]] << " times";
-    moves.erase(result["commit"]);
-    ++(operation.kind == "commit" ? counts_.commits : counts_.reverts);
+    EXPECT_TRUE(makers.emplace(result["commit"], operation).second) << operation.id.value() << " was acknowledged with another one's commit";
+    CheckCommit(repository, operation);
   }
-  EXPECT_EQ(moves.size(), 1U) << "the import is the only move that no operation of these made";
+  for (const char* branch : kBranches) {
+    std::vector<storage::history::ReflogEntry> reflog = repository.Reflog(branch, 10'000).value();
+    std::ranges::reverse(reflog);
+    OperationId last;
+    for (const auto& entry : reflog) {
+      if (entry.reason.starts_with("reset") || entry.reason.starts_with("import")) continue;
+      const auto maker = makers.find(entry.to.Hex());
+      ASSERT_NE(maker, makers.end()) << branch << " was moved to " << entry.to.Hex() << " by no operation, or twice";
+      EXPECT_LT(last, maker->second.id) << branch << " was moved against the order of acceptance";
+      last = maker->second.id;
+      makers.erase(maker);
+    }
+  }
+  EXPECT_TRUE(makers.empty()) << makers.begin()->second.id.value() << " was acknowledged and is in no branch's log";
 }
 
 void CoordinatorSimulation::CheckHistory() {
   const Result<Repository> repository = Repository::Open(cluster_.store(), SimCluster::kRepo);
   CheckOperations(*repository);
-  const std::vector<storage::history::ReflogEntry> reflog = repository->Reflog("main", 10'000).value();
   std::set<std::string> heads;
-  for (const auto& entry : reflog) heads.insert(entry.to.Hex());
+  for (const char* branch : kBranches) {
+    const auto reflog = repository->Reflog(branch, 10'000).value();
+    for (const auto& entry : reflog) heads.insert(entry.to.Hex());
+  }
   for (const std::string& head : heads) {
     const StateId state = repository->ReadCommit(CommitId(Digest::FromHex(head).value()))->state;
     EXPECT_EQ(repository->objects().ReadManifest(state)->roots, Rebuild(*repository, state)) << head;
   }
 }
 
+void CoordinatorSimulation::MakeSideBranch() {
+  RefMove move;
+  move.repo = SimCluster::kRepo;
+  move.name = "side";
+  move.revision = "main";
+  EXPECT_TRUE(cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), move))->ok());
+}
+
 std::vector<std::string> CoordinatorSimulation::Run() {
   SimRuntime& sim = cluster_.sim();
   EXPECT_EQ(cluster_.Run("import", cluster_.ImportBody()).state, OperationState::kSucceeded);
   EXPECT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state, OperationState::kSucceeded);
+  MakeSideBranch();
   std::vector<std::shared_ptr<std::optional<int>>> tasks = {sim.Begin(MakeFaults())};
   for (int client = 0; client < kClients; ++client) tasks.push_back(sim.Begin(Client(client)));
   const auto all_ended = [&] { return std::ranges::all_of(tasks, [](const auto& task) { return task->has_value(); }); };

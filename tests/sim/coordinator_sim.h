@@ -4,9 +4,12 @@
 //   const std::vector<std::string> events = simulation.Run();          // the same seed gives the same events, commit ids included
 //   EXPECT_GT(simulation.counts().commits, 0);
 //
+// Clients commit to two branches with priorities and timeouts drawn from the seed, at times several commits at once.
+//
 // Faults: workers die (and forget), are cut off, partitioned or mute; the coordinator stops and starts again on what a power cut would have left of its store.
 // Checked while it runs: every answer against an independent rebuild of the commit that it names, every end of an operation against what that kind may end
-// with. Checked at the end: every operation ended, every commit made exactly once, every state equal to its rebuild, fsck and verify without a complaint.
+// with. Checked at the end: every operation ended, every commit made exactly once, by its own operation and of its own facts, in order of acceptance on its
+// branch; every state equal to its rebuild; fsck and verify without a complaint.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -20,12 +23,14 @@ namespace emend::test {
 class CoordinatorSimulation {
  public:
   struct Counts {
-    int commits = 0;   // that moved the branch
-    int reverts = 0;   // that moved the branch
-    int answers = 0;   // checked against a rebuild
-    int failures = 0;  // operations that ended with an allowed failure
-    int restarts = 0;  // of the coordinator
-    int resumed = 0;   // operations that a restart found unfinished
+    int commits = 0;    // that moved a branch
+    int coalesced = 0;  // of these, solved together with others
+    int reverts = 0;    // that moved a branch
+    int answers = 0;    // checked against a rebuild
+    int failures = 0;   // operations that ended with an allowed failure
+    int overdue = 0;    // of these, because their time was up
+    int restarts = 0;   // of the coordinator
+    int resumed = 0;    // operations that a restart found unfinished
   };
 
   explicit CoordinatorSimulation(std::uint64_t seed);
@@ -43,8 +48,13 @@ class CoordinatorSimulation {
   Awaitable<int> Ask();
   Awaitable<int> Reset();
   Awaitable<int> Complete(std::string kind, nlohmann::json body, std::string key);
-  nlohmann::json DrawCommit(int client, int step);
+  // Several commits to one branch, submitted without waiting for each other.
+  Awaitable<int> CompleteBurst(int client, int step);
+  nlohmann::json DrawCommit(const std::string& name, const std::string& branch);
+  std::string DrawBranch() { return Draw(3) == 0 ? "side" : "main"; }
   std::string DrawRevision();
+  SimCluster::Terms DrawTerms();
+  void MakeSideBranch();
 
   // ---- faults
   Awaitable<int> MakeFaults();
@@ -56,6 +66,7 @@ class CoordinatorSimulation {
   void CheckAnswer(const coordinator::server::AskAnswer& answer);
   void CheckHistory();
   void CheckOperations(const storage::history::Repository& repository);
+  void CheckCommit(const storage::history::Repository& repository, const Operation& operation);
   // The served roots of a state, from base and stored edits alone.
   DeltaWorker::Roots Rebuild(const storage::history::Repository& repository, const StateId& state) const;
 

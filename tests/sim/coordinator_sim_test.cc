@@ -29,12 +29,16 @@ TEST(CoordinatorSimulationTest, TheSeedsTogetherReachWhatTheyAreMeantToReach) {
     all.answers += simulation.counts().answers;
     all.failures += simulation.counts().failures;
     all.resumed += simulation.counts().resumed;
+    all.coalesced += simulation.counts().coalesced;
+    all.overdue += simulation.counts().overdue;
   }
   EXPECT_EQ(logs.size(), 10U);
   EXPECT_GT(all.reverts, 5);
   EXPECT_GT(all.answers, 20);
   EXPECT_GT(all.failures, 0);
   EXPECT_GT(all.resumed, 5);
+  EXPECT_GT(all.coalesced, 10);
+  EXPECT_GT(all.overdue, 3);
 }
 
 }  // namespace

@@ -103,9 +103,9 @@ SimCluster::Service* SimCluster::Enter() {
   return coordinator_.get();
 }
 
-Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json body, std::string key) {
+Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json body, std::string key, Terms terms) {
   const std::string text = body.dump();
-  const Submission submission{kind, kRepo, text, key, Sha256(kind + text)};
+  const Submission submission{kind, kRepo, text, key, Sha256(kind + text), terms.priority, terms.timeout};
   OperationView view;
   while (view.operation.id.value().empty()) {
     Service* const service = Enter();
@@ -131,7 +131,7 @@ Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json bod
 }
 
 SimCluster::Operation SimCluster::Run(const std::string& kind, const json& body, const std::string& key) {
-  const auto ended = sim_.Await(Complete(kind, body, key), 1h);
+  const auto ended = sim_.Await(Complete(kind, body, key, {}), 1h);
   EMEND_CHECK(ended.has_value(), "the operation " + kind + " did not end");
   return *ended;
 }

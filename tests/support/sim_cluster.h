@@ -31,6 +31,12 @@ class SimCluster {
 
   inline static const RepoName kRepo{"small"};
 
+  // How an operation is submitted, if not as usual.
+  struct Terms {
+    storage::records::Priority priority = storage::records::Priority::kNormal;
+    std::chrono::seconds timeout{0};
+  };
+
   struct Node {
     std::unique_ptr<worker::protocol::Transport> host;
     DeltaWorker model;
@@ -57,7 +63,7 @@ class SimCluster {
   Service* Enter();
   void Leave() { --calls_; }
   // Submits, under the same idempotency key until it is accepted, and follows to the end, over restarts.
-  Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key);
+  Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key, Terms terms);
   // Complete, run to its end. REQUIRES: it ends within a virtual hour.
   Operation Run(const std::string& kind, const nlohmann::json& body, const std::string& key = "");
 
