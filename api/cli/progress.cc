@@ -14,6 +14,8 @@ constexpr std::chrono::seconds kLineEvery{10};
 
 std::string RenderProgress(const client::OperationUpdate& update, int width) {
   std::string line = update.phase.empty() ? update.state : update.phase;
+  if (update.position > 0) line = "waiting, " + std::to_string(update.position) + " before it";
+  if (update.position == 0) line = "waiting, next in line";
   if (update.total > 0) {
     const auto filled = static_cast<std::size_t>(std::min<double>(1, static_cast<double>(update.done) / static_cast<double>(update.total)) * kBarColumns);
     line += " [" + std::string(filled, '#') + std::string(kBarColumns - filled, '.') + "] " + std::to_string(update.done) + "/" + std::to_string(update.total);

@@ -22,6 +22,10 @@ Result<Json> ParseReply(const client::Reply& reply) {
   return json;
 }
 
+std::string QueryOf(const SubmitOptions& options) {
+  return "?priority=" + client::EncodeSegment(options.priority) + (options.timeout == 0 ? "" : "&timeout=" + std::to_string(options.timeout));
+}
+
 std::string NewIdempotencyKey() {
   SystemRandom random;
   return Sha256(random.Bytes(16)).Hex().substr(0, 32);
@@ -120,11 +124,11 @@ Result<Json> Session::Post(const std::string& path, const Json& body) {
   return ParseReply(reply);
 }
 
-Result<Json> Session::Run(const std::string& path, const Json& body) {
+Result<Json> Session::Run(const std::string& path, const Json& body, const SubmitOptions& options) {
   const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
   InterruptWatch interrupt;
   EMEND_ASSIGN_OR_RETURN(const client::Reply accepted,
-                         Send({.method = "POST", .path = path, .body = text, .headers = {{"Idempotency-Key", NewIdempotencyKey()}}}));
+                         Send({.method = "POST", .path = path + QueryOf(options), .body = text, .headers = {{"Idempotency-Key", NewIdempotencyKey()}}}));
   if (accepted.operation_id.empty()) return Internal("submitting to " + path + ": the server's answer has no Location");
   ProgressBar bar(terminal_, options_.quiet || (options_.json && !terminal_.err_is_terminal));
   const auto show = [&](const client::OperationUpdate& update) {

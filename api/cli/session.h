@@ -4,6 +4,7 @@
 // store's own file. With --json a verb prints one document, through Print, and nothing else on standard output.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -24,6 +25,12 @@ struct GlobalOptions {
   bool quiet = false;
 };
 
+// What every submission takes.
+struct SubmitOptions {
+  std::string priority = "normal";
+  std::uint64_t timeout = 0;  // seconds; 0: none
+};
+
 class Session {
  public:
   Session(const Terminal& terminal, GlobalOptions options) : terminal_(terminal), options_(std::move(options)) {}
@@ -39,7 +46,7 @@ class Session {
   Result<client::Reply> Send(const client::Call& call);
   Result<client::Reply> Cancel(const std::string& operation);
   // Submits and waits, with a progress bar; the operation's result. Ctrl-C cancels the operation.
-  Result<Json> Run(const std::string& path, const Json& body);
+  Result<Json> Run(const std::string& path, const Json& body, const SubmitOptions& options);
 
   void Print(const Json& document) const;
   // "next: ..." for people; nothing with --json or --quiet.

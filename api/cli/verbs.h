@@ -10,6 +10,8 @@ namespace emend::api::cli {
 
 inline constexpr int kCountMax = 1'000'000'000;  // of rows, lines and commits that an option may ask for
 
+inline constexpr int kTimeoutMax = 30 * 24 * 3600;  // seconds
+
 // Runs the verb; the exit code, or the Status that decides it.
 using Action = std::function<Result<int>(Session&)>;
 
@@ -19,6 +21,9 @@ void AddInspectVerb(CLI::App& app, Action& chosen);   // model inspect
 void AddEditVerbs(CLI::App& app, Action& chosen);     // commit revert ask eval
 void AddHistoryVerbs(CLI::App& app, Action& chosen);  // log show diff reflog
 void AddRefVerbs(CLI::App& app, Action& chosen);      // branch tag reset
+
+// --priority and --timeout, of the verbs that submit long work.
+void AddSubmitOptions(CLI::App* verb, SubmitOptions& options);
 
 // Binds a subcommand to its options and its function: Bind<LogOptions>(app, chosen, "log", "...", RunLog) returns both.
 template <typename Options>

@@ -20,11 +20,13 @@ struct CommitOptions {
   bool force = false;
   bool stack = false;
   bool no_evaluation = false;
+  SubmitOptions submit;
 };
 struct RevertOptions {
   std::string target;
   std::string commit;
   std::string message;
+  SubmitOptions submit;
 };
 struct AskOptions {
   std::string target;
@@ -35,6 +37,7 @@ struct AskOptions {
 struct EvalOptions {
   std::string target;
   FactSelection facts;
+  SubmitOptions submit;
 };
 
 constexpr const char* kCommitNeeds =
@@ -87,6 +90,8 @@ void ShowCommitted(Session& session, const RepoRevision& target, const Json& res
   for (const char* name : {"superseded", "skipped", "duplicates"}) {
     if (const long count = CountOf(result, name); count > 0) session.out() << ", " << count << " " << name;
   }
+  if (const long others = CountOf(result, "coalesced"); others > 0)
+    session.out() << ", solved together with " << others << (others == 1 ? " other commit" : " other commits");
   session.out() << "\n" << RenderPhases(result.value("seconds", Json())) << "\n";
   if (const Json statistics = result.value("statistics", Json()); statistics.is_object()) {
     session.out() << "solved with statistics over " << CountOf(statistics, "tokens") << " tokens\n";
@@ -108,7 +113,7 @@ Result<int> RunCommit(Session& session, const CommitOptions& options) {
   if (options.stack) body["stack"] = true;
   if (options.no_evaluation) body["evaluate"] = false;
   EMEND_RETURN_IF_ERROR(ReadSettings(options.settings, body));
-  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/commits"), body));
+  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/commits"), body, options.submit));
   if (session.json()) {
     session.Print(result);
   } else {
@@ -122,7 +127,7 @@ Result<int> RunRevert(Session& session, const RevertOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string reverted, ParseRevisionOf(target.repo, options.commit));
   Json body = {{"branch", target.revision}, {"commit", reverted}};
   if (!options.message.empty()) body["message"] = options.message;
-  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/reverts"), body));
+  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/reverts"), body, options.submit));
   if (session.json()) {
     session.Print(result);
     return kExitOk;
@@ -160,7 +165,8 @@ Result<int> RunAsk(Session& session, const AskOptions& options) {
 Result<int> RunEval(Session& session, const EvalOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
   EMEND_ASSIGN_OR_RETURN(const Json facts, LoadFacts(options.facts));
-  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/evaluations"), {{"revision", target.revision}, {"facts", facts}}));
+  EMEND_ASSIGN_OR_RETURN(const Json result,
+                         session.Run(RepoPath(target.repo, "/evaluations"), {{"revision", target.revision}, {"facts", facts}}, options.submit));
   if (session.json()) {
     session.Print(result);
     return kExitOk;
@@ -177,6 +183,13 @@ void AddFactOptions(CLI::App* verb, FactSelection& facts) {
 
 }  // namespace
 
+void AddSubmitOptions(CLI::App* verb, SubmitOptions& options) {
+  verb->add_option("--priority", options.priority, "how urgent it is: interactive, normal or batch; a better class is started first")
+      ->check(CLI::IsMember({"interactive", "normal", "batch"}))
+      ->capture_default_str();
+  verb->add_option("--timeout", options.timeout, "seconds after which it ends, waiting or running; none if not given")->check(CLI::Range(1, kTimeoutMax));
+}
+
 void AddEditVerbs(CLI::App& app, Action& chosen) {
   const auto commit = Bind<CommitOptions>(app, chosen, "commit", "Edit a file of facts into the model, as one commit", RunCommit);
   commit.verb->add_option("REPO[@BRANCH]", commit.options->target)->required();
@@ -190,10 +203,12 @@ void AddEditVerbs(CLI::App& app, Action& chosen) {
   commit.verb->add_flag("--force", commit.options->force, "commit facts again that are held with the same target");
   commit.verb->add_flag("--stack", commit.options->stack, "keep the edits that hold the same slots");
   commit.verb->add_flag("--no-evaluation", commit.options->no_evaluation, "do not measure before and after");
+  AddSubmitOptions(commit.verb, commit.options->submit);
   const auto revert = Bind<RevertOptions>(app, chosen, "revert", "Take a commit's edits out again, as a new commit", RunRevert);
   revert.verb->add_option("REPO[@BRANCH]", revert.options->target)->required();
   revert.verb->add_option("COMMIT", revert.options->commit, "the commit whose edits go")->required();
   revert.verb->add_option("-m,--message", revert.options->message, "why");
+  AddSubmitOptions(revert.verb, revert.options->submit);
   const auto ask = Bind<AskOptions>(app, chosen, "ask", "Let the model at a revision go on from a prompt", RunAsk);
   ask.verb->add_option("REPO@REVISION", ask.options->target)->required();
   ask.verb->add_option("PROMPT", ask.options->prompt)->required();
@@ -203,6 +218,7 @@ void AddEditVerbs(CLI::App& app, Action& chosen) {
   eval.verb->add_option("REPO@REVISION", eval.options->target)->required();
   AddFactOptions(eval.verb, eval.options->facts);
   eval.verb->get_option("--file")->required();
+  AddSubmitOptions(eval.verb, eval.options->submit);
 }
 
 }  // namespace emend::api::cli

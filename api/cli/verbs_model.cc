@@ -14,6 +14,7 @@ struct InitOptions {
   std::string repo;
   std::string model;
   std::string message;
+  SubmitOptions submit;
 };
 struct StatsOptions {
   std::string repo;
@@ -22,22 +23,27 @@ struct StatsOptions {
   std::uint64_t tokens = 0;
   std::vector<int> layers;
   std::uint64_t seed = 0;
+  SubmitOptions submit;
 };
 struct ExportOptions {
   std::string target;
   std::string format = "safetensors";
   std::string folder;
+  SubmitOptions submit;
 };
-struct TargetOptions {
+struct VerifyOptions {
   std::string target;
+  SubmitOptions submit;
 };
-struct NoOptions {};
+struct FsckOptions {
+  SubmitOptions submit;
+};
 
 Result<int> RunInit(Session& session, const InitOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string model, AbsolutePath(options.model));
   Json body = {{"name", options.repo}, {"model", model}};
   if (!options.message.empty()) body["message"] = options.message;
-  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run("/api/v1/repos", body));
+  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run("/api/v1/repos", body, options.submit));
   if (session.json()) {
     session.Print(result);
     return kExitOk;
@@ -62,7 +68,7 @@ Result<int> RunStats(Session& session, const StatsOptions& options) {
   if (options.tokens > 0) body["tokens_max"] = options.tokens;
   if (!options.layers.empty()) body["layers"] = options.layers;
   if (options.seed > 0) body["seed"] = options.seed;
-  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(options.repo, "/statistics"), body));
+  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(options.repo, "/statistics"), body, options.submit));
   if (session.json()) {
     session.Print(result);
     return kExitOk;
@@ -87,8 +93,8 @@ Result<int> RunStats(Session& session, const StatsOptions& options) {
 Result<int> RunExport(Session& session, const ExportOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
   EMEND_ASSIGN_OR_RETURN(const std::string folder, AbsolutePath(options.folder));
-  EMEND_ASSIGN_OR_RETURN(const Json result,
-                         session.Run(RepoPath(target.repo, "/exports"), {{"revision", target.revision}, {"format", options.format}, {"folder", folder}}));
+  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/exports"),
+                                                        {{"revision", target.revision}, {"format", options.format}, {"folder", folder}}, options.submit));
   if (session.json()) {
     session.Print(result);
     return kExitOk;
@@ -106,9 +112,9 @@ std::string PaintVerdict(const Session& session, const Json& result) {
   return Verdict(result) == kExitOk ? session.terminal().Paint("ok", Colour::kGreen) : session.terminal().Paint("NOT ok", Colour::kRed);
 }
 
-Result<int> RunVerify(Session& session, const TargetOptions& options) {
+Result<int> RunVerify(Session& session, const VerifyOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
-  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/verifications"), {{"revision", target.revision}}));
+  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run(RepoPath(target.repo, "/verifications"), {{"revision", target.revision}}, options.submit));
   if (session.json()) {
     session.Print(result);
     return Verdict(result);
@@ -123,8 +129,8 @@ Result<int> RunVerify(Session& session, const TargetOptions& options) {
   return Verdict(result);
 }
 
-Result<int> RunFsck(Session& session, const NoOptions&) {
-  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run("/api/v1/fsck", Json::object()));
+Result<int> RunFsck(Session& session, const FsckOptions& options) {
+  EMEND_ASSIGN_OR_RETURN(const Json result, session.Run("/api/v1/fsck", Json::object(), options.submit));
   if (session.json()) {
     session.Print(result);
     return Verdict(result);
@@ -142,6 +148,7 @@ void AddModelVerbs(CLI::App& app, Action& chosen) {
   init.verb->add_option("REPO", init.options->repo, "name of the new repo")->required();
   init.verb->add_option("--model", init.options->model, "the model's folder, on the server's machine")->required();
   init.verb->add_option("-m,--message", init.options->message, "message of the import commit");
+  AddSubmitOptions(init.verb, init.options->submit);
   const auto stats = Bind<StatsOptions>(app, chosen, "stats", "Compute the key covariances that edits are solved with", RunStats);
   stats.verb->add_option("REPO", stats.options->repo)->required();
   stats.verb->add_option("--corpus", stats.options->corpus, "text file; without one the model samples its own text");
@@ -150,14 +157,18 @@ void AddModelVerbs(CLI::App& app, Action& chosen) {
   stats.verb->add_option("--tokens", stats.options->tokens, "stop after N tokens");
   stats.verb->add_option("--seed", stats.options->seed, "of the texts that the model samples");
   stats.verb->add_option("--layers", stats.options->layers, "layers, counted from 0; those that commits edit if none is named")->delimiter(',');
+  AddSubmitOptions(stats.verb, stats.options->submit);
   const auto exporting = Bind<ExportOptions>(app, chosen, "export", "Write a revision as a model's folder", RunExport);
   exporting.verb->add_option("REPO@REVISION", exporting.options->target)->required();
   exporting.verb->add_option("--format", exporting.options->format)->capture_default_str();
   exporting.verb->add_option("-o,--output", exporting.options->folder, "new or empty folder, on the server's machine")->required();
+  AddSubmitOptions(exporting.verb, exporting.options->submit);
   const auto verify =
-      Bind<TargetOptions>(app, chosen, "verify", "Compare live weights, an independent rebuild and the manifest; exits 1 if they differ", RunVerify);
+      Bind<VerifyOptions>(app, chosen, "verify", "Compare live weights, an independent rebuild and the manifest; exits 1 if they differ", RunVerify);
   verify.verb->add_option("REPO@REVISION", verify.options->target)->required();
-  Bind<NoOptions>(app, chosen, "fsck", "Check the whole store; exits 1 if something is wrong", RunFsck);
+  AddSubmitOptions(verify.verb, verify.options->submit);
+  const auto fsck = Bind<FsckOptions>(app, chosen, "fsck", "Check the whole store; exits 1 if something is wrong", RunFsck);
+  AddSubmitOptions(fsck.verb, fsck.options->submit);
 }
 
 }  // namespace emend::api::cli

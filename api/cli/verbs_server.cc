@@ -146,6 +146,12 @@ Result<int> CancelOperation(Session& session, const std::string& id) {
   return kExitOk;
 }
 
+// "accepted, 3 before it" while it waits.
+std::string StateOf(const Json& operation) {
+  const bool waits = operation.contains("position") && operation["position"].is_number();
+  return TextOf(operation, "state") + (waits ? ", " + operation["position"].dump() + " before it" : "");
+}
+
 Result<int> RunOperations(Session& session, const OperationsOptions& options) {
   if (options.words.size() == 2 && options.words[0] == "cancel") return CancelOperation(session, options.words[1]);
   if (!options.words.empty() && options.words != std::vector<std::string>{"list"}) {
@@ -156,9 +162,9 @@ Result<int> RunOperations(Session& session, const OperationsOptions& options) {
     session.Print(page);
     return kExitOk;
   }
-  std::vector<std::vector<std::string>> rows = {{"OPERATION", "KIND", "REPO", "STATE", "ACCEPTED", "ERROR"}};
+  std::vector<std::vector<std::string>> rows = {{"OPERATION", "KIND", "REPO", "STATE", "PRIORITY", "ACCEPTED", "ERROR"}};
   for (const Json& operation : page.value("items", Json::array())) {
-    rows.push_back({TextOf(operation, "id"), TextOf(operation, "kind"), TextOf(operation, "repo"), TextOf(operation, "state"),
+    rows.push_back({TextOf(operation, "id"), TextOf(operation, "kind"), TextOf(operation, "repo"), StateOf(operation), TextOf(operation, "priority"),
                     TextOf(operation, "accepted").substr(0, 19), TextOf(operation.value("error", Json()), "code")});
   }
   session.out() << RenderTable(rows);

@@ -49,7 +49,8 @@ struct OperationUpdate {
   std::string phase;
   std::uint64_t done = 0;
   std::uint64_t total = 0;
-  double eta_seconds = -1;  // negative: unknown
+  double eta_seconds = -1;     // negative: unknown
+  std::int64_t position = -1;  // how many are before it; negative: it does not wait
 };
 
 class Client {

@@ -26,7 +26,8 @@ OperationUpdate ReadUpdate(const json& operation) {
           .phase = Field<std::string>(operation, "phase", ""),
           .done = Field<std::uint64_t>(operation, "done", 0),
           .total = Field<std::uint64_t>(operation, "total", 0),
-          .eta_seconds = Field<double>(operation, "eta_seconds", -1)};
+          .eta_seconds = Field<double>(operation, "eta_seconds", -1),
+          .position = Field<std::int64_t>(operation, "position", -1)};
 }
 
 Result<std::string> Outcome(const OperationUpdate& update, const json& operation) {

@@ -41,6 +41,8 @@ Checked Check(const Request& request) { return {CheckJsonObject(request.body), F
 
 Awaitable<Result<Response>> Submit(HandlerContext* context, Request request, Submission submission) {
   EMEND_CO_ASSIGN_OR_RETURN(const std::chrono::milliseconds wait, WaitParameter(request));
+  EMEND_CO_ASSIGN_OR_RETURN(submission.priority, PriorityParameter(request));
+  EMEND_CO_ASSIGN_OR_RETURN(submission.timeout, TimeoutParameter(request));
   EMEND_CO_ASSIGN_OR_RETURN(submission.idempotency_key, IdempotencyKey(request));
   const Request* const borrowed = &request;
   const Checked checked = co_await Blocking(*context->runtime, [borrowed] { return Check(*borrowed); });

@@ -25,6 +25,10 @@ struct HandlerContext {
 Result<std::uint64_t> NumberParameter(const Request& request, const std::string& name, std::uint64_t fallback, std::uint64_t max);
 // "30s" or "1500ms", at most 60 s; zero if absent.
 Result<std::chrono::milliseconds> WaitParameter(const Request& request);
+// Normal if absent.
+Result<storage::records::Priority> PriorityParameter(const Request& request);
+// Whole seconds, at least one, at most 30 days; zero if absent.
+Result<std::chrono::seconds> TimeoutParameter(const Request& request);
 
 // handle_repos.cc
 Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request request);

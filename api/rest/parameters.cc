@@ -6,6 +6,7 @@ namespace emend::api::rest {
 namespace {
 
 constexpr std::chrono::milliseconds kWaitMax{60'000};
+constexpr std::uint64_t kTimeoutMax = 30 * 24 * 3600;  // seconds
 
 bool ParseWhole(std::string_view text, std::uint64_t& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -47,6 +48,20 @@ Result<std::chrono::milliseconds> WaitParameter(const Request& request) {
     return Bad("wait", text, "a duration such as \"30s\" or \"1500ms\", at most " + std::to_string(kWaitMax.count() / 1000) + "s");
   }
   return std::chrono::milliseconds(number * (seconds ? 1000 : 1));
+}
+
+Result<storage::records::Priority> PriorityParameter(const Request& request) {
+  if (!request.query.contains("priority")) return storage::records::Priority::kNormal;
+  const std::string text = request.Query("priority");
+  const auto priority = storage::records::ParsePriority(text);
+  if (!priority) return Bad("priority", text, "\"interactive\", \"normal\" or \"batch\"");
+  return *priority;
+}
+
+Result<std::chrono::seconds> TimeoutParameter(const Request& request) {
+  EMEND_ASSIGN_OR_RETURN(const std::uint64_t seconds, NumberParameter(request, "timeout", 0, kTimeoutMax));
+  if (seconds == 0 && request.query.contains("timeout")) return Bad("timeout", request.Query("timeout"), "at least one second");
+  return std::chrono::seconds(seconds);
 }
 
 }  // namespace emend::api::rest

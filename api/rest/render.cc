@@ -57,6 +57,9 @@ Json RenderOperation(const coordinator::server::OperationView& view) {
   json["kind"] = operation.kind;
   json["repo"] = operation.repo.empty() ? Json() : Json(operation.repo);
   json["state"] = storage::records::OperationStateName(operation.state);
+  json["priority"] = storage::records::PriorityName(operation.priority);
+  json["deadline"] = operation.deadline_ms == 0 ? Json() : Json(RenderTime(operation.deadline_ms));
+  json["position"] = view.position ? Json(*view.position) : Json();
   json["phase"] = view.progress.phase;
   json["done"] = view.progress.done;
   json["total"] = view.progress.total;

@@ -14,13 +14,13 @@ const std::vector<Route>& Routes() {
       {kGet, "/api/v1/version", "readVersion", kRead, kNone, 200, {}, ReadVersion},
 
       {kGet, "/api/v1/repos", "listRepos", kRead, kNone, 200, {}, ListRepos},
-      {kPost, "/api/v1/repos", "importRepo", kAdmin, kJson, 202, {"wait"}, ImportRepo},
+      {kPost, "/api/v1/repos", "importRepo", kAdmin, kJson, 202, {"wait", "priority", "timeout"}, ImportRepo},
       {kGet, "/api/v1/repos/{repo}", "readRepo", kRead, kNone, 200, {}, ReadRepo},
 
       {kGet, "/api/v1/repos/{repo}/commits", "listCommits", kRead, kNone, 200, {"revision", "limit", "after"}, ListCommits},
-      {kPost, "/api/v1/repos/{repo}/commits", "createCommit", kMerge, kBulkJson, 202, {"wait"}, SubmitCommit},
+      {kPost, "/api/v1/repos/{repo}/commits", "createCommit", kMerge, kBulkJson, 202, {"wait", "priority", "timeout"}, SubmitCommit},
       {kGet, "/api/v1/repos/{repo}/commits/{revision...}", "showCommit", kRead, kNone, 200, {}, ShowCommit},
-      {kPost, "/api/v1/repos/{repo}/reverts", "createRevert", kMerge, kJson, 202, {"wait"}, SubmitRevert},
+      {kPost, "/api/v1/repos/{repo}/reverts", "createRevert", kMerge, kJson, 202, {"wait", "priority", "timeout"}, SubmitRevert},
       {kGet, "/api/v1/repos/{repo}/diff", "diffCommits", kRead, kNone, 200, {"from", "to"}, DiffCommits},
 
       {kGet, "/api/v1/repos/{repo}/refs", "listRefs", kRead, kNone, 200, {}, ListRefs},
@@ -33,13 +33,13 @@ const std::vector<Route>& Routes() {
       {kDelete, "/api/v1/repos/{repo}/tags/{name...}", "deleteTag", kMerge, kNone, 204, {}, DeleteTag},
 
       {kPost, "/api/v1/repos/{repo}/answers", "ask", kAsk, kJson, 200, {}, Ask},
-      {kPost, "/api/v1/repos/{repo}/evaluations", "createEvaluation", kAsk, kBulkJson, 202, {"wait"}, SubmitEvaluation},
-      {kPost, "/api/v1/repos/{repo}/verifications", "createVerification", kRead, kJson, 202, {"wait"}, SubmitVerification},
-      {kPost, "/api/v1/repos/{repo}/exports", "createExport", kRead, kJson, 202, {"wait"}, SubmitExport},
+      {kPost, "/api/v1/repos/{repo}/evaluations", "createEvaluation", kAsk, kBulkJson, 202, {"wait", "priority", "timeout"}, SubmitEvaluation},
+      {kPost, "/api/v1/repos/{repo}/verifications", "createVerification", kRead, kJson, 202, {"wait", "priority", "timeout"}, SubmitVerification},
+      {kPost, "/api/v1/repos/{repo}/exports", "createExport", kRead, kJson, 202, {"wait", "priority", "timeout"}, SubmitExport},
       {kGet, "/api/v1/repos/{repo}/statistics", "listStatistics", kRead, kNone, 200, {}, ListStatistics},
-      {kPost, "/api/v1/repos/{repo}/statistics", "createStatistics", kMerge, kBulkJson, 202, {"wait"}, SubmitStatistics},
+      {kPost, "/api/v1/repos/{repo}/statistics", "createStatistics", kMerge, kBulkJson, 202, {"wait", "priority", "timeout"}, SubmitStatistics},
 
-      {kPost, "/api/v1/fsck", "createFsck", kAdmin, kJson, 202, {"wait"}, SubmitFsck},
+      {kPost, "/api/v1/fsck", "createFsck", kAdmin, kJson, 202, {"wait", "priority", "timeout"}, SubmitFsck},
       {kGet, "/api/v1/operations", "listOperations", kRead, kNone, 200, {"limit", "after"}, ListOperations},
       {kGet, "/api/v1/operations/{id}", "readOperation", kRead, kNone, 200, {"wait"}, ReadOperation},
       {kDelete, "/api/v1/operations/{id}", "cancelOperation", kMerge, kNone, 202, {}, CancelOperation},

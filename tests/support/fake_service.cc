@@ -90,12 +90,14 @@ void FakeService::Touch(Running& running) {
 void FakeService::Progress(const OperationId& id, std::string phase, std::uint64_t done, std::uint64_t total) {
   Running& running = operations_.at(id);
   running.view.operation.state = OperationState::kRunning;
+  running.view.position.reset();
   running.view.progress = {.phase = std::move(phase), .done = done, .total = total, .eta_seconds = 1.5};
   Touch(running);
 }
 
 void FakeService::Finish(const OperationId& id, std::string result_json) {
   Running& running = operations_.at(id);
+  running.view.position.reset();
   running.view.operation.state = OperationState::kSucceeded;
   running.view.operation.result = std::move(result_json);
   running.view.operation.finished_ms = kTime + 1000;
@@ -104,6 +106,7 @@ void FakeService::Finish(const OperationId& id, std::string result_json) {
 
 void FakeService::Fail(const OperationId& id, Status status) {
   Running& running = operations_.at(id);
+  running.view.position.reset();
   running.view.operation.state = status.code() == StatusCode::kCancelled ? OperationState::kCancelled : OperationState::kFailed;
   running.view.operation.error_slug = status.slug();
   running.view.operation.error_message = status.message();
@@ -148,6 +151,9 @@ Awaitable<Result<OperationView>> FakeService::Submit(Caller caller, Submission s
   running.view.operation.repo = submission.repo.value();
   running.view.operation.principal = caller.principal;
   running.view.operation.accepted_ms = kTime;
+  running.view.operation.priority = submission.priority;
+  if (submission.timeout.count() > 0) running.view.operation.deadline_ms = kTime + std::chrono::milliseconds(submission.timeout).count();
+  running.view.position = 0;
   running.view.version = 1;
   running.fingerprint = submission.fingerprint;
   running.changed = std::make_unique<Signal>(runtime_);

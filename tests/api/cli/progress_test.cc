@@ -19,6 +19,13 @@ TEST(Progress, WithoutATotalItIsThePhase) {
   EXPECT_EQ(RenderProgress({.id = "", .kind = "", .state = "accepted", .phase = "", .done = 0, .total = 0, .eta_seconds = -1}, 80), "accepted");
 }
 
+TEST(Progress, AWaitingOneSaysHowManyAreBeforeIt) {
+  OperationUpdate update{.id = "", .kind = "", .state = "accepted", .phase = "", .done = 0, .total = 0, .eta_seconds = -1, .position = 3};
+  EXPECT_EQ(RenderProgress(update, 80), "waiting, 3 before it");
+  update.position = 0;
+  EXPECT_EQ(RenderProgress(update, 80), "waiting, next in line");
+}
+
 TEST(Progress, MoreThanAllIsAll) {
   const OperationUpdate update{.id = "", .kind = "", .state = "running", .phase = "p", .done = 7, .total = 5, .eta_seconds = -1};
   EXPECT_EQ(RenderProgress(update, 120), "p [" + std::string(30, '#') + "] 7/5");

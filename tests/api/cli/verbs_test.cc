@@ -159,6 +159,29 @@ TEST_F(VerbsTest, FactFilesAreCheckedHere) {
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--offset", "9"}).code, 2);
 }
 
+TEST_F(VerbsTest, WhatIsSubmittedHasAPriorityAndATimeout) {
+  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--priority", "batch", "--timeout", "600"}).code, 0);
+  json newest = Document({"operations"})["items"][0];
+  EXPECT_EQ(newest["priority"], "batch");
+  EXPECT_EQ(newest["deadline"], "2026-01-31T12:10:00.000Z");
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"init", "fresh", "--model", "."},
+                                                                                     {"stats", "atlas"},
+                                                                                     {"revert", "atlas", "main"},
+                                                                                     {"eval", "atlas", "-F", facts_},
+                                                                                     {"export", "atlas", "-o", "x"},
+                                                                                     {"verify", "atlas"},
+                                                                                     {"fsck"}}) {
+    std::vector<std::string> urgent = words;
+    urgent.insert(urgent.end(), {"--priority", "interactive"});
+    EXPECT_EQ(shell_.Run(urgent).code, 0) << words.front();
+    newest = Document({"operations"})["items"][0];
+    EXPECT_EQ(newest["priority"], "interactive") << words.front();
+    EXPECT_TRUE(newest["deadline"].is_null());
+  }
+  EXPECT_EQ(shell_.Run({"fsck", "--priority", "urgent"}).code, 2);
+  EXPECT_EQ(shell_.Run({"fsck", "--timeout", "0"}).code, 2);
+}
+
 TEST_F(VerbsTest, AnInterruptCancelsWhatIsWaitedFor) {
   std::thread impatient([this] {
     while (shell_.Run({"operations"}).out.find("accepted") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -34,6 +34,43 @@ TEST(Operations, SubmittingGivesTheirLocation) {
   EXPECT_TRUE(operation["result"].is_null());
 }
 
+TEST(Operations, EverySubmissionTakesAPriorityAndATimeout) {
+  LiveRest rest;
+  const std::vector<std::pair<std::string, std::string>> submissions = {{"/api/v1/repos", R"({"name":"fresh","model":"/m"})"},
+                                                                        {"/api/v1/repos/atlas/commits", "{}"},
+                                                                        {"/api/v1/repos/atlas/reverts", "{}"},
+                                                                        {"/api/v1/repos/atlas/evaluations", "{}"},
+                                                                        {"/api/v1/repos/atlas/verifications", "{}"},
+                                                                        {"/api/v1/repos/atlas/exports", "{}"},
+                                                                        {"/api/v1/repos/atlas/statistics", "{}"},
+                                                                        {"/api/v1/fsck", "{}"}};
+  for (const auto& [path, body] : submissions) {
+    EXPECT_EQ(rest.Ask("POST", path + "?priority=batch&timeout=600", body).status, 202) << path;
+    rest.Do([](FakeService& service) {
+      EXPECT_EQ(service.last_submission().priority, storage::records::Priority::kBatch);
+      EXPECT_EQ(service.last_submission().timeout, std::chrono::seconds(600));
+    });
+  }
+  rest.Ask("POST", "/api/v1/fsck", "{}");
+  rest.Do([](FakeService& service) {
+    EXPECT_EQ(service.last_submission().priority, storage::records::Priority::kNormal);
+    EXPECT_EQ(service.last_submission().timeout, std::chrono::seconds(0));
+  });
+}
+
+TEST(Operations, AWaitingOneShowsItsPlaceItsPriorityAndItsDeadline) {
+  LiveRest rest;
+  json operation = json::parse(rest.Ask("POST", "/api/v1/fsck?priority=interactive&timeout=90", "{}").body);
+  EXPECT_EQ(operation["priority"], "interactive");
+  EXPECT_EQ(operation["deadline"], "2026-01-31T12:01:30.000Z");
+  EXPECT_EQ(operation["position"], 0);
+  operation = json::parse(rest.Ask("POST", "/api/v1/fsck", "{}").body);
+  EXPECT_EQ(operation["priority"], "normal");
+  EXPECT_TRUE(operation["deadline"].is_null());
+  rest.Do([](FakeService& service) { service.Progress(kFirst, "targets", 1, 2); });
+  EXPECT_TRUE(json::parse(rest.Ask("GET", kPath).body)["position"].is_null());
+}
+
 TEST(Operations, ImportTakesTheRepoFromItsBody) {
   LiveRest rest;
   EXPECT_EQ(rest.Ask("POST", "/api/v1/repos", R"({"name":"fresh","model":"/m","message":"hi"})").status, 202);

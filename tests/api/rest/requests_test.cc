@@ -46,6 +46,10 @@ TEST(Requests, UnknownOrBadParameters) {
   for (const char* wait : {"30", "s", "61s", "-1s", "1h", "", "99999999999999999999s", "1.5s", "18446744073709552s"}) {
     ExpectProblem(rest.Ask("POST", std::string("/api/v1/fsck?wait=") + wait, "{}"), 400, "bad_parameter");
   }
+  for (const char* bad : {"priority=urgent", "priority=", "priority=Batch", "timeout=0", "timeout=", "timeout=30s", "timeout=-1", "timeout=2592001"}) {
+    ExpectProblem(rest.Ask("POST", std::string("/api/v1/fsck?") + bad, "{}"), 400, "bad_parameter");
+  }
+  ExpectProblem(rest.Ask("GET", "/api/v1/repos?priority=batch"), 400, "unknown_parameter");
   ExpectProblem(rest.Ask("GET", "/api/v1/repos/atlas/diff?from=main"), 400, "bad_parameter");
 }
 
