@@ -184,7 +184,9 @@ class CoordinatorImpl final : public Coordinator {
     });
   }
 
-  OperationView ViewOf(const jobs::LiveOperation& live, const std::map<OperationId, std::size_t>& places) {
+  using Places = std::map<OperationId, std::size_t>;
+
+  OperationView ViewOf(const jobs::LiveOperation& live, const Places& places) {
     OperationView view{live.operation, {live.phase, live.done, live.total, EtaSeconds(live, runtime().clock().Now())}, live.version, {}};
     if (const auto place = places.find(live.operation.id); place != places.end()) view.position = place->second;
     return view;
@@ -224,7 +226,10 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Submit(Caller caller, Submissi
 }
 
 Awaitable<Result<OperationView>> CoordinatorImpl::ReadOperation(OperationId id) {
-  if (const jobs::LiveOperation* live = queue_.Find(id)) co_return ViewOf(*live, queue_.Places());
+  if (const jobs::LiveOperation* live = queue_.Find(id)) {
+    const bool waits = live->operation.state == OperationState::kAccepted;
+    co_return ViewOf(*live, waits ? queue_.Places() : Places());
+  }
   EMEND_CO_ASSIGN_OR_RETURN(Operation operation, co_await Blocking(runtime(), [&] { return storage::records::ReadOperation(store(), id); }));
   operation.request = {};
   co_return OperationView{std::move(operation), {}, 1, {}};
@@ -234,7 +239,7 @@ Awaitable<Result<std::vector<OperationView>>> CoordinatorImpl::ListOperations(Op
   EMEND_CO_ASSIGN_OR_RETURN(std::vector<Operation> stored,
                             co_await Blocking(runtime(), [&] { return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1)); }));
   std::vector<OperationView> views;
-  const std::map<OperationId, std::size_t> places = queue_.Places();
+  const Places places = queue_.Places();
   for (Operation& operation : stored) {
     // The store knows an operation from its acceptance to its end; what lies between, the queue does.
     const jobs::LiveOperation* const live = queue_.Find(operation.id);

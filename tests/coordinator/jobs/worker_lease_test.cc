@@ -1,0 +1,97 @@
+#include "coordinator/jobs/worker_lease.h"
+
+#include "tests/support/sim_runtime.h"
+#include "tests/support/status_matchers.h"
+
+namespace emend::coordinator::jobs {
+namespace {
+
+using membership::WorkerInfo;
+using membership::WorkerState;
+using test::IsOkAndHolds;
+using test::StatusIs;
+
+// Picks what it is told to.
+class FixedMembership final : public membership::Membership {
+ public:
+  Status Start(const std::string&) override { return OkStatus(); }
+  Awaitable<void> Stop() override { co_return; }
+  std::string address() const override { return "coordinator:1"; }
+  Awaitable<Status> WaitForWorker(SteadyTime) override { co_return OkStatus(); }
+  Awaitable<Result<WorkerId>> Pick(StateId, SteadyTime) override { co_return picked; }
+  Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody, membership::CallOptions options) override {
+    co_return Status(StatusCode::kUnavailable, "worker_lost", options.worker.value());
+  }
+  std::vector<WorkerInfo> Workers() const override { return workers; }
+
+  void Add(const std::string& name, const std::string& group, std::int32_t rank, std::int32_t world_size, WorkerState state = WorkerState::kConnected) {
+    WorkerInfo worker;
+    worker.worker = WorkerId(name);
+    worker.group = group;
+    worker.rank = rank;
+    worker.world_size = world_size;
+    worker.state = state;
+    workers.push_back(worker);
+  }
+
+  Result<WorkerId> picked = WorkerId("w0");
+  std::vector<WorkerInfo> workers;
+};
+
+class WorkerLeaseTest : public testing::Test {
+ protected:
+  Result<WorkerId> Pick(WorkerLease& lease) { return *sim_.Await(lease.Pick(StateId(), sim_.clock().Now())); }
+
+  test::SimRuntime sim_{1};
+  FixedMembership members_;
+  WorkerLease::Table table_;
+};
+
+TEST_F(WorkerLeaseTest, RunsGetDifferentWorkersWhileThereAreSome) {
+  for (const char* name : {"w0", "w1"}) members_.Add(name, name, 0, 1);
+  WorkerLease first(members_, table_);
+  WorkerLease third(members_, table_);
+  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
+  {
+    WorkerLease second(members_, table_);
+    EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w1")));
+    EXPECT_THAT(Pick(third), IsOkAndHolds(WorkerId("w0"))) << "shared: there is none left";
+  }
+  EXPECT_THAT(Pick(third), IsOkAndHolds(WorkerId("w1"))) << "the second has given it back";
+}
+
+TEST_F(WorkerLeaseTest, WhoPicksAgainKeepsNoOtherWaiting) {
+  for (const char* name : {"w0", "w1"}) members_.Add(name, name, 0, 1);
+  WorkerLease first(members_, table_);
+  WorkerLease second(members_, table_);
+  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
+  members_.picked = WorkerId("w1");
+  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w1")));
+  members_.picked = WorkerId("w0");
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w0")));
+  EXPECT_EQ(table_.size(), 2U);
+}
+
+TEST_F(WorkerLeaseTest, OnlyWhoServesIsOfferedAndAGroupThatFailedNotAgain) {
+  members_.Add("w0", "g0", 0, 1);
+  members_.Add("lost", "g1", 0, 1, WorkerState::kLost);
+  members_.Add("half", "g2", 0, 2);
+  members_.Add("w3", "g3", 0, 2);
+  members_.Add("w4", "g3", 1, 2);
+  WorkerLease first(members_, table_);
+  WorkerLease second(members_, table_);
+  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w3"))) << "rank 0 of the only whole group";
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w0"))) << "it was not formed yet, or why does it ask again";
+  EXPECT_EQ(ServingWorkers(members_.workers).size(), 2U);
+}
+
+TEST_F(WorkerLeaseTest, WithoutAWorkerItSaysSo) {
+  members_.picked = Status(StatusCode::kUnavailable, "no_worker", "none joined");
+  WorkerLease lease(members_, table_);
+  EXPECT_THAT(Pick(lease), StatusIs(StatusCode::kUnavailable, "no_worker"));
+  EXPECT_TRUE(table_.empty());
+}
+
+}  // namespace
+}  // namespace emend::coordinator::jobs
