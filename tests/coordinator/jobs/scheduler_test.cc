@@ -223,6 +223,16 @@ TEST_F(SchedulerTest, LikeCommitsOfABranchStartTogether) {
   EXPECT_THAT(Next(), ElementsAre(5, 6));
 }
 
+TEST_F(SchedulerTest, AGroupIsPaidForByItsRepo) {
+  for (int i = 1; i <= 3; ++i) {
+    const auto slot = static_cast<std::uint64_t>(10 * i);
+    Add(i, Alike("main", {slot, slot + 1, slot + 2}));
+  }
+  Add(4, Alike("side", {1, 2, 3}));
+  for (int i = 5; i <= 8; ++i) Add(i, Commit("b", "b" + std::to_string(i), 3));
+  EXPECT_THAT(RunAll(), ElementsAre(1, 2, 3, 5, 6, 7, 4, 8)) << "nine facts each before the next of a";
+}
+
 TEST_F(SchedulerTest, OtherSettingsRevertsStatisticsAndLessUrgentOnesAreNotTakenAlong) {
   Add(1, Alike("main", {1}));
   Add(2, Alike("main", {2}, "other settings"));
