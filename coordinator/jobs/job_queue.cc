@@ -57,6 +57,11 @@ Result<std::vector<core::OperationRequest>> ReadRequests(storage::kv::KvStore& s
   return requests;
 }
 
+bool HasEnded(storage::kv::KvStore& store, const OperationId& id) {
+  const Result<Operation> stored = storage::records::ReadOperation(store, id);
+  return stored.ok() && stored->finished_ms != 0;
+}
+
 // Of an operation as it is stored. A request that does not parse asks for nothing: its run says what is wrong with it.
 Demand DemandOfStored(const Operation& operation) {
   const Result<core::OperationRequest> request = core::ParseRequest(operation.kind, operation.request);
@@ -376,7 +381,12 @@ Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
     LogError("anchor_not_written", {{"operation", ended.front().id.value()}, {"status", committed}});
     committed = OkStatus();
   }
-  if (!committed.ok()) co_return committed;
+  if (!committed.ok()) {
+    // What was reported as failed may stand all the same, and must not be done twice.
+    const bool stands = co_await Blocking(context_.runtime, [&] { return HasEnded(context_.store, ended.front().id); });
+    if (!stands) co_return committed;
+    LogWarning("operation_end_stands", {{"operation", ended.front().id.value()}, {"status", committed}});
+  }
   const std::vector<EntryPointer> members = run->members;
   SetMembers(*run, {});
   for (std::size_t i = 0; i < members.size(); ++i) {

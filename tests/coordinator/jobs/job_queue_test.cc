@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "storage/base/failpoint.h"
 #include "storage/base/memory_file_system.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
@@ -359,6 +360,34 @@ TEST_F(JobQueueTest, ARestartInTheMiddleOfAGroupMakesEachCommitOnce) {
   cluster_.Restart();
   for (const OperationId& id : ids) ResultOf(id);
   EXPECT_THAT(Messages(), ElementsAre("about Dan", "about Cid", "about Bob", "about Ann", "Import a small model"));
+  ExpectStoreIsSound();
+}
+
+TEST_F(JobQueueTest, OfAGroupAllIsStoredOrNothing) {
+  Submit("commit", CommitBody({"Ann"}, "chess"));
+  const OperationId second = Submit("commit", CommitBody({"Bob"}, "go"));
+  const OperationId third = Submit("commit", CommitBody({"Cid"}, "whist"));
+  ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 2; }, 1min));
+  ASSERT_THAT(ArmFailpoints("commit.before_advance:2:error"), IsOk());
+  EXPECT_EQ(ResultOf(second)["coalesced"], json::array()) << "the group failed at its second commit, and its members were run alone";
+  ASSERT_THAT(ArmFailpoints(""), IsOk());
+  ResultOf(third);
+  EXPECT_THAT(Messages(), ElementsAre("about Cid", "about Bob", "about Ann", "Import a small model"));
+  EXPECT_EQ((**cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 100))).size(), 4U);
+  ExpectStoreIsSound();
+}
+
+TEST_F(JobQueueTest, WhatStandsThoughItWasReportedAsFailedIsNotDoneAgain) {
+  Submit("commit", CommitBody({"Ann"}, "chess"));
+  const OperationId second = Submit("commit", CommitBody({"Bob"}, "go"));
+  const OperationId third = Submit("commit", CommitBody({"Cid"}, "whist"));
+  ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 2; }, 1min));
+  ASSERT_THAT(ArmFailpoints("journal.after_batch:1:error"), IsOk());
+  EXPECT_EQ(ResultOf(second)["coalesced"], json::array({third.value()}));
+  ASSERT_THAT(ArmFailpoints(""), IsOk());
+  EXPECT_EQ(ResultOf(third)["edits"], 1);
+  EXPECT_EQ(solves_.size(), 2U);
+  EXPECT_EQ(Messages().size(), 4U);
   ExpectStoreIsSound();
 }
 
