@@ -8,6 +8,7 @@
 #include "coordinator/jobs/job.h"
 #include "coordinator/jobs/results.h"
 #include "coordinator/jobs/statistics_table.h"
+#include "coordinator/jobs/target_share.h"
 #include "coordinator/jobs/worker_session.h"
 #include "storage/base/failpoint.h"
 
@@ -90,6 +91,10 @@ worker::protocol::Solve SolveRequestOf(CommitRun& run) {
   return request;
 }
 
+worker::protocol::OptimiseTargets TargetsOf(const worker::protocol::Solve& solve) {
+  return {solve.base, solve.state, solve.method, solve.settings, solve.context_templates, solve.facts};
+}
+
 // Each member's own facts on `state`.
 Awaitable<Status> Measure(CommitRun& run, WorkerSession& session, StateId state, std::optional<Evaluation> CommitResult::* out) {
   if (!run.common().evaluate) co_return OkStatus();
@@ -122,8 +127,14 @@ Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
 
 Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {
   auto request = SolveRequestOf(run);
+  const SteadyTime search = run.Now();
+  TargetShare share{
+      .context = run.input.context, .repository = &run.repository, .session = &session, .control = run.input.control, .request = TargetsOf(request)};
+  EMEND_CO_ASSIGN_OR_RETURN(request.targets, co_await ShareTargets(std::move(share)));
+  const double shared_seconds = SecondsBetween(search, run.Now());
   EMEND_CO_ASSIGN_OR_RETURN(run.solved, co_await session.CallOn<worker::protocol::SolveReply>(run.plan.solve_state, std::move(request), kSolveTimeout));
   for (const auto& [phase, seconds] : run.solved.seconds) run.seconds[phase] = seconds;
+  run.seconds["targets"] += shared_seconds;
   const SteadyTime begin = run.Now();
   CommitRun* const borrowed = &run;
   EMEND_CO_ASSIGN_OR_RETURN(run.staged, co_await Blocking(run.context().runtime, [borrowed] {

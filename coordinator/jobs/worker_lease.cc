@@ -17,6 +17,12 @@ std::vector<membership::WorkerInfo> ServingWorkers(const std::vector<membership:
   return serving;
 }
 
+std::vector<WorkerId> WorkerLease::Spare(const BaseId& base) const {
+  std::vector<WorkerId> spare = all_.Spare(base);
+  std::erase_if(spare, [this](const WorkerId& worker) { return table_.contains(worker); });
+  return spare;
+}
+
 void WorkerLease::GiveBack() {
   std::erase_if(table_, [this](const auto& lease) { return lease.second == this; });
 }

@@ -28,6 +28,9 @@ class WorkerLease final : public membership::Membership {
   // The one that the whole would pick if it is free, else another free one, else that one all the same. Called again, it gives back the one it had.
   Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) override;
 
+  // Without those that other runs have.
+  std::vector<WorkerId> Spare(const BaseId& base) const override;
+
   Status Start(const std::string& address) override { return all_.Start(address); }
   Awaitable<void> Stop() override { return all_.Stop(); }
   std::string address() const override { return all_.address(); }

@@ -66,6 +66,12 @@ Awaitable<Status> WorkerSession::Open(StateId state) {
   co_return co_await Load();
 }
 
+Awaitable<Status> WorkerSession::OpenOn(WorkerId worker) {
+  is_pinned_ = true;
+  worker_ = std::move(worker);
+  co_return co_await Load();
+}
+
 Awaitable<Status> WorkerSession::Load() {
   const BaseId base = repository_.record().base;
   EMEND_CO_ASSIGN_OR_RETURN(storage::objects::Base recorded, storage::objects::DecodeBase(repository_.record().base_encoded));
@@ -134,7 +140,7 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
       if (reply.ok()) co_return reply;
       displaced = reply.status();
     }
-    if (has_spoken_) co_return displaced;
+    if (has_spoken_ || (is_pinned_ && displaced.slug() == "worker_lost")) co_return displaced;
     if (displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live" && displaced.slug() != "worker_lost") co_return displaced;
   }
   co_return displaced.WithContext("repeating a request " + std::to_string(kAttemptsMax) + " times");

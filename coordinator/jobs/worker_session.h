@@ -27,7 +27,11 @@ class WorkerSession {
 
   // Picks the worker for `state` and has it load the base. A job waits for a worker until it is cancelled; what answers somebody, half a minute ("no_worker").
   Awaitable<Status> Open(StateId state);
+  // The same with this worker and no other: once it is lost, so is the session.
+  Awaitable<Status> OpenOn(WorkerId worker);
   const worker::protocol::LoadBaseReply& model() const { return model_; }
+  // Instead of the control's.
+  void SetProgress(std::function<void(std::string phase, std::uint64_t done, std::uint64_t total)> progress) { control_.progress = std::move(progress); }
 
   // A request about the base alone. kInternal if the reply is of another kind than Reply.
   template <typename Reply>
@@ -73,6 +77,7 @@ class WorkerSession {
   StateId opened_;  // what the worker was picked for
   WorkerId worker_;
   worker::protocol::LoadBaseReply model_;
+  bool is_pinned_ = false;   // by OpenOn
   bool has_spoken_ = false;  // a piece of a text came
 };
 

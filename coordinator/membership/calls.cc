@@ -67,6 +67,14 @@ Awaitable<Result<WorkerId>> MembershipImpl::Pick(StateId state, SteadyTime deadl
   co_return picked;
 }
 
+std::vector<WorkerId> MembershipImpl::Spare(const BaseId& base) const {
+  std::vector<WorkerId> spare;
+  for (const auto& [id, member] : workers_) {
+    if (!member->lost && member->serves && member->load() == 0 && member->base.value_or(base) == base) spare.push_back(id);
+  }
+  return spare;
+}
+
 Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptions options) {
   const SteadyTime deadline = Now() + options.timeout;
   MemberPointer member = FindLiving(options.worker);
@@ -121,6 +129,8 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   ++member->info.calls;
   call->wake.Reset();
   const std::string name(worker::protocol::RequestName(request));
+  const auto* const load = std::get_if<worker::protocol::LoadBase>(&request);
+  const std::optional<BaseId> loads = load == nullptr ? std::nullopt : std::optional<BaseId>(load->base);
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
   if (sent.code() == StatusCode::kResourceExhausted) {
@@ -142,6 +152,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
     co_return lost;
   }
   if (!call->status.ok()) co_return call->status;
+  if (loads) member->base = loads;
   if (!call->reply) co_return DataLoss("worker " + member->info.worker.value() + " answered " + name + " without a reply");
   co_return std::move(*call->reply);
 }

@@ -160,6 +160,7 @@ void MembershipImpl::Disband(const std::string& group, const Status& why) {
   for (const auto& [id, member] : workers_) {
     if (member->lost || member->info.group != group) continue;
     member->serves = false;
+    member->base.reset();
     EndAll(*member, {StatusCode::kUnavailable, "worker_lost", "the group of worker " + id.value() + " lost a rank: " + why.message()});
   }
   FormIfComplete(group);

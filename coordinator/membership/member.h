@@ -42,7 +42,8 @@ struct Member {
   std::shared_ptr<worker::protocol::Connection> connection;
   SteadyTime last_heard;
   bool lost = false;
-  bool serves = false;  // takes calls: alone, or as rank 0 of a group that is formed
+  std::optional<BaseId> base;  // that it was last told to load, and did
+  bool serves = false;         // takes calls: alone, or as rank 0 of a group that is formed
   std::uint64_t next_call = 1;
   std::array<CallLine, worker::protocol::kLaneCount> lines;  // by lane
 

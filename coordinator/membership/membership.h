@@ -83,6 +83,8 @@ class Membership {
   // The worker to use for a state: the one picked last for it if it lives and none is much less busy, else the one with the fewest calls waiting. Waits for
   // one to come until the deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) = 0;
+  // Those that have nothing to do and hold this base, or none. Others may ask them at any time.
+  virtual std::vector<WorkerId> Spare(const BaseId& base) const = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on the one with the fewest calls waiting, as Pick
   // chooses for a new state.
   virtual Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request, CallOptions options) = 0;

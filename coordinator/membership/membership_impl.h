@@ -36,6 +36,7 @@ class MembershipImpl final : public Membership {
   std::string address() const override { return listener_ ? listener_->address() : ""; }
   Awaitable<Status> WaitForWorker(SteadyTime deadline) override;
   Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) override;
+  std::vector<WorkerId> Spare(const BaseId& base) const override;
   Awaitable<Result<ReplyBody>> Call(RequestBody request, CallOptions options) override;
   std::vector<WorkerInfo> Workers() const override;
 

@@ -125,10 +125,19 @@ DeltaWorker::Reply DeltaWorker::Handle(const ComputeStatistics& request) {
 
 DeltaWorker::Reply DeltaWorker::Handle(const Solve& request) {
   EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
+  const auto is_of = [](const SolvedTarget& target, const SolveFact& fact) { return target.values == fact.target; };
+  if (!request.targets.empty() && !std::ranges::equal(request.targets, request.facts, is_of)) return InvalidArgument("solving: the targets are of other facts");
   SolveReply reply;
   for (const SolveFact& fact : request.facts) reply.edits.push_back(SolveOne(fact, request.state));
   for (std::int32_t layer = 0; layer < 2; ++layer) reply.layers.push_back({layer, kTensors[layer], 1.0, 10.0});
   reply.seconds = {{"targets", 0.5}};
+  return ReplyBody(std::move(reply));
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const OptimiseTargets& request) {
+  EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
+  OptimiseTargetsReply reply;
+  for (const SolveFact& fact : request.facts) reply.targets.push_back({fact.target, 1, 0.5});
   return ReplyBody(std::move(reply));
 }
 

@@ -41,6 +41,8 @@ class DeltaWorker {
   Reply Handle(const worker::protocol::PutEdits& request);
   Reply Handle(const worker::protocol::ComputeStatistics& request);
   Reply Handle(const worker::protocol::Solve& request);
+  // A fact's target stands for its vector; Solve refuses those of other facts.
+  Reply Handle(const worker::protocol::OptimiseTargets& request);
   Reply Handle(const worker::protocol::Evaluate& request);
   Reply Handle(const worker::protocol::Generate& request);
   Reply Handle(const worker::protocol::DigestState& request);

@@ -23,6 +23,11 @@ class FixedMembership final : public membership::Membership {
     co_return Status(StatusCode::kUnavailable, "worker_lost", options.worker.value());
   }
   std::vector<WorkerInfo> Workers() const override { return workers; }
+  std::vector<WorkerId> Spare(const BaseId&) const override {
+    std::vector<WorkerId> spare;
+    for (const WorkerInfo& worker : workers) spare.push_back(worker.worker);
+    return spare;
+  }
 
   void Add(const std::string& name, const std::string& group, std::int32_t rank, std::int32_t world_size, WorkerState state = WorkerState::kConnected) {
     WorkerInfo worker;
@@ -46,6 +51,15 @@ class WorkerLeaseTest : public testing::Test {
   FixedMembership members_;
   WorkerLease::Table table_;
 };
+
+TEST_F(WorkerLeaseTest, WorkersOfOtherRunsAreNotSpare) {
+  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name, name, 0, 1);
+  WorkerLease first(members_, table_);
+  WorkerLease second(members_, table_);
+  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w1")));
+  EXPECT_EQ(first.Spare(BaseId()), std::vector{WorkerId("w2")});
+}
 
 TEST_F(WorkerLeaseTest, RunsGetDifferentWorkersWhileThereAreSome) {
   for (const char* name : {"w0", "w1"}) members_.Add(name, name, 0, 1);

@@ -1,0 +1,92 @@
+// The targets of a batch over several workers, in virtual time.
+#include "coordinator/jobs/target_share.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/sim_cluster.h"
+
+namespace emend::coordinator::jobs {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using storage::records::Operation;
+using storage::records::OperationState;
+using test::SimCluster;
+using worker::protocol::OptimiseTargets;
+using worker::protocol::ReplyBody;
+using worker::protocol::RequestBody;
+using worker::protocol::Solve;
+
+class TargetShareTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (std::size_t i = 0; i < cluster_.workers(); ++i) {
+      cluster_.worker(i).worker->OnRequest([this, i](const RequestBody& request) { return Answer(i, request); });
+    }
+    ASSERT_EQ(cluster_.Run("import", cluster_.ImportBody()).state, OperationState::kSucceeded);
+    ASSERT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state, OperationState::kSucceeded);
+  }
+
+  // The model's answer, with what was asked for noted.
+  Result<ReplyBody> Answer(std::size_t worker, const RequestBody& request) {
+    if (const auto* optimise = std::get_if<OptimiseTargets>(&request)) {
+      facts_of_[worker] += optimise->facts.size();
+      largest_piece_ = std::max(largest_piece_, optimise->facts.size());
+      if (refuse_) return Status(StatusCode::kInvalidArgument, "bad_fact", "fact 3: it is bad");
+      if (dies_ == worker) cluster_.worker(worker).worker->Die();
+    }
+    if (const auto* solve = std::get_if<Solve>(&request)) solved_with_ = solve->targets.size();
+    return cluster_.worker(worker).model.Answer(request);
+  }
+
+  Operation Commit(std::size_t facts, const std::string& who = "s") {
+    json list = json::array();
+    for (std::size_t i = 0; i < facts; ++i) list.push_back({{"prompt", "{} is"}, {"subject", who + std::to_string(i)}, {"target", "t" + std::to_string(i)}});
+    return cluster_.Run("commit", {{"facts", list}, {"settings", {{"layers", "0,1"}}}});
+  }
+
+  SimCluster cluster_{5, 3};
+  std::map<std::size_t, std::size_t> facts_of_;  // asked of each worker
+  std::size_t largest_piece_ = 0;
+  std::size_t solved_with_ = 0;  // targets of the last solve
+  bool refuse_ = false;
+  std::optional<std::size_t> dies_;
+};
+
+TEST_F(TargetShareTest, ALargeBatchIsSharedByAllThatHaveNothingToDo) {
+  EXPECT_EQ(Commit(200).state, OperationState::kSucceeded);
+  EXPECT_EQ(facts_of_.size(), 3U);
+  for (const auto& [worker, facts] : facts_of_) EXPECT_GE(facts, 40U) << "worker " << worker << " hardly took part";
+  EXPECT_EQ(facts_of_[0] + facts_of_[1] + facts_of_[2], 200U);
+  EXPECT_LE(largest_piece_, 200U / (3 * 4));
+  EXPECT_EQ(solved_with_, 200U);
+}
+
+TEST_F(TargetShareTest, AFewFactsAreNotWorthSharing) {
+  EXPECT_EQ(Commit(kPieceFactsMin).state, OperationState::kSucceeded);
+  EXPECT_TRUE(facts_of_.empty());
+  EXPECT_EQ(solved_with_, 0U);
+}
+
+TEST_F(TargetShareTest, ALostWorkersPieceIsTakenByAnother) {
+  for (std::size_t worker = 0; worker < 3; ++worker) {
+    facts_of_.clear();
+    dies_ = worker;
+    EXPECT_EQ(Commit(40 + worker, "round " + std::to_string(worker) + " ").state, OperationState::kSucceeded);
+    EXPECT_EQ(solved_with_, 40 + worker);
+    dies_.reset();
+    cluster_.sim().RunFor(10s);
+  }
+}
+
+TEST_F(TargetShareTest, ARefusedPieceLeavesTheBatchToOneWorkerWhichSaysWhy) {
+  refuse_ = true;
+  EXPECT_EQ(Commit(100).state, OperationState::kSucceeded);
+  EXPECT_EQ(solved_with_, 0U);
+}
+
+}  // namespace
+}  // namespace emend::coordinator::jobs
