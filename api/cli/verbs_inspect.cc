@@ -72,6 +72,17 @@ Json RenderEstimate(const MemoryEstimate& estimate, const Summary& summary) {
           {"machine_bytes", summary.machine}, {"fits", summary.together <= summary.machine}};
 }
 
+// Whether this machine's memory is enough for all ranks, and if not, for one of them.
+std::string RenderVerdict(const Session& session, const MemoryEstimate& estimate, const Summary& summary) {
+  const bool is_alone = estimate.ranks.size() == 1;
+  const std::string share = RenderMebibytes(static_cast<double>(summary.together)) + " of " + RenderMebibytes(static_cast<double>(summary.machine));
+  const bool fits = summary.together <= summary.machine;
+  if (fits) return session.terminal().Paint(is_alone ? "it fits" : "together they fit", Colour::kGreen) + " this machine: " + share;
+  const bool one_fits = !is_alone && summary.largest_rank.total_bytes() <= summary.machine;
+  return session.terminal().Paint(is_alone ? "it does not fit" : "together they do not fit", Colour::kRed) + " this machine: " + share +
+         (one_fits ? "; each alone would" : "");
+}
+
 void PrintEstimate(const Session& session, const InspectOptions& options, const MemoryEstimate& estimate, const Summary& summary) {
   std::string layers;
   for (const std::int32_t layer : estimate.layers) layers += (layers.empty() ? "" : " ") + std::to_string(layer);
@@ -86,12 +97,7 @@ void PrintEstimate(const Session& session, const InspectOptions& options, const 
     for (const Kind& kind : kKinds) row.push_back(RenderMebibytes(static_cast<double>(memory.*kind.bytes)));
     row.push_back(RenderMebibytes(static_cast<double>(memory.total_bytes())));
   }
-  const bool fits = summary.together <= summary.machine;
-  session.out() << RenderTable(rows) << "most of a rank's is " << summary.largest_kind << "; " << (estimate.ranks.size() == 1 ? "it " : "the ranks together ")
-                << (fits ? session.terminal().Paint(estimate.ranks.size() == 1 ? "fits" : "fit", Colour::kGreen)
-                         : session.terminal().Paint(estimate.ranks.size() == 1 ? "does not fit" : "do not fit", Colour::kRed))
-                << " this machine: " << RenderMebibytes(static_cast<double>(summary.together)) << " of "
-                << RenderMebibytes(static_cast<double>(summary.machine)) << "\n";
+  session.out() << RenderTable(rows) << "most of a rank's is " << summary.largest_kind << "; " << RenderVerdict(session, estimate, summary) << "\n";
 }
 
 Result<int> RunInspect(Session& session, const InspectOptions& options) {
