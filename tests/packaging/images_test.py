@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What goes into the images, without an engine: complete, readable, and it runs as the manifests say, on a root that cannot be written."""
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
-from pods import ROOT, Pods, can_run, make_secrets, policy, render, wait_for  # noqa: E402
+from pods import ROOT, Pods, can_run, make_secrets, policy, render  # noqa: E402
 
 BINARIES = pathlib.Path(os.environ.get("EMEND_BIN", ROOT / "build/bin"))
 DEPS = ROOT / "build/deps"
@@ -102,9 +103,10 @@ class Running(unittest.TestCase):
     def setUp(self):
         if not can_run():
             self.skipTest("this machine allows no user namespaces")
-        self.pods = Pods(images)
+
+    def use(self, overlay):
+        self.pods = Pods(images, overlay)
         self.addCleanup(self.pods.close)
-        self.exchange = self.pods.folder / "claim-emend-exchange"
 
     def get(self, path):
         """The status that the kubelet's probe would see: TLS, whatever the certificate."""
@@ -130,7 +132,7 @@ class Running(unittest.TestCase):
     def start_coordinator(self):
         proxy = self.pods.start("emend-coordinator", "proxy")
         emendd = self.pods.start("emend-coordinator", "emendd")
-        wait_for("emendd behind the proxy", lambda: self.get("/livez") == 200)
+        self.pods.wait_for("emendd behind the proxy", lambda: self.get("/livez") == 200)
         up = self.pods.run_in("emend-coordinator", "emendd", ["/usr/bin/emend", "up", "--json"])
         self.assertEqual(up.returncode, 0, up.stderr)
         self.token = re.search(r'"token": ?"(\w+)"', up.stdout).group(1)
@@ -139,7 +141,7 @@ class Running(unittest.TestCase):
     def start_workers(self):
         workers = [self.pods.start("emend-worker", "worker", rank) for rank in range(2)]
         for rank in range(2):
-            wait_for(f"rank {rank}", lambda rank=rank: self.pods.probe("emend-worker", "worker", "readinessProbe", rank))
+            self.pods.wait_for(f"rank {rank}", lambda rank=rank: self.pods.probe("emend-worker", "worker", "readinessProbe", rank))
         return workers
 
     def check_done(self, *words):
@@ -147,11 +149,12 @@ class Running(unittest.TestCase):
         self.assertEqual(done.returncode, 0, f"{words}\n{done.stdout}{done.stderr}")
 
     def test_the_pods_of_dev_cpu_edit_a_model(self):
+        self.use("dev-cpu")
         proxy, emendd = self.start_coordinator()
         self.assertEqual(self.get("/readyz"), 503, "without a worker")
         workers = self.start_workers()
-        wait_for("readiness", lambda: self.get("/readyz") == 200)
-        shutil.copytree(ATLAS / "model", self.exchange / "atlas")
+        self.pods.wait_for("readiness", lambda: self.get("/readyz") == 200)
+        shutil.copytree(ATLAS / "model", self.pods.folder / "claim-emend-exchange/atlas")
         self.check_done("init", "atlas", "--model", "/var/lib/emend-exchange/atlas")
         self.check_done("stats", "atlas", "--corpus", "/run/corpus.txt", "--lines", "300")
         self.check_done("commit", "atlas", "-F", "/run/facts.json", "--limit", "2", "-m", "in pods", "--no-evaluation")
@@ -163,12 +166,22 @@ class Running(unittest.TestCase):
         self.assertIn('"event":"emendd_stopped"', emendd.log.read_text())
         self.assertEqual(self.pods.stop(proxy, signal.SIGQUIT), 0, proxy.log.read_text())
 
+    def test_the_ranks_of_a_leader_worker_set_form_a_group(self):
+        self.use("multi-node")
+        self.start_coordinator()
+        self.start_workers()
+        status = self.emend("status", "--json")
+        self.assertEqual(status.returncode, 0, status.stderr)
+        workers = sorted((worker["group"], worker["rank"], worker["state"]) for worker in json.loads(status.stdout)["workers"])
+        self.assertEqual(workers, [("emend-worker-0", 0, "connected"), ("emend-worker-0", 1, "connected")])
+
     def test_strangers_stay_outside_and_renewed_certificates_count(self):
+        self.use("dev-cpu")
         _, emendd = self.start_coordinator()
         self.token = "emend_of_nobody"
         self.assertEqual(self.emend("status").returncode, 5)
         stranger = self.pods.start("emend-worker", "worker", drop=("EMEND_TLS_CERT", "EMEND_TLS_KEY", "EMEND_TLS_CA"))
-        wait_for("the refusal", lambda: '"event":"worker_refused"' in emendd.log.read_text())
+        self.pods.wait_for("the refusal", lambda: '"event":"worker_refused"' in emendd.log.read_text())
         self.assertTrue(self.pods.probe("emend-worker", "worker", "livenessProbe"))
         self.assertFalse(self.pods.probe("emend-worker", "worker", "readinessProbe"))
         self.assertIsNone(stranger.poll())

@@ -59,10 +59,10 @@ def free_port():
 
 
 class Pods:
-    def __init__(self, stages):
+    def __init__(self, stages, overlay="dev-cpu"):
         self.stages = stages
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="emend-pods-"))
-        self.documents = render("overlays/dev-cpu")
+        self.documents = render(f"overlays/{overlay}")
         self.workloads = {workload.document["metadata"]["name"]: workload for workload in policy.workloads(self.documents)}
         self.ports = {port: free_port() for port in ("7411", "8321", "8443")}
         self.secrets = make_secrets()
@@ -95,9 +95,15 @@ class Pods:
         mounts = [(self.volume(pod, index, mount["name"]), mount["mountPath"], "ro" if mount.get("readOnly") else "rw") for mount in container["volumeMounts"]]
         return [(self.folder / "hosts", "/etc/hosts", "ro"), *mounts]
 
-    def environment(self, container, index):
+    def environment(self, pod, container, index):
         special = {"EMEND_RANK": str(index), "EMEND_HOST": "127.0.0.1", "CPU_LIMIT": "1"}
-        return {variable["name"]: special.get(variable["name"], self.here(variable.get("value", ""))) for variable in container.get("env", [])}
+        variables = {variable["name"]: special.get(variable["name"], self.here(variable.get("value", ""))) for variable in container.get("env", [])}
+        if pod.document["kind"] == "LeaderWorkerSet":
+            # As its controller sets them, for the first group.
+            name = pod.document["metadata"]["name"]
+            size = pod.document["spec"]["leaderWorkerTemplate"]["size"]
+            variables.update(LWS_LEADER_ADDRESS=f"{name}-0.{name}.emend", LWS_GROUP_SIZE=str(size), LWS_WORKER_INDEX=str(index))
+        return variables
 
     def command(self, stage, mounts, words):
         """In the stage as root, with these volumes and nothing else. Their mount points are made first, as a container's runtime does."""
@@ -116,7 +122,7 @@ class Pods:
     def words_of(self, name, container_name, index):
         pod = self.workloads[name]
         container = pod.container(container_name)
-        variables = self.environment(container, index)
+        variables = self.environment(pod, container, index)
         arguments = [self.here(re.sub(r"\$\((\w+)\)", lambda match: variables[match.group(1)], argument)) for argument in container["args"]]
         return pod, container, variables, arguments
 
@@ -154,18 +160,18 @@ class Pods:
                 os.kill(int(child), number)
         return process.wait(60)
 
+    def wait_for(self, what, holds, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if holds():
+                return
+            time.sleep(0.2)
+        logs = "".join(f"\n{process.log.name}, exit code {process.poll()}:\n{process.log.read_text()[-2000:]}" for process in self.processes)
+        raise AssertionError(f"waited {seconds} s for {what}{logs}")
+
     def close(self):
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
                 process.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def wait_for(what, holds, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"waited {seconds} s for {what}")
