@@ -24,10 +24,7 @@ StepPlan CompletionSchedule::Plan() {
     if (use.running == 0) use.wanted = {};
   }
   Admit();
-  for (auto& [state, use] : states_) {
-    use.rows.resize(static_cast<std::size_t>(use.wanted.slots));
-    if (use.wanted != use.cache) plan.caches.push_back({state, use.wanted});
-  }
+  ChangeCaches(plan);
   PlanPasses(plan);
   return plan;
 }
@@ -39,6 +36,17 @@ void CompletionSchedule::OpenAndClose(StepPlan& plan) {
     use.is_open = true;
   }
   std::erase_if(states_, [](const auto& entry) { return entry.second.waiting + entry.second.running == 0; });
+}
+
+// What is given back comes first.
+void CompletionSchedule::ChangeCaches(StepPlan& plan) {
+  const auto bytes = [&](const Size& size) { return model::KeyValueCache::Bytes(size, limits_.token_bytes); };
+  for (const bool grows : {false, true}) {
+    for (auto& [state, use] : states_) {
+      use.rows.resize(static_cast<std::size_t>(use.wanted.slots));
+      if (use.wanted != use.cache && (bytes(use.wanted) > bytes(use.cache)) == grows) plan.caches.push_back({state, use.wanted});
+    }
+  }
 }
 
 void CompletionSchedule::Admit() {

@@ -77,6 +77,7 @@ class CompletionSchedule {
   };
 
   void OpenAndClose(StepPlan& plan);
+  void ChangeCaches(StepPlan& plan);
   void Admit();
   // False where there is no room.
   bool Enter(std::unique_ptr<CompletionRow>& row);
