@@ -1,5 +1,5 @@
-// Tokens a second of the completion engine with 1, 4 and 16 completions at once, beside the same requests one after the other by eval::Generate. Each number of
-// rows is run three times in turns, and the medians compared. Run from the checkout.
+// Tokens a second of the completion engine with 1, 4 and 16 completions at once, beside the same requests one after the other by eval::Generate. Each is run
+// five times in turns: medians, and the least and the greatest of the five ratios. Run from the checkout.
 //
 //   emend_bench_completions [tokens of each] [states]                     # 64 and 1
 //
@@ -27,6 +27,8 @@ namespace {
 using namespace worker::eval;
 using worker::model::Transformer;
 using worker::tokenizer::TokenId;
+
+constexpr int kTurns = 5;
 
 struct Request {
   StateId state;
@@ -89,20 +91,19 @@ test::Atlas EndlessAtlas() {
   return atlas;
 }
 
-Run Median(std::vector<Run> runs) {
-  std::ranges::sort(runs, {}, &Run::rate);
-  return runs[runs.size() / 2];
-}
-
 void Compare(const test::Atlas& atlas, const States& states, const std::vector<Request>& requests, std::int64_t tokens) {
-  std::vector<Run> alone, batched;
-  for (int turn = 0; turn < 3; ++turn) {
-    alone.push_back(Timed([&] { return OneAfterTheOther(states, requests, tokens); }));
-    batched.push_back(Timed([&] { return AllAtOnce(atlas, states, requests, tokens); }));
+  std::vector<double> alone, batched, ratios;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const Run a = Timed([&] { return OneAfterTheOther(states, requests, tokens); });
+    const Run b = Timed([&] { return AllAtOnce(atlas, states, requests, tokens); });
+    EMEND_CHECK(a.tokens == b.tokens, "an endless model drew another number of tokens");
+    alone.push_back(a.rate());
+    batched.push_back(b.rate());
+    ratios.push_back(b.rate() / a.rate());
   }
-  const Run a = Median(alone), b = Median(batched);
-  std::printf("%2zu rows: one after the other %7.1f tokens/s (%ld tokens), at once %7.1f tokens/s (%ld tokens), %5.2f times\n", requests.size(), a.rate(),
-              static_cast<long>(a.tokens), b.rate(), static_cast<long>(b.tokens), b.rate() / a.rate());
+  for (std::vector<double>* values : {&alone, &batched, &ratios}) std::ranges::sort(*values);
+  std::printf("%2zu rows: one after the other %7.1f tokens/s, at once %7.1f tokens/s, %5.2f times (%.2f to %.2f)\n", requests.size(), alone[kTurns / 2],
+              batched[kTurns / 2], ratios[kTurns / 2], ratios.front(), ratios.back());
 }
 
 void Measure(std::int64_t tokens, std::size_t state_count) {

@@ -25,6 +25,15 @@ ScheduleLimits LimitsOf(const model::Transformer& base, const CompletionEngineOp
           .context = base.config().context};
 }
 
+std::vector<StatePass> PassesWithout(const StepFailures& failures, std::vector<StatePass> passes) {
+  std::erase_if(passes, [&](const StatePass& pass) { return failures.Has(pass.state); });
+  return passes;
+}
+
+std::span<const float> LogitsAt(const at::Tensor& logits, std::int64_t row) {
+  return {logits.const_data_ptr<float>() + row * logits.size(1), static_cast<std::size_t>(logits.size(1))};
+}
+
 }  // namespace
 
 CompletionEngine::CompletionEngine(const model::Transformer& base, const tokenizer::Tokenizer& tokenizer, FindModel find_model,
@@ -71,26 +80,25 @@ Result<bool> CompletionEngine::Step() {
   for (const CacheChange& change : plan.caches) {
     if (!failures.Has(change.state)) schedule_->CacheChanged(change.state);
   }
-  for (const StatePass& pass : plan.passes) {
-    if (!failures.Has(pass.state)) Run(pass);
-  }
+  Run(PassesWithout(failures, plan.passes));
   schedule_->Sweep();
   return !schedule_->idle();
 }
 
-void CompletionEngine::Run(const StatePass& pass) {
-  const Result<at::Tensor> logits = models_->Run(pass);
+void CompletionEngine::Run(const std::vector<StatePass>& passes) {
+  if (passes.empty()) return;
+  const Result<at::Tensor> logits = models_->Run(passes);
   std::int64_t drawing = 0;
-  for (const PlannedRun& run : pass.runs) {
-    CompletionRow& row = schedule_->RowAt(pass.state, run.place.slot);
-    if (!logits.ok()) {
-      row.End(logits.status());
-      continue;
+  for (const StatePass& pass : passes) {
+    for (const PlannedRun& run : pass.runs) {
+      CompletionRow& row = schedule_->RowAt(pass.state, run.place.slot);
+      if (!logits.ok()) {
+        row.End(logits.status());
+        continue;
+      }
+      row.Ran(run.place.tokens);
+      if (run.draws) row.Take(LogitsAt(*logits, drawing++));
     }
-    row.Ran(run.place.tokens);
-    if (!run.draws) continue;
-    row.Take(std::span(logits->const_data_ptr<float>() + drawing * logits->size(1), static_cast<std::size_t>(logits->size(1))));
-    ++drawing;
   }
 }
 
@@ -99,11 +107,9 @@ Status CompletionEngine::Follow() {
   EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastBytes(base_.communicator(), {}, /*root=*/0));
   EMEND_ASSIGN_OR_RETURN(const StepPlan plan, DecodePlan(bytes));
   const StepFailures failures = models_->Prepare(plan);
-  for (const StatePass& pass : plan.passes) {
-    if (failures.Has(pass.state)) continue;
-    const Status run = models_->Run(pass).status();
-    if (!run.ok()) LogWarning("followed_pass_failed", {{"state", pass.state.Short()}, {"rank", base_.communicator().rank()}, {"status", run}});
-  }
+  const std::vector<StatePass> passes = PassesWithout(failures, plan.passes);
+  const Status run = passes.empty() ? OkStatus() : models_->Run(passes).status();
+  if (!run.ok()) LogWarning("followed_step_failed", {{"rank", base_.communicator().rank()}, {"status", run}});
   return OkStatus();
 }
 

@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "storage/base/ids.h"
 #include "storage/base/status.h"
@@ -76,7 +77,7 @@ class CompletionEngine {
   std::size_t waiting() const;
 
  private:
-  void Run(const StatePass& pass);
+  void Run(const std::vector<StatePass>& passes);
 
   const model::Transformer& base_;
   const tokenizer::Tokenizer& tokenizer_;

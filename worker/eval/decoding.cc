@@ -12,6 +12,21 @@ namespace {
 // Room that a cache begins with; it is doubled where it does not do.
 constexpr std::int64_t kFirstTokens = 64;
 
+// Each part through its own down projection, neighbours with the same one together.
+at::Tensor FinishEach(std::span<const PassPart> parts, LayerIndex layer, const model::BlockHalf& half) {
+  std::vector<at::Tensor> finished;
+  std::int64_t begin = 0;
+  for (std::size_t first = 0, last = 0; first < parts.size(); first = last) {
+    const model::Transformer& model = *parts[first].model;
+    const at::Tensor weight = model.DownWeight(layer);
+    std::int64_t tokens = 0;
+    for (; last < parts.size() && (last == first || parts[last].model->DownWeight(layer).is_same(weight)); ++last) tokens += parts[last].tokens;
+    finished.push_back(model.Finish(layer, {.residual = half.residual.narrow(1, begin, tokens), .key = half.key.narrow(1, begin, tokens), .present = {}}));
+    begin += tokens;
+  }
+  return finished.size() == 1 ? finished[0] : at::cat(finished, 1);
+}
+
 }  // namespace
 
 at::Tensor RowOf(std::span<const tokenizer::TokenId> tokens) {
@@ -20,11 +35,12 @@ at::Tensor RowOf(std::span<const tokenizer::TokenId> tokens) {
   return ids;
 }
 
-at::Tensor RunBlocks(const model::Transformer& model, const model::CachedBatch& batch, const at::Tensor& ids) {
-  at::Tensor hidden = model.Embed(ids.to(batch.positions().device()), batch.positions());
-  for (std::int32_t layer = 0; layer < model.config().layers; ++layer) {
-    const LayerIndex index(layer);
-    hidden = model.Finish(index, model.Attend(index, {.hidden = hidden, .positions = batch.positions(), .mask = {}, .cached = &batch}));
+at::Tensor RunBlocks(std::span<const PassPart> parts, const model::CachedBatch& batch, const at::Tensor& ids) {
+  const model::Transformer& any = *parts[0].model;
+  at::Tensor hidden = any.Embed(ids.to(batch.positions().device()), batch.positions());
+  for (std::int32_t i = 0; i < any.config().layers; ++i) {
+    const LayerIndex layer(i);
+    hidden = FinishEach(parts, layer, any.Attend(layer, {.hidden = hidden, .positions = batch.positions(), .mask = {}, .cached = &batch}));
   }
   return hidden;
 }
@@ -40,7 +56,8 @@ at::Tensor Decoding::Run(const at::Tensor& ids) {
   std::vector<model::CacheRun> runs;
   for (std::int64_t row = 0; row < rows_; ++row) runs.push_back({.slot = row, .begin = done_, .tokens = count});
   const model::CachedBatch batch(cache_, runs);
-  const at::Tensor hidden = RunBlocks(model_, batch, ids.reshape({1, -1})).view({rows_, count, -1});
+  const PassPart whole{.model = &model_, .tokens = rows_ * count};
+  const at::Tensor hidden = RunBlocks(std::span(&whole, 1), batch, ids.reshape({1, -1})).view({rows_, count, -1});
   done_ = end;
   at::Tensor logits = model_.Logits(model_.FinalNorm(hidden.select(1, count - 1))).cpu();
   // The next token follows from them, and must be the same everywhere.

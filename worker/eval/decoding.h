@@ -22,8 +22,15 @@ namespace emend::worker::eval {
 // [1, tokens] int64.
 at::Tensor RowOf(std::span<const tokenizer::TokenId> tokens);
 
-// Runs `ids` [1, tokens of all runs] int64; what the last block leaves: [1, tokens, d], before the final norm.
-at::Tensor RunBlocks(const model::Transformer& model, const model::CachedBatch& batch, const at::Tensor& ids);
+// Tokens of a pass that one view of a model runs.
+struct PassPart {
+  const model::Transformer* model = nullptr;
+  std::int64_t tokens = 0;
+};
+
+// Runs `ids` [1, tokens of all parts] int64 through views of one model, which share everything but down projections; each layer whose projections are the same
+// tensor is run as one. What the last block leaves: [1, tokens, d], before the final norm.
+at::Tensor RunBlocks(std::span<const PassPart> parts, const model::CachedBatch& batch, const at::Tensor& ids);
 
 class Decoding {
  public:

@@ -39,24 +39,30 @@ Status StateModels::OpenState(const StateId& state) {
   });
 }
 
-Result<at::Tensor> StateModels::Run(const StatePass& pass) {
-  const std::string what = "completing " + std::to_string(pass.runs.size()) + " texts on the state " + pass.state.Short();
-  return model::Guarded(what, [&]() -> Result<at::Tensor> {
+Result<at::Tensor> StateModels::Run(const std::vector<StatePass>& passes) {
+  return model::Guarded("completing texts of " + std::to_string(passes.size()) + " states", [&]() -> Result<at::Tensor> {
     const c10::AutoGradMode no_grad(false);
-    const Open& state = states_.at(pass.state);
-    std::vector<model::CacheRun> runs;
+    std::vector<PassPart> parts;
+    std::vector<model::CachedRuns> caches;
+    std::vector<tokenizer::TokenId> tokens;
     std::vector<std::int64_t> last;  // tokens behind which one is drawn
-    std::int64_t end = 0;
-    for (const PlannedRun& run : pass.runs) {
-      runs.push_back(run.place);
-      end += run.place.tokens;
-      if (run.draws) last.push_back(end - 1);
+    for (const StatePass& pass : passes) {
+      const Open& state = states_.at(pass.state);
+      parts.push_back({.model = state.model.get(), .tokens = static_cast<std::int64_t>(pass.tokens.size())});
+      model::CachedRuns& cached = caches.emplace_back(model::CachedRuns{.cache = &state.cache, .runs = {}});
+      auto end = static_cast<std::int64_t>(tokens.size());
+      for (const PlannedRun& run : pass.runs) {
+        cached.runs.push_back(run.place);
+        end += run.place.tokens;
+        if (run.draws) last.push_back(end - 1);
+      }
+      tokens.insert(tokens.end(), pass.tokens.begin(), pass.tokens.end());
     }
-    const model::CachedBatch batch(state.cache, runs);
-    const at::Tensor hidden = RunBlocks(*state.model, batch, RowOf(pass.tokens));
+    const model::CachedBatch batch(caches);
+    const at::Tensor hidden = RunBlocks(parts, batch, RowOf(tokens));
     if (last.empty()) return at::Tensor();
-    const at::Tensor asked = hidden[0].index_select(0, at::tensor(last, at::kLong).to(hidden.device()));
-    return state.model->Logits(state.model->FinalNorm(asked)).cpu().contiguous();
+    const model::Transformer& any = *parts[0].model;
+    return any.Logits(any.FinalNorm(hidden[0].index_select(0, at::tensor(last, at::kLong).to(hidden.device())))).cpu().contiguous();
   });
 }
 

@@ -1,7 +1,7 @@
 // StateModels: the models and caches of the states that completions use, on one rank, and the steps over them. Internal to worker/eval.
 //
 //   StepFailures failures = models.Prepare(plan);
-//   Result<at::Tensor> logits = models.Run(pass);                 // for each of plan.passes whose state is not among them
+//   Result<at::Tensor> logits = models.Run(passes);                  // those of plan.passes whose state is not among them
 //
 // Every rank makes the same calls in the same order. Owned by one thread; blocks on compute.
 #pragma once
@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "storage/base/ids.h"
 #include "storage/base/status.h"
@@ -36,8 +37,9 @@ class StateModels {
   // Closes, opens and changes caches, all that the ranks agree on. A state that could not be opened is not there, a cache that could not be changed is as it
   // was.
   StepFailures Prepare(const StepPlan& plan);
-  // Logits behind each run that draws, [those runs, vocabulary] on the CPU; undefined if there is none. REQUIRES: the state is open, its cache holds the runs.
-  Result<at::Tensor> Run(const StatePass& pass);
+  // Runs these side by side: what the states share once for all, the rest for each. Logits behind each run that draws, [those runs, vocabulary] on the CPU;
+  // undefined if there is none. REQUIRES: at least one; the states are open, their caches hold the runs.
+  Result<at::Tensor> Run(const std::vector<StatePass>& passes);
   void Clear() { states_.clear(); }
 
  private:

@@ -55,24 +55,36 @@ void KeyValueCache::RepeatFirst() {
   }
 }
 
-CachedBatch::CachedBatch(const KeyValueCache& cache, const std::vector<CacheRun>& runs) : cache_(cache) {
-  const at::Tensor& keys = cache.At(LayerIndex(0)).keys;
-  const std::int64_t kv_heads = keys.size(1), capacity = cache.size().capacity;
-  std::vector<std::int64_t> positions, places;
+CachedBatch::CachedBatch(const std::vector<CachedRuns>& parts) {
+  std::vector<std::int64_t> positions;
+  for (const CachedRuns& part : parts) {
+    const std::size_t begin = positions.size();
+    for (const CacheRun& run : part.runs) {
+      for (std::int64_t token = 0; token < run.tokens; ++token) positions.push_back(run.begin + token);
+    }
+    parts_.push_back({.cache = part.cache,
+                      .tokens = static_cast<std::int64_t>(positions.size() - begin),
+                      .places = PlacesOf(part),
+                      .groups = GroupRuns(part.runs, part.cache->At(LayerIndex(0)).keys.options())});
+  }
+  positions_ = at::tensor(positions, at::kLong).unsqueeze(0).to(parts_[0].places.device());
+}
+
+at::Tensor CachedBatch::PlacesOf(const CachedRuns& part) {
+  const KeyValueCache::Size& size = part.cache->size();
+  const at::Tensor& keys = part.cache->At(LayerIndex(0)).keys;
+  std::vector<std::int64_t> places;
   std::int64_t slot_end = 0;
-  for (const CacheRun& run : runs) {
-    EMEND_CHECK(run.slot >= slot_end && run.slot < cache.size().slots && run.begin >= 0 && run.tokens > 0 && run.begin + run.tokens <= capacity,
+  for (const CacheRun& run : part.runs) {
+    EMEND_CHECK(run.slot >= slot_end && run.slot < size.slots && run.begin >= 0 && run.tokens > 0 && run.begin + run.tokens <= size.capacity,
                 "tokens " + std::to_string(run.begin) + " to " + std::to_string(run.begin + run.tokens) + " of slot " + std::to_string(run.slot) +
                     " do not follow the slots before, or lie outside the cache");
     slot_end = run.slot + 1;
     for (std::int64_t position = run.begin; position < run.begin + run.tokens; ++position) {
-      positions.push_back(position);
-      for (std::int64_t head = 0; head < kv_heads; ++head) places.push_back((run.slot * kv_heads + head) * capacity + position);
+      for (std::int64_t head = 0; head < keys.size(1); ++head) places.push_back((run.slot * keys.size(1) + head) * size.capacity + position);
     }
   }
-  positions_ = at::tensor(positions, at::kLong).unsqueeze(0).to(keys.device());
-  places_ = at::tensor(places, at::kLong).to(keys.device());
-  groups_ = GroupRuns(runs, keys.options());
+  return at::tensor(places, at::kLong).to(keys.device());
 }
 
 std::vector<CachedBatch::Group> CachedBatch::GroupRuns(const std::vector<CacheRun>& runs, const at::TensorOptions& options) {
@@ -92,19 +104,23 @@ std::vector<CachedBatch::Group> CachedBatch::GroupRuns(const std::vector<CacheRu
 }
 
 at::Tensor CachedBatch::Attend(LayerIndex layer, const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values) const {
-  const KeyValueCache::Layer& own = cache_.At(layer);
   const std::int64_t head_dim = keys.size(3);
-  own.keys.view({-1, head_dim}).index_copy_(0, places_, keys.reshape({-1, head_dim}));
-  own.values.view({-1, head_dim}).index_copy_(0, places_, values.reshape({-1, head_dim}));
-
+  const auto put = [&](const at::Tensor& into, const at::Tensor& places, const at::Tensor& from) {
+    into.view({-1, head_dim}).index_copy_(0, places, from.reshape({-1, head_dim}));
+  };
   const auto seen = [](const at::Tensor& tensor, const Group& group) { return tensor.narrow(0, group.slot, group.rows).narrow(2, 0, group.total); };
   std::vector<at::Tensor> contexts;
   std::int64_t begin = 0;
-  for (const Group& group : groups_) {
-    const at::Tensor rows = queries[0].narrow(0, begin, group.rows * group.tokens).unflatten(0, {group.rows, group.tokens}).transpose(1, 2);
-    const at::Tensor context = Attention({.queries = rows, .keys = seen(own.keys, group), .values = seen(own.values, group), .mask = group.mask});
-    contexts.push_back(context.view({1, group.rows * group.tokens, -1}));
-    begin += group.rows * group.tokens;
+  for (const Part& part : parts_) {
+    const KeyValueCache::Layer& own = part.cache->At(layer);
+    put(own.keys, part.places, keys.narrow(1, begin, part.tokens));
+    put(own.values, part.places, values.narrow(1, begin, part.tokens));
+    for (const Group& group : part.groups) {
+      const at::Tensor rows = queries[0].narrow(0, begin, group.rows * group.tokens).unflatten(0, {group.rows, group.tokens}).transpose(1, 2);
+      const at::Tensor context = Attention({.queries = rows, .keys = seen(own.keys, group), .values = seen(own.values, group), .mask = group.mask});
+      contexts.push_back(context.view({1, group.rows * group.tokens, -1}));
+      begin += group.rows * group.tokens;
+    }
   }
   return contexts.size() == 1 ? contexts[0] : at::cat(contexts, 1);
 }

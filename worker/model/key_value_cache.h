@@ -6,11 +6,10 @@
 //   at::Tensor hidden = model.Embed(ids, batch.positions());                                                    // ids [1, 41]
 //   BlockHalf half = model.Attend(layer, {.hidden = hidden, .positions = batch.positions(), .mask = {}, .cached = &batch});
 //
-// The tokens of a batch stand side by side as one row, so that nothing is padded outside attention. Runs of one token in slots that follow each other share one
-// product over the longest of them, each closed by a mask behind its own length; any other run is by itself. A text's tokens see those before them in its slot
-// and nothing of another slot.
-// Invariant: every element is finite as long as the model computes finite ones; what a mask closes counts as nothing only then.
-// No autograd. Owned by one thread. Throws what libtorch throws.
+// The tokens of a batch stand side by side as one row, so that nothing is padded outside attention; a batch may span the caches of several views of one model.
+// Runs of one token in slots that follow each other share one product over the longest of them, each closed by a mask behind its own length; any other run is
+// by itself. A text's tokens see those before them in its slot and nothing of another slot. Invariant: every element is finite as long as the model computes
+// finite ones; what a mask closes counts as nothing only then. No autograd. Owned by one thread. Throws what libtorch throws.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -63,11 +62,19 @@ struct CacheRun {
   friend bool operator==(const CacheRun&, const CacheRun&) = default;
 };
 
-// One pass over a cache, which must outlive it and keep its size.
+// Runs of one cache.
+struct CachedRuns {
+  const KeyValueCache* cache = nullptr;
+  std::vector<CacheRun> runs;
+};
+
+// One pass over caches, which must outlive it and keep their sizes.
 class CachedBatch {
  public:
-  // REQUIRES: at least one run; slots ascend; every run has a token and ends within the capacity.
-  CachedBatch(const KeyValueCache& cache, const std::vector<CacheRun>& runs);
+  // The tokens of all parts side by side; the caches are of one model and its views. REQUIRES: each part has a run, and its slots ascend; every run has a token
+  // and ends within the capacity.
+  explicit CachedBatch(const std::vector<CachedRuns>& parts);
+  CachedBatch(const KeyValueCache& cache, const std::vector<CacheRun>& runs) : CachedBatch(std::vector<CachedRuns>{{&cache, runs}}) {}
 
   const at::Tensor& positions() const { return positions_; }  // [1, tokens of all runs] int64
   // Puts keys and values [1, tokens, kv_heads, head_dim] into their places, and lets the queries [1, tokens, heads, head_dim] attend:
@@ -83,12 +90,17 @@ class CachedBatch {
     std::int64_t total = 0;   // keys of the longest
     at::Tensor mask;          // [rows, 1, 1, total], or undefined: causal
   };
+  struct Part {
+    const KeyValueCache* cache = nullptr;
+    std::int64_t tokens = 0;
+    at::Tensor places;  // [tokens · kv_heads] int64: rows of a layer's tensors as [slots · kv_heads · capacity, head_dim]
+    std::vector<Group> groups;
+  };
+  static at::Tensor PlacesOf(const CachedRuns& part);
   static std::vector<Group> GroupRuns(const std::vector<CacheRun>& runs, const at::TensorOptions& options);
 
-  const KeyValueCache& cache_;
-  std::vector<Group> groups_;
+  std::vector<Part> parts_;
   at::Tensor positions_;
-  at::Tensor places_;  // [tokens · kv_heads] int64: rows of a layer's tensors as [slots · kv_heads · capacity, head_dim]
 };
 
 }  // namespace emend::worker::model

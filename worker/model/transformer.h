@@ -9,10 +9,10 @@
 //
 // Families (GPT-2, Llama) are listed in families.cc. Weights are read-only and shared; WithWeights() gives a view of the same model in which some down
 // projections are replaced, which is how several states are served at once. Compute is fp32 on `device`; bf16 and fp16 checkpoints are widened on load.
-// Thread-safe: const methods touch no state. Autograd flows through `hidden` and `past`; weights never require gradients.
-// Over several ranks each holds the part that shard() names, and every rank makes the same calls in the same order: `hidden` and logits are whole and the same
-// on all of them, keys and down weights are the rank's own part. A call that the group's loss ends throws StatusError (guard.h).
-// Exceptions of libtorch pass through these methods; worker/server and worker/edit turn them into Status at their public functions.
+// Thread-safe: const methods touch no state, but for the cache that a call brings with it. Autograd flows through `hidden` and `past`; weights never require
+// gradients. Over several ranks each holds the part that shard() names, and every rank makes the same calls in the same order: `hidden` and logits are whole
+// and the same on all of them, keys and down weights are the rank's own part. A call that the group's loss ends throws StatusError (guard.h). Exceptions of
+// libtorch pass through these methods; worker/server and worker/edit turn them into Status at their public functions.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <new>
 #include <random>
 
 #include "storage/base/utf8.h"
@@ -23,6 +25,28 @@ struct Setting {
   const char* name;
   std::string folder;
   std::string tokenizer;
+};
+
+// Has no memory left for the end of any block.
+class FailingModel final : public worker::model::Transformer {
+ public:
+  explicit FailingModel(const Transformer& model) : model_(model) {}
+  const worker::model::ModelConfig& config() const override { return model_.config(); }
+  const worker::model::ShardPlan& shard() const override { return model_.shard(); }
+  worker::collective::Communicator& communicator() const override { return model_.communicator(); }
+  std::uint64_t file_bytes() const override { return model_.file_bytes(); }
+  worker::model::DownProjection Down(LayerIndex layer) const override { return model_.Down(layer); }
+  at::Tensor DownWeight(LayerIndex layer) const override { return model_.DownWeight(layer).clone(); }
+  at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override { return model_.Embed(ids, positions); }
+  worker::model::BlockHalf Attend(LayerIndex layer, const worker::model::BlockInput& input) const override { return model_.Attend(layer, input); }
+  at::Tensor Finish(LayerIndex, const worker::model::BlockHalf&) const override { throw std::bad_alloc(); }
+  at::Tensor GatherKeys(const at::Tensor& keys) const override { return model_.GatherKeys(keys); }
+  at::Tensor FinalNorm(const at::Tensor& hidden) const override { return model_.FinalNorm(hidden); }
+  at::Tensor Logits(const at::Tensor& normed) const override { return model_.Logits(normed); }
+  std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const override { return model_.WithDownWeights(weights); }
+
+ private:
+  const Transformer& model_;
 };
 
 class CompletionEngineTest : public testing::TestWithParam<Setting> {
@@ -239,6 +263,31 @@ TEST_P(CompletionEngineTest, AStateThatIsNotLiveEndsItsOwnRowsAlone) {
   Finish(*engine);
   EXPECT_THAT(StatusOf(*again), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   ExpectGreedy(*model_, {5}, *good);
+}
+
+TEST_P(CompletionEngineTest, AStateThatComputesNothingFiniteEndsItsOwnRowsAlone) {
+  const at::Tensor weight = (*model_).DownWeight(LayerIndex(1));
+  states_.Put(1, (*model_).WithDownWeights({{LayerIndex(1), at::full_like(weight, std::numeric_limits<float>::quiet_NaN())}}));
+  const auto engine = NewEngine();
+  const auto first = Add(*engine, Greedy(0, {5}, 6));
+  ASSERT_THAT(engine->Step().status(), IsOk());
+  const auto undefined = Add(*engine, Greedy(1, {5}, 6)), second = Add(*engine, Greedy(2, {6}, 6));
+  ASSERT_THAT(engine->Step().status(), IsOk());
+  EXPECT_THAT(StatusOf(*undefined), StatusIs(StatusCode::kInternal, "non_finite_logits"));
+  Finish(*engine);
+  ExpectGreedy(*model_, {5}, *first);
+  ExpectGreedy(states_.Model(2), {6}, *second);
+}
+
+TEST_P(CompletionEngineTest, APassThatFailsEndsItsRowsAndTheEngineGoesOn) {
+  states_.Put(1, std::make_shared<FailingModel>(*model_));
+  const auto engine = NewEngine({.rows_max = 2});
+  const auto first = Add(*engine, Greedy(0, {5}, 6)), failing = Add(*engine, Greedy(1, {5}, 6)), waiting = Add(*engine, Greedy(2, {6}, 6));
+  ASSERT_THAT(engine->Step().status(), IsOk());
+  EXPECT_THAT(StatusOf(*first), StatusIs(StatusCode::kResourceExhausted));
+  EXPECT_THAT(StatusOf(*failing), StatusIs(StatusCode::kResourceExhausted));
+  Finish(*engine);
+  ExpectGreedy(states_.Model(2), {6}, *waiting);
 }
 
 TEST_P(CompletionEngineTest, AStateIsHeldFromItsFirstStepToItsLastRow) {

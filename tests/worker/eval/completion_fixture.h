@@ -36,6 +36,7 @@ class LiveStates {
       states_[StateOf(number)] = base.WithDownWeights(weights);
     }
   }
+  void Put(int number, std::shared_ptr<const worker::model::Transformer> model) { states_[StateOf(number)] = std::move(model); }
   void Drop(int number) { states_.erase(StateOf(number)); }
   const worker::model::Transformer& Model(int number) const { return *states_.at(StateOf(number)); }
   // How many hold the state besides this table.
