@@ -90,6 +90,7 @@ int RunCommandLine(const std::vector<std::string>& arguments, const Terminal& te
   AddGlobals(app, globals);
   AddServerVerbs(app, chosen);
   AddModelVerbs(app, chosen);
+  AddDoctorVerb(app, chosen);
   AddInspectVerb(app, chosen);
   AddEditVerbs(app, chosen);
   AddHistoryVerbs(app, chosen);

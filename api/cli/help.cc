@@ -11,6 +11,7 @@ start and stop
   up          start emendd on a store, with workers, and wait until it is ready
   down        stop it
   status      repos with their heads, and workers
+  doctor      test workers, the ranks of their groups and what lies between them
 
 bring in a model
   model       inspect: what a model would take of each rank's memory, without a server
@@ -52,7 +53,7 @@ keep house
 std::string_view ExitCodesText() {
   return R"(exit codes
   0  done
-  1  done, and the answer is no: verify or fsck found problems
+  1  done, and the answer is no: verify, fsck or doctor found problems
   2  usage: the command, a file or a value is wrong
   3  not found: repo, revision, file of a model, operation
   4  conflict: the ref has moved, or the thing exists
@@ -77,7 +78,7 @@ std::string_view EnvironmentText() {
 
 const std::vector<std::string>& VerbNames() {
   static const std::vector<std::string> kNames = {"up",     "down", "status", "model",      "init",  "stats",   "commit", "revert", "reset",
-                                                  "ask",    "eval", "log",    "show",       "diff",  "branch",  "tag",    "reflog", "export",
+                                                  "ask",    "doctor", "eval", "log",    "show",       "diff",  "branch",  "tag",    "reflog", "export",
                                                   "verify", "fsck", "repair", "operations", "audit", "version", "help"};
   return kNames;
 }

@@ -17,6 +17,7 @@ using Action = std::function<Result<int>(Session&)>;
 
 void AddServerVerbs(CLI::App& app, Action& chosen);   // up down repair status operations audit version
 void AddModelVerbs(CLI::App& app, Action& chosen);    // init stats export verify fsck
+void AddDoctorVerb(CLI::App& app, Action& chosen);    // doctor
 void AddInspectVerb(CLI::App& app, Action& chosen);   // model inspect
 void AddEditVerbs(CLI::App& app, Action& chosen);     // commit revert ask eval
 void AddHistoryVerbs(CLI::App& app, Action& chosen);  // log show diff reflog

@@ -73,6 +73,9 @@ Awaitable<Result<coordinator::server::OperationView>> AwaitEnd(HandlerContext* c
 Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request request);
 Awaitable<Result<Response>> ListModels(HandlerContext* context, Request request);
 
+// handle_diagnosis.cc
+Awaitable<Result<Response>> CreateDiagnosis(HandlerContext* context, Request request);
+
 // handle_server.cc
 Awaitable<Result<Response>> Ask(HandlerContext* context, Request request);
 Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request);

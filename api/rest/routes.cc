@@ -47,6 +47,7 @@ const std::vector<Route>& Routes() {
       {kGet, "/api/v1/audit", "readAudit", kAdmin, kNone, 200, {"limit", "after", "order"}, ReadAudit},
       {kPost, "/v1/completions", "createCompletion", kAsk, kJson, 200, {}, CreateCompletion},
       {kGet, "/v1/models", "listModels", kAsk, kNone, 200, {}, ListModels},
+      {kPost, "/api/v1/diagnoses", "createDiagnosis", kAdmin, kJson, 200, {}, CreateDiagnosis},
       {kGet, "/api/v1/workers", "listWorkers", kRead, kNone, 200, {}, ListWorkers},
   };
   return kRoutes;

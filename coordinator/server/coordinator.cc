@@ -6,6 +6,7 @@
 #include "coordinator/jobs/statistics_table.h"
 #include "coordinator/jobs/worker_session.h"
 #include "coordinator/server/completions.h"
+#include "coordinator/server/diagnosis.h"
 #include "coordinator/server/diff.h"
 #include "coordinator/server/store_identity.h"
 #include "coordinator/server/submission.h"
@@ -163,6 +164,10 @@ class CoordinatorImpl final : public Coordinator {
   }
 
   std::vector<membership::WorkerInfo> Workers() const override { return membership_->Workers(); }
+  Awaitable<Result<Diagnosis>> Diagnose(Caller caller) override {
+    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+    co_return co_await server::Diagnose(runtime(), *membership_, layout_);
+  }
   Status Ready() const override {
     if (stopping_) return Unavailable("emendd is stopping");
     for (const membership::WorkerInfo& worker : membership_->Workers()) {

@@ -108,6 +108,17 @@ class CompletionStream {
   const StateId state_;
 };
 
+// What `emend doctor` shows.
+struct GroupDiagnosis {
+  std::string group;
+  worker::protocol::ProbeRanksReply probe;
+};
+struct Diagnosis {
+  std::vector<GroupDiagnosis> groups;                 // that serve
+  std::vector<worker::protocol::ProbeAdvice> advice;  // about what emendd itself sees
+  std::uint64_t disk_free_bytes = 0;                  // where the store lies
+};
+
 // A fact that one side has and the other has not, or has otherwise.
 struct FactChange {
   enum class Kind { kAdded, kRemoved, kChanged };
@@ -193,6 +204,8 @@ class Service {
   virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) = 0;
 
   virtual std::vector<membership::WorkerInfo> Workers() const = 0;
+  // Takes seconds, in which workers go on with what they do.
+  virtual Awaitable<Result<Diagnosis>> Diagnose(Caller caller) = 0;
   // Store writable and at least one worker connected; the message says what is missing.
   virtual Status Ready() const = 0;
 };

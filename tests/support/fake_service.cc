@@ -359,6 +359,21 @@ Awaitable<Result<std::vector<storage::records::AuditEntry>>> FakeService::ReadAu
   co_return entries;
 }
 
+Awaitable<Result<Diagnosis>> FakeService::Diagnose(Caller) {
+  Diagnosis diagnosis{.groups = {{"g0", {}}}, .advice = {}, .disk_free_bytes = std::uint64_t{5} << 30};
+  for (std::int32_t rank = 0; rank < 2; ++rank) {
+    worker::protocol::ProbedRank probed;
+    probed.rank = rank;
+    probed.host_name = "machine";
+    probed.address = "127.0.0.1";
+    probed.device = "cpu";
+    diagnosis.groups[0].probe.ranks.push_back(probed);
+  }
+  diagnosis.groups[0].probe.links = {{0, 1, true, "", 75.5, 3.5}};
+  diagnosis.groups[0].probe.advice = {{"warning", "slow_link", "ranks 0 and 1 move 0.1 GB/s", "1 GB/s", "use another network"}};
+  co_return diagnosis;
+}
+
 std::vector<coordinator::membership::WorkerInfo> FakeService::Workers() const {
   coordinator::membership::WorkerInfo worker;
   worker.worker = WorkerId("w0");

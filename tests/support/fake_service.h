@@ -53,6 +53,8 @@ class FakeService : public coordinator::server::Service {
   Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) override;
   Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) override;
   std::vector<coordinator::membership::WorkerInfo> Workers() const override;
+  // One group of two ranks that reach each other, with a warning.
+  Awaitable<Result<coordinator::server::Diagnosis>> Diagnose(coordinator::server::Caller caller) override;
   Status Ready() const override { return ready_; }
 
  private:

@@ -97,8 +97,8 @@ bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind, std::va
 }
 
 constexpr std::array<std::string_view, std::variant_size_v<RequestBody>> kRequestNames = {
-    "load_base",  "ensure_state", "put_edits", "compute_statistics", "solve",      "evaluate", "generate", "digest_state", "sample_texts", "open_line",
-    "join_group", "follow",       "complete",  "optimise_targets",   "step_texts", "unknown"};
+    "load_base",  "ensure_state", "put_edits", "compute_statistics", "solve",      "evaluate",    "generate", "digest_state", "sample_texts", "open_line",
+    "join_group", "follow",       "complete",  "optimise_targets",   "step_texts", "probe_ranks", "unknown"};
 
 }  // namespace
 

@@ -16,6 +16,7 @@
 #include "storage/base/status.h"
 #include "worker/protocol/answer_messages.h"
 #include "worker/protocol/joining_messages.h"
+#include "worker/protocol/probe_messages.h"
 #include "worker/protocol/work_messages.h"
 
 namespace emend::worker::protocol {
@@ -27,10 +28,10 @@ struct UnknownRequest {
 };
 
 using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
-                                 Follow, Complete, OptimiseTargets, StepTexts, UnknownRequest>;
+                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks, UnknownRequest>;
 using ReplyBody =
     std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply, DigestStateReply,
-                 SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply, StepTextsReply>;
+                 SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply, StepTextsReply, ProbeRanksReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

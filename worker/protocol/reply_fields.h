@@ -36,6 +36,8 @@ template <>
 inline constexpr std::uint16_t kKind<OptimiseTargetsReply> = 14;
 template <>
 inline constexpr std::uint16_t kKind<StepTextsReply> = 15;
+template <>
+inline constexpr std::uint16_t kKind<ProbeRanksReply> = 16;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
@@ -105,6 +107,23 @@ void Visit(Archive& archive, Piece& m) {
 }
 template <typename Archive>
 void Visit(Archive&, StepTextsReply&) {}
+template <typename Archive>
+void Visit(Archive& archive, ProbedRank& m) {
+  archive(m.rank, m.host_name, m.address, m.interface, m.device, m.over_nccl, m.nccl_version, m.nccl_missing, m.threads, m.cores);
+  archive(m.memory_bytes, m.memory_free, m.shm_bytes, m.shm_free);
+}
+template <typename Archive>
+void Visit(Archive& archive, ProbedLink& m) {
+  archive(m.lower, m.upper, m.reached, m.why_not, m.latency_us, m.gigabytes_per_second);
+}
+template <typename Archive>
+void Visit(Archive& archive, ProbeAdvice& m) {
+  archive(m.severity, m.code, m.found, m.expected, m.action);
+}
+template <typename Archive>
+void Visit(Archive& archive, ProbeRanksReply& m) {
+  archive(m.ranks, m.links, m.advice);
+}
 template <typename Archive>
 void Visit(Archive& archive, OptimiseTargetsReply& m) {
   archive(m.targets, m.seconds);

@@ -36,6 +36,8 @@ template <>
 inline constexpr std::uint16_t kKind<OptimiseTargets> = 14;
 template <>
 inline constexpr std::uint16_t kKind<StepTexts> = 15;
+template <>
+inline constexpr std::uint16_t kKind<ProbeRanks> = 16;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
@@ -107,6 +109,8 @@ template <typename Archive>
 void Visit(Archive& archive, StepTexts& m) {
   archive(m.base);
 }
+template <typename Archive>
+void Visit(Archive&, ProbeRanks&) {}
 template <typename Archive>
 void Visit(Archive&, UnknownRequest&) {}
 

@@ -82,6 +82,15 @@ TEST_F(VerbsTest, WhatAWorkerHoldsIsShownByKind) {
   EXPECT_NE(shown.find("3.0 MiB"), std::string::npos) << shown;
 }
 
+TEST_F(VerbsTest, TheDoctorShowsRanksLinksAndWhatToDo) {
+  const Outcome outcome = Run({"doctor"});
+  EXPECT_EQ(outcome.code, 1) << "there is a warning";
+  for (const char* part : {"group g0", "127.0.0.1", "0 - 1", "3.5 GB/s", "warning: ranks 0 and 1 move 0.1 GB/s", "do: use another network", "1 to look into"}) {
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
+  }
+  EXPECT_EQ(Run({"doctor", "--json"}).code, 1);
+}
+
 TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
   shell_.Set("EMEND_SERVER", "http://127.0.0.1:1");
   const json document = Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "2", "--layers", "1,2", "--edits", "10", "--states", "3"});

@@ -51,6 +51,7 @@ std::vector<Sample> Samples() {
           {"putTag", "PUT", repo + "/tags/v2", R"({"revision":"main","reason":"release"})", create},
           {"deleteTag", "DELETE", repo + "/tags/v1", "", head},
           {"ask", "POST", repo + "/answers", R"({"prompt":"The mother tongue of Danielle Darrieux is"})", ""},
+          {"createDiagnosis", "POST", "/api/v1/diagnoses", "{}", ""},
           {"createCompletion", "POST", "/v1/completions", R"({"model":"atlas","prompt":"The mother tongue of"})", ""},
           {"listModels", "GET", "/v1/models", "", ""},
           {"createEvaluation", "POST", repo + "/evaluations", "{" + kFacts + "}", ""},

@@ -69,6 +69,11 @@ std::vector<Message> SampleMessagesOfVersion2() {
       Response{17, OkStatus(), CompleteReply{true, 2, 8}},
       Request{18, StepTexts{kBase}},
       Response{18, OkStatus(), StepTextsReply{}},
+      Request{19, ProbeRanks{}},
+      Response{19, OkStatus(),
+               ProbeRanksReply{{{1, "b", "10.0.0.2", "eth0", "cuda:0", true, "2.28.9", "", 16, 32, 1000, 900, 64, 60}},
+                               {{0, 1, true, "", 75.5, 3.5}},
+                               {{"warning", "shm_small", "64 bytes", "1 GB", "more of it"}}}},
   };
 }
 

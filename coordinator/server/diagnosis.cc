@@ -1,0 +1,123 @@
+#include "coordinator/server/diagnosis.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "coordinator/jobs/worker_lease.h"
+
+namespace emend::coordinator::server {
+namespace {
+
+using membership::WorkerInfo;
+using membership::WorkerState;
+using worker::protocol::ProbeAdvice;
+using worker::protocol::ProbeRanksReply;
+
+constexpr std::chrono::seconds kProbeTimeout{30};
+constexpr std::uint64_t kDiskFreeMin = std::uint64_t{1} << 30;
+
+// One group's answer, shared with the coroutine that waits for it.
+struct Asked {
+  std::string group;
+  WorkerId worker;
+  Result<worker::protocol::ReplyBody> reply = Unavailable("it was not asked");
+};
+
+Awaitable<Status> Ask(membership::Membership* membership, std::shared_ptr<Asked> asked) {
+  worker::protocol::RequestBody request = worker::protocol::ProbeRanks{};
+  membership::CallOptions options{.worker = asked->worker, .timeout = kProbeTimeout};
+  asked->reply = co_await membership->Call(std::move(request), std::move(options));
+  co_return OkStatus();
+}
+
+GroupDiagnosis DiagnosisOf(Asked& asked) {
+  GroupDiagnosis diagnosis{.group = asked.group, .probe = {}};
+  if (auto* probe = asked.reply.ok() ? std::get_if<ProbeRanksReply>(&*asked.reply) : nullptr) {
+    diagnosis.probe = std::move(*probe);
+    return diagnosis;
+  }
+  const bool is_older = asked.reply.status().code() == StatusCode::kUnsupported;
+  diagnosis.probe.advice.push_back({.severity = is_older ? "note" : "error",
+                                    .code = is_older ? "older_worker" : "no_answer",
+                                    .found = "group " + asked.group + " did not say how it is: " + asked.reply.status().message(),
+                                    .expected = "an answer within " + std::to_string(kProbeTimeout.count()) + " s",
+                                    .action = is_older ? "upgrade the worker" : "look into the worker's log"});
+  return diagnosis;
+}
+
+std::uint64_t FreeBytes(const std::string& folder) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  return error ? 0 : static_cast<std::uint64_t>(space.available);
+}
+
+void AdviseOnGroups(const std::vector<WorkerInfo>& workers, std::vector<ProbeAdvice>& advice) {
+  std::map<std::string, std::pair<std::int32_t, std::int32_t>> groups;  // ranks there, of how many
+  for (const WorkerInfo& worker : workers) {
+    auto& [there, size] = groups[worker.group];
+    there += worker.state == WorkerState::kConnected ? 1 : 0;
+    size = std::max(size, worker.world_size);
+  }
+  for (const auto& [group, count] : groups) {
+    if (count.first == count.second || count.second == 1) continue;
+    advice.push_back({.severity = "error",
+                      .code = "group_incomplete",
+                      .found = "group " + group + " has " + std::to_string(count.first) + " of " + std::to_string(count.second) + " ranks connected",
+                      .expected = "all of them: a group serves only whole",
+                      .action = "start the missing ranks, or look into their logs (dial_failed, conversation_ended)"});
+  }
+}
+
+}  // namespace
+
+std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers, std::uint64_t disk_free_bytes) {
+  std::vector<ProbeAdvice> advice;
+  if (jobs::ServingWorkers(workers).empty()) {
+    advice.push_back({.severity = "error",
+                      .code = "no_worker",
+                      .found = "no worker serves",
+                      .expected = "one at least: commits, evaluations and answers wait for it",
+                      .action = "emend up --workers 1 on a store that is down, or start emend-worker with --coordinator"});
+  }
+  AdviseOnGroups(workers, advice);
+  if (disk_free_bytes < kDiskFreeMin) {
+    advice.push_back({.severity = "warning",
+                      .code = "disk_full",
+                      .found = std::to_string(disk_free_bytes >> 20) + " MiB are free where the store lies",
+                      .expected = "1024 MiB at least: a commit that finds no room is refused",
+                      .action = "free some room, or move the store to a larger disk"});
+  }
+  for (const WorkerInfo& worker : workers) {
+    if (worker.state != WorkerState::kConnected || worker.protocol_version == worker::protocol::kProtocolVersion) continue;
+    advice.push_back({.severity = "note",
+                      .code = "older_worker",
+                      .found = "worker " + worker.worker.value() + " speaks protocol version " + std::to_string(worker.protocol_version),
+                      .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) + ": completions and shared batches need it",
+                      .action = "upgrade the worker"});
+  }
+  return advice;
+}
+
+Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membership, const core::StoreLayout& layout) {
+  std::vector<std::shared_ptr<Asked>> asked;
+  TaskGroup asking(runtime);
+  for (const WorkerInfo& worker : jobs::ServingWorkers(membership.Workers())) {
+    asked.push_back(std::make_shared<Asked>(Asked{.group = worker.group, .worker = worker.worker}));
+    asking.Spawn("probe_group", Ask(&membership, asked.back()));
+  }
+  // A call ends by its own deadline.
+  const SteadyTime deadline = runtime.clock().Now() + 2 * kProbeTimeout;
+  co_await asking.Join(deadline);
+  Diagnosis diagnosis;
+  const auto measure = [&layout]() -> Result<std::uint64_t> { return FreeBytes(layout.folder); };
+  const Result<std::uint64_t> disk_free = co_await Blocking(runtime, measure);
+  diagnosis.disk_free_bytes = disk_free.ok() ? *disk_free : 0;
+  diagnosis.advice = AdviseOnWorkers(membership.Workers(), diagnosis.disk_free_bytes);
+  for (const auto& each : asked) diagnosis.groups.push_back(DiagnosisOf(*each));
+  co_return diagnosis;
+}
+
+}  // namespace emend::coordinator::server
