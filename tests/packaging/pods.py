@@ -78,7 +78,9 @@ class Pods:
         source = next((volume for volume in pod.pod["volumes"] if volume["name"] == name), None)
         claim = source.get("persistentVolumeClaim", {}).get("claimName") if source else claims[name]
         folder = self.folder / (f"claim-{claim}" if claim else f"{pod.document['metadata']['name']}-{index}-{name}")
-        folder.mkdir(exist_ok=True)
+        if folder.exists():
+            return folder
+        folder.mkdir()
         if source and "secret" in source:
             self.write_secret(source["secret"]["secretName"], folder)
         if source and "configMap" in source:
@@ -88,8 +90,10 @@ class Pods:
         return folder
 
     def write_secret(self, name, folder):
+        """Each file is the old one or the new one, never half of one: a program may be reading."""
         for key, value in self.secrets[name].items():
-            (folder / key).write_bytes(value)
+            (folder / f"{key}.new").write_bytes(value)
+            (folder / f"{key}.new").rename(folder / key)
 
     def mounts(self, pod, index, container):
         mounts = [(self.volume(pod, index, mount["name"]), mount["mountPath"], "ro" if mount.get("readOnly") else "rw") for mount in container["volumeMounts"]]
