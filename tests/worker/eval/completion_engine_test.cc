@@ -26,6 +26,7 @@ struct Setting {
   std::string folder;
   std::string tokenizer;
 };
+std::ostream& operator<<(std::ostream& out, const Setting& each) { return out << each.name; }
 
 // Has no memory left for the end of any block.
 class FailingModel final : public worker::model::Transformer {
