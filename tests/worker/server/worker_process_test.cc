@@ -143,6 +143,18 @@ TEST_F(WorkerProcessTest, AnEditGoesFromStatisticsToALiveStateWhoseBytesAreTheRe
   EXPECT_EQ(Info().stale_frames, 0U);
 }
 
+TEST_F(WorkerProcessTest, WhatItHoldsAndReadComesWithItsHeartbeats) {
+  const protocol::LoadBase request = CheckedLoadRequest(folder_.path());
+  const std::uint64_t read = Get<protocol::LoadBaseReply>(request).bytes_read;
+  for (int i = 0; i < 300 && Info().memory.weights_bytes == 0; ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(Info().memory.file_bytes_read, read);
+  EXPECT_GT(Info().memory.weights_bytes, 40'000'000U) << "ten million parameters in fp32";
+  FlipBit(folder_.path(), "transformer.wte.weight", 8191, 0);
+  protocol::LoadBase other = request;
+  other.base = BaseId(EditedState().digest());
+  EXPECT_THAT(Ask(other), StatusIs(StatusCode::kDataLoss, "base_damaged"));
+}
+
 TEST_F(WorkerProcessTest, AKilledWorkerEndsItsCallAndIsStartedAgain) {
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
   const std::uint64_t generation = Info().generation;
