@@ -1,7 +1,7 @@
 // Importing a model: its files copied into the store under its base id, hashed and described.
 //
 // Blocks; runs on the pool. The folder <models>/<base id> appears whole or not at all. Importing the same files again copies nothing, or replaces a copy that
-// was damaged since. The file <tiles>/<base id> (storage/checkpoint/tile_file.h) is written anew each time.
+// was damaged since. The file <models>/<base id>.tiles (storage/checkpoint/tile_file.h) is written anew each time.
 #pragma once
 
 #include <string>
