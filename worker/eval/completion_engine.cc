@@ -120,5 +120,6 @@ void CompletionEngine::EndAll(const Status& status) {
 
 std::size_t CompletionEngine::running() const { return schedule_->running(); }
 std::size_t CompletionEngine::waiting() const { return schedule_->waiting(); }
+std::int64_t CompletionEngine::cache_bytes() const { return models_->cache_bytes(); }
 
 }  // namespace emend::worker::eval

@@ -75,6 +75,8 @@ class CompletionEngine {
 
   std::size_t running() const;
   std::size_t waiting() const;
+  // Of keys and values, on this rank.
+  std::int64_t cache_bytes() const;
 
  private:
   void Run(const std::vector<StatePass>& passes);

@@ -30,6 +30,12 @@ StepFailures StateModels::Prepare(const StepPlan& plan) {
   return failures;
 }
 
+std::int64_t StateModels::cache_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& [state, open] : states_) bytes += model::KeyValueCache::Bytes(open.cache.size(), model::KeyValueCache::TokenBytes(*open.model));
+  return bytes;
+}
+
 Status StateModels::OpenState(const StateId& state) {
   return model::Guarded("completing on the state " + state.Short(), [&]() -> Status {
     EMEND_ASSIGN_OR_RETURN(std::shared_ptr<const model::Transformer> found, find_model_(state));

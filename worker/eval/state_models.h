@@ -41,6 +41,8 @@ class StateModels {
   // undefined if there is none. REQUIRES: at least one; the states are open, their caches hold the runs.
   Result<at::Tensor> Run(const std::vector<StatePass>& passes);
   void Clear() { states_.clear(); }
+  // Of keys and values, on this rank.
+  std::int64_t cache_bytes() const;
 
  private:
   struct Open {

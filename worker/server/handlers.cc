@@ -235,7 +235,8 @@ eval::ProgressFunction Handlers::EvalProgress(const Call& call, std::string_view
 }
 
 void Handlers::NoteMemory() {
-  const protocol::MemoryUse memory = bases_.empty() ? protocol::MemoryUse() : bases_.begin()->second->memory();
+  protocol::MemoryUse memory = bases_.empty() ? protocol::MemoryUse() : bases_.begin()->second->memory();
+  if (texts_) memory.cache_bytes = texts_->cache_bytes();
   const std::scoped_lock lock(memory_mutex_);
   memory_ = memory;
 }

@@ -23,6 +23,7 @@ class Texts {
   // Rank 0: something is to be stepped.
   bool under_way() const { return under_way_; }
   void EndAll(const Status& status);
+  std::uint64_t cache_bytes() const { return static_cast<std::uint64_t>(engine_.cache_bytes()); }
 
  private:
   LiveBase& base_;
