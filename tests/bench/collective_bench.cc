@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/worker/collective/rank_group.h"
+#include "worker/model/memory.h"
 
 namespace emend::worker::collective {
 namespace {
@@ -65,6 +66,7 @@ void Measure(Communicator& ranks) {
 
 int main(int argc, char** argv) {
   using namespace emend::worker::collective;
+  emend::worker::model::KeepFreedMemory();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::printf("ranks  operation        bytes          us     GB/s   of copy\n");
   const std::vector<int> sizes = argc > 1 ? std::vector<int>{std::atoi(argv[1])} : std::vector<int>{2, 4};

@@ -1,5 +1,7 @@
 #include "worker/collective/line.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
@@ -384,6 +386,36 @@ Status Line::AllGather(Bytes all, const LineCall& call) {
   EMEND_CHECK(part * static_cast<std::size_t>(size()) == all.size(), "all-gather of data that does not divide by the ranks");
   const LineHeader header = impl_->HeaderOf(call);
   return impl_->RunCall(call, impl_->GatherUp(header, all, part), impl_->GatherDown(header, all, part));
+}
+
+Status Line::Compare(const LineCall& call) {
+  if (size() == 1) {
+    ++impl_->sequence;
+    return impl_->Alone();
+  }
+  const LineHeader header = impl_->HeaderOf(call);
+  return impl_->RunCall(call, impl_->BroadcastUp(header, {}, call.root), impl_->BroadcastDown(header, {}, call.root));
+}
+
+std::string Line::Describe(const LineCall& call) const {
+  return std::string(call.name) + " " + std::to_string(impl_->sequence == 0 ? 0 : impl_->sequence - 1) + " on " + impl_->Where();
+}
+
+Status Line::Watch() const {
+  if (!impl_->ended.ok()) return impl_->ended;
+  for (std::optional<tcp::socket>* socket : {&impl_->lower, &impl_->upper}) {
+    if (!socket->has_value()) continue;
+    pollfd watched{(*socket)->native_handle(), POLLRDHUP, 0};
+    if (poll(&watched, 1, 0) <= 0 || (watched.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0) continue;
+    const int neighbour = socket == &impl_->lower ? impl_->options.rank - 1 : impl_->options.rank + 1;
+    return {StatusCode::kUnavailable, "group_lost", "rank " + std::to_string(neighbour) + " has closed its connection"};
+  }
+  return OkStatus();
+}
+
+void Line::End(Status why) {
+  if (impl_->ended.ok()) impl_->ended = std::move(why);
+  impl_->Close();
 }
 
 void Line::Abort() {

@@ -89,6 +89,15 @@ class Line {
   // `all`: `size()` equal parts, of which this rank's is filled in; afterwards all are.
   Status AllGather(std::span<std::uint8_t> all, const LineCall& call);
 
+  // The header alone: no data moves on the line. For calls whose data travels beside it; compares with the neighbours, and does not wait for others.
+  Status Compare(const LineCall& call);
+
+  // The last call, "all_reduce_sum 17 on rank 1 of 2, generation 7".
+  std::string Describe(const LineCall& call) const;
+  // kUnavailable ("group_lost") once a neighbour has closed its connection; while no call is under way. Does not block.
+  Status Watch() const;
+  // Closes the connections, which tells the neighbours; every later call answers `why`. By the thread that uses the line.
+  void End(Status why);
   void Abort();
 
  private:

@@ -2,24 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
+
+#include "worker/collective/tensor_call.h"
 
 namespace emend::worker::collective {
 namespace {
-
-// On the wire: never renumber.
-enum class Operation : std::uint16_t { kSum = 1, kMax = 2, kBroadcast = 3, kAllGather = 4, kReduceScatter = 5, kBarrier = 6 };
-
-std::uint16_t TypeNumber(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat: return 1;
-    case at::kDouble: return 2;
-    case at::kLong: return 3;
-    default: return 0;
-  }
-}
 
 template <typename T>
 void AddInto(std::span<const std::uint8_t> below, std::span<std::uint8_t> into) {
@@ -62,9 +50,7 @@ class TcpCommunicator final : public Communicator {
   Status AllReduceMax(at::Tensor& tensor) override { return AllReduce(tensor, Operation::kMax, "all_reduce_max"); }
 
   Status Broadcast(at::Tensor& tensor, int root) override {
-    if (root < 0 || root >= size()) {
-      return InvalidArgument("broadcast over " + std::to_string(size()) + " ranks: found root " + std::to_string(root));
-    }
+    EMEND_RETURN_IF_ERROR(CheckRoot(root, size()));
     EMEND_ASSIGN_OR_RETURN(LineCall call, CallOf(tensor, Operation::kBroadcast, "broadcast"));
     call.root = root;
     const at::Tensor host = OnCpu(tensor);
@@ -75,18 +61,14 @@ class TcpCommunicator final : public Communicator {
 
   Result<at::Tensor> AllGather(const at::Tensor& tensor) override {
     EMEND_ASSIGN_OR_RETURN(const LineCall call, CallOf(tensor, Operation::kAllGather, "all_gather"));
-    std::vector<std::int64_t> sizes = tensor.sizes().vec();
-    sizes.insert(sizes.begin(), size());
-    at::Tensor all = at::empty(sizes, tensor.options().device(at::kCPU));
+    at::Tensor all = at::empty(GatheredSizes(tensor, size()), tensor.options().device(at::kCPU));
     all[rank()].copy_(tensor);
     EMEND_RETURN_IF_ERROR(line_->AllGather(BytesOf(all), call));
     return all.to(tensor.device());
   }
 
   Result<at::Tensor> ReduceScatterSum(const at::Tensor& tensor) override {
-    if (tensor.dim() == 0 || tensor.size(0) % size() != 0) {
-      return InvalidArgument("reduce-scatter over " + std::to_string(size()) + " ranks: the tensor's first dimension does not divide by them");
-    }
+    EMEND_RETURN_IF_ERROR(CheckScatter(tensor, size()));
     EMEND_ASSIGN_OR_RETURN(const LineCall call, CallOf(tensor, Operation::kReduceScatter, "reduce_scatter"));
     const at::Tensor host = tensor.cpu().contiguous().clone();  // scratch for the sums that belong to others
     EMEND_RETURN_IF_ERROR(line_->ReduceScatter(BytesOf(host), call, CombineOf(Operation::kSum, tensor.scalar_type())));
@@ -102,18 +84,6 @@ class TcpCommunicator final : public Communicator {
   void Abort() override { line_->Abort(); }
 
  private:
-  static Result<LineCall> CallOf(const at::Tensor& tensor, Operation operation, const char* name) {
-    const std::uint16_t type = TypeNumber(tensor.scalar_type());
-    if (type == 0)
-      return InvalidArgument(std::string(name) + ": found a tensor of type " + at::toString(tensor.scalar_type()) + ", expected fp32, fp64 or int64");
-    return LineCall{.name = name,
-                    .operation = static_cast<std::uint16_t>(operation),
-                    .type = type,
-                    .elements = static_cast<std::uint64_t>(tensor.numel()),
-                    .element_bytes = static_cast<std::uint64_t>(tensor.element_size()),
-                    .root = -1};
-  }
-
   static void TakeBack(const at::Tensor& host, at::Tensor& tensor) {
     if (host.data_ptr() != tensor.data_ptr()) tensor.copy_(host);
   }

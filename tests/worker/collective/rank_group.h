@@ -1,6 +1,7 @@
-// A group of ranks over TCP whose ranks are threads of the test.
+// A group of ranks whose ranks are threads of the test.
 //
-//   OnEachRank(3, [&](worker::collective::Communicator& communicator) { ... });       // returns when all have
+//   OnEachRank(3, [&](worker::collective::Communicator& communicator) { ... });       // over TCP; returns when all have
+//   OnEachLine(3, {.call_timeout = 300ms}, [&](std::unique_ptr<worker::collective::Line> line) { ... });
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -18,10 +19,9 @@
 
 namespace emend::test {
 
-// One rank is the communicator that does nothing.
-inline void OnEachRank(int ranks, const std::function<void(worker::collective::Communicator&)>& act, std::size_t piece_bytes = std::size_t{1} << 18) {
+// `options`: what is not about the place of a rank.
+inline void OnEachLine(int ranks, const worker::collective::LineOptions& options, const std::function<void(std::unique_ptr<worker::collective::Line>)>& act) {
   using namespace worker::collective;
-  if (ranks == 1) return act(*NewSingleRankCommunicator());
   std::vector<std::unique_ptr<LinePort>> ports;
   std::vector<std::string> addresses;
   for (int rank = 0; rank < ranks; ++rank) addresses.push_back(ports.emplace_back(std::move(LinePort::Open("127.0.0.1")).value())->address());
@@ -29,14 +29,27 @@ inline void OnEachRank(int ranks, const std::function<void(worker::collective::C
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
       at::set_num_threads(1);
-      LineOptions options{.rank = rank, .size = ranks, .generation = 1, .secret = "s", .addresses = addresses};
-      options.piece_bytes = piece_bytes;
-      auto line = Line::Join(std::move(ports[static_cast<std::size_t>(rank)]), std::move(options));
+      LineOptions own = options;
+      own.rank = rank;
+      own.size = ranks;
+      own.generation = std::max<std::uint64_t>(1, options.generation);
+      own.secret = "s";
+      own.addresses = addresses;
+      auto line = Line::Join(std::move(ports[static_cast<std::size_t>(rank)]), std::move(own));
       ASSERT_THAT(line.status(), IsOk());
-      act(*NewTcpCommunicator(std::move(line).value()));
+      act(std::move(line).value());
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+// One rank is the communicator that does nothing.
+inline void OnEachRank(int ranks, const std::function<void(worker::collective::Communicator&)>& act, std::size_t piece_bytes = std::size_t{1} << 18) {
+  using namespace worker::collective;
+  if (ranks == 1) return act(*NewSingleRankCommunicator());
+  LineOptions options;
+  options.piece_bytes = piece_bytes;
+  OnEachLine(ranks, options, [&](std::unique_ptr<Line> line) { act(*NewTcpCommunicator(std::move(line))); });
 }
 
 }  // namespace emend::test

@@ -1,0 +1,24 @@
+// Where a worker computes: the CPU, or a CUDA device whose part of libtorch is opened at run time (the program itself is linked against the CPU's alone).
+//
+//   EMEND_ASSIGN_OR_RETURN(const at::Device device, OpenDevice("cuda:1"));
+//
+// Thread-safe.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+
+#include "storage/base/status.h"
+
+namespace emend::worker::model {
+
+// "cpu", "cuda" (the first) or "cuda:N". A CUDA device is used only after it has solved known answers in integers and fp64 to the bit: what a GPU emulates, or
+// gets wrong, must not be found out by a commit that does not verify. kInvalidArgument for another name; kFailedPrecondition ("cuda_missing": libraries that
+// are not there; "no_cuda_device": no driver, no GPU, no such number; "device_arithmetic": a known answer came out otherwise).
+Result<at::Device> OpenDevice(const std::string& name);
+
+// The known answers alone, on any device. Also on the CPU, where the tests run it.
+Status CheckArithmetic(at::Device device);
+
+}  // namespace emend::worker::model
