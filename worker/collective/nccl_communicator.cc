@@ -141,6 +141,7 @@ Status NcclCommunicator::Run(LineCall call, const std::function<NcclResult(const
     Drop();
     return ended_;
   }
+  if (call.elements == 0) return OkStatus();
   // Gradients come from a thread of autograd's, whose device may be another.
   const int selected = library_->cuda().set_device(options_.device_index);
   if (selected != kCudaSuccess) return End(call, Lost(std::string("CUDA: ") + library_->cuda().get_error_string(selected)));

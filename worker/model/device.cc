@@ -15,9 +15,10 @@ namespace {
 
 constexpr const char* kCudaLibrary = "libtorch_cuda.so";
 
+// −1: the local rank's.
 Result<int> IndexOf(const std::string& name) {
+  if (name == "cuda") return -1;
   int index = 0;
-  if (name == "cuda") return index;
   const std::string digits = name.starts_with("cuda:") ? name.substr(5) : "";
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
   if (!digits.empty() && error == std::errc() && end == digits.data() + digits.size() && index >= 0 && index < 128) return index;
@@ -76,18 +77,18 @@ Status CheckArithmetic(at::Device device) {
   });
 }
 
-Result<at::Device> OpenDevice(const std::string& name) {
+Result<at::Device> OpenDevice(const std::string& name, int local_rank) {
   if (name == "cpu") return at::Device(at::kCPU);
-  EMEND_ASSIGN_OR_RETURN(const int index, IndexOf(name));
+  EMEND_ASSIGN_OR_RETURN(const int wanted, IndexOf(name));
   EMEND_RETURN_IF_ERROR(OpenLibrary());
   return Guarded("opening the device " + name, [&]() -> Result<at::Device> {
     const int count = at::hasCUDA() ? c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0;
-    if (index >= count) {
+    if (count == 0 || wanted >= count) {
       return Status(
           StatusCode::kFailedPrecondition, "no_cuda_device",
           "found " + std::to_string(count) + " CUDA devices; expected a driver for CUDA 13 and a GPU of that number (nvidia-smi, CUDA_VISIBLE_DEVICES)");
     }
-    const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+    const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(wanted >= 0 ? wanted : local_rank % count));
     EMEND_RETURN_IF_ERROR(CheckArithmetic(device));
     return device;
   });

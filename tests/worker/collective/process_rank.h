@@ -6,7 +6,6 @@
 #pragma once
 
 #include <c10/core/Device.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <chrono>
 #include <cstdint>
@@ -43,13 +42,10 @@ class ProcessRank {
   int size() const { return size_; }
   const char* backend() const { return is_cuda_ ? "nccl" : "tcp"; }
 
-  // Opens the device on first use.
   at::Device device() const {
-    if (!is_cuda_) return at::kCPU;
-    auto opened = worker::model::OpenDevice("cuda:0");
-    EMEND_CHECK(opened.ok(), "no CUDA device can be opened: " + opened.status().ToString());
-    const int count = c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount();
-    return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(rank_ % count));
+    const auto opened = worker::model::OpenDevice(is_cuda_ ? "cuda" : "cpu", rank_);
+    EMEND_CHECK(opened.ok(), opened.status().ToString());
+    return *opened;
   }
 
   // The next group; every process calls this equally often.
