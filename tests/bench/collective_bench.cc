@@ -1,6 +1,7 @@
 // Latency and bandwidth of the collectives between ranks on this machine, beside a copy of the same bytes in memory.
 //
-//   emend_bench_collective [ranks]
+//   emend_bench_collective [ranks]                                            # over TCP; ranks are threads
+//   python3 tests/gpu/ranks.py 2 build/bin/emend_bench_collective             # over NCCL; ranks are processes, on GPUs
 //
 // "GB/s" is payload over time; "of copy" says how much of the memory's own speed that is.
 #include <ATen/ATen.h>
@@ -11,6 +12,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "tests/worker/collective/process_rank.h"
 #include "tests/worker/collective/rank_group.h"
 #include "worker/model/memory.h"
 
@@ -44,12 +46,15 @@ const Operation kOperations[] = {
     {"all_gather", [](Communicator& ranks, at::Tensor& tensor) { EMEND_CHECK(ranks.AllGather(tensor).ok(), "all_gather failed"); }},
 };
 
-void Measure(Communicator& ranks) {
+void Measure(Communicator& ranks, at::Device device) {
   for (const std::int64_t bytes : {8L, 4096L, 1L << 20, 16L << 20, 64L << 20}) {
-    at::Tensor tensor = at::zeros({bytes / 4}, at::kFloat);
+    at::Tensor tensor = at::zeros({bytes / 4}, at::TensorOptions(at::kFloat).device(device));
     const at::Tensor source = at::ones_like(tensor);
     const int calls = static_cast<int>(std::clamp<std::int64_t>((8L << 20) / bytes, 1, 200));
-    const double copy = MedianSeconds(calls, [&] { tensor.copy_(source); });
+    const double copy = MedianSeconds(calls, [&] {
+      tensor.copy_(source);
+      if (!device.is_cpu()) static_cast<void>(tensor.select(0, 0).item<float>());  // waits for it, as a collective does
+    });
     for (const Operation& operation : kOperations) {
       tensor.zero_();
       EMEND_CHECK(ranks.Barrier().ok(), "the ranks are not in step");
@@ -68,8 +73,15 @@ int main(int argc, char** argv) {
   using namespace emend::worker::collective;
   emend::worker::model::KeepFreedMemory();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  std::printf("ranks  operation        bytes          us     GB/s   of copy\n");
+  const char* const kHeader = "ranks  operation        bytes          us     GB/s   of copy\n";
   const std::vector<int> sizes = argc > 1 ? std::vector<int>{std::atoi(argv[1])} : std::vector<int>{2, 4};
-  for (const int ranks : sizes) emend::test::OnEachRank(ranks, Measure);
+  if (auto process = emend::test::ProcessRank::FromEnvironment()) {
+    const auto ranks = process->Join();
+    if (ranks->rank() == 0) std::printf("%s", kHeader);
+    Measure(*ranks, process->device());
+    return 0;
+  }
+  std::printf("%s", kHeader);
+  for (const int ranks : sizes) emend::test::OnEachRank(ranks, [](Communicator& communicator) { Measure(communicator, at::kCPU); });
   return 0;
 }

@@ -72,7 +72,7 @@ class NcclCommunicator final : public Communicator {
   Status AllReduce(at::Tensor& tensor, Operation operation, const char* name);
   // Announces the call on the line, issues it, and waits.
   Status Run(LineCall call, const std::function<NcclResult(const NcclFunctions&)>& issue);
-  Status Await(const LineCall& call, Until until);
+  Status Await(const LineCall& call, Until until, std::chrono::milliseconds timeout);
   // Ok and true: over. Whatever NCCL or CUDA reports is the failure.
   Result<bool> Look(Until until) const;
   std::string ErrorText(NcclResult result) const;
@@ -128,7 +128,7 @@ Status NcclCommunicator::Connect() {
   if (selected != kCudaSuccess) return End(call, Lost(std::string("CUDA: ") + library_->cuda().get_error_string(selected)));
   const NcclResult issued = nccl.init_rank(&comm_, size(), id, rank(), &config);
   if (issued != NcclResult::kSuccess && issued != NcclResult::kInProgress) return End(call, Lost(ErrorText(issued)));
-  return Await(call, Until::kReady);
+  return Await(call, Until::kReady, options_.form_timeout);
 }
 
 // ---- one call -----------------------------------------------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ Status NcclCommunicator::Run(LineCall call, const std::function<NcclResult(const
   if (selected != kCudaSuccess) return End(call, Lost(std::string("CUDA: ") + library_->cuda().get_error_string(selected)));
   const NcclResult issued = issue(library_->nccl());
   if (issued != NcclResult::kSuccess && issued != NcclResult::kInProgress) return End(call, Lost(ErrorText(issued)));
-  return Await(call, Until::kDone);
+  return Await(call, Until::kDone, options_.call_timeout);
 }
 
 Result<bool> NcclCommunicator::Look(Until until) const {
@@ -163,8 +163,8 @@ Result<bool> NcclCommunicator::Look(Until until) const {
   return Lost(std::string("CUDA: ") + library_->cuda().get_error_string(stream));
 }
 
-Status NcclCommunicator::Await(const LineCall& call, Until until) {
-  const Clock::time_point deadline = Clock::now() + options_.call_timeout;
+Status NcclCommunicator::Await(const LineCall& call, Until until, std::chrono::milliseconds timeout) {
+  const Clock::time_point deadline = Clock::now() + timeout;
   Clock::time_point last_chance = deadline;
   Status gone;
   for (std::int64_t looks = 1;; ++looks) {
@@ -182,7 +182,7 @@ Status NcclCommunicator::Await(const LineCall& call, Until until) {
     if (now < last_chance) continue;
     if (!gone.ok()) return End(call, Lost(gone.message()));
     return End(call, Status(StatusCode::kDeadlineExceeded, "collective_timeout",
-                            "not done after " + std::to_string(options_.call_timeout.count()) + " ms; a rank hangs or cannot be reached"));
+                            "not done after " + std::to_string(timeout.count()) + " ms; a rank hangs or cannot be reached"));
   }
 }
 

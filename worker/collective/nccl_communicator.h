@@ -28,6 +28,7 @@ struct NcclOptions {
   at::Device device;                               // tensors that lie there are NCCL's
   int device_index = 0;                            // CUDA's number of it
   std::chrono::milliseconds call_timeout{60'000};  // of each call, from when the neighbours have announced the same
+  std::chrono::milliseconds form_timeout{60'000};  // NCCL's part of forming the group, in which Abort() has nobody to call yet
   NcclPaths paths = {};
 };
 

@@ -154,8 +154,9 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
   std::int64_t tokens = 0;
   for (const TokenRow& row : rows) tokens += lengths.emplace_back(static_cast<std::int64_t>(row.size()));
 
-  // The ranks' collectives are one thread's.
-  ThreadTeam team(model.shard().ranks == 1 ? at::get_num_threads() : 1);
+  // The ranks' collectives are one thread's, and a GPU is filled by one.
+  const bool side_by_side = model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu();
+  ThreadTeam team(side_by_side ? at::get_num_threads() : 1);
   Pass pass(model, rows, options.layers, team);
   const std::int64_t group_tokens = std::clamp<std::int64_t>(kGroupBytesMax / (4 * model.config().intermediate), 256, 4096);
   const std::vector<RowGroup> groups = GroupByLength(lengths, group_tokens);

@@ -13,13 +13,13 @@ constexpr std::array kFamilies = {
     Family{"llama", LoadLlama},
 };
 
-Result<std::unique_ptr<Transformer>> LoadChecked(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator) {
+Result<std::unique_ptr<Transformer>> LoadChecked(const storage::checkpoint::Checkpoint& checkpoint, const Placement& placement) {
   const std::string path = checkpoint.folder() + "/config.json";
   EMEND_ASSIGN_OR_RETURN(const std::string text, PosixFileSystem().Read(path));
   EMEND_ASSIGN_OR_RETURN(ConfigJson json, ConfigJson::Parse(text, path));
   EMEND_ASSIGN_OR_RETURN(const std::string model_type, json.Text("model_type", {}));
   EMEND_ASSIGN_OR_RETURN(const Family family, FindFamily(model_type));
-  return family.load(json, checkpoint, communicator);
+  return family.load(json, checkpoint, placement);
 }
 
 }  // namespace
@@ -33,8 +33,9 @@ Result<Family> FindFamily(std::string_view model_type) {
   return Status(StatusCode::kUnsupported, "unknown_family", "unknown model family \"" + std::string(model_type) + "\", expected one of " + known);
 }
 
-Result<std::unique_ptr<Transformer>> Transformer::Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator) {
-  return Guarded("loading " + checkpoint.folder(), [&] { return LoadChecked(checkpoint, communicator); });
+Result<std::unique_ptr<Transformer>> Transformer::Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator,
+                                                       at::Device device) {
+  return Guarded("loading " + checkpoint.folder(), [&] { return LoadChecked(checkpoint, {communicator, device}); });
 }
 
 }  // namespace emend::worker::model

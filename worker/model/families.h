@@ -12,14 +12,20 @@
 
 namespace emend::worker::model {
 
+// Which part of a model, and where it lies.
+struct Placement {
+  collective::Communicator& communicator;
+  at::Device device;
+};
+
 struct Family {
   std::string_view model_type;  // as config.json names it
   // Reads and closes the config (RefuseUnread), then takes and closes the weights (RefuseUntaken). May throw libtorch's exceptions.
-  Result<std::unique_ptr<Transformer>> (*load)(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator);
+  Result<std::unique_ptr<Transformer>> (*load)(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, const Placement& placement);
 };
 
-Result<std::unique_ptr<Transformer>> LoadGpt2(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator);
-Result<std::unique_ptr<Transformer>> LoadLlama(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator);
+Result<std::unique_ptr<Transformer>> LoadGpt2(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, const Placement& placement);
+Result<std::unique_ptr<Transformer>> LoadLlama(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, const Placement& placement);
 
 // kUnsupported (slug "unknown_family") naming the known ones.
 Result<Family> FindFamily(std::string_view model_type);

@@ -110,14 +110,14 @@ bool IsHarmlessBuffer(std::string_view name) { return name.ends_with(".attn.bias
 
 }  // namespace
 
-Result<std::unique_ptr<Transformer>> LoadGpt2(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator) {
+Result<std::unique_ptr<Transformer>> LoadGpt2(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, const Placement& placement) {
   EMEND_ASSIGN_OR_RETURN(ModelConfig config, ReadConfig(json));
   EMEND_ASSIGN_OR_RETURN(const Activation activation, ActivationFromName(config.activation));
   config.activation = ActivationName(activation);
 
-  EMEND_ASSIGN_OR_RETURN(const ShardPlan shard, PlanShard(config, communicator.rank(), communicator.size()));
+  EMEND_ASSIGN_OR_RETURN(const ShardPlan shard, PlanShard(config, placement.communicator.rank(), placement.communicator.size()));
 
-  WeightReader reader(checkpoint);
+  WeightReader reader(checkpoint, placement.device);
   const Cut vocabulary = Rows(shard.vocabulary);
   const std::string prefix = reader.Has("wte.weight") ? "" : "transformer.";
   DecoderWeights weights;
@@ -133,7 +133,8 @@ Result<std::unique_ptr<Transformer>> LoadGpt2(ConfigJson& json, const storage::c
   EMEND_RETURN_IF_ERROR(reader.RefuseUntaken(IsHarmlessBuffer));
   weights.file_bytes = reader.bytes_read();
   weights.held_bytes = reader.bytes_held();
-  return std::unique_ptr<Transformer>(std::make_unique<Gpt2>(std::move(config), shard, std::move(weights), communicator, std::move(positions), activation));
+  return std::unique_ptr<Transformer>(
+      std::make_unique<Gpt2>(std::move(config), shard, std::move(weights), placement.communicator, std::move(positions), activation));
 }
 
 }  // namespace emend::worker::model

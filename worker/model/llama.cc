@@ -52,11 +52,11 @@ struct Biases {
 };
 
 // Angles in fp32, as the reference implementation computes them.
-Rotary MakeRotary(const ModelConfig& config) {
+Rotary MakeRotary(const ModelConfig& config, at::Device device) {
   const at::Tensor exponents = at::arange(0, config.head_dim, 2, at::kFloat).div(static_cast<double>(config.head_dim));
   const at::Tensor frequencies = at::reciprocal(at::pow(config.rope_theta, exponents));
   const at::Tensor angles = at::outer(at::arange(config.context, at::kFloat), frequencies);
-  return {.cosine = at::cos(angles), .sine = at::sin(angles)};
+  return {.cosine = at::cos(angles).to(device), .sine = at::sin(angles).to(device)};
 }
 
 void DeclareHarmless(ConfigJson& json) {
@@ -161,15 +161,15 @@ bool IsHarmlessBuffer(std::string_view name) { return name.ends_with(".rotary_em
 
 }  // namespace
 
-Result<std::unique_ptr<Transformer>> LoadLlama(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator) {
+Result<std::unique_ptr<Transformer>> LoadLlama(ConfigJson& json, const storage::checkpoint::Checkpoint& checkpoint, const Placement& placement) {
   Biases biases;
   EMEND_ASSIGN_OR_RETURN(ModelConfig config, ReadConfig(json, biases));
   EMEND_ASSIGN_OR_RETURN(const Activation activation, ActivationFromName(config.activation));
   config.activation = ActivationName(activation);
 
-  EMEND_ASSIGN_OR_RETURN(const ShardPlan shard, PlanShard(config, communicator.rank(), communicator.size()));
+  EMEND_ASSIGN_OR_RETURN(const ShardPlan shard, PlanShard(config, placement.communicator.rank(), placement.communicator.size()));
 
-  WeightReader reader(checkpoint);
+  WeightReader reader(checkpoint, placement.device);
   const Cut vocabulary = Rows(shard.vocabulary);
   const std::string prefix = reader.Has("embed_tokens.weight") ? "" : "model.";
   DecoderWeights weights;
@@ -183,9 +183,10 @@ Result<std::unique_ptr<Transformer>> LoadLlama(ConfigJson& json, const storage::
                          reader.TakeHead("lm_head.weight", {config.vocabulary, config.hidden}, vocabulary, weights.token_embedding, config.tied_head));
   EMEND_RETURN_IF_ERROR(reader.RefuseUntaken(IsHarmlessBuffer));
   weights.file_bytes = reader.bytes_read();
-  Rotary rotary = MakeRotary(config);
+  Rotary rotary = MakeRotary(config, placement.device);
   weights.held_bytes = reader.bytes_held() + rotary.cosine.nbytes() + rotary.sine.nbytes();
-  return std::unique_ptr<Transformer>(std::make_unique<Llama>(std::move(config), shard, std::move(weights), communicator, std::move(rotary), activation));
+  return std::unique_ptr<Transformer>(
+      std::make_unique<Llama>(std::move(config), shard, std::move(weights), placement.communicator, std::move(rotary), activation));
 }
 
 }  // namespace emend::worker::model

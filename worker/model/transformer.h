@@ -64,8 +64,9 @@ class Transformer {
  public:
   // Reads config.json beside the checkpoint. Every key of it is used, listed as harmless, or refused by name. Missing, surplus or misshapen tensors are refused
   // by name. kUnsupported for an unknown family or a model that cannot be cut over so many ranks; kInvalidArgument for a malformed config. Reads no more of the
-  // weights than this rank's part. `communicator` must outlive the model.
-  static Result<std::unique_ptr<Transformer>> Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator);
+  // weights than this rank's part. `communicator` must outlive the model; `device` is where the weights lie and what is computed with them (device.h).
+  static Result<std::unique_ptr<Transformer>> Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator,
+                                                   at::Device device = at::kCPU);
 
   virtual ~Transformer() = default;
   virtual const ModelConfig& config() const = 0;  // of the whole model

@@ -111,7 +111,7 @@ Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector
   }
   const at::Tensor part = CopyPart(view, shape, cut, type);
   bytes_read_ += tiles != nullptr ? bytes_checked : part.nbytes();
-  at::Tensor widened = part.to(at::kFloat);
+  at::Tensor widened = part.to(device_, at::kFloat);
   bytes_held_ += widened.nbytes();
   return widened;
 }

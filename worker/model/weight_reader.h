@@ -37,10 +37,10 @@ inline Cut Columns(Slice slice) { return {1, {slice}}; }
 class WeightReader {
  public:
   // `checkpoint` must outlive the reader.
-  explicit WeightReader(const storage::checkpoint::Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+  explicit WeightReader(const storage::checkpoint::Checkpoint& checkpoint, at::Device device = at::kCPU) : checkpoint_(checkpoint), device_(device) {}
 
   bool Has(std::string_view name) const;
-  // The tensor called `name`, or its part, fp32, contiguous, on the CPU. `shape` is the whole tensor's, of one or two dimensions.
+  // The tensor called `name`, or its part, fp32, contiguous, on the reader's device. `shape` is the whole tensor's, of one or two dimensions.
   Result<at::Tensor> Take(const std::string& name, const std::vector<std::int64_t>& shape, const Cut& cut = {});
   // The output head, [vocabulary, d], or its part: `embedding` itself when tied, which is the same part. A tied file may still hold a head of its own; it must
   // then have the same values (else kInvalidArgument, slug "untied_head").
@@ -54,6 +54,7 @@ class WeightReader {
 
  private:
   const storage::checkpoint::Checkpoint& checkpoint_;
+  const at::Device device_;
   std::set<std::string> taken_;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_held_ = 0;

@@ -27,7 +27,7 @@ namespace emend::worker::server {
 
 class Handlers {
  public:
-  explicit Handlers(const LiveBaseOptions& options, std::string host = "127.0.0.1") : options_(options), group_(std::move(host)) {}
+  explicit Handlers(const LiveBaseOptions& options, RankGroupOptions group = {}) : options_(options), group_(std::move(group)) {}
 
   // Never throws. kFailedPrecondition ("base_not_loaded", "state_not_live") tell the coordinator what to send first; kCancelled if the call was; else as the
   // folders that do the work document. Failpoints: worker.<request>.received and worker.<request>.before_reply.

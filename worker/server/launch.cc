@@ -14,13 +14,14 @@ struct Launcher {
   const char* rank;
   const char* world_size;
   const char* group;
+  const char* local_rank;  // null: it has none
 };
 constexpr std::array kLaunchers = {
-    Launcher{"emend", "EMEND_RANK", "EMEND_WORLD_SIZE", "EMEND_GROUP"},
-    Launcher{"torchrun", "RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID"},
-    Launcher{"LeaderWorkerSet", "LWS_WORKER_INDEX", "LWS_GROUP_SIZE", "LWS_LEADER_ADDRESS"},
-    Launcher{"Slurm", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_ID"},
-    Launcher{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMIX_NAMESPACE"},
+    Launcher{"emend", "EMEND_RANK", "EMEND_WORLD_SIZE", "EMEND_GROUP", "EMEND_LOCAL_RANK"},
+    Launcher{"torchrun", "RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID", "LOCAL_RANK"},
+    Launcher{"LeaderWorkerSet", "LWS_WORKER_INDEX", "LWS_GROUP_SIZE", "LWS_LEADER_ADDRESS", nullptr},
+    Launcher{"Slurm", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_ID", "SLURM_LOCALID"},
+    Launcher{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMIX_NAMESPACE", "OMPI_COMM_WORLD_LOCAL_RANK"},
 };
 
 std::string TextOf(const Variable& variable, const char* name) {
@@ -59,6 +60,10 @@ Status ReadPlace(const Launcher& launcher, const Variable& variable, Launch& lau
     return Bad(launcher, std::string(launcher.rank) + " is " + std::to_string(launch.rank) + ", and " + launcher.world_size + " is " +
                              std::to_string(launch.world_size) + ": ranks count from 0");
   }
+  launch.local_rank = launch.rank;
+  if (launcher.local_rank != nullptr && variable(launcher.local_rank) != nullptr) {
+    EMEND_ASSIGN_OR_RETURN(launch.local_rank, NumberOf(launcher, variable, launcher.local_rank, 0));
+  }
   const std::string own = TextOf(variable, "EMEND_GROUP");
   const bool is_host = std::string_view(launcher.group) == "LWS_LEADER_ADDRESS";
   launch.group = own.empty() ? WordOf(TextOf(variable, launcher.group), is_host) : own;
@@ -79,6 +84,8 @@ Result<Launch> LaunchFrom(const Variable& variable) {
   if (launch.name.empty() && !launch.group.empty()) launch.name = launch.group + "." + std::to_string(launch.rank);
   launch.coordinator = TextOf(variable, "EMEND_COORDINATOR");
   launch.host = TextOf(variable, "EMEND_HOST");
+  if (variable("EMEND_DEVICE") != nullptr) launch.device = TextOf(variable, "EMEND_DEVICE");
+  if (variable("EMEND_COLLECTIVE") != nullptr) launch.collective = TextOf(variable, "EMEND_COLLECTIVE");
   launch.tls = {.certificate = TextOf(variable, "EMEND_TLS_CERT"), .key = TextOf(variable, "EMEND_TLS_KEY"), .authority = TextOf(variable, "EMEND_TLS_CA")};
   return launch;
 }

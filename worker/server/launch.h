@@ -10,8 +10,9 @@
 // | Slurm           | SLURM_PROCID         | SLURM_NTASKS         | SLURM_JOB_ID                           |
 // | Open MPI        | OMPI_COMM_WORLD_RANK | OMPI_COMM_WORLD_SIZE | PMIX_NAMESPACE                         |
 //
-// The first launcher of the table that names a rank or a number of ranks is taken, whole; EMEND_GROUP, EMEND_NAME, EMEND_COORDINATOR, EMEND_HOST and
-// EMEND_TLS_{CERT,KEY,CA} count whichever it is. Thread-safe.
+// The first launcher of the table that names a rank or a number of ranks is taken, whole; EMEND_GROUP, EMEND_NAME, EMEND_COORDINATOR, EMEND_HOST,
+// EMEND_DEVICE, EMEND_COLLECTIVE and EMEND_TLS_{CERT,KEY,CA} count whichever it is. The rank on its machine is EMEND_LOCAL_RANK, LOCAL_RANK, SLURM_LOCALID or
+// OMPI_COMM_WORLD_LOCAL_RANK of that launcher, else the rank. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +28,14 @@ struct Launch {
   std::string launcher;  // "torchrun"; empty: none was found, and the process is a group of one
   std::int32_t rank = 0;
   std::int32_t world_size = 1;
-  std::string group;        // empty: not named
-  std::string name;         // of the worker: EMEND_NAME, else group and rank; empty without a group
-  std::string coordinator;  // EMEND_COORDINATOR, "10.0.0.5:8322"; may be empty
-  std::string host;         // EMEND_HOST: the address at which other ranks reach this one; may be empty
-  protocol::TlsFiles tls;   // EMEND_TLS_CERT, EMEND_TLS_KEY, EMEND_TLS_CA; may be empty
+  std::int32_t local_rank = 0;      // on its machine
+  std::string group;                // empty: not named
+  std::string name;                 // of the worker: EMEND_NAME, else group and rank; empty without a group
+  std::string coordinator;          // EMEND_COORDINATOR, "10.0.0.5:8322"; may be empty
+  std::string host;                 // EMEND_HOST: the address at which other ranks reach this one; may be empty
+  std::string device = "cpu";       // EMEND_DEVICE
+  std::string collective = "auto";  // EMEND_COLLECTIVE
+  protocol::TlsFiles tls;           // EMEND_TLS_CERT, EMEND_TLS_KEY, EMEND_TLS_CA; may be empty
 };
 
 // `variable` gives the value of an environment variable, or null. kInvalidArgument ("bad_launch") names the variable that is missing or malformed.

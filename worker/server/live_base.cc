@@ -105,7 +105,7 @@ Status LiveBase::Open(const protocol::LoadBase& request) {
   file_bytes_read_ = BytesOf(request.folder, files);
   EMEND_RETURN_IF_ERROR(OpenCheckpoint(request));
   EMEND_ASSIGN_OR_RETURN(tokenizer_, tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
-  EMEND_ASSIGN_OR_RETURN(model_, model::Transformer::Load(*checkpoint_, communicator_));
+  EMEND_ASSIGN_OR_RETURN(model_, model::Transformer::Load(*checkpoint_, communicator_, options_.device));
   const bool read_whole = files.contains(checkpoint_->files().front());
   if (!read_whole) file_bytes_read_ += model_->file_bytes();
   return OkStatus();
@@ -172,7 +172,8 @@ Status LiveBase::BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& 
   ServedTensor served{layer, std::vector<std::uint8_t>(tensor.base.size()), {}};
   EMEND_RETURN_IF_ERROR(storage::delta::ServeWeights(*ledger, tensor.dtype, tensor.base, served.bytes)
                             .WithContext("serving \"" + tensor.name + "\" in state " + state.id.Short()));
-  EMEND_ASSIGN_OR_RETURN(served.weight, edit::WidenWeight(tensor, served.bytes));
+  EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
+  served.weight = widened.to(options_.device);
   state.tensors.emplace(tensor.name, std::move(served));
   return OkStatus();
 }
@@ -239,7 +240,7 @@ Result<std::shared_ptr<const LiveState>> LiveBase::Find(const StateId& state) {
 Result<std::vector<TileLeaf>> LiveBase::HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const {
   EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
   EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
-  if (!at::equal(widened, ModelOf(state).DownWeight(served.layer))) {
+  if (!at::equal(widened, ModelOf(state).DownWeight(served.layer).cpu())) {
     return DataLoss("hashing the live tensor \"" + name + "\" of state " + state.id.Short() +
                     ": the weights that are computed with differ from the bytes they came from");
   }

@@ -36,13 +36,14 @@ namespace emend::worker::server {
 struct LiveBaseOptions {
   std::size_t states_max = 4;                         // live at once, the base itself not counted
   std::size_t edit_bytes_max = std::size_t{1} << 30;  // of payloads kept
+  at::Device device = at::kCPU;                       // where the model lies; ledgers and served bytes are the CPU's
 };
 
 // A tensor in which a state differs from its base.
 struct ServedTensor {
   LayerIndex layer;
   std::vector<std::uint8_t> bytes;  // this rank's part as served, in the file's element type and order
-  at::Tensor weight;                // the same widened: fp32 [this rank's d_ff, d]
+  at::Tensor weight;                // the same widened, on the device: fp32 [this rank's d_ff, d]
 };
 
 struct LiveState {

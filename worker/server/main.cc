@@ -9,10 +9,12 @@
 #include <boost/asio/signal_set.hpp>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <thread>
 
 #include "storage/base/file_system.h"
 #include "storage/base/log.h"
+#include "worker/model/device.h"
 #include "worker/model/memory.h"
 #include "worker/server/launch.h"
 #include "worker/server/worker_server.h"
@@ -29,6 +31,9 @@ struct Arguments {
   std::string health_file;
   std::string host = "127.0.0.1";
   std::string name;
+  std::string device;
+  std::string collective;
+  std::optional<int> local_rank;  // none: the rank
   protocol::TlsFiles tls;
   int threads = 0;
 };
@@ -40,6 +45,9 @@ Status TakeLaunch(Arguments& arguments) {
   arguments.server.coordinator = launch.coordinator;
   arguments.host = launch.host.empty() ? arguments.host : launch.host;
   arguments.name = launch.name;
+  arguments.device = launch.device;
+  arguments.collective = launch.collective;
+  if (!launch.launcher.empty()) arguments.local_rank = launch.local_rank;
   arguments.tls = launch.tls;
   hello.group = launch.group;
   hello.rank = launch.rank;
@@ -51,7 +59,7 @@ void Describe(CLI::App& app, Arguments& arguments) {
   app.footer(
       "Rank, ranks, group and name come from the launcher where an option is not given: EMEND_RANK, EMEND_WORLD_SIZE, EMEND_GROUP, EMEND_NAME,\n"
       "or the variables of torchrun, LeaderWorkerSet, Slurm or Open MPI; EMEND_COORDINATOR and EMEND_HOST for the addresses,\n"
-      "EMEND_TLS_CERT, EMEND_TLS_KEY and EMEND_TLS_CA for TLS.");
+      "EMEND_DEVICE and EMEND_COLLECTIVE, EMEND_TLS_CERT, EMEND_TLS_KEY and EMEND_TLS_CA for TLS.");
   app.add_option("--coordinator", arguments.server.coordinator, "HOST:PORT where emendd listens for workers");
   app.add_option("--token-file", arguments.token_file, "file with the workers' token (mode 0600)")->required();
   app.add_option("--name", arguments.name, "stable name of this worker");
@@ -59,6 +67,8 @@ void Describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--rank", arguments.server.hello.rank, "rank in the group");
   app.add_option("--world-size", arguments.server.hello.world_size, "ranks of the group");
   app.add_option("--host", arguments.host, "address at which the other ranks of the group reach this one")->capture_default_str();
+  app.add_option("--device", arguments.device, "where the model lies: cpu, cuda:N, or cuda for the GPU of the rank on its machine")->capture_default_str();
+  app.add_option("--collective", arguments.collective, "what moves tensors between ranks: tcp, nccl, or auto for nccl between GPUs")->capture_default_str();
   app.add_option("--tls-cert", arguments.tls.certificate, "PEM certificate shown to the coordinator, who must show one, too");
   app.add_option("--tls-key", arguments.tls.key, "PEM key of the certificate");
   app.add_option("--tls-ca", arguments.tls.authority, "PEM certificates of the authority that signs the coordinator's certificate");
@@ -80,7 +90,6 @@ Status Prepare(Arguments& arguments) {
   while (!token.empty() && token.back() == '\n') token.pop_back();
   protocol::Hello& hello = arguments.server.hello;
   hello.token = std::move(token);
-  hello.device = "cpu";
   hello.threads = arguments.threads > 0 ? arguments.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   hello.process_id = static_cast<std::uint64_t>(getpid());
   return OkStatus();
@@ -97,13 +106,27 @@ Result<std::unique_ptr<protocol::Transport>> TransportOf(Runtime& runtime, const
   return protocol::NewTlsTransport(runtime, tls);
 }
 
+Result<RankGroupOptions> OpenGroup(const Arguments& arguments) {
+  RankGroupOptions group{.host = arguments.host, .device = at::kCPU, .collective = Collective::kAuto};
+  EMEND_ASSIGN_OR_RETURN(group.device, model::OpenDevice(arguments.device, arguments.local_rank.value_or(arguments.server.hello.rank)));
+  EMEND_ASSIGN_OR_RETURN(group.collective, CollectiveFromName(arguments.collective));
+  if (group.collective == Collective::kNccl && !group.device.is_cuda()) {
+    return InvalidArgument("starting a worker: --collective nccl moves what lies on GPUs, and --device is " + arguments.device);
+  }
+  return group;
+}
+
 Status Serve(Arguments arguments) {
   model::KeepFreedMemory();
   at::set_num_threads(arguments.server.hello.threads);
   signal(SIGPIPE, SIG_IGN);
+  EMEND_ASSIGN_OR_RETURN(const RankGroupOptions group, OpenGroup(arguments));
+  arguments.server.hello.device = group.device.str();
   const auto runtime = NewSystemRuntime(/*pool_threads=*/1);
   EMEND_ASSIGN_OR_RETURN(const auto transport, TransportOf(*runtime, arguments.tls));
-  Handlers handlers(LiveBaseOptions{}, arguments.host);
+  LiveBaseOptions base;
+  base.device = group.device;
+  Handlers handlers(base, group);
   // Whoever started the worker (emendd, systemd, Kubernetes) starts another.
   arguments.server.on_hang = [] { std::_Exit(kExitInternal); };
   arguments.server.memory = [&handlers] { return handlers.memory(); };

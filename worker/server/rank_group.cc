@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "worker/collective/nccl_communicator.h"
 #include "worker/collective/tcp_communicator.h"
 
 namespace emend::worker::server {
@@ -15,11 +16,18 @@ constexpr auto kCallTimeout = 600s;
 
 }  // namespace
 
-RankGroup::RankGroup(std::string host) : host_(std::move(host)), communicator_(collective::NewSingleRankCommunicator()) {}
+Result<Collective> CollectiveFromName(std::string_view name) {
+  if (name == "auto") return Collective::kAuto;
+  if (name == "tcp") return Collective::kTcp;
+  if (name == "nccl") return Collective::kNccl;
+  return InvalidArgument("choosing what moves tensors between ranks: found \"" + std::string(name) + "\", expected auto, tcp or nccl");
+}
+
+RankGroup::RankGroup(RankGroupOptions options) : options_(std::move(options)), communicator_(collective::NewSingleRankCommunicator()) {}
 
 Result<std::string> RankGroup::Open() {
   Replace(collective::NewSingleRankCommunicator());
-  EMEND_ASSIGN_OR_RETURN(port_, collective::LinePort::Open(host_));
+  EMEND_ASSIGN_OR_RETURN(port_, collective::LinePort::Open(options_.host));
   return port_->address();
 }
 
@@ -36,7 +44,15 @@ Status RankGroup::Join(const protocol::JoinGroup& request) {
                                                                               .addresses = request.addresses,
                                                                               .join_timeout = kJoinTimeout,
                                                                               .call_timeout = kCallTimeout}));
-  Replace(collective::NewTcpCommunicator(std::move(line)));
+  const bool over_nccl = options_.collective == Collective::kNccl || (options_.collective == Collective::kAuto && options_.device.is_cuda());
+  if (!over_nccl) {
+    Replace(collective::NewTcpCommunicator(std::move(line)));
+    return OkStatus();
+  }
+  EMEND_ASSIGN_OR_RETURN(auto communicator,
+                         collective::NewNcclCommunicator(
+                             std::move(line), {.device = options_.device, .device_index = options_.device.index(), .call_timeout = kCallTimeout, .paths = {}}));
+  Replace(std::move(communicator));
   return OkStatus();
 }
 

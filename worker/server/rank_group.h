@@ -11,6 +11,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+
+#include <c10/core/Device.h>
 
 #include "worker/collective/communicator.h"
 #include "worker/collective/line.h"
@@ -18,14 +21,24 @@
 
 namespace emend::worker::server {
 
+// What moves tensors between ranks. kAuto: NCCL from one CUDA device to another, TCP otherwise.
+enum class Collective { kAuto, kTcp, kNccl };
+// "auto", "tcp", "nccl". kInvalidArgument.
+Result<Collective> CollectiveFromName(std::string_view name);
+
+struct RankGroupOptions {
+  std::string host = "127.0.0.1";  // the address at which other ranks reach this one
+  at::Device device = at::kCPU;    // where the model lies
+  Collective collective = Collective::kAuto;
+};
+
 class RankGroup {
  public:
-  // `host`: the address at which other ranks reach this one.
-  explicit RankGroup(std::string host = "127.0.0.1");
+  explicit RankGroup(RankGroupOptions options = {});
 
   // Invalidates the communicator.
   Result<std::string> Open();
-  // kFailedPrecondition without a port open; as Line::Join.
+  // kFailedPrecondition without a port open; as Line::Join and NewNcclCommunicator.
   Status Join(const protocol::JoinGroup& request);
   // Until the next Open or Join.
   collective::Communicator& communicator() { return *communicator_; }
@@ -38,7 +51,7 @@ class RankGroup {
  private:
   void Replace(std::unique_ptr<collective::Communicator> next);
 
-  const std::string host_;
+  const RankGroupOptions options_;
   std::unique_ptr<collective::LinePort> port_;
   std::mutex mutex_;
   std::unique_ptr<collective::Communicator> communicator_;  // replaced under mutex_, by the compute thread

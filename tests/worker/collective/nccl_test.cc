@@ -55,7 +55,7 @@ class NcclTest : public testing::Test {
     });
   }
 
-  NcclOptions options_{.device = at::kCPU, .device_index = 0, .call_timeout = 20s, .paths = kFake};
+  NcclOptions options_{.device = at::kCPU, .device_index = 0, .call_timeout = 20s, .form_timeout = 20s, .paths = kFake};
 };
 
 Status SumOf(Communicator& communicator) {
@@ -97,7 +97,7 @@ TEST_F(NcclTest, VersionsThatDifferAreRefused) {
 }
 
 TEST_F(NcclTest, ARankThatNeverGetsInEndsTheFormingAtTheDeadline) {
-  options_.call_timeout = 300ms;
+  options_.form_timeout = 300ms;
   Fail(1, NcclFault::kInitHang);
   test::OnEachLine(2, {}, [&](std::unique_ptr<Line> line) {
     const Status status = NewNcclCommunicator(std::move(line), options_).status();

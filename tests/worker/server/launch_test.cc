@@ -71,6 +71,28 @@ TEST(LaunchRefusalTest, HalfAPlaceIsRefusedByName) {
   }
 }
 
+TEST(LaunchDeviceTest, TheRankOnItsMachineIsTheLaunchersOrElseTheRank) {
+  for (const auto& [environment, local_rank] : {std::pair(Environment{{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "1"}}, 1),
+                                                {{{"SLURM_PROCID", "7"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "3"}}, 3},
+                                                {{{"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "0"}}, 0},
+                                                {{{"EMEND_RANK", "2"}, {"EMEND_WORLD_SIZE", "4"}, {"EMEND_LOCAL_RANK", "1"}}, 1},
+                                                {{{"LWS_WORKER_INDEX", "2"}, {"LWS_GROUP_SIZE", "4"}}, 2},
+                                                {{{"EMEND_RANK", "2"}, {"EMEND_WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}}, 2}}) {
+    ASSERT_OK_AND_ASSIGN(const Launch launch, From(environment));
+    EXPECT_EQ(launch.local_rank, local_rank);
+  }
+  EXPECT_THAT(From({{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "x"}}), StatusIs(StatusCode::kInvalidArgument, "bad_launch"));
+}
+
+TEST(LaunchDeviceTest, DeviceAndCollectiveAreAskedForByName) {
+  ASSERT_OK_AND_ASSIGN(const Launch plain, From({}));
+  EXPECT_EQ(plain.device, "cpu");
+  EXPECT_EQ(plain.collective, "auto");
+  ASSERT_OK_AND_ASSIGN(const Launch launch, From({{"EMEND_DEVICE", "cuda:1"}, {"EMEND_COLLECTIVE", "tcp"}, {"RANK", "0"}, {"WORLD_SIZE", "2"}}));
+  EXPECT_EQ(launch.device, "cuda:1");
+  EXPECT_EQ(launch.collective, "tcp");
+}
+
 TEST(LaunchRefusalTest, WithoutALauncherAProcessIsAGroupOfOne) {
   ASSERT_OK_AND_ASSIGN(const Launch launch, From({}));
   EXPECT_EQ(launch.launcher, "");

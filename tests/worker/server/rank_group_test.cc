@@ -20,7 +20,7 @@ using ::emend::test::StatusIs;
 using protocol::ReplyBody;
 using protocol::RequestBody;
 
-constexpr LiveBaseOptions kOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30};
+const LiveBaseOptions kOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30};
 
 Call PlainCall(std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false)) {
   return {.cancelled = std::move(cancelled), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
