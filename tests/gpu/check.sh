@@ -27,7 +27,7 @@ pack() {
     cp "$program" "$packed/bin/"
     strip "$packed/bin/$(basename "$program")"
     # glibc and the compiler's libraries are the machine's own, libtorch and CUDA come with torch.
-    for library in $(ldd "$program" | awk '$3 ~ /^\// {print $3}' | grep -vE '/(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+)\.so|/torch/lib/|/nvidia/'); do
+    for library in $(ldd "$program" | awk '$3 ~ /^\// {print $3}' | grep -vE '/(libc|libm|libdl|libpthread|librt|libutil|libgcc_s|libstdc\+\+)\.so|/torch/lib/|/nvidia/'); do
       cp -Lu "$library" "$packed/lib/"
     done
   done
