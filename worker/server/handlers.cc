@@ -192,6 +192,11 @@ Result<ReplyBody> Handlers::Run(const protocol::StepTexts& request, const Call&)
   return ReplyBody(protocol::StepTextsReply{});
 }
 
+Result<ReplyBody> Handlers::Run(const protocol::ProbeRanks&, const Call&) {
+  EMEND_ASSIGN_OR_RETURN(protocol::ProbeRanksReply reply, group_.Probe());
+  return ReplyBody(std::move(reply));
+}
+
 std::shared_ptr<Interlude> Handlers::TakeOffered() {
   bool other_base_waits = false;
   return interludes_.Take([&](const protocol::RequestBody& request) {

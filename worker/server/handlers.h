@@ -63,6 +63,7 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::JoinGroup& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Follow& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::StepTexts& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::ProbeRanks& request, const Call& call);
 
   // What rank 0 passes on next, if that is not nothing.
   Status FollowNext();

@@ -1,9 +1,12 @@
 #include "worker/server/rank_group.h"
 
+#include <ATen/Parallel.h>
+
 #include <utility>
 
 #include "worker/collective/nccl_communicator.h"
 #include "worker/collective/tcp_communicator.h"
+#include "worker/server/group_probe.h"
 
 namespace emend::worker::server {
 namespace {
@@ -44,8 +47,7 @@ Status RankGroup::Join(const protocol::JoinGroup& request) {
                                                                               .addresses = request.addresses,
                                                                               .join_timeout = kJoinTimeout,
                                                                               .call_timeout = kCallTimeout}));
-  const bool over_nccl = options_.collective == Collective::kNccl || (options_.collective == Collective::kAuto && options_.device.is_cuda());
-  if (!over_nccl) {
+  if (!MovesByNccl()) {
     Replace(collective::NewTcpCommunicator(std::move(line)));
     return OkStatus();
   }
@@ -54,6 +56,15 @@ Status RankGroup::Join(const protocol::JoinGroup& request) {
                              std::move(line), {.device = options_.device, .device_index = options_.device.index(), .call_timeout = kCallTimeout, .paths = {}}));
   Replace(std::move(communicator));
   return OkStatus();
+}
+
+bool RankGroup::MovesByNccl() const {
+  return options_.collective == Collective::kNccl || (options_.collective == Collective::kAuto && options_.device.is_cuda());
+}
+
+Result<protocol::ProbeRanksReply> RankGroup::Probe() {
+  return ProbeRanks(*communicator_,
+                    {.host = options_.host, .device = options_.device.str(), .threads = at::get_num_threads(), .over_nccl = MovesByNccl(), .nccl = {}});
 }
 
 void RankGroup::Interrupt() {

@@ -45,11 +45,15 @@ class RankGroup {
   bool is_leader() const { return communicator_->rank() == 0; }
   int size() const { return communicator_->size(); }
 
+  // What the ranks are like, and how they reach each other; by all of them together. Errors as collective::ProbeGroup.
+  Result<protocol::ProbeRanksReply> Probe();
+
   // Ends the collective under way and the group. Nothing to a group of one.
   void Interrupt();
 
  private:
   void Replace(std::unique_ptr<collective::Communicator> next);
+  bool MovesByNccl() const;
 
   const RankGroupOptions options_;
   std::unique_ptr<collective::LinePort> port_;
