@@ -4,6 +4,7 @@
 
 #include "coordinator/jobs/job_queue.h"
 #include "coordinator/jobs/statistics_table.h"
+#include "coordinator/jobs/worker_lease.h"
 #include "coordinator/jobs/worker_session.h"
 #include "coordinator/server/completions.h"
 #include "coordinator/server/diagnosis.h"
@@ -170,10 +171,8 @@ class CoordinatorImpl final : public Coordinator {
   }
   Status Ready() const override {
     if (stopping_) return Unavailable("emendd is stopping");
-    for (const membership::WorkerInfo& worker : membership_->Workers()) {
-      if (worker.state == membership::WorkerState::kConnected) return OkStatus();
-    }
-    return Unavailable("no worker is connected");
+    if (!jobs::ServingWorkers(membership_->Workers()).empty()) return OkStatus();
+    return Unavailable("no worker serves: none is connected, or no group has all its ranks");
   }
 
  private:
