@@ -48,6 +48,21 @@ class Groups(unittest.TestCase):
             for metric in ("es", "ps", "ns"):
                 self.assertAlmostEqual(scores[ranks][metric], scores[1][metric], delta=1.0)
 
+    def test_the_doctor_finds_a_group_well_and_one_without_a_rank_ill(self):
+        self.start(2)
+        diagnosis = self.emend("doctor")
+        group = diagnosis["groups"][0]
+        self.assertEqual([rank["rank"] for rank in group["ranks"]], [0, 1])
+        self.assertEqual([(link["ranks"], link["reached"]) for link in group["links"]], [([0, 1], True)])
+        self.assertGreater(group["links"][0]["gigabytes_per_second"], 0)
+        os.kill(rank_pids(self.emend)[1], signal.SIGSTOP)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            codes = {advice["code"] for advice in self.emend("doctor", expect=None)["advice"]}
+            if "group_incomplete" in codes:
+                return
+        self.fail("the doctor did not see that a rank was gone")
+
     def test_the_same_batch_solved_on_one_and_on_four_ranks_is_as_good(self):
         scores = {}
         self.make_store(1)

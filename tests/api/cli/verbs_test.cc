@@ -83,12 +83,12 @@ TEST_F(VerbsTest, WhatAWorkerHoldsIsShownByKind) {
 }
 
 TEST_F(VerbsTest, TheDoctorShowsRanksLinksAndWhatToDo) {
-  const Outcome outcome = Run({"doctor"});
+  const Outcome outcome = shell_.Run({"doctor"});
   EXPECT_EQ(outcome.code, 1) << "there is a warning";
   for (const char* part : {"group g0", "127.0.0.1", "0 - 1", "3.5 GB/s", "warning: ranks 0 and 1 move 0.1 GB/s", "do: use another network", "1 to look into"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
   }
-  EXPECT_EQ(Run({"doctor", "--json"}).code, 1);
+  EXPECT_EQ(shell_.Run({"doctor", "--json"}).code, 1);
 }
 
 TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
