@@ -27,7 +27,7 @@ constexpr auto kPatience = 5s;
 }  // namespace
 
 FakeWorker::FakeWorker(Runtime& runtime, worker::protocol::Transport& transport, FakeWorkerOptions options)
-    : runtime_(runtime), transport_(transport), options_(std::move(options)), tasks_(runtime), stop_(runtime), group_lost_(runtime) {
+    : runtime_(runtime), transport_(transport), options_(std::move(options)), work_(options_.work), tasks_(runtime), stop_(runtime), group_lost_(runtime) {
   handler_ = [this](const RequestBody&) -> Result<ReplyBody> { return ReplyBody(GenerateReply{options_.name, 1, {}}); };
 }
 
@@ -92,6 +92,7 @@ Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
   store_epoch_ = welcome->store_epoch;
   generation_ = welcome->generation;
   heartbeat_ = std::chrono::milliseconds(welcome->heartbeat_ms);
+  cancelled_.clear();  // each connection numbers its requests from the beginning
   joined_ = true;
   ++joins_;
   Note("joined at generation " + std::to_string(generation_));
@@ -134,7 +135,7 @@ Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> co
   EMEND_CO_ASSIGN_OR_RETURN(const ReplyBody said, handler_(worker::protocol::Generate{request.base, request.state, request.prompt}));
   const std::string word = " " + std::get<GenerateReply>(said).text;
   for (std::int32_t step = 0; step < request.tokens_max; ++step) {
-    co_await stop_.WaitUntil(In(options_.work));
+    co_await stop_.WaitUntil(In(work_));
     const bool cancelled = std::ranges::find(cancelled_, id) != cancelled_.end();
     if (cancelled || stop_.is_set()) co_return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
     Envelope piece = Wrap(worker::protocol::Piece{id, request.state, word, {}});
@@ -146,6 +147,7 @@ Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> co
 Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Request request) {
   const std::string name(worker::protocol::RequestName(request.body));
   requests_.push_back(name);
+  last_request_ = request.id;
   Note("received " + name + " " + std::to_string(request.id));
   Envelope progress = Wrap(Progress{request.id, "work", 1, 2});
   if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(progress), In(kPatience)));
@@ -153,7 +155,7 @@ Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Req
   if (auto* text = std::get_if<worker::protocol::Complete>(&request.body)) {
     reply = co_await Complete(connection, request.id, std::move(*text));
   } else {
-    co_await stop_.WaitUntil(In(options_.work));
+    co_await stop_.WaitUntil(In(work_));
     reply = co_await Handle(request.body);
   }
   Response response{.id = request.id, .status = reply.status(), .body = std::nullopt};

@@ -49,6 +49,8 @@ class FakeWorker {
   enum class Voice { kHeard, kMute };
   // Heard again after it was mute, it begins anew: on a connection that goes on, nothing is ever lost in between.
   void SetVoice(Voice voice);
+  // How long a request takes from now on.
+  void SetWork(std::chrono::milliseconds work) { work_ = work; }
   // As if the ranks of its group had lost each other: what it follows ends.
   void LoseGroup();
   // Closes the connection without a word.
@@ -59,6 +61,7 @@ class FakeWorker {
   bool joined() const { return joined_; }
   std::uint64_t generation() const { return generation_; }
   std::uint64_t store_epoch() const { return store_epoch_; }
+  std::uint64_t last_request() const { return last_request_; }            // of its connection
   const std::vector<std::string>& requests() const { return requests_; }  // names, in order of arrival
   const std::vector<std::uint64_t>& cancelled() const { return cancelled_; }
   const std::optional<worker::protocol::Refuse>& refusal() const { return refusal_; }
@@ -81,6 +84,7 @@ class FakeWorker {
   Runtime& runtime_;
   worker::protocol::Transport& transport_;
   const FakeWorkerOptions options_;
+  std::chrono::milliseconds work_;
   Handler handler_;
   TaskGroup tasks_;
   Signal stop_;
@@ -91,6 +95,7 @@ class FakeWorker {
   int joins_ = 0;
   std::uint64_t store_epoch_ = 0;
   std::uint64_t generation_ = 0;
+  std::uint64_t last_request_ = 0;
   std::chrono::milliseconds heartbeat_{500};
   std::vector<std::string> requests_;
   std::vector<std::uint64_t> cancelled_;

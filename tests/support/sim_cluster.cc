@@ -1,5 +1,7 @@
 #include "tests/support/sim_cluster.h"
 
+#include <limits>
+
 #include "storage/base/check.h"
 #include "storage/base/file_system.h"
 
@@ -23,16 +25,17 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 }  // namespace
 
-SimCluster::SimCluster(std::uint64_t seed, int workers) : sim_(seed), store_(storage::kv::NewMemoryKv()) {
-  const Status written = WriteSmallModel(folder_.path() + "/model", seed);
+SimCluster::SimCluster(const Options& options) : sim_(options.seed), store_(storage::kv::NewMemoryKv()) {
+  const Status written = WriteSmallModel(folder_.path() + "/model", options.seed);
   EMEND_CHECK(written.ok(), written.ToString());
   worker::protocol::MemoryNetworkOptions network;
-  network.seed = seed;
+  network.seed = options.seed;
+  network.latency_max = options.latency_max;
   network.observer = [this](std::string_view event) { sim_.Record(event); };
   network_ = worker::protocol::NewMemoryNetwork(sim_, std::move(network));
   coordinator_host_ = network_->Host("coordinator");
   StartCoordinator();
-  for (int i = 0; i < workers; ++i) AddWorker(i);
+  for (const int ranks : options.groups) AddGroup(ranks);
   const std::string secret = FirstLine(file_system_.Read(coordinator_->admin_token_file()).value());
   const auto caller = sim_.Await(coordinator_->Authenticate(secret));
   EMEND_CHECK(caller.has_value() && caller->ok(), "the first token is not known");
@@ -47,6 +50,13 @@ SimCluster::~SimCluster() {
 
 json SimCluster::ImportBody() const {
   return {{"model", folder_.path() + "/model"}, {"message", "Import a small model"}};  // a message of its own: the default one names the folder
+}
+
+json SimCluster::ImportBody(const RepoName& repo, std::uint64_t seed) const {
+  const std::string model = folder_.path() + "/model-" + repo.value();
+  const Status written = WriteSmallModel(model, seed);
+  EMEND_CHECK(written.ok(), written.ToString());
+  return {{"model", model}, {"message", "Import the model of " + repo.value()}};
 }
 
 void SimCluster::StartCoordinator() {
@@ -77,16 +87,41 @@ Awaitable<int> SimCluster::RestartAfter(std::chrono::milliseconds pause) {
   co_return 0;
 }
 
+Awaitable<int> SimCluster::KillFor(std::chrono::milliseconds pause) {
+  ++life_;
+  store_->FailNextWrites(std::numeric_limits<int>::max(), Unavailable("the process is dead"));
+  network_->Cut("coordinator");
+  network_->Partition("coordinator");
+  co_await StopCoordinator();
+  store_->FailNextWrites(0, OkStatus());
+  store_->LoseUnsynced();
+  co_await Sleep(sim_, pause);
+  network_->Heal("coordinator");
+  StartCoordinator();
+  co_return 0;
+}
+
 void SimCluster::Restart() {
   const auto restarted = sim_.Await(RestartAfter(1s));
   EMEND_CHECK(restarted.has_value(), "the coordinator did not stop");
 }
 
-void SimCluster::AddWorker(int number) {
+void SimCluster::AddGroup(int ranks) {
+  const std::string group = "g" + std::to_string(groups_++);
+  for (int rank = 0; rank < ranks; ++rank) AddWorker(group, rank, ranks);
+}
+
+void SimCluster::AddWorker(const std::string& group, int rank, int world_size) {
   auto node = std::make_unique<Node>();
+  node->name = "w" + std::to_string(workers_.size());
+  node->group = group;
+  node->rank = rank;
+  node->world_size = world_size;
   FakeWorkerOptions options;
-  options.name = "w" + std::to_string(number);
-  options.group = "g" + std::to_string(number);
+  options.name = node->name;
+  options.group = group;
+  options.rank = rank;
+  options.world_size = world_size;
   options.token = FirstLine(file_system_.Read(coordinator_->worker_token_file()).value());
   options.work = 150ms;
   options.observer = [this](std::string_view event) { sim_.Record(event); };
@@ -103,27 +138,34 @@ SimCluster::Service* SimCluster::Enter() {
   return coordinator_.get();
 }
 
-Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json body, std::string key, Terms terms) {
+Awaitable<OperationView> SimCluster::Accept(std::string kind, json body, std::string key, Terms terms) {
   const std::string text = body.dump();
-  const Submission submission{kind, kRepo, text, key, Sha256(kind + text), terms.priority, terms.timeout};
-  OperationView view;
-  while (view.operation.id.value().empty()) {
+  const Submission submission{kind, terms.repo, text, key, Sha256(kind + terms.repo.value() + text), terms.priority, terms.timeout};
+  while (true) {
     Service* const service = Enter();
     if (service != nullptr) {
+      const int life = life_;
       Result<OperationView> accepted = co_await service->Submit(admin_, submission);
       Leave();
-      EMEND_CHECK(accepted.ok() || accepted.status().code() == StatusCode::kUnavailable, accepted.status().ToString());
-      if (accepted.ok()) view = std::move(accepted).value();
+      if (accepted.ok() && life == life_) co_return std::move(accepted).value();
+      const bool may_go_better = accepted.status().code() == StatusCode::kUnavailable || accepted.status().slug() == "queue_full";
+      EMEND_CHECK(life != life_ || may_go_better, accepted.status().ToString());
+      if (life == life_) sim_.Record("not accepted: " + accepted.status().slug());
     }
     co_await Sleep(sim_, kPause);
   }
+}
+
+Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json body, std::string key, Terms terms) {
+  OperationView view = co_await Accept(std::move(kind), std::move(body), std::move(key), std::move(terms));
   while (view.operation.finished_ms == 0) {
     Service* const service = Enter();
     if (service != nullptr) {
+      const int life = life_;
       Result<OperationView> changed = co_await service->WaitForChange(view.operation.id, view.version, sim_.clock().Now() + 1s);
       Leave();
-      EMEND_CHECK(changed.ok(), changed.status().ToString());
-      view = std::move(changed).value();
+      EMEND_CHECK(life != life_ || changed.ok(), changed.status().ToString());
+      if (life == life_) view = std::move(changed).value();
     }
     if (service == nullptr) co_await Sleep(sim_, kPause);
   }

@@ -5,7 +5,8 @@
 //   const Operation committed = cluster.Run("commit", body);
 //   cluster.Restart();                                          // stop, lose what was not synced, start again
 //
-// The repo of Run is kRepo. Everything runs on the simulation's one thread; the destructor stops workers and coordinator.
+// Worker i is called "wi". In groups of several ranks, rank 0 has the model and the others follow it. The repo of Run is kRepo. Everything runs on the
+// simulation's one thread; the destructor stops workers and coordinator.
 #pragma once
 
 #include <memory>
@@ -31,19 +32,32 @@ class SimCluster {
 
   inline static const RepoName kRepo{"small"};
 
+  struct Options {
+    std::uint64_t seed = 1;
+    std::vector<int> groups = {1};                // ranks of each
+    std::chrono::microseconds latency_max{1000};  // of the network
+  };
+
   // How an operation is submitted, if not as usual.
   struct Terms {
+    RepoName repo = kRepo;
     storage::records::Priority priority = storage::records::Priority::kNormal;
     std::chrono::seconds timeout{0};
   };
 
   struct Node {
+    std::string name;
+    std::string group;
+    int rank = 0;
+    int world_size = 1;
     std::unique_ptr<worker::protocol::Transport> host;
     DeltaWorker model;
     std::unique_ptr<FakeWorker> worker;
   };
 
-  SimCluster(std::uint64_t seed, int workers);
+  explicit SimCluster(const Options& options);
+  // Of single workers.
+  SimCluster(std::uint64_t seed, int workers) : SimCluster({.seed = seed, .groups = std::vector<int>(static_cast<std::size_t>(workers), 1)}) {}
   ~SimCluster();
 
   SimRuntime& sim() { return sim_; }
@@ -55,14 +69,21 @@ class SimCluster {
   // All scopes.
   const coordinator::server::Caller& admin() const { return admin_; }
   coordinator::core::StoreLayout layout() const { return {folder_.path() + "/store", {folder_.path()}}; }
+  const std::string& folder() const { return folder_.path(); }
 
   nlohmann::json ImportBody() const;
+  // Of a model of its own, drawn from `seed`, which is written there.
+  nlohmann::json ImportBody(const RepoName& repo, std::uint64_t seed) const;
   nlohmann::json StatisticsBody() const { return {{"lines", {"one line", "another"}}}; }
 
   // As the REST server: whoever calls the coordinator is counted in and out, so that it is not destroyed under a call. Null while it restarts.
   Service* Enter();
   void Leave() { --calls_; }
-  // Submits, under the same idempotency key until it is accepted, and follows to the end, over restarts.
+  // Rises when the coordinator is killed: what a call that was begun before returns after that, nobody hears.
+  int life() const { return life_; }
+  // Submits, under the same idempotency key until it is accepted, over restarts.
+  Awaitable<coordinator::server::OperationView> Accept(std::string kind, nlohmann::json body, std::string key, Terms terms);
+  // Accept, and follows to the end.
   Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key, Terms terms);
   // Complete, run to its end. REQUIRES: it ends within a virtual hour.
   Operation Run(const std::string& kind, const nlohmann::json& body, const std::string& key = "");
@@ -71,10 +92,13 @@ class SimCluster {
   void StartCoordinator();
   // Awaitable form of both, with the loss of what was not synced and `pause` between them.
   Awaitable<int> RestartAfter(std::chrono::milliseconds pause);
+  // From one moment to the next nothing that it does reaches store, workers or callers; then as RestartAfter.
+  Awaitable<int> KillFor(std::chrono::milliseconds pause);
   void Restart();
 
  private:
-  void AddWorker(int number);
+  void AddGroup(int ranks);
+  void AddWorker(const std::string& group, int rank, int world_size);
 
   const TemporaryFolder folder_;
   SimRuntime sim_;
@@ -85,7 +109,9 @@ class SimCluster {
   std::unique_ptr<coordinator::server::Coordinator> coordinator_;
   coordinator::server::Caller admin_;
   std::vector<std::unique_ptr<Node>> workers_;
+  int groups_ = 0;
   int calls_ = 0;
+  int life_ = 0;
   bool stopped_ = false;
 };
 
