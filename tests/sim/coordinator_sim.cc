@@ -4,8 +4,6 @@
 
 #include <set>
 
-#include "coordinator/core/model_import.h"
-#include "coordinator/core/state_builder.h"
 #include "storage/history/fsck.h"
 
 namespace emend::test {
@@ -25,7 +23,6 @@ constexpr int kClients = 4;
 constexpr int kStepsOfOneClient = 10;
 constexpr int kSubjects = 12;  // few, so that commits supersede each other
 constexpr int kBurst = 4;
-const char* const kBranches[] = {"main", "side"};
 constexpr auto kFaultyTime = 40s;
 
 // How an operation may fail while workers and coordinator come and go, and clients revert and reset under each other.
@@ -39,7 +36,8 @@ bool MayFailWith(const Operation& operation) {
 
 }  // namespace
 
-CoordinatorSimulation::CoordinatorSimulation(std::uint64_t seed) : choices_(seed + 1000), faults_(seed + 2000), cluster_(seed, kWorkers) {}
+CoordinatorSimulation::CoordinatorSimulation(std::uint64_t seed)
+    : choices_(seed + 1000), faults_(seed + 2000), cluster_(seed, kWorkers), oracle_(cluster_.store(), cluster_.layout()) {}
 
 // ---- what clients do ----------------------------------------------------------------------------------------------------------------------------------------
 
@@ -194,20 +192,10 @@ void CoordinatorSimulation::Heal() {
 
 // ---- checks -------------------------------------------------------------------------------------------------------------------------------------------------
 
-DeltaWorker::Roots CoordinatorSimulation::Rebuild(const Repository& repository, const StateId& state) const {
-  const auto base = coordinator::core::OpenBase(cluster_.layout(), repository.record());
-  const auto edits = repository.Edits(state);
-  const auto deltas = coordinator::core::LoadDeltas(repository.objects(), *edits);
-  const auto tensors = coordinator::core::RebuildTensors(*base, *deltas);
-  DeltaWorker::Roots roots;
-  for (const auto& [name, tensor] : *tensors) roots[name] = tensor.digest;
-  return roots;
-}
-
 void CoordinatorSimulation::CheckAnswer(const AskAnswer& answer) {
   const Result<Repository> repository = Repository::Open(cluster_.store(), SimCluster::kRepo);
   EXPECT_EQ(repository->ReadCommit(answer.commit)->state, answer.state);
-  EXPECT_EQ(answer.text, DeltaWorker::TextOf(Rebuild(*repository, answer.state))) << "an answer from other bytes than those of commit " << answer.commit.Hex();
+  EXPECT_EQ(answer.text, oracle_.TextOf(SimCluster::kRepo, answer.state)) << "an answer from other bytes than those of commit " << answer.commit.Hex();
   ++counts_.answers;
 }
 
@@ -223,60 +211,6 @@ void CoordinatorSimulation::CheckEnd(const Operation& operation) {
     EXPECT_TRUE(MayFailWith(operation)) << operation.kind << ": " << operation.error_slug << ": " << operation.error_message;
   }
   cluster_.sim().Record(operation.id.value() + " " + operation.kind + " " + what);
-}
-
-// Made by its own operation, of its own facts.
-void CoordinatorSimulation::CheckCommit(const Repository& repository, const Operation& operation) {
-  const json result = json::parse(operation.result);
-  const auto commit = repository.ReadCommit(CommitId(Digest::FromHex(result["commit"].get<std::string>()).value()));
-  EXPECT_EQ(commit->state.Hex(), result["state"]);
-  const json request = json::parse(storage::records::ReadOperation(cluster_.store(), operation.id)->request);
-  for (const EditId& edit : commit->added) {
-    EXPECT_TRUE(operation.kind == "revert" || repository.objects().ReadEdit(edit)->facts.front().target == request["facts"][0]["target"]);
-  }
-  if (operation.kind == "commit") counts_.coalesced += result["coalesced"].empty() ? 0 : 1;
-  ++(operation.kind == "commit" ? counts_.commits : counts_.reverts);
-}
-
-void CoordinatorSimulation::CheckOperations(const Repository& repository) {
-  std::map<std::string, Operation> makers;  // by the commit
-  const std::vector<Operation> operations = storage::records::ListOperations(cluster_.store(), {}, 10'000).value();
-  for (const Operation& operation : operations) {
-    EXPECT_NE(operation.finished_ms, 0) << operation.id.value();
-    if (operation.state != OperationState::kSucceeded || (operation.kind != "commit" && operation.kind != "revert")) continue;
-    const json result = json::parse(operation.result);
-    if (operation.kind == "commit" && result["edits"] == 0) continue;  // everything was held already
-    EXPECT_TRUE(makers.emplace(result["commit"], operation).second) << operation.id.value() << " was acknowledged with another one's commit";
-    CheckCommit(repository, operation);
-  }
-  for (const char* branch : kBranches) {
-    std::vector<storage::history::ReflogEntry> reflog = repository.Reflog(branch, 10'000).value();
-    std::ranges::reverse(reflog);
-    OperationId last;
-    for (const auto& entry : reflog) {
-      if (entry.reason.starts_with("reset") || entry.reason.starts_with("import")) continue;
-      const auto maker = makers.find(entry.to.Hex());
-      ASSERT_NE(maker, makers.end()) << branch << " was moved to " << entry.to.Hex() << " by no operation, or twice";
-      EXPECT_LT(last, maker->second.id) << branch << " was moved against the order of acceptance";
-      last = maker->second.id;
-      makers.erase(maker);
-    }
-  }
-  EXPECT_TRUE(makers.empty()) << makers.begin()->second.id.value() << " was acknowledged and is in no branch's log";
-}
-
-void CoordinatorSimulation::CheckHistory() {
-  const Result<Repository> repository = Repository::Open(cluster_.store(), SimCluster::kRepo);
-  CheckOperations(*repository);
-  std::set<std::string> heads;
-  for (const char* branch : kBranches) {
-    const auto reflog = repository->Reflog(branch, 10'000).value();
-    for (const auto& entry : reflog) heads.insert(entry.to.Hex());
-  }
-  for (const std::string& head : heads) {
-    const StateId state = repository->ReadCommit(CommitId(Digest::FromHex(head).value()))->state;
-    EXPECT_EQ(repository->objects().ReadManifest(state)->roots, Rebuild(*repository, state)) << head;
-  }
 }
 
 void CoordinatorSimulation::MakeSideBranch() {
@@ -299,7 +233,7 @@ std::vector<std::string> CoordinatorSimulation::Run() {
   const Operation checked = cluster_.Run("fsck", json::object());
   EXPECT_TRUE(json::parse(checked.result)["ok"]) << checked.result;
   CheckEnd(cluster_.Run("verify", {{"revision", "main"}}));
-  CheckHistory();
+  oracle_.CheckRepo(SimCluster::kRepo, {"main", "side"});
   return sim.events();
 }
 

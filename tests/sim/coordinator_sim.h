@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/history_oracle.h"
 #include "tests/support/sim_cluster.h"
 
 namespace emend::test {
@@ -23,20 +24,18 @@ namespace emend::test {
 class CoordinatorSimulation {
  public:
   struct Counts {
-    int commits = 0;    // that moved a branch
-    int coalesced = 0;  // of these, solved together with others
-    int reverts = 0;    // that moved a branch
-    int answers = 0;    // checked against a rebuild
-    int failures = 0;   // operations that ended with an allowed failure
-    int overdue = 0;    // of these, because their time was up
-    int restarts = 0;   // of the coordinator
-    int resumed = 0;    // operations that a restart found unfinished
+    int answers = 0;   // checked against a rebuild
+    int failures = 0;  // operations that ended with an allowed failure
+    int overdue = 0;   // of these, because their time was up
+    int restarts = 0;  // of the coordinator
+    int resumed = 0;   // operations that a restart found unfinished
   };
 
   explicit CoordinatorSimulation(std::uint64_t seed);
 
   std::vector<std::string> Run();
   const Counts& counts() const { return counts_; }
+  const HistoryOracle::Counts& history() const { return oracle_.counts(); }
 
  private:
   using Service = coordinator::server::Service;
@@ -64,17 +63,13 @@ class CoordinatorSimulation {
   // ---- checks
   void CheckEnd(const Operation& operation);
   void CheckAnswer(const coordinator::server::AskAnswer& answer);
-  void CheckHistory();
-  void CheckOperations(const storage::history::Repository& repository);
-  void CheckCommit(const storage::history::Repository& repository, const Operation& operation);
-  // The served roots of a state, from base and stored edits alone.
-  DeltaWorker::Roots Rebuild(const storage::history::Repository& repository, const StateId& state) const;
 
   std::size_t Draw(std::size_t bound) { return choices_.Below(bound); }
 
   SeededRandom choices_;
   SeededRandom faults_;
   SimCluster cluster_;
+  HistoryOracle oracle_;
   Counts counts_;
 };
 

@@ -11,7 +11,7 @@ class CoordinatorSimLongTest : public ::testing::TestWithParam<std::uint64_t> {}
 TEST_P(CoordinatorSimLongTest, NothingIsLostOrMixed) {
   CoordinatorSimulation simulation(GetParam());
   simulation.Run();
-  EXPECT_GT(simulation.counts().commits, 0);
+  EXPECT_GT(simulation.history().commits, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, CoordinatorSimLongTest, ::testing::Range<std::uint64_t>(11, 1011));
