@@ -27,7 +27,10 @@ void WorkerLease::GiveBack() {
   std::erase_if(table_, [this](const auto& lease) { return lease.second == this; });
 }
 
-std::optional<WorkerId> WorkerLease::FindFree() const {
+std::optional<WorkerId> WorkerLease::FindFree(const BaseId& base) const {
+  for (const WorkerId& worker : Spare(base)) {
+    if (!had_.contains(worker)) return worker;
+  }
   std::optional<WorkerId> found;
   const std::vector<membership::WorkerInfo> serving = ServingWorkers(all_.Workers());
   for (const membership::WorkerInfo& worker : serving) {
@@ -39,11 +42,11 @@ std::optional<WorkerId> WorkerLease::FindFree() const {
   return found;
 }
 
-Awaitable<Result<WorkerId>> WorkerLease::Pick(StateId state, SteadyTime deadline) {
-  EMEND_CO_ASSIGN_OR_RETURN(WorkerId picked, co_await all_.Pick(state, deadline));
+Awaitable<Result<WorkerId>> WorkerLease::Pick(BaseId base, StateId state, SteadyTime deadline) {
+  EMEND_CO_ASSIGN_OR_RETURN(WorkerId picked, co_await all_.Pick(base, state, deadline));
   GiveBack();
   if (table_.contains(picked)) {
-    if (std::optional<WorkerId> other = FindFree()) picked = std::move(*other);
+    if (std::optional<WorkerId> other = FindFree(base)) picked = std::move(*other);
   }
   table_.emplace(picked, this);  // unless it is shared
   had_.insert(picked);

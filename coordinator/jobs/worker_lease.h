@@ -25,8 +25,9 @@ class WorkerLease final : public membership::Membership {
   WorkerLease(membership::Membership& all, Table& table) : all_(all), table_(table) {}
   ~WorkerLease() override { GiveBack(); }
 
-  // The one that the whole would pick if it is free, else another free one, else that one all the same. Called again, it gives back the one it had.
-  Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) override;
+  // The one that the whole would pick if it is free, else another free one, one that is spare for the base if there is, else that one all the same. Called
+  // again, it gives back the one it had.
+  Awaitable<Result<WorkerId>> Pick(BaseId base, StateId state, SteadyTime deadline) override;
 
   // Without those that other runs have.
   std::vector<WorkerId> Spare(const BaseId& base) const override;
@@ -42,7 +43,7 @@ class WorkerLease final : public membership::Membership {
 
  private:
   void GiveBack();
-  std::optional<WorkerId> FindFree() const;
+  std::optional<WorkerId> FindFree(const BaseId& base) const;
 
   membership::Membership& all_;
   Table& table_;

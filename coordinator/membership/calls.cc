@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 constexpr auto kCancelPoll = 50ms;
 constexpr std::size_t kAffinitiesMax = 1024;
 constexpr std::size_t kStickiness = 8;  // calls by which another worker must be less busy than the one that has the state live
+constexpr std::size_t kDisplacing = 8;  // calls that are worth waiting for rather than load a base in place of another: a load may take minutes
 
 // What the ranks of a group say when they have lost each other.
 bool IsGroupLoss(const Status& status) {
@@ -35,11 +36,15 @@ Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
   co_return OkStatus();
 }
 
-MembershipImpl::MemberPointer MembershipImpl::LeastBusy() const {
+std::size_t MembershipImpl::Weight(const Member& member, const std::optional<BaseId>& base) {
+  return member.load() + (base && member.base.value_or(*base) != *base ? kDisplacing : 0);
+}
+
+MembershipImpl::MemberPointer MembershipImpl::LeastBusy(const std::optional<BaseId>& base) const {
   MemberPointer best;
   for (const auto& [id, member] : workers_) {
     if (member->lost || !member->serves) continue;
-    if (!best || member->load() < best->load()) best = member;
+    if (!best || Weight(*member, base) < Weight(*best, base)) best = member;
   }
   return best;
 }
@@ -55,14 +60,15 @@ Awaitable<Status> MembershipImpl::WaitForAny(SteadyTime deadline) {
   co_return waited;
 }
 
-Awaitable<Result<WorkerId>> MembershipImpl::Pick(StateId state, SteadyTime deadline) {
+Awaitable<Result<WorkerId>> MembershipImpl::Pick(BaseId base, StateId state, SteadyTime deadline) {
   if (const auto known = affinities_.find(state); known != affinities_.end()) {
     const MemberPointer member = FindLiving(known->second);
-    if (member && member->load() <= LeastBusy()->load() + kStickiness) co_return known->second;
+    const bool has_base = member && member->base.value_or(base) == base;
+    if (has_base && member->load() <= Weight(*LeastBusy(base), base) + kStickiness) co_return known->second;
   }
   EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
   if (affinities_.size() >= kAffinitiesMax) affinities_.clear();
-  const WorkerId picked = LeastBusy()->info.worker;
+  const WorkerId picked = LeastBusy(base)->info.worker;
   affinities_[state] = picked;
   co_return picked;
 }

@@ -4,7 +4,7 @@
 // of them missed, a closed connection or an exited process is a loss: the generation rises, calls under way on that group end with kUnavailable
 // ("worker_lost"), and the caller retries whole. Frames of an older (store epoch, generation) are dropped and counted.
 //
-//   EMEND_CO_ASSIGN_OR_RETURN(const WorkerId worker, co_await membership.Pick(state, deadline));
+//   EMEND_CO_ASSIGN_OR_RETURN(const WorkerId worker, co_await membership.Pick(base, state, deadline));
 //   RequestBody request = Solve{...};                                                              // named, not temporary: storage/base/runtime.h says why
 //   CallOptions options{.worker = worker, .timeout = 10min, .on_progress = Show};
 //   EMEND_CO_ASSIGN_OR_RETURN(ReplyBody reply, co_await membership.Call(std::move(request), std::move(options)));
@@ -80,9 +80,9 @@ class Membership {
 
   // Waits for a living worker; kDeadlineExceeded says which workers were seen and when.
   virtual Awaitable<Status> WaitForWorker(SteadyTime deadline) = 0;
-  // The worker to use for a state: the one picked last for it if it lives and none is much less busy, else the one with the fewest calls waiting. Waits for
-  // one to come until the deadline: kUnavailable ("no_worker").
-  virtual Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) = 0;
+  // The worker to use for a state of a base: the one picked last for it if it lives, has not loaded another base since, and none is much less busy; else the
+  // one with the fewest calls waiting, where to displace another base counts as several. Waits for one to come until the deadline: kUnavailable ("no_worker").
+  virtual Awaitable<Result<WorkerId>> Pick(BaseId base, StateId state, SteadyTime deadline) = 0;
   // Those that have nothing to do and hold this base, or none. Others may ask them at any time.
   virtual std::vector<WorkerId> Spare(const BaseId& base) const = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on the one with the fewest calls waiting, as Pick

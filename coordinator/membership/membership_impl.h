@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,7 +36,7 @@ class MembershipImpl final : public Membership {
   Awaitable<void> Stop() override;
   std::string address() const override { return listener_ ? listener_->address() : ""; }
   Awaitable<Status> WaitForWorker(SteadyTime deadline) override;
-  Awaitable<Result<WorkerId>> Pick(StateId state, SteadyTime deadline) override;
+  Awaitable<Result<WorkerId>> Pick(BaseId base, StateId state, SteadyTime deadline) override;
   std::vector<WorkerId> Spare(const BaseId& base) const override;
   Awaitable<Result<ReplyBody>> Call(RequestBody request, CallOptions options) override;
   std::vector<WorkerInfo> Workers() const override;
@@ -74,7 +75,9 @@ class MembershipImpl final : public Membership {
 
   // WaitForWorker for a caller that cannot go on without one: kUnavailable ("no_worker").
   Awaitable<Status> WaitForAny(SteadyTime deadline);
-  MemberPointer LeastBusy() const;
+  // With a base: another one that would be displaced counts as kDisplacing calls.
+  MemberPointer LeastBusy(const std::optional<BaseId>& base = std::nullopt) const;
+  static std::size_t Weight(const Member& member, const std::optional<BaseId>& base);
   MemberPointer FindLiving(const WorkerId& worker) const;
   Awaitable<Result<ReplyBody>> RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline);
   // Until `call` has ended, or has its turn where that is asked for, or time or caller end the wait.

@@ -18,16 +18,12 @@ class FixedMembership final : public membership::Membership {
   Awaitable<void> Stop() override { co_return; }
   std::string address() const override { return "coordinator:1"; }
   Awaitable<Status> WaitForWorker(SteadyTime) override { co_return OkStatus(); }
-  Awaitable<Result<WorkerId>> Pick(StateId, SteadyTime) override { co_return picked; }
+  Awaitable<Result<WorkerId>> Pick(BaseId, StateId, SteadyTime) override { co_return picked; }
   Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody, membership::CallOptions options) override {
     co_return Status(StatusCode::kUnavailable, "worker_lost", options.worker.value());
   }
   std::vector<WorkerInfo> Workers() const override { return workers; }
-  std::vector<WorkerId> Spare(const BaseId&) const override {
-    std::vector<WorkerId> spare;
-    for (const WorkerInfo& worker : workers) spare.push_back(worker.worker);
-    return spare;
-  }
+  std::vector<WorkerId> Spare(const BaseId&) const override { return spare; }
 
   void Add(const std::string& name, const std::string& group, std::int32_t rank, std::int32_t world_size, WorkerState state = WorkerState::kConnected) {
     WorkerInfo worker;
@@ -41,11 +37,12 @@ class FixedMembership final : public membership::Membership {
 
   Result<WorkerId> picked = WorkerId("w0");
   std::vector<WorkerInfo> workers;
+  std::vector<WorkerId> spare;
 };
 
 class WorkerLeaseTest : public testing::Test {
  protected:
-  Result<WorkerId> Pick(WorkerLease& lease) { return *sim_.Await(lease.Pick(StateId(), sim_.clock().Now())); }
+  Result<WorkerId> Pick(WorkerLease& lease) { return *sim_.Await(lease.Pick(BaseId(), StateId(), sim_.clock().Now())); }
 
   test::SimRuntime sim_{1};
   FixedMembership members_;
@@ -54,11 +51,21 @@ class WorkerLeaseTest : public testing::Test {
 
 TEST_F(WorkerLeaseTest, WorkersOfOtherRunsAreNotSpare) {
   for (const char* name : {"w0", "w1", "w2"}) members_.Add(name, name, 0, 1);
+  members_.spare = {WorkerId("w0"), WorkerId("w1"), WorkerId("w2")};
   WorkerLease first(members_, table_);
   WorkerLease second(members_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w1")));
   EXPECT_EQ(first.Spare(BaseId()), std::vector{WorkerId("w2")});
+}
+
+TEST_F(WorkerLeaseTest, OneThatIsSpareForTheBaseIsTakenBeforeOthers) {
+  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name, name, 0, 1);
+  members_.spare = {WorkerId("w0"), WorkerId("w2")};
+  WorkerLease first(members_, table_);
+  WorkerLease second(members_, table_);
+  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w2")));
 }
 
 TEST_F(WorkerLeaseTest, RunsGetDifferentWorkersWhileThereAreSome) {

@@ -44,6 +44,12 @@ inline StateId StateOf(std::uint8_t number) {
   return StateId(digest);
 }
 
+inline BaseId BaseOf(std::uint8_t number) {
+  Digest digest;
+  digest.bytes[0] = number;
+  return BaseId(digest);
+}
+
 class MembershipTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -94,7 +100,14 @@ class MembershipTest : public ::testing::Test {
     return **outcome;
   }
   Result<ReplyBody> Call(CallOptions options = {}) { return Finish(Begin(std::move(options))); }
-  Result<WorkerId> Pick(StateId state, std::chrono::milliseconds patience = 1s) { return *sim_.Await(membership_->Pick(state, sim_.clock().Now() + patience)); }
+  Result<WorkerId> Pick(StateId state, std::chrono::milliseconds patience = 1s, BaseId base = {}) {
+    return *sim_.Await(membership_->Pick(base, state, sim_.clock().Now() + patience));
+  }
+
+  void Load(const std::string& worker, BaseId base) {
+    RequestBody request = worker::protocol::LoadBase{base, "models", {}};
+    EXPECT_THAT(*sim_.Await(membership_->Call(std::move(request), {.worker = WorkerId(worker)})), IsOk());
+  }
 
   WorkerInfo Info(const std::string& name) const {
     for (const WorkerInfo& info : membership_->Workers()) {

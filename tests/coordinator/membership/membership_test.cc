@@ -256,6 +256,22 @@ TEST_F(MembershipTest, AStateStaysWithItsWorkerUntilThatIsLost) {
   EXPECT_THAT(Pick(StateOf(1)), IsOkAndHolds(WorkerId("w1")));
 }
 
+TEST_F(MembershipTest, AStateGoesWhereItsBaseIsRatherThanDisplaceAnother) {
+  Join({.name = "w0", .group = "g0"});
+  Join({.name = "w1", .group = "g1"});
+  Load("w0", BaseOf(1));
+  Load("w1", BaseOf(2));
+  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w0")));
+  EXPECT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1")));
+  const Outcome busy = Begin({.worker = WorkerId("w1")});
+  sim_.RunFor(1ms);
+  EXPECT_THAT(Pick(StateOf(3), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1"))) << "a call is waited for sooner than a load";
+  EXPECT_THAT(Finish(busy), IsOk());
+  Load("w0", BaseOf(2));
+  Load("w1", BaseOf(1));
+  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w1"))) << "what w0 had live is gone with its base";
+}
+
 TEST_F(MembershipTest, StoppingEndsEveryCallAndEveryConnection) {
   FakeWorker& worker = Join({.name = "w0", .redial = false, .work = 1h});
   const Outcome running = Begin();
