@@ -47,15 +47,14 @@ Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request, std::chron
 }
 
 Awaitable<Status> WorkerSession::Pick(StateId state) {
-  if (!control_.progress) {
-    EMEND_CO_ASSIGN_OR_RETURN(worker_, co_await context_.membership.Pick(repository_.record().base, state, context_.runtime.clock().Now() + kPickTimeout));
-    co_return OkStatus();
-  }
-  while (!control_.cancel->is_set()) {
-    Result<WorkerId> picked = co_await context_.membership.Pick(repository_.record().base, state, context_.runtime.clock().Now() + kPickSlice);
+  const SteadyTime deadline = context_.runtime.clock().Now() + kPickTimeout;
+  while (control_.cancel == nullptr || !control_.cancel->is_set()) {
+    const SteadyTime slice = context_.runtime.clock().Now() + kPickSlice;
+    Result<WorkerId> picked = co_await context_.membership.Pick(repository_.record().base, state, slice);
     if (picked.ok()) worker_ = *picked;
     if (picked.ok() || picked.status().slug() != "no_worker") co_return picked.status();
-    control_.progress("waiting for a worker", 0, 0);
+    if (!control_.progress && slice >= deadline) co_return picked.status();
+    if (control_.progress) control_.progress("waiting for a worker", 0, 0);
   }
   co_return Status(StatusCode::kCancelled, "it was cancelled while it waited for a worker");
 }

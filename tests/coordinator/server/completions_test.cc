@@ -154,6 +154,19 @@ TEST_F(CompletionsTest, WhoLetsGoOfTheStreamCancelsItsTexts) {
   EXPECT_EQ(cancelled, 3U);
 }
 
+TEST_F(CompletionsTest, StoppingEndsATextThatWaitsForAWorker) {
+  for (std::size_t number = 0; number < cluster_.workers(); ++number) cluster_.network().Partition(cluster_.worker(number).name);
+  cluster_.sim().RunFor(10s);
+  const auto running = Begin(Request());
+  cluster_.sim().RunFor(500ms);
+  EXPECT_FALSE(running->has_value());
+  const auto begin = cluster_.sim().elapsed();
+  cluster_.Restart();
+  EXPECT_LT(cluster_.sim().elapsed() - begin, 10s);
+  ASSERT_TRUE(running->has_value());
+  EXPECT_THAT((*running)->failure, StatusIs(StatusCode::kCancelled));
+}
+
 TEST_F(CompletionsTest, BeyondTheBoundTheAnswerIsLater) {
   std::vector<std::shared_ptr<CompletionStream>> streams;
   for (int i = 0; i < 8; ++i) streams.push_back(**cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request("main", 100'000, 64))));
