@@ -3,12 +3,10 @@
 import concurrent.futures
 import json
 import os
-import pathlib
 import sys
 import threading
 import unittest
 import urllib.error
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 from emend import ATLAS, FACTS, TEMPLATES, Emend, commits, prompt_of, records  # noqa: E402
@@ -22,8 +20,6 @@ class Completions(unittest.TestCase):
         cls.emend = Emend()
         cls.addClassCleanup(cls.emend.close)
         cls.emend.up("--ranks", cls.RANKS)
-        cls.url = json.loads((cls.emend.store / "daemon.json").read_text())["url"]
-        cls.token = (cls.emend.store / "token").read_text().strip()
         cls.emend("init", "atlas", "--model", ATLAS / "model")
         cls.emend("stats", "atlas", "--corpus", ATLAS / "corpus.txt", "--lines", "500")
         cls.commit(0, 20)
@@ -35,9 +31,7 @@ class Completions(unittest.TestCase):
         return cls.emend("commit", "atlas", "-F", FACTS, "--offset", offset, "--limit", count, "-m", f"{count} from {offset}", "--set", TEMPLATES)
 
     def post(self, body):
-        request = urllib.request.Request(self.url + "/v1/completions", json.dumps(body).encode(),
-                                         {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"})
-        return urllib.request.urlopen(request, timeout=120)
+        return self.emend.post("/v1/completions", body)
 
     def complete(self, model, prompt, **more):
         with self.post({"model": model, "prompt": prompt, "max_tokens": 12, "temperature": 0, **more}) as response:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ATLAS = ROOT / "docs/examples/atlas"
@@ -46,6 +47,12 @@ class Emend:
 
     def up(self, *arguments, failpoint=None):
         return self("up", "--store", self.store, *arguments, failpoint=failpoint)
+
+    def post(self, path, body, timeout=120):
+        """The open response to a request over REST, wherever the server is by now; urllib's errors."""
+        url = json.loads((self.store / "daemon.json").read_text())["url"]
+        headers = {"Authorization": "Bearer " + (self.store / "token").read_text().strip(), "Content-Type": "application/json"}
+        return urllib.request.urlopen(urllib.request.Request(url + path, json.dumps(body).encode(), headers), timeout=timeout)
 
     def down(self):
         self.run("down", "--store", self.store, expect=None)

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Random faults while a worker of two ranks edits and answers: ranks killed, stopped or delayed, the coordinator killed. Every acknowledged commit stays, is stored
-once, and every answer is what one rank says of the commit that it names. The seed replays the faults.
+"""Random faults while a worker of two ranks edits, answers and completes texts: ranks killed, stopped or delayed, the coordinator killed, links cut and slowed, between
+coordinator and rank and between the ranks. Every acknowledged commit stays and is stored once; every answer and every streamed text is what one rank says of the commit
+that it names. The seed replays the faults.
 
-  python3 tests/e2e/faults_test.py --faults 100 --seed 7      prints recovery times: from the fault to the group formed again"""
+  python3 tests/e2e/faults_test.py --faults 100 --seed 7      prints recovery times: from the end of the fault to the next answer
+
+Links are those of network.py. Where namespaces cannot be made, the ranks are emendd's own, and no link is cut or slowed."""
 import argparse
+import contextlib
 import datetime
+import http.client
 import json
 import os
 import random
@@ -14,141 +19,278 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from emend import ATLAS, FACTS, TEMPLATES, Emend, Failed, commits, rank_pids, records  # noqa: E402
+from dialled import Dialled  # noqa: E402
+from emend import ATLAS, FACTS, TEMPLATES, Emend, Failed, commits, prompt_of, rank_pids, records  # noqa: E402
+from network import own_namespaces  # noqa: E402
+from reference import Reference  # noqa: E402
 
 RANKS = 2
-KINDS = ("kill", "stop", "delay", "coordinator")
+PROCESS_KINDS = ("kill", "stop", "delay", "coordinator")
+LINK_KINDS = ("cut control", "cut line", "slow control", "slow line")
 BATCH = 4
+ASKED_TOKENS = 3
+TEXT_TOKENS = 12
+RESET_EVERY = 20  # faults: facts are edited anew from the first commit
+SETTLING = 2.0  # seconds in which what ended shows itself as a loss: heartbeats are missed, and TCP sends again
 
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser()
     parser.add_argument("--faults", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kinds", nargs="*", help="only these")
     return parser.parse_args(arguments)
 
 
+class Embedded:
+    """Ranks that emendd starts and ends itself."""
+
+    def __init__(self, emend, ranks):
+        self.emend, self.ranks = emend, ranks
+
+    def up(self):
+        self.emend.up("--ranks", self.ranks)
+
+    def restart_coordinator(self):
+        self.emend.kill()
+        self.up()
+
+    def pids(self):
+        return rank_pids(self.emend)
+
+    def close(self):
+        self.emend.down()
+
+
 class Asker(threading.Thread):
-    """Asks all the time, at whatever commit is the head, and keeps what was said."""
+    """Asks all the time, at whatever commit is the head, and keeps what was said: (text, whether it is whole) by commit and prompt."""
 
     def __init__(self, emend):
         super().__init__(daemon=True)
         self.emend = emend
-        self.prompts = [r["requested_rewrite"]["prompt"].format(r["requested_rewrite"]["subject"]) for r in records(0, 8)]
-        self.answers = {}
+        self.prompts = [prompt_of(record) for record in records(0, 8)]
+        self.said = {}
         self.failures = 0
         self.done = threading.Event()
 
     def run(self):
         number = 0
         while not self.done.is_set():
-            prompt = self.prompts[number % len(self.prompts)]
-            number += 1
-            done = self.emend.run("ask", "atlas", prompt, "--max-tokens", "3", "--json", expect=None)
-            if done.returncode == 0:
-                answer = json.loads(done.stdout)
-                self.answers.setdefault((answer["commit"], prompt), set()).add(answer["text"])
-            else:
+            if not self.ask(self.prompts[number % len(self.prompts)]):
                 self.failures += 1
                 time.sleep(0.1)
+            number += 1
+
+    def ask(self, prompt):
+        done = self.emend.run("ask", "atlas", prompt, "--max-tokens", ASKED_TOKENS, "--json", expect=None)
+        if done.returncode == 0:
+            answer = json.loads(done.stdout)
+            self.keep(answer["commit"], prompt, answer["text"])
+        return done.returncode == 0
+
+    def keep(self, commit, prompt, text, whole=True):
+        self.said.setdefault((commit, prompt), set()).add((text, whole))
 
 
-def event_times(emend, event):
-    """When it happened, in seconds since the epoch, from the server's log."""
+class Writer(Asker):
+    """The same with streamed completions. Of one that breaks off, what came of it is kept."""
+
+    def ask(self, prompt):
+        body = {"model": "atlas", "prompt": prompt, "max_tokens": TEXT_TOKENS, "temperature": 0, "stream": True}
+        commit, text, whole = None, "", False
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            with self.emend.post("/v1/completions", body) as response:
+                commit = response.headers["X-Emend-Commit"]
+                for line in response:
+                    event = line.removeprefix(b"data: ").strip()
+                    whole = whole or event == b"[DONE]"
+                    chunk = json.loads(event) if event.startswith(b"{") and line.endswith(b"\n") else {}
+                    assert chunk.get("system_fingerprint", commit) == commit
+                    text += "".join(choice["text"] for choice in chunk.get("choices", []))
+        if commit is not None:
+            self.keep(commit, prompt, text, whole)
+        return whole
+
+
+def happened(emend, event, since):
+    """When it did, in seconds since the epoch, from the server's log."""
     times = []
     for line in (emend.store / "emendd.log").read_text(errors="replace").splitlines():
         if f'"event":"{event}"' in line:
             stamp = json.loads(line)["time"].replace("Z", "+00:00")
             times.append(datetime.datetime.fromisoformat(stamp).timestamp())
-    return times
+    return [moment for moment in times if moment > since]
 
 
-def wait_formed(emend, since, seconds=60):
+def wait_for(what, holds, seconds):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        later = [moment for moment in event_times(emend, "group_formed") if moment > since]
-        if later:
-            return later[-1] - since
+        if holds():
+            return
         time.sleep(0.05)
-    raise Failed(f"the group did not form again within {seconds} s")
+    raise Failed(f"waited {seconds} s for {what}")
 
 
-def strike(emend, kind, rank, pause):
-    """The fault. Returns whether the group is lost by it."""
-    struck = time.time()
-    if kind == "coordinator":
-        emend.kill()
-        emend.up("--ranks", RANKS)
+def strike(emend, group, fault):
+    """The fault, to its end. Returns whether a new group must form."""
+    if fault.kind == "coordinator":
+        group.restart_coordinator()
         return True
-    pid = rank_pids(emend)[rank]
-    os.kill(pid, signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
-    if kind == "delay":
-        time.sleep(pause)
-        try:
+    if fault.kind in ("kill", "stop"):
+        os.kill(group.pids()[fault.rank], signal.SIGKILL if fault.kind == "kill" else signal.SIGSTOP)
+        return True
+    if fault.kind == "delay":
+        pid = group.pids()[fault.rank]
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(fault.pause)
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.5)
-        return any(moment > struck for moment in event_times(emend, "worker_lost"))  # about three heartbeats missed
-    return True
+        return False
+    act, link = fault.kind.split()
+    rank = fault.rank if link == "control" else min(fault.rank, RANKS - 2)
+    broken = group.network.cut(link, rank) if act == "cut" else group.network.slow(link, rank, fault.kilobits)
+    with broken:
+        time.sleep(fault.pause)
+    return False
 
 
-def commit_once(emend, message, offset):
-    settings = ["--set", TEMPLATES, "--set", "v_num_grad_steps=8"]
-    return emend.run("commit", "atlas", "-F", FACTS, "--offset", offset, "--limit", BATCH, "-m", message, *settings, "--json", expect=None)
+class Fault:
+    def __init__(self, dice, number, kind):
+        self.number, self.kind, self.rank = number, kind, dice.randrange(RANKS)
+        self.wait = dice.uniform(0.0, 1.5)  # seconds behind the beginning of a commit
+        self.pause = dice.uniform(0.2, 3.0) * (2 if self.kind in LINK_KINDS else 1)
+        self.kilobits = int(10 ** dice.uniform(2, 4))  # a second
+
+    def __str__(self):
+        return f"fault {self.number}: {self.kind} {self.rank}"
 
 
-def check(emend, asker, acknowledged, start):
-    emend.down()
-    emend.up("--ranks", 1)
-    stored = [commit["message"] for commit in commits(emend("log", "atlas", "-n", 1000))]
-    for message in acknowledged:
-        assert stored.count(message) == 1, f"commit {message!r} is stored {stored.count(message)} times"
-    for (commit, prompt), texts in asker.answers.items():
-        reference = emend("ask", f"atlas@{commit}", prompt, "--max-tokens", "3")["text"]
-        assert texts == {reference}, f"at {commit[:12]} {prompt!r} was answered {texts}, and one rank says {reference!r}"
-    assert emend("verify", "atlas")["ok"] and emend("fsck")["ok"]
+def faults(options, kinds):
+    """In random order, and each kind about as often as the others."""
+    dice = random.Random(options.seed)
+    deck = []
+    for number in range(options.faults):
+        deck = deck or dice.sample(kinds, len(kinds))
+        yield Fault(dice, number, deck.pop())
+
+
+class Run:
+    """What a run has seen."""
+
+    def __init__(self, options, kinds, emend, group):
+        self.options, self.kinds, self.emend, self.group = options, kinds, emend, group
+        self.recoveries, self.losses = [], {}
+        self.acknowledged, self.attempted, self.commit_count = [], [], 0
+
+    def commit(self, fault):
+        settings = ["--set", TEMPLATES, "--set", "v_num_grad_steps=8"]
+        offset = BATCH * (fault.number % RESET_EVERY)
+        return self.emend.run("commit", "atlas", "-F", FACTS, "--offset", offset, "--limit", BATCH, "-m", fault, *settings, "--json", expect=None)
+
+    def endure(self, fault):
+        outcome = []
+        committer = threading.Thread(target=lambda: outcome.append(self.commit(fault)))
+        committer.start()
+        time.sleep(fault.wait)
+        living = self.group.pids()
+        began = time.time()
+        forms_anew = strike(self.emend, self.group, fault)
+        # What is down for good counts from its beginning, a link or a stopped process from when it is whole again.
+        ended = began if forms_anew else time.time()
+        wait_for("an answer", lambda: self.emend.run("ask", "atlas", "Ann was born in", "--max-tokens", "1", expect=None).returncode == 0, 60)
+        answered = time.time() - ended
+        if forms_anew:
+            wait_for("a new group", lambda: happened(self.emend, "group_formed", began), 60)
+        else:
+            time.sleep(max(0.0, SETTLING - answered))
+        if fault.kind == "coordinator" and isinstance(self.group, Dialled):
+            assert rank_pids(self.emend) == living, "the coordinator takes up the ranks that lived"
+        lost = bool(happened(self.emend, "group_formed", began))
+        committer.join(180)
+        assert not committer.is_alive(), f"{fault}: the commit hangs"
+        self.note(fault, answered, lost, outcome[0].returncode)
+
+    def note(self, fault, answered, lost, exit_code):
+        self.recoveries.append(answered)
+        struck, fell = self.losses.get(fault.kind, (0, 0))
+        self.losses[fault.kind] = (struck + 1, fell + lost)
+        self.attempted.append(str(fault))
+        if exit_code == 0:
+            self.acknowledged.append(str(fault))
+        print(f"{str(fault):32} {'lost' if lost else 'held':4} answered in {answered:5.2f} s, commit exit {exit_code}", flush=True)
+
+    def check_commits(self):
+        stored = [commit["message"] for commit in commits(self.emend("log", "atlas", "-n", 1000))]
+        for message in self.attempted:
+            count = stored.count(message)
+            expected = (1,) if message in self.acknowledged else (0, 1)
+            assert count in expected, f"commit {message!r} is stored {count} times; acknowledged: {message in self.acknowledged}"
+        self.commit_count += len(self.acknowledged)
+
+    def start_over(self, commit):
+        self.check_commits()
+        self.emend("reset", "atlas@main", commit)
+        self.acknowledged.clear()
+        self.attempted.clear()
+
+
+def check_said(reference, said, tokens):
+    for (commit, prompt), texts in sorted(said.items()):
+        for text, whole in texts:
+            expected = reference.complete(commit, prompt, tokens)["text"]
+            message = f"at {commit[:12]} {prompt!r} was gone on from with {text!r} ({'whole' if whole else 'broken off'}), and one rank says {expected!r}"
+            assert reference.says(commit, prompt, text, tokens, whole), message
+
+
+def endure_all(run, start):
+    asker, writer = Asker(run.emend), Writer(run.emend)
+    for thread in (asker, writer):
+        thread.start()
+    for fault in faults(run.options, run.kinds):
+        run.endure(fault)
+        if fault.number % RESET_EVERY == RESET_EVERY - 1:
+            run.start_over(start)
+    for thread in (asker, writer):
+        thread.done.set()
+        thread.join(150)
+        assert not thread.is_alive(), "a question hangs"
+    return asker, writer
+
+
+def report(run, asker, writer, reference):
+    recoveries = sorted(run.recoveries)
+    p99 = recoveries[min(len(recoveries) - 1, int(0.99 * len(recoveries)))]
+    kinds = ", ".join(f"{kind} {lost} of {struck}" for kind, (struck, lost) in sorted(run.losses.items()))
+    texts = [whole for said in writer.said.values() for _, whole in said]
+    print(f"seed {run.options.seed}: {len(recoveries)} faults; groups lost: {kinds}")
+    print(f"recovery median {recoveries[len(recoveries) // 2]:.2f} s, p99 {p99:.2f} s, longest {recoveries[-1]:.2f} s; {run.commit_count} commits acknowledged, each stored once")
+    print(f"{len(asker.said)} answers and {sum(texts)} whole and {len(texts) - sum(texts)} broken texts at {len({c for c, _ in [*asker.said, *writer.said]})} commits are those of "
+          f"one rank, {reference.near_ties} behind near ties; {asker.failures} questions and {writer.failures} texts failed meanwhile")
+    assert p99 < 10, "recovery takes ten seconds or more"
 
 
 def main(options):
-    dice = random.Random(options.seed)
+    why_not = own_namespaces()
+    if why_not:
+        print(f"no namespaces of its own ({why_not}): no link is cut or slowed", flush=True)
     emend = Emend()
-    recoveries, acknowledged = [], []
+    group = Embedded(emend, RANKS) if why_not else Dialled(emend, RANKS)
+    run = Run(options, options.kinds or PROCESS_KINDS + (() if why_not else LINK_KINDS), emend, group)
     try:
-        emend.up("--ranks", RANKS)
+        group.up()
         emend("init", "atlas", "--model", ATLAS / "model")
         emend("stats", "atlas", "--corpus", ATLAS / "corpus.txt", "--lines", "300")
-        start = commits(emend("log", "atlas"))[0]["commit"]
-        asker = Asker(emend)
-        asker.start()
-        for number in range(options.faults):
-            kind, rank, pause, wait = dice.choice(KINDS), dice.randrange(RANKS), dice.uniform(0.2, 3.0), dice.uniform(0.0, 1.5)
-            message = f"fault {number}: {kind} {rank}"
-            outcome = []
-            committer = threading.Thread(target=lambda: outcome.append(commit_once(emend, message, BATCH * (number % 40))))
-            committer.start()
-            time.sleep(wait)
-            struck = time.time()
-            lost = strike(emend, kind, rank, pause)
-            if lost:
-                recoveries.append(wait_formed(emend, struck))
-            committer.join(180)
-            assert not committer.is_alive(), f"{message}: the commit hangs"
-            if outcome[0].returncode == 0:
-                acknowledged.append(message)
-            print(f"{message:30} {'recovered in %.2f s' % recoveries[-1] if lost else 'not lost':22} commit exit {outcome[0].returncode}", flush=True)
-            if number % 20 == 19:
-                emend("reset", "atlas@main", start)
-                acknowledged.clear()
-        asker.done.set()
-        asker.join(60)
-        check(emend, asker, acknowledged, start)
-        recoveries.sort()
-        p99 = recoveries[min(len(recoveries) - 1, int(0.99 * len(recoveries)))]
-        print(f"seed {options.seed}: {options.faults} faults, {len(recoveries)} losses, recovery median {recoveries[len(recoveries) // 2]:.2f} s, p99 {p99:.2f} s")
-        print(f"{len(asker.answers)} answers at {len({c for c, _ in asker.answers})} commits are those of one rank; {asker.failures} asks failed meanwhile")
-        assert p99 < 10, "recovery takes ten seconds or more"
+        asker, writer = endure_all(run, commits(emend("log", "atlas"))[0]["commit"])
+        group.close()
+        emend.up("--ranks", 1)
+        run.check_commits()
+        reference = Reference(emend)
+        check_said(reference, asker.said, ASKED_TOKENS)
+        check_said(reference, writer.said, TEXT_TOKENS)
+        assert emend("verify", "atlas")["ok"] and emend("fsck")["ok"]
+        report(run, asker, writer, reference)
     finally:
+        group.close()
         emend.close()
 
 
