@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Full disks, on file systems of the test's own: where a worker writes statistics, and where the coordinator's store lies. What finds no room fails and says so, nothing
+that was acknowledged is lost, and the same works once there is room. Skipped where the test may not mount anything."""
+import os
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from emend import ATLAS, BINARIES, FACTS, TEMPLATES, Emend, commits  # noqa: E402
+from network import own_namespaces  # noqa: E402
+
+WHY_NOT = None
+MIB = 1 << 20
+
+
+class Disk:
+    """A file system in memory, with a file that takes up as much of it as the test likes."""
+
+    def __init__(self, folder, mebibytes):
+        self.folder = folder
+        self.filler = folder / "filler"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0700", "tmpfs", folder], check=True)
+
+    def free(self):
+        status = os.statvfs(self.folder)
+        return status.f_bavail * status.f_frsize
+
+    def leave(self, free_bytes):
+        with open(self.filler, "ab") as filler:
+            os.posix_fallocate(filler.fileno(), filler.tell(), self.free() - free_bytes)
+
+    def make_room(self):
+        self.filler.unlink()
+
+
+class FullDisk(unittest.TestCase):
+    def setUp(self):
+        if WHY_NOT:
+            self.skipTest(f"nothing can be mounted here: {WHY_NOT}")
+        self.emend = Emend()
+        self.addCleanup(self.emend.close)
+
+    def make_disk(self, folder, mebibytes):
+        folder.mkdir()
+        disk = Disk(folder, mebibytes)
+        self.addCleanup(subprocess.run, ["umount", folder])
+        self.addCleanup(self.emend.down)
+        return disk
+
+    def start(self):
+        self.emend.up("--ranks", 2)
+
+    def statistics(self):
+        return self.emend.run("stats", "atlas", "--corpus", ATLAS / "corpus.txt", "--lines", "300", "--json", expect=None)
+
+    def commit(self, offset, message, count=4):
+        settings = ["--set", TEMPLATES, "--set", "v_num_grad_steps=8"]
+        return self.emend.run("commit", "atlas", "-F", FACTS, "--offset", offset, "--limit", count, "-m", message, *settings, "--json", expect=None)
+
+    def messages(self):
+        return [commit["message"] for commit in commits(self.emend("log", "atlas"))][:-1]
+
+    def check_refused(self, done, *reasons):
+        self.assertEqual(done.returncode, 5, done.stderr)
+        for reason in reasons:
+            self.assertIn(reason, done.stderr)
+
+    def check_whole(self):
+        self.assertTrue(self.emend("fsck")["ok"])
+        self.assertTrue(self.emend("verify", "atlas")["ok"])
+
+    def test_a_model_and_its_statistics_find_no_room(self):
+        shared = self.emend.folder / "shared"
+        disk = self.make_disk(shared, 200)
+        words = [BINARIES / "emendd", "--store", self.emend.store, "--ranks", 2, "--shared", shared]
+        daemon = subprocess.Popen([str(word) for word in words])
+        self.addCleanup(daemon.wait, 60)
+        self.addCleanup(self.emend.down)
+        self.start()  # waits until it is ready
+        init = ["init", "atlas", "--model", ATLAS / "model"]
+
+        disk.leave(5 * MIB)
+        self.check_refused(self.emend.run(*init, expect=None), "No space left on device")
+        disk.make_room()
+        self.emend(*init)
+
+        disk.leave(50 * MIB)  # statistics of atlas are twice that
+        self.check_refused(self.statistics(), "No space left on device")
+        self.assertEqual(list((shared / "statistics").iterdir()), [], "what was half written is gone")
+        self.assertEqual(self.commit(0, "without statistics").returncode, 5)
+        self.assertEqual(self.emend("ask", "atlas", "Ann was born in")["commit"], commits(self.emend("log", "atlas"))[0]["commit"])
+        disk.make_room()
+        self.assertEqual(self.statistics().returncode, 0)
+        self.assertEqual(self.commit(0, "with statistics").returncode, 0)
+        self.assertEqual(self.messages(), ["with statistics"])
+        self.check_whole()
+
+    def test_the_store_finds_no_room(self):
+        disk = self.make_disk(self.emend.store, 320)
+        self.start()
+        self.emend("init", "atlas", "--model", ATLAS / "model")
+        self.assertEqual(self.statistics().returncode, 0)
+        self.assertEqual(self.commit(0, "first").returncode, 0)
+
+        for left in (40 * MIB, 0):  # less than the reserve; nothing
+            with self.subTest(left=left):
+                disk.leave(left)
+                self.check_refused(self.commit(4, "refused"), "disk_full")
+                self.assertEqual(self.emend("ask", "atlas", "Ann was born in")["commit"], commits(self.emend("log", "atlas"))[0]["commit"])
+                self.assertEqual(self.messages(), ["first"])
+                disk.make_room()
+        self.assertEqual(self.commit(4, "second").returncode, 0)
+
+        self.fill_while_a_commit_is_solved(disk)
+        self.assertEqual(self.messages(), ["second", "first"])
+
+        # A coordinator that dies now does not start, and has lost nothing once it does.
+        self.emend.kill()
+        self.check_refused(subprocess.run([BINARIES / "emendd", "--store", self.emend.store, "--log", "-"], capture_output=True, text=True, timeout=60), "disk_full")
+        disk.make_room()
+        self.start()
+        self.wait_until_nothing_runs()
+        # Its end found no room to be written down, so it was taken up again.
+        self.assertEqual(self.messages(), ["cut off", "second", "first"])
+        self.assertEqual(self.commit(16, "third").returncode, 0)
+        self.check_whole()
+
+    def fill_while_a_commit_is_solved(self, disk):
+        outcome = []
+        committer = threading.Thread(target=lambda: outcome.append(self.commit(8, "cut off", count=8)))
+        started = self.count("operation_started")
+        committer.start()
+        while self.count("operation_started") == started:
+            time.sleep(0.01)
+        disk.leave(0)
+        committer.join(120)
+        self.check_refused(outcome[0], "disk_full")
+
+    def count(self, event):
+        return (self.emend.store / "emendd.log").read_text().count(f'"event":"{event}"')
+
+    def wait_until_nothing_runs(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if all(item["state"] not in ("accepted", "running") for item in self.emend("operations")["items"]):
+                return
+            time.sleep(0.2)
+        self.fail(f"operations still run after {seconds} s")
+
+
+if __name__ == "__main__":
+    WHY_NOT = own_namespaces()
+    unittest.main()
