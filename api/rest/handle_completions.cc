@@ -41,8 +41,8 @@ std::string EventOf(const nlohmann::ordered_json& data) { return "data: " + data
 
 // A failure behind the first byte cannot change the status any more: it is the last event.
 Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink* sink) {
-  const std::size_t texts = completing->body.request.prompts.size() * static_cast<std::size_t>(completing->body.request.count);
-  std::vector<std::int64_t> begins(texts, 0);
+  const ChunkOptions options{.with_logprobs = completing->with_logprobs(), .with_usage = completing->body.include_usage};
+  const auto per_prompt = static_cast<std::size_t>(completing->body.request.count);
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   while (!sink->stopping()) {
     Result<std::optional<CompletionPiece>> next = co_await completing->stream->Next();
@@ -51,9 +51,8 @@ Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink*
     }
     if (!next->has_value()) break;
     const CompletionPiece piece = std::move(**next);
-    EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventOf(RenderChunk(completing->head, piece, begins.at(piece.index), completing->with_logprobs()))));
-    for (const auto& token : piece.tokens) begins.at(piece.index) += static_cast<std::int64_t>(token.token.size());
-    prompt_tokens += piece.end ? piece.end->prompt_tokens : 0;
+    EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventOf(RenderChunk(completing->head, piece, options))));
+    prompt_tokens += piece.end && piece.index % per_prompt == 0 ? piece.end->prompt_tokens : 0;
     completion_tokens += piece.end ? piece.end->completion_tokens : 0;
   }
   if (sink->stopping()) co_return Unavailable("completing a text: the server stops");
@@ -73,7 +72,7 @@ Awaitable<Result<Response>> Whole(Completing completing) {
     std::ranges::move(piece->tokens, std::back_inserter(choice.tokens));
     choice.end = piece->end;
   }
-  co_return JsonResponse(200, RenderCompletion(completing.head, choices, completing.with_logprobs()));
+  co_return JsonResponse(200, RenderCompletion(completing.head, choices, static_cast<std::size_t>(completing.body.request.count), completing.with_logprobs()));
 }
 
 Json RenderModel(const storage::history::RepoRecord& repo, const storage::history::Ref& ref) {

@@ -4,6 +4,8 @@
 #include <set>
 #include <string_view>
 
+#include "storage/base/utf8.h"
+
 namespace emend::api::rest {
 namespace {
 
@@ -111,28 +113,45 @@ void ReadStreaming(Fields& fields, CompletionBody& completion) {
   completion.stream = fields.Flag("stream");
   const json* const options = fields.Find("stream_options");
   if (options == nullptr) return;
-  const bool fits = options->is_object() && options->size() == 1 && options->contains("include_usage") && options->at("include_usage").is_boolean();
-  if (!fits || !completion.stream) fields.Refuse("stream_options", *options, "{\"include_usage\": true} beside \"stream\": true");
-  completion.include_usage = fits && options->at("include_usage").get<bool>();
+  bool fits = options->is_object();
+  if (fits) {
+    for (const auto& [name, value] : options->items()) {
+      // What hides the length of chunks makes no difference to what they say.
+      fits = fits && value.is_boolean() && (name == "include_usage" || name == "include_obfuscation");
+    }
+  }
+  if (!fits) fields.Refuse("stream_options", *options, "an object with include_usage");
+  completion.include_usage = fits && options->value("include_usage", false);
 }
 
-ordered_json RenderLogprobs(const std::vector<PieceToken>& tokens, std::int64_t text_begin) {
+// A token that is part of a character has a name that no other has: "bytes:\\xe4".
+std::string NameOf(const std::string& token) {
+  if (!FirstInvalidUtf8(token)) return token;
+  std::string name = "bytes:";
+  for (const char byte : token) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    const auto value = static_cast<unsigned char>(byte);
+    name += {'\\', 'x', kDigits[value >> 4], kDigits[value & 15]};
+  }
+  return name;
+}
+
+ordered_json RenderLogprobs(const std::vector<PieceToken>& tokens) {
   ordered_json texts = json::array(), values = json::array(), tops = json::array(), offsets = json::array();
   for (const PieceToken& token : tokens) {
     ordered_json top = json::object();
-    for (const auto& likely : token.top) top[likely.token] = std::log(likely.probability);
-    texts.push_back(token.token);
+    for (const auto& likely : token.top) top[NameOf(likely.token)] = std::log(likely.probability);
+    texts.push_back(NameOf(token.token));
     values.push_back(token.log_probability);
     tops.push_back(std::move(top));
-    offsets.push_back(text_begin);
-    text_begin += static_cast<std::int64_t>(token.token.size());
+    offsets.push_back(token.text_begin);
   }
   return {{"tokens", std::move(texts)}, {"token_logprobs", std::move(values)}, {"top_logprobs", std::move(tops)}, {"text_offset", std::move(offsets)}};
 }
 
-ordered_json RenderChoice(std::size_t index, const Choice& choice, std::int64_t text_begin, bool with_logprobs) {
+ordered_json RenderChoice(std::size_t index, const Choice& choice, bool with_logprobs) {
   ordered_json rendered{{"index", index}, {"text", choice.text}, {"logprobs", nullptr}, {"finish_reason", nullptr}};
-  if (with_logprobs) rendered["logprobs"] = RenderLogprobs(choice.tokens, text_begin);
+  if (with_logprobs) rendered["logprobs"] = RenderLogprobs(choice.tokens);
   if (choice.end) rendered["finish_reason"] = choice.end->is_cut ? "length" : "stop";
   return rendered;
 }
@@ -161,7 +180,7 @@ Result<CompletionBody> ReadCompletionBody(const json& body) {
   ReadSampling(fields, completion);
   ReadStreaming(fields, completion);
   static_cast<void>(fields.Find("user"));
-  fields.Neutral("best_of", 1);
+  fields.Neutral("best_of", completion.request.count);
   fields.Neutral("echo", false);
   fields.Neutral("suffix", "");
   fields.Neutral("presence_penalty", 0);
@@ -172,22 +191,23 @@ Result<CompletionBody> ReadCompletionBody(const json& body) {
   return completion;
 }
 
-ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices, bool with_logprobs) {
+ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices, std::size_t per_prompt, bool with_logprobs) {
   ordered_json rendered = RenderHead(head);
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   for (std::size_t index = 0; index < choices.size(); ++index) {
-    rendered["choices"].push_back(RenderChoice(index, choices[index], 0, with_logprobs));
+    rendered["choices"].push_back(RenderChoice(index, choices[index], with_logprobs));
     if (!choices[index].end) continue;
-    prompt_tokens += choices[index].end->prompt_tokens;
+    if (index % per_prompt == 0) prompt_tokens += choices[index].end->prompt_tokens;
     completion_tokens += choices[index].end->completion_tokens;
   }
   rendered["usage"] = RenderUsage(prompt_tokens, completion_tokens);
   return rendered;
 }
 
-ordered_json RenderChunk(const CompletionHead& head, const CompletionPiece& piece, std::int64_t text_begin, bool with_logprobs) {
+ordered_json RenderChunk(const CompletionHead& head, const CompletionPiece& piece, const ChunkOptions& options) {
   ordered_json rendered = RenderHead(head);
-  rendered["choices"].push_back(RenderChoice(piece.index, {piece.text, piece.tokens, piece.end}, text_begin, with_logprobs));
+  rendered["choices"].push_back(RenderChoice(piece.index, {piece.text, piece.tokens, piece.end}, options.with_logprobs));
+  if (options.with_usage) rendered["usage"] = nullptr;
   return rendered;
 }
 

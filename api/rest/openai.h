@@ -40,9 +40,14 @@ struct CompletionHead {
   std::string commit;
 };
 
-// `with_logprobs`: the request asked for them. A chunk of a stream is the same object with one choice.
-nlohmann::ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices, bool with_logprobs);
-nlohmann::ordered_json RenderChunk(const CompletionHead& head, const coordinator::server::CompletionPiece& piece, std::int64_t text_begin, bool with_logprobs);
+// `with_logprobs`: the request asked for them. `per_prompt`: texts of each prompt, whose tokens count once.
+nlohmann::ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices, std::size_t per_prompt, bool with_logprobs);
+// A chunk of a stream is the same object with one choice.
+struct ChunkOptions {
+  bool with_logprobs = false;
+  bool with_usage = false;  // it comes in a chunk of its own, and is null in the others
+};
+nlohmann::ordered_json RenderChunk(const CompletionHead& head, const coordinator::server::CompletionPiece& piece, const ChunkOptions& options);
 nlohmann::ordered_json RenderUsageChunk(const CompletionHead& head, std::uint64_t prompt_tokens, std::uint64_t completion_tokens);
 
 }  // namespace emend::api::rest

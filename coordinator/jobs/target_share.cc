@@ -15,8 +15,9 @@ using worker::protocol::OptimiseTargets;
 using worker::protocol::OptimiseTargetsReply;
 using worker::protocol::SolvedTarget;
 
-constexpr std::size_t kPiecesPerWorker = 4;  // so that a slow worker is not waited for with much
-constexpr std::chrono::hours kWait{24};      // pieces end, or their workers are lost
+constexpr std::size_t kPiecesPerWorker = 4;      // so that a slow worker is not waited for with much
+constexpr std::chrono::hours kWait{24};          // pieces end, or their workers are lost
+constexpr std::chrono::milliseconds kLook{500};  // how soon a cancellation is noticed while others have the last pieces
 
 struct Piece {
   std::size_t begin = 0;
@@ -106,8 +107,10 @@ Awaitable<Status> Lead(std::shared_ptr<Sharing> sharing) {
   Runtime& runtime = sharing->share.context->runtime;
   while (!sharing->complete() && !sharing->refused) {
     sharing->changed.Reset();
+    const Signal* const cancel = sharing->share.control.cancel;
+    if (cancel != nullptr && cancel->is_set()) co_return Status(StatusCode::kCancelled, "the batch was cancelled while its targets were found");
     if (sharing->waiting.empty()) {
-      co_await sharing->changed.WaitUntil(runtime.clock().Now() + kWait);
+      co_await sharing->changed.WaitUntil(runtime.clock().Now() + kLook);
       continue;
     }
     EMEND_CO_RETURN_IF_ERROR(co_await TakePiece(sharing, sharing->share.session));

@@ -117,7 +117,7 @@ Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Compl
   opened_ = request.state;
   EMEND_CO_RETURN_IF_ERROR(co_await Pick(opened_));
   const StateId state = request.state;
-  Result<ReplyBody> reply = co_await CallAny(state, std::move(request), kCallTimeout, Need::kNothing);
+  Result<ReplyBody> reply = co_await CallAny(state, std::move(request), kSolveTimeout, Need::kNothing);
   co_return As<CompleteReply>(std::move(reply));
 }
 

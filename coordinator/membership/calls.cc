@@ -76,7 +76,8 @@ Awaitable<Result<WorkerId>> MembershipImpl::Pick(BaseId base, StateId state, Ste
 std::vector<WorkerId> MembershipImpl::Spare(const BaseId& base) const {
   std::vector<WorkerId> spare;
   for (const auto& [id, member] : workers_) {
-    if (!member->lost && member->serves && member->load() == 0 && member->base.value_or(base) == base) spare.push_back(id);
+    if (!member->lost && member->serves && member->info.protocol_version >= 2 && member->load() == 0 && member->base.value_or(base) == base)
+      spare.push_back(id);
   }
   return spare;
 }
@@ -112,8 +113,15 @@ Awaitable<Status> MembershipImpl::WaitForCall(std::shared_ptr<PendingCall> call,
 Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared_ptr<PendingCall> call, std::uint64_t id) {
   Envelope cancel = Wrap(*member, worker::protocol::Cancel{id});
   EMEND_CO_RETURN_IF_ERROR(co_await member->connection->Send(std::move(cancel), Now() + kSendTimeout));
-  const Status ended = co_await WaitForCall(std::move(call), Until::kEnd, Now() + options_.cancel_patience, nullptr);
-  if (!ended.ok()) Lose(*member, Lost(member->info, "it did not end a cancelled call within " + std::to_string(options_.cancel_patience.count()) + " ms"));
+  const Status ended = co_await WaitForCall(call, Until::kEnd, Now() + options_.cancel_patience, nullptr);
+  if (ended.ok()) co_return OkStatus();
+  const CallLine& work = member->line(worker::protocol::Lane::kWork);
+  if (std::ranges::find(work.under_way, call) != work.under_way.end()) {
+    Lose(*member, Lost(member->info, "it did not end a cancelled call within " + std::to_string(options_.cancel_patience.count()) + " ms"));
+  } else {
+    // A question waits for the work's next report: the work is worth more than the question, and heartbeats say that the worker lives.
+    EndCall(*member, call, ended, std::nullopt);
+  }
   co_return OkStatus();
 }
 
@@ -137,6 +145,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   const std::string name(worker::protocol::RequestName(request));
   const auto* const load = std::get_if<worker::protocol::LoadBase>(&request);
   const std::optional<BaseId> loads = load == nullptr ? std::nullopt : std::optional<BaseId>(load->base);
+  if (loads && loads != member->base) member->base.reset();  // it lets go of the one before, whatever comes of this
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
   if (sent.code() == StatusCode::kResourceExhausted) {

@@ -83,7 +83,7 @@ class Membership {
   // The worker to use for a state of a base: the one picked last for it if it lives, has not loaded another base since, and none is much less busy; else the
   // one with the fewest calls waiting, where to displace another base counts as several. Waits for one to come until the deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(BaseId base, StateId state, SteadyTime deadline) = 0;
-  // Those that have nothing to do and hold this base, or none. Others may ask them at any time.
+  // Those that have nothing to do, know how to share a batch, and hold this base or none. Others may ask them at any time.
   virtual std::vector<WorkerId> Spare(const BaseId& base) const = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on the one with the fewest calls waiting, as Pick
   // chooses for a new state.

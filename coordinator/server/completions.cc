@@ -12,7 +12,7 @@ namespace {
 using storage::history::Repository;
 
 constexpr std::chrono::seconds kJoinTimeout{30};
-constexpr std::chrono::minutes kSilenceMax{10};  // a worker's call ends sooner
+constexpr std::chrono::minutes kSilenceMax{10};  // of all its texts: longer ones are given up
 
 }  // namespace
 
@@ -40,7 +40,7 @@ class Completions::Stream final : public CompletionStream {
       const bool came = co_await shared->changed.WaitUntil(runtime_.clock().Now() + kSilenceMax);
       if (!came) co_return Status(StatusCode::kDeadlineExceeded, "completing a text: nothing came of it in time");
     }
-    if (!shared->failure.ok()) co_return shared->failure;
+    if (shared->pieces.empty() && !shared->failure.ok()) co_return shared->failure;
     if (shared->pieces.empty()) co_return std::optional<CompletionPiece>();
     CompletionPiece piece = std::move(shared->pieces.front());
     shared->pieces.pop_front();
@@ -57,17 +57,22 @@ std::size_t Completions::TextsMax() const {
   return kTextsMax * static_cast<std::size_t>(std::max<std::ptrdiff_t>(1, std::ranges::count_if(context_.membership.Workers(), serves)));
 }
 
+Status Completions::CheckRoom(std::size_t count) const {
+  if (stopping_) return Unavailable("a text was asked for while emendd is stopping: ask the next one");
+  if (running_ + count <= TextsMax()) return OkStatus();
+  return {StatusCode::kResourceExhausted, "queue_full",
+          "completing " + std::to_string(count) + " texts while " + std::to_string(running_) + " are under way, of " + std::to_string(TextsMax()) +
+              " at most: try again later"};
+}
+
 Awaitable<Result<std::shared_ptr<CompletionStream>>> Completions::Begin(CompletionRequest request) {
   const std::size_t count = request.prompts.size() * static_cast<std::size_t>(request.count);
-  if (stopping_) co_return Unavailable("a text was asked for while emendd is stopping: ask the next one");
-  if (running_ + count > TextsMax()) {
-    co_return Status(StatusCode::kResourceExhausted, "queue_full",
-                     "completing " + std::to_string(count) + " texts while " + std::to_string(running_) + " are under way, of " + std::to_string(TextsMax()) +
-                         " at most: try again later");
-  }
+  EMEND_CO_RETURN_IF_ERROR(CheckRoom(count));
   EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context_.runtime, [&] { return Repository::Open(context_.store, request.repo); }));
   EMEND_CO_ASSIGN_OR_RETURN(const CommitId id, co_await Blocking(context_.runtime, [&] { return repository.Resolve(request.revision); }));
   EMEND_CO_ASSIGN_OR_RETURN(const auto commit, co_await Blocking(context_.runtime, [&] { return repository.ReadCommit(id); }));
+  // Looked at again: others came in the meantime. From here to the end nothing waits.
+  EMEND_CO_RETURN_IF_ERROR(CheckRoom(count));
   const auto shared = std::make_shared<Shared>(context_.runtime, std::move(repository));
   std::erase_if(shared_, [](const auto& each) { return each.expired(); });
   shared_.push_back(shared);

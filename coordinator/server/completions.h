@@ -34,6 +34,7 @@ class Completions {
   struct Shared;
 
   std::size_t TextsMax() const;
+  Status CheckRoom(std::size_t count) const;
   Awaitable<Status> Run(std::shared_ptr<Shared> shared, std::size_t index, worker::protocol::Complete request);
 
   jobs::JobContext& context_;

@@ -202,10 +202,11 @@ class EchoStream final : public coordinator::server::CompletionStream {
       const std::string& prompt = request.prompts[index / count];
       std::istringstream words(prompt);
       std::string word;
-      std::uint64_t tokens = 0;
+      std::uint64_t tokens = 0, begin = 0;
       for (; words >> word && tokens < static_cast<std::uint64_t>(request.text.tokens_max); ++tokens) {
         std::vector<worker::protocol::PieceToken> named;
-        if (request.text.top >= 0) named.push_back({" " + word, -0.5, {{" " + word, 0.75}}});
+        if (request.text.top >= 0) named.push_back({" " + word, -0.5, begin, {{" " + word, 0.75}}});
+        begin += word.size() + 1;
         pieces_.push_back({.index = index, .text = " " + word, .tokens = std::move(named), .end = std::nullopt});
       }
       const bool is_cut = tokens == static_cast<std::uint64_t>(request.text.tokens_max);

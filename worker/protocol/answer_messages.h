@@ -93,6 +93,7 @@ struct Complete {
 struct PieceToken {
   std::string token;
   double log_probability = 0;
+  std::uint64_t text_begin = 0;  // where its bytes begin in the completion's text
   std::vector<TokenProbability> top;
   friend bool operator==(const PieceToken&, const PieceToken&) = default;
 };

@@ -99,7 +99,7 @@ void Visit(Archive& archive, CompleteReply& m) {
 }
 template <typename Archive>
 void Visit(Archive& archive, PieceToken& m) {
-  archive(m.token, m.log_probability, m.top);
+  archive(m.token, m.log_probability, m.text_begin, m.top);
 }
 template <typename Archive>
 void Visit(Archive& archive, Piece& m) {

@@ -42,6 +42,11 @@ bool ConcernsOneRank(const protocol::RequestBody& request) {
          std::holds_alternative<protocol::Follow>(request);
 }
 
+// Of what no coordinator waits for.
+Call NobodysCall() {
+  return {.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+}
+
 std::string WithSubject(const std::string& prompt, const std::string& subject) {
   const std::size_t slot = prompt.find("{}");
   return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
@@ -70,7 +75,9 @@ Result<ReplyBody> Handlers::Lead(const protocol::RequestBody& request, const Cal
   }
   passed_on_ = true;
   EMEND_RETURN_IF_ERROR(collective::BroadcastBytes(ranks, protocol::EncodeMessage(protocol::Request{0, request}), /*root=*/0).status());
-  Result<ReplyBody> reply = Dispatch(request, call);
+  // What is thrown here must not jump over the agreement that the others wait in.
+  const std::string name(protocol::RequestName(request));
+  Result<ReplyBody> reply = model::Guarded("running the request " + name, [&] { return Dispatch(request, call); });
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(ranks, reply.status()));
   return reply;
 }
@@ -84,7 +91,7 @@ Result<ReplyBody> Handlers::Run(const protocol::Follow&, const Call&) {
 
 Status Handlers::FollowNext() {
   collective::Communicator& ranks = group_.communicator();
-  const Call nobodys{.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+  const Call nobodys = NobodysCall();
   EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastBytes(ranks, {}, /*root=*/0));
   if (bytes.empty()) return OkStatus();
   EMEND_ASSIGN_OR_RETURN(const protocol::Message message, protocol::DecodeMessage(bytes));
@@ -95,6 +102,7 @@ Status Handlers::FollowNext() {
   if (!done.ok()) LogWarning("followed_request_failed", {{"request", name}, {"rank", ranks.rank()}, {"status", done.status()}});
   // A failure that all ranks came to is the answer, and the group goes on; a lost group fails here too.
   const Status agreed = collective::AgreeOn(ranks, done.status());
+  if (!agreed.ok() && texts_ && std::holds_alternative<protocol::StepTexts>(request->body)) texts_->EndAll(agreed);
   return agreed.slug() == "group_lost" ? agreed : OkStatus();
 }
 
@@ -159,7 +167,9 @@ bool Handlers::FitsInBetween(const protocol::RequestBody& request) const {
 
 void Handlers::Answer(const std::shared_ptr<Interlude>& interlude) {
   passed_on_ = false;
-  if (std::holds_alternative<protocol::Complete>(interlude->request)) {
+  if (interlude->call.cancelled->load()) {
+    interlude->done(Status(StatusCode::kCancelled, "the coordinator cancelled the request"));
+  } else if (std::holds_alternative<protocol::Complete>(interlude->request)) {
     Begin(interlude);
   } else {
     interlude->done(Handle(interlude->request, interlude->call));
@@ -179,8 +189,7 @@ void Handlers::Begin(const std::shared_ptr<Interlude>& text) {
 }
 
 void Handlers::StepTexts() {
-  const Call nobodys{.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
-  const Status stepped = Handle(protocol::StepTexts{bases_.begin()->first}, nobodys).status();
+  const Status stepped = Handle(protocol::StepTexts{bases_.begin()->first}, NobodysCall()).status();
   if (!stepped.ok()) LogWarning("texts_not_stepped", {{"status", stepped}});
   // The group is lost: nothing steps them any more.
   if (!stepped.ok()) texts_->EndAll(stepped);

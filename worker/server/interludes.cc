@@ -12,7 +12,7 @@ void Interludes::Offer(std::shared_ptr<Interlude> interlude) {
 
 std::shared_ptr<Interlude> Interludes::Take(const std::function<bool(const protocol::RequestBody&)>& fits) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find_if(waiting_, [&](const auto& interlude) { return fits(interlude->request); });
+  const auto found = std::ranges::find_if(waiting_, [&](const auto& interlude) { return interlude->call.cancelled->load() || fits(interlude->request); });
   if (found == waiting_.end()) return nullptr;
   std::shared_ptr<Interlude> taken = std::move(*found);
   waiting_.erase(found);

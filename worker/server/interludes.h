@@ -21,13 +21,13 @@ struct Interlude {
   protocol::RequestBody request;
   Call call;
   std::function<void(Result<protocol::ReplyBody>)> done;  // on the compute thread
-  std::function<void(protocol::Piece)> on_piece;          // the same; of a Complete
+  std::function<void(protocol::Piece)> on_piece = {};     // the same; of a Complete
 };
 
 class Interludes {
  public:
   void Offer(std::shared_ptr<Interlude> interlude);
-  // The first that `fits`; null if there is none.
+  // The first that `fits`, or that nobody wants any more; null if there is none.
   std::shared_ptr<Interlude> Take(const std::function<bool(const protocol::RequestBody&)>& fits);
 
  private:

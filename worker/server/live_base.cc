@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "storage/checkpoint/file_digests.h"
@@ -89,6 +90,22 @@ Status DecodeLeaves(std::string_view bytes, std::vector<TileLeaf>& leaves) {
     EMEND_ASSIGN_OR_RETURN(leaf.digest, Digest::FromRaw(bytes.substr(sizeof(leaf.index), Digest::kSize)));
   }
   return OkStatus();
+}
+
+// What any rank misses, so that all ask for the same: one may have had no room for what the others keep.
+Result<std::vector<EditId>> OfAllRanks(collective::Communicator& communicator, const std::vector<EditId>& own) {
+  if (communicator.size() == 1) return own;
+  std::string bytes;
+  for (const EditId& id : own) bytes += id.digest().Raw();
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all, collective::AllGatherBytes(communicator, bytes));
+  std::set<EditId> missing;
+  for (std::string_view ids : all) {
+    for (; ids.size() >= Digest::kSize; ids.remove_prefix(Digest::kSize)) {
+      EMEND_ASSIGN_OR_RETURN(const Digest id, Digest::FromRaw(ids.substr(0, Digest::kSize)));
+      missing.insert(EditId(id));
+    }
+  }
+  return std::vector<EditId>(missing.begin(), missing.end());
 }
 
 }  // namespace
@@ -216,6 +233,7 @@ Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::ve
     if (delta == nullptr) missing.push_back(id);
     deltas.push_back(std::move(delta));
   }
+  EMEND_ASSIGN_OR_RETURN(missing, OfAllRanks(communicator_, missing));
   edits_.Want(missing.empty() ? missing : edits);
   if (!missing.empty()) return missing;
   auto built = Build(state, edits, deltas);

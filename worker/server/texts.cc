@@ -21,7 +21,8 @@ Result<eval::CompletionRequest> RequestOf(const tokenizer::Tokenizer& tokenizer,
 protocol::Piece PieceOf(const StateId& state, eval::CompletionPiece piece) {
   protocol::Piece said{.id = 0, .state = state, .text = std::move(piece.text), .tokens = {}};
   for (const eval::TokenLogprob& token : piece.tokens) {
-    protocol::PieceToken& named = said.tokens.emplace_back(protocol::PieceToken{token.token.text, token.token.logprob, {}});
+    protocol::PieceToken& named =
+        said.tokens.emplace_back(protocol::PieceToken{token.token.text, token.token.logprob, static_cast<std::uint64_t>(token.text_begin), {}});
     for (const eval::LikelyToken& likely : token.top) named.top.push_back({likely.text, std::exp(likely.logprob)});
   }
   return said;

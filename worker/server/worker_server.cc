@@ -85,13 +85,14 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   session_ = session;
   session->connection->Speak(version_);
   Status ended = co_await Join(session);
-  if (!session->welcomed && ended.code() != StatusCode::kUnauthenticated) TryOtherVersion();
+  if (!session->welcomed && ended.code() == StatusCode::kUnavailable) TryOtherVersion();
   if (ended.ok()) {
     tasks_.Spawn("heartbeat", Beat(session));
     tasks_.Spawn("tick", Tick(session));
     ended = co_await Receive(session);
   }
   session->Close();
+  if (session->welcomed) version_ = protocol::kProtocolVersion;  // whoever comes next may be newer
   handlers_.Interrupt();
   session_.reset();
   // A request under way notices its cancellation at its next report; nothing it does reaches anyone any more.

@@ -102,6 +102,7 @@ TEST_F(CompletionsTest, SeveralPromptsAndTextsKeepTheirOrder) {
   std::vector<std::string> texts;
   for (const json& choice : answer.at("choices")) texts.push_back(choice.at("text"));
   EXPECT_EQ(texts, (std::vector<std::string>{" a b", " a b", " c", " c"}));
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 6) << "each prompt counts once, however many texts go on from it";
 }
 
 TEST_F(CompletionsTest, LogprobsNameEachTokenAndWhereItBegins) {
@@ -121,6 +122,7 @@ TEST_F(CompletionsTest, AStreamSaysPieceByPieceWhatTheWholeSays) {
   for (std::size_t i = 0; i < 3; ++i) {
     const json choice = json::parse(events[i]).at("choices")[0];
     EXPECT_TRUE(choice.at("finish_reason").is_null());
+    EXPECT_TRUE(json::parse(events[i]).at("usage").is_null());
     EXPECT_EQ(choice.at("logprobs").at("text_offset"), json({offset}));
     text += choice.at("text").get<std::string>();
     offset = static_cast<std::int64_t>(text.size());
@@ -154,7 +156,7 @@ TEST_F(CompletionsTest, WhatWouldChangeTheAnswerIsRefusedByName) {
   EXPECT_NE(ErrorAt(With(plain_, {{"stop", {""}}})).find("at /stop"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"n", 65}})).find("at /n"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {"a", "b"}}, {"n", 64}})).find("prompts times n"), std::string::npos);
-  EXPECT_NE(ErrorAt(With(plain_, {{"stream_options", {{"include_usage", true}}}})).find("at /stream_options"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"stream_options", {{"include_usages", true}}}})).find("at /stream_options"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"tokens", 4}})).find("at /tokens"), std::string::npos);
 }
 

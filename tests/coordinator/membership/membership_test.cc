@@ -189,12 +189,25 @@ TEST_F(MembershipTest, ACallThatTimesOutTellsTheWorkerAndItsLateAnswerIsNobodys)
   EXPECT_THAT(Finish(next), IsOkAndHolds(ReplyBody(GenerateReply{"second", 1, {}})));
 }
 
-TEST_F(MembershipTest, AWorkerThatDoesNotEndACancelledCallIsLost) {
+TEST_F(MembershipTest, AWorkerThatDoesNotEndCancelledWorkIsLost) {
   FakeWorker& worker = Join({.name = "w0", .work = 1h});
-  EXPECT_THAT(Call({.timeout = 1s}), StatusIs(StatusCode::kDeadlineExceeded));
-  const Outcome waiting = Begin({.timeout = 10min});
+  const auto work = [&](std::chrono::milliseconds timeout) {
+    return sim_.Begin(membership_->Call(worker::protocol::DigestState{}, CallOptions{.timeout = timeout}));
+  };
+  EXPECT_THAT(Finish(work(1s)), StatusIs(StatusCode::kDeadlineExceeded));
+  const Outcome waiting = work(10min);
   EXPECT_THAT(Finish(waiting, 2min), StatusIs(StatusCode::kUnavailable, "worker_lost"));
   ASSERT_TRUE(sim_.RunUntil([&] { return worker.joins() == 2; }, 5s)) << "it may come back";
+}
+
+TEST_F(MembershipTest, AQuestionThatIsNotEndedCostsNoWorker) {
+  FakeWorker& worker = Join({.name = "w0", .work = 1h});
+  EXPECT_THAT(Call({.timeout = 1s}), StatusIs(StatusCode::kDeadlineExceeded));
+  const Outcome next = Begin({.timeout = 10min});
+  sim_.RunFor(2min);
+  EXPECT_EQ(worker.joins(), 1);
+  EXPECT_EQ(worker.requests().size(), 2U) << "its place is free again";
+  EXPECT_FALSE(next->has_value());
 }
 
 TEST_F(MembershipTest, ACallIsCancelledWhileItRunsAndWhileItWaits) {

@@ -36,6 +36,7 @@ class FailingModel final : public worker::model::Transformer {
   const worker::model::ShardPlan& shard() const override { return model_.shard(); }
   worker::collective::Communicator& communicator() const override { return model_.communicator(); }
   std::uint64_t file_bytes() const override { return model_.file_bytes(); }
+  std::uint64_t held_bytes() const override { return model_.held_bytes(); }
   worker::model::DownProjection Down(LayerIndex layer) const override { return model_.Down(layer); }
   at::Tensor DownWeight(LayerIndex layer) const override { return model_.DownWeight(layer).clone(); }
   at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override { return model_.Embed(ids, positions); }

@@ -65,7 +65,7 @@ std::vector<Message> SampleMessagesOfVersion2() {
       Request{16, OptimiseTargets{kBase, kState, "memit", {{"clamp", "0.75"}}, {{"{}"}, {"So {}"}}, {{"{} is", "Ann", "tall"}}}},
       Response{16, OkStatus(), OptimiseTargetsReply{{target}, 1.5}},
       Request{17, Complete{kBase, kState, "Ann is", 8, 0.5, 0.9, 40, 7, {"\n"}, 2}},
-      Piece{17, kState, " tall", {{" tall", -0.25, {{" tall", 0.75}, {" old", 0.125}}}}},
+      Piece{17, kState, " tall", {{" tall", -0.25, 6, {{" tall", 0.75}, {" old", 0.125}}}}},
       Response{17, OkStatus(), CompleteReply{true, 2, 8}},
       Request{18, StepTexts{kBase}},
       Response{18, OkStatus(), StepTextsReply{}},

@@ -87,14 +87,16 @@ TEST_F(VersionsTest, ACoordinatorOfTheReleaseBeforeIsSpokenToInItsVersion) {
   const auto beat = Welcome(*connection);
   ASSERT_TRUE(beat.has_value());
   EXPECT_EQ(beat->memory.weights_bytes, 0U) << "a version 1 frame has no field for it";
-  // The next conversation begins in the version that worked.
+  // It finds its way there again.
   connection->Close();
-  const auto next = Accept();
-  EXPECT_EQ(HelloOf(*next), 1);
+  EXPECT_NE(AcceptAsVersion1(), nullptr);
 }
 
 TEST_F(VersionsTest, AfterTheCoordinatorWasUpgradedTheNewestIsSpokenAgain) {
-  AcceptAsVersion1()->Close();
+  const auto older = AcceptAsVersion1();
+  ASSERT_NE(older, nullptr);
+  ASSERT_TRUE(Welcome(*older).has_value());
+  older->Close();
   EXPECT_EQ(HelloOf(*Accept()), protocol::kProtocolVersion);
 }
 
