@@ -126,6 +126,8 @@ Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared
 }
 
 Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
+  // Its calls have ended already; nothing would end another before the deadline.
+  if (member->lost) co_return Lost(member->info, "before it was called");
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
   call->on_piece = std::move(options.on_piece);

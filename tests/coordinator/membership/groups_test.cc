@@ -73,6 +73,20 @@ TEST_F(GroupsTest, RanksThatLoseEachOtherFormAgainWithoutAnyDialling) {
   EXPECT_EQ(Count(worker(1), "follow"), 3);
 }
 
+// Rank 0 often knows first: the group is about to form again with a rank of which nobody has heard yet that it is gone.
+TEST_F(GroupsTest, ARankThatIsLostWhileTheGroupFormsIsNotWaitedFor) {
+  Form();
+  worker(0).OnRequest([](const RequestBody&) -> Result<ReplyBody> { return Status(StatusCode::kUnavailable, "group_lost", "rank 1 is gone"); });
+  for (int ms = 0; ms < 20; ++ms) {
+    const Outcome call = Begin();
+    sim_.RunFor(std::chrono::milliseconds(ms));
+    worker(1).Die();
+    EXPECT_THAT(Finish(call, 5s), StatusIs(StatusCode::kUnavailable, "worker_lost"));
+    EXPECT_THAT(Pick(StateOf(1), 10s), IsOkAndHolds(WorkerId("g0.0"))) << "lost after " << ms << " ms";
+    sim_.RunFor(1s);
+  }
+}
+
 TEST_F(GroupsTest, ARankThatDoesNotFitIsRefused) {
   Form();
   FakeWorker& taken = Dial({.name = "other", .rank = 1, .world_size = 2, .redial = false});
