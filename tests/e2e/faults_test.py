@@ -39,6 +39,7 @@ def parse(arguments=None):
     parser.add_argument("--faults", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", nargs="*", help="only these")
+    parser.add_argument("--keep", action="store_true", help="leave the store and all logs where they are")
     return parser.parse_args(arguments)
 
 
@@ -291,7 +292,11 @@ def main(options):
         report(run, asker, writer, reference)
     finally:
         group.close()
-        emend.close()
+        if options.keep:
+            emend.down()
+            print(f"kept: {emend.folder}")
+        else:
+            emend.close()
 
 
 if __name__ == "__main__":
