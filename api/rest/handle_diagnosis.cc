@@ -1,5 +1,6 @@
 #include "api/rest/handlers.h"
 #include "api/rest/render.h"
+#include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
 namespace {
@@ -41,6 +42,8 @@ Json RenderLink(const ProbedLink& link) {
 }  // namespace
 
 Awaitable<Result<Response>> CreateDiagnosis(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonObject(request.body));
+  if (!body.empty()) co_return InvalidArgument("at /" + body.begin().key() + ": this field is unknown here; the body is {}");
   EMEND_CO_ASSIGN_OR_RETURN(const coordinator::server::Diagnosis diagnosis, co_await context->service->Diagnose(request.caller));
   Json groups = Json::array();
   for (const auto& group : diagnosis.groups) {

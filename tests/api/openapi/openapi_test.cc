@@ -56,7 +56,8 @@ bool MovesARef(const Route& route) { return route.pattern.ends_with("{name...}")
 std::set<std::string> ExpectedStatuses(const Route& route) {
   std::set<std::string> statuses = {std::to_string(route.success), "default"};
   if (route.scope.value() != Scope::kPublic) statuses.insert({"400", "401", "403"});
-  if (route.pattern.find('{') != std::string_view::npos) statuses.insert("404");
+  // The repo is in the path, or in the body.
+  if (route.pattern.find('{') != std::string_view::npos || route.operation_id == "createCompletion") statuses.insert("404");
   if (route.body != Body::kNone) statuses.insert({"413", "415", "422"});
   if (MovesARef(route)) statuses.insert({"412", "428"});
   if (route.operation_id == "readReadiness") statuses.insert("503");
