@@ -15,6 +15,7 @@ using nlohmann::json;
 using storage::records::Operation;
 using storage::records::OperationState;
 using test::SimCluster;
+using worker::protocol::EnsureState;
 using worker::protocol::OptimiseTargets;
 using worker::protocol::ReplyBody;
 using worker::protocol::RequestBody;
@@ -38,22 +39,26 @@ class TargetShareTest : public testing::Test {
       if (refuse_) return Status(StatusCode::kInvalidArgument, "bad_fact", "fact 3: it is bad");
       if (dies_ == worker) cluster_.worker(worker).worker->Die();
     }
+    // The request behind this one is a piece.
+    if (others_are_slow_ && worker > 0 && std::holds_alternative<EnsureState>(request)) cluster_.worker(worker).worker->SetWork(20min);
     if (const auto* solve = std::get_if<Solve>(&request)) solved_with_ = solve->targets.size();
     return cluster_.worker(worker).model.Answer(request);
   }
 
-  Operation Commit(std::size_t facts, const std::string& who = "s") {
+  static json Body(std::size_t facts, const std::string& who) {
     json list = json::array();
     for (std::size_t i = 0; i < facts; ++i) list.push_back({{"prompt", "{} is"}, {"subject", who + std::to_string(i)}, {"target", "t" + std::to_string(i)}});
-    return cluster_.Run("commit", {{"facts", list}, {"settings", {{"layers", "0,1"}}}});
+    return {{"facts", list}, {"settings", {{"layers", "0,1"}}}};
   }
+  Operation Commit(std::size_t facts, const std::string& who = "s") { return cluster_.Run("commit", Body(facts, who)); }
 
-  SimCluster cluster_{5, 3};
   std::map<std::size_t, std::size_t> facts_of_;  // asked of each worker
   std::size_t largest_piece_ = 0;
   std::size_t solved_with_ = 0;  // targets of the last solve
   bool refuse_ = false;
+  bool others_are_slow_ = false;
   std::optional<std::size_t> dies_;
+  SimCluster cluster_{5, 3};  // last: while it stops, it still answers
 };
 
 TEST_F(TargetShareTest, ALargeBatchIsSharedByAllThatHaveNothingToDo) {
@@ -80,6 +85,18 @@ TEST_F(TargetShareTest, ALostWorkersPieceIsTakenByAnother) {
     dies_.reset();
     cluster_.sim().RunFor(10s);
   }
+}
+
+TEST_F(TargetShareTest, WhoseTimeIsUpDoesNotWaitForPiecesOfOthers) {
+  others_are_slow_ = true;
+  SimCluster::Terms terms;
+  terms.timeout = 30s;
+  const auto begin = cluster_.sim().elapsed();
+  const auto ended = cluster_.sim().Await(cluster_.Complete("commit", Body(100, "s"), "", terms));
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_EQ(ended->error_slug, "deadline_passed");
+  EXPECT_EQ(solved_with_, 0U);
+  EXPECT_LT(cluster_.sim().elapsed() - begin, 35s);
 }
 
 TEST_F(TargetShareTest, ARefusedPieceLeavesTheBatchToOneWorkerWhichSaysWhy) {
