@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "storage/base/check.h"
-#include "storage/base/file_system.h"
 
 namespace emend::test {
 namespace {

@@ -21,6 +21,7 @@
 #include "tests/support/fake_worker.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/unsynced_file_system.h"
 #include "worker/protocol/memory_transport.h"
 
 namespace emend::test {
@@ -102,7 +103,7 @@ class SimCluster {
 
   const TemporaryFolder folder_;
   SimRuntime sim_;
-  PosixFileSystem file_system_;
+  UnsyncedFileSystem file_system_;
   std::unique_ptr<storage::kv::MemoryKv> store_;
   std::unique_ptr<worker::protocol::MemoryNetwork> network_;
   std::unique_ptr<worker::protocol::Transport> coordinator_host_;
