@@ -147,7 +147,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   const std::string name(worker::protocol::RequestName(request));
   const auto* const load = std::get_if<worker::protocol::LoadBase>(&request);
   const std::optional<BaseId> loads = load == nullptr ? std::nullopt : std::optional<BaseId>(load->base);
-  if (loads && loads != member->base) member->base.reset();  // it lets go of the one before, whatever comes of this
+  if (loads) member->base = loads;  // it lets go of the one before, whatever comes of this
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
   if (sent.code() == StatusCode::kResourceExhausted) {
@@ -171,8 +171,8 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
     Disband(member->info.group, lost);
     co_return lost;
   }
+  if (!call->status.ok() && loads) member->base.reset();
   if (!call->status.ok()) co_return call->status;
-  if (loads) member->base = loads;
   if (!call->reply) co_return DataLoss("worker " + member->info.worker.value() + " answered " + name + " without a reply");
   co_return std::move(*call->reply);
 }

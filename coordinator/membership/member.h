@@ -42,7 +42,7 @@ struct Member {
   std::shared_ptr<worker::protocol::Connection> connection;
   SteadyTime last_heard;
   bool lost = false;
-  std::optional<BaseId> base;  // that it was last told to load, and did
+  std::optional<BaseId> base;  // that it was last told to load; none once that failed
   bool serves = false;         // takes calls: alone, or as rank 0 of a group that is formed
   std::uint64_t next_call = 1;
   std::array<CallLine, worker::protocol::kLaneCount> lines;  // by lane
