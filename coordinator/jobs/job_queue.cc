@@ -15,6 +15,7 @@ using Outcomes = std::vector<JobOutcome>;
 constexpr std::size_t kKeptMax = 256;
 constexpr std::chrono::seconds kJoinTimeout{30};
 constexpr std::chrono::milliseconds kRetryWait{200};
+constexpr std::chrono::seconds kRecordWait{1};
 constexpr std::chrono::seconds kLook{1};
 constexpr std::chrono::hours kIdle{24};
 
@@ -97,6 +98,7 @@ struct JobQueue::Entry {
   std::optional<SteadyTime> deadline;  // while it has not ended
   std::optional<Status> taken_out;     // why it shall end without being carried out
   Run* run = nullptr;                  // whose member it is
+  bool is_ending = false;              // its end is being written down
 };
 
 struct JobQueue::Run {
@@ -185,17 +187,35 @@ Awaitable<Status> JobQueue::Cancel(OperationId id) {
     co_return Status(StatusCode::kFailedPrecondition, "operation_ended",
                      "cancelling operation " + id.value() + ": it has ended as " + std::string(OperationStateName(entry->live.operation.state)));
   }
-  if (!entry->taken_out) entry->taken_out = CancelledByCaller();
-  if (entry->run != nullptr) entry->run->cancel.Set();
-  if (scheduler_.Remove(id)) co_await EndUndone(entry, *entry->taken_out);
-  co_return OkStatus();
+  co_return co_await LetGo(entry, CancelledByCaller());
+}
+
+Awaitable<Status> JobQueue::LetGo(EntryPointer entry, Status why) {
+  if (!entry->taken_out) entry->taken_out = std::move(why);
+  if (entry->run != nullptr) {
+    entry->run->cancel.Set();
+    co_return OkStatus();
+  }
+  scheduler_.Remove(entry->live.operation.id);
+  co_return co_await EndUndone(entry, *entry->taken_out);
 }
 
 Status JobQueue::Replace(storage::records::Transaction& transaction, Operation operation, const char* event) const {
   EMEND_ASSIGN_OR_RETURN(Operation stored, storage::records::ReadOperation(context_.store, operation.id));
+  if (stored.finished_ms != 0)
+    return {StatusCode::kFailedPrecondition, "operation_ended", "ending operation " + operation.id.value() + ": it has ended already"};
   operation.request = std::move(stored.request);
   PutOperation(transaction, operation, event);
   return OkStatus();
+}
+
+void JobQueue::SetPhase(Entry& entry, const std::string& phase, std::uint64_t done, std::uint64_t total) {
+  LiveOperation& live = entry.live;
+  if (live.phase != phase) live.phase_begin = Now();
+  live.phase = phase;
+  live.done = done;
+  live.total = total;
+  Changed(entry);
 }
 
 void JobQueue::Changed(Entry& entry) {
@@ -236,7 +256,7 @@ Awaitable<Status> JobQueue::RunAll() {
 SteadyTime JobQueue::NextLook() const {
   SteadyTime next = Now() + (scheduler_.waiting() > 0 ? SteadyTime::duration(kLook) : SteadyTime::duration(kIdle));
   for (const auto& [id, entry] : entries_) {
-    if (entry->deadline && !entry->taken_out) next = std::min(next, *entry->deadline);
+    if (entry->deadline && !entry->taken_out && !entry->is_ending) next = std::min(next, *entry->deadline);
   }
   return next;
 }
@@ -247,16 +267,14 @@ Awaitable<void> JobQueue::EndOverdue() {
     if (entry->deadline && *entry->deadline <= Now()) overdue.push_back(entry);
   }
   for (const EntryPointer& entry : overdue) {
-    if (entry->taken_out || entry->has_ended()) continue;
-    entry->taken_out = DeadlinePassed(entry->live.operation);
-    if (entry->run != nullptr) entry->run->cancel.Set();
-    if (scheduler_.Remove(entry->live.operation.id)) co_await EndUndone(entry, *entry->taken_out);
+    if (entry->taken_out || entry->is_ending || entry->has_ended()) continue;
+    static_cast<void>(co_await LetGo(entry, DeadlinePassed(entry->live.operation)));  // what could not be recorded is tried again
   }
 }
 
 void JobQueue::StartReady() {
   if (stop_.is_set()) return;
-  const Capacity capacity{.workers = std::max<std::size_t>(1, ServingWorkers(context_.membership.Workers()).size()), .local = kLocalRunsMax, .files = 1};
+  const Capacity capacity{.workers = std::max<std::size_t>(1, membership::Serving(context_.membership.Workers()).size()), .local = kLocalRunsMax, .files = 1};
   for (auto started = scheduler_.Next(Now(), capacity); !started.empty(); started = scheduler_.Next(Now(), capacity)) {
     auto run = std::make_shared<Run>(context_, leases_);
     std::vector<EntryPointer> members;
@@ -287,7 +305,7 @@ Awaitable<Status> JobQueue::RunMembers(RunPointer run) {
   const std::vector<EntryPointer> left = run->members;
   SetMembers(*run, {});
   // What is left when the queue stops stays accepted in the store, and is run again.
-  if (left.size() == 1 && !stop_.is_set()) co_await EndUndone(left.front(), ended);
+  if (left.size() == 1 && !stop_.is_set()) static_cast<void>(co_await EndUndone(left.front(), ended));
   if (left.size() > 1 && !stop_.is_set()) {
     LogWarning("operations_separated", {{"first", first.value()}, {"together", left.size()}, {"status", ended}});
     co_await RunOneByOne(run, left);
@@ -301,11 +319,12 @@ Awaitable<Status> JobQueue::RunMembers(RunPointer run) {
 Awaitable<void> JobQueue::RunOneByOne(RunPointer run, std::vector<EntryPointer> members) {
   for (const EntryPointer& entry : members) {
     if (stop_.is_set()) co_return;
+    if (entry->taken_out) continue;  // it ended while it waited for its turn
     SetMembers(*run, {entry});
     const Status ended = co_await RunTogether(run);
     const bool is_left = !run->members.empty();
     SetMembers(*run, {});
-    if (is_left && !stop_.is_set()) co_await EndUndone(entry, ended);
+    if (is_left && !stop_.is_set()) static_cast<void>(co_await EndUndone(entry, ended));
   }
 }
 
@@ -334,7 +353,7 @@ Awaitable<void> JobQueue::TakeOut(RunPointer run) {
   for (const EntryPointer& entry : run->members) (entry->taken_out ? leaving : staying).push_back(entry);
   SetMembers(*run, std::move(staying));
   if (!stop_.is_set()) run->cancel.Reset();
-  for (const EntryPointer& entry : leaving) co_await EndUndone(entry, *entry->taken_out);
+  for (const EntryPointer& entry : leaving) static_cast<void>(co_await EndUndone(entry, *entry->taken_out));
 }
 
 Awaitable<Result<Outcomes>> JobQueue::Attempt(RunPointer run) {
@@ -345,14 +364,7 @@ Awaitable<Result<Outcomes>> JobQueue::Attempt(RunPointer run) {
   JobControl control;
   control.cancel = &run->cancel;
   control.progress = [this, borrowed = run.get()](const std::string& phase, std::uint64_t done, std::uint64_t total) {
-    for (const EntryPointer& entry : borrowed->members) {
-      LiveOperation& live = entry->live;
-      if (live.phase != phase) live.phase_begin = Now();
-      live.phase = phase;
-      live.done = done;
-      live.total = total;
-      Changed(*entry);
-    }
+    for (const EntryPointer& entry : borrowed->members) SetPhase(*entry, phase, done, total);
   };
   JobInput input{&run->context, operations.front(), std::move(control)};
   Starter start{std::move(input), std::move(operations), requests};
@@ -396,7 +408,8 @@ Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
   co_return OkStatus();
 }
 
-Awaitable<void> JobQueue::EndUndone(EntryPointer entry, Status failure) {
+Awaitable<Status> JobQueue::EndUndone(EntryPointer entry, Status failure) {
+  if (std::exchange(entry->is_ending, true)) co_return OkStatus();
   Operation ended = entry->live.operation;
   const bool is_cancelled = entry->taken_out && failure.code() == StatusCode::kCancelled;
   ended.state = is_cancelled ? OperationState::kCancelled : OperationState::kFailed;
@@ -404,13 +417,42 @@ Awaitable<void> JobQueue::EndUndone(EntryPointer entry, Status failure) {
   ended.error_code = static_cast<std::uint8_t>(failure.code());
   ended.error_slug = failure.slug();
   ended.error_message = failure.message();
-  const auto build = [&](storage::records::Transaction& transaction) {
-    return Replace(transaction, ended, is_cancelled ? "operation.cancel" : "operation.fail");
-  };
-  const Status recorded = co_await Blocking(context_.runtime, [&] { return context_.journal.Commit(ended.principal, build).status(); });
-  if (!recorded.ok()) LogError("operation_end_not_recorded", {{"operation", ended.id.value()}, {"status", recorded}});
-  entry->live.operation = std::move(ended);
+  Result<Operation> recorded = co_await RecordUndone(ended);
+  if (!recorded.ok()) {
+    LogError("operation_end_not_recorded", {{"operation", ended.id.value()}, {"status", recorded.status()}});
+    SetPhase(*entry, "waiting to record its end: " + recorded.status().message(), 0, 0);
+    tasks_.Spawn("record_end", RecordLater(entry, std::move(ended)));
+    co_return recorded.status().WithContext("recording the end of operation " + entry->live.operation.id.value() + ", which is tried again until it succeeds");
+  }
+  entry->live.operation = std::move(recorded).value();
   KeepEnded(*entry);
+  co_return OkStatus();
+}
+
+Awaitable<Result<Operation>> JobQueue::RecordUndone(Operation ended) const {
+  const auto build = [&](storage::records::Transaction& transaction) {
+    transaction.batch().UseReserve();
+    return Replace(transaction, ended, ended.state == OperationState::kCancelled ? "operation.cancel" : "operation.fail");
+  };
+  co_return co_await Blocking(context_.runtime, [&]() -> Result<Operation> {
+    const Status committed = context_.journal.Commit(ended.principal, build).status();
+    EMEND_ASSIGN_OR_RETURN(Operation stored, storage::records::ReadOperation(context_.store, ended.id));
+    if (stored.finished_ms == 0) return committed;
+    stored.request = {};
+    return stored;
+  });
+}
+
+Awaitable<Status> JobQueue::RecordLater(EntryPointer entry, Operation ended) {
+  while (true) {
+    const bool stopping = co_await stop_.WaitUntil(Now() + kRecordWait);
+    if (stopping) co_return OkStatus();  // it is run again at the next start
+    Result<Operation> recorded = co_await RecordUndone(ended);
+    if (!recorded.ok()) continue;
+    entry->live.operation = std::move(recorded).value();
+    KeepEnded(*entry);
+    co_return OkStatus();
+  }
 }
 
 }  // namespace emend::coordinator::jobs

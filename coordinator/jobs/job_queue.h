@@ -1,8 +1,8 @@
 // The queue of accepted operations: runs them as the scheduler says, several at once, and records how they ended.
 //
 // An operation's end is one journal transaction: what the job wants changed, and the operation with its result or its reason. Until then it stays accepted in
-// the store, so that after a restart it is run again. A job that lost its worker, or a branch that moved under it, is run again whole, kAttemptsMax times in
-// all. Every operation ends exactly once.
+// the store, so that after a restart it is run again, and nobody is told that it ended: where its end cannot be written down, it is tried until it can. A job
+// that lost its worker, or a branch that moved under it, is run again whole, kAttemptsMax times in all. Every operation ends exactly once.
 //
 // Commits that the scheduler starts together are one job and one transaction. If one of them is cancelled or its time is up, it leaves and the rest are solved
 // anew; if the job fails, its members are run one by one, so that none fails for what another asked.
@@ -80,7 +80,7 @@ class JobQueue {
   // Returns once the operation's version is beyond `version`, or at the deadline.
   Awaitable<void> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline);
   // Ends a waiting operation, on record before this returns, or tells the running one to end, which may come too late. kFailedPrecondition
-  // ("operation_ended"), kNotFound.
+  // ("operation_ended"), kNotFound, and what kept the end from being recorded yet.
   Awaitable<Status> Cancel(OperationId id);
 
  private:
@@ -107,9 +107,16 @@ class JobQueue {
   Awaitable<void> TakeOut(RunPointer run);
   static void SetMembers(Run& run, std::vector<EntryPointer> members);
 
-  // Ends it as failed, or as cancelled if its caller wished it.
-  Awaitable<void> EndUndone(EntryPointer entry, Status failure);
-  // Writes it over the stored one, whose request it keeps. Runs on the pool.
+  // It shall end without being carried out: at once if it waits, in the queue or behind others that it was separated from; what runs is told to.
+  Awaitable<Status> LetGo(EntryPointer entry, Status why);
+  // Ends it as failed, or as cancelled if its caller wished it. If that cannot be recorded now, returns why, and goes on trying. Nothing if it is ending
+  // already.
+  Awaitable<Status> EndUndone(EntryPointer entry, Status failure);
+  // The end that stands in the store then: an earlier one may, though it was reported as failed.
+  Awaitable<Result<storage::records::Operation>> RecordUndone(storage::records::Operation ended) const;
+  Awaitable<Status> RecordLater(EntryPointer entry, storage::records::Operation ended);
+  void SetPhase(Entry& entry, const std::string& phase, std::uint64_t done, std::uint64_t total);
+  // Writes it over the stored one, whose request it keeps. kFailedPrecondition ("operation_ended") if that has ended. Runs on the pool.
   Status Replace(storage::records::Transaction& transaction, storage::records::Operation operation, const char* event) const;
   void Changed(Entry& entry);
   void KeepEnded(Entry& entry);

@@ -51,11 +51,15 @@ class WriteBatch {
   void Delete(ColumnFamily family, std::string_view key);
   // Adds the other batch's changes behind these.
   void Append(const WriteBatch& other);
+  // For what is small and must be written down for space to become free again, or for somebody to be told so: it may take half of the reserve.
+  void UseReserve() { uses_reserve_ = true; }
   const std::vector<Change>& changes() const { return changes_; }
   std::size_t bytes() const { return bytes_; }
+  bool uses_reserve() const { return uses_reserve_; }
 
  private:
   std::vector<Change> changes_;
+  bool uses_reserve_ = false;
   std::size_t bytes_ = 0;
 };
 

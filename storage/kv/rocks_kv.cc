@@ -44,7 +44,7 @@ class RocksKv final : public KvStore {
  private:
   Result<std::shared_ptr<RocksSession>> Use();
   // Refuses what would bring the disk below the reserve: RocksDB never gets to see a full disk.
-  Status CheckSpace(std::size_t batch_bytes);
+  Status CheckSpace(const WriteBatch& batch);
   Status Reopen();
   Result<std::unique_lock<std::mutex>> LockUnused();
   Status WriteTo(RocksSession& session, const WriteBatch& batch, Durability durability);
@@ -98,16 +98,17 @@ Status RocksKv::Scan(ColumnFamily family, std::string_view prefix, std::string_v
   }
 }
 
-Status RocksKv::CheckSpace(std::size_t batch_bytes) {
+Status RocksKv::CheckSpace(const WriteBatch& batch) {
   EMEND_ASSIGN_OR_RETURN(const std::uint64_t free_bytes, PosixFileSystem().FreeBytes(options_.path));
-  if (free_bytes >= options_.reserve_bytes && free_bytes - options_.reserve_bytes >= batch_bytes) return OkStatus();
+  const std::uint64_t kept_bytes = batch.uses_reserve() ? options_.reserve_bytes / 2 : options_.reserve_bytes;
+  if (free_bytes >= kept_bytes && free_bytes - kept_bytes >= batch.bytes()) return OkStatus();
   return {StatusCode::kResourceExhausted, "disk_full",
-          "writing " + std::to_string(batch_bytes) + " bytes to store \"" + options_.path + "\": found " + std::to_string(free_bytes) +
-              " bytes free on its disk, of which " + std::to_string(options_.reserve_bytes) + " are kept in reserve; free some space and try again"};
+          "writing " + std::to_string(batch.bytes()) + " bytes to store \"" + options_.path + "\": found " + std::to_string(free_bytes) +
+              " bytes free on its disk, of which " + std::to_string(kept_bytes) + " are kept in reserve; free some space and try again"};
 }
 
 Status RocksKv::Write(const WriteBatch& batch, Durability durability) {
-  EMEND_RETURN_IF_ERROR(CheckSpace(batch.bytes()));
+  EMEND_RETURN_IF_ERROR(CheckSpace(batch));
   EMEND_RETURN_IF_ERROR(Reopen());
   EMEND_ASSIGN_OR_RETURN(const auto session, Use());
   try {

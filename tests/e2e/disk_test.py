@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Full disks, on file systems of the test's own: where a worker writes statistics, and where the coordinator's store lies. What finds no room fails and says so, nothing
 that was acknowledged is lost, and the same works once there is room. Skipped where the test may not mount anything."""
+import concurrent.futures
 import os
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
@@ -114,41 +114,56 @@ class FullDisk(unittest.TestCase):
                 disk.make_room()
         self.assertEqual(self.commit(4, "second").returncode, 0)
 
-        self.fill_while_a_commit_is_solved(disk)
+        # Found out at the end only. The reserve has room for saying so; where nothing has, it is said as soon as there is.
+        refused = self.fill_while_a_commit_is_solved(disk, 40 * MIB)
+        self.check_refused(refused.result(120), "disk_full")
+        disk.make_room()
+        refused = self.fill_while_a_commit_is_solved(disk, 0)
+        self.wait_for(lambda: self.running_phase().startswith("waiting to record its end"))
+        self.assertFalse(refused.done())
+        disk.make_room()
+        self.check_refused(refused.result(120), "disk_full")
         self.assertEqual(self.messages(), ["second", "first"])
 
-        # A coordinator that dies now does not start, and has lost nothing once it does.
+        # A coordinator that dies then does not start, and has lost nothing once it does.
+        cut_off = self.fill_while_a_commit_is_solved(disk, 0)
+        self.wait_for(lambda: self.running_phase().startswith("waiting to record its end"))
         self.emend.kill()
+        self.assertNotEqual(cut_off.result(120).returncode, 0)
         self.check_refused(subprocess.run([BINARIES / "emendd", "--store", self.emend.store, "--log", "-"], capture_output=True, text=True, timeout=60), "disk_full")
         disk.make_room()
         self.start()
-        self.wait_until_nothing_runs()
-        # Its end found no room to be written down, so it was taken up again.
+        self.wait_for(lambda: self.running_phase() is None)
+        # Its end was never written down nor told, so it was taken up again.
         self.assertEqual(self.messages(), ["cut off", "second", "first"])
         self.assertEqual(self.commit(16, "third").returncode, 0)
         self.check_whole()
 
-    def fill_while_a_commit_is_solved(self, disk):
-        outcome = []
-        committer = threading.Thread(target=lambda: outcome.append(self.commit(8, "cut off", count=8)))
+    def fill_while_a_commit_is_solved(self, disk, left):
+        """The commit, as a future of its command."""
         started = self.count("operation_started")
-        committer.start()
-        while self.count("operation_started") == started:
-            time.sleep(0.01)
-        disk.leave(0)
-        committer.join(120)
-        self.check_refused(outcome[0], "disk_full")
+        pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        commit = pool.submit(self.commit, 8, "cut off", count=8)
+        pool.shutdown(wait=False)
+        self.wait_for(lambda: self.count("operation_started") > started)
+        disk.leave(left)
+        return commit
 
     def count(self, event):
         return (self.emend.store / "emendd.log").read_text().count(f'"event":"{event}"')
 
-    def wait_until_nothing_runs(self, seconds=60):
+    def running_phase(self):
+        """The phase of the operation that has not ended; None if all have."""
+        for operation in self.emend("operations")["items"]:
+            if operation["state"] in ("accepted", "running"):
+                return operation["phase"]
+        return None
+
+    def wait_for(self, condition, seconds=120):
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if all(item["state"] not in ("accepted", "running") for item in self.emend("operations")["items"]):
-                return
-            time.sleep(0.2)
-        self.fail(f"operations still run after {seconds} s")
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, f"it did not happen within {seconds} s")
+            time.sleep(0.05)
 
 
 if __name__ == "__main__":

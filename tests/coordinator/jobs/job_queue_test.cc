@@ -113,6 +113,14 @@ class JobQueueTest : public testing::Test {
     for (const auto& entry : log) messages.push_back(entry.commit.message);
     return messages;
   }
+  // How often its end was recorded.
+  std::size_t Ends(const OperationId& id) {
+    const auto entries = **cluster_.sim().Await(cluster_.service().ReadAudit(1, 1000));
+    return static_cast<std::size_t>(std::ranges::count_if(entries, [&](const auto& entry) {
+      const bool ends = entry.act.act == "operation.succeed" || entry.act.act == "operation.fail" || entry.act.act == "operation.cancel";
+      return ends && std::ranges::any_of(entry.act.ids, [&](const auto& named) { return named.second == id.value(); });
+    }));
+  }
   void LoseAllWorkers() {
     for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Partition("w" + std::to_string(i));
     cluster_.sim().RunFor(5s);
@@ -320,6 +328,64 @@ TEST_F(JobQueueTest, OneBadMemberFailsAloneAndTheOthersAreDone) {
   ResultOf(first);
   EXPECT_THAT(Messages(), ElementsAre("about Dan", "about Bob", "about Ann", "Import a small model"));
   ExpectStoreIsSound();
+}
+
+TEST_F(JobQueueTest, WhoWaitsBehindOthersOfABrokenGroupEndsAtOnce) {
+  Submit("commit", CommitBody({"Ann"}, "chess"));
+  const OperationId first = Submit("commit", CommitBody({"Bob"}, "go"));
+  const OperationId bad = Submit("commit", CommitBody({"Bad"}, "whist"));
+  const OperationId cancelled = Submit("commit", CommitBody({"Cid"}, "golf"));
+  const OperationId late = Submit("commit", CommitBody({"Dan"}, "darts"), {.timeout = 30s});
+  ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 2; }, 1min));
+  EXPECT_EQ(solves_.back().subjects.size(), 4U);
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.worker(i).worker->SetWork(20s);
+  cluster_.sim().RunFor(10s);
+  EXPECT_THAT(Cancel(cancelled), IsOk());
+  EXPECT_EQ(State(cancelled), OperationState::kCancelled);
+  EXPECT_EQ(Follow(late).error_slug, "deadline_passed");
+  EXPECT_FALSE(HasEnded(first)) << "they waited behind it";
+  ResultOf(first);
+  EXPECT_EQ(Follow(bad).error_slug, "token_straddles_target");
+  EXPECT_EQ(Ends(cancelled), 1U);
+  EXPECT_EQ(Ends(late), 1U);
+  EXPECT_THAT(solves_.back().subjects, ElementsAre("Bad"));
+  EXPECT_THAT(Messages(), ElementsAre("about Bob", "about Ann", "Import a small model"));
+}
+
+TEST_F(JobQueueTest, AnEndThatCannotBeRecordedIsToldOnceItIs) {
+  const OperationId bad = Submit("commit", CommitBody({"Bad"}, "whist"), {.timeout = 10s});
+  ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 1; }, 1min));
+  cluster_.store().FailNextWrites(1000, {StatusCode::kResourceExhausted, "disk_full", "no room"});
+  cluster_.sim().RunFor(15s);
+  EXPECT_EQ(State(bad), OperationState::kRunning);
+  EXPECT_THAT(View(bad).progress.phase, HasSubstr("waiting to record its end: no room"));
+  EXPECT_THAT(Cancel(bad), IsOk()) << "too late, as its caller hears in the end";
+  cluster_.store().FailNextWrites(0, OkStatus());
+  EXPECT_EQ(Follow(bad).error_slug, "token_straddles_target");
+  EXPECT_EQ(Ends(bad), 1U);
+  EXPECT_EQ(solves_.size(), 1U);
+}
+
+TEST_F(JobQueueTest, ACancellationThatCannotBeRecordedSaysSo) {
+  Submit("commit", CommitBody({"Ann"}, "chess"));
+  const OperationId waiting = Submit("commit", CommitBody({"Bob"}, "go"));
+  cluster_.store().FailNextWrites(1, {StatusCode::kResourceExhausted, "disk_full", "no room"});
+  EXPECT_THAT(Cancel(waiting), StatusIs(StatusCode::kResourceExhausted, "disk_full"));
+  EXPECT_FALSE(HasEnded(waiting));
+  EXPECT_EQ(Follow(waiting).state, OperationState::kCancelled);
+  EXPECT_EQ(Ends(waiting), 1U);
+}
+
+TEST_F(JobQueueTest, ARestartBeforeAnEndIsRecordedRunsTheOperationAgain) {
+  const OperationId bad = Submit("commit", CommitBody({"Bad"}, "whist"));
+  ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 1; }, 1min));
+  cluster_.store().FailNextWrites(1000, {StatusCode::kResourceExhausted, "disk_full", "no room"});
+  cluster_.sim().RunFor(5s);
+  EXPECT_FALSE(HasEnded(bad));
+  cluster_.store().FailNextWrites(0, OkStatus());
+  cluster_.Restart();
+  EXPECT_EQ(Follow(bad).error_slug, "token_straddles_target");
+  EXPECT_EQ(Ends(bad), 1U);
 }
 
 TEST_F(JobQueueTest, AMemberThatIsCancelledLeavesAndTheRestAreSolvedAnew) {
