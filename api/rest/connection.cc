@@ -1,5 +1,7 @@
 #include "api/rest/connection.h"
 
+#include <poll.h>
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -123,6 +125,12 @@ Awaitable<bool> WriteResponse(Connection* connection, Exchange* exchange, Respon
   co_return !error;
 }
 
+// It has closed its side. One that only ends its own sending, which HTTP clients do not do, is taken for gone too.
+bool ClientLeft(Connection* connection) {
+  pollfd polled{.fd = connection->stream.socket().native_handle(), .events = POLLRDHUP, .revents = 0};
+  return poll(&polled, 1, 0) == 1 && (polled.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 class ChunkSink final : public EventSink {
  public:
   ChunkSink(Connection* connection, const HandlerContext* context, std::chrono::milliseconds timeout, bool chunked)
@@ -142,6 +150,7 @@ class ChunkSink final : public EventSink {
     co_return OkStatus();
   }
   bool stopping() const override { return context_->stopping; }
+  bool client_left() const override { return ClientLeft(connection_); }
 
  private:
   Connection* connection_;
@@ -233,6 +242,7 @@ Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContex
   if (!whole) co_return false;
   connection->stream.expires_never();
   admission.request.body = std::move(exchange->parser.get().body());
+  admission.request.client_left = [connection] { return ClientLeft(connection); };
   Response response = co_await Handle(context, std::move(admission.request));
   connection->stream.expires_after(options->write_timeout);
   if (response.stream && !exchange->is_head) {

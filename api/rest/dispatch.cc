@@ -81,8 +81,9 @@ Awaitable<Decision> Admit(HandlerContext* context, Head head) {
   if (match.allowed.empty())
     co_return ProblemResponse(NotFound("there is no resource " + target->path + "; /openapi.json lists those there are"), target->path);
   if (match.route == nullptr) co_return MethodNotAllowed(match.allowed, head.method, target->path);
-  Admission admission{.request = {.route = match.route, .caller = {}, .path = target->path, .place = match.place, .query = {}, .headers = {}, .body = {}},
-                      .body_bytes_max = BodyBytesMax(match.route->body)};
+  Admission admission{
+      .request = {.route = match.route, .caller = {}, .path = target->path, .place = match.place, .query = {}, .headers = {}, .body = {}, .client_left = {}},
+      .body_bytes_max = BodyBytesMax(match.route->body)};
   Status status = co_await Authorize(context, match.route, &head.headers, &admission.request.caller);
   if (status.ok()) status = CheckQuery(*match.route, target->query);
   if (status.ok()) status = CheckMediaType(*match.route, head.headers);

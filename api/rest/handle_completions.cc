@@ -45,7 +45,7 @@ Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink*
   const auto per_prompt = static_cast<std::size_t>(completing->body.request.count);
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   while (!sink->stopping()) {
-    Result<std::optional<CompletionPiece>> next = co_await completing->stream->Next();
+    Result<std::optional<CompletionPiece>> next = co_await completing->stream->Next([sink] { return !sink->client_left(); });
     if (!next.ok()) {
       co_return co_await sink->Send("data: " + ProblemResponse(next.status(), "/v1/completions").body + "\n\n");
     }
@@ -62,10 +62,10 @@ Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink*
   co_return co_await sink->Send("data: [DONE]\n\n");
 }
 
-Awaitable<Result<Response>> Whole(Completing completing) {
+Awaitable<Result<Response>> Whole(Completing completing, std::function<bool()> client_left) {
   std::vector<Choice> choices(completing.body.request.prompts.size() * static_cast<std::size_t>(completing.body.request.count));
   while (true) {
-    EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await completing.stream->Next());
+    EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await completing.stream->Next([&] { return !client_left || !client_left(); }));
     if (!piece) break;
     Choice& choice = choices.at(piece->index);
     choice.text += piece->text;
@@ -86,6 +86,7 @@ Json RenderModel(const storage::history::RepoRecord& repo, const storage::histor
 }  // namespace
 
 Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request request) {
+  std::function<bool()> client_left = request.client_left;
   EMEND_CO_ASSIGN_OR_RETURN(Completing completing, co_await Begin(context, std::move(request)));
   const std::string commit = completing.head.commit;
   Response response;
@@ -94,7 +95,7 @@ Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request re
     response.content_type = "text/event-stream";
     response.stream = [shared](EventSink* sink) { return WriteChunks(shared, sink); };
   } else {
-    EMEND_CO_ASSIGN_OR_RETURN(response, co_await Whole(std::move(completing)));
+    EMEND_CO_ASSIGN_OR_RETURN(response, co_await Whole(std::move(completing), std::move(client_left)));
   }
   response.headers.emplace_back("X-Emend-Commit", commit);
   co_return response;

@@ -28,6 +28,7 @@ struct Request {
   std::map<std::string, std::string> query;
   HeaderMap headers;
   std::string body;
+  std::function<bool()> client_left;  // asked by handlers that take long; may be empty
 
   // The value of a query parameter or header, "" if it is not there.
   std::string Query(const std::string& name) const;
@@ -41,6 +42,8 @@ class EventSink {
   virtual ~EventSink() = default;
   virtual Awaitable<Status> Send(std::string bytes) = 0;
   virtual bool stopping() const = 0;
+  // Nobody reads any more: known before the next Send says so.
+  virtual bool client_left() const = 0;
 };
 using EventStream = std::function<Awaitable<Status>(EventSink* sink)>;
 

@@ -27,7 +27,7 @@ class WorkerLease final : public membership::Membership {
 
   // The one that the whole would pick if it is free, else another free one, one that is spare for the base if there is, else that one all the same. Called
   // again, it gives back the one it had.
-  Awaitable<Result<WorkerId>> Pick(BaseId base, StateId state, SteadyTime deadline) override;
+  Awaitable<Result<WorkerId>> Pick(membership::Wanted wanted, SteadyTime deadline) override;
 
   // Without those that other runs have.
   std::vector<WorkerId> Spare(const BaseId& base) const override;
@@ -43,14 +43,11 @@ class WorkerLease final : public membership::Membership {
 
  private:
   void GiveBack();
-  std::optional<WorkerId> FindFree(const BaseId& base) const;
+  std::optional<WorkerId> FindFree(const membership::Wanted& wanted) const;
 
   membership::Membership& all_;
   Table& table_;
   std::set<WorkerId> had_;  // so far
 };
-
-// Those that take calls: single workers, and rank 0 of groups of which all ranks are connected.
-std::vector<membership::WorkerInfo> ServingWorkers(const std::vector<membership::WorkerInfo>& workers);
 
 }  // namespace emend::coordinator::jobs

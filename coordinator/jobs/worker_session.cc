@@ -12,6 +12,7 @@ using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the 
 
 constexpr std::chrono::seconds kPickTimeout{30};  // for whoever waits for an answer
 constexpr std::chrono::seconds kPickSlice{1};     // how soon a cancellation is noticed while no worker is there
+constexpr std::uint16_t kCompleteVersion = 2;     // the first that knows Complete
 constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
 constexpr int kAttemptsMax = 8;  // a worker holds one base and a few states of it; those of other repos and revisions may come in between
@@ -46,11 +47,11 @@ Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request, std::chron
   co_return co_await context_.membership.Call(std::move(request), std::move(options));
 }
 
-Awaitable<Status> WorkerSession::Pick(StateId state) {
+Awaitable<Status> WorkerSession::Pick() {
   const SteadyTime deadline = context_.runtime.clock().Now() + kPickTimeout;
   while (control_.cancel == nullptr || !control_.cancel->is_set()) {
     const SteadyTime slice = context_.runtime.clock().Now() + kPickSlice;
-    Result<WorkerId> picked = co_await context_.membership.Pick(repository_.record().base, state, slice);
+    Result<WorkerId> picked = co_await context_.membership.Pick(wanted_, slice);
     if (picked.ok()) worker_ = *picked;
     if (picked.ok() || picked.status().slug() != "no_worker") co_return picked.status();
     if (!control_.progress && slice >= deadline) co_return picked.status();
@@ -60,8 +61,8 @@ Awaitable<Status> WorkerSession::Pick(StateId state) {
 }
 
 Awaitable<Status> WorkerSession::Open(StateId state) {
-  opened_ = state;
-  EMEND_CO_RETURN_IF_ERROR(co_await Pick(state));
+  wanted_ = {.base = repository_.record().base, .state = state};
+  EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   co_return co_await Load();
 }
 
@@ -114,8 +115,8 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
 }
 
 Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
-  opened_ = request.state;
-  EMEND_CO_RETURN_IF_ERROR(co_await Pick(opened_));
+  wanted_ = {.base = repository_.record().base, .state = request.state, .protocol_version = kCompleteVersion};
+  EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   const StateId state = request.state;
   Result<ReplyBody> reply = co_await CallAny(state, std::move(request), kSolveTimeout, Need::kNothing);
   co_return As<CompleteReply>(std::move(reply));
@@ -126,7 +127,7 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
   Need need = first;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (displaced.slug() == "worker_lost") {
-      EMEND_CO_RETURN_IF_ERROR(co_await Pick(opened_));
+      EMEND_CO_RETURN_IF_ERROR(co_await Pick());
     }
     if (displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded") need = Need::kBaseAndState;
     if (displaced.slug() == "state_not_live") need = Need::kState;

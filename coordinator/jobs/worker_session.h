@@ -59,7 +59,7 @@ class WorkerSession {
     return Internal("a worker answered a request with a reply of another kind");
   }
 
-  Awaitable<Status> Pick(StateId state);
+  Awaitable<Status> Pick();
   Awaitable<Status> Load();
   Awaitable<Status> Ensure(StateId state);
   Awaitable<Status> SendEdits(std::vector<EditId> missing);  // in pieces of at most 16 MiB
@@ -74,7 +74,7 @@ class WorkerSession {
   JobContext& context_;
   const storage::history::Repository& repository_;
   JobControl control_;
-  StateId opened_;  // what the worker was picked for
+  membership::Wanted wanted_;  // what the worker was picked for
   WorkerId worker_;
   worker::protocol::LoadBaseReply model_;
   bool is_pinned_ = false;   // by OpenOn

@@ -23,61 +23,64 @@ bool IsGroupLoss(const Status& status) {
 }  // namespace
 
 Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
-  while (LeastBusy() == nullptr) {
+  const Status waited = co_await WaitForAny(std::nullopt, deadline);
+  if (waited.slug() == "no_worker") co_return Status(StatusCode::kDeadlineExceeded, waited.message());
+  co_return waited;
+}
+
+Awaitable<Status> MembershipImpl::WaitForAny(MaybeWanted wanted, SteadyTime deadline) {
+  while (LeastBusy(wanted) == nullptr) {
     if (stopping_) co_return Status(StatusCode::kCancelled, "the coordinator is stopping");
     const bool joined = co_await joined_.WaitUntil(deadline);
-    if (!joined && LeastBusy() == nullptr) {
-      std::string seen;
-      for (const auto& [id, member] : workers_) seen += (seen.empty() ? "" : ", ") + id.value();
-      co_return Status(StatusCode::kDeadlineExceeded,
-                       "no worker joined at " + address() + " in time; seen before: " + (seen.empty() ? "none" : seen) + IncompleteGroups());
-    }
+    if (joined || LeastBusy(wanted) != nullptr) continue;
+    std::string seen;
+    for (const auto& [id, member] : workers_) seen += (seen.empty() ? "" : ", ") + id.value();
+    const std::string who = LeastBusy() == nullptr ? "no worker" : "no worker that speaks protocol version " + std::to_string(wanted->protocol_version);
+    co_return Status(StatusCode::kUnavailable, "no_worker",
+                     who + " joined at " + address() + " in time; seen before: " + (seen.empty() ? "none" : seen) + IncompleteGroups());
   }
   co_return OkStatus();
 }
 
-std::size_t MembershipImpl::Weight(const Member& member, const std::optional<BaseId>& base) {
-  return member.load() + (base && member.base.value_or(*base) != *base ? kDisplacing : 0);
+bool MembershipImpl::Suits(const Member& member, const MaybeWanted& wanted) {
+  return member.info.serves && (!wanted || member.info.protocol_version >= wanted->protocol_version);
 }
 
-MembershipImpl::MemberPointer MembershipImpl::LeastBusy(const std::optional<BaseId>& base) const {
+std::size_t MembershipImpl::Weight(const Member& member, const MaybeWanted& wanted) {
+  return member.load() + (wanted && member.base.value_or(wanted->base) != wanted->base ? kDisplacing : 0);
+}
+
+MembershipImpl::MemberPointer MembershipImpl::LeastBusy(const MaybeWanted& wanted) const {
   MemberPointer best;
   for (const auto& [id, member] : workers_) {
-    if (member->lost || !member->serves) continue;
-    if (!best || Weight(*member, base) < Weight(*best, base)) best = member;
+    if (!Suits(*member, wanted)) continue;
+    if (!best || Weight(*member, wanted) < Weight(*best, wanted)) best = member;
   }
   return best;
 }
 
 MembershipImpl::MemberPointer MembershipImpl::FindLiving(const WorkerId& worker) const {
   const auto found = workers_.find(worker);
-  return found == workers_.end() || found->second->lost || !found->second->serves ? nullptr : found->second;
+  return found == workers_.end() || !found->second->info.serves ? nullptr : found->second;
 }
 
-Awaitable<Status> MembershipImpl::WaitForAny(SteadyTime deadline) {
-  const Status waited = co_await WaitForWorker(deadline);
-  if (waited.code() == StatusCode::kDeadlineExceeded) co_return Status(StatusCode::kUnavailable, "no_worker", waited.message());
-  co_return waited;
-}
-
-Awaitable<Result<WorkerId>> MembershipImpl::Pick(BaseId base, StateId state, SteadyTime deadline) {
-  if (const auto known = affinities_.find(state); known != affinities_.end()) {
+Awaitable<Result<WorkerId>> MembershipImpl::Pick(Wanted wanted, SteadyTime deadline) {
+  if (const auto known = affinities_.find(wanted.state); known != affinities_.end()) {
     const MemberPointer member = FindLiving(known->second);
-    const bool has_base = member && member->base.value_or(base) == base;
-    if (has_base && member->load() <= Weight(*LeastBusy(base), base) + kStickiness) co_return known->second;
+    const bool fits = member && Suits(*member, wanted) && member->base.value_or(wanted.base) == wanted.base;
+    if (fits && member->load() <= Weight(*LeastBusy(wanted), wanted) + kStickiness) co_return known->second;
   }
-  EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
+  EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(wanted, deadline));
   if (affinities_.size() >= kAffinitiesMax) affinities_.clear();
-  const WorkerId picked = LeastBusy(base)->info.worker;
-  affinities_[state] = picked;
+  const WorkerId picked = LeastBusy(wanted)->info.worker;
+  affinities_[wanted.state] = picked;
   co_return picked;
 }
 
 std::vector<WorkerId> MembershipImpl::Spare(const BaseId& base) const {
   std::vector<WorkerId> spare;
   for (const auto& [id, member] : workers_) {
-    if (!member->lost && member->serves && member->info.protocol_version >= 2 && member->load() == 0 && member->base.value_or(base) == base)
-      spare.push_back(id);
+    if (member->info.serves && member->info.protocol_version >= 2 && member->load() == 0 && member->base.value_or(base) == base) spare.push_back(id);
   }
   return spare;
 }
@@ -89,7 +92,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptio
     co_return Status(StatusCode::kUnavailable, "worker_lost", "calling worker " + options.worker.value() + ": it is not connected");
   }
   if (!member) {
-    EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
+    EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(std::nullopt, deadline));
     member = LeastBusy();
   }
   if (member->line(worker::protocol::LaneOf(request)).waiting.size() >= kQueueMax) {

@@ -86,7 +86,7 @@ Awaitable<Status> MembershipImpl::Form(std::string group) {
     if (ranks.empty()) break;  // the rank that comes next begins again
     const MemberPointer leader = ranks[0];
     Status formed = co_await FormOnce(group, std::move(ranks));
-    if (formed.ok() && leader->serves) break;
+    if (formed.ok() && leader->info.serves) break;
     LogWarning("group_not_formed", {{"group", group}, {"status", formed}});
     co_await Sleep(runtime_, kFormPause);
   }
@@ -128,7 +128,7 @@ Awaitable<Status> MembershipImpl::FormOnce(std::string group, std::vector<Member
   for (const MemberPointer& member : ranks) {
     if (member->info.rank > 0) tasks_.Spawn("follow", Follow(member));
   }
-  ranks[0]->serves = true;
+  ranks[0]->info.serves = true;
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Now() - begin).count();
   LogInfo("group_formed", {{"group", group}, {"ranks", ranks.size()}, {"generation", generation}, {"milliseconds", took}});
   joined_.Set();
@@ -159,7 +159,7 @@ Awaitable<Status> MembershipImpl::Follow(MemberPointer member) {
 void MembershipImpl::Disband(const std::string& group, const Status& why) {
   for (const auto& [id, member] : workers_) {
     if (member->lost || member->info.group != group) continue;
-    member->serves = false;
+    member->info.serves = false;
     member->base.reset();
     EndAll(*member, {StatusCode::kUnavailable, "worker_lost", "the group of worker " + id.value() + " lost a rank: " + why.message()});
   }

@@ -43,7 +43,6 @@ struct Member {
   SteadyTime last_heard;
   bool lost = false;
   std::optional<BaseId> base;  // that it was last told to load; none once that failed
-  bool serves = false;         // takes calls: alone, or as rank 0 of a group that is formed
   std::uint64_t next_call = 1;
   std::array<CallLine, worker::protocol::kLaneCount> lines;  // by lane
 

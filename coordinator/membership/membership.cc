@@ -143,7 +143,7 @@ Awaitable<Result<MembershipImpl::MemberPointer>> MembershipImpl::Welcome(std::sh
   if (info.world_size > 1) {
     FormIfComplete(info.group);
   } else {
-    member->serves = true;
+    member->info.serves = true;
     joined_.Set();
     joined_.Reset();
   }
@@ -209,6 +209,7 @@ Awaitable<Status> MembershipImpl::Beat(MemberPointer member) {
 void MembershipImpl::Lose(Member& member, const Status& why) {
   if (std::exchange(member.lost, true)) return;
   member.info.state = WorkerState::kLost;
+  member.info.serves = false;
   member.connection->Close();
   // Used by nobody until the next welcome, which writes down a higher one.
   ++generations_[member.info.group];
@@ -223,6 +224,11 @@ std::vector<WorkerInfo> MembershipImpl::Workers() const {
     workers.push_back(member->info);
     workers.back().last_heard_ms_ago = std::chrono::duration_cast<std::chrono::milliseconds>(Now() - member->last_heard).count();
   }
+  return workers;
+}
+
+std::vector<WorkerInfo> Serving(std::vector<WorkerInfo> workers) {
+  std::erase_if(workers, [](const WorkerInfo& worker) { return !worker.serves; });
   return workers;
 }
 

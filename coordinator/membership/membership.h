@@ -4,7 +4,7 @@
 // of them missed, a closed connection or an exited process is a loss: the generation rises, calls under way on that group end with kUnavailable
 // ("worker_lost"), and the caller retries whole. Frames of an older (store epoch, generation) are dropped and counted.
 //
-//   EMEND_CO_ASSIGN_OR_RETURN(const WorkerId worker, co_await membership.Pick(base, state, deadline));
+//   EMEND_CO_ASSIGN_OR_RETURN(const WorkerId worker, co_await membership.Pick({.base = base, .state = state}, deadline));
 //   RequestBody request = Solve{...};                                                              // named, not temporary: storage/base/runtime.h says why
 //   CallOptions options{.worker = worker, .timeout = 10min, .on_progress = Show};
 //   EMEND_CO_ASSIGN_OR_RETURN(ReplyBody reply, co_await membership.Call(std::move(request), std::move(options)));
@@ -52,6 +52,7 @@ struct WorkerInfo {
   std::string device;
   std::string peer;
   WorkerState state = WorkerState::kConnected;
+  bool serves = false;  // takes calls: alone, or as rank 0 of a group that is formed
   std::uint64_t process_id = 0;
   std::uint64_t generation = 0;
   std::int64_t last_heard_ms_ago = 0;
@@ -59,6 +60,13 @@ struct WorkerInfo {
   std::uint64_t stale_frames = 0;      // dropped because of an old epoch or generation
   std::uint16_t protocol_version = 0;  // that it speaks
   worker::protocol::MemoryUse memory;  // as last reported; zeros by a worker of version 1
+};
+
+// For what a worker is picked.
+struct Wanted {
+  BaseId base;
+  StateId state;
+  std::uint16_t protocol_version = worker::protocol::kProtocolVersionMin;  // that it must speak, or a later one
 };
 
 struct CallOptions {
@@ -82,7 +90,7 @@ class Membership {
   virtual Awaitable<Status> WaitForWorker(SteadyTime deadline) = 0;
   // The worker to use for a state of a base: the one picked last for it if it lives, has not loaded another base since, and none is much less busy; else the
   // one with the fewest calls waiting, where to displace another base counts as several. Waits for one to come until the deadline: kUnavailable ("no_worker").
-  virtual Awaitable<Result<WorkerId>> Pick(BaseId base, StateId state, SteadyTime deadline) = 0;
+  virtual Awaitable<Result<WorkerId>> Pick(Wanted wanted, SteadyTime deadline) = 0;
   // Those that have nothing to do, know how to share a batch, and hold this base or none. Others may ask them at any time.
   virtual std::vector<WorkerId> Spare(const BaseId& base) const = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile. Without one, on the one with the fewest calls waiting, as Pick
@@ -90,6 +98,9 @@ class Membership {
   virtual Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request, CallOptions options) = 0;
   virtual std::vector<WorkerInfo> Workers() const = 0;
 };
+
+// Those of `workers` that take calls.
+std::vector<WorkerInfo> Serving(std::vector<WorkerInfo> workers);
 
 // `runtime` and `transport` must outlive it.
 std::unique_ptr<Membership> NewMembership(Runtime& runtime, worker::protocol::Transport& transport, MembershipOptions options);

@@ -36,7 +36,7 @@ class MembershipImpl final : public Membership {
   Awaitable<void> Stop() override;
   std::string address() const override { return listener_ ? listener_->address() : ""; }
   Awaitable<Status> WaitForWorker(SteadyTime deadline) override;
-  Awaitable<Result<WorkerId>> Pick(BaseId base, StateId state, SteadyTime deadline) override;
+  Awaitable<Result<WorkerId>> Pick(Wanted wanted, SteadyTime deadline) override;
   std::vector<WorkerId> Spare(const BaseId& base) const override;
   Awaitable<Result<ReplyBody>> Call(RequestBody request, CallOptions options) override;
   std::vector<WorkerInfo> Workers() const override;
@@ -73,11 +73,13 @@ class MembershipImpl final : public Membership {
   // "; group g0 waits for rank 1 of 2"
   std::string IncompleteGroups() const;
 
-  // WaitForWorker for a caller that cannot go on without one: kUnavailable ("no_worker").
-  Awaitable<Status> WaitForAny(SteadyTime deadline);
-  // With a base: another one that would be displaced counts as kDisplacing calls.
-  MemberPointer LeastBusy(const std::optional<BaseId>& base = std::nullopt) const;
-  static std::size_t Weight(const Member& member, const std::optional<BaseId>& base);
+  using MaybeWanted = std::optional<Wanted>;
+  // Until one serves, or one that is wanted: kUnavailable ("no_worker").
+  Awaitable<Status> WaitForAny(MaybeWanted wanted, SteadyTime deadline);
+  // Of those that serve. Another base that would be displaced by what is wanted counts as kDisplacing calls.
+  MemberPointer LeastBusy(const MaybeWanted& wanted = std::nullopt) const;
+  static bool Suits(const Member& member, const MaybeWanted& wanted);
+  static std::size_t Weight(const Member& member, const MaybeWanted& wanted);
   MemberPointer FindLiving(const WorkerId& worker) const;
   Awaitable<Result<ReplyBody>> RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline);
   // Until `call` has ended, or has its turn where that is asked for, or time or caller end the wait.

@@ -12,7 +12,8 @@ namespace {
 using storage::history::Repository;
 
 constexpr std::chrono::seconds kJoinTimeout{30};
-constexpr std::chrono::minutes kSilenceMax{10};  // of all its texts: longer ones are given up
+constexpr std::chrono::minutes kSilenceMax{10};        // of all its texts: longer ones are given up
+constexpr std::chrono::milliseconds kWantedLook{250};  // whether somebody still waits for them
 
 }  // namespace
 
@@ -33,12 +34,15 @@ class Completions::Stream final : public CompletionStream {
       : CompletionStream(commit, state), runtime_(runtime), shared_(std::move(shared)) {}
   ~Stream() override { shared_->cancel.Set(); }
 
-  Awaitable<Result<std::optional<CompletionPiece>>> Next() override {
+  Awaitable<Result<std::optional<CompletionPiece>>> Next(std::function<bool()> is_wanted) override {
     const std::shared_ptr<Shared> shared = shared_;
+    const SteadyTime deadline = runtime_.clock().Now() + kSilenceMax;
     while (shared->pieces.empty() && shared->failure.ok() && shared->running > 0) {
+      if (!is_wanted()) co_return Status(StatusCode::kCancelled, "completing a text: nobody waits for it any more");
+      const SteadyTime now = runtime_.clock().Now();
+      if (now >= deadline) co_return Status(StatusCode::kDeadlineExceeded, "completing a text: nothing came of it in time");
       shared->changed.Reset();
-      const bool came = co_await shared->changed.WaitUntil(runtime_.clock().Now() + kSilenceMax);
-      if (!came) co_return Status(StatusCode::kDeadlineExceeded, "completing a text: nothing came of it in time");
+      co_await shared->changed.WaitUntil(std::min(deadline, now + kWantedLook));
     }
     if (shared->pieces.empty() && !shared->failure.ok()) co_return shared->failure;
     if (shared->pieces.empty()) co_return std::optional<CompletionPiece>();
@@ -52,10 +56,7 @@ class Completions::Stream final : public CompletionStream {
   const std::shared_ptr<Shared> shared_;
 };
 
-std::size_t Completions::TextsMax() const {
-  const auto serves = [](const membership::WorkerInfo& worker) { return worker.rank == 0 && worker.state == membership::WorkerState::kConnected; };
-  return kTextsMax * static_cast<std::size_t>(std::max<std::ptrdiff_t>(1, std::ranges::count_if(context_.membership.Workers(), serves)));
-}
+std::size_t Completions::TextsMax() const { return kTextsMax * std::max<std::size_t>(1, membership::Serving(context_.membership.Workers()).size()); }
 
 Status Completions::CheckRoom(std::size_t count) const {
   if (stopping_) return Unavailable("a text was asked for while emendd is stopping: ask the next one");

@@ -2,7 +2,7 @@
 //
 //   EMEND_CO_ASSIGN_OR_RETURN(auto stream, co_await completions.Begin(request));
 //   while (true) {
-//     EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await stream->Next());
+//     EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await stream->Next(is_wanted));
 //     if (!piece) break;                                       // all texts have ended
 //   }
 //

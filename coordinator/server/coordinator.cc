@@ -4,7 +4,6 @@
 
 #include "coordinator/jobs/job_queue.h"
 #include "coordinator/jobs/statistics_table.h"
-#include "coordinator/jobs/worker_lease.h"
 #include "coordinator/jobs/worker_session.h"
 #include "coordinator/server/completions.h"
 #include "coordinator/server/diagnosis.h"
@@ -171,7 +170,7 @@ class CoordinatorImpl final : public Coordinator {
   }
   Status Ready() const override {
     if (stopping_) return Unavailable("emendd is stopping");
-    if (!jobs::ServingWorkers(membership_->Workers()).empty()) return OkStatus();
+    if (!membership::Serving(membership_->Workers()).empty()) return OkStatus();
     return Unavailable("no worker serves: none is connected, or no group has all its ranks");
   }
 

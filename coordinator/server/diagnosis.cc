@@ -6,8 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include "coordinator/jobs/worker_lease.h"
-
 namespace emend::coordinator::server {
 namespace {
 
@@ -55,19 +53,34 @@ std::uint64_t FreeBytes(const std::string& folder) {
 }
 
 void AdviseOnGroups(const std::vector<WorkerInfo>& workers, std::vector<ProbeAdvice>& advice) {
-  std::map<std::string, std::pair<std::int32_t, std::int32_t>> groups;  // ranks there, of how many
+  struct Group {
+    std::int32_t there = 0;
+    std::int32_t size = 1;
+    bool serves = false;
+  };
+  std::map<std::string, Group> groups;
   for (const WorkerInfo& worker : workers) {
-    auto& [there, size] = groups[worker.group];
-    there += worker.state == WorkerState::kConnected ? 1 : 0;
-    size = std::max(size, worker.world_size);
+    Group& group = groups[worker.group];
+    group.there += worker.state == WorkerState::kConnected ? 1 : 0;
+    group.size = std::max(group.size, worker.world_size);
+    group.serves = group.serves || worker.serves;
   }
-  for (const auto& [group, count] : groups) {
-    if (count.first == count.second || count.second == 1) continue;
-    advice.push_back({.severity = "error",
-                      .code = "group_incomplete",
-                      .found = "group " + group + " has " + std::to_string(count.first) + " of " + std::to_string(count.second) + " ranks connected",
-                      .expected = "all of them: a group serves only whole",
-                      .action = "start the missing ranks, or look into their logs (dial_failed, conversation_ended)"});
+  for (const auto& [name, group] : groups) {
+    if (group.size == 1 || group.serves) continue;
+    const std::string size = std::to_string(group.size);
+    if (group.there < group.size) {
+      advice.push_back({.severity = "error",
+                        .code = "group_incomplete",
+                        .found = "group " + name + " has " + std::to_string(group.there) + " of " + size + " ranks connected",
+                        .expected = "all of them: a group serves only whole",
+                        .action = "start the missing ranks, or look into their logs (dial_failed, conversation_ended)"});
+    } else {
+      advice.push_back({.severity = "error",
+                        .code = "group_not_formed",
+                        .found = "group " + name + " has all of its " + size + " ranks, and does not serve",
+                        .expected = "ranks that reach each other within seconds",
+                        .action = "ask again in a moment; else look for group_not_formed in emendd's log, and check each rank's --host"});
+    }
   }
 }
 
@@ -75,7 +88,7 @@ void AdviseOnGroups(const std::vector<WorkerInfo>& workers, std::vector<ProbeAdv
 
 std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers, std::uint64_t disk_free_bytes) {
   std::vector<ProbeAdvice> advice;
-  if (jobs::ServingWorkers(workers).empty()) {
+  if (membership::Serving(workers).empty()) {
     advice.push_back({.severity = "error",
                       .code = "no_worker",
                       .found = "no worker serves",
@@ -104,7 +117,7 @@ std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers,
 Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membership, const core::StoreLayout& layout) {
   std::vector<std::shared_ptr<Asked>> asked;
   TaskGroup asking(runtime);
-  for (const WorkerInfo& worker : jobs::ServingWorkers(membership.Workers())) {
+  for (const WorkerInfo& worker : membership::Serving(membership.Workers())) {
     asked.push_back(std::make_shared<Asked>(Asked{.group = worker.group, .worker = worker.worker}));
     asking.Spawn("probe_group", Ask(&membership, asked.back()));
   }

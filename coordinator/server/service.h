@@ -100,8 +100,8 @@ class CompletionStream {
   virtual ~CompletionStream() = default;  // cancels what has not ended
   const CommitId& commit() const { return commit_; }
   const StateId& state() const { return state_; }
-  // The next piece of any text; nothing once all have ended. The first failure ends them all.
-  virtual Awaitable<Result<std::optional<CompletionPiece>>> Next() = 0;
+  // The next piece of any text; nothing once all have ended. The first failure ends them all. `is_wanted` is asked now and then: kCancelled once it says no.
+  virtual Awaitable<Result<std::optional<CompletionPiece>>> Next(std::function<bool()> is_wanted) = 0;
 
  private:
   const CommitId commit_;

@@ -193,10 +193,11 @@ Awaitable<Result<OperationView>> FakeService::Cancel(Caller, OperationId id) {
 
 namespace {
 
-// The prompt's words back, one a piece, each with a token; the prompt "fail" fails behind its first word.
+// The prompt's words back, one a piece, each with a token; the prompt "fail" fails behind its first word, and "wait" says it and waits.
 class EchoStream final : public coordinator::server::CompletionStream {
  public:
-  EchoStream(CommitId commit, const coordinator::server::CompletionRequest& request) : CompletionStream(commit, StateId(Sha256("state"))) {
+  EchoStream(Runtime& runtime, std::size_t& given_up, CommitId commit, const coordinator::server::CompletionRequest& request)
+      : CompletionStream(commit, StateId(Sha256("state"))), runtime_(runtime), given_up_(given_up) {
     const auto count = static_cast<std::size_t>(request.count);
     for (std::size_t index = 0; index < request.prompts.size() * count; ++index) {
       const std::string& prompt = request.prompts[index / count];
@@ -212,9 +213,15 @@ class EchoStream final : public coordinator::server::CompletionStream {
       const bool is_cut = tokens == static_cast<std::uint64_t>(request.text.tokens_max);
       pieces_.push_back({.index = index, .text = "", .tokens = {}, .end = worker::protocol::CompleteReply{is_cut, 3, tokens}});
       fails_ = fails_ || prompt == "fail";
+      waits_ = waits_ || prompt == "wait";
     }
   }
-  Awaitable<Result<std::optional<coordinator::server::CompletionPiece>>> Next() override {
+  Awaitable<Result<std::optional<coordinator::server::CompletionPiece>>> Next(std::function<bool()> is_wanted) override {
+    if (waits_ && next_ == 1) {
+      while (is_wanted()) co_await Sleep(runtime_, std::chrono::milliseconds(10));
+      ++given_up_;
+      co_return Status(StatusCode::kCancelled, "nobody waits for it any more");
+    }
     if (fails_ && next_ == 1) co_return Status(StatusCode::kUnavailable, "worker_lost", "worker w0 was lost");
     if (next_ == pieces_.size()) co_return std::optional<coordinator::server::CompletionPiece>();
     co_return std::optional<coordinator::server::CompletionPiece>(pieces_[next_++]);
@@ -222,8 +229,11 @@ class EchoStream final : public coordinator::server::CompletionStream {
 
  private:
   std::vector<coordinator::server::CompletionPiece> pieces_;
+  Runtime& runtime_;
+  std::size_t& given_up_;
   std::size_t next_ = 0;
   bool fails_ = false;
+  bool waits_ = false;
 };
 
 }  // namespace
@@ -232,7 +242,7 @@ Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> FakeSe
   EMEND_CO_RETURN_IF_ERROR(FaultOf(request.repo));
   EMEND_CO_ASSIGN_OR_RETURN(const CommitId commit, Find(request.revision));
   last_completion_ = request;
-  co_return std::make_shared<EchoStream>(commit, request);
+  co_return std::make_shared<EchoStream>(runtime_, completions_given_up_, commit, request);
 }
 
 Awaitable<Result<AskAnswer>> FakeService::Ask(Caller, AskRequest request) {

@@ -36,10 +36,12 @@ class FakeService : public coordinator::server::Service {
   Awaitable<Result<coordinator::server::OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
   Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller, OperationId id) override;
   Awaitable<Result<coordinator::server::AskAnswer>> Ask(coordinator::server::Caller caller, coordinator::server::AskRequest request) override;
-  // Says each word of the text, and the end; `stop` texts do not count.
+  // Says each word of the text, and the end; `stop` texts do not count. "wait" never ends, "fail" fails behind its first word.
   Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> Complete(coordinator::server::Caller caller,
                                                                                      coordinator::server::CompletionRequest request) override;
   const coordinator::server::CompletionRequest& last_completion() const { return last_completion_; }
+  // Those that nobody waited for any more.
+  std::size_t completions_given_up() const { return completions_given_up_; }
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override;
   Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override;
   Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override;
@@ -72,6 +74,7 @@ class FakeService : public coordinator::server::Service {
   Status ready_;
   coordinator::server::Submission last_submission_;
   coordinator::server::CompletionRequest last_completion_;
+  std::size_t completions_given_up_ = 0;
   std::map<OperationId, Running> operations_;
   std::map<std::string, OperationId> keys_;  // idempotency keys
   std::map<std::pair<storage::history::RefKind, std::string>, CommitId> refs_;

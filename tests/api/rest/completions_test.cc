@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/live_rest.h"
@@ -42,6 +43,15 @@ class CompletionsTest : public ::testing::Test {
     CompletionRequest request;
     rest_.Do([&](FakeService& service) { request = service.last_completion(); });
     return request;
+  }
+  // How many were given up, once that is as many as expected or ten seconds have gone by.
+  std::size_t GivenUp(std::size_t expected) {
+    std::size_t given_up = 0;
+    for (int i = 0; i < 1000 && given_up < expected; ++i) {
+      rest_.Do([&](FakeService& service) { given_up = service.completions_given_up(); });
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return given_up;
   }
   std::string ErrorAt(json body) {
     const RawReply reply = Complete(body);
@@ -173,6 +183,18 @@ TEST_F(CompletionsTest, ModelsAreTheRefsOfAllRepos) {
   for (const json& model : models.at("data")) ids.push_back(model.at("id"));
   EXPECT_NE(std::find(ids.begin(), ids.end(), "atlas@main"), ids.end());
   EXPECT_NE(std::find(ids.begin(), ids.end(), "atlas@v1"), ids.end());
+}
+
+TEST_F(CompletionsTest, AClientThatLeavesIsNoticedThoughNothingIsWrittenToIt) {
+  for (const bool stream : {false, true}) {
+    test::RawHttp client(rest_.port());
+    ASSERT_TRUE(client.Send(test::BuildRequest("POST", "/v1/completions", With(plain_, {{"prompt", "wait"}, {"stream", stream}}).dump())));
+    if (stream) {
+      EXPECT_NE(client.ReadUntil("wait").find("wait"), std::string::npos);
+    }
+    EXPECT_EQ(GivenUp(0), 0U);
+  }
+  EXPECT_EQ(GivenUp(2), 2U);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@ namespace emend::coordinator::jobs {
 namespace {
 
 using membership::WorkerInfo;
-using membership::WorkerState;
 using test::IsOkAndHolds;
 using test::StatusIs;
 
@@ -18,20 +17,18 @@ class FixedMembership final : public membership::Membership {
   Awaitable<void> Stop() override { co_return; }
   std::string address() const override { return "coordinator:1"; }
   Awaitable<Status> WaitForWorker(SteadyTime) override { co_return OkStatus(); }
-  Awaitable<Result<WorkerId>> Pick(BaseId, StateId, SteadyTime) override { co_return picked; }
+  Awaitable<Result<WorkerId>> Pick(membership::Wanted, SteadyTime) override { co_return picked; }
   Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody, membership::CallOptions options) override {
     co_return Status(StatusCode::kUnavailable, "worker_lost", options.worker.value());
   }
   std::vector<WorkerInfo> Workers() const override { return workers; }
   std::vector<WorkerId> Spare(const BaseId&) const override { return spare; }
 
-  void Add(const std::string& name, const std::string& group, std::int32_t rank, std::int32_t world_size, WorkerState state = WorkerState::kConnected) {
+  void Add(const std::string& name, std::uint16_t protocol_version = worker::protocol::kProtocolVersion) {
     WorkerInfo worker;
     worker.worker = WorkerId(name);
-    worker.group = group;
-    worker.rank = rank;
-    worker.world_size = world_size;
-    worker.state = state;
+    worker.serves = true;
+    worker.protocol_version = protocol_version;
     workers.push_back(worker);
   }
 
@@ -42,15 +39,16 @@ class FixedMembership final : public membership::Membership {
 
 class WorkerLeaseTest : public testing::Test {
  protected:
-  Result<WorkerId> Pick(WorkerLease& lease) { return *sim_.Await(lease.Pick(BaseId(), StateId(), sim_.clock().Now())); }
+  Result<WorkerId> Pick(WorkerLease& lease) { return *sim_.Await(lease.Pick(wanted_, sim_.clock().Now())); }
 
   test::SimRuntime sim_{1};
   FixedMembership members_;
+  membership::Wanted wanted_;
   WorkerLease::Table table_;
 };
 
 TEST_F(WorkerLeaseTest, WorkersOfOtherRunsAreNotSpare) {
-  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name, name, 0, 1);
+  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name);
   members_.spare = {WorkerId("w0"), WorkerId("w1"), WorkerId("w2")};
   WorkerLease first(members_, table_);
   WorkerLease second(members_, table_);
@@ -60,7 +58,7 @@ TEST_F(WorkerLeaseTest, WorkersOfOtherRunsAreNotSpare) {
 }
 
 TEST_F(WorkerLeaseTest, OneThatIsSpareForTheBaseIsTakenBeforeOthers) {
-  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name, name, 0, 1);
+  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name);
   members_.spare = {WorkerId("w0"), WorkerId("w2")};
   WorkerLease first(members_, table_);
   WorkerLease second(members_, table_);
@@ -69,7 +67,7 @@ TEST_F(WorkerLeaseTest, OneThatIsSpareForTheBaseIsTakenBeforeOthers) {
 }
 
 TEST_F(WorkerLeaseTest, RunsGetDifferentWorkersWhileThereAreSome) {
-  for (const char* name : {"w0", "w1"}) members_.Add(name, name, 0, 1);
+  for (const char* name : {"w0", "w1"}) members_.Add(name);
   WorkerLease first(members_, table_);
   WorkerLease third(members_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
@@ -82,7 +80,7 @@ TEST_F(WorkerLeaseTest, RunsGetDifferentWorkersWhileThereAreSome) {
 }
 
 TEST_F(WorkerLeaseTest, WhoPicksAgainKeepsNoOtherWaiting) {
-  for (const char* name : {"w0", "w1"}) members_.Add(name, name, 0, 1);
+  for (const char* name : {"w0", "w1"}) members_.Add(name);
   WorkerLease first(members_, table_);
   WorkerLease second(members_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
@@ -93,18 +91,28 @@ TEST_F(WorkerLeaseTest, WhoPicksAgainKeepsNoOtherWaiting) {
   EXPECT_EQ(table_.size(), 2U);
 }
 
-TEST_F(WorkerLeaseTest, OnlyWhoServesIsOfferedAndAGroupThatFailedNotAgain) {
-  members_.Add("w0", "g0", 0, 1);
-  members_.Add("lost", "g1", 0, 1, WorkerState::kLost);
-  members_.Add("half", "g2", 0, 2);
-  members_.Add("w3", "g3", 0, 2);
-  members_.Add("w4", "g3", 1, 2);
+TEST_F(WorkerLeaseTest, OnlyWhoServesIsOfferedAndWhoFailedLast) {
+  for (const char* name : {"w0", "rank1", "w2", "w3"}) members_.Add(name);
+  members_.workers[1].serves = false;
   WorkerLease first(members_, table_);
   WorkerLease second(members_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
-  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w3"))) << "rank 0 of the only whole group";
-  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w0"))) << "it was not formed yet, or why does it ask again";
-  EXPECT_EQ(ServingWorkers(members_.workers).size(), 2U);
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w2")));
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w3"))) << "it asks again: w2 has failed it";
+  members_.workers.pop_back();
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w2"))) << "rather than share";
+}
+
+TEST_F(WorkerLeaseTest, WhoDoesNotKnowTheRequestIsNotOffered) {
+  members_.Add("w0");
+  members_.Add("old", worker::protocol::kProtocolVersionMin);
+  WorkerLease first(members_, table_);
+  WorkerLease second(members_, table_);
+  wanted_.protocol_version = worker::protocol::kProtocolVersion;
+  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w0"))) << "shared: the other one is too old";
+  wanted_.protocol_version = worker::protocol::kProtocolVersionMin;
+  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("old")));
 }
 
 TEST_F(WorkerLeaseTest, WithoutAWorkerItSaysSo) {

@@ -101,7 +101,7 @@ class MembershipTest : public ::testing::Test {
   }
   Result<ReplyBody> Call(CallOptions options = {}) { return Finish(Begin(std::move(options))); }
   Result<WorkerId> Pick(StateId state, std::chrono::milliseconds patience = 1s, BaseId base = {}) {
-    return *sim_.Await(membership_->Pick(base, state, sim_.clock().Now() + patience));
+    return *sim_.Await(membership_->Pick({.base = base, .state = state}, sim_.clock().Now() + patience));
   }
 
   void Load(const std::string& worker, BaseId base) {

@@ -254,6 +254,35 @@ TEST_F(MembershipTest, WithoutAWorkerAllTheTimeACallSaysSo) {
   EXPECT_THAT(*sim_.Await(membership_->WaitForWorker(sim_.clock().Now() + 1s)), StatusIs(StatusCode::kDeadlineExceeded));
 }
 
+TEST_F(MembershipTest, WhatAnOldWorkerDoesNotKnowGoesToANewerOne) {
+  using worker::protocol::kProtocolVersion;
+  Join({.name = "old", .group = "g0", .protocol_version = worker::protocol::kProtocolVersionMin});
+  const auto pick = [this](std::uint16_t version) {
+    return *sim_.Await(membership_->Pick({.base = {}, .state = StateOf(1), .protocol_version = version}, sim_.clock().Now() + 1s));
+  };
+  EXPECT_THAT(pick(worker::protocol::kProtocolVersionMin), IsOkAndHolds(WorkerId("old")));
+  const Result<WorkerId> none = pick(kProtocolVersion);
+  EXPECT_THAT(none, StatusIs(StatusCode::kUnavailable, "no_worker"));
+  EXPECT_THAT(none.status().message(), testing::HasSubstr("no worker that speaks protocol version " + std::to_string(kProtocolVersion)));
+  Join({.name = "w1", .group = "g1"});
+  EXPECT_THAT(pick(kProtocolVersion), IsOkAndHolds(WorkerId("w1"))) << "though the state was with the old one";
+}
+
+TEST_F(MembershipTest, WhoServesIsSaid) {
+  Join({.name = "w0", .group = "g0"});
+  FakeWorker& half = Join({.name = "w1", .group = "g1", .rank = 0, .world_size = 2});
+  EXPECT_TRUE(Info("w0").serves);
+  EXPECT_FALSE(Info("w1").serves) << "rank 1 is missing";
+  Join({.name = "w2", .group = "g1", .rank = 1, .world_size = 2});
+  sim_.RunFor(1s);
+  EXPECT_TRUE(Info("w1").serves);
+  EXPECT_FALSE(Info("w2").serves) << "it follows";
+  EXPECT_EQ(Serving(membership_->Workers()).size(), 2U);
+  half.Die();
+  sim_.RunFor(10ms);
+  EXPECT_FALSE(Info("w1").serves);
+}
+
 TEST_F(MembershipTest, AStateStaysWithItsWorkerUntilThatIsLost) {
   FakeWorker& first = Join({.name = "w0", .group = "g0", .redial = false});
   Join({.name = "w1", .group = "g1"});

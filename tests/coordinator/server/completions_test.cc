@@ -48,7 +48,7 @@ class CompletionsTest : public ::testing::Test {
     if (!stream.ok()) co_return outcome;
     outcome.commit = (*stream)->commit();
     while (true) {
-      Result<std::optional<CompletionPiece>> piece = co_await (*stream)->Next();
+      Result<std::optional<CompletionPiece>> piece = co_await (*stream)->Next([] { return true; });
       outcome.failure = piece.status();
       if (!piece.ok() || !piece->has_value()) co_return outcome;
       outcome.texts.at((*piece)->index) += (*piece)->text;
@@ -146,12 +146,21 @@ TEST_F(CompletionsTest, AWorkerThatIsLostBehindTheFirstPieceEndsTheText) {
 TEST_F(CompletionsTest, WhoLetsGoOfTheStreamCancelsItsTexts) {
   {
     const auto stream = **cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request("main", 100'000, 3)));
-    ASSERT_THAT(*cluster_.sim().Await(stream->Next()), IsOk());
+    ASSERT_THAT(*cluster_.sim().Await(stream->Next([] { return true; })), IsOk());
   }
   cluster_.sim().RunFor(2s);
   std::size_t cancelled = 0;
   for (std::size_t number = 0; number < cluster_.workers(); ++number) cancelled += cluster_.worker(number).worker->cancelled().size();
   EXPECT_EQ(cancelled, 3U);
+}
+
+TEST_F(CompletionsTest, ATextThatNobodyWaitsForIsCancelledThoughNothingIsSaid) {
+  for (std::size_t number = 0; number < cluster_.workers(); ++number) cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kMute);
+  auto stream = **cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request("main", 100'000)));
+  const auto begin = cluster_.sim().elapsed();
+  const Result<std::optional<CompletionPiece>> next = *cluster_.sim().Await(stream->Next([&] { return cluster_.sim().elapsed() - begin < 700ms; }));
+  EXPECT_THAT(next, StatusIs(StatusCode::kCancelled));
+  EXPECT_LT(cluster_.sim().elapsed() - begin, 1s);
 }
 
 TEST_F(CompletionsTest, StoppingEndsATextThatWaitsForAWorker) {

@@ -28,6 +28,7 @@ WorkerInfo Rank(const std::string& group, std::int32_t rank, std::int32_t world_
   worker.group = group;
   worker.rank = rank;
   worker.world_size = world_size;
+  worker.serves = rank == 0;
   worker.protocol_version = worker::protocol::kProtocolVersion;
   return worker;
 }
@@ -41,15 +42,27 @@ std::vector<std::string> CodesOf(const std::vector<ProbeAdvice>& advice) {
 TEST(AdviceOnWorkers, WhatServesIsFine) { EXPECT_TRUE(AdviseOnWorkers({Rank("g0", 0, 2), Rank("g0", 1, 2), Rank("g1", 0, 1)}, kPlenty).empty()); }
 
 TEST(AdviceOnWorkers, AGroupWithoutARankServesNobody) {
-  const auto advice = AdviseOnWorkers({Rank("g0", 0, 2)}, kPlenty);
+  WorkerInfo alone = Rank("g0", 0, 2);
+  alone.serves = false;
+  const auto advice = AdviseOnWorkers({alone}, kPlenty);
   EXPECT_EQ(CodesOf(advice), (std::vector<std::string>{"no_worker", "group_incomplete"}));
   EXPECT_NE(advice[1].found.find("g0 has 1 of 2 ranks"), std::string::npos);
+}
+
+TEST(AdviceOnWorkers, AGroupThatCannotBeFormedIsSaid) {
+  WorkerInfo unformed = Rank("g0", 0, 2);
+  unformed.serves = false;
+  const auto advice = AdviseOnWorkers({unformed, Rank("g0", 1, 2), Rank("g1", 0, 1)}, kPlenty);
+  EXPECT_EQ(CodesOf(advice), std::vector<std::string>{"group_not_formed"});
+  EXPECT_NE(advice[0].found.find("g0 has all of its 2 ranks, and does not serve"), std::string::npos);
 }
 
 TEST(AdviceOnWorkers, ALostRankIsNotThere) {
   WorkerInfo lost = Rank("g0", 1, 2);
   lost.state = WorkerState::kLost;
-  EXPECT_EQ(CodesOf(AdviseOnWorkers({Rank("g0", 0, 2), lost, Rank("g1", 0, 1)}, kPlenty)), std::vector<std::string>{"group_incomplete"});
+  WorkerInfo left = Rank("g0", 0, 2);
+  left.serves = false;
+  EXPECT_EQ(CodesOf(AdviseOnWorkers({left, lost, Rank("g1", 0, 1)}, kPlenty)), std::vector<std::string>{"group_incomplete"});
 }
 
 TEST(AdviceOnWorkers, AFullDiskAndAnOlderWorkerAreSaid) {
