@@ -67,7 +67,8 @@ Awaitable<Status> WorkerServer::Run() {
       const bool refused = ended.code() == StatusCode::kUnauthenticated || ended.code() == StatusCode::kUnsupported;
       if (refused) co_return ended;
       LogInfo("conversation_ended", {{"coordinator", options_.coordinator}, {"status", ended}});
-      if (options_.embedded) co_return OkStatus();
+      // A coordinator of the release before does not understand the first attempt, which leaves the older version for the second.
+      if (options_.embedded && version_ == protocol::kProtocolVersion) co_return OkStatus();
       wait = kWaitMin;
     } else {
       LogWarning("dial_failed", {{"coordinator", options_.coordinator}, {"status", dialled.status()}});

@@ -100,5 +100,27 @@ TEST_F(VersionsTest, AfterTheCoordinatorWasUpgradedTheNewestIsSpokenAgain) {
   EXPECT_EQ(HelloOf(*Accept()), protocol::kProtocolVersion);
 }
 
+class EmbeddedVersionsTest : public VersionsTest {
+ protected:
+  EmbeddedVersionsTest() { options_.embedded = true; }
+};
+
+TEST_F(EmbeddedVersionsTest, TheOlderVersionIsTriedBeforeItEnds) {
+  const auto connection = AcceptAsVersion1();
+  ASSERT_NE(connection, nullptr);
+  ASSERT_TRUE(Welcome(*connection).has_value());
+  connection->Close();
+  EXPECT_TRUE(sim_.RunUntil([this] { return ended_->has_value(); }, 5s)) << "its conversation ended";
+}
+
+TEST_F(EmbeddedVersionsTest, WhoseCoordinatorUnderstandsNeitherEnds) {
+  for (const std::uint16_t version : {protocol::kProtocolVersion, protocol::kProtocolVersionMin}) {
+    const auto connection = Accept();
+    EXPECT_EQ(HelloOf(*connection), version);
+    connection->Close();
+  }
+  EXPECT_TRUE(sim_.RunUntil([this] { return ended_->has_value(); }, 5s));
+}
+
 }  // namespace
 }  // namespace emend::worker::server
