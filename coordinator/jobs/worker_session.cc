@@ -12,7 +12,6 @@ using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the 
 
 constexpr std::chrono::seconds kPickTimeout{30};  // for whoever waits for an answer
 constexpr std::chrono::seconds kPickSlice{1};     // how soon a cancellation is noticed while no worker is there
-constexpr std::uint16_t kCompleteVersion = 2;     // the first that knows Complete
 constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
 constexpr int kAttemptsMax = 8;  // a worker holds one base and a few states of it; those of other repos and revisions may come in between
@@ -115,7 +114,7 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
 }
 
 Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
-  wanted_ = {.base = repository_.record().base, .state = request.state, .protocol_version = kCompleteVersion};
+  wanted_ = {.base = repository_.record().base, .state = request.state, .protocol_version = SinceVersion(request)};
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   const StateId state = request.state;
   Result<ReplyBody> reply = co_await CallAny(state, std::move(request), kSolveTimeout, Need::kNothing);

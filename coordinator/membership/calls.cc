@@ -78,9 +78,10 @@ Awaitable<Result<WorkerId>> MembershipImpl::Pick(Wanted wanted, SteadyTime deadl
 }
 
 std::vector<WorkerId> MembershipImpl::Spare(const BaseId& base) const {
+  const std::uint16_t version = worker::protocol::SinceVersion(worker::protocol::OptimiseTargets{});
   std::vector<WorkerId> spare;
   for (const auto& [id, member] : workers_) {
-    if (member->info.serves && member->info.protocol_version >= 2 && member->load() == 0 && member->base.value_or(base) == base) spare.push_back(id);
+    if (member->info.serves && member->info.protocol_version >= version && member->load() == 0 && member->base.value_or(base) == base) spare.push_back(id);
   }
   return spare;
 }
@@ -131,6 +132,12 @@ Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared
 Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
   // Its calls have ended already; nothing would end another before the deadline.
   if (member->lost) co_return Lost(member->info, "before it was called");
+  const std::string name(worker::protocol::RequestName(request));
+  if (member->info.protocol_version < worker::protocol::SinceVersion(request)) {
+    co_return Status(StatusCode::kUnsupported, "protocol_version",
+                     "calling worker " + member->info.worker.value() + " to " + name + ": it speaks protocol version " +
+                         std::to_string(member->info.protocol_version) + ", which does not know that; upgrade the worker");
+  }
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
   call->on_piece = std::move(options.on_piece);
@@ -147,7 +154,6 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   call->id = id;
   ++member->info.calls;
   call->wake.Reset();
-  const std::string name(worker::protocol::RequestName(request));
   const auto* const load = std::get_if<worker::protocol::LoadBase>(&request);
   const std::optional<BaseId> loads = load == nullptr ? std::nullopt : std::optional<BaseId>(load->base);
   if (loads) member->base = loads;  // it lets go of the one before, whatever comes of this

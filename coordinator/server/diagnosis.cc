@@ -108,7 +108,7 @@ std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers,
     advice.push_back({.severity = "note",
                       .code = "older_worker",
                       .found = "worker " + worker.worker.value() + " speaks protocol version " + std::to_string(worker.protocol_version),
-                      .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) + ": completions and shared batches need it",
+                      .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) + ": completions, shared batches and what is asked here of a group need it",
                       .action = "upgrade the worker"});
   }
   return advice;
@@ -117,7 +117,9 @@ std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers,
 Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membership, const core::StoreLayout& layout) {
   std::vector<std::shared_ptr<Asked>> asked;
   TaskGroup asking(runtime);
+  const std::uint16_t version = worker::protocol::SinceVersion(worker::protocol::ProbeRanks{});
   for (const WorkerInfo& worker : membership::Serving(membership.Workers())) {
+    if (worker.protocol_version < version) continue;  // the advice says so
     asked.push_back(std::make_shared<Asked>(Asked{.group = worker.group, .worker = worker.worker}));
     asking.Spawn("probe_group", Ask(&membership, asked.back()));
   }

@@ -102,6 +102,12 @@ constexpr std::array<std::string_view, std::variant_size_v<RequestBody>> kReques
 
 }  // namespace
 
+std::uint16_t SinceVersion(const RequestBody& body) {
+  const bool is_new = std::holds_alternative<Complete>(body) || std::holds_alternative<OptimiseTargets>(body) || std::holds_alternative<StepTexts>(body) ||
+                      std::holds_alternative<ProbeRanks>(body);
+  return is_new ? 2 : 1;
+}
+
 std::string EncodeMessage(const Message& message, std::uint16_t version) {
   Encoder out(RecordType::kMessage, kMessageVersion);
   WriteVariant(out, version, message);

@@ -73,5 +73,7 @@ std::string EncodeMessage(const Message& message, std::uint16_t version = kProto
 Result<Message> DecodeMessage(std::string_view bytes, std::uint16_t version = kProtocolVersion);
 // "solve", "ensure_state", ...: for logs and errors.
 std::string_view RequestName(const RequestBody& body);
+// The first protocol version that has this request. A worker of an earlier one is not to be sent it.
+std::uint16_t SinceVersion(const RequestBody& body);
 
 }  // namespace emend::worker::protocol

@@ -36,9 +36,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-// Not passed on to other ranks: they are about the group itself.
+// Not passed on to other ranks: they are about the group itself, or of a later release.
 bool ConcernsOneRank(const protocol::RequestBody& request) {
-  return std::holds_alternative<protocol::OpenLine>(request) || std::holds_alternative<protocol::JoinGroup>(request) ||
+  return std::holds_alternative<protocol::UnknownRequest>(request) || std::holds_alternative<protocol::OpenLine>(request) || std::holds_alternative<protocol::JoinGroup>(request) ||
          std::holds_alternative<protocol::Follow>(request);
 }
 

@@ -261,6 +261,10 @@ TEST_F(MembershipTest, WhatAnOldWorkerDoesNotKnowGoesToANewerOne) {
     return *sim_.Await(membership_->Pick({.base = {}, .state = StateOf(1), .protocol_version = version}, sim_.clock().Now() + 1s));
   };
   EXPECT_THAT(pick(worker::protocol::kProtocolVersionMin), IsOkAndHolds(WorkerId("old")));
+  RequestBody unknown = worker::protocol::ProbeRanks{};
+  const Result<ReplyBody> refused = *sim_.Await(membership_->Call(std::move(unknown), {.worker = WorkerId("old")}));
+  EXPECT_THAT(refused, StatusIs(StatusCode::kUnsupported, "protocol_version")) << "it is not sent";
+  EXPECT_THAT(refused.status().message(), testing::HasSubstr("calling worker old to probe_ranks: it speaks protocol version 1"));
   const Result<WorkerId> none = pick(kProtocolVersion);
   EXPECT_THAT(none, StatusIs(StatusCode::kUnavailable, "no_worker"));
   EXPECT_THAT(none.status().message(), testing::HasSubstr("no worker that speaks protocol version " + std::to_string(kProtocolVersion)));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "storage/base/encoding.h"
 #include "tests/support/status_matchers.h"
 #include "tests/worker/protocol/sample_messages.h"
@@ -98,6 +100,20 @@ TEST(MessagesTest, RequestsHaveNamesForLogs) {
   EXPECT_EQ(RequestName(SampleTexts{}), "sample_texts");
   EXPECT_EQ(RequestName(Follow{}), "follow");
   EXPECT_EQ(RequestName(UnknownRequest{}), "unknown");
+}
+
+TEST(MessagesTest, WhatAVersionKnowsIsWhatItsFramesHold) {
+  const auto kinds_in = [](const std::vector<Message>& messages) {
+    std::map<std::string_view, std::uint16_t> kinds;
+    for (const Message& message : messages) {
+      if (const auto* request = std::get_if<Request>(&message)) kinds[RequestName(request->body)] = SinceVersion(request->body);
+    }
+    return kinds;
+  };
+  const auto earlier = kinds_in(SampleMessages(kProtocolVersionMin));
+  for (const auto& [name, since] : kinds_in(SampleMessages(kProtocolVersion))) {
+    EXPECT_EQ(since, earlier.contains(name) ? kProtocolVersionMin : kProtocolVersion) << name;
+  }
 }
 
 }  // namespace
