@@ -1,8 +1,9 @@
-"""What a program needs to run: the shared libraries that the loader would take, whose package each is of, and under which licence.
+"""What a program needs to run: the shared libraries that the loader would take, and those that it opens by itself; whose package each is of, and under which licence.
 
     for library in libraries("build/bin/emend-worker", "build/deps"): print(library.name, library.path, library.is_private)
 
-A library is private if it lies in build/deps (libtorch, CUDA's runtime), where ./dev unpacks what Debian does not package; the others are Debian's.
+A library is private if it lies in build/deps (libtorch, CUDA), where ./dev unpacks what Debian does not package; the others are Debian's. What a worker opens on a GPU is
+part of it once ./dev --cuda has fetched that.
 """
 import dataclasses
 import glob
@@ -13,6 +14,10 @@ import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+# NVIDIA's driver brings these, of its own version; the container runtime mounts them.
+OF_THE_DRIVER = {"libcuda.so.1", "libnvidia-ml.so.1"}
+# libtorch's part for GPUs, and what that and cuDNN open in turn. All look for each other in their own folder, too.
+OPENED_ON_GPUS = ("torch/lib/libtorch_cuda.so", "torch/lib/libtorch_cuda_linalg.so", "torch/lib/libcaffe2_nvrtc.so", "nvidia/cudnn/lib/*.so.*", "nvidia/cu13/lib/libnvrtc*.so.*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,20 +32,45 @@ class Missing(Exception):
 
 
 def private_folders(deps):
-    return [str(pathlib.Path(deps) / folder) for folder in ("python/torch/lib", "python/nvidia/cu13/lib")]
+    python = pathlib.Path(deps) / "python"
+    return [str(python / "torch/lib"), *sorted(str(folder) for folder in python.glob("nvidia/*/lib"))]
+
+
+def is_for_gpus(deps):
+    return (pathlib.Path(deps) / "python/nvidia/nccl").is_dir()
 
 
 def libraries(program, deps):
+    """Each once, by name."""
+    found = {library.name: library for library in linked(program, deps)}
+    if pathlib.Path(program).name == "emend-worker" and is_for_gpus(deps):
+        for library in opened_on_gpus(deps):
+            found.setdefault(library.name, library)
+    return list(found.values())
+
+
+def opened_on_gpus(deps):
+    python = (pathlib.Path(deps) / "python").resolve()
+    for pattern in OPENED_ON_GPUS:
+        paths = sorted(python.glob(pattern))
+        if not paths:
+            raise Missing(f"a worker on a GPU opens {pattern}, which is not in {python}")
+        for path in paths:
+            yield Library(path.name, path, True)
+            yield from linked(path, deps)
+
+
+def linked(program, deps):
     environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(private_folders(deps))}
     listing = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True, env=environment).stdout
     found = []
     for line in listing.splitlines():
         match = re.match(r"\s+(\S+)(?: => (.+?))?(?: \(0x[0-9a-f]+\))?$", line)
         name, path = match.groups()
+        if name.startswith("linux-vdso") or name in OF_THE_DRIVER:
+            continue
         if path == "not found":
             raise Missing(f"{program} needs {name}, which is not there")
-        if name.startswith("linux-vdso"):
-            continue
         path = pathlib.Path(path or name)
         found.append(Library(name, path, (pathlib.Path(deps) / "python").resolve() in path.resolve().parents))
     return found
@@ -69,10 +99,14 @@ def copy_wheel_licence(library, deps, docs):
     name = str(library.path.resolve().relative_to(wheels))
     for record in glob.glob(f"{wheels}/*.dist-info/RECORD"):
         if any(line.startswith(name + ",") for line in open(record, encoding="utf-8")):
-            licences = pathlib.Path(record).parent / "licenses"
             target = docs / pathlib.Path(record).parent.name.split("-")[0].replace("_", "-")
-            shutil.copytree(licences, target, dirs_exist_ok=True)
-            return
+            target.mkdir(parents=True, exist_ok=True)
+            # In the wheel's papers, or above its lib folder.
+            licences = [*(pathlib.Path(record).parent / "licenses").glob("*"), *library.path.resolve().parents[1].glob("LICENSE*")]
+            for licence in licences:
+                shutil.copyfile(licence, target / licence.name)
+            if licences:
+                return
     raise Missing(f"{library.path} is of no wheel, so its licence is not known")
 
 

@@ -67,7 +67,9 @@ def place_system_files(name, root):
 
 def dependencies(root):
     """As a line of Depends. dpkg-shlibdeps wants to run where a source package is."""
-    programs = [str(path) for path in (root / "usr/bin").iterdir()] + [str(path) for path in root.glob(f"{PRIVATE_LIBRARIES}/*")]
+    # Of the libraries for GPUs one needs the driver, which is of no package that must be there.
+    libraries = [path for path in root.glob(f"{PRIVATE_LIBRARIES}/*") if path.name != "libcaffe2_nvrtc.so"]
+    programs = [str(path) for path in [*(root / "usr/bin").iterdir(), *libraries]]
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "debian").mkdir()
         (pathlib.Path(folder) / "debian/control").write_text("Source: emend\n\nPackage: emend\nArchitecture: any\n")

@@ -162,7 +162,11 @@ class Manifests(unittest.TestCase):
     def test_the_overlays_are_what_they_are_called(self):
         worker = {overlay: Change(overlay).container("emend-worker")["resources"]["limits"] for overlay in OVERLAYS}
         self.assertNotIn("nvidia.com/gpu", worker["dev-cpu"])
-        self.assertEqual(worker["single-gpu"]["nvidia.com/gpu"], "1")
+        for overlay in ("single-gpu", "multi-node"):
+            container = Change(overlay).container("emend-worker")
+            self.assertEqual(worker[overlay]["nvidia.com/gpu"], "1")
+            self.assertIn({"name": "EMEND_DEVICE", "value": "cuda"}, container["env"], "a GPU is reserved to be used")
+            self.assertIn("/emend-worker-cuda:", container["image"])
         self.assertEqual(Change("dev-cpu")("StatefulSet", "emend-worker")["spec"]["replicas"], 2)
         self.assertEqual(Change("single-gpu")("StatefulSet", "emend-worker")["spec"]["replicas"], 1)
         self.assertGreater(Change("multi-node")("LeaderWorkerSet", "emend-worker")["spec"]["leaderWorkerTemplate"]["size"], 1)
@@ -176,7 +180,7 @@ class Manifests(unittest.TestCase):
 
     def test_a_kustomization_on_top_takes_the_images_elsewhere(self):
         """As docs/guides/kubernetes.md tells it; LeaderWorkerSet is a kind that kustomize does not know."""
-        names = ("coordinator", "proxy", "worker")
+        names = ("coordinator", "proxy", "worker-cuda")
         images = [{"name": f"localhost/emend-{name}", "newName": f"registry.example/emend-{name}", "digest": f"sha256:{i:064}"} for i, name in enumerate(names)]
         with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
             (pathlib.Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["../../k8s/overlays/multi-node"], "images": images}))
