@@ -108,7 +108,8 @@ std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers,
     advice.push_back({.severity = "note",
                       .code = "older_worker",
                       .found = "worker " + worker.worker.value() + " speaks protocol version " + std::to_string(worker.protocol_version),
-                      .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) + ": completions, shared batches and what is asked here of a group need it",
+                      .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) +
+                                  ": completions, shared batches and what is asked here of a group need it",
                       .action = "upgrade the worker"});
   }
   return advice;

@@ -38,8 +38,8 @@ class Stopwatch {
 
 // Not passed on to other ranks: they are about the group itself, or of a later release.
 bool ConcernsOneRank(const protocol::RequestBody& request) {
-  return std::holds_alternative<protocol::UnknownRequest>(request) || std::holds_alternative<protocol::OpenLine>(request) || std::holds_alternative<protocol::JoinGroup>(request) ||
-         std::holds_alternative<protocol::Follow>(request);
+  return std::holds_alternative<protocol::UnknownRequest>(request) || std::holds_alternative<protocol::OpenLine>(request) ||
+         std::holds_alternative<protocol::JoinGroup>(request) || std::holds_alternative<protocol::Follow>(request);
 }
 
 // Of what no coordinator waits for.
