@@ -35,6 +35,13 @@ std::string LogTail(const std::string& store, std::uint64_t begin) {
   return text->substr(text->size() - std::min(written, kLogTailBytes));
 }
 
+std::string WhatTheLogSays(const std::string& store, std::uint64_t begin) {
+  const std::string tail = LogTail(store, begin);
+  if (!tail.empty()) return "What " + store + "/emendd.log says:\n" + tail;
+  const Result<std::uint64_t> free_bytes = PosixFileSystem().FreeBytes(store);
+  return "It could not even log why" + (free_bytes.ok() ? "; " + std::to_string(*free_bytes) + " bytes are free on its disk" : std::string());
+}
+
 Result<pid_t> Spawn(const LaunchOptions& options) {
   std::vector<std::string> words = {options.program, "--store", options.store};
   words.insert(words.end(), options.arguments.begin(), options.arguments.end());
@@ -73,8 +80,7 @@ StatusCode CodeOf(int wait_status) {
 Status EndedEarly(const LaunchOptions& options, int wait_status, std::uint64_t log_begin) {
   const std::string how =
       WIFEXITED(wait_status) ? "it exited with " + std::to_string(WEXITSTATUS(wait_status)) : "signal " + std::to_string(WTERMSIG(wait_status)) + " ended it";
-  return {CodeOf(wait_status), "daemon_ended",
-          "starting emendd on " + options.store + ": " + how + ". What " + options.store + "/emendd.log says:\n" + LogTail(options.store, log_begin)};
+  return {CodeOf(wait_status), "daemon_ended", "starting emendd on " + options.store + ": " + how + ". " + WhatTheLogSays(options.store, log_begin)};
 }
 
 }  // namespace

@@ -131,6 +131,8 @@ class FullDisk(unittest.TestCase):
         self.emend.kill()
         self.assertNotEqual(cut_off.result(120).returncode, 0)
         self.check_refused(subprocess.run([BINARIES / "emendd", "--store", self.emend.store, "--log", "-"], capture_output=True, text=True, timeout=60), "disk_full")
+        # The log may find room for why, within its last page, or not.
+        self.assertRegex(self.emend.run("up", "--store", self.emend.store, expect=5).stderr, "disk_full|; 0 bytes are free on its disk")
         disk.make_room()
         self.start()
         self.wait_for(lambda: self.running_phase() is None)
