@@ -202,7 +202,7 @@ int ncclCommGetAsyncError(void* handle, int* state) {
   } else if (comm.waiting && fault == NcclFault::kRemoteError) {
     last_error = "told to lose its peer";
     *state = kRemoteError;
-  } else if (comm.waiting && fault != NcclFault::kHang) {
+  } else if (comm.waiting && fault != NcclFault::kHang && fault != NcclFault::kCudaError) {
     Take(comm);
   }
   return kSuccess;

@@ -18,7 +18,7 @@ enum class NcclFault : int {
   kHang = 1,         // its calls are taken, and never come to an end
   kRemoteError = 2,  // NCCL reports ncclRemoteError instead of an end
   kRefusal = 3,      // calls return ncclInternalError at once
-  kCudaError = 4,    // the stream fails
+  kCudaError = 4,    // the stream fails, and what is on it never comes to an end
   kInitHang = 5,     // the rank never gets into its group
   kDuplicateGpu = 6  // forming the group ends with what NCCL says of two ranks on one GPU
 };
