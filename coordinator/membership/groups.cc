@@ -159,6 +159,7 @@ Awaitable<Status> MembershipImpl::Follow(MemberPointer member) {
 void MembershipImpl::Disband(const std::string& group, const Status& why) {
   for (const auto& [id, member] : workers_) {
     if (member->lost || member->info.group != group) continue;
+    if (member->info.serves && !stopping_) LogWarning("group_disbanded", {{"group", group}, {"status", why}});
     member->info.serves = false;
     member->base.reset();
     EndAll(*member, {StatusCode::kUnavailable, "worker_lost", "the group of worker " + id.value() + " lost a rank: " + why.message()});
