@@ -1,7 +1,5 @@
 #include "worker/collective/line.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
@@ -19,6 +17,7 @@
 
 #include "storage/base/check.h"
 #include "worker/collective/line_wire.h"
+#include "worker/collective/neighbour.h"
 
 namespace emend::worker::collective {
 namespace {
@@ -79,7 +78,8 @@ Result<std::unique_ptr<LinePort>> LinePort::Open(const std::string& host) {
 }
 
 struct Line::Impl {
-  Impl(std::unique_ptr<LinePort::Socket> opened, LineOptions given) : port(std::move(opened)), options(std::move(given)) {}
+  Impl(std::unique_ptr<LinePort::Socket> opened, LineOptions given)
+      : port(std::move(opened)), options(std::move(given)), lower{.rank = options.rank - 1}, upper{.rank = options.rank + 1} {}
 
   bool has_lower() const { return options.rank > 0; }
   bool has_upper() const { return options.rank + 1 < options.size; }
@@ -97,19 +97,20 @@ struct Line::Impl {
   void Close() {
     error_code ignored;
     port->acceptor.close(ignored);
-    for (std::optional<tcp::socket>* socket : {&lower, &upper}) {
-      if (socket->has_value()) (*socket)->close(ignored);
-    }
+    lower.Close();
+    upper.Close();
     if (dialling.has_value()) dialling->close(ignored);
   }
 
-  // Runs the flows to their end; the first that fails, or the deadline, closes the connections, which ends the others.
+  // Runs the flows to their end; the first that fails, the deadline or a neighbour out of reach closes the connections, which ends the others.
   Status Run(const std::string& what, std::chrono::milliseconds timeout, std::vector<Flow> flows);
   Status RunCall(const LineCall& call, Flow up, Flow down);
 
   // ---- joining
-  Flow AcceptLower();
-  Flow DialUpper();
+  Flow JoinLower();
+  Flow JoinUpper();
+  Flow Accept(std::optional<tcp::socket>* socket);
+  Flow Dial(std::optional<tcp::socket>* socket);
   Flow Greet(tcp::socket* socket, int neighbour, bool speaks_first);
 
   // ---- collectives: what moves upward, and what moves downward
@@ -123,8 +124,8 @@ struct Line::Impl {
   Flow GatherUp(LineHeader header, Bytes all, std::size_t part);
   Flow GatherDown(LineHeader header, Bytes all, std::size_t part);
 
-  tcp::socket* Lower() { return lower.has_value() ? &*lower : nullptr; }
-  tcp::socket* Upper() { return upper.has_value() ? &*upper : nullptr; }
+  tcp::socket* Lower() { return lower.data.has_value() ? &*lower.data : nullptr; }
+  tcp::socket* Upper() { return upper.data.has_value() ? &*upper.data : nullptr; }
   LineHeader HeaderOf(const LineCall& call) const {
     return {call.operation, call.type, call.root, options.generation, sequence, call.elements, call.element_bytes};
   }
@@ -132,8 +133,8 @@ struct Line::Impl {
 
   const std::unique_ptr<LinePort::Socket> port;  // first in, last out: the sockets run on its context
   const LineOptions options;
-  std::optional<tcp::socket> lower;
-  std::optional<tcp::socket> upper;
+  Neighbour lower;
+  Neighbour upper;
   std::optional<tcp::socket> dialling;
   std::vector<std::uint8_t> scratch;
   std::uint64_t sequence = 0;
@@ -156,6 +157,13 @@ Status Line::Impl::Run(const std::string& what, std::chrono::milliseconds timeou
     timed_out = true;
     Close();
   });
+  for (Neighbour* neighbour : {&lower, &upper}) {
+    neighbour->AwaitLoss([&](const Status& why) {
+      if (open == 0 || !failure.ok()) return;
+      failure = why;
+      Close();
+    });
+  }
   for (Flow& flow : flows) {
     asio::co_spawn(context, std::move(flow), [&](std::exception_ptr thrown, Status status) {
       EMEND_CHECK(thrown == nullptr, "a flow of a collective threw");
@@ -163,7 +171,10 @@ Status Line::Impl::Run(const std::string& what, std::chrono::milliseconds timeou
         failure = std::move(status);
         Close();
       }
-      if (--open == 0) deadline.cancel();
+      if (--open > 0) return;
+      deadline.cancel();
+      lower.EndWait();
+      upper.EndWait();
     });
   }
   context.run();
@@ -209,36 +220,48 @@ Flow Line::Impl::Greet(tcp::socket* socket, int neighbour, bool speaks_first) {
   co_return OkStatus();
 }
 
+Flow Line::Impl::JoinLower() {
+  EMEND_CO_RETURN_IF_ERROR(co_await Accept(&lower.data));
+  EMEND_CO_RETURN_IF_ERROR(co_await Accept(&lower.pulse));
+  co_return lower.StartPulse();
+}
+
+Flow Line::Impl::JoinUpper() {
+  EMEND_CO_RETURN_IF_ERROR(co_await Dial(&upper.data));
+  EMEND_CO_RETURN_IF_ERROR(co_await Dial(&upper.pulse));
+  co_return upper.StartPulse();
+}
+
 // Whoever does not greet as the rank below is dropped, and the next is heard.
-Flow Line::Impl::AcceptLower() {
+Flow Line::Impl::Accept(std::optional<tcp::socket>* socket) {
   while (true) {
     error_code error;
     tcp::socket accepted = co_await port->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (error) co_return Unavailable("waiting for rank " + std::to_string(options.rank - 1) + ": " + error.message());
-    lower.emplace(std::move(accepted));
+    if (error) co_return Unavailable("waiting for rank " + std::to_string(lower.rank) + ": " + error.message());
+    socket->emplace(std::move(accepted));
     asio::steady_timer patience(port->context, kGreetingMax);
-    patience.async_wait([this](const error_code& cancelled) {
+    patience.async_wait([socket](const error_code& cancelled) {
       error_code ignored;
-      if (!cancelled && lower.has_value()) lower->close(ignored);
+      if (!cancelled && socket->has_value()) (*socket)->close(ignored);
     });
-    const Status greeted = co_await Greet(&*lower, options.rank - 1, /*speaks_first=*/false);
+    const Status greeted = co_await Greet(&**socket, lower.rank, /*speaks_first=*/false);
     if (greeted.ok()) co_return OkStatus();
     if (!port->acceptor.is_open()) co_return greeted;
-    lower.reset();
+    socket->reset();
   }
 }
 
-Flow Line::Impl::DialUpper() {
-  const std::string& address = options.addresses[static_cast<std::size_t>(options.rank) + 1];
+Flow Line::Impl::Dial(std::optional<tcp::socket>* socket) {
+  const std::string& address = options.addresses[static_cast<std::size_t>(upper.rank)];
   EMEND_CO_ASSIGN_OR_RETURN(const tcp::endpoint endpoint, ParseEndpoint(address));
   while (port->acceptor.is_open()) {
     error_code error;
     dialling.emplace(port->context);
     co_await dialling->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
     if (!error) {
-      const Status greeted = co_await Greet(&*dialling, options.rank + 1, /*speaks_first=*/true);
+      const Status greeted = co_await Greet(&*dialling, upper.rank, /*speaks_first=*/true);
       if (greeted.ok()) {
-        upper.emplace(std::move(*dialling));
+        socket->emplace(std::move(*dialling));
         dialling.reset();
         co_return OkStatus();
       }
@@ -246,7 +269,7 @@ Flow Line::Impl::DialUpper() {
     asio::steady_timer pause(port->context, kDialAgain);
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
   }
-  co_return Unavailable("reaching rank " + std::to_string(options.rank + 1) + " at " + address + ": it did not answer");
+  co_return Unavailable("reaching rank " + std::to_string(upper.rank) + " at " + address + ": it did not answer");
 }
 
 // ---- what moves ---------------------------------------------------------------------------------------------------------------------------------------------
@@ -260,7 +283,7 @@ Flow Line::Impl::Headers(tcp::socket* out, tcp::socket* in, LineHeader header) {
   HeaderBytes theirs{};
   EMEND_CO_RETURN_IF_ERROR(co_await Read(in, theirs));
   if (theirs == mine) co_return OkStatus();
-  const int neighbour = in == Lower() ? options.rank - 1 : options.rank + 1;
+  const int neighbour = in == Lower() ? lower.rank : upper.rank;
   co_return Status(StatusCode::kInternal, "collective_mismatch",
                    "rank " + std::to_string(neighbour) + " is at " + DescribeHeader(theirs) + ", this rank at " + DescribeHeader(mine));
 }
@@ -355,8 +378,8 @@ Result<std::unique_ptr<Line>> Line::Join(std::unique_ptr<LinePort> port, LineOpt
   options.piece_bytes = std::max(kPieceStep, options.piece_bytes / kPieceStep * kPieceStep);
   auto impl = std::make_unique<Impl>(std::move(port->socket_), std::move(options));
   std::vector<Flow> flows;
-  if (impl->has_lower()) flows.push_back(impl->AcceptLower());
-  if (impl->has_upper()) flows.push_back(impl->DialUpper());
+  if (impl->has_lower()) flows.push_back(impl->JoinLower());
+  if (impl->has_upper()) flows.push_back(impl->JoinUpper());
   if (!flows.empty()) EMEND_RETURN_IF_ERROR(impl->Run("joining", impl->options.join_timeout, std::move(flows)));
   error_code ignored;
   impl->port->acceptor.close(ignored);
@@ -403,12 +426,9 @@ std::string Line::Describe(const LineCall& call) const {
 
 Status Line::Watch() const {
   if (!impl_->ended.ok()) return impl_->ended;
-  for (std::optional<tcp::socket>* socket : {&impl_->lower, &impl_->upper}) {
-    if (!socket->has_value()) continue;
-    pollfd watched{(*socket)->native_handle(), POLLRDHUP, 0};
-    if (poll(&watched, 1, 0) <= 0 || (watched.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0) continue;
-    const int neighbour = socket == &impl_->lower ? impl_->options.rank - 1 : impl_->options.rank + 1;
-    return {StatusCode::kUnavailable, "group_lost", "rank " + std::to_string(neighbour) + " has closed its connection"};
+  for (Neighbour* neighbour : {&impl_->lower, &impl_->upper}) {
+    const Status there = neighbour->Look();
+    if (!there.ok()) return {StatusCode::kUnavailable, "group_lost", there.message()};
   }
   return OkStatus();
 }

@@ -7,9 +7,10 @@
 // A sum is taken from rank 0 upward, so that it is ((x0 + x1) + x2) + ..., the same bits on every rank and in every run. Data moves in pieces, up and down at
 // once: a group of any size takes about the time of two hops, and each rank sends and receives its data twice at most.
 //
-// Every call begins with a header that both neighbours compare: generation, sequence, operation, element type, count. A mismatch, a lost neighbour or a passed
-// deadline ends the line for good, on this rank and, as its connections close, on all: kUnavailable ("group_lost"), kDeadlineExceeded ("collective_timeout"),
-// kInternal ("collective_mismatch"), each naming rank, operation, sequence and generation.
+// Every call begins with a header that both neighbours compare: generation, sequence, operation, element type, count. A mismatch, a neighbour that is lost or
+// has been out of reach for six seconds, or a passed deadline ends the line for good, on this rank and, as its connections close, on all: kUnavailable
+// ("group_lost"), kDeadlineExceeded ("collective_timeout"), kInternal ("collective_mismatch"), each naming rank, operation, sequence and generation.
+//
 // Used by one thread, which also runs the sockets; Abort() from any.
 #pragma once
 
@@ -94,7 +95,7 @@ class Line {
 
   // The last call, "all_reduce_sum 17 on rank 1 of 2, generation 7".
   std::string Describe(const LineCall& call) const;
-  // kUnavailable ("group_lost") once a neighbour has closed its connection; while no call is under way. Does not block.
+  // kUnavailable ("group_lost") once a neighbour has closed its connection or is out of reach; while no call is under way. Does not block.
   Status Watch() const;
   // Closes the connections, which tells the neighbours; every later call answers `why`. By the thread that uses the line.
   void End(Status why);

@@ -3,7 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <functional>
@@ -233,6 +238,96 @@ TEST(LineFaults, AnotherGroupIsNotJoined) {
     }
     for (std::thread& thread : threads) thread.join();
   }
+}
+
+// ---- links --------------------------------------------------------------------------------------------------------------------------------------------------
+
+// Every link of the group. While this lives the system drops what arrives at any connection of the process, before TCP sees it: nothing is acknowledged, and
+// nobody is told.
+class CutLinks {
+ public:
+  CutLinks() {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    for (int descriptor = 0; descriptor < static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1024)); ++descriptor) {
+      sockaddr_in peer{};
+      socklen_t size = sizeof peer;
+      if (getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET) continue;
+      sock_filter drop_all{BPF_RET | BPF_K, 0, 0, 0};
+      const sock_fprog program{1, &drop_all};
+      EXPECT_EQ(setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0) << std::strerror(errno);
+      descriptors_.push_back(descriptor);
+    }
+    EXPECT_EQ(descriptors_.size(), 4U) << "data and pulse of one link, at both ends";
+  }
+  ~CutLinks() {
+    const int unused = 0;
+    for (const int descriptor : descriptors_) setsockopt(descriptor, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+  }
+  CutLinks(const CutLinks&) = delete;
+  CutLinks& operator=(const CutLinks&) = delete;
+
+ private:
+  std::vector<int> descriptors_;
+};
+
+constexpr std::size_t kMoreThanBuffersHold = std::size_t{16} << 20;  // values
+
+// Rank 0 has sent until rank 1's buffers were full; rank 1 has data on its way.
+TEST(LineLinks, ACutIsNoticedAndNamesTheNeighbour) {
+  std::optional<CutLinks> cut;
+  OnEachRank({.call_timeout = 60s, .piece_bytes = 1 << 18}, [&](Line& line) {
+    std::vector<float> values(kMoreThanBuffersHold);
+    if (line.rank() == 1) {
+      std::this_thread::sleep_for(500ms);
+      cut.emplace();
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const Status status = line.AllReduce(BytesOf(values), kSum, Add);
+    EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "group_lost"));
+    EXPECT_THAT(status.message(), testing::HasSubstr("rank " + std::to_string(1 - line.rank()) + " is out of reach"));
+    EXPECT_GT(std::chrono::steady_clock::now() - begin, 4s);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+  });
+}
+
+TEST(LineLinks, ACutIsNoticedBetweenCalls) {
+  std::optional<CutLinks> cut;
+  std::atomic<int> watching = 0;
+  OnEachRank({}, [&](Line& line) {
+    EXPECT_THAT(line.Watch(), IsOk());
+    ++watching;
+    while (watching < 2) std::this_thread::sleep_for(5ms);
+    if (line.rank() == 1) cut.emplace();
+    const auto begin = std::chrono::steady_clock::now();
+    Status status;
+    while (status.ok() && std::chrono::steady_clock::now() - begin < 10s) {
+      std::this_thread::sleep_for(50ms);
+      status = line.Watch();
+    }
+    EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "group_lost"));
+    EXPECT_THAT(status.message(), testing::HasSubstr("rank " + std::to_string(1 - line.rank()) + " is out of reach"));
+    --watching;
+    while (watching > 0) std::this_thread::sleep_for(5ms);  // a close would come in between
+    std::vector<float> values(10);
+    EXPECT_THAT(line.AllReduce(BytesOf(values), kSum, Add), StatusIs(StatusCode::kUnavailable, "group_lost"));
+  });
+}
+
+// The neighbour is cut off for less than it takes, and reads nothing for longer.
+TEST(LineLinks, ABusyNeighbourAndACutThatHealsAreNoLoss) {
+  OnEachRank({.call_timeout = 60s, .piece_bytes = 1 << 18}, [](Line& line) {
+    std::vector<float> values(kMoreThanBuffersHold, 1.0F);
+    if (line.rank() == 1) {
+      std::this_thread::sleep_for(500ms);
+      std::optional<CutLinks> cut(std::in_place);
+      std::this_thread::sleep_for(3s);
+      cut.reset();
+      std::this_thread::sleep_for(5s);
+    }
+    EXPECT_THAT(line.AllReduce(BytesOf(values), kSum, Add), IsOk());
+    EXPECT_EQ(values, std::vector<float>(kMoreThanBuffersHold, 2.0F));
+  });
 }
 
 }  // namespace
