@@ -102,28 +102,36 @@ class Batch {
  private:
   Status FindTargets() {
     const Timer timer(solution_.seconds.targets);
-    if (input_.targets.defined()) {
-      targets_ = input_.targets.to(at::kCPU, at::kFloat);
-      if (targets_.sizes() != at::IntArrayRef({fact_count_, input_.model.config().hidden})) {
-        return InvalidArgument("solving a batch of " + std::to_string(fact_count_) + " facts: the targets given must be [" + std::to_string(fact_count_) +
-                               ", " + std::to_string(input_.model.config().hidden) + "]");
-      }
+    Targets found = input_.targets;
+    if (found.values.defined()) {
+      EMEND_RETURN_IF_ERROR(CheckGiven());
     } else {
-      EMEND_ASSIGN_OR_RETURN(const Targets found, OptimiseTargets({.model = input_.model,
-                                                                   .rows = rows_,
-                                                                   .fact_count = fact_count_,
-                                                                   .settings = input_.settings,
-                                                                   .memory_bytes_max = input_.memory_bytes_max,
-                                                                   .team = team_,
-                                                                   .progress = input_.progress}));
-      targets_ = found.values;
-      for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
-        solution_.edits[fact].steps = found.steps[fact];
-        solution_.edits[fact].loss = found.losses[fact];
-      }
+      EMEND_ASSIGN_OR_RETURN(found, OptimiseTargets({.model = input_.model,
+                                                     .rows = rows_,
+                                                     .fact_count = fact_count_,
+                                                     .settings = input_.settings,
+                                                     .memory_bytes_max = input_.memory_bytes_max,
+                                                     .team = team_,
+                                                     .progress = input_.progress}));
+    }
+    targets_ = found.values.to(at::kCPU, at::kFloat);
+    for (std::size_t fact = 0; fact < found.steps.size(); ++fact) {
+      solution_.edits[fact].steps = found.steps[fact];
+      solution_.edits[fact].loss = found.losses[fact];
     }
     for (std::int64_t fact = 0; fact < fact_count_; ++fact) solution_.edits[fact].target = RowOf(targets_, fact);
     return CheckFinite(targets_.t(), "its target vector");
+  }
+
+  Status CheckGiven() const {
+    const Targets& given = input_.targets;
+    const bool has_steps = given.steps.size() == input_.facts.size() && given.losses.size() == input_.facts.size();
+    if (!has_steps && !(given.steps.empty() && given.losses.empty())) {
+      return InvalidArgument("solving a batch of " + std::to_string(fact_count_) + " facts: the targets given must have steps and losses for all or none");
+    }
+    if (given.values.sizes() == at::IntArrayRef({fact_count_, input_.model.config().hidden})) return OkStatus();
+    return InvalidArgument("solving a batch of " + std::to_string(fact_count_) + " facts: the targets given must be [" + std::to_string(fact_count_) + ", " +
+                           std::to_string(input_.model.config().hidden) + "]");
   }
 
   Status SolveLayer(LayerIndex layer, std::int64_t layers_left, KeySweep& sweep) {

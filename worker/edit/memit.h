@@ -43,7 +43,7 @@ struct BatchInput {
   const protocol::MemitSettings& settings;
   LayerSolver& solver;
   LayerCommitter& committer;
-  at::Tensor targets = {};                                // [facts, d] fp32: use these z and optimise none (refit); undefined: optimise
+  Targets targets = {};                                   // use these z and optimise none (refit); values undefined: optimise
   std::int64_t memory_bytes_max = std::int64_t{2} << 30;  // what optimising targets may hold at once; facts are taken in chunks that fit
   ProgressFunction progress = {};                         // phases "targets", "keys", "solve"
 };
@@ -53,7 +53,7 @@ struct EditSolution {
   std::vector<storage::delta::EditKey> keys;  // the fact's mean key at each edited tensor, sorted by tensor name
   std::vector<float> target;                  // z, [d]
   std::int64_t lookup = 0;                    // index of the subject's last token in the bare prompt
-  std::int64_t steps = 0;                     // forward passes of its optimisation; 0 if targets were given
+  std::int64_t steps = 0;                     // forward passes of its optimisation; 0 if targets were given without them
   double loss = 0;                            // at the last of them
 };
 

@@ -348,15 +348,10 @@ Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call
   edit::QuantisingCommitter committer(std::move(parent.tensors));
   edit::BatchInput input{
       .model = base->ModelOf(*state), .tokenizer = base->tokenizer(), .facts = facts, .settings = settings, .solver = *solver, .committer = committer};
-  EMEND_ASSIGN_OR_RETURN(input.targets, TensorOf(request.targets, facts.size(), base->base_model().config().hidden));
+  EMEND_ASSIGN_OR_RETURN(input.targets, GivenTargets(request.targets, facts.size(), base->base_model().config().hidden));
   input.progress = EditProgress(call);
   EMEND_ASSIGN_OR_RETURN(const edit::BatchSolution solution, edit::SolveBatch(input));
-  protocol::SolveReply reply = ReplyOf(solution);
-  for (std::size_t i = 0; i < request.targets.size(); ++i) {
-    reply.edits[i].steps = request.targets[i].steps;
-    reply.edits[i].loss = request.targets[i].loss;
-  }
-  return ReplyBody(std::move(reply));
+  return ReplyBody(ReplyOf(solution));
 }
 
 Result<ReplyBody> Handlers::Run(const protocol::OptimiseTargets& request, const Call& call) {

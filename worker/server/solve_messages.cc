@@ -43,22 +43,25 @@ std::vector<protocol::SolvedTarget> TargetsOf(const edit::Targets& found) {
   return targets;
 }
 
-Result<at::Tensor> TensorOf(const std::vector<protocol::SolvedTarget>& targets, std::size_t fact_count, std::int64_t hidden) {
-  if (targets.empty()) return at::Tensor();
-  if (targets.size() != fact_count) {
-    return InvalidArgument("solving with given targets: found " + std::to_string(targets.size()) + " of them for " + std::to_string(fact_count) + " facts");
+Result<edit::Targets> GivenTargets(const std::vector<protocol::SolvedTarget>& given, std::size_t fact_count, std::int64_t hidden) {
+  edit::Targets targets;
+  if (given.empty()) return targets;
+  if (given.size() != fact_count) {
+    return InvalidArgument("solving with given targets: found " + std::to_string(given.size()) + " of them for " + std::to_string(fact_count) + " facts");
   }
-  at::Tensor values = at::empty({static_cast<std::int64_t>(fact_count), hidden}, at::kFloat);
+  targets.values = at::empty({static_cast<std::int64_t>(fact_count), hidden}, at::kFloat);
   const std::size_t width = static_cast<std::size_t>(hidden) * sizeof(float);
-  char* bytes = reinterpret_cast<char*>(values.mutable_data_ptr<float>());
-  for (const protocol::SolvedTarget& target : targets) {
+  char* bytes = reinterpret_cast<char*>(targets.values.mutable_data_ptr<float>());
+  for (const protocol::SolvedTarget& target : given) {
     if (target.values.size() != width) {
       return InvalidArgument("solving with given targets: found one of " + std::to_string(target.values.size()) + " bytes, expected " + std::to_string(width));
     }
     std::memcpy(bytes, target.values.data(), width);
     bytes += width;
+    targets.steps.push_back(target.steps);
+    targets.losses.push_back(target.loss);
   }
-  return values;
+  return targets;
 }
 
 protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {

@@ -1,8 +1,6 @@
 // Between what is said about a batch and what worker/edit works with.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <vector>
 
@@ -19,8 +17,8 @@ Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& requ
 
 std::vector<edit::EditFact> FactsOf(const std::vector<protocol::SolveFact>& facts);
 std::vector<protocol::SolvedTarget> TargetsOf(const edit::Targets& found);
-// [facts, d] fp32; undefined if none are given. kInvalidArgument unless there is one of d values for each fact.
-Result<at::Tensor> TensorOf(const std::vector<protocol::SolvedTarget>& targets, std::size_t fact_count, std::int64_t hidden);
+// The reverse; values are undefined if none are given. kInvalidArgument unless there is one of d values for each fact.
+Result<edit::Targets> GivenTargets(const std::vector<protocol::SolvedTarget>& given, std::size_t fact_count, std::int64_t hidden);
 protocol::SolveReply ReplyOf(const edit::BatchSolution& solution);
 
 }  // namespace emend::worker::server

@@ -33,7 +33,7 @@ class MemitGoldenTest : public ::testing::Test {
                        .settings = settings_,
                        .solver = solver,
                        .committer = committer,
-                       .targets = targets});
+                       .targets = {.values = targets, .steps = {}, .losses = {}}});
   }
 
   void ExpectLayers(const BatchSolution& solution) {

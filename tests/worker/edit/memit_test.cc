@@ -42,7 +42,7 @@ class MemitTest : public ::testing::Test {
   const Atlas atlas_;
   protocol::MemitSettings settings_ = MemitGolden().Settings();
   std::vector<EditFact> facts_ = atlas_.Facts(0, 4);
-  at::Tensor targets_;
+  Targets targets_;
   ProgressFunction progress_;
 };
 
@@ -94,18 +94,29 @@ TEST_F(MemitTest, TheSameBatchGivesTheSameEditsBitForBit) {
 
 TEST_F(MemitTest, GivenTargetsAreUsedAsTheyAre) {
   ASSERT_OK_AND_ASSIGN(const BatchSolution found, Solve());
-  targets_ = at::empty({4, 256});
-  for (std::int64_t fact = 0; fact < 4; ++fact) targets_[fact].copy_(at::tensor(found.edits[fact].target));
+  targets_.values = at::empty({4, 256});
+  for (std::int64_t fact = 0; fact < 4; ++fact) targets_.values[fact].copy_(at::tensor(found.edits[fact].target));
   ASSERT_OK_AND_ASSIGN(const BatchSolution again, Solve());
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(again.edits[i].delta, found.edits[i].delta);
   EXPECT_EQ(again.edits[0].steps, 0);
-  targets_ = at::empty({3, 256});
+  targets_.steps = {5, 6, 7, 8};
+  targets_.losses = {0.5, 0.25, 0.125, 1};
+  ASSERT_OK_AND_ASSIGN(const BatchSolution told, Solve());
+  EXPECT_EQ(told.edits[0].delta, found.edits[0].delta);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(told.edits[i].steps, targets_.steps[i]);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(told.edits[i].loss, targets_.losses[i]);
+}
+
+TEST_F(MemitTest, GivenTargetsThatDoNotFitTheFactsAreRefused) {
+  targets_.values = at::zeros({3, 256});
+  EXPECT_THAT(Solve(), StatusIs(StatusCode::kInvalidArgument));
+  targets_ = {.values = at::zeros({4, 256}), .steps = {1, 2}, .losses = {0.5, 0.5}};
   EXPECT_THAT(Solve(), StatusIs(StatusCode::kInvalidArgument));
 }
 
 TEST_F(MemitTest, ATargetThatIsNotFiniteIsRefusedByItsFact) {
-  targets_ = at::zeros({4, 256});
-  targets_[2][7] = std::nan("");
+  targets_.values = at::zeros({4, 256});
+  targets_.values[2][7] = std::nan("");
   const Result<BatchSolution> solution = Solve();
   ASSERT_THAT(solution, StatusIs(StatusCode::kFailedPrecondition, "non_finite"));
   EXPECT_THAT(solution.status().message(), HasSubstr("fact 2"));
