@@ -197,7 +197,9 @@ void Handlers::StepTexts() {
 
 Result<ReplyBody> Handlers::Run(const protocol::StepTexts& request, const Call&) {
   EMEND_RETURN_IF_ERROR(Base(request.base).status());
-  EMEND_RETURN_IF_ERROR(texts_->Step());
+  const Status stepped = texts_->Step();
+  NoteCache();
+  EMEND_RETURN_IF_ERROR(stepped);
   return ReplyBody(protocol::StepTextsReply{});
 }
 
@@ -255,6 +257,11 @@ void Handlers::NoteMemory() {
   memory_ = memory;
 }
 
+void Handlers::NoteCache() {
+  const std::scoped_lock lock(memory_mutex_);
+  memory_.cache_bytes = texts_->cache_bytes();
+}
+
 protocol::MemoryUse Handlers::memory() const {
   const std::scoped_lock lock(memory_mutex_);
   return memory_;
@@ -272,7 +279,8 @@ Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const
         }
       },
       request);
-  NoteMemory();
+  // Every token of every text is such a step, and what else is held is as it was.
+  if (!std::holds_alternative<protocol::StepTexts>(request)) NoteMemory();
   return reply;
 }
 

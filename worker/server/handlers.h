@@ -48,6 +48,8 @@ class Handlers {
   Result<protocol::ReplyBody> Dispatch(const protocol::RequestBody& request, const Call& call);
   Result<LiveBase*> Base(const BaseId& id);
   void NoteMemory();
+  // Keys and values alone, which come and go with each step of texts.
+  void NoteCache();
 
   Result<protocol::ReplyBody> Run(const protocol::LoadBase& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::EnsureState& request, const Call& call);

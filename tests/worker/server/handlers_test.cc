@@ -161,6 +161,27 @@ TEST_F(HandlersTest, WhatIsHeldIsReportedByKind) {
   EXPECT_EQ(other.memory().statistics_bytes, 2 * statistics) << "covariances and their factors";
 }
 
+TEST_F(HandlersTest, WhatTextsHoldIsReportedWhileTheyAreUnderWay) {
+  LoadBaseState();
+  const protocol::MemoryUse before = handlers_.memory();
+  EXPECT_EQ(before.cache_bytes, 0U);
+  protocol::Complete text;
+  text.base = AtlasBase();
+  text.state = BaseState();
+  text.prompt = PromptOf(0);
+  text.temperature = 0;
+  std::vector<std::uint64_t> held;  // at each piece, as of the step before
+  Status ended = Internal("not ended");
+  const Call call{.cancelled = cancelled_, .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+  handlers_.Offer(std::make_shared<Interlude>(Interlude{text, call, [&](const Result<ReplyBody>& reply) { ended = reply.status(); },
+                                                        [&](const protocol::Piece&) { held.push_back(handlers_.memory().cache_bytes); }}));
+  while (handlers_.RunOffered()) continue;
+  EXPECT_THAT(ended, IsOk());
+  ASSERT_GE(held.size(), 2U);
+  EXPECT_GT(held.back(), 0U);
+  EXPECT_EQ(handlers_.memory(), before);
+}
+
 TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {
   EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
