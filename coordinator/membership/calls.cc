@@ -162,10 +162,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   if (sent.code() == StatusCode::kResourceExhausted) {
     EndCall(*member, call, sent, std::nullopt);
   } else if (!sent.ok()) {
-    const Status lost = Lost(member->info, sent.message());
-    Lose(*member, lost);
-    // One that was lost before this call began has ended the others already.
-    EndCall(*member, call, lost, std::nullopt);
+    Lose(*member, Lost(member->info, sent.message()));
   }
   const Status waited = co_await WaitForCall(call, Until::kEnd, deadline, options.cancel);
   if (!waited.ok()) {
