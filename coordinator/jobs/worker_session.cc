@@ -30,6 +30,20 @@ Result<Payloads> ReadPiece(const storage::objects::ObjectStore& objects, const s
   return piece;
 }
 
+// Decodes the record and builds a root for each tensor of the model.
+Result<LoadBase> DescribeBase(const storage::history::Repository& repository, const core::StoreLayout& layout) {
+  const BaseId base = repository.record().base;
+  EMEND_ASSIGN_OR_RETURN(storage::objects::Base recorded, storage::objects::DecodeBase(repository.record().base_encoded));
+  LoadBase request{base, layout.model_folder(base), std::move(recorded.files)};
+  // A store of an earlier release has no tile file until the model is imported again; its workers hash whole files.
+  std::error_code error;
+  if (std::filesystem::exists(layout.tile_file(base), error)) {
+    request.tile_file = layout.tile_file(base);
+    for (const auto& [name, tensor] : recorded.tensors) request.roots[name] = tensor.root;
+  }
+  return request;
+}
+
 }  // namespace
 
 Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request, std::chrono::milliseconds timeout) {
@@ -72,15 +86,10 @@ Awaitable<Status> WorkerSession::OpenOn(WorkerId worker) {
 }
 
 Awaitable<Status> WorkerSession::Load() {
-  const BaseId base = repository_.record().base;
-  EMEND_CO_ASSIGN_OR_RETURN(storage::objects::Base recorded, storage::objects::DecodeBase(repository_.record().base_encoded));
-  LoadBase request{base, context_.layout.model_folder(base), std::move(recorded.files)};
-  // A store of an earlier release has no tile file until the model is imported again; its workers hash whole files.
-  std::error_code error;
-  if (std::filesystem::exists(context_.layout.tile_file(base), error)) {
-    request.tile_file = context_.layout.tile_file(base);
-    for (const auto& [name, tensor] : recorded.tensors) request.roots[name] = tensor.root;
+  if (!load_) {
+    EMEND_CO_ASSIGN_OR_RETURN(load_, co_await Blocking(context_.runtime, [&] { return DescribeBase(repository_, context_.layout); }));
   }
+  LoadBase request = *load_;
   Result<ReplyBody> reply = co_await Send(std::move(request), kCallTimeout);
   EMEND_CO_ASSIGN_OR_RETURN(model_, As<LoadBaseReply>(std::move(reply)));
   co_return OkStatus();

@@ -76,6 +76,7 @@ class WorkerSession {
   JobControl control_;
   membership::Wanted wanted_;  // what the worker was picked for
   WorkerId worker_;
+  std::optional<worker::protocol::LoadBase> load_;  // what Load() sends, once it was put together
   worker::protocol::LoadBaseReply model_;
   bool is_pinned_ = false;   // by OpenOn
   bool has_spoken_ = false;  // a piece of a text came
