@@ -60,7 +60,7 @@ struct Sharing {
 };
 
 bool MayGoBetterElsewhere(const Status& failure) {
-  return failure.slug() == "worker_lost" || failure.slug() == "base_not_loaded" || failure.slug() == "state_not_live" ||
+  return failure.slug() == "worker_lost" || failure.slug() == "base_not_loaded" || failure.slug() == "base_busy" || failure.slug() == "state_not_live" ||
          failure.code() == StatusCode::kCancelled;
 }
 

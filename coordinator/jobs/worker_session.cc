@@ -1,17 +1,22 @@
 #include "coordinator/jobs/worker_session.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include "coordinator/core/state_builder.h"
+#include "worker/protocol/base_turns.h"
 
 namespace emend::coordinator::jobs {
 namespace {
 
 using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the messages are this file's vocabulary
 
-constexpr std::chrono::seconds kPickTimeout{30};  // for whoever waits for an answer
-constexpr std::chrono::seconds kPickSlice{1};     // how soon a cancellation is noticed while no worker is there
+constexpr std::chrono::seconds kPickTimeout{30};         // for whoever waits for an answer
+constexpr std::chrono::seconds kPickSlice{1};            // how soon a cancellation is noticed while no worker is there
+constexpr std::chrono::milliseconds kBusyWaitMin{100};   // before a worker that is busy with another base is asked again; twice as long each time
+constexpr std::chrono::milliseconds kBusyWaitMax{1000};  // a turn may be short
+static_assert(kBusyWaitMax < kBaseWantedFor, "a worker forgets who waits for it");
 constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
 constexpr int kAttemptsMax = 8;  // a worker holds one base and a few states of it; those of other repos and revisions may come in between
@@ -73,10 +78,33 @@ Awaitable<Status> WorkerSession::Pick() {
   co_return Status(StatusCode::kCancelled, "it was cancelled while it waited for a worker");
 }
 
+Awaitable<Status> WorkerSession::WaitForTurn(Status busy) {
+  const SteadyTime now = context_.runtime.clock().Now();
+  busy_wait_ = busy_since_ ? std::min(2 * busy_wait_, kBusyWaitMax) : kBusyWaitMin;
+  if (!busy_since_) busy_since_ = now;
+  if (!control_.progress && now - *busy_since_ >= kPickTimeout) {
+    co_return Status(busy.code(), busy.slug(),
+                     "waiting for a worker for half a minute: all are busy with other models (" + busy.message() +
+                         "); ask again later, or start more workers, which hold a model each");
+  }
+  if (control_.progress) control_.progress("waiting for a worker", 0, 0);
+  if (control_.cancel == nullptr) {
+    co_await Sleep(context_.runtime, busy_wait_);
+  } else {
+    co_await control_.cancel->WaitUntil(now + busy_wait_);
+  }
+  co_return co_await Pick();
+}
+
 Awaitable<Status> WorkerSession::Open(StateId state) {
   wanted_ = {.base = repository_.record().base, .state = state};
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
-  co_return co_await Load();
+  Status loaded = co_await Load();
+  while (loaded.slug() == "base_busy") {
+    EMEND_CO_RETURN_IF_ERROR(co_await WaitForTurn(loaded));
+    loaded = co_await Load();
+  }
+  co_return loaded;
 }
 
 Awaitable<Status> WorkerSession::OpenOn(WorkerId worker) {
@@ -133,9 +161,12 @@ Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Compl
 Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state, RequestBody request, std::chrono::milliseconds timeout, Need first) {
   Status displaced;
   Need need = first;
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+  for (int attempt = 0; attempt < kAttemptsMax;) {
     if (displaced.slug() == "worker_lost") {
       EMEND_CO_RETURN_IF_ERROR(co_await Pick());
+    }
+    if (displaced.slug() == "base_busy") {
+      EMEND_CO_RETURN_IF_ERROR(co_await WaitForTurn(displaced));
     }
     if (displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded") need = Need::kBaseAndState;
     if (displaced.slug() == "state_not_live") need = Need::kState;
@@ -145,11 +176,15 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
     if (displaced.ok()) {
       RequestBody copy = request;
       Result<ReplyBody> reply = co_await Send(std::move(copy), timeout);
+      if (reply.ok()) busy_since_.reset();
       if (reply.ok()) co_return reply;
       displaced = reply.status();
     }
-    if (has_spoken_ || (is_pinned_ && displaced.slug() == "worker_lost")) co_return displaced;
-    if (displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live" && displaced.slug() != "worker_lost") co_return displaced;
+    const bool is_busy = displaced.slug() == "base_busy";
+    const bool is_lost = displaced.slug() == "worker_lost";
+    if (has_spoken_ || (is_pinned_ && (is_busy || is_lost))) co_return displaced;
+    if (!is_busy && !is_lost && displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live") co_return displaced;
+    if (!is_busy) ++attempt;  // waiting has an end of its own
   }
   co_return displaced.WithContext("repeating a request " + std::to_string(kAttemptsMax) + " times");
 }

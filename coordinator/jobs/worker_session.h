@@ -25,9 +25,10 @@ class WorkerSession {
   WorkerSession(JobContext& context, const storage::history::Repository& repository, JobControl control)
       : context_(context), repository_(repository), control_(std::move(control)) {}
 
-  // Picks the worker for `state` and has it load the base. A job waits for a worker until it is cancelled; what answers somebody, half a minute ("no_worker").
+  // Picks the worker for `state` and has it load the base. A job waits for a worker, and for one that is busy with another base, until it is cancelled; what
+  // answers somebody, half a minute: kUnavailable ("no_worker", "base_busy"). The calls below wait in the same way.
   Awaitable<Status> Open(StateId state);
-  // The same with this worker and no other: once it is lost, so is the session.
+  // The same with this worker and no other: once it is lost, so is the session, and where it is busy with another base it is not waited for.
   Awaitable<Status> OpenOn(WorkerId worker);
   const worker::protocol::LoadBaseReply& model() const { return model_; }
   // Instead of the control's.
@@ -60,6 +61,8 @@ class WorkerSession {
   }
 
   Awaitable<Status> Pick();
+  // Behind a "base_busy": a little later, later each time, picks again. Perhaps another worker has become free.
+  Awaitable<Status> WaitForTurn(Status busy);
   Awaitable<Status> Load();
   Awaitable<Status> Ensure(StateId state);
   Awaitable<Status> SendEdits(std::vector<EditId> missing);  // in pieces of at most 16 MiB
@@ -78,6 +81,8 @@ class WorkerSession {
   WorkerId worker_;
   std::optional<worker::protocol::LoadBase> load_;  // what Load() sends, once it was put together
   worker::protocol::LoadBaseReply model_;
+  std::optional<SteadyTime> busy_since_;  // the first "base_busy" behind the last answer
+  std::chrono::milliseconds busy_wait_{0};
   bool is_pinned_ = false;   // by OpenOn
   bool has_spoken_ = false;  // a piece of a text came
 };

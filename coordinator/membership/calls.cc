@@ -14,6 +14,7 @@ constexpr auto kCancelPoll = 50ms;
 constexpr std::size_t kAffinitiesMax = 1024;
 constexpr std::size_t kStickiness = 8;  // calls by which another worker must be less busy than the one that has the state live
 constexpr std::size_t kDisplacing = 8;  // calls that are worth waiting for rather than load a base in place of another: a load may take minutes
+constexpr std::size_t kEvicting = 64;   // the same where work on the other base is under way: it must end first, which may take hours
 
 // What the ranks of a group say when they have lost each other.
 bool IsGroupLoss(const Status& status) {
@@ -47,7 +48,9 @@ bool MembershipImpl::Suits(const Member& member, const MaybeWanted& wanted) {
 }
 
 std::size_t MembershipImpl::Weight(const Member& member, const MaybeWanted& wanted) {
-  return member.load() + (wanted && member.base.value_or(wanted->base) != wanted->base ? kDisplacing : 0);
+  const bool displaces = wanted && member.base.value_or(wanted->base) != wanted->base;
+  if (!displaces) return member.load();
+  return member.load() + (member.line(worker::protocol::Lane::kWork).under_way.empty() ? kDisplacing : kEvicting);
 }
 
 MembershipImpl::MemberPointer MembershipImpl::LeastBusy(const MaybeWanted& wanted) const {
@@ -156,7 +159,8 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   call->wake.Reset();
   const auto* const load = std::get_if<worker::protocol::LoadBase>(&request);
   const std::optional<BaseId> loads = load == nullptr ? std::nullopt : std::optional<BaseId>(load->base);
-  if (loads) member->base = loads;  // it lets go of the one before, whatever comes of this
+  const std::optional<BaseId> held = member->base;
+  if (loads) member->base = loads;  // it lets go of the one before, unless it is busy with that
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
   if (sent.code() == StatusCode::kResourceExhausted) {
@@ -177,7 +181,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
     Disband(member->info.group, lost);
     co_return lost;
   }
-  if (!call->status.ok() && loads) member->base.reset();
+  if (!call->status.ok() && loads) member->base = call->status.slug() == "base_busy" ? held : std::nullopt;
   if (!call->status.ok()) co_return call->status;
   if (!call->reply) co_return DataLoss("worker " + member->info.worker.value() + " answered " + name + " without a reply");
   co_return std::move(*call->reply);

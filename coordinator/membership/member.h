@@ -42,12 +42,13 @@ struct Member {
   std::shared_ptr<worker::protocol::Connection> connection;
   SteadyTime last_heard;
   bool lost = false;
-  std::optional<BaseId> base;  // that it was last told to load; none once that failed
+  std::optional<BaseId> base;  // that it was last told to load; none once that failed, the one before if it is busy with that
   std::uint64_t next_call = 1;
   std::array<CallLine, worker::protocol::kLaneCount> lines;  // by lane
 
   Member();
   CallLine& line(worker::protocol::Lane lane) { return lines[static_cast<std::size_t>(lane)]; }
+  const CallLine& line(worker::protocol::Lane lane) const { return lines[static_cast<std::size_t>(lane)]; }
   // The call under way that was sent with this id; null if none was.
   std::shared_ptr<PendingCall> FindSent(std::uint64_t id) const;
   std::size_t load() const;  // calls under way and waiting

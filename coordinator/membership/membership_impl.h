@@ -76,7 +76,8 @@ class MembershipImpl final : public Membership {
   using MaybeWanted = std::optional<Wanted>;
   // Until one serves, or one that is wanted: kUnavailable ("no_worker").
   Awaitable<Status> WaitForAny(MaybeWanted wanted, SteadyTime deadline);
-  // Of those that serve. Another base that would be displaced by what is wanted counts as kDisplacing calls.
+  // Of those that serve. Another base that would be displaced by what is wanted counts as kDisplacing calls, as kEvicting
+  // while work on it is under way.
   MemberPointer LeastBusy(const MaybeWanted& wanted = std::nullopt) const;
   static bool Suits(const Member& member, const MaybeWanted& wanted);
   static std::size_t Weight(const Member& member, const MaybeWanted& wanted);

@@ -87,7 +87,8 @@ void FleetSimulation::CheckText(const RepoName& repo, const CommitId& commit, co
 }
 
 void FleetSimulation::CheckRefused(const Status& status) {
-  static const std::set<std::string> kAllowed = {"worker_lost", "no_worker", "state_not_live", "base_not_loaded", "cancelled", "unavailable", "queue_full"};
+  static const std::set<std::string> kAllowed = {"worker_lost", "no_worker", "state_not_live", "base_not_loaded",
+                                                 "base_busy",   "cancelled", "unavailable",    "queue_full"};
   EXPECT_TRUE(kAllowed.contains(status.slug())) << status.ToString();
 }
 

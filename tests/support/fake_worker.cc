@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/protocol/lanes.h"
+
 namespace emend::test {
 namespace {
 
@@ -23,6 +25,18 @@ using worker::protocol::Welcome;
 
 constexpr auto kRedialPeriod = 100ms;
 constexpr auto kPatience = 5s;
+
+// Counts what is under way while it lives.
+class Counted {
+ public:
+  explicit Counted(int& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  int& count_;
+};
 
 }  // namespace
 
@@ -92,6 +106,7 @@ Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
   store_epoch_ = welcome->store_epoch;
   generation_ = welcome->generation;
   heartbeat_ = std::chrono::milliseconds(welcome->heartbeat_ms);
+  base_.reset();       // the handler may have forgotten it
   cancelled_.clear();  // each connection numbers its requests from the beginning
   joined_ = true;
   ++joins_;
@@ -126,13 +141,30 @@ Awaitable<Result<ReplyBody>> FakeWorker::Handle(const RequestBody& body) {
     co_return ReplyBody(worker::protocol::OpenLineReply{options_.name + ":7"});
   }
   if (std::holds_alternative<worker::protocol::JoinGroup>(body)) co_return ReplyBody(worker::protocol::JoinGroupReply{});
-  if (!std::holds_alternative<worker::protocol::Follow>(body)) co_return handler_(body);
+  if (!std::holds_alternative<worker::protocol::Follow>(body)) co_return AskHandler(body);
   co_await group_lost_.WaitUntil(In(24h));
   co_return Status(StatusCode::kUnavailable, "group_lost", "the other ranks are gone");
 }
 
+std::optional<worker::protocol::HeldBase> FakeWorker::Held() const {
+  using worker::protocol::BaseUse;
+  if (!base_) return std::nullopt;
+  if (works_ > 0) return worker::protocol::HeldBase{*base_, BaseUse::kWork};
+  return worker::protocol::HeldBase{*base_, texts_ > 0 ? BaseUse::kTexts : BaseUse::kNone};
+}
+
+Result<ReplyBody> FakeWorker::AskHandler(const RequestBody& body) {
+  EMEND_RETURN_IF_ERROR(turns_.Admit(body, Held(), runtime_.clock().Now()));
+  Result<ReplyBody> reply = handler_(body);
+  if (const auto* load = std::get_if<worker::protocol::LoadBase>(&body)) base_ = reply.ok() ? std::optional<BaseId>(load->base) : std::nullopt;
+  if (reply.ok()) turns_.Done(body, runtime_.clock().Now());
+  return reply;
+}
+
 Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> connection, std::uint64_t id, worker::protocol::Complete request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const ReplyBody said, handler_(worker::protocol::Generate{request.base, request.state, request.prompt}));
+  EMEND_CO_RETURN_IF_ERROR(turns_.Admit(request, Held(), runtime_.clock().Now()));
+  EMEND_CO_ASSIGN_OR_RETURN(const ReplyBody said, AskHandler(worker::protocol::Generate{request.base, request.state, request.prompt}));
+  const Counted counted(texts_);
   const std::string word = " " + std::get<GenerateReply>(said).text;
   for (std::int32_t step = 0; step < request.tokens_max; ++step) {
     co_await stop_.WaitUntil(In(work_));
@@ -142,6 +174,15 @@ Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> co
     if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(piece), In(kPatience)));
   }
   co_return ReplyBody(worker::protocol::CompleteReply{true, 1, static_cast<std::uint64_t>(request.tokens_max)});
+}
+
+Awaitable<Result<ReplyBody>> FakeWorker::Work(RequestBody body) {
+  EMEND_CO_RETURN_IF_ERROR(turns_.Admit(body, Held(), runtime_.clock().Now()));
+  int others = 0;
+  const Counted counted(worker::protocol::LaneOf(body) == worker::protocol::Lane::kWork ? works_ : others);
+  const auto found = work_of_.find(std::string(worker::protocol::RequestName(body)));
+  co_await stop_.WaitUntil(In(found == work_of_.end() ? work_ : found->second));
+  co_return co_await Handle(body);
 }
 
 Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Request request) {
@@ -155,8 +196,7 @@ Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Req
   if (auto* text = std::get_if<worker::protocol::Complete>(&request.body)) {
     reply = co_await Complete(connection, request.id, std::move(*text));
   } else {
-    co_await stop_.WaitUntil(In(work_));
-    reply = co_await Handle(request.body);
+    reply = co_await Work(std::move(request.body));
   }
   Response response{.id = request.id, .status = reply.status(), .body = std::nullopt};
   if (reply.ok()) response.body = std::move(*reply);

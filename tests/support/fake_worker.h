@@ -1,4 +1,5 @@
-// A worker without a model, for tests of whatever talks to workers: it joins, beats, and answers requests from a table, in virtual or real time.
+// A worker without a model, for tests of whatever talks to workers: it joins, beats, and answers requests from a table, in virtual or real time. Bases take
+// turns on it as on the real one (worker/protocol/base_turns.h).
 //
 //   FakeWorker worker(sim, *network->Host("w0"), {.name = "w0", .coordinator = "coordinator:1", .token = "secret"});
 //   worker.Start();
@@ -11,12 +12,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "storage/base/runtime.h"
+#include "worker/protocol/base_turns.h"
 #include "worker/protocol/connection.h"
 
 namespace emend::test {
@@ -51,6 +54,8 @@ class FakeWorker {
   void SetVoice(Voice voice);
   // How long a request takes from now on.
   void SetWork(std::chrono::milliseconds work) { work_ = work; }
+  // One of this name, instead.
+  void SetWorkOf(const std::string& request, std::chrono::milliseconds work) { work_of_[request] = work; }
   // As if the ranks of its group had lost each other: what it follows ends.
   void LoseGroup();
   // Closes the connection without a word.
@@ -73,6 +78,10 @@ class FakeWorker {
   Awaitable<Status> Beat(std::shared_ptr<worker::protocol::Connection> connection);
   // Requests about groups are answered here; what is left is the handler's.
   Awaitable<Result<worker::protocol::ReplyBody>> Handle(const worker::protocol::RequestBody& body);
+  Result<worker::protocol::ReplyBody> AskHandler(const worker::protocol::RequestBody& body);
+  std::optional<worker::protocol::HeldBase> Held() const;
+  // Takes its time, but refuses at once.
+  Awaitable<Result<worker::protocol::ReplyBody>> Work(worker::protocol::RequestBody body);
   Awaitable<Status> Answer(std::shared_ptr<worker::protocol::Connection> connection, worker::protocol::Request request);
   // A text of tokens_max pieces, each what the handler says to a Generate, and a work's time behind the one before.
   Awaitable<Result<worker::protocol::ReplyBody>> Complete(std::shared_ptr<worker::protocol::Connection> connection, std::uint64_t id,
@@ -85,12 +94,17 @@ class FakeWorker {
   worker::protocol::Transport& transport_;
   const FakeWorkerOptions options_;
   std::chrono::milliseconds work_;
+  std::map<std::string, std::chrono::milliseconds> work_of_;  // by name, where it is another
   Handler handler_;
   TaskGroup tasks_;
   Signal stop_;
   std::shared_ptr<worker::protocol::Connection> connection_;
   Signal group_lost_;
   Voice voice_ = Voice::kHeard;
+  worker::protocol::BaseTurns turns_;
+  std::optional<BaseId> base_;  // loaded
+  int works_ = 0;               // requests of Lane::kWork under way
+  int texts_ = 0;
   bool joined_ = false;
   int joins_ = 0;
   std::uint64_t store_epoch_ = 0;

@@ -28,6 +28,8 @@ using protocol::ReplyBody;
 constexpr auto kTextsSliceMin = 20ms;  // between two looks for work
 constexpr auto kTextsSliceMax = 1s;    // of a long request's time, at each report
 
+constexpr std::uint16_t kTurnsVersion = 2;  // from which on a coordinator knows "base_busy"
+
 class Stopwatch {
  public:
   double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
@@ -62,6 +64,7 @@ Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const C
     EMEND_FAILPOINT("worker." + name + ".received");
     const bool leads = group_.size() > 1 && !ConcernsOneRank(request);
     EMEND_ASSIGN_OR_RETURN(ReplyBody reply, leads ? Lead(request, call) : Dispatch(request, call));
+    turns_.Done(request, SystemClock().Now());
     EMEND_FAILPOINT("worker." + name + ".before_reply");
     return reply;
   });
@@ -125,7 +128,7 @@ Result<ReplyBody> Handlers::Run(const protocol::JoinGroup& request, const Call&)
 Handlers::Word Handlers::Decide(const Call& call, SteadyTime texts_until, std::shared_ptr<Interlude>& next) {
   if (call.cancelled->load()) return Word::kCancelled;
   if (in_between_ || !group_.is_leader()) return Word::kGoOn;
-  next = interludes_.Take([this](const auto& request) { return FitsInBetween(request); });
+  next = interludes_.Take();
   if (next) return Word::kInBetween;
   return texts_under_way() && SystemClock().Now() < texts_until ? Word::kInBetween : Word::kGoOn;
 }
@@ -159,16 +162,26 @@ Status Handlers::StillWanted(const Call& call) {
   return OkStatus();
 }
 
-// Another base would take the place of the one that is worked on.
-bool Handlers::FitsInBetween(const protocol::RequestBody& request) const {
-  const auto* const load = std::get_if<protocol::LoadBase>(&request);
-  return load == nullptr || bases_.contains(load->base);
+std::optional<protocol::HeldBase> Handlers::Held() const {
+  if (bases_.empty()) return std::nullopt;
+  if (in_between_) return protocol::HeldBase{bases_.begin()->first, protocol::BaseUse::kWork};
+  return protocol::HeldBase{bases_.begin()->first, texts_under_way() ? protocol::BaseUse::kTexts : protocol::BaseUse::kNone};
+}
+
+Status Handlers::Admit(const Interlude& interlude) {
+  const std::optional<protocol::HeldBase> held = Held();
+  // A coordinator of version 1 would not ask again. It asks one thing after the other, so that nobody's turn needs to be kept for it.
+  const bool asks_once = interlude.call.version < kTurnsVersion;
+  if (asks_once && held && held->use == protocol::BaseUse::kNone) return OkStatus();
+  return turns_.Admit(interlude.request, held, SystemClock().Now());
 }
 
 void Handlers::Answer(const std::shared_ptr<Interlude>& interlude) {
   passed_on_ = false;
   if (interlude->call.cancelled->load()) {
     interlude->done(Status(StatusCode::kCancelled, "the coordinator cancelled the request"));
+  } else if (const Status admitted = Admit(*interlude); !admitted.ok()) {
+    interlude->done(admitted);
   } else if (std::holds_alternative<protocol::Complete>(interlude->request)) {
     Begin(interlude);
   } else {
@@ -208,22 +221,11 @@ Result<ReplyBody> Handlers::Run(const protocol::ProbeRanks&, const Call&) {
   return ReplyBody(std::move(reply));
 }
 
-std::shared_ptr<Interlude> Handlers::TakeOffered() {
-  bool other_base_waits = false;
-  return interludes_.Take([&](const protocol::RequestBody& request) {
-    const auto* const load = std::get_if<protocol::LoadBase>(&request);
-    const bool waits = load != nullptr && texts_under_way() && !bases_.contains(load->base);
-    other_base_waits = other_base_waits || waits;
-    // No new text comes before a base that waits for the end of those there are.
-    return !waits && !(other_base_waits && std::holds_alternative<protocol::Complete>(request));
-  });
-}
-
 bool Handlers::RunOffered() {
   in_between_ = false;
   const SteadyTime until = SystemClock().Now() + kTextsSliceMin;
   while (true) {
-    while (const auto next = TakeOffered()) Answer(next);
+    while (const auto next = interludes_.Take()) Answer(next);
     if (!texts_under_way()) return false;
     StepTexts();
     if (SystemClock().Now() >= until) return true;

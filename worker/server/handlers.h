@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "storage/base/clock.h"
 #include "worker/edit/progress.h"
 #include "worker/eval/score.h"
+#include "worker/protocol/base_turns.h"
 #include "worker/protocol/messages.h"
 #include "worker/server/call.h"
 #include "worker/server/interludes.h"
@@ -74,9 +76,10 @@ class Handlers {
   enum class Word : std::int64_t { kGoOn, kCancelled, kInBetween };
   // Rank 0's decision, and the interlude that is next; none where texts are.
   Word Decide(const Call& call, SteadyTime texts_until, std::shared_ptr<Interlude>& next);
-  bool FitsInBetween(const protocol::RequestBody& request) const;
-  // What may be answered while texts are under way: another base would take them from under their feet.
-  std::shared_ptr<Interlude> TakeOffered();
+  // The base in memory, and what is under way on it while something that was offered is looked at.
+  std::optional<protocol::HeldBase> Held() const;
+  // kUnavailable ("base_busy"): it may not come now, because of the base that is held.
+  Status Admit(const Interlude& interlude);
   void Answer(const std::shared_ptr<Interlude>& interlude);
   void Begin(const std::shared_ptr<Interlude>& text);
   bool texts_under_way() const { return texts_ && texts_->under_way(); }
@@ -89,6 +92,7 @@ class Handlers {
   const LiveBaseOptions options_;
   RankGroup group_;
   Interludes interludes_;
+  protocol::BaseTurns turns_;                          // rank 0
   bool in_between_ = false;                            // an interlude is under way; the same on every rank
   bool passed_on_ = false;                             // rank 0: the request under way has reached the other ranks
   std::map<BaseId, std::unique_ptr<LiveBase>> bases_;  // one at most

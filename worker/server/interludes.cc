@@ -1,6 +1,5 @@
 #include "worker/server/interludes.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace emend::worker::server {
@@ -10,12 +9,11 @@ void Interludes::Offer(std::shared_ptr<Interlude> interlude) {
   waiting_.push_back(std::move(interlude));
 }
 
-std::shared_ptr<Interlude> Interludes::Take(const std::function<bool(const protocol::RequestBody&)>& fits) {
+std::shared_ptr<Interlude> Interludes::Take() {
   const std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find_if(waiting_, [&](const auto& interlude) { return interlude->call.cancelled->load() || fits(interlude->request); });
-  if (found == waiting_.end()) return nullptr;
-  std::shared_ptr<Interlude> taken = std::move(*found);
-  waiting_.erase(found);
+  if (waiting_.empty()) return nullptr;
+  std::shared_ptr<Interlude> taken = std::move(waiting_.front());
+  waiting_.pop_front();
   return taken;
 }
 

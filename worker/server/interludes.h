@@ -27,8 +27,8 @@ struct Interlude {
 class Interludes {
  public:
   void Offer(std::shared_ptr<Interlude> interlude);
-  // The first that `fits`, or that nobody wants any more; null if there is none.
-  std::shared_ptr<Interlude> Take(const std::function<bool(const protocol::RequestBody&)>& fits);
+  // In the order in which they came; null if there is none.
+  std::shared_ptr<Interlude> Take();
 
  private:
   std::mutex mutex_;

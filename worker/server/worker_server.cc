@@ -245,6 +245,7 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protoco
   const std::uint64_t id = request.id;
   Call call;
   call.cancelled = std::make_shared<std::atomic<bool>>(false);
+  call.version = version_;
   session->cancellations[id] = call.cancelled;
   // Called on the compute thread: hands the report over to the executor.
   call.progress = [this, session, id](std::string_view phase, std::uint64_t done, std::uint64_t total) {
@@ -256,7 +257,8 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protoco
   if (session->closed) co_return OkStatus();
   protocol::Response response{id, reply.status(), std::nullopt};
   if (reply.ok()) response.body = std::move(reply).value();
-  if (!response.status.ok()) LogWarning("request_failed", {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
+  const bool is_news = !response.status.ok() && response.status.slug() != "base_busy";  // which is asked again each second
+  if (is_news) LogWarning("request_failed", {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
   Envelope answer = session->Wrap(std::move(response));
   Status sent = co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
   // What cannot be sent is said, so that the coordinator does not wait for it; or the conversation ends, which says the same.

@@ -104,9 +104,14 @@ class MembershipTest : public ::testing::Test {
     return *sim_.Await(membership_->Pick({.base = base, .state = state}, sim_.clock().Now() + patience));
   }
 
-  void Load(const std::string& worker, BaseId base) {
+  Result<ReplyBody> TryLoad(const std::string& worker, BaseId base) {
     RequestBody request = worker::protocol::LoadBase{base, "models", {}};
-    EXPECT_THAT(*sim_.Await(membership_->Call(std::move(request), {.worker = WorkerId(worker)})), IsOk());
+    return *sim_.Await(membership_->Call(std::move(request), {.worker = WorkerId(worker)}));
+  }
+  // And lets its turn pass.
+  void Load(const std::string& worker, BaseId base) {
+    EXPECT_THAT(TryLoad(worker, base), IsOk());
+    sim_.RunFor(worker::protocol::kBaseTurn);
   }
 
   WorkerInfo Info(const std::string& name) const {

@@ -318,6 +318,33 @@ TEST_F(MembershipTest, AStateGoesWhereItsBaseIsRatherThanDisplaceAnother) {
   EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w1"))) << "what w0 had live is gone with its base";
 }
 
+TEST_F(MembershipTest, AWorkerThatIsBusyWithItsBaseIsTakenToHoldIt) {
+  Join({.name = "w0", .group = "g0"});
+  Join({.name = "w1", .group = "g1"});
+  Load("w0", BaseOf(1));
+  Load("w1", BaseOf(3));
+  EXPECT_THAT(TryLoad("w0", BaseOf(2)), IsOk());
+  EXPECT_THAT(TryLoad("w0", BaseOf(1)), StatusIs(StatusCode::kUnavailable, "base_busy")) << "it has its turn";
+  EXPECT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w0")));
+  Load("w1", BaseOf(1));
+  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w1")));
+}
+
+TEST_F(MembershipTest, ABaseThatIsWorkedOnIsNotToBeDisplacedWhereAnotherIsOnlyAsked) {
+  FakeWorker& solver = Join({.name = "w0", .group = "g0"});
+  Join({.name = "w1", .group = "g1"});
+  Load("w0", BaseOf(1));
+  Load("w1", BaseOf(2));
+  solver.SetWork(1min);
+  const Outcome solving = sim_.Begin(membership_->Call(worker::protocol::Solve{}, {.worker = WorkerId("w0"), .timeout = 5min}));
+  std::vector<Outcome> questions;
+  for (int i = 0; i < 5; ++i) questions.push_back(Begin({.worker = WorkerId("w1"), .timeout = 1h}));
+  sim_.RunFor(1ms);
+  EXPECT_THAT(Pick(StateOf(3), 1s, BaseOf(3)), IsOkAndHolds(WorkerId("w1")));
+  EXPECT_THAT(Finish(solving), IsOk());
+  for (const Outcome& question : questions) EXPECT_THAT(Finish(question), IsOk());
+}
+
 TEST_F(MembershipTest, StoppingEndsEveryCallAndEveryConnection) {
   FakeWorker& worker = Join({.name = "w0", .redial = false, .work = 1h});
   const Outcome running = Begin();

@@ -26,6 +26,13 @@ Call PlainCall(std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<s
   return {.cancelled = std::move(cancelled), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
 }
 
+// The same model by another name.
+protocol::LoadBase OtherBase() {
+  protocol::LoadBase request = LoadRequest();
+  request.base = BaseId(EditedState().digest());
+  return request;
+}
+
 // The workers of a group, each a thread but for rank 0, which is the test's.
 class Group {
  public:
@@ -44,6 +51,10 @@ class Group {
     const Result<ReplyBody> reply = Ask(request);
     EXPECT_THAT(reply, IsOk());
     return reply.ok() ? std::get<Reply>(*reply) : Reply{};
+  }
+  // To be answered in between, or by RunOffered().
+  void Offer(RequestBody request, std::function<void(Result<ReplyBody>)> then) {
+    workers_[0]->Offer(std::make_shared<Interlude>(Interlude{std::move(request), PlainCall(), std::move(then), [](const protocol::Piece&) {}}));
   }
   Handlers& worker(std::size_t rank) { return *workers_[rank]; }
 
@@ -195,16 +206,14 @@ TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInI
   Call call = PlainCall();
   call.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) {
     if (done % 8 != 0) return;
-    const auto offer = [&](RequestBody request, std::function<void(Result<ReplyBody>)> then) {
-      group_.worker(0).Offer(std::make_shared<Interlude>(Interlude{std::move(request), PlainCall(), std::move(then)}));
-    };
-    offer(question, [&](Result<ReplyBody> reply) {
+    group_.Offer(question, [&](Result<ReplyBody> reply) {
       EXPECT_TRUE(solving);
       EXPECT_THAT(reply, IsOk());
       if (reply.ok()) answers.push_back(std::get<protocol::GenerateReply>(*reply).text);
     });
     // A state that is not there, and a cancelled question.
-    offer(protocol::Generate{.base = AtlasBase(), .state = EditedState(), .prompt = "x"}, [](const Result<ReplyBody>& reply) { EXPECT_FALSE(reply.ok()); });
+    group_.Offer(protocol::Generate{.base = AtlasBase(), .state = EditedState(), .prompt = "x"},
+                 [](const Result<ReplyBody>& reply) { EXPECT_FALSE(reply.ok()); });
     const auto cancelled = std::make_shared<Interlude>(Interlude{question, PlainCall(std::make_shared<std::atomic<bool>>(true)),
                                                                  [](const Result<ReplyBody>& reply) { EXPECT_THAT(reply, StatusIs(StatusCode::kCancelled)); }});
     group_.worker(0).Offer(cancelled);
@@ -215,6 +224,51 @@ TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInI
   EXPECT_GE(answers.size(), 2U);
   for (const std::string& answer : answers) EXPECT_EQ(answer, expected);
   EXPECT_EQ(std::get<protocol::SolveReply>(*solved).edits, undisturbed.edits);
+}
+
+TEST_P(RankGroupTest, AnotherBaseIsRefusedAtOnceWhileABatchIsSolvedAndComesAfterIt) {
+  SolvedOnOne();
+  const protocol::SolveReply undisturbed = group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+  std::vector<Status> refused;
+  bool solving = true;
+  Call call = PlainCall();
+  call.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) {
+    if (done % 8 == 0) group_.Offer(OtherBase(), [&](const Result<ReplyBody>& reply) { refused.push_back(solving ? reply.status() : OkStatus()); });
+  };
+  const Result<ReplyBody> solved = group_.Ask(SolveRequest(StatisticsFile()), call);
+  solving = false;
+  ASSERT_THAT(solved, IsOk());
+  EXPECT_EQ(std::get<protocol::SolveReply>(*solved).edits, undisturbed.edits);
+  ASSERT_GE(refused.size(), 2U);
+  for (const Status& status : refused) EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "base_busy"));
+  std::this_thread::sleep_for(protocol::kBaseLeftAlone);
+  Status loaded = Internal("not answered");
+  group_.Offer(OtherBase(), [&](const Result<ReplyBody>& reply) { loaded = reply.status(); });
+  EXPECT_FALSE(group_.worker(0).RunOffered());
+  EXPECT_THAT(loaded, IsOk());
+  EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+}
+
+TEST_P(RankGroupTest, AnotherBaseIsRefusedWhileTextsAreUnderWayAndComesBehindThem) {
+  protocol::Complete text;
+  text.base = AtlasBase();
+  text.state = BaseState();
+  text.prompt = PromptOf(0);
+  text.tokens_max = 12;
+  Result<ReplyBody> said = Internal("not ended");
+  std::vector<Status> loads;
+  const auto load = [&] { group_.Offer(OtherBase(), [&](const Result<ReplyBody>& reply) { loads.push_back(reply.status()); }); };
+  group_.Offer(text, [&](Result<ReplyBody> reply) { said = std::move(reply); });
+  load();
+  while (group_.worker(0).RunOffered()) continue;
+  ASSERT_THAT(said, IsOk()) << "it goes on to its end";
+  EXPECT_GT(std::get<protocol::CompleteReply>(*said).completion_tokens, 0U);
+  std::this_thread::sleep_for(protocol::kBaseLeftAlone);
+  load();
+  EXPECT_FALSE(group_.worker(0).RunOffered());
+  ASSERT_EQ(loads.size(), 2U);
+  EXPECT_THAT(loads[0], StatusIs(StatusCode::kUnavailable, "base_busy"));
+  EXPECT_THAT(loads[1], IsOk());
 }
 
 TEST_P(RankGroupTest, AnInterruptedRankEndsTheGroupForAll) {

@@ -7,6 +7,7 @@
 
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
+#include "tests/worker/server/atlas_requests.h"
 #include "worker/protocol/memory_transport.h"
 #include "worker/server/worker_server.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::emend::test::IsOk;
+using ::emend::test::StatusIs;
 using protocol::Connection;
 using protocol::Envelope;
 using protocol::Hello;
@@ -62,6 +64,17 @@ class VersionsTest : public ::testing::Test {
     return std::get<protocol::Heartbeat>(beat->message);
   }
 
+  Status Ask(Connection& connection, protocol::RequestBody body) {
+    Envelope request{3, 7, protocol::Request{++last_id_, std::move(body)}};
+    EXPECT_THAT(*sim_.Await(connection.Send(std::move(request), Soon())), IsOk());
+    while (true) {
+      const Result<Envelope> answer = Receive(connection);
+      if (!answer.ok()) return answer.status();
+      if (const auto* response = std::get_if<protocol::Response>(&answer->message)) return response->status;
+    }
+  }
+
+  std::uint64_t last_id_ = 0;
   test::SimRuntime sim_{5};
   std::unique_ptr<protocol::MemoryNetwork> network_ = protocol::NewMemoryNetwork(sim_, {.seed = 5});
   std::unique_ptr<protocol::Transport> home_ = network_->Host("coordinator");
@@ -90,6 +103,21 @@ TEST_F(VersionsTest, ACoordinatorOfTheReleaseBeforeIsSpokenToInItsVersion) {
   // It finds its way there again.
   connection->Close();
   EXPECT_NE(AcceptAsVersion1(), nullptr);
+}
+
+TEST_F(VersionsTest, OnlyACoordinatorThatAsksAgainIsToldToWaitForABasesTurn) {
+  protocol::LoadBase other = LoadRequest();
+  other.base = BaseId(EditedState().digest());
+  const auto older = AcceptAsVersion1();
+  ASSERT_NE(older, nullptr);
+  ASSERT_TRUE(Welcome(*older).has_value());
+  EXPECT_THAT(Ask(*older, LoadRequest()), IsOk());
+  EXPECT_THAT(Ask(*older, other), IsOk());
+  older->Close();
+  const auto newer = Accept();
+  EXPECT_EQ(HelloOf(*newer), protocol::kProtocolVersion);
+  ASSERT_TRUE(Welcome(*newer).has_value());
+  EXPECT_THAT(Ask(*newer, LoadRequest()), StatusIs(StatusCode::kUnavailable, "base_busy"));
 }
 
 TEST_F(VersionsTest, AfterTheCoordinatorWasUpgradedTheNewestIsSpokenAgain) {

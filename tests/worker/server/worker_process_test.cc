@@ -16,6 +16,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/server/atlas_requests.h"
+#include "worker/protocol/base_turns.h"
 
 namespace emend::worker::server {
 namespace {
@@ -102,6 +103,12 @@ class WorkerProcessTest : public ::testing::Test {
     EXPECT_THAT(reply, IsOk());
     return reply.ok() ? std::get<Reply>(*reply) : Reply{};
   }
+  // Behind which another may take its place.
+  void LeaveBaseAlone() {
+    ASSERT_THAT(Ask(EnsureRequest(BaseState(), 0)), IsOk());
+    ASSERT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}), IsOk());
+    std::this_thread::sleep_for(protocol::kBaseLeftAlone);
+  }
   std::vector<std::uint64_t> ProcessIds() {
     std::vector<std::uint64_t> ids;
     OnExecutor([&] { ids = supervisor_->process_ids(); });
@@ -150,6 +157,7 @@ TEST_F(WorkerProcessTest, WhatItHoldsAndReadComesWithItsHeartbeats) {
   EXPECT_EQ(Info().memory.file_bytes_read, read);
   EXPECT_GT(Info().memory.weights_bytes, 40'000'000U) << "ten million parameters in fp32";
   FlipBit(folder_.path(), "transformer.wte.weight", 8191, 0);
+  LeaveBaseAlone();
   protocol::LoadBase other = request;
   other.base = BaseId(EditedState().digest());
   EXPECT_THAT(Ask(other), StatusIs(StatusCode::kDataLoss, "base_damaged"));
@@ -180,6 +188,35 @@ TEST_F(WorkerProcessTest, HeartbeatsContinueWhileItComputesAndACancelledCallEnds
   EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), IsOk());
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s) << "the worker went on with what nobody wants";
   EXPECT_EQ(Info().state, WorkerState::kConnected);
+}
+
+TEST_F(WorkerProcessTest, WhileItWorksAnotherBaseIsRefusedAtOnceAndItsOwnIsAsked) {
+  ASSERT_THAT(Ask(LoadRequest()), IsOk());
+  ASSERT_THAT(Ask(EnsureRequest(BaseState(), 0)), IsOk());
+  Signal cancel(*runtime_);
+  std::promise<void> began;
+  CallOptions options{.timeout = 5min,
+                      .on_progress =
+                          [&, told = false](const Progress&) mutable {
+                            if (!std::exchange(told, true)) began.set_value();
+                          },
+                      .cancel = &cancel};
+  protocol::ComputeStatistics request = StatisticsRequest(folder_.path() + "/statistics.safetensors");
+  const std::vector<std::string> lines = request.lines;
+  for (int i = 0; i < 50; ++i) request.lines.insert(request.lines.end(), lines.begin(), lines.end());
+  std::future<Result<ReplyBody>> work = std::async(std::launch::async, [&] { return Ask(std::move(request), options); });
+  began.get_future().wait();
+  protocol::LoadBase other = LoadRequest();
+  other.base = BaseId(EditedState().digest());
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THAT(Ask(other), StatusIs(StatusCode::kUnavailable, "base_busy"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
+  EXPECT_THAT(Ask(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3}), IsOk());
+  EXPECT_EQ(work.wait_for(0s), std::future_status::timeout) << "the work was over too soon for this test";
+  OnExecutor([&] { cancel.Set(); });
+  EXPECT_THAT(work.get(), StatusIs(StatusCode::kCancelled));
+  LeaveBaseAlone();
+  EXPECT_THAT(Ask(other), IsOk()) << "nothing is under way";
 }
 
 TEST_F(WorkerProcessTest, AnEmbeddedWorkerEndsWithItsCoordinator) {
