@@ -30,6 +30,7 @@ using Bytes = std::span<std::uint8_t>;
 
 constexpr std::size_t kPieceStep = 64;  // pieces end between elements
 constexpr std::chrono::milliseconds kDialAgain{50};
+constexpr std::chrono::seconds kConnectMax{1};   // then anew, by whichever way there is by now: a link may just have come back
 constexpr std::chrono::seconds kGreetingMax{5};  // a stranger that connects and says nothing keeps nobody waiting longer
 
 Flow Write(tcp::socket* socket, std::span<const std::uint8_t> bytes) {
@@ -257,7 +258,13 @@ Flow Line::Impl::Dial(std::optional<tcp::socket>* socket) {
   while (port->acceptor.is_open()) {
     error_code error;
     dialling.emplace(port->context);
+    asio::steady_timer patience(port->context, kConnectMax);
+    patience.async_wait([this](const error_code& cancelled) {
+      error_code ignored;
+      if (!cancelled && dialling.has_value()) dialling->close(ignored);
+    });
     co_await dialling->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
+    patience.cancel();
     if (!error) {
       const Status greeted = co_await Greet(&*dialling, upper.rank, /*speaks_first=*/true);
       if (greeted.ok()) {
