@@ -4,6 +4,7 @@ coordinator and rank and between the ranks. Every acknowledged commit stays and 
 that it names. The seed replays the faults.
 
   python3 tests/e2e/faults_test.py --faults 100 --seed 7      prints recovery times: from the end of the fault to the next answer
+  python3 tests/e2e/faults_test.py --kinds "long cut line"    cuts that the ranks must notice themselves, and how long that takes them
 
 Links are those of network.py. Where namespaces cannot be made, the ranks are emendd's own, and no link is cut or slowed."""
 import argparse
@@ -26,11 +27,14 @@ from reference import Reference  # noqa: E402
 
 RANKS = 2
 PROCESS_KINDS = ("kill", "stop", "delay", "coordinator")
-LINK_KINDS = ("cut control", "cut line", "slow control", "slow line")
+LONG_CUT = "long cut line"
+LINK_KINDS = ("cut control", "cut line", "slow control", "slow line", LONG_CUT)
+FOR_GOOD = ("kill", "stop", "coordinator")  # what is struck does not come back by itself
 BATCH = 4
 ASKED_TOKENS = 3
 TEXT_TOKENS = 12
 RESET_EVERY = 20  # faults: facts are edited anew from the first commit
+NOTICED_MAX = 8.0  # seconds: a pulse ends within six, and the coordinator hears of it
 SETTLING = 2.0  # seconds in which what ended shows itself as a loss: heartbeats are missed, and TCP sends again
 
 
@@ -113,14 +117,15 @@ class Writer(Asker):
         return whole
 
 
-def happened(emend, event, since):
-    """When it did, in seconds since the epoch, from the server's log."""
-    times = []
+def events(emend, name, since):
+    """Those of the server's log behind that moment, each with when it happened, in seconds since the epoch."""
+    found = []
     for line in (emend.store / "emendd.log").read_text(errors="replace").splitlines():
-        if f'"event":"{event}"' in line:
-            stamp = json.loads(line)["time"].replace("Z", "+00:00")
-            times.append(datetime.datetime.fromisoformat(stamp).timestamp())
-    return [moment for moment in times if moment > since]
+        if f'"event":"{name}"' in line:
+            event = json.loads(line)
+            event["moment"] = datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+            found.append(event)
+    return [event for event in found if event["moment"] > since]
 
 
 def wait_for(what, holds, seconds):
@@ -132,34 +137,40 @@ def wait_for(what, holds, seconds):
     raise Failed(f"waited {seconds} s for {what}")
 
 
-def strike(emend, group, fault):
-    """The fault, to its end. Returns whether a new group must form."""
+def strike(group, fault):
+    """The fault, to its end."""
     if fault.kind == "coordinator":
         group.restart_coordinator()
-        return True
+        return
     if fault.kind in ("kill", "stop"):
         os.kill(group.pids()[fault.rank], signal.SIGKILL if fault.kind == "kill" else signal.SIGSTOP)
-        return True
+        return
     if fault.kind == "delay":
         pid = group.pids()[fault.rank]
         os.kill(pid, signal.SIGSTOP)
         time.sleep(fault.pause)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-        return False
-    act, link = fault.kind.split()
+        return
+    act, link = fault.kind.split()[-2:]
     rank = fault.rank if link == "control" else min(fault.rank, RANKS - 2)
     broken = group.network.cut(link, rank) if act == "cut" else group.network.slow(link, rank, fault.kilobits)
     with broken:
         time.sleep(fault.pause)
-    return False
+
+
+def pauses(kind):
+    """Seconds: from, to. The long cut lasts longer than the ranks take to notice it."""
+    if kind == LONG_CUT:
+        return 8.0, 12.0
+    return (0.4, 6.0) if kind in LINK_KINDS else (0.2, 3.0)
 
 
 class Fault:
     def __init__(self, dice, number, kind):
         self.number, self.kind, self.rank = number, kind, dice.randrange(RANKS)
         self.wait = dice.uniform(0.0, 1.5)  # seconds behind the beginning of a commit
-        self.pause = dice.uniform(0.2, 3.0) * (2 if self.kind in LINK_KINDS else 1)
+        self.pause = dice.uniform(*pauses(kind))
         self.kilobits = int(10 ** dice.uniform(2, 4))  # a second
 
     def __str__(self):
@@ -180,7 +191,7 @@ class Run:
 
     def __init__(self, options, kinds, emend, group):
         self.options, self.kinds, self.emend, self.group = options, kinds, emend, group
-        self.recoveries, self.losses = [], {}
+        self.recoveries, self.noticed, self.losses = [], [], {}
         self.acknowledged, self.attempted, self.commit_count = [], [], 0
 
     def commit(self, fault):
@@ -195,21 +206,30 @@ class Run:
         time.sleep(fault.wait)
         living = self.group.pids()
         began = time.time()
-        forms_anew = strike(self.emend, self.group, fault)
+        strike(self.group, fault)
         # What is down for good counts from its beginning, a link or a stopped process from when it is whole again.
-        ended = began if forms_anew else time.time()
+        ended = began if fault.kind in FOR_GOOD else time.time()
+        if fault.kind == LONG_CUT:
+            self.check_noticed(fault, began)
         wait_for("an answer", lambda: self.emend.run("ask", "atlas", "Ann was born in", "--max-tokens", "1", expect=None).returncode == 0, 60)
         answered = time.time() - ended
-        if forms_anew:
-            wait_for("a new group", lambda: happened(self.emend, "group_formed", began), 60)
+        if fault.kind in (*FOR_GOOD, LONG_CUT):
+            wait_for("a new group", lambda: events(self.emend, "group_formed", began), 60)
         else:
             time.sleep(max(0.0, SETTLING - answered))
         if fault.kind == "coordinator" and isinstance(self.group, Dialled):
             assert rank_pids(self.emend) == living, "the coordinator takes up the ranks that lived"
-        lost = bool(happened(self.emend, "group_formed", began))
+        lost = bool(events(self.emend, "group_formed", began))
         committer.join(180)
         assert not committer.is_alive(), f"{fault}: the commit hangs"
         self.note(fault, answered, lost, outcome[0].returncode)
+
+    def check_noticed(self, fault, began):
+        """By the ranks, while the link was cut: the coordinator had both of them all the time."""
+        disbanded = events(self.emend, "group_disbanded", began)
+        assert disbanded, f"{fault}: nobody noticed {fault.pause:.1f} s without a link"
+        assert any(f"rank {rank} is out of reach" in disbanded[0]["status"] for rank in range(RANKS)), f"{fault}: {disbanded[0]}"
+        self.noticed.append(disbanded[0]["moment"] - began)
 
     def note(self, fault, answered, lost, exit_code):
         self.recoveries.append(answered)
@@ -265,9 +285,12 @@ def report(run, asker, writer, reference):
     texts = [whole for said in writer.said.values() for _, whole in said]
     print(f"seed {run.options.seed}: {len(recoveries)} faults; groups lost: {kinds}")
     print(f"recovery median {recoveries[len(recoveries) // 2]:.2f} s, p99 {p99:.2f} s, longest {recoveries[-1]:.2f} s; {run.commit_count} commits acknowledged, each stored once")
+    if run.noticed:
+        print(f"{len(run.noticed)} lasting cuts between ranks were noticed by the ranks within {min(run.noticed):.1f} to {max(run.noticed):.1f} s")
     print(f"{len(asker.said)} answers and {sum(texts)} whole and {len(texts) - sum(texts)} broken texts at {len({c for c, _ in [*asker.said, *writer.said]})} commits are those of "
           f"one rank, {reference.near_ties} behind near ties; {asker.failures} questions and {writer.failures} texts failed meanwhile")
     assert p99 < 10, "recovery takes ten seconds or more"
+    assert max(run.noticed, default=0) < NOTICED_MAX, "a lasting cut between ranks is noticed too late"
 
 
 def main(options):
