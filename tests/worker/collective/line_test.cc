@@ -5,13 +5,13 @@
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -247,9 +247,7 @@ TEST(LineFaults, AnotherGroupIsNotJoined) {
 class CutLinks {
  public:
   CutLinks() {
-    rlimit limit{};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    for (int descriptor = 0; descriptor < static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1024)); ++descriptor) {
+    for (int descriptor = 0; descriptor < kDescriptorsMax; ++descriptor) {
       sockaddr_in peer{};
       socklen_t size = sizeof peer;
       if (getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET) continue;
@@ -268,6 +266,7 @@ class CutLinks {
   CutLinks& operator=(const CutLinks&) = delete;
 
  private:
+  static constexpr int kDescriptorsMax = 1024;
   std::vector<int> descriptors_;
 };
 
