@@ -100,7 +100,8 @@ class Pods:
         return [(self.folder / "hosts", "/etc/hosts", "ro"), *mounts]
 
     def environment(self, pod, container, index):
-        special = {"EMEND_RANK": str(index), "EMEND_HOST": "127.0.0.1", "CPU_LIMIT": "1"}
+        # No GPU is expected here.
+        special = {"EMEND_RANK": str(index), "EMEND_HOST": "127.0.0.1", "CPU_LIMIT": "1", "EMEND_DEVICE": "cpu"}
         variables = {variable["name"]: special.get(variable["name"], self.here(variable.get("value", ""))) for variable in container.get("env", [])}
         if pod.document["kind"] == "LeaderWorkerSet":
             # As its controller sets them, for the first group.
