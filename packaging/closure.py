@@ -102,9 +102,10 @@ def copy_wheel_licence(library, deps, docs):
             target = docs / pathlib.Path(record).parent.name.split("-")[0].replace("_", "-")
             target.mkdir(parents=True, exist_ok=True)
             # In the wheel's papers, or above its lib folder.
-            licences = [*(pathlib.Path(record).parent / "licenses").glob("*"), *library.path.resolve().parents[1].glob("LICENSE*")]
+            licences = [*(pathlib.Path(record).parent / "licenses").rglob("*"), *library.path.resolve().parents[1].glob("LICENSE*")]
             for licence in licences:
-                shutil.copyfile(licence, target / licence.name)
+                if licence.is_file():
+                    shutil.copyfile(licence, target / licence.name)
             if licences:
                 return
     raise Missing(f"{library.path} is of no wheel, so its licence is not known")

@@ -99,6 +99,7 @@ struct JobQueue::Entry {
   std::optional<Status> taken_out;     // why it shall end without being carried out
   Run* run = nullptr;                  // whose member it is
   bool is_ending = false;              // its end is being written down
+  Status unrecorded;                   // why that has not succeeded yet
 };
 
 struct JobQueue::Run {
@@ -409,7 +410,7 @@ Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
 }
 
 Awaitable<Status> JobQueue::EndUndone(EntryPointer entry, Status failure) {
-  if (std::exchange(entry->is_ending, true)) co_return OkStatus();
+  if (std::exchange(entry->is_ending, true)) co_return entry->unrecorded;
   Operation ended = entry->live.operation;
   const bool is_cancelled = entry->taken_out && failure.code() == StatusCode::kCancelled;
   ended.state = is_cancelled ? OperationState::kCancelled : OperationState::kFailed;
@@ -420,9 +421,11 @@ Awaitable<Status> JobQueue::EndUndone(EntryPointer entry, Status failure) {
   Result<Operation> recorded = co_await RecordUndone(ended);
   if (!recorded.ok()) {
     LogError("operation_end_not_recorded", {{"operation", ended.id.value()}, {"status", recorded.status()}});
+    entry->unrecorded = recorded.status().WithContext("recording the end of operation " + ended.id.value() + ", which is tried again until it succeeds");
     SetPhase(*entry, "waiting to record its end: " + recorded.status().message(), 0, 0);
-    tasks_.Spawn("record_end", RecordLater(entry, std::move(ended)));
-    co_return recorded.status().WithContext("recording the end of operation " + entry->live.operation.id.value() + ", which is tried again until it succeeds");
+    unrecorded_.emplace_back(entry, std::move(ended));
+    if (unrecorded_.size() == 1) tasks_.Spawn("record_ends", RecordLater());
+    co_return entry->unrecorded;
   }
   entry->live.operation = std::move(recorded).value();
   KeepEnded(*entry);
@@ -431,11 +434,12 @@ Awaitable<Status> JobQueue::EndUndone(EntryPointer entry, Status failure) {
 
 Awaitable<Result<Operation>> JobQueue::RecordUndone(Operation ended) const {
   const auto build = [&](storage::records::Transaction& transaction) {
-    transaction.batch().UseReserve();
+    transaction.batch().UseReserve();  // the request goes with it: a large one may find no room there either
     return Replace(transaction, ended, ended.state == OperationState::kCancelled ? "operation.cancel" : "operation.fail");
   };
   co_return co_await Blocking(context_.runtime, [&]() -> Result<Operation> {
     const Status committed = context_.journal.Commit(ended.principal, build).status();
+    if (committed.slug() == "anchor_not_written") LogError("anchor_not_written", {{"operation", ended.id.value()}, {"status", committed}});
     EMEND_ASSIGN_OR_RETURN(Operation stored, storage::records::ReadOperation(context_.store, ended.id));
     if (stored.finished_ms == 0) return committed;
     stored.request = {};
@@ -443,16 +447,20 @@ Awaitable<Result<Operation>> JobQueue::RecordUndone(Operation ended) const {
   });
 }
 
-Awaitable<Status> JobQueue::RecordLater(EntryPointer entry, Operation ended) {
-  while (true) {
-    const bool stopping = co_await stop_.WaitUntil(Now() + kRecordWait);
-    if (stopping) co_return OkStatus();  // it is run again at the next start
-    Result<Operation> recorded = co_await RecordUndone(ended);
-    if (!recorded.ok()) continue;
-    entry->live.operation = std::move(recorded).value();
-    KeepEnded(*entry);
-    co_return OkStatus();
+Awaitable<Status> JobQueue::RecordLater() {
+  bool stopping = co_await stop_.WaitUntil(Now() + kRecordWait);
+  while (!stopping && !unrecorded_.empty()) {
+    Result<Operation> recorded = co_await RecordUndone(unrecorded_.front().second);
+    if (recorded.ok()) {
+      const EntryPointer entry = std::move(unrecorded_.front().first);
+      unrecorded_.pop_front();
+      entry->live.operation = std::move(recorded).value();
+      KeepEnded(*entry);
+    } else {
+      stopping = co_await stop_.WaitUntil(Now() + kRecordWait);
+    }
   }
+  co_return OkStatus();  // what is left at a stop is run again at the next start
 }
 
 }  // namespace emend::coordinator::jobs

@@ -114,7 +114,8 @@ class JobQueue {
   Awaitable<Status> EndUndone(EntryPointer entry, Status failure);
   // The end that stands in the store then: an earlier one may, though it was reported as failed.
   Awaitable<Result<storage::records::Operation>> RecordUndone(storage::records::Operation ended) const;
-  Awaitable<Status> RecordLater(EntryPointer entry, storage::records::Operation ended);
+  // Tries those that could not be recorded, one after the other, until none is left: a full disk refuses all alike.
+  Awaitable<Status> RecordLater();
   void SetPhase(Entry& entry, const std::string& phase, std::uint64_t done, std::uint64_t total);
   // Writes it over the stored one, whose request it keeps. kFailedPrecondition ("operation_ended") if that has ended. Runs on the pool.
   Status Replace(storage::records::Transaction& transaction, storage::records::Operation operation, const char* event) const;
@@ -133,6 +134,8 @@ class JobQueue {
   std::set<RunPointer> runs_;
   std::map<std::string, EntryPointer> entries_;  // by operation id
   std::deque<std::string> ended_;                // oldest first
+  // Ends that are not on record yet, oldest first. RecordLater() runs while there are some.
+  std::deque<std::pair<EntryPointer, storage::records::Operation>> unrecorded_;
   std::map<std::string, std::size_t> admitted_;  // places held, by repo
   std::size_t admitted_count_ = 0;
 };

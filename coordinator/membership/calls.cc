@@ -157,10 +157,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   call->id = id;
   ++member->info.calls;
   call->wake.Reset();
-  const auto* const load = std::get_if<worker::protocol::LoadBase>(&request);
-  const std::optional<BaseId> loads = load == nullptr ? std::nullopt : std::optional<BaseId>(load->base);
-  const std::optional<BaseId> held = member->base;
-  if (loads) member->base = loads;  // it lets go of the one before, unless it is busy with that
+  if (const auto* load = std::get_if<worker::protocol::LoadBase>(&request)) BeginLoad(*member, *call, load->base);
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
   if (sent.code() == StatusCode::kResourceExhausted) {
@@ -181,7 +178,6 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
     Disband(member->info.group, lost);
     co_return lost;
   }
-  if (!call->status.ok() && loads) member->base = call->status.slug() == "base_busy" ? held : std::nullopt;
   if (!call->status.ok()) co_return call->status;
   if (!call->reply) co_return DataLoss("worker " + member->info.worker.value() + " answered " + name + " without a reply");
   co_return std::move(*call->reply);

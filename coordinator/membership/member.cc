@@ -14,6 +14,13 @@ void End(PendingCall& call, Status status, std::optional<worker::protocol::Reply
   call.wake.Set();
 }
 
+// A load that was refused or never begun has changed nothing; of one that failed it is not known what is left.
+std::optional<BaseId> BaseAfter(const PendingCall& load, const Status& status) {
+  if (status.ok()) return load.loads;
+  const bool is_untouched = status.slug() == "base_busy" || status.code() == StatusCode::kCancelled;
+  return is_untouched ? load.held : std::nullopt;
+}
+
 }  // namespace
 
 Member::Member() {
@@ -44,9 +51,17 @@ void AdvanceLine(const Member& member, CallLine& line) {
   }
 }
 
+void BeginLoad(Member& member, PendingCall& call, const BaseId& base) {
+  call.loads = base;
+  call.held = member.base;
+  const bool is_refused = member.base.value_or(base) != base && !member.line(worker::protocol::Lane::kWork).under_way.empty();
+  if (!is_refused) member.base = base;
+}
+
 void EndCall(Member& member, const std::shared_ptr<PendingCall>& call, Status status, std::optional<worker::protocol::ReplyBody> reply) {
   for (CallLine& line : member.lines) {
     if (std::erase(line.under_way, call) == 0) continue;
+    if (call->loads) member.base = BaseAfter(*call, status);
     End(*call, std::move(status), std::move(reply));
     AdvanceLine(member, line);
     return;

@@ -27,6 +27,8 @@ struct PendingCall {
   bool ended = false;
   Status status;
   std::optional<worker::protocol::ReplyBody> reply;
+  std::optional<BaseId> loads;  // a load_base: of this base,
+  std::optional<BaseId> held;   // in place of that one, as far as was known
   std::function<void(const worker::protocol::Progress&)> on_progress;
   std::function<void(const worker::protocol::Piece&)> on_piece;
 };
@@ -42,7 +44,7 @@ struct Member {
   std::shared_ptr<worker::protocol::Connection> connection;
   SteadyTime last_heard;
   bool lost = false;
-  std::optional<BaseId> base;  // that it was last told to load; none once that failed, the one before if it is busy with that
+  std::optional<BaseId> base;  // that it holds, or loads just now; none where that is not known
   std::uint64_t next_call = 1;
   std::array<CallLine, worker::protocol::kLaneCount> lines;  // by lane
 
@@ -54,9 +56,12 @@ struct Member {
   std::size_t load() const;  // calls under way and waiting
 };
 
+// A load_base is about to be sent. The worker will refuse another base while it works; otherwise it counts as loaded from here on.
+void BeginLoad(Member& member, PendingCall& call, const BaseId& base);
 // Gives the turn to the next in line, while it is not as wide as it may be.
 void AdvanceLine(const Member& member, CallLine& line);
-// A call that is under way ends; the next one gets its turn. Nothing if it is not.
+// A call that is under way ends, and what it says of the base held is noted, though its caller may have gone; the next one gets its turn. Nothing if it is not
+// under way.
 void EndCall(Member& member, const std::shared_ptr<PendingCall>& call, Status status, std::optional<worker::protocol::ReplyBody> reply);
 // Everything that waits for the member ends with `status`.
 void EndAll(Member& member, const Status& status);

@@ -89,8 +89,8 @@ class Membership {
   // Waits for a living worker; kDeadlineExceeded says which workers were seen and when.
   virtual Awaitable<Status> WaitForWorker(SteadyTime deadline) = 0;
   // The worker to use for a state of a base: the one picked last for it if it lives, has not loaded another base since, and none is much less busy; else the
-  // one with the fewest calls waiting, where to displace another base counts as several, and as many while work on it is under way. Waits for one to come until
-  // the deadline: kUnavailable ("no_worker").
+  // one with the fewest calls waiting, where to displace another base counts as several, and as far more while work on it is under way. Waits for one to come
+  // until the deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(Wanted wanted, SteadyTime deadline) = 0;
   // Those that have nothing to do, know how to share a batch, and hold this base or none. Others may ask them at any time.
   virtual std::vector<WorkerId> Spare(const BaseId& base) const = 0;

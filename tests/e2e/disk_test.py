@@ -119,7 +119,7 @@ class FullDisk(unittest.TestCase):
         self.check_refused(refused.result(120), "disk_full")
         disk.make_room()
         refused = self.fill_while_a_commit_is_solved(disk, 0)
-        self.wait_for(lambda: self.running_phase().startswith("waiting to record its end"))
+        self.wait_for(lambda: (self.running_phase() or "").startswith("waiting to record its end"))
         self.assertFalse(refused.done())
         disk.make_room()
         self.check_refused(refused.result(120), "disk_full")
@@ -127,7 +127,7 @@ class FullDisk(unittest.TestCase):
 
         # A coordinator that dies then does not start, and has lost nothing once it does.
         cut_off = self.fill_while_a_commit_is_solved(disk, 0)
-        self.wait_for(lambda: self.running_phase().startswith("waiting to record its end"))
+        self.wait_for(lambda: (self.running_phase() or "").startswith("waiting to record its end"))
         self.emend.kill()
         self.assertNotEqual(cut_off.result(120).returncode, 0)
         self.check_refused(subprocess.run([BINARIES / "emendd", "--store", self.emend.store, "--log", "-"], capture_output=True, text=True, timeout=60), "disk_full")
@@ -138,14 +138,14 @@ class FullDisk(unittest.TestCase):
         self.wait_for(lambda: self.running_phase() is None)
         # Its end was never written down nor told, so it was taken up again.
         self.assertEqual(self.messages(), ["cut off", "second", "first"])
-        self.assertEqual(self.commit(16, "third").returncode, 0)
+        self.assertEqual(self.commit(40, "third").returncode, 0)
         self.check_whole()
 
     def fill_while_a_commit_is_solved(self, disk, left):
         """The commit, as a future of its command."""
         started = self.count("operation_started")
         pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
-        commit = pool.submit(self.commit, 8, "cut off", count=8)
+        commit = pool.submit(self.commit, 8, "cut off", count=24)
         pool.shutdown(wait=False)
         self.wait_for(lambda: self.count("operation_started") > started)
         disk.leave(left)

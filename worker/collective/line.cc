@@ -137,6 +137,7 @@ struct Line::Impl {
   Neighbour lower;
   Neighbour upper;
   std::optional<tcp::socket> dialling;
+  std::uint64_t dial_attempt = 0;
   std::vector<std::uint8_t> scratch;
   std::uint64_t sequence = 0;
   Status ended;  // why no call is possible any more
@@ -259,11 +260,13 @@ Flow Line::Impl::Dial(std::optional<tcp::socket>* socket) {
     error_code error;
     dialling.emplace(port->context);
     asio::steady_timer patience(port->context, kConnectMax);
-    patience.async_wait([this](const error_code& cancelled) {
+    // The timer may have expired just before the connection was made, its handler still to come.
+    patience.async_wait([this, attempt = ++dial_attempt](const error_code& cancelled) {
       error_code ignored;
-      if (!cancelled && dialling.has_value()) dialling->close(ignored);
+      if (!cancelled && attempt == dial_attempt && dialling.has_value()) dialling->close(ignored);
     });
     co_await dialling->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
+    ++dial_attempt;
     patience.cancel();
     if (!error) {
       const Status greeted = co_await Greet(&*dialling, upper.rank, /*speaks_first=*/true);

@@ -1,5 +1,6 @@
 #include "worker/protocol/base_turns.h"
 
+#include <algorithm>
 #include <string>
 
 namespace emend::worker::protocol {
@@ -14,12 +15,14 @@ bool Prepares(const RequestBody& request) {
 
 }  // namespace
 
+bool BaseTurns::HoldsTextsBack(SteadyTime now) const { return now >= turn_until_ && now < wanted_until_ && (now - wanted_since_) / kTextsHeldBack % 2 == 0; }
+
 Status BaseTurns::Admit(const RequestBody& request, const std::optional<HeldBase>& held, SteadyTime now) {
   if (!held) loaded_ = BaseId();
   if (!held) return OkStatus();
   if (const auto* load = std::get_if<LoadBase>(&request)) return AdmitLoad(load->base, *held, now);
   const auto* const text = std::get_if<Complete>(&request);
-  const bool makes_room = text != nullptr && text->base == held->base && held->use != BaseUse::kWork && now >= turn_until_ && now < wanted_until_;
+  const bool makes_room = text != nullptr && text->base == held->base && held->use != BaseUse::kWork && HoldsTextsBack(now);
   if (makes_room) return Busy("beginning a text on base " + held->base.Short() + ": base " + wanted_.Short() + " was asked for, and comes first");
   return OkStatus();
 }
@@ -33,6 +36,7 @@ Status BaseTurns::AdmitLoad(const BaseId& wanted, const HeldBase& held, SteadyTi
   if (use.empty() && has_turn) use = " was just loaded";
   if (use.empty()) return OkStatus();
   wanted_ = wanted;
+  if (now >= wanted_until_) wanted_since_ = std::max(now, turn_until_);
   wanted_until_ = now + kBaseWantedFor;
   return Busy("loading base " + wanted.Short() + ": base " + held.base.Short() + use);
 }

@@ -345,6 +345,28 @@ TEST_F(MembershipTest, ABaseThatIsWorkedOnIsNotToBeDisplacedWhereAnotherIsOnlyAs
   for (const Outcome& question : questions) EXPECT_THAT(Finish(question), IsOk());
 }
 
+TEST_F(MembershipTest, ALoadThatItsCallerGaveUpIsNotTakenForWhatTheWorkerHolds) {
+  FakeWorker& busy = Join({.name = "w0", .group = "g0"});
+  Load("w0", BaseOf(1));
+  busy.SetWork(20s);
+  RequestBody work = worker::protocol::Evaluate{.base = BaseOf(1), .state = StateOf(1), .facts = {}};
+  const Outcome solving = sim_.Begin(membership_->Call(std::move(work), {.worker = WorkerId("w0")}));
+  sim_.RunFor(1s);
+  ASSERT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w0"))) << "there is no other";
+  Signal cancel(sim_);
+  RequestBody load = worker::protocol::LoadBase{BaseOf(2), "models", {}};
+  const Outcome given_up = sim_.Begin(membership_->Call(std::move(load), {.worker = WorkerId("w0"), .cancel = &cancel}));
+  sim_.RunFor(100ms);
+  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w0"))) << "it will be refused";
+  cancel.Set();
+  EXPECT_THAT(Finish(given_up), StatusIs(StatusCode::kCancelled));
+  sim_.RunFor(5s);
+  Join({.name = "w1", .group = "g1"});
+  EXPECT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1"))) << "w0 does not hold that base";
+  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w0")));
+  EXPECT_THAT(Finish(solving), IsOk());
+}
+
 TEST_F(MembershipTest, StoppingEndsEveryCallAndEveryConnection) {
   FakeWorker& worker = Join({.name = "w0", .redial = false, .work = 1h});
   const Outcome running = Begin();

@@ -128,5 +128,14 @@ TEST_F(BaseTurnsTest, ABaseThatIsLoadedAgainHasATurnAgain) {
   EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy"));
 }
 
+TEST_F(BaseTurnsTest, BehindALongTextOthersAreHeldBackForATimeOnly) {
+  const auto begin = now_;
+  for (; now_ < begin + 3 * kTextsHeldBack; now_ += 1s) {
+    EXPECT_THAT(Ask(Load(kOther), BaseUse::kTexts), StatusIs(StatusCode::kUnavailable, "base_busy"));
+    const bool held_back = (now_ - begin) / kTextsHeldBack != 1;
+    EXPECT_EQ(Ask(Text(kHeld), BaseUse::kTexts).ok(), !held_back) << (now_ - begin) / 1s << " s";
+  }
+}
+
 }  // namespace
 }  // namespace emend::worker::protocol
