@@ -177,6 +177,8 @@ Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> co
 }
 
 Awaitable<Result<ReplyBody>> FakeWorker::Work(RequestBody body) {
+  const bool comes_in_between = works_ > 0 && worker::protocol::LaneOf(body) != worker::protocol::Lane::kWork;
+  if (comes_in_between && report_ > 0ms) co_await stop_.WaitUntil(In(report_));
   EMEND_CO_RETURN_IF_ERROR(turns_.Admit(body, Held(), runtime_.clock().Now()));
   int others = 0;
   const Counted counted(worker::protocol::LaneOf(body) == worker::protocol::Lane::kWork ? works_ : others);

@@ -56,6 +56,8 @@ class FakeWorker {
   void SetWork(std::chrono::milliseconds work) { work_ = work; }
   // One of this name, instead.
   void SetWorkOf(const std::string& request, std::chrono::milliseconds work) { work_of_[request] = work; }
+  // How long what comes in between waits for the work's next report.
+  void SetReport(std::chrono::milliseconds report) { report_ = report; }
   // As if the ranks of its group had lost each other: what it follows ends.
   void LoseGroup();
   // Closes the connection without a word.
@@ -95,6 +97,7 @@ class FakeWorker {
   const FakeWorkerOptions options_;
   std::chrono::milliseconds work_;
   std::map<std::string, std::chrono::milliseconds> work_of_;  // by name, where it is another
+  std::chrono::milliseconds report_{0};
   Handler handler_;
   TaskGroup tasks_;
   Signal stop_;

@@ -349,6 +349,7 @@ TEST_F(MembershipTest, ALoadThatItsCallerGaveUpIsNotTakenForWhatTheWorkerHolds) 
   FakeWorker& busy = Join({.name = "w0", .group = "g0"});
   Load("w0", BaseOf(1));
   busy.SetWork(20s);
+  busy.SetReport(3s);
   RequestBody work = worker::protocol::Evaluate{.base = BaseOf(1), .state = StateOf(1), .facts = {}};
   const Outcome solving = sim_.Begin(membership_->Call(std::move(work), {.worker = WorkerId("w0")}));
   sim_.RunFor(1s);
