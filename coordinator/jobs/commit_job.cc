@@ -6,6 +6,7 @@
 #include "coordinator/jobs/commit_plan.h"
 #include "coordinator/jobs/commit_stage.h"
 #include "coordinator/jobs/job.h"
+#include "coordinator/jobs/live_check.h"
 #include "coordinator/jobs/results.h"
 #include "coordinator/jobs/statistics_table.h"
 #include "coordinator/jobs/target_share.h"
@@ -112,17 +113,12 @@ Awaitable<Status> Measure(CommitRun& run, WorkerSession& session, StateId state,
 // The worker must serve the very bytes that the independent rebuild says the last state has: checked before anyone can see a commit.
 Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
   const StagedState& last = run.staged.back();
-  worker::protocol::DigestState request{run.repository.record().base, last.state};
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(last.state, request, kCallTimeout));
-  for (const auto& [tensor, root] : last.manifest.roots) {
-    const auto live = reply.roots.find(tensor);
-    if (live == reply.roots.end() || live->second != root) {
-      co_return DataLoss("committing state " + last.state.Short() + ": the worker's live tensor \"" + tensor + "\" has the digest " +
-                         (live == reply.roots.end() ? "(none)" : live->second.Hex()) + ", the independent rebuild " + root.Hex() +
-                         "; nothing was committed, and that worker must be started anew (`emend down` and `emend up`)");
-    }
-  }
-  co_return OkStatus();
+  auto faults = co_await CheckLive(run.input.context, &session, &run.repository, last.state, last.manifest.roots);
+  const std::string doing = "committing state " + last.state.Short() + ": nothing was committed; ";
+  if (faults.status().slug() == "live_bytes_damaged") co_return Status(StatusCode::kDataLoss, "live_bytes_differ", doing + faults.status().message());
+  EMEND_CO_RETURN_IF_ERROR(faults.status());
+  if (faults->empty()) co_return OkStatus();
+  co_return Status(StatusCode::kDataLoss, "live_bytes_differ", doing + "live tensor \"" + faults->begin()->first + "\": " + faults->begin()->second);
 }
 
 Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {

@@ -69,10 +69,10 @@ Demand DemandOfStored(const Operation& operation) {
   return DemandOf(operation.repo, request.ok() ? *request : core::FsckRequest{});
 }
 
-// A new attempt may go better: the worker died, or the branch moved while the batch was solved.
+// A new attempt may go better: the worker died, or was taken out, or the branch moved while the batch was solved.
 bool MayGoBetter(const Status& failure) {
   return failure.slug() == "worker_lost" || failure.slug() == "stale_head" || failure.slug() == "state_not_live" || failure.slug() == "base_not_loaded" ||
-         failure.slug() == "staging_lost";
+         failure.slug() == "staging_lost" || failure.slug() == "live_bytes_differ";
 }
 
 Status QueueFull(std::size_t waiting, const std::string& whose) {

@@ -5,6 +5,7 @@
 #include "coordinator/core/state_builder.h"
 #include "coordinator/core/stored_base.h"
 #include "coordinator/jobs/job.h"
+#include "coordinator/jobs/live_check.h"
 #include "coordinator/jobs/results.h"
 #include "coordinator/jobs/statistics_table.h"
 #include "coordinator/jobs/worker_session.h"
@@ -87,15 +88,6 @@ Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
     result.tensors.push_back(std::move(check));
   }
   return result;
-}
-
-void CompareLive(const std::map<std::string, Digest>& live, const std::map<std::string, Digest>& expected, VerifyResult& result) {
-  for (DigestCheck& check : result.tensors) {
-    const auto found = live.find(check.name);
-    const bool is_edited = expected.contains(check.name);
-    if (found == live.end() && is_edited) check.fault = "the worker does not report this tensor, which edits touch";
-    if (found != live.end() && found->second != check.digest) check.fault = "the worker serves other bytes: found " + found->second.Hex();
-  }
 }
 
 Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located, const std::string& folder) {
@@ -241,11 +233,15 @@ Awaitable<Result<JobOutcome>> RunVerify(JobInput input, core::VerifyRequest requ
   EMEND_CO_ASSIGN_OR_RETURN(VerifyResult result, co_await Blocking(context.runtime, [&] { return VerifyStored(context, located); }));
   WorkerSession session(context, located.repository, input.control);
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(located.commit.state));
-  worker::protocol::DigestState digest{located.commit.base, located.commit.state};
-  EMEND_CO_ASSIGN_OR_RETURN(const auto reply, co_await session.CallOn<worker::protocol::DigestStateReply>(located.commit.state, digest, kCallTimeout));
   EMEND_CO_ASSIGN_OR_RETURN(const auto manifest,
                             co_await Blocking(context.runtime, [&] { return located.repository.objects().ReadManifest(located.commit.state); }));
-  CompareLive(reply.roots, manifest.roots, result);
+  // Where what is stored is damaged, there is nothing sound to hold a worker against.
+  const bool stored_is_sound = std::ranges::all_of(result.tensors, [](const DigestCheck& check) { return check.fault.empty(); });
+  if (!stored_is_sound) co_return JobOutcome{ToJson(result), {}};
+  EMEND_CO_ASSIGN_OR_RETURN(const LiveFaults faults, co_await CheckLive(&context, &session, &located.repository, located.commit.state, manifest.roots));
+  for (DigestCheck& check : result.tensors) {
+    if (const auto found = faults.find(check.name); found != faults.end()) check.fault = found->second;
+  }
   co_return JobOutcome{ToJson(result), {}};
 }
 

@@ -31,6 +31,7 @@ class WorkerSession {
   // The same with this worker and no other: once it is lost, so is the session, and where it is busy with another base it is not waited for.
   Awaitable<Status> OpenOn(WorkerId worker);
   const worker::protocol::LoadBaseReply& model() const { return model_; }
+  const WorkerId& worker() const { return worker_; }
   // Instead of the control's.
   void SetProgress(std::function<void(std::string phase, std::uint64_t done, std::uint64_t total)> progress) { control_.progress = std::move(progress); }
 

@@ -99,13 +99,17 @@ DeltaWorker::Reply DeltaWorker::Handle(const LoadBase& request) {
 DeltaWorker::Reply DeltaWorker::Handle(const EnsureState& request) {
   if (!base_ || base_id_ != request.base) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
   EnsureStateReply reply;
+  const auto live = std::ranges::find_if(live_, [&](const auto& each) { return each.first == request.state; });
+  if (live != live_.end()) {
+    std::rotate(live, live + 1, live_.end());  // used last
+    return ReplyBody(std::move(reply));
+  }
   for (const EditId& edit : request.edits) {
     if (!edits_.contains(edit)) reply.missing.push_back(edit);
   }
   if (reply.missing.empty()) {
-    EMEND_ASSIGN_OR_RETURN(Roots roots, Build(request.edits));
-    std::erase_if(live_, [&](const auto& live) { return live.first == request.state; });
-    live_.emplace_back(request.state, std::move(roots));
+    EMEND_ASSIGN_OR_RETURN(Live built, Build(request.edits));
+    live_.emplace_back(request.state, std::move(built));
     if (live_.size() > kStatesMax) live_.erase(live_.begin());
   }
   return ReplyBody(std::move(reply));
@@ -150,13 +154,25 @@ DeltaWorker::Reply DeltaWorker::Handle(const Evaluate& request) {
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const Generate& request) {
-  EMEND_ASSIGN_OR_RETURN(const Roots* roots, FindLive(request.state));
-  return ReplyBody(GenerateReply{TextOf(*roots), 1, {}});
+  EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
+  return ReplyBody(GenerateReply{TextOf(live->roots), 1, {}});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const DigestState& request) {
-  EMEND_ASSIGN_OR_RETURN(const Roots* roots, FindLive(request.state));
-  return ReplyBody(DigestStateReply{*roots});
+  EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
+  return ReplyBody(DigestStateReply{live->roots});
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const DigestTiles& request) {
+  EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
+  DigestTilesReply reply{{{}}};
+  for (const storage::delta::TileLeaf& leaf : live->leaves.at(request.tensor)) reply.tiles[0].emplace(leaf.index, leaf.digest);
+  return ReplyBody(std::move(reply));
+}
+
+DeltaWorker::Reply DeltaWorker::Handle(const ForgetBase& request) {
+  if (base_ && base_id_ == request.base) Forget();
+  return ReplyBody(ForgetBaseReply{});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const SampleTexts& request) {
@@ -166,16 +182,16 @@ DeltaWorker::Reply DeltaWorker::Handle(const SampleTexts& request) {
   return ReplyBody(std::move(reply));
 }
 
-Result<const DeltaWorker::Roots*> DeltaWorker::FindLive(const StateId& state) const {
+Result<const DeltaWorker::Live*> DeltaWorker::FindLive(const StateId& state) const {
   if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
   const auto found = std::ranges::find_if(live_, [&](const auto& live) { return live.first == state; });
   if (found == live_.end()) return Status(StatusCode::kFailedPrecondition, "state_not_live", "ensure it first");
   return &found->second;
 }
 
-Result<DeltaWorker::Roots> DeltaWorker::Build(const std::vector<EditId>& edits) const {
-  Roots roots;
-  if (edits.empty()) return roots;
+Result<DeltaWorker::Live> DeltaWorker::Build(const std::vector<EditId>& edits) {
+  Live live;
+  if (edits.empty()) return live;
   for (const char* name : kTensors) {
     EMEND_ASSIGN_OR_RETURN(const TensorView view, base_->Find(name));
     storage::delta::Ledger ledger({0, kRows, 0, kCols});
@@ -187,9 +203,13 @@ Result<DeltaWorker::Roots> DeltaWorker::Build(const std::vector<EditId>& edits) 
     }
     std::vector<std::uint8_t> served(view.bytes.size());
     EMEND_RETURN_IF_ERROR(storage::delta::ServeWeights(ledger, view.dtype, view.bytes, served));
-    EMEND_ASSIGN_OR_RETURN(roots[name], storage::delta::HashTensor({view.dtype, kRows, kCols}, served));
+    if (name == damaged_ && damaged_builds_ > 0) served.back() ^= 1;
+    const storage::delta::TensorShape shape{view.dtype, kRows, kCols};
+    EMEND_ASSIGN_OR_RETURN(live.leaves[name], storage::delta::HashTiles(shape, {0, kRows, 0, kCols}, served));
+    EMEND_ASSIGN_OR_RETURN(live.roots[name], storage::delta::TensorRoot(shape, live.leaves[name]));
   }
-  return roots;
+  if (damaged_builds_ > 0) --damaged_builds_;
+  return live;
 }
 
 }  // namespace emend::test

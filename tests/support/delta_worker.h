@@ -16,6 +16,7 @@
 
 #include "storage/checkpoint/safetensors.h"
 #include "storage/delta/payload.h"
+#include "storage/delta/tile_digest.h"
 #include "worker/protocol/messages.h"
 
 namespace emend::test {
@@ -29,6 +30,11 @@ class DeltaWorker {
 
   Result<worker::protocol::ReplyBody> Answer(const worker::protocol::RequestBody& request);
   void Forget();
+  // The last tile of this tensor is wrong in the next `builds` states with edits that become live.
+  void Damage(std::string tensor, int builds) {
+    damaged_ = std::move(tensor);
+    damaged_builds_ = builds;
+  }
 
   // What Generate answers on a state with these live roots (of the tensors that its edits touch).
   static std::string TextOf(const Roots& roots);
@@ -46,6 +52,8 @@ class DeltaWorker {
   Reply Handle(const worker::protocol::Evaluate& request);
   Reply Handle(const worker::protocol::Generate& request);
   Reply Handle(const worker::protocol::DigestState& request);
+  Reply Handle(const worker::protocol::DigestTiles& request);
+  Reply Handle(const worker::protocol::ForgetBase& request);
   Reply Handle(const worker::protocol::SampleTexts& request);
   // What it does not know: requests about groups of several ranks too.
   template <typename Other>
@@ -54,13 +62,19 @@ class DeltaWorker {
   }
 
   // kFailedPrecondition as the real worker: "base_not_loaded", "state_not_live".
-  Result<const Roots*> FindLive(const StateId& state) const;
-  Result<Roots> Build(const std::vector<EditId>& edits) const;
+  struct Live {
+    Roots roots;
+    std::map<std::string, std::vector<storage::delta::TileLeaf>> leaves;
+  };
+  Result<const Live*> FindLive(const StateId& state) const;
+  Result<Live> Build(const std::vector<EditId>& edits);
 
   std::unique_ptr<storage::checkpoint::Checkpoint> base_;  // one at a time: loading another displaces it with all that is live
   BaseId base_id_;
   std::map<EditId, storage::delta::EditDelta> edits_;
-  std::vector<std::pair<StateId, Roots>> live_;  // at most so many that displacement is met; the oldest leaves first
+  std::string damaged_;
+  int damaged_builds_ = 0;
+  std::vector<std::pair<StateId, Live>> live_;  // at most so many that displacement is met; the oldest leaves first
 };
 
 }  // namespace emend::test

@@ -28,10 +28,10 @@ struct UnknownRequest {
 };
 
 using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
-                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks, UnknownRequest>;
-using ReplyBody =
-    std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply, DigestStateReply,
-                 SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply, StepTextsReply, ProbeRanksReply>;
+                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks, DigestTiles, ForgetBase, UnknownRequest>;
+using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply,
+                               DigestStateReply, SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply,
+                               StepTextsReply, ProbeRanksReply, DigestTilesReply, ForgetBaseReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

@@ -38,6 +38,10 @@ template <>
 inline constexpr std::uint16_t kKind<StepTextsReply> = 15;
 template <>
 inline constexpr std::uint16_t kKind<ProbeRanksReply> = 16;
+template <>
+inline constexpr std::uint16_t kKind<DigestTilesReply> = 17;
+template <>
+inline constexpr std::uint16_t kKind<ForgetBaseReply> = 18;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
@@ -124,6 +128,12 @@ template <typename Archive>
 void Visit(Archive& archive, ProbeRanksReply& m) {
   archive(m.ranks, m.links, m.advice);
 }
+template <typename Archive>
+void Visit(Archive& archive, DigestTilesReply& m) {
+  archive(m.tiles);
+}
+template <typename Archive>
+void Visit(Archive&, ForgetBaseReply&) {}
 template <typename Archive>
 void Visit(Archive& archive, OptimiseTargetsReply& m) {
   archive(m.targets, m.seconds);

@@ -38,6 +38,10 @@ template <>
 inline constexpr std::uint16_t kKind<StepTexts> = 15;
 template <>
 inline constexpr std::uint16_t kKind<ProbeRanks> = 16;
+template <>
+inline constexpr std::uint16_t kKind<DigestTiles> = 17;
+template <>
+inline constexpr std::uint16_t kKind<ForgetBase> = 18;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
@@ -111,6 +115,14 @@ void Visit(Archive& archive, StepTexts& m) {
 }
 template <typename Archive>
 void Visit(Archive&, ProbeRanks&) {}
+template <typename Archive>
+void Visit(Archive& archive, DigestTiles& m) {
+  archive(m.base, m.state, m.tensor);
+}
+template <typename Archive>
+void Visit(Archive& archive, ForgetBase& m) {
+  archive(m.base, m.why);
+}
 template <typename Archive>
 void Visit(Archive&, UnknownRequest&) {}
 

@@ -126,6 +126,28 @@ struct DigestStateReply {
   friend bool operator==(const DigestStateReply&, const DigestStateReply&) = default;
 };
 
+// Since version 2. The leaves of one of those tensors, by the rank that holds the tile: asked for where its root is not what it should be.
+struct DigestTiles {
+  BaseId base;
+  StateId state;
+  std::string tensor;
+  friend bool operator==(const DigestTiles&, const DigestTiles&) = default;
+};
+struct DigestTilesReply {
+  std::vector<std::map<std::uint64_t, Digest>> tiles;  // of each rank: leaf by tile
+  friend bool operator==(const DigestTilesReply&, const DigestTilesReply&) = default;
+};
+
+// Since version 2. What the worker holds of this base is not to be trusted: it lets go of all of it, and reads and checks it anew at the next LoadBase.
+struct ForgetBase {
+  BaseId base;
+  std::string why;
+  friend bool operator==(const ForgetBase&, const ForgetBase&) = default;
+};
+struct ForgetBaseReply {
+  friend bool operator==(const ForgetBaseReply&, const ForgetBaseReply&) = default;
+};
+
 // Texts that the unedited base makes up (worker/eval/sample.h), `count` for each prefix.
 struct SampleTexts {
   BaseId base;

@@ -439,4 +439,22 @@ Result<ReplyBody> Handlers::Run(const protocol::DigestState& request, const Call
   return ReplyBody(protocol::DigestStateReply{std::move(roots)});
 }
 
+Result<ReplyBody> Handlers::Run(const protocol::DigestTiles& request, const Call&) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(const auto leaves, base->Tiles(request.tensor, *state));
+  protocol::DigestTilesReply reply;
+  for (const auto& of_rank : leaves) {
+    auto& tiles = reply.tiles.emplace_back();
+    for (const storage::delta::TileLeaf& leaf : of_rank) tiles.emplace(leaf.index, leaf.digest);
+  }
+  return ReplyBody(std::move(reply));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::ForgetBase& request, const Call&) {
+  LogWarning("base_forgotten", {{"base", request.base.Short()}, {"rank", group_.communicator().rank()}, {"why", request.why}});
+  if (bases_.contains(request.base)) ForgetBases({StatusCode::kFailedPrecondition, "base_not_loaded", "base " + request.base.Short() + " is read anew"});
+  return ReplyBody(protocol::ForgetBaseReply{});
+}
+
 }  // namespace emend::worker::server

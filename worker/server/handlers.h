@@ -62,6 +62,8 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::Evaluate& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Generate& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::DigestState& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::DigestTiles& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::ForgetBase& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::SampleTexts& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::OpenLine& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::JoinGroup& request, const Call& call);

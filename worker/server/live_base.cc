@@ -259,20 +259,34 @@ Result<std::vector<TileLeaf>> LiveBase::HashPart(const std::string& name, const 
   EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
   EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
   if (!at::equal(widened, ModelOf(state).DownWeight(served.layer).cpu())) {
-    return DataLoss("hashing the live tensor \"" + name + "\" of state " + state.id.Short() +
-                    ": the weights that are computed with differ from the bytes they came from");
+    return Status(
+        StatusCode::kDataLoss, "live_bytes_damaged",
+        "hashing the live tensor \"" + name + "\" of state " + state.id.Short() + ": the weights that are computed with differ from the bytes they came from");
   }
   return storage::delta::HashTiles(ShapeOf(tensor), tensor.range, served.bytes);
+}
+
+Result<std::vector<std::vector<TileLeaf>>> LiveBase::GatherLeaves(const std::string& name, const ServedTensor& served, const LiveState& state) const {
+  const auto own = HashPart(name, served, state);
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator_, own.status()));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> parts, collective::AllGatherBytes(communicator_, EncodeLeaves(*own)));
+  std::vector<std::vector<TileLeaf>> leaves;
+  for (const std::string& part : parts) EMEND_RETURN_IF_ERROR(DecodeLeaves(part, leaves.emplace_back()));
+  return leaves;
+}
+
+Result<std::vector<std::vector<TileLeaf>>> LiveBase::Tiles(const std::string& tensor, const LiveState& state) const {
+  const auto found = state.tensors.find(tensor);
+  if (found != state.tensors.end()) return GatherLeaves(tensor, found->second, state);
+  return NotFound("hashing the tiles of \"" + tensor + "\": state " + state.id.Short() + " does not change that tensor");
 }
 
 Result<std::map<std::string, Digest>> LiveBase::Digests(const LiveState& state) const {
   std::map<std::string, Digest> roots;
   for (const auto& [name, served] : state.tensors) {
-    const auto own = HashPart(name, served, state);
-    EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator_, own.status()));
-    EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> parts, collective::AllGatherBytes(communicator_, EncodeLeaves(*own)));
+    EMEND_ASSIGN_OR_RETURN(const auto parts, GatherLeaves(name, served, state));
     std::vector<TileLeaf> leaves;
-    for (const std::string& part : parts) EMEND_RETURN_IF_ERROR(DecodeLeaves(part, leaves));
+    for (const std::vector<TileLeaf>& part : parts) leaves.insert(leaves.end(), part.begin(), part.end());
     EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
     EMEND_ASSIGN_OR_RETURN(roots[name], storage::delta::TensorRoot(ShapeOf(tensor), std::move(leaves)));
   }

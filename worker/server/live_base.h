@@ -81,6 +81,8 @@ class LiveBase {
 
   // The roots of the tensors in which the state may differ from the base. kDataLoss if the compute weights are not what the served bytes say.
   Result<std::map<std::string, Digest>> Digests(const LiveState& state) const;
+  // The leaves of one of those tensors, by rank. kNotFound if the state does not change it.
+  Result<std::vector<std::vector<storage::delta::TileLeaf>>> Tiles(const std::string& tensor, const LiveState& state) const;
 
   // What a committer needs to solve on a state: base bytes, and the ledgers of these layers, which live as long as the result.
   struct ParentTensors {
@@ -106,6 +108,7 @@ class LiveBase {
   std::span<const std::uint8_t> BasePart(LayerIndex layer, const edit::EditedTensor& tensor, std::span<const std::uint8_t> whole) const;
   // This rank's leaves of the live bytes.
   Result<std::vector<storage::delta::TileLeaf>> HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const;
+  Result<std::vector<std::vector<storage::delta::TileLeaf>>> GatherLeaves(const std::string& name, const ServedTensor& served, const LiveState& state) const;
   Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits, const Deltas& deltas) const;
   Status BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const;
 

@@ -150,7 +150,7 @@ TEST_F(ServiceTest, AWorkerThatServesOtherBytesIsNeverCommitted) {
   }
   ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
   const Operation ended = Follow(accepted.operation.id);
-  EXPECT_EQ(ended.error_slug, "data_loss");
+  EXPECT_EQ(ended.error_slug, "live_bytes_differ");
   EXPECT_NE(ended.error_message.find("h.1.down"), std::string::npos) << ended.error_message;
   EXPECT_EQ(Commits(), 1U);
 }

@@ -74,6 +74,10 @@ std::vector<Message> SampleMessagesOfVersion2() {
                ProbeRanksReply{{{1, "b", "10.0.0.2", "eth0", "cuda:0", true, "2.28.9", "", 16, 32, 1000, 900, 64, 60}},
                                {{0, 1, true, "", 75.5, 3.5}},
                                {{"warning", "shm_small", "64 bytes", "1 GB", "more of it"}}}},
+      Request{20, DigestTiles{kBase, kState, "wte"}},
+      Response{20, OkStatus(), DigestTilesReply{{{{0, kBase.digest()}, {7, kState.digest()}}, {}}}},
+      Request{21, ForgetBase{kBase, "its bytes differ"}},
+      Response{21, OkStatus(), ForgetBaseReply{}},
   };
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <set>
 #include <thread>
 
 #include "tests/support/status_matchers.h"
@@ -194,6 +195,29 @@ TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
   EXPECT_THAT(group_.worker(0).Tick(), IsOk());
   EXPECT_GT(group_.Get<protocol::GenerateReply>(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3}).tokens,
             0);
+}
+
+TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
+  Serve(SolvedOnOne());
+  const auto roots = group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots;
+  const auto of_ranks = group_.Get<protocol::DigestTilesReply>(protocol::DigestTiles{AtlasBase(), EditedState(), roots.begin()->first}).tiles;
+  EXPECT_EQ(of_ranks.size(), static_cast<std::size_t>(GetParam()));
+  std::size_t tiles = 0;
+  std::set<std::uint64_t> all;
+  for (const auto& of_rank : of_ranks) {
+    EXPECT_FALSE(of_rank.empty());
+    tiles += of_rank.size();
+    for (const auto& [tile, digest] : of_rank) all.insert(tile);
+  }
+  EXPECT_EQ(all.size(), tiles) << "no tile lies on two ranks";
+  EXPECT_EQ(*all.rbegin() + 1, tiles) << "every tile lies on one";
+  EXPECT_THAT(group_.Ask(protocol::DigestTiles{AtlasBase(), EditedState(), "wte"}), StatusIs(StatusCode::kNotFound));
+
+  EXPECT_THAT(group_.Ask(protocol::ForgetBase{AtlasBase(), "a test"}), IsOk());
+  EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+  EXPECT_GT(group_.Get<protocol::LoadBaseReply>(LoadRequest()).bytes_read, 0U);
+  Serve(SolvedOnOne());
+  EXPECT_EQ(group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots, roots);
 }
 
 TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInIt) {
