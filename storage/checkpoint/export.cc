@@ -45,11 +45,10 @@ Status FilesystemStatus(const std::string& what, const std::string& path, const 
   return Unavailable(message);
 }
 
-Status CheckNewOrEmpty(const std::string& folder) {
+bool IsNewOrEmpty(const std::string& folder) {
   std::error_code error;
-  if (!std::filesystem::exists(folder, error)) return OkStatus();
-  if (std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error)) return OkStatus();
-  return {StatusCode::kAlreadyExists, "folder_not_empty", "exporting to \"" + folder + "\": the folder is not empty; name a new or an empty one"};
+  if (!std::filesystem::exists(folder, error)) return true;
+  return std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error);
 }
 
 // Empty, whatever an export that was cut short has left there.
@@ -101,12 +100,48 @@ Status CopyPatched(const std::string& from, const std::string& to, const std::ve
   return out->Commit();
 }
 
+// Whether CopyPatched has made `copy`. A copy that cannot be read is another.
+Result<bool> IsCopyPatched(const std::string& from, const std::string& copy, const std::vector<Patch>& patches) {
+  EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> source, MappedFile::Open(from));
+  const auto there = MappedFile::Open(copy);
+  if (!there.ok() || (*there)->bytes().size() != source->bytes().size()) return false;
+  std::uint64_t cursor = 0;
+  const auto holds = [&](std::span<const std::uint8_t> bytes) {
+    const bool same = std::ranges::equal(bytes, (*there)->bytes().subspan(cursor, bytes.size()));
+    cursor += bytes.size();
+    return same;
+  };
+  for (const Patch& patch : patches) {
+    if (!holds(source->bytes().subspan(cursor, patch.offset - cursor)) || !holds(patch.bytes)) return false;
+  }
+  return holds(source->bytes().subspan(cursor));
+}
+
+// Whether the folder holds these files and no others, each as it would be exported.
+Result<bool> HoldsTheSame(const Checkpoint& checkpoint, const std::vector<std::string>& names, const Patches& patches, const std::string& folder) {
+  std::error_code error;
+  std::size_t count = 0;
+  for (auto it = std::filesystem::directory_iterator(folder, error); !error && it != std::filesystem::directory_iterator(); it.increment(error)) ++count;
+  if (error || count != names.size()) return false;
+  for (const std::string& name : names) {
+    const auto found = patches.find(name);
+    EMEND_ASSIGN_OR_RETURN(const bool same,
+                           IsCopyPatched(checkpoint.folder() + "/" + name, folder + "/" + name, found == patches.end() ? std::vector<Patch>() : found->second));
+    if (!same) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements, const std::string& out_folder) {
   EMEND_ASSIGN_OR_RETURN(const Patches patches, PlanPatches(checkpoint, replacements));
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, FilesInCopyOrder(checkpoint));
-  EMEND_RETURN_IF_ERROR(CheckNewOrEmpty(out_folder));
+  if (!IsNewOrEmpty(out_folder)) {
+    EMEND_ASSIGN_OR_RETURN(const bool is_done, HoldsTheSame(checkpoint, names, patches, out_folder));
+    if (is_done) return OkStatus();
+    return {StatusCode::kAlreadyExists, "folder_not_empty", "exporting to \"" + out_folder + "\": the folder holds something else; name a new or an empty one"};
+  }
   const std::string incoming = out_folder + ".incoming";
   EMEND_RETURN_IF_ERROR(PrepareFolder(incoming));
   for (const std::string& name : names) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 
@@ -82,13 +83,18 @@ TEST_F(Export, RefusesWrongReplacements) {
   EXPECT_FALSE(std::filesystem::exists(Out()));
 }
 
-TEST_F(Export, TakesAnEmptyFolderAndRefusesAFullOne) {
+TEST_F(Export, TakesAnEmptyFolderAndRefusesOneWithSomethingElse) {
   WriteCheckpoint();
   std::filesystem::create_directory(Out());
   ASSERT_EQ(ExportCheckpoint(*Open(), {}, Out()), OkStatus());
-  const Status again = ExportCheckpoint(*Open(), {}, Out());
-  EXPECT_EQ(again.code(), StatusCode::kAlreadyExists);
-  EXPECT_EQ(again.slug(), "folder_not_empty");
+  EXPECT_EQ(ExportCheckpoint(*Open(), {}, Out()), OkStatus()) << "the very same is there already";
+  const std::vector<Replacement> other = {{"w1", {1, 2, 3, 4}}};
+  const Status refused = ExportCheckpoint(*Open(), other, Out());
+  EXPECT_EQ(refused.code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(refused.slug(), "folder_not_empty");
+  EXPECT_EQ(ExportCheckpoint(*Open(), {}, Out()), OkStatus()) << "nothing was touched";
+  std::ofstream(Out() + "/notes.txt") << "mine";
+  EXPECT_EQ(ExportCheckpoint(*Open(), {}, Out()).slug(), "folder_not_empty");
 }
 
 TEST_F(Export, ReportsAFolderThatCannotBeMade) {
