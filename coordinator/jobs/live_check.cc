@@ -42,6 +42,7 @@ Result<std::vector<TileLeaf>> LeavesOf(const JobContext& context, const Reposito
 // "; rank 1 of 2 differs, first at tile 17 of 96"; nothing where that could not be found out.
 std::string PlaceOf(const DigestTilesReply& live, const std::vector<TileLeaf>& expected) {
   std::string place;
+  if (expected.empty()) return place;
   for (std::size_t rank = 0; rank < live.tiles.size(); ++rank) {
     for (const auto& [tile, digest] : live.tiles[rank]) {
       if (tile < expected.size() && expected[tile].digest == digest) continue;
