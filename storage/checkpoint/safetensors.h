@@ -74,7 +74,8 @@ struct Replacement {
 
 // Copies every regular file of the checkpoint's folder to `out_folder` (created, must be empty or new), with these tensors' bytes replaced in place. Headers,
 // padding and every other file stay byte for byte; without replacements the copies are identical. Written to `out_folder`.incoming, synced and renamed: the
-// folder appears whole or not at all. One that holds the very same already is left as it is: an export that is run again has succeeded. kInvalidArgument on a wrong size or name, kAlreadyExists ("folder_not_empty"), kResourceExhausted (no space).
+// folder appears whole or not at all. One that holds the very same already is left as it is: an export that is run again has succeeded. kInvalidArgument on a
+// wrong size or name, kAlreadyExists ("folder_not_empty"), kResourceExhausted (no space).
 Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements, const std::string& out_folder);
 
 struct NewTensor {
