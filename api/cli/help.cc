@@ -77,9 +77,9 @@ std::string_view EnvironmentText() {
 }
 
 const std::vector<std::string>& VerbNames() {
-  static const std::vector<std::string> kNames = {"up",     "down", "status", "model",      "init",  "stats",   "commit", "revert", "reset",
-                                                  "ask",    "doctor", "eval", "log",    "show",       "diff",  "branch",  "tag",    "reflog", "export",
-                                                  "verify", "fsck", "repair", "operations", "audit", "version", "help"};
+  static const std::vector<std::string> kNames = {"up",     "down",   "status", "model",  "init",       "stats", "commit",  "revert", "reset",
+                                                  "ask",    "doctor", "eval",   "log",    "show",       "diff",  "branch",  "tag",    "reflog",
+                                                  "export", "verify", "fsck",   "repair", "operations", "audit", "version", "help"};
   return kNames;
 }
 

@@ -52,7 +52,8 @@ step() { printf '\n==> %s\n' "$*"; }
 
 run() {
   local failed=0
-  export LD_LIBRARY_PATH="$root/$packed/lib:$(torch_folders)" EMEND_BIN="$root/$packed/bin" OMP_WAIT_POLICY=PASSIVE
+  LD_LIBRARY_PATH="$root/$packed/lib:$(torch_folders)"
+  export LD_LIBRARY_PATH EMEND_BIN="$root/$packed/bin" OMP_WAIT_POLICY=PASSIVE
   nvidia-smi -L
   step arithmetic
   "$packed/bin/worker_model_device_test" --gtest_filter='DeviceTest.*' || failed=1
