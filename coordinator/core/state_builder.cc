@@ -61,6 +61,13 @@ Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(cons
   return rebuilt;
 }
 
+Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildState(const StoredBase& base, const storage::history::Repository& repository,
+                                                                          const StateId& state) {
+  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
+  EMEND_ASSIGN_OR_RETURN(const auto deltas, LoadDeltas(repository.objects(), edits));
+  return RebuildTensors(base, deltas);
+}
+
 storage::objects::Manifest ManifestOf(const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors) {
   storage::objects::Manifest manifest{state, {}};
   for (const auto& [name, tensor] : tensors) manifest.roots[name] = tensor.digest;

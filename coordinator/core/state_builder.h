@@ -27,6 +27,10 @@ Result<std::vector<storage::delta::EditDelta>> LoadDeltas(const storage::objects
 // bytes for one of them than were imported.
 Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(const StoredBase& base, std::span<const storage::delta::EditDelta> deltas);
 
+// The same from the edits of a stored state.
+Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildState(const StoredBase& base, const storage::history::Repository& repository,
+                                                                          const StateId& state);
+
 // The state's manifest from rebuilt tensors.
 storage::objects::Manifest ManifestOf(const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors);
 

@@ -30,19 +30,17 @@ LiveFaults Compare(const std::map<std::string, Digest>& live, const std::map<std
   return faults;
 }
 
+using Rebuilt = std::map<std::string, storage::delta::RebuiltTensor>;
+
 // Runs on the pool.
-Result<std::vector<TileLeaf>> LeavesOf(const JobContext& context, const Repository& repository, const StateId& state, const std::string& tensor) {
+Result<Rebuilt> Rebuild(const JobContext& context, const Repository& repository, const StateId& state) {
   EMEND_ASSIGN_OR_RETURN(const core::StoredBase base, core::OpenBase(context.layout, repository.record()));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
-  EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(repository.objects(), edits));
-  EMEND_ASSIGN_OR_RETURN(auto rebuilt, core::RebuildTensors(base, deltas));
-  return std::move(rebuilt[tensor].leaves);
+  return core::RebuildState(base, repository, state);
 }
 
 // "; rank 1 of 2 differs, first at tile 17 of 96"; nothing where that could not be found out.
 std::string PlaceOf(const DigestTilesReply& live, const std::vector<TileLeaf>& expected) {
   std::string place;
-  if (expected.empty()) return place;
   for (std::size_t rank = 0; rank < live.tiles.size(); ++rank) {
     for (const auto& [tile, digest] : live.tiles[rank]) {
       if (tile < expected.size() && expected[tile].digest == digest) continue;
@@ -54,12 +52,18 @@ std::string PlaceOf(const DigestTilesReply& live, const std::vector<TileLeaf>& e
   return place;
 }
 
-Awaitable<std::string> FindPlace(JobContext* context, WorkerSession* session, const Repository* repository, StateId state, std::string tensor) {
-  DigestTiles request{repository->record().base, state, tensor};
-  const auto live = co_await session->CallOn<DigestTilesReply>(state, std::move(request), kCallTimeout);
-  const auto rebuild = [&] { return LeavesOf(*context, *repository, state, tensor); };
-  const Result<std::vector<TileLeaf>> expected = co_await Blocking(context->runtime, rebuild);
-  co_return live.ok() && expected.ok() ? PlaceOf(*live, *expected) : std::string();
+// Adds the place to each fault, where it can be found out.
+Awaitable<void> AddPlaces(JobContext* context, WorkerSession* session, const Repository* repository, StateId state, LiveFaults* faults) {
+  const auto rebuild = [&] { return Rebuild(*context, *repository, state); };
+  const Result<Rebuilt> rebuilt = co_await Blocking(context->runtime, rebuild);
+  if (!rebuilt.ok()) co_return;
+  for (auto& [tensor, fault] : *faults) {
+    const auto expected = rebuilt->find(tensor);
+    if (expected == rebuilt->end()) continue;
+    DigestTiles request{repository->record().base, state, tensor};
+    const auto live = co_await session->CallOn<DigestTilesReply>(state, std::move(request), kCallTimeout);
+    if (live.ok()) fault += PlaceOf(*live, expected->second.leaves);
+  }
 }
 
 // What becomes of the worker, as the end of a sentence.
@@ -86,10 +90,7 @@ Awaitable<Result<LiveFaults>> CheckLive(JobContext* context, WorkerSession* sess
   if (!live.ok()) co_return live.status();
   LiveFaults faults = Compare(live->roots, expected);
   if (faults.empty()) co_return faults;
-  for (auto& [tensor, fault] : faults) {
-    const std::string place = co_await FindPlace(context, session, repository, state, tensor);
-    fault += place;
-  }
+  co_await AddPlaces(context, session, repository, state, &faults);
   const std::string outcome = co_await TakeOut(session, base, "tensor \"" + faults.begin()->first + "\": " + faults.begin()->second);
   for (auto& [tensor, fault] : faults) fault += outcome;
   co_return faults;

@@ -55,18 +55,12 @@ std::vector<std::int32_t> DefaultLayers(std::int64_t layer_count) {
   return layers;
 }
 
-Result<std::map<std::string, storage::delta::RebuiltTensor>> Rebuild(const core::StoredBase& base, const Located& located) {
-  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, located.repository.Edits(located.commit.state));
-  EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(located.repository.objects(), edits));
-  return core::RebuildTensors(base, deltas);
-}
-
 // Compares rebuild, manifest and stored base; what live bytes say is added by the caller.
 Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
   EMEND_ASSIGN_OR_RETURN(const core::StoredBase base, core::OpenBase(context.layout, located.repository.record()));
   EMEND_ASSIGN_OR_RETURN(const auto manifest, located.repository.objects().ReadManifest(located.commit.state));
   VerifyResult result{located.id, located.commit.state, {}, storage::checkpoint::CompareFiles(base.checkpoint->folder(), base.recorded.files)};
-  auto rebuilt = Rebuild(base, located);
+  auto rebuilt = core::RebuildState(base, located.repository, located.commit.state);
   // Told below, by tensor, where the base is what is damaged.
   if (!rebuilt.ok() && rebuilt.status().slug() != "base_damaged") return rebuilt.status();
   for (const auto& [name, tensor] : base.recorded.tensors) {
@@ -93,7 +87,7 @@ Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
 Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located, const std::string& folder) {
   EMEND_ASSIGN_OR_RETURN(const core::StoredBase base, core::OpenBase(context.layout, located.repository.record()));
   EMEND_RETURN_IF_ERROR(base.Check());
-  EMEND_ASSIGN_OR_RETURN(auto rebuilt, Rebuild(base, located));
+  EMEND_ASSIGN_OR_RETURN(auto rebuilt, core::RebuildState(base, located.repository, located.commit.state));
   std::vector<storage::checkpoint::Replacement> replacements;
   for (auto& [name, tensor] : rebuilt) replacements.push_back({name, std::move(tensor.bytes)});
   EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(*base.checkpoint, replacements, folder));

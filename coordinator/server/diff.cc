@@ -47,16 +47,10 @@ std::vector<FactChange> CompareFacts(const std::map<Slot, HeldFact>& removed, co
   return changes;
 }
 
-Result<std::map<std::string, RebuiltTensor>> RebuildState(const core::StoredBase& base, const Repository& repository, const StateId& state) {
-  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
-  EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(repository.objects(), edits));
-  return core::RebuildTensors(base, deltas);
-}
-
 Result<std::vector<TensorChange>> CompareTensors(const core::StoreLayout& layout, const Repository& repository, const StateId& from, const StateId& to) {
   EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(layout, repository.record()));
-  EMEND_ASSIGN_OR_RETURN(const auto before, RebuildState(base, repository, from));
-  EMEND_ASSIGN_OR_RETURN(const auto after, RebuildState(base, repository, to));
+  EMEND_ASSIGN_OR_RETURN(const auto before, core::RebuildState(base, repository, from));
+  EMEND_ASSIGN_OR_RETURN(const auto after, core::RebuildState(base, repository, to));
   std::set<std::string> names;
   for (const auto& [name, tensor] : before) names.insert(name);
   for (const auto& [name, tensor] : after) names.insert(name);
