@@ -61,9 +61,7 @@ Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context, const s
 Result<storage::objects::Manifest> BuildManifest(JobContext& context, const storage::history::Repository& repository, const StateId& state) {
   if (auto known = repository.objects().ReadManifest(state); known.ok()) return known;
   EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(context.layout, repository.record()));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
-  EMEND_ASSIGN_OR_RETURN(const auto deltas, core::LoadDeltas(repository.objects(), edits));
-  EMEND_ASSIGN_OR_RETURN(const auto tensors, core::RebuildTensors(base, deltas));
+  EMEND_ASSIGN_OR_RETURN(const auto tensors, core::RebuildState(base, repository, state));
   return core::ManifestOf(state, tensors);
 }
 

@@ -9,7 +9,6 @@
 namespace emend::coordinator::server {
 namespace {
 
-using storage::delta::RebuiltTensor;
 using storage::history::NumberedCommit;
 using storage::history::Repository;
 using storage::objects::Edit;
