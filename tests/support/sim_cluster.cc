@@ -177,4 +177,12 @@ SimCluster::Operation SimCluster::Run(const std::string& kind, const json& body,
   return *ended;
 }
 
+bool SimCluster::Prepare(Answer answer) {
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->worker->OnRequest([answer, i](const worker::protocol::RequestBody& request) { return answer(i, request); });
+  }
+  using storage::records::OperationState;
+  return Run("import", ImportBody()).state == OperationState::kSucceeded && Run("statistics", StatisticsBody()).state == OperationState::kSucceeded;
+}
+
 }  // namespace emend::test

@@ -9,6 +9,7 @@
 // simulation's one thread; the destructor stops workers and coordinator.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -88,6 +89,9 @@ class SimCluster {
   Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key, Terms terms);
   // Complete, run to its end. REQUIRES: it ends within a virtual hour.
   Operation Run(const std::string& kind, const nlohmann::json& body, const std::string& key = "");
+  // Has every worker answer with this, told its number, and makes kRepo with statistics. True if both succeeded.
+  using Answer = std::function<Result<worker::protocol::ReplyBody>(std::size_t worker, const worker::protocol::RequestBody& request)>;
+  bool Prepare(Answer answer);
 
   Awaitable<void> StopCoordinator();
   void StartCoordinator();

@@ -57,11 +57,7 @@ class JobQueueTest : public testing::Test {
   };
 
   void SetUp() override {
-    for (std::size_t i = 0; i < cluster_.workers(); ++i) {
-      cluster_.worker(i).worker->OnRequest([this, i](const RequestBody& request) { return Answer(i, request); });
-    }
-    ASSERT_EQ(cluster_.Run("import", cluster_.ImportBody()).state, OperationState::kSucceeded);
-    ASSERT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state, OperationState::kSucceeded);
+    ASSERT_TRUE(cluster_.Prepare([this](std::size_t worker, const RequestBody& request) { return Answer(worker, request); }));
   }
 
   Result<ReplyBody> Answer(std::size_t worker, const RequestBody& request) {

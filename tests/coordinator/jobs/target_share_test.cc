@@ -24,11 +24,7 @@ using worker::protocol::Solve;
 class TargetShareTest : public testing::Test {
  protected:
   void SetUp() override {
-    for (std::size_t i = 0; i < cluster_.workers(); ++i) {
-      cluster_.worker(i).worker->OnRequest([this, i](const RequestBody& request) { return Answer(i, request); });
-    }
-    ASSERT_EQ(cluster_.Run("import", cluster_.ImportBody()).state, OperationState::kSucceeded);
-    ASSERT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state, OperationState::kSucceeded);
+    ASSERT_TRUE(cluster_.Prepare([this](std::size_t worker, const RequestBody& request) { return Answer(worker, request); }));
   }
 
   // The model's answer, with what was asked for noted.
