@@ -8,6 +8,9 @@ namespace {
 
 Status Busy(const std::string& what) { return {StatusCode::kUnavailable, "base_busy", what}; }
 
+// About names, not about a base.
+bool IsPublication(const RequestBody& request) { return std::holds_alternative<Publish>(request) || std::holds_alternative<ReadPublication>(request); }
+
 // What must be in place before a base is worked with.
 bool Prepares(const RequestBody& request) {
   return std::holds_alternative<LoadBase>(request) || std::holds_alternative<EnsureState>(request) || std::holds_alternative<PutEdits>(request);
@@ -42,6 +45,7 @@ Status BaseTurns::AdmitLoad(const BaseId& wanted, const HeldBase& held, SteadyTi
 }
 
 void BaseTurns::Done(const RequestBody& request, SteadyTime now) {
+  if (IsPublication(request)) return;
   const auto* const load = std::get_if<LoadBase>(&request);
   const bool is_new = load != nullptr && load->base != loaded_;
   if (is_new) {

@@ -17,6 +17,7 @@
 #include "worker/protocol/answer_messages.h"
 #include "worker/protocol/joining_messages.h"
 #include "worker/protocol/probe_messages.h"
+#include "worker/protocol/publication_messages.h"
 #include "worker/protocol/work_messages.h"
 
 namespace emend::worker::protocol {
@@ -28,10 +29,10 @@ struct UnknownRequest {
 };
 
 using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
-                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks, DigestTiles, ForgetBase, UnknownRequest>;
+                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks, DigestTiles, ForgetBase, Publish, ReadPublication, UnknownRequest>;
 using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply,
                                DigestStateReply, SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply,
-                               StepTextsReply, ProbeRanksReply, DigestTilesReply, ForgetBaseReply>;
+                               StepTextsReply, ProbeRanksReply, DigestTilesReply, ForgetBaseReply, PublishReply, ReadPublicationReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

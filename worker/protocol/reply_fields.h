@@ -3,6 +3,7 @@
 
 #include "worker/protocol/message_archive.h"
 #include "worker/protocol/messages.h"
+#include "worker/protocol/request_fields.h"  // whose parts replies repeat
 
 namespace emend::worker::protocol {
 
@@ -42,6 +43,10 @@ template <>
 inline constexpr std::uint16_t kKind<DigestTilesReply> = 17;
 template <>
 inline constexpr std::uint16_t kKind<ForgetBaseReply> = 18;
+template <>
+inline constexpr std::uint16_t kKind<PublishReply> = 19;
+template <>
+inline constexpr std::uint16_t kKind<ReadPublicationReply> = 20;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
@@ -134,6 +139,18 @@ void Visit(Archive& archive, DigestTilesReply& m) {
 }
 template <typename Archive>
 void Visit(Archive&, ForgetBaseReply&) {}
+template <typename Archive>
+void Visit(Archive& archive, PublishReply& m) {
+  archive(m.has_gateway, m.base, m.missing);
+}
+template <typename Archive>
+void Visit(Archive& archive, ServedRef& m) {
+  archive(m.ref, m.sequence);
+}
+template <typename Archive>
+void Visit(Archive& archive, ReadPublicationReply& m) {
+  archive(m.publication, m.served, m.silent_ms);
+}
 template <typename Archive>
 void Visit(Archive& archive, OptimiseTargetsReply& m) {
   archive(m.targets, m.seconds);

@@ -42,6 +42,10 @@ template <>
 inline constexpr std::uint16_t kKind<DigestTiles> = 17;
 template <>
 inline constexpr std::uint16_t kKind<ForgetBase> = 18;
+template <>
+inline constexpr std::uint16_t kKind<Publish> = 19;
+template <>
+inline constexpr std::uint16_t kKind<ReadPublication> = 20;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
@@ -123,6 +127,24 @@ template <typename Archive>
 void Visit(Archive& archive, ForgetBase& m) {
   archive(m.base, m.why);
 }
+template <typename Archive>
+void Visit(Archive& archive, PublishedRef& m) {
+  archive(m.repo, m.ref, m.created_ms, m.base, m.commit, m.state);
+}
+template <typename Archive>
+void Visit(Archive& archive, PublishedToken& m) {
+  archive(m.id, m.secret_hash, m.principal);
+}
+template <typename Archive>
+void Visit(Archive& archive, Publication& m) {
+  archive(m.sequence, m.refs, m.tokens);
+}
+template <typename Archive>
+void Visit(Archive& archive, Publish& m) {
+  archive(m.publication);
+}
+template <typename Archive>
+void Visit(Archive&, ReadPublication&) {}
 template <typename Archive>
 void Visit(Archive&, UnknownRequest&) {}
 

@@ -17,6 +17,7 @@ const BaseId kBase(DigestOf(1));
 const StateId kState(DigestOf(101));
 const EditId kFirst(DigestOf(41));
 const EditId kSecond(DigestOf(42));
+const Publication kPublication{7, {{RepoName("facts"), "main", 1'700'000'000'000, kBase, CommitId(DigestOf(61)), kState}}, {{"t-1", DigestOf(81), "ann"}}};
 
 std::vector<Message> SampleRequests() {
   return {
@@ -78,6 +79,10 @@ std::vector<Message> SampleMessagesOfVersion2() {
       Response{20, OkStatus(), DigestTilesReply{{{{0, kBase.digest()}, {7, kState.digest()}}, {}}}},
       Request{21, ForgetBase{kBase, "its bytes differ"}},
       Response{21, OkStatus(), ForgetBaseReply{}},
+      Request{22, Publish{kPublication}},
+      Response{22, OkStatus(), PublishReply{true, kBase, {kState}}},
+      Request{23, ReadPublication{}},
+      Response{23, OkStatus(), ReadPublicationReply{kPublication, {{kPublication.refs[0], 6}}, 250}},
   };
 }
 
@@ -123,10 +128,11 @@ class RandomFiller {
     Fill(digest);
     id = ContentId<Tag>(digest);
   }
-  void Fill(WorkerId& name) {
+  template <typename Tag>
+  void Fill(Named<std::string, Tag>& name) {
     std::string value;
     Fill(value);
-    name = WorkerId(std::move(value));
+    name = Named<std::string, Tag>(std::move(value));
   }
   template <typename A, typename B>
   void Fill(std::pair<A, B>& pair) {

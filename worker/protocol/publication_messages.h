@@ -1,0 +1,68 @@
+// What a worker must know to answer beside its coordinator: names, and who may ask. Part of messages.h, since version 2.
+//
+// The coordinator publishes to each worker that serves; gateways read it from there, and answer from it, also while the coordinator is away.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/base/ids.h"
+
+namespace emend::worker::protocol {
+
+// A branch or a tag, and what it stands for.
+struct PublishedRef {
+  RepoName repo;
+  std::string ref;
+  std::uint64_t created_ms = 0;  // of the repo, Unix epoch
+  BaseId base;
+  CommitId commit;
+  StateId state;
+  friend bool operator==(const PublishedRef&, const PublishedRef&) = default;
+};
+// A token that may ask.
+struct PublishedToken {
+  std::string id;
+  Digest secret_hash;  // SHA-256 of its secret, which only its owner knows
+  std::string principal;
+  friend bool operator==(const PublishedToken&, const PublishedToken&) = default;
+};
+struct Publication {
+  std::uint64_t sequence = 0;      // of the audit chain, as of which it holds; a later one replaces an earlier one whole
+  std::vector<PublishedRef> refs;  // the most wanted first
+  std::vector<PublishedToken> tokens;
+  friend bool operator==(const Publication&, const Publication&) = default;
+};
+
+// Know this.
+struct Publish {
+  Publication publication;
+  friend bool operator==(const Publish&, const Publish&) = default;
+};
+struct PublishReply {
+  bool has_gateway = false;      // somebody reads it here; else the rest is empty
+  std::optional<BaseId> base;    // that the worker holds
+  std::vector<StateId> missing;  // of that base: to be ensured for the refs; then publish again
+  friend bool operator==(const PublishReply&, const PublishReply&) = default;
+};
+
+// A gateway asks what it may answer.
+struct ReadPublication {
+  friend bool operator==(const ReadPublication&, const ReadPublication&) = default;
+};
+// What a ref of the publication stands for at this worker: what was published as of `sequence`, the last of which is live.
+struct ServedRef {
+  PublishedRef ref;
+  std::uint64_t sequence = 0;
+  friend bool operator==(const ServedRef&, const ServedRef&) = default;
+};
+struct ReadPublicationReply {
+  Publication publication;        // the last
+  std::vector<ServedRef> served;  // those of its refs that have something live
+  std::uint64_t silent_ms = 0;    // since the coordinator was last heard of
+  friend bool operator==(const ReadPublicationReply&, const ReadPublicationReply&) = default;
+};
+
+}  // namespace emend::worker::protocol
