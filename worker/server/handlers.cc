@@ -116,6 +116,7 @@ Status Handlers::Tick() {
 
 Result<ReplyBody> Handlers::Run(const protocol::OpenLine&, const Call&) {
   ForgetBases({StatusCode::kUnavailable, "group_lost", "the group of ranks is formed anew"});  // their parts are of the old one
+  published_ = Published();                                                                    // a new rank knows none of it, and all keep the same
   EMEND_ASSIGN_OR_RETURN(std::string address, group_.Open());
   return ReplyBody(protocol::OpenLineReply{std::move(address)});
 }
@@ -302,6 +303,7 @@ Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) 
     reply.bytes_read = loaded->memory().file_bytes_read;
     texts_ = std::make_unique<Texts>(*loaded);
     bases_.emplace(request.base, std::move(loaded));
+    KeepPublished();
     LogInfo("base_loaded",
             {{"base", request.base.Short()}, {"rank", group_.communicator().rank()}, {"ranks", group_.size()}, {"bytes_read", reply.bytes_read}});
   }

@@ -22,6 +22,7 @@
 #include "worker/server/call.h"
 #include "worker/server/interludes.h"
 #include "worker/server/live_base.h"
+#include "worker/server/published.h"
 #include "worker/server/rank_group.h"
 #include "worker/server/texts.h"
 
@@ -30,6 +31,11 @@ namespace emend::worker::server {
 class Handlers {
  public:
   explicit Handlers(const LiveBaseOptions& options, RankGroupOptions group = {}) : options_(options), group_(std::move(group)) {}
+
+  // Somebody else than the coordinator asks here, too. Before the first request.
+  void ServeGateways() { has_gateway_ = true; }
+  // From any thread: the coordinator was heard of.
+  void NoteCoordinator(SteadyTime now) { coordinator_heard_ = now; }
 
   // Never throws. kFailedPrecondition ("base_not_loaded", "state_not_live") tell the coordinator what to send first; kCancelled if the call was; else as the
   // folders that do the work document. Failpoints: worker.<request>.received and worker.<request>.before_reply.
@@ -64,6 +70,8 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::DigestState& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::DigestTiles& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::ForgetBase& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::Publish& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::ReadPublication& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::SampleTexts& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::OpenLine& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::JoinGroup& request, const Call& call);
@@ -86,6 +94,8 @@ class Handlers {
   void Begin(const std::shared_ptr<Interlude>& text);
   bool texts_under_way() const { return texts_ && texts_->under_way(); }
   void StepTexts();
+  // What of the base that is held was published, is live or to be made so.
+  void KeepPublished();
   // Of another base, or of an old group.
   void ForgetBases(const Status& why);
   edit::ProgressFunction EditProgress(const Call& call);
@@ -99,7 +109,10 @@ class Handlers {
   bool passed_on_ = false;                             // rank 0: the request under way has reached the other ranks
   std::map<BaseId, std::unique_ptr<LiveBase>> bases_;  // one at most
   std::unique_ptr<Texts> texts_;                       // of the base
-  SteadyTime resumed_;                                 // rank 0: when the long request under way went on
+  Published published_;
+  bool has_gateway_ = false;
+  std::atomic<SteadyTime> coordinator_heard_{SystemClock().Now()};
+  SteadyTime resumed_;  // rank 0: when the long request under way went on
   mutable std::mutex memory_mutex_;
   protocol::MemoryUse memory_;  // guarded by memory_mutex_
 };

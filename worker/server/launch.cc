@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <sstream>
 #include <string_view>
 
 namespace emend::worker::server {
@@ -27,6 +28,16 @@ constexpr std::array kLaunchers = {
 std::string TextOf(const Variable& variable, const char* name) {
   const char* const value = variable(name);
   return value == nullptr ? "" : value;
+}
+
+// Separated by commas.
+std::vector<std::string> ListOf(const Variable& variable, const char* name) {
+  std::vector<std::string> list;
+  std::istringstream text(TextOf(variable, name));
+  for (std::string item; std::getline(text, item, ',');) {
+    if (!item.empty()) list.push_back(item);
+  }
+  return list;
 }
 
 Status Bad(const Launcher& launcher, const std::string& what) {
@@ -83,6 +94,7 @@ Result<Launch> LaunchFrom(const Variable& variable) {
   launch.name = TextOf(variable, "EMEND_NAME");
   if (launch.name.empty() && !launch.group.empty()) launch.name = launch.group + "." + std::to_string(launch.rank);
   launch.coordinator = TextOf(variable, "EMEND_COORDINATOR");
+  launch.gateways = ListOf(variable, "EMEND_GATEWAYS");
   launch.host = TextOf(variable, "EMEND_HOST");
   if (variable("EMEND_DEVICE") != nullptr) launch.device = TextOf(variable, "EMEND_DEVICE");
   if (variable("EMEND_COLLECTIVE") != nullptr) launch.collective = TextOf(variable, "EMEND_COLLECTIVE");

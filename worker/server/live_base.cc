@@ -239,8 +239,14 @@ Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::ve
   auto built = Build(state, edits, deltas);
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator_, built.status()));
   states_.push_front(std::move(*built));
-  if (states_.size() > options_.states_max) states_.pop_back();
+  if (states_.size() > options_.states_max) MakeRoom();
   return missing;
+}
+
+void LiveBase::MakeRoom() {
+  const auto is_kept = [this](const auto& state) { return std::ranges::find(kept_, state->id) != kept_.end(); };
+  const auto leaves = std::find_if_not(states_.rbegin(), std::prev(states_.rend()), is_kept);
+  states_.erase(leaves == std::prev(states_.rend()) ? std::prev(states_.end()) : std::prev(leaves.base()));
 }
 
 Status LiveBase::CheckLive(const StateId& state) const {

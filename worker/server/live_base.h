@@ -1,7 +1,8 @@
 // LiveBase: one base model in memory, with the states of it that are live.
 //
 // A state is built whole, from the base's bytes and the columns of all its edits, and enters the table only when that succeeded: the worker never holds a state
-// that it cannot name. Several states share the base's weights and have their own copies of the edited tensors alone; the one used longest ago leaves first.
+// that it cannot name. Several states share the base's weights and have their own copies of the edited tensors alone; the one used longest ago leaves first,
+// but for those that are to be kept.
 // The served bytes are the source: the compute weights are widened from them, and Digests() proves that they still are.
 //
 // Over several ranks each holds its part of the model and of the edited tensors; all ranks make the same calls, and what fails on one fails on all.
@@ -79,6 +80,11 @@ class LiveBase {
   Result<std::shared_ptr<const LiveState>> Find(const StateId& state);
   const model::Transformer& ModelOf(const LiveState& state) const { return state.view ? *state.view : *model_; }
 
+  // These states do not leave the table to make room, as long as any other is there to leave; replaces what was said before.
+  void Keep(std::vector<StateId> states) { kept_ = std::move(states); }
+  // How many there is room for beside what is asked for now and then.
+  std::size_t kept_max() const { return options_.states_max - 1; }
+
   // The roots of the tensors in which the state may differ from the base. kDataLoss if the compute weights are not what the served bytes say.
   Result<std::map<std::string, Digest>> Digests(const LiveState& state) const;
   // The leaves of one of those tensors, by rank. kNotFound if the state does not change it.
@@ -109,6 +115,8 @@ class LiveBase {
   // This rank's leaves of the live bytes.
   Result<std::vector<storage::delta::TileLeaf>> HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const;
   Result<std::vector<std::vector<storage::delta::TileLeaf>>> GatherLeaves(const std::string& name, const ServedTensor& served, const LiveState& state) const;
+  // The state used longest ago leaves, not the one used last.
+  void MakeRoom();
   Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits, const Deltas& deltas) const;
   Status BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const;
 
@@ -122,6 +130,7 @@ class LiveBase {
   mutable std::map<LayerIndex, std::vector<std::uint8_t>> base_parts_;  // copied when first asked for
   EditCache edits_;
   std::list<std::shared_ptr<const LiveState>> states_;  // most recently used first
+  std::vector<StateId> kept_;
   std::string solver_file_;
   std::unique_ptr<edit::LayerSolver> solver_;
 };

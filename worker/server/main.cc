@@ -26,6 +26,7 @@ constexpr int kExitInternal = 7;  // as of emend and emendd
 
 struct Arguments {
   WorkerServerOptions server;
+  std::vector<std::string> gateways;
   std::string token_file;
   std::string log_file;
   std::string health_file;
@@ -42,7 +43,8 @@ struct Arguments {
 Status TakeLaunch(Arguments& arguments) {
   EMEND_ASSIGN_OR_RETURN(const Launch launch, LaunchFrom([](const char* name) -> const char* { return std::getenv(name); }));
   protocol::Hello& hello = arguments.server.hello;
-  arguments.server.coordinator = launch.coordinator;
+  arguments.server.address = launch.coordinator;
+  arguments.gateways = launch.gateways;
   arguments.host = launch.host.empty() ? arguments.host : launch.host;
   arguments.name = launch.name;
   arguments.device = launch.device;
@@ -58,9 +60,11 @@ Status TakeLaunch(Arguments& arguments) {
 void Describe(CLI::App& app, Arguments& arguments) {
   app.footer(
       "Rank, ranks, group and name come from the launcher where an option is not given: EMEND_RANK, EMEND_WORLD_SIZE, EMEND_GROUP, EMEND_NAME,\n"
-      "or the variables of torchrun, LeaderWorkerSet, Slurm or Open MPI; EMEND_COORDINATOR and EMEND_HOST for the addresses,\n"
+      "or the variables of torchrun, LeaderWorkerSet, Slurm or Open MPI; EMEND_COORDINATOR, EMEND_GATEWAYS and EMEND_HOST for the addresses,\n"
       "EMEND_DEVICE and EMEND_COLLECTIVE, EMEND_TLS_CERT, EMEND_TLS_KEY and EMEND_TLS_CA for TLS.");
-  app.add_option("--coordinator", arguments.server.coordinator, "HOST:PORT where emendd listens for workers");
+  app.add_option("--coordinator", arguments.server.address, "HOST:PORT where emendd listens for workers");
+  app.add_option("--gateway", arguments.gateways, "HOST:PORT where an emend-gateway listens for workers; may be given again, counts for rank 0")
+      ->delimiter(',');
   app.add_option("--token-file", arguments.token_file, "file with the workers' token (mode 0600)")->required();
   app.add_option("--name", arguments.name, "stable name of this worker");
   app.add_option("--group", arguments.server.hello.group, "worker group");
@@ -80,7 +84,7 @@ void Describe(CLI::App& app, Arguments& arguments) {
 
 Status Prepare(Arguments& arguments) {
   for (const auto& [value, option] :
-       {std::pair(arguments.server.coordinator, "--coordinator"), {arguments.name, "--name"}, {arguments.server.hello.group, "--group"}}) {
+       {std::pair(arguments.server.address, "--coordinator"), {arguments.name, "--name"}, {arguments.server.hello.group, "--group"}}) {
     if (value.empty()) return InvalidArgument(std::string("starting a worker: ") + option + " is not given, and no launcher says it");
   }
   arguments.server.hello.worker = WorkerId(arguments.name);
@@ -116,6 +120,49 @@ Result<RankGroupOptions> OpenGroup(const Arguments& arguments) {
   return group;
 }
 
+// A gateway sees a worker of its own, whatever ranks stand behind it.
+WorkerServerOptions ForGateway(const WorkerServerOptions& server, const std::string& address) {
+  WorkerServerOptions options{.address = address, .caller = Caller::kGateway, .hello = server.hello};
+  options.hello.rank = 0;
+  options.hello.world_size = 1;
+  return options;
+}
+
+// The worker's conversations, each a server of its own. All end when the coordinator's does.
+class Servers {
+ public:
+  Servers(SystemRuntime& runtime, protocol::Transport& transport, Handlers& handlers, const Arguments& arguments) : runtime_(runtime) {
+    servers_.push_back(std::make_unique<WorkerServer>(runtime, transport, handlers, arguments.server));
+    if (arguments.server.hello.rank > 0) return;
+    for (const std::string& address : arguments.gateways) {
+      servers_.push_back(std::make_unique<WorkerServer>(runtime, transport, handlers, ForGateway(arguments.server, address)));
+      handlers.ServeGateways();
+    }
+  }
+  void Stop() {
+    for (const auto& server : servers_) server->Stop();
+  }
+  Status Run() {
+    left_ = servers_.size();
+    for (const auto& server : servers_) {
+      boost::asio::co_spawn(runtime_.executor(), server->Run(), [this](std::exception_ptr error, Status status) {
+        EMEND_CHECK(error == nullptr, "an exception escaped the worker's conversation");
+        if (ended_.ok()) ended_ = std::move(status);
+        Stop();
+        if (--left_ == 0) runtime_.Stop();
+      });
+    }
+    runtime_.Run();
+    return ended_;
+  }
+
+ private:
+  SystemRuntime& runtime_;
+  std::vector<std::unique_ptr<WorkerServer>> servers_;
+  std::size_t left_ = 0;
+  Status ended_;
+};
+
 Status Serve(Arguments arguments) {
   model::KeepFreedMemory();
   at::set_num_threads(arguments.server.hello.threads);
@@ -131,19 +178,12 @@ Status Serve(Arguments arguments) {
   arguments.server.on_hang = [] { std::_Exit(kExitInternal); };
   arguments.server.memory = [&handlers] { return handlers.memory(); };
   if (!arguments.health_file.empty()) arguments.server.on_pulse = [file = arguments.health_file](Pulse pulse) { WriteHealth(file, pulse); };
-  WorkerServer server(*runtime, *transport, handlers, std::move(arguments.server));
+  Servers servers(*runtime, *transport, handlers, arguments);
   boost::asio::signal_set signals(runtime->executor(), SIGTERM, SIGINT);
-  signals.async_wait([&server](const boost::system::error_code& error, int) {
-    if (!error) server.Stop();
+  signals.async_wait([&servers](const boost::system::error_code& error, int) {
+    if (!error) servers.Stop();
   });
-  Status ended;
-  boost::asio::co_spawn(runtime->executor(), server.Run(), [&](std::exception_ptr error, Status status) {
-    EMEND_CHECK(error == nullptr, "an exception escaped the worker's conversation");
-    ended = std::move(status);
-    runtime->Stop();
-  });
-  runtime->Run();
-  return ended;
+  return servers.Run();
 }
 
 int Main(int argc, char** argv) {

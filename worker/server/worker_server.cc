@@ -27,6 +27,14 @@ constexpr auto kTickPeriod = 2s;
 constexpr auto kEndTimeout = 60s;
 constexpr auto kAloneMax = 60s;  // an embedded worker whose coordinator cannot be reached for so long ends
 
+Status CheckAllowed(Caller caller, const protocol::RequestBody& request) {
+  const bool is_question = std::holds_alternative<protocol::ReadPublication>(request) || std::holds_alternative<protocol::Generate>(request) ||
+                           std::holds_alternative<protocol::Complete>(request);
+  if (caller == Caller::kCoordinator || is_question) return OkStatus();
+  return {StatusCode::kPermissionDenied,
+          "running the request " + std::string(protocol::RequestName(request)) + " for a gateway, which may ask for answers alone"};
+}
+
 }  // namespace
 
 // One connection's life. Shared with the coroutines that serve it.
@@ -49,7 +57,7 @@ struct WorkerServer::Session {
 };
 
 WorkerServer::WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options)
-    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), tasks_(runtime), stop_(runtime) {}
+    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), tasks_(runtime), standing_(runtime), stop_(runtime) {}
 
 void WorkerServer::Stop() {
   stop_.Set();
@@ -57,21 +65,38 @@ void WorkerServer::Stop() {
 }
 
 Awaitable<Status> WorkerServer::Run() {
+  if (options_.caller == Caller::kCoordinator) standing_.Spawn("tick", Tick());
+  const Status ended = co_await DialAgainAndAgain();
+  stop_.Set();
+  if (options_.caller == Caller::kCoordinator) handlers_.Interrupt();
+  co_await AwaitEnd(standing_);
+  co_return ended;
+}
+
+Awaitable<void> WorkerServer::AwaitEnd(TaskGroup& tasks) {
+  const SteadyTime deadline = runtime_.clock().Now() + kEndTimeout;
+  const bool joined = co_await tasks.Join(deadline);
+  if (joined) co_return;
+  LogError("request_hangs", {{"seconds", kEndTimeout.count()}});
+  if (options_.on_hang) options_.on_hang();
+}
+
+Awaitable<Status> WorkerServer::DialAgainAndAgain() {
   std::chrono::milliseconds wait = kWaitMin;
   const SteadyTime alone_since = runtime_.clock().Now();
   while (!stop_.is_set()) {
     Report(Pulse::kDialling);
-    auto dialled = co_await transport_.Dial(options_.coordinator, runtime_.clock().Now() + kDialTimeout);
+    auto dialled = co_await transport_.Dial(options_.address, runtime_.clock().Now() + kDialTimeout);
     if (dialled.ok()) {
       const Status ended = co_await Converse(std::move(dialled).value());
       const bool refused = ended.code() == StatusCode::kUnauthenticated || ended.code() == StatusCode::kUnsupported;
-      if (refused) co_return ended;
-      LogInfo("conversation_ended", {{"coordinator", options_.coordinator}, {"status", ended}});
+      if (refused && options_.caller == Caller::kCoordinator) co_return ended;
+      LogInfo("conversation_ended", {{"address", options_.address}, {"status", ended}});
       // A coordinator of the release before does not understand the first attempt, which leaves the older version for the second.
       if (options_.embedded && version_ == protocol::kProtocolVersion) co_return OkStatus();
-      wait = kWaitMin;
+      wait = refused ? kWaitMax : kWaitMin;
     } else {
-      LogWarning("dial_failed", {{"coordinator", options_.coordinator}, {"status", dialled.status()}});
+      LogWarning("dial_failed", {{"address", options_.address}, {"status", dialled.status()}});
       if (options_.embedded && runtime_.clock().Now() - alone_since > kAloneMax) co_return dialled.status();
     }
     co_await stop_.WaitUntil(runtime_.clock().Now() + wait);
@@ -89,20 +114,16 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   if (!session->welcomed && ended.code() == StatusCode::kUnavailable) TryOtherVersion();
   if (ended.ok()) {
     tasks_.Spawn("heartbeat", Beat(session));
-    tasks_.Spawn("tick", Tick(session));
     ended = co_await Receive(session);
   }
   session->Close();
   if (session->welcomed) version_ = protocol::kProtocolVersion;  // whoever comes next may be newer
-  handlers_.Interrupt();
   session_.reset();
+  // A rank above 0 that was never told to follow leaves rank 0 waiting for it.
+  const bool leaves_group = options_.embedded || (options_.hello.rank > 0 && !follows_);
+  if (leaves_group && options_.caller == Caller::kCoordinator) handlers_.Interrupt();
   // A request under way notices its cancellation at its next report; nothing it does reaches anyone any more.
-  const SteadyTime deadline = runtime_.clock().Now() + kEndTimeout;
-  const bool joined = co_await tasks_.Join(deadline);
-  if (!joined) {
-    LogError("request_hangs", {{"seconds", kEndTimeout.count()}});
-    if (options_.on_hang) options_.on_hang();
-  }
+  co_await AwaitEnd(tasks_);
   co_return ended;
 }
 
@@ -114,15 +135,15 @@ Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(std::move(hello), deadline));
   EMEND_CO_ASSIGN_OR_RETURN(Envelope answer, co_await session->connection->Receive(deadline));
   if (const auto* refuse = std::get_if<protocol::Refuse>(&answer.message)) {
-    co_return Status(StatusCode::kUnauthenticated, refuse->slug, "joining the coordinator at " + options_.coordinator + ": " + refuse->message);
+    co_return Status(StatusCode::kUnauthenticated, refuse->slug, "joining " + options_.address + ": " + refuse->message);
   }
   const auto* welcome = std::get_if<protocol::Welcome>(&answer.message);
-  if (welcome == nullptr) co_return DataLoss("joining the coordinator at " + options_.coordinator + ": found another message, expected a welcome");
+  if (welcome == nullptr) co_return DataLoss("joining " + options_.address + ": found another message, expected a welcome");
   session->welcomed = true;
   session->store_epoch = welcome->store_epoch;
   session->generation = welcome->generation;
   session->heartbeat = std::chrono::milliseconds(welcome->heartbeat_ms);
-  LogInfo("joined", {{"coordinator", options_.coordinator}, {"epoch", welcome->store_epoch}, {"generation", welcome->generation}, {"version", version_}});
+  LogInfo("joined", {{"address", options_.address}, {"epoch", welcome->store_epoch}, {"generation", welcome->generation}, {"version", version_}});
   co_return OkStatus();
 }
 
@@ -134,14 +155,13 @@ Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
     EMEND_CO_ASSIGN_OR_RETURN(Envelope envelope, co_await session->connection->Receive(deadline));
     // The coordinator's number is the truth: it may have risen because another rank of the group was lost.
     session->generation = std::max(session->generation, envelope.generation);
+    if (options_.caller == Caller::kCoordinator) handlers_.NoteCoordinator(runtime_.clock().Now());
     if (auto* request = std::get_if<protocol::Request>(&envelope.message)) {
-      // What the old group is at cannot end well, and the compute thread is needed for the new one.
-      if (std::holds_alternative<protocol::OpenLine>(request->body)) handlers_.Interrupt();
-      tasks_.Spawn("request", Answer(session, std::move(*request)));
+      Begin(session, std::move(*request));
     } else if (const auto* cancel = std::get_if<protocol::Cancel>(&envelope.message)) {
       if (const auto found = session->cancellations.find(cancel->id); found != session->cancellations.end()) found->second->store(true);
     } else if (!std::holds_alternative<protocol::Heartbeat>(envelope.message)) {
-      co_return DataLoss("the coordinator sent a message that only workers send");
+      co_return DataLoss("whoever calls sent a message that only workers send");
     }
   }
   co_return Status(StatusCode::kCancelled, "the worker was told to stop");
@@ -163,11 +183,43 @@ Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
   co_return OkStatus();
 }
 
-Awaitable<Status> WorkerServer::Tick(std::shared_ptr<Session> session) {
-  while (!session->closed) {
-    co_await Sleep(runtime_, kTickPeriod);
+void WorkerServer::Begin(const std::shared_ptr<Session>& session, protocol::Request request) {
+  const Status allowed = CheckAllowed(options_.caller, request.body);
+  if (!allowed.ok()) {
+    tasks_.Spawn("refuse",
+                 session->connection->Send(session->Wrap(protocol::Response{request.id, allowed, std::nullopt}), runtime_.clock().Now() + kSendTimeout));
+    return;
+  }
+  // What the old group is at cannot end well, and the compute thread is needed for the new one.
+  if (std::holds_alternative<protocol::OpenLine>(request.body)) handlers_.Interrupt();
+  const bool follows = std::holds_alternative<protocol::Follow>(request.body);
+  if (follows) {
+    follows_ = true;
+    standing_.Spawn("follow", Follow(session, std::move(request)));
+  } else {
+    tasks_.Spawn("request", Answer(session, std::move(request)));
+  }
+}
+
+Awaitable<Status> WorkerServer::Follow(std::shared_ptr<Session> session, protocol::Request request) {
+  Call call;
+  call.cancelled = std::make_shared<std::atomic<bool>>(false);
+  call.progress = [](std::string_view, std::uint64_t, std::uint64_t) {};
+  const Result<protocol::ReplyBody> ended = co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
+  follows_ = false;
+  LogInfo("group_left", {{"status", ended.status()}});
+  if (session->closed) co_return OkStatus();
+  Envelope answer = session->Wrap(protocol::Response{request.id, ended.status(), std::nullopt});
+  co_return co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
+}
+
+Awaitable<Status> WorkerServer::Tick() {
+  bool answered = true;
+  while (!stop_.is_set()) {
+    co_await stop_.WaitUntil(runtime_.clock().Now() + kTickPeriod);
     const Status ticked = co_await Blocking(runtime_, [this] { return handlers_.Tick(); });
-    if (!ticked.ok() && !session->closed) LogInfo("group_does_not_answer", {{"status", ticked}});
+    if (!ticked.ok() && answered) LogInfo("group_does_not_answer", {{"status", ticked}});
+    answered = ticked.ok();
   }
   co_return OkStatus();
 }

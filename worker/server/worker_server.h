@@ -1,8 +1,11 @@
-// WorkerServer: a worker's conversation with its coordinator: dial, hello, requests, heartbeats, until the connection ends.
+// WorkerServer: a worker's conversation with its coordinator, or with a gateway: dial, hello, requests, heartbeats, until the connection ends.
 //
 // The control side runs on the runtime's executor and answers heartbeats whatever happens; requests run on the runtime's pool, which must have exactly one
 // thread: work one at a time, in order, answers and texts in between. An embedded worker ends when its control connection ends; another dials again, with
 // growing waits.
+//
+// What the coordinator asked for ends with its conversation. The group of ranks does not: gateways are answered on, until the coordinator is back and forms
+// the group anew. The conversation with a gateway is a server of its own on the same handlers; a gateway may ask for answers alone.
 #pragma once
 
 #include <chrono>
@@ -18,11 +21,13 @@
 namespace emend::worker::server {
 
 enum class Pulse { kDialling, kConnected };
+enum class Caller { kCoordinator, kGateway };
 
 struct WorkerServerOptions {
-  std::string coordinator;  // "127.0.0.1:41234"
-  protocol::Hello hello;    // who it is; token included
-  bool embedded = false;    // ends with its connection instead of dialling again
+  std::string address;  // of the coordinator or gateway: "127.0.0.1:41234"
+  Caller caller = Caller::kCoordinator;
+  protocol::Hello hello;  // who it is; token included
+  bool embedded = false;  // ends with its connection instead of dialling again
   // Called when a request goes on a minute after its connection ended: its thread cannot be taken back, so the process should end. May be empty.
   std::function<void()> on_hang = {};
   // Told at each heartbeat that it is connected, at each attempt to dial that it is not. May be empty.
@@ -36,7 +41,7 @@ class WorkerServer {
   WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options);
 
   // Until the connection ends (embedded), the coordinator refuses the worker, or Stop(). Ok after Stop() or the end of an embedded connection; else the
-  // refusal.
+  // refusal. A gateway's refusal is asked for again.
   Awaitable<Status> Run();
   void Stop();
 
@@ -44,14 +49,20 @@ class WorkerServer {
   struct Session;
   struct Told;
 
+  Awaitable<Status> DialAgainAndAgain();
   Awaitable<Status> Converse(std::shared_ptr<protocol::Connection> connection);
   Awaitable<Status> Join(std::shared_ptr<Session> session);
   // Whoever hung up before the welcome may be a coordinator of the release before, which cannot read this one's frames: the other version is tried next.
   void TryOtherVersion();
   Awaitable<Status> Receive(std::shared_ptr<Session> session);
   Awaitable<Status> Beat(std::shared_ptr<Session> session);
-  // To the ranks that wait for work, behind whatever the compute thread does.
-  Awaitable<Status> Tick(std::shared_ptr<Session> session);
+  void Begin(const std::shared_ptr<Session>& session, protocol::Request request);
+  // Until the group is lost, whatever becomes of the conversation.
+  Awaitable<Status> Follow(std::shared_ptr<Session> session, protocol::Request request);
+  // To the ranks that wait for work, behind whatever the compute thread does. As long as the server runs.
+  Awaitable<Status> Tick();
+  // Of what was begun. If it takes too long, on_hang.
+  Awaitable<void> AwaitEnd(TaskGroup& tasks);
   // What the handlers say to a request, at once or in between reports of another.
   Awaitable<Result<protocol::ReplyBody>> Handle(std::shared_ptr<Session> session, protocol::Request request, Call call);
   std::shared_ptr<Interlude> InterludeOf(protocol::RequestBody request, Call call, std::shared_ptr<Told> told);
@@ -65,8 +76,10 @@ class WorkerServer {
   protocol::Transport& transport_;
   Handlers& handlers_;
   const WorkerServerOptions options_;
-  TaskGroup tasks_;
+  TaskGroup tasks_;     // of a conversation
+  TaskGroup standing_;  // that outlive it: Tick, Follow
   Signal stop_;
+  bool follows_ = false;                                // rank 0 of a group
   bool offered_ = false;                                // since RunOffered last looked
   bool runs_offered_ = false;                           // RunOffered is under way
   std::shared_ptr<Session> session_;                    // null between conversations

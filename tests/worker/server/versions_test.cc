@@ -25,7 +25,7 @@ class VersionsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     listener_ = std::move(*home_->Listen("coordinator:1"));
-    options_.coordinator = "coordinator:1";
+    options_.address = "coordinator:1";
     options_.hello.worker = WorkerId("w0");
     options_.memory = [] { return protocol::MemoryUse{.weights_bytes = 1000}; };
     worker_.emplace(sim_, *away_, handlers_, options_);

@@ -1,0 +1,40 @@
+// What is published to this worker, and read by gateways.
+#include <algorithm>
+#include <chrono>
+
+#include "worker/server/handlers.h"
+
+namespace emend::worker::server {
+
+using protocol::ReplyBody;
+
+void Handlers::KeepPublished() {
+  if (bases_.empty()) return;
+  LiveBase& base = *bases_.begin()->second;
+  base.Keep(published_.Wanted(base.id(), base.kept_max()));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::Publish& request, const Call&) {
+  published_.Take(request.publication);
+  KeepPublished();
+  protocol::PublishReply reply{.has_gateway = has_gateway_, .base = std::nullopt, .missing = {}};
+  if (!has_gateway_ || bases_.empty()) return ReplyBody(std::move(reply));
+  const LiveBase& base = *bases_.begin()->second;
+  reply.base = base.id();
+  reply.missing = published_.Wanted(base.id(), base.kept_max());
+  std::erase_if(reply.missing, [&base](const StateId& state) { return base.CheckLive(state).ok(); });
+  return ReplyBody(std::move(reply));
+}
+
+Result<ReplyBody> Handlers::Run(const protocol::ReadPublication&, const Call&) {
+  published_.Refresh([this](const BaseId& id, const StateId& state) {
+    const auto found = bases_.find(id);
+    return found != bases_.end() && found->second->CheckLive(state).ok();
+  });
+  protocol::ReadPublicationReply reply{published_.publication(), published_.served(), 0};
+  const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock().Now() - coordinator_heard_.load());
+  reply.silent_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, silence.count()));
+  return ReplyBody(std::move(reply));
+}
+
+}  // namespace emend::worker::server
