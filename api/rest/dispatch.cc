@@ -39,11 +39,11 @@ Result<std::string> BearerSecret(const HeaderMap& headers) {
   return found->second.substr(kScheme.size());
 }
 
-Awaitable<Status> Authorize(HandlerContext* context, const Route* route, const HeaderMap* headers, coordinator::server::Caller* caller) {
+Awaitable<Status> Authorize(HandlerContext* context, const Route* route, const HeaderMap* headers, coordinator::answers::Caller* caller) {
   const Scope scope = route->scope.value();
   if (scope == Scope::kPublic) co_return OkStatus();
   EMEND_CO_ASSIGN_OR_RETURN(std::string secret, BearerSecret(*headers));
-  EMEND_CO_ASSIGN_OR_RETURN(*caller, co_await context->service->Authenticate(std::move(secret)));
+  EMEND_CO_ASSIGN_OR_RETURN(*caller, co_await context->answers->Authenticate(std::move(secret)));
   if (std::ranges::find(caller->scopes, ScopeName(scope)) != caller->scopes.end()) co_return OkStatus();
   co_return Status(StatusCode::kPermissionDenied, "missing_scope",
                    std::string(route->operation_id) + " needs the scope \"" + std::string(ScopeName(scope)) + "\", which the token of " +
@@ -77,7 +77,7 @@ Status CheckMediaType(const Route& route, const HeaderMap& headers) {
 Awaitable<Decision> Admit(HandlerContext* context, Head head) {
   Result<Target> target = ParseTarget(head.target);
   if (!target.ok()) co_return ProblemResponse(target.status(), "");
-  const RouteMatch match = FindRoute(ParseMethod(head.method), target->segments);
+  const RouteMatch match = FindRoute(*context->routes, ParseMethod(head.method), target->segments);
   if (match.allowed.empty())
     co_return ProblemResponse(NotFound("there is no resource " + target->path + "; /openapi.json lists those there are"), target->path);
   if (match.route == nullptr) co_return MethodNotAllowed(match.allowed, head.method, target->path);

@@ -10,8 +10,8 @@
 namespace emend::api::rest {
 namespace {
 
-using coordinator::server::CompletionPiece;
-using coordinator::server::CompletionStream;
+using coordinator::answers::CompletionPiece;
+using coordinator::answers::CompletionStream;
 
 constexpr std::size_t kIdBytes = 12;
 
@@ -29,7 +29,7 @@ Awaitable<Result<Completing>> Begin(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(completing.body, ReadCompletionBody(body));
   Random& random = context->runtime->random();
   if (!completing.body.has_seed) completing.body.request.text.seed = random.U64();
-  EMEND_CO_ASSIGN_OR_RETURN(completing.stream, co_await context->service->Complete(request.caller, completing.body.request));
+  EMEND_CO_ASSIGN_OR_RETURN(completing.stream, co_await context->answers->Complete(request.caller, completing.body.request));
   completing.head = {.id = "cmpl-" + Sha256(random.Bytes(kIdBytes)).Hex().substr(0, 2 * kIdBytes),
                      .created_seconds = std::chrono::duration_cast<std::chrono::seconds>(context->runtime->clock().WallNow().time_since_epoch()).count(),
                      .model = completing.body.model,
@@ -75,12 +75,12 @@ Awaitable<Result<Response>> Whole(Completing completing, std::function<bool()> c
   co_return JsonResponse(200, RenderCompletion(completing.head, choices, static_cast<std::size_t>(completing.body.request.count), completing.with_logprobs()));
 }
 
-Json RenderModel(const storage::history::RepoRecord& repo, const storage::history::Ref& ref) {
-  return {{"id", repo.name.value() + "@" + ref.name},
+Json RenderModel(const coordinator::answers::ServedModel& model) {
+  return {{"id", model.repo.value() + "@" + model.ref},
           {"object", "model"},
-          {"created", repo.created_ms / 1000},
+          {"created", model.created_ms / 1000},
           {"owned_by", "emend"},
-          {"commit", ref.commit.Hex()}};
+          {"commit", model.commit.Hex()}};
 }
 
 }  // namespace
@@ -102,12 +102,9 @@ Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request re
 }
 
 Awaitable<Result<Response>> ListModels(HandlerContext* context, Request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const auto repos, co_await context->service->ListRepos());
+  EMEND_CO_ASSIGN_OR_RETURN(const auto served, co_await context->answers->ListModels());
   Json models = Json::array();
-  for (const auto& repo : repos) {
-    EMEND_CO_ASSIGN_OR_RETURN(const auto refs, co_await context->service->ListRefs(repo.name));
-    for (const auto& ref : refs) models.push_back(RenderModel(repo, ref));
-  }
+  for (const auto& model : served) models.push_back(RenderModel(model));
   co_return JsonResponse(200, {{"object", "list"}, {"data", std::move(models)}});
 }
 

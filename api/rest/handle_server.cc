@@ -51,7 +51,7 @@ Result<coordinator::server::AskRequest> ReadAsk(const Request& request) {
 
 Awaitable<Result<Response>> Ask(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(auto ask, ReadAsk(request));
-  EMEND_CO_ASSIGN_OR_RETURN(const auto answer, co_await context->service->Ask(request.caller, std::move(ask)));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto answer, co_await context->answers->Ask(request.caller, std::move(ask)));
   Response response = JsonResponse(200, RenderAnswer(answer));
   response.headers.emplace_back("X-Emend-Commit", answer.commit.Hex());
   co_return response;
@@ -94,7 +94,7 @@ Awaitable<Result<Response>> ReadLiveness(HandlerContext*, Request) { co_return J
 
 Awaitable<Result<Response>> ReadReadiness(HandlerContext* context, Request) {
   if (context->stopping) co_return Status(StatusCode::kUnavailable, "stopping", "the server is stopping");
-  const Status ready = context->service->Ready();
+  const Status ready = context->answers->Ready();
   if (!ready.ok()) co_return Status(StatusCode::kUnavailable, "not_ready", ready.message());
   co_return JsonResponse(200, {{"status", "ready"}});
 }

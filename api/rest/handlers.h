@@ -9,14 +9,17 @@
 
 #include "api/rest/message.h"
 #include "api/rest/router.h"
+#include "coordinator/server/service.h"
 
 namespace emend::api::rest {
 
 struct HandlerContext {
-  coordinator::server::Service* service = nullptr;
+  const std::vector<Route>* routes = nullptr;
+  coordinator::answers::AnswerService* answers = nullptr;
+  coordinator::server::Service* service = nullptr;  // of the routes beyond AnswerRoutes(), or null
   Runtime* runtime = nullptr;
   std::string_view version;
-  std::string_view openapi_json;
+  std::string openapi_json;
   bool stopping = false;  // waits end soon after it was set
 };
 

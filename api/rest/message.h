@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/server/service.h"
+#include "coordinator/answers/answer_service.h"
 #include "storage/base/runtime.h"
 
 namespace emend::api::rest {
@@ -22,7 +22,7 @@ using HeaderMap = std::map<std::string, std::string>;  // names in lower case
 
 struct Request {
   const Route* route = nullptr;
-  coordinator::server::Caller caller;
+  coordinator::answers::Caller caller;
   std::string path;                          // as sent, without the query
   std::map<std::string, std::string> place;  // path parameters
   std::map<std::string, std::string> query;

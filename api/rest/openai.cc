@@ -9,7 +9,7 @@
 namespace emend::api::rest {
 namespace {
 
-using coordinator::server::CompletionPiece;
+using coordinator::answers::CompletionPiece;
 using nlohmann::json;
 using nlohmann::ordered_json;
 using worker::protocol::PieceToken;

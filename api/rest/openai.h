@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/server/service.h"
+#include "coordinator/answers/answer_service.h"
 
 namespace emend::api::rest {
 
 inline constexpr std::size_t kTextsPerRequestMax = 64;  // prompts times n
 
 struct CompletionBody {
-  coordinator::server::CompletionRequest request;
+  coordinator::answers::CompletionRequest request;
   std::string model;  // as sent: "repo" or "repo@revision"
   bool stream = false;
   bool include_usage = false;  // stream_options
@@ -47,7 +47,7 @@ struct ChunkOptions {
   bool with_logprobs = false;
   bool with_usage = false;  // it comes in a chunk of its own, and is null in the others
 };
-nlohmann::ordered_json RenderChunk(const CompletionHead& head, const coordinator::server::CompletionPiece& piece, const ChunkOptions& options);
+nlohmann::ordered_json RenderChunk(const CompletionHead& head, const coordinator::answers::CompletionPiece& piece, const ChunkOptions& options);
 nlohmann::ordered_json RenderUsageChunk(const CompletionHead& head, std::uint64_t prompt_tokens, std::uint64_t completion_tokens);
 
 }  // namespace emend::api::rest

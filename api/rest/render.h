@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/rest/message.h"
+#include "coordinator/server/service.h"
 
 namespace emend::api::rest {
 

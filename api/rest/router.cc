@@ -73,10 +73,10 @@ std::size_t BodyBytesMax(Body body) {
   return 0;
 }
 
-RouteMatch FindRoute(std::optional<Method> method, const std::vector<std::string>& segments) {
+RouteMatch FindRoute(const std::vector<Route>& routes, std::optional<Method> method, const std::vector<std::string>& segments) {
   RouteMatch match;
   std::string_view resource;
-  for (const Route& route : Routes()) {
+  for (const Route& route : routes) {
     Place place;
     const bool fits = resource.empty() ? Fits(Split(route.pattern), segments, place) : route.pattern == resource;
     if (!fits) continue;

@@ -52,12 +52,14 @@ struct Route {
 
 // In order of precedence: the first pattern that fits a path is its resource.
 const std::vector<Route>& Routes();
+// Those of an AnswerService.
+const std::vector<Route>& AnswerRoutes();
 
 struct RouteMatch {
   const Route* route = nullptr;              // null: no such resource, or not with this method
   std::vector<Method> allowed;               // of the resource; empty: there is none
   std::map<std::string, std::string> place;  // path parameters
 };
-RouteMatch FindRoute(std::optional<Method> method, const std::vector<std::string>& segments);
+RouteMatch FindRoute(const std::vector<Route>& routes, std::optional<Method> method, const std::vector<std::string>& segments);
 
 }  // namespace emend::api::rest

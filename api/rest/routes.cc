@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "api/rest/handlers.h"
 #include "api/rest/router.h"
 
@@ -51,6 +53,16 @@ const std::vector<Route>& Routes() {
       {kGet, "/api/v1/workers", "listWorkers", kRead, kNone, 200, {}, ListWorkers},
   };
   return kRoutes;
+}
+
+const std::vector<Route>& AnswerRoutes() {
+  static const std::vector<Route> kAnswerRoutes = [] {
+    const std::vector<Handler> answer = {ReadLiveness, ReadReadiness, ReadOpenApi, Ask, CreateCompletion, ListModels};
+    std::vector<Route> routes = Routes();
+    std::erase_if(routes, [&](const Route& route) { return std::ranges::find(answer, route.handler) == answer.end(); });
+    return routes;
+  }();
+  return kAnswerRoutes;
 }
 
 }  // namespace emend::api::rest

@@ -4,6 +4,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "api/openapi/openapi.h"
@@ -36,14 +37,22 @@ Result<tcp::endpoint> ParseAddress(const std::string& address) {
   return tcp::endpoint(ip, port);
 }
 
+// The description with the paths of these routes alone, none of which is of several segments ("{name...}").
+std::string DescribedRoutes(std::string_view openapi_json, const std::vector<Route>& routes) {
+  auto description = nlohmann::ordered_json::parse(openapi_json);
+  nlohmann::ordered_json& paths = description["paths"];
+  nlohmann::ordered_json kept = nlohmann::ordered_json::object();
+  for (const Route& route : routes) kept[std::string(route.pattern)] = paths.at(std::string(route.pattern));
+  paths = std::move(kept);
+  return description.dump();
+}
+
 class RestServerImpl final : public RestServer {
  public:
-  RestServerImpl(Runtime& runtime, coordinator::server::Service& service, RestOptions options)
-      : runtime_(runtime), options_(std::move(options)), acceptor_(runtime.executor()), tasks_(runtime) {
-    context_.service = &service;
+  RestServerImpl(Runtime& runtime, HandlerContext context, RestOptions options)
+      : runtime_(runtime), options_(std::move(options)), context_(std::move(context)), acceptor_(runtime.executor()), tasks_(runtime) {
     context_.runtime = &runtime;
     context_.version = EMEND_VERSION;
-    context_.openapi_json = openapi::OpenApiJson();
   }
 
   Status Start() override {
@@ -127,7 +136,20 @@ class RestServerImpl final : public RestServer {
 }  // namespace
 
 std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server::Service& service, RestOptions options) {
-  return std::make_unique<RestServerImpl>(runtime, service, std::move(options));
+  HandlerContext context;
+  context.routes = &Routes();
+  context.answers = &service;
+  context.service = &service;
+  context.openapi_json = openapi::OpenApiJson();
+  return std::make_unique<RestServerImpl>(runtime, std::move(context), std::move(options));
+}
+
+std::unique_ptr<RestServer> NewAnswerServer(Runtime& runtime, coordinator::answers::AnswerService& service, RestOptions options) {
+  HandlerContext context;
+  context.routes = &AnswerRoutes();
+  context.answers = &service;
+  context.openapi_json = DescribedRoutes(openapi::OpenApiJson(), AnswerRoutes());
+  return std::make_unique<RestServerImpl>(runtime, std::move(context), std::move(options));
 }
 
 }  // namespace emend::api::rest

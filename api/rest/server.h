@@ -1,5 +1,5 @@
-// RestServer: the coordinator's Service on the wire. HTTP/1.1 by Boost.Beast, bearer tokens, JSON, RFC 9457 problems; api/openapi/emend.yaml describes the
-// routes.
+// RestServer: a Service, or an AnswerService alone, on the wire. HTTP/1.1 by Boost.Beast, bearer tokens, JSON, RFC 9457 problems; api/openapi/emend.yaml
+// describes the routes.
 //
 //   auto server = NewRestServer(runtime, service, {.address = "127.0.0.1:8321"});
 //   EMEND_RETURN_IF_ERROR(server->Start());
@@ -43,5 +43,7 @@ class RestServer {
 };
 
 std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server::Service& service, RestOptions options);
+// The routes of answers alone, and /openapi.json cut down to them.
+std::unique_ptr<RestServer> NewAnswerServer(Runtime& runtime, coordinator::answers::AnswerService& service, RestOptions options);
 
 }  // namespace emend::api::rest

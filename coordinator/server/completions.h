@@ -1,47 +1,36 @@
-// Completions: texts behind prompts, piece by piece, many at once.
+// Completions: texts behind prompts on what emendd knows: any commit of any repo.
 //
 //   EMEND_CO_ASSIGN_OR_RETURN(auto stream, co_await completions.Begin(request));
-//   while (true) {
-//     EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await stream->Next(is_wanted));
-//     if (!piece) break;                                       // all texts have ended
-//   }
 //
-// Each text is one call of a worker; it keeps the state of the commit that was resolved when it began, from its first token to its last. Whoever lets go of
-// the stream cancels what is left of it. Used on the executor only. Bound: kTextsMax texts under way for each worker (beyond: kResourceExhausted,
-// "queue_full").
+// Each text is one call of a worker; it keeps the state of the commit that was resolved when it began, from its first token to its last
+// (coordinator/answers/text_streams.h). Used on the executor only.
 #pragma once
 
 #include <memory>
 
+#include "coordinator/answers/text_streams.h"
 #include "coordinator/jobs/job.h"
-#include "coordinator/server/service.h"
+#include "storage/history/repository.h"
 
 namespace emend::coordinator::server {
-
-inline constexpr std::size_t kTextsMax = 256;
 
 class Completions {
  public:
   // `context` must outlive it.
-  explicit Completions(jobs::JobContext& context) : context_(context), tasks_(context.runtime) {}
-  // As Service::Complete.
-  Awaitable<Result<std::shared_ptr<CompletionStream>>> Begin(CompletionRequest request);
+  explicit Completions(jobs::JobContext& context) : context_(context), streams_(context.runtime) {}
+  // As AnswerService::Complete.
+  Awaitable<Result<std::shared_ptr<answers::CompletionStream>>> Begin(answers::CompletionRequest request);
   // Cancels every text and joins; false if they did not end in time.
-  Awaitable<bool> Stop();
+  Awaitable<bool> Stop() { return streams_.Stop(); }
 
  private:
-  class Stream;
-  struct Shared;
+  using SharedRepository = std::shared_ptr<const storage::history::Repository>;
 
-  std::size_t TextsMax() const;
-  Status CheckRoom(std::size_t count) const;
-  Awaitable<Status> Run(std::shared_ptr<Shared> shared, std::size_t index, worker::protocol::Complete request);
+  Status CheckRoom(const answers::CompletionRequest& request) const;
+  Awaitable<Result<worker::protocol::CompleteReply>> Complete(SharedRepository repository, answers::TextCall call);
 
   jobs::JobContext& context_;
-  TaskGroup tasks_;
-  std::size_t running_ = 0;
-  bool stopping_ = false;
-  std::vector<std::weak_ptr<Shared>> shared_;
+  answers::TextStreams streams_;
 };
 
 }  // namespace emend::coordinator::server

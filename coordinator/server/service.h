@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/answers/answer_service.h"
 #include "coordinator/membership/membership.h"
 #include "storage/base/runtime.h"
 #include "storage/history/fsck.h"
@@ -25,11 +26,13 @@
 
 namespace emend::coordinator::server {
 
-// Who calls, as authentication found out.
-struct Caller {
-  storage::records::Principal principal;
-  std::vector<std::string> scopes;  // of: ask read propose review merge deploy admin
-};
+using answers::AskAnswer;
+using answers::AskRequest;
+using answers::Caller;
+using answers::CompletionPiece;
+using answers::CompletionRequest;
+using answers::CompletionStream;
+using answers::ServedModel;
 
 // Kinds, their scopes, request bodies and results: docs/reference/operations.md and the OpenAPI file.
 //   import      (admin)   {"model": PATH, "message"?}                                                        a new repo with this base
@@ -62,50 +65,6 @@ struct OperationView {
   OperationProgress progress;
   std::uint64_t version = 0;            // rises with every change of state or progress
   std::optional<std::size_t> position;  // while it waits: how many are before it, by urgency and acceptance
-};
-
-struct AskRequest {
-  RepoName repo;
-  std::string revision;
-  std::string prompt;
-  std::int32_t tokens_max = 16;
-  std::int32_t top = 5;
-};
-struct AskAnswer {
-  CommitId commit;
-  StateId state;
-  std::string text;
-  std::int32_t tokens = 0;
-  std::vector<worker::protocol::TokenProbability> top;
-};
-
-// Texts behind prompts, `count` of each; text i of the request goes on from prompt i / count with the seed + i.
-struct CompletionRequest {
-  RepoName repo;
-  std::string revision;
-  std::vector<std::string> prompts;
-  std::int32_t count = 1;
-  worker::protocol::Complete text;  // what all have in common; base, state and prompt are filled in
-};
-// What a step added to one of the texts, or how it ended.
-struct CompletionPiece {
-  std::size_t index = 0;  // of the text
-  std::string text;
-  std::vector<worker::protocol::PieceToken> tokens;
-  std::optional<worker::protocol::CompleteReply> end;
-};
-class CompletionStream {
- public:
-  CompletionStream(CommitId commit, StateId state) : commit_(commit), state_(state) {}
-  virtual ~CompletionStream() = default;  // cancels what has not ended
-  const CommitId& commit() const { return commit_; }
-  const StateId& state() const { return state_; }
-  // The next piece of any text; nothing once all have ended. The first failure ends them all. `is_wanted` is asked now and then: kCancelled once it says no.
-  virtual Awaitable<Result<std::optional<CompletionPiece>>> Next(std::function<bool()> is_wanted) = 0;
-
- private:
-  const CommitId commit_;
-  const StateId state_;
 };
 
 // What `emend doctor` shows.
@@ -167,13 +126,8 @@ struct StatisticsInfo {
   std::int64_t created_ms = 0;
 };
 
-class Service {
+class Service : public answers::AnswerService {
  public:
-  virtual ~Service() = default;
-
-  // kUnauthenticated if no token has this secret.
-  virtual Awaitable<Result<Caller>> Authenticate(std::string secret) = 0;
-
   // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024 wait, or 512 of this repo; kInvalidArgument
   // ("idempotency_mismatch") when the key was used with another fingerprint. The same key with the same fingerprint returns the operation that it began.
   virtual Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) = 0;
@@ -184,10 +138,6 @@ class Service {
   virtual Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) = 0;
   // Asks it to end; kFailedPrecondition ("operation_ended") if it has.
   virtual Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) = 0;
-
-  virtual Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) = 0;
-  // kNotFound; kResourceExhausted ("queue_full"). What a worker refuses (a prompt that is too long, ...) comes from the stream.
-  virtual Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(Caller caller, CompletionRequest request) = 0;
 
   virtual Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() = 0;
   virtual Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) = 0;
@@ -206,8 +156,6 @@ class Service {
   virtual std::vector<membership::WorkerInfo> Workers() const = 0;
   // Takes seconds, in which workers go on with what they do.
   virtual Awaitable<Result<Diagnosis>> Diagnose(Caller caller) = 0;
-  // Store writable and at least one worker connected; the message says what is missing.
-  virtual Status Ready() const = 0;
 };
 
 }  // namespace emend::coordinator::server

@@ -251,6 +251,16 @@ Awaitable<Result<AskAnswer>> FakeService::Ask(Caller, AskRequest request) {
   co_return AskAnswer{.commit = commit, .state = StateId(Sha256("state")), .text = " English.", .tokens = 2, .top = {{" English", 0.75}, {" French", 0.25}}};
 }
 
+Awaitable<Result<std::vector<ServedModel>>> FakeService::ListModels() {
+  EMEND_CO_ASSIGN_OR_RETURN(const auto repos, co_await ListRepos());
+  std::vector<ServedModel> models;
+  for (const auto& repo : repos) {
+    EMEND_CO_ASSIGN_OR_RETURN(const auto refs, co_await ListRefs(repo.name));
+    for (const Ref& ref : refs) models.push_back({repo.name, ref.name, ref.commit, repo.created_ms});
+  }
+  co_return models;
+}
+
 Awaitable<Result<std::vector<storage::history::RepoRecord>>> FakeService::ListRepos() {
   EMEND_CO_ASSIGN_OR_RETURN(auto record, co_await ReadRepo(RepoName("atlas")));
   co_return std::vector<storage::history::RepoRecord>{record};

@@ -42,6 +42,7 @@ class FakeService : public coordinator::server::Service {
   const coordinator::server::CompletionRequest& last_completion() const { return last_completion_; }
   // Those that nobody waited for any more.
   std::size_t completions_given_up() const { return completions_given_up_; }
+  Awaitable<Result<std::vector<coordinator::server::ServedModel>>> ListModels() override;
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override;
   Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override;
   Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override;

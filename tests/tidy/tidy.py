@@ -27,6 +27,7 @@ INCLUDES = {
     "worker/edit": ["storage/base", "storage/delta", "storage/checkpoint", "worker/collective", "worker/model", "worker/tokenizer", "worker/protocol"],
     "worker/eval": ["storage/base", "worker/collective", "worker/model", "worker/tokenizer"],
     "worker/server": ["storage/base", "storage/delta", "storage/checkpoint", "worker/"],
+    "coordinator/answers": ["storage/base", "storage/records", "worker/protocol"],
     "coordinator/core": ["storage/"],
     "coordinator/membership": ["storage/base", "worker/protocol"],
     "coordinator/jobs": ["storage/", "worker/protocol", "coordinator/core", "coordinator/membership"],
@@ -35,6 +36,7 @@ INCLUDES = {
     "api/openapi": [],
     "api/rest": ["storage/", "coordinator/", "worker/protocol", "api/openapi"],
     "api/daemon": ["storage/", "coordinator/", "worker/protocol", "api/rest"],
+    "api/gateway": ["storage/base", "storage/records", "coordinator/answers", "coordinator/membership", "worker/protocol", "api/rest", "api/daemon"],
     "api/client": ["storage/base"],
     "api/cli": ["storage/base", "storage/objects", "coordinator/core", "api/client", "api/facts", "api/daemon"],
     "cmake": [],
@@ -50,7 +52,7 @@ OWNERS = [
     (re.compile(r"^nlohmann/"), ["storage/checkpoint", "worker/", "coordinator/", "api/", "tests/"]),
     (re.compile(r"^openssl/"), ["storage/base", "api/", "tests/"]),
     (re.compile(r"^(spdlog|fmt)/"), ["storage/base"]),
-    (re.compile(r"^CLI/"), ["api/cli", "api/daemon", "worker/server"]),
+    (re.compile(r"^CLI/"), ["api/cli", "api/daemon", "api/gateway", "worker/server"]),
     (re.compile(r"^pcre2|^utf8proc"), ["worker/tokenizer"]),
 ]
 

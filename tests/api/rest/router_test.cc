@@ -10,12 +10,12 @@ namespace {
 using Words = std::vector<std::string>;
 
 std::string Operation(Method method, const Words& segments) {
-  const RouteMatch match = FindRoute(method, segments);
+  const RouteMatch match = FindRoute(Routes(), method, segments);
   return match.route == nullptr ? "" : std::string(match.route->operation_id);
 }
 
 TEST(Router, NamesMayHoldSlashes) {
-  const RouteMatch match = FindRoute(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french"});
+  const RouteMatch match = FindRoute(Routes(), Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french"});
   ASSERT_NE(match.route, nullptr);
   EXPECT_EQ(match.route->operation_id, "readBranch");
   EXPECT_EQ(match.place.at("name"), "team/french");
@@ -23,7 +23,7 @@ TEST(Router, NamesMayHoldSlashes) {
 }
 
 TEST(Router, ReflogOfANameWithSlashes) {
-  const RouteMatch match = FindRoute(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french", "reflog"});
+  const RouteMatch match = FindRoute(Routes(), Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french", "reflog"});
   EXPECT_EQ(match.route->operation_id, "readReflog");
   EXPECT_EQ(match.place.at("name"), "team/french");
 }
@@ -36,11 +36,11 @@ TEST(Router, ABranchCalledReflogIsReachedByItsEncodedName) {
 TEST(Router, EmptySegmentsNameNothing) {
   EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", ""}), "");
   EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", ""}), "");
-  EXPECT_TRUE(FindRoute(Method::kGet, {}).allowed.empty());
+  EXPECT_TRUE(FindRoute(Routes(), Method::kGet, {}).allowed.empty());
 }
 
 TEST(Router, WrongMethodKnowsThoseThatAre) {
-  const RouteMatch match = FindRoute(Method::kDelete, {"api", "v1", "repos"});
+  const RouteMatch match = FindRoute(Routes(), Method::kDelete, {"api", "v1", "repos"});
   EXPECT_EQ(match.route, nullptr);
   EXPECT_EQ(match.allowed, (std::vector<Method>{Method::kGet, Method::kPost}));
 }

@@ -1,0 +1,106 @@
+#include "coordinator/answers/text_streams.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+namespace emend::coordinator::answers {
+namespace {
+
+constexpr std::chrono::seconds kJoinTimeout{30};
+constexpr std::chrono::minutes kSilenceMax{10};        // of all its texts: longer ones are given up
+constexpr std::chrono::milliseconds kWantedLook{250};  // whether somebody still waits for them
+
+}  // namespace
+
+// What a stream and the calls behind it share.
+struct TextStreams::Shared {
+  Shared(Runtime& runtime, CompleteText how) : complete(std::move(how)), cancel(runtime), changed(runtime) {}
+  const CompleteText complete;
+  Signal cancel;
+  Signal changed;
+  std::deque<CompletionPiece> pieces;  // at most a piece for each token that was asked for
+  std::size_t running = 0;
+  Status failure;  // the first
+};
+
+class TextStreams::Stream final : public CompletionStream {
+ public:
+  Stream(Runtime& runtime, std::shared_ptr<Shared> shared, CommitId commit, StateId state)
+      : CompletionStream(commit, state), runtime_(runtime), shared_(std::move(shared)) {}
+  ~Stream() override { shared_->cancel.Set(); }
+
+  Awaitable<Result<std::optional<CompletionPiece>>> Next(std::function<bool()> is_wanted) override {
+    const std::shared_ptr<Shared> shared = shared_;
+    const SteadyTime deadline = runtime_.clock().Now() + kSilenceMax;
+    while (shared->pieces.empty() && shared->failure.ok() && shared->running > 0) {
+      if (!is_wanted()) co_return Status(StatusCode::kCancelled, "completing a text: nobody waits for it any more");
+      const SteadyTime now = runtime_.clock().Now();
+      if (now >= deadline) co_return Status(StatusCode::kDeadlineExceeded, "completing a text: nothing came of it in time");
+      shared->changed.Reset();
+      co_await shared->changed.WaitUntil(std::min(deadline, now + kWantedLook));
+    }
+    if (shared->pieces.empty() && !shared->failure.ok()) co_return shared->failure;
+    if (shared->pieces.empty()) co_return std::optional<CompletionPiece>();
+    CompletionPiece piece = std::move(shared->pieces.front());
+    shared->pieces.pop_front();
+    co_return std::optional<CompletionPiece>(std::move(piece));
+  }
+
+ private:
+  Runtime& runtime_;
+  const std::shared_ptr<Shared> shared_;
+};
+
+Status TextStreams::CheckRoom(std::size_t count, std::size_t workers) const {
+  if (stopping_) return Unavailable("a text was asked for while the server is stopping: ask the next one");
+  const std::size_t texts_max = kTextsMax * std::max<std::size_t>(1, workers);
+  if (running_ + count <= texts_max) return OkStatus();
+  return {StatusCode::kResourceExhausted, "queue_full",
+          "completing " + std::to_string(count) + " texts while " + std::to_string(running_) + " are under way, of " + std::to_string(texts_max) +
+              " at most: try again later"};
+}
+
+std::shared_ptr<CompletionStream> TextStreams::Begin(const CompletionRequest& request, const CommitId& commit, CompleteText complete) {
+  const auto shared = std::make_shared<Shared>(runtime_, std::move(complete));
+  std::erase_if(shared_, [](const auto& each) { return each.expired(); });
+  shared_.push_back(shared);
+  const auto per_prompt = static_cast<std::size_t>(request.count);
+  for (std::size_t index = 0; index < request.prompts.size() * per_prompt; ++index) {
+    worker::protocol::Complete text = request.text;
+    text.prompt = request.prompts[index / per_prompt];
+    text.seed += index;
+    ++shared->running;
+    ++running_;
+    tasks_.Spawn("complete_text", Run(shared, index, std::move(text)));
+  }
+  return std::make_shared<Stream>(runtime_, shared, commit, request.text.state);
+}
+
+Awaitable<Status> TextStreams::Run(std::shared_ptr<Shared> shared, std::size_t index, worker::protocol::Complete request) {
+  Shared* const borrowed = shared.get();
+  TextCall call{.request = std::move(request), .on_piece = {}, .cancel = &shared->cancel};
+  call.on_piece = [borrowed, index](const worker::protocol::Piece& piece) {
+    borrowed->pieces.push_back({.index = index, .text = piece.text, .tokens = piece.tokens, .end = std::nullopt});
+    borrowed->changed.Set();
+  };
+  const Result<worker::protocol::CompleteReply> reply = co_await shared->complete(std::move(call));
+  --running_;
+  --shared->running;
+  if (reply.ok()) shared->pieces.push_back({.index = index, .text = "", .tokens = {}, .end = *reply});
+  if (!reply.ok() && shared->failure.ok()) shared->failure = reply.status();
+  if (!reply.ok()) shared->cancel.Set();  // the stream has failed as a whole
+  shared->changed.Set();
+  co_return OkStatus();
+}
+
+Awaitable<bool> TextStreams::Stop() {
+  stopping_ = true;
+  for (const auto& each : shared_) {
+    if (const auto shared = each.lock()) shared->cancel.Set();
+  }
+  const SteadyTime deadline = runtime_.clock().Now() + kJoinTimeout;
+  co_return co_await tasks_.Join(deadline);
+}
+
+}  // namespace emend::coordinator::answers

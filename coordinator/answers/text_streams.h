@@ -1,0 +1,57 @@
+// TextStreams: texts behind prompts, piece by piece, many at once, whoever it is that completes each of them.
+//
+//   EMEND_RETURN_IF_ERROR(streams.CheckRoom(count, workers));
+//   std::shared_ptr<CompletionStream> stream = streams.Begin(request, commit, [this](TextCall call) { return Complete(std::move(call)); });
+//   while (true) {
+//     EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await stream->Next(is_wanted));
+//     if (!piece) break;                                       // all texts have ended
+//   }
+//
+// Whoever lets go of the stream cancels what is left of it. Used on the executor only. Bound: kTextsMax texts under way for each worker.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "coordinator/answers/answer_service.h"
+
+namespace emend::coordinator::answers {
+
+inline constexpr std::size_t kTextsMax = 256;
+
+// One text.
+struct TextCall {
+  worker::protocol::Complete request;
+  std::function<void(const worker::protocol::Piece&)> on_piece;
+  Signal* cancel = nullptr;  // set: nobody waits for it any more
+};
+// A coroutine's function: what it refers to must outlive the streams.
+using CompleteText = std::function<Awaitable<Result<worker::protocol::CompleteReply>>(TextCall call)>;
+
+class TextStreams {
+ public:
+  explicit TextStreams(Runtime& runtime) : runtime_(runtime), tasks_(runtime) {}
+
+  // kResourceExhausted ("queue_full"); kUnavailable while stopping.
+  Status CheckRoom(std::size_t count, std::size_t workers) const;
+  // Base and state are those of the request's text, and of `commit`.
+  std::shared_ptr<CompletionStream> Begin(const CompletionRequest& request, const CommitId& commit, CompleteText complete);
+  // Cancels every text and joins; false if they did not end in time.
+  Awaitable<bool> Stop();
+
+ private:
+  class Stream;
+  struct Shared;
+
+  Awaitable<Status> Run(std::shared_ptr<Shared> shared, std::size_t index, worker::protocol::Complete request);
+
+  Runtime& runtime_;
+  TaskGroup tasks_;
+  std::size_t running_ = 0;
+  bool stopping_ = false;
+  std::vector<std::weak_ptr<Shared>> shared_;
+};
+
+}  // namespace emend::coordinator::answers
