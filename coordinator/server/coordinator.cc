@@ -8,6 +8,7 @@
 #include "coordinator/server/completions.h"
 #include "coordinator/server/diagnosis.h"
 #include "coordinator/server/diff.h"
+#include "coordinator/server/publisher.h"
 #include "coordinator/server/store_identity.h"
 #include "coordinator/server/submission.h"
 #include "storage/base/log.h"
@@ -69,17 +70,20 @@ class CoordinatorImpl final : public Coordinator {
         context_{*environment.runtime, *environment.file_system, *environment.store, *journal_, *membership_, layout_},
         stop_(*environment.runtime),
         queue_(context_),
-        completions_(context_) {
+        completions_(context_),
+        publisher_(context_) {
     queue_.Start(std::move(parts.unfinished));
+    publisher_.Start();
   }
 
   Awaitable<bool> Stop() override {
     stopping_ = true;
     stop_.Set();
+    const bool told = co_await publisher_.Stop();
     const bool texts_ended = co_await completions_.Stop();
     const bool jobs_ended = co_await queue_.Stop();
     co_await membership_->Stop();
-    co_return texts_ended&& jobs_ended;
+    co_return told&& texts_ended&& jobs_ended;
   }
 
   std::string worker_address() const override { return membership_->address(); }
@@ -103,6 +107,18 @@ class CoordinatorImpl final : public Coordinator {
   Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(Caller caller, CompletionRequest request) override {
     EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
     co_return co_await completions_.Begin(std::move(request));
+  }
+  Awaitable<Result<std::vector<ServedModel>>> ListModels() override {
+    co_return co_await Blocking(runtime(), [this]() -> Result<std::vector<ServedModel>> {
+      EMEND_ASSIGN_OR_RETURN(const auto repos, Repository::List(store()));
+      std::vector<ServedModel> models;
+      for (const auto& record : repos) {
+        EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(store(), record.name));
+        EMEND_ASSIGN_OR_RETURN(const auto refs, repository.ListRefs());
+        for (const Ref& ref : refs) models.push_back({record.name, ref.name, ref.commit, record.created_ms});
+      }
+      return models;
+    });
   }
   Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
 
@@ -205,6 +221,7 @@ class CoordinatorImpl final : public Coordinator {
   Signal stop_;           // owned by the executor
   jobs::JobQueue queue_;  // owned by the executor
   Completions completions_;
+  Publisher publisher_;
   bool stopping_ = false;  // owned by the executor
 };
 
