@@ -1,11 +1,13 @@
-"""A worker whose ranks are on machines of their own, as far as they can tell: each in its own network namespace, dialling in over mutual TLS. The test starts a rank
-again that has ended, and ends one that is stopped, as systemd and a liveness probe would; the coordinator it starts as a person would, again and again on one address."""
+"""A worker whose ranks are on machines of their own, as far as they can tell: each in its own network namespace, dialling in over mutual TLS, to the coordinator and to a
+gateway beside it. The test starts a rank again that has ended, and ends one that is stopped, as systemd and a liveness probe would; the coordinator it starts as a person
+would, again and again on one address."""
 import pathlib
 import subprocess
 import threading
 import time
 
 from emend import BINARIES, Failed
+from gateway import Gateway
 from network import Network
 
 CERTIFICATES = BINARIES.parent / "tests" / "emend_test_make_certificates"
@@ -14,6 +16,7 @@ STOPPED_MAX = 3.5  # seconds, as of emendd's own supervisor
 
 class Dialled:
     PORT = 7411
+    GATEWAY_PORT = 7412
 
     def __init__(self, emend, ranks):
         self.emend = emend
@@ -22,6 +25,7 @@ class Dialled:
         self.pems.mkdir()
         subprocess.run([CERTIFICATES, self.pems, "own", "coordinator", f"IP:{Network.COORDINATOR}", "worker", "DNS:worker"], check=True)
         self.coordinator = None
+        self.gateway = Gateway(emend, f"{Network.COORDINATOR}:{self.GATEWAY_PORT}", *self.files("worker-tls-", "coordinator"))
         self.processes = {}
         self.ending = threading.Event()
         self.keeper = threading.Thread(target=self.keep, daemon=True)
@@ -31,6 +35,7 @@ class Dialled:
 
     def up(self):
         self.start_coordinator()
+        self.gateway.start()
         self.keeper.start()
 
     def start_coordinator(self, seconds=60):
@@ -46,14 +51,18 @@ class Dialled:
             time.sleep(0.05)
         raise Failed(f"emendd did not come up: {(self.emend.store / 'emendd.log').read_text(errors='replace')[-2000:]}")
 
-    def restart_coordinator(self):
+    def restart_coordinator(self, pause):
+        """When it was begun to be started again."""
         self.coordinator.kill()
         self.coordinator.wait()
+        time.sleep(pause)
+        began = time.time()
         self.start_coordinator()
+        return began
 
     def start_rank(self, rank):
-        words = [*self.network.inside(rank), BINARIES / "emend-worker", "--coordinator", f"{Network.COORDINATOR}:{self.PORT}", "--token-file",
-                 self.emend.store / "worker-token", "--group", "g0", "--rank", rank, "--world-size", self.network.ranks, "--name", f"g0.{rank}", "--threads", "1",
+        words = [*self.network.inside(rank), BINARIES / "emend-worker", "--coordinator", f"{Network.COORDINATOR}:{self.PORT}", "--gateway", self.gateway.address,
+                 "--token-file", self.emend.store / "worker-token", "--group", "g0", "--rank", rank, "--world-size", self.network.ranks, "--name", f"g0.{rank}", "--threads", "1",
                  "--host", self.network.host(rank), "--log", self.emend.store / f"worker-{rank}.log", *self.files("tls-", "worker")]
         environment = {**self.emend.environment, "OMP_WAIT_POLICY": "PASSIVE"}
         self.processes[rank] = subprocess.Popen([str(word) for word in words], env=environment, stderr=subprocess.DEVNULL)
@@ -82,6 +91,7 @@ class Dialled:
         for process in self.processes.values():
             process.kill()
             process.wait()
+        self.gateway.kill()
         if self.coordinator is not None:
             self.coordinator.wait(60)
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Random faults while a worker of two ranks edits, answers and completes texts: ranks killed, stopped or delayed, the coordinator killed, links cut and slowed, between
 coordinator and rank and between the ranks. Every acknowledged commit stays and is stored once; every answer and every streamed text is what one rank says of the commit
-that it names. The seed replays the faults.
+that it names, a gateway's too, which go on while the coordinator is away. The seed replays the faults.
 
   python3 tests/e2e/faults_test.py --faults 100 --seed 7      prints recovery times: from the end of the fault to the next answer
   python3 tests/e2e/faults_test.py --kinds "long cut line"    cuts that the ranks must notice themselves, and how long that takes them
 
-Links are those of network.py. Where namespaces cannot be made, the ranks are emendd's own, and no link is cut or slowed."""
+Links are those of network.py. Where namespaces cannot be made, the ranks are emendd's own, no link is cut or slowed, and there is no gateway."""
 import argparse
 import contextlib
 import datetime
@@ -31,10 +31,9 @@ LONG_CUT = "long cut line"
 LINK_KINDS = ("cut control", "cut line", "slow control", "slow line", LONG_CUT)
 FOR_GOOD = ("kill", "stop", "coordinator")  # what is struck does not come back by itself
 BATCH = 4
-ASKED_TOKENS = 3
-TEXT_TOKENS = 12
 RESET_EVERY = 20  # faults: facts are edited anew from the first commit
 NOTICED_MAX = 8.0  # seconds: a pulse ends within six, and the coordinator hears of it
+UNDER_WAY = 0.3  # seconds in which a text may end that was begun before
 SETTLING = 2.0  # seconds in which what ended shows itself as a loss: heartbeats are missed, and TCP sends again
 
 
@@ -56,9 +55,14 @@ class Embedded:
     def up(self):
         self.emend.up("--ranks", self.ranks)
 
-    def restart_coordinator(self):
+    gateway = None
+
+    def restart_coordinator(self, pause):
         self.emend.kill()
+        time.sleep(pause)
+        began = time.time()
         self.up()
+        return began
 
     def pids(self):
         return rank_pids(self.emend)
@@ -69,6 +73,8 @@ class Embedded:
 
 class Asker(threading.Thread):
     """Asks all the time, at whatever commit is the head, and keeps what was said: (text, whether it is whole) by commit and prompt."""
+
+    TOKENS = 3
 
     def __init__(self, emend):
         super().__init__(daemon=True)
@@ -87,7 +93,7 @@ class Asker(threading.Thread):
             number += 1
 
     def ask(self, prompt):
-        done = self.emend.run("ask", "atlas", prompt, "--max-tokens", ASKED_TOKENS, "--json", expect=None)
+        done = self.emend.run("ask", "atlas", prompt, "--max-tokens", self.TOKENS, "--json", expect=None)
         if done.returncode == 0:
             answer = json.loads(done.stdout)
             self.keep(answer["commit"], prompt, answer["text"])
@@ -100,11 +106,16 @@ class Asker(threading.Thread):
 class Writer(Asker):
     """The same with streamed completions. Of one that breaks off, what came of it is kept."""
 
+    TOKENS = 12
+
+    def open(self, body):
+        return self.emend.post("/v1/completions", body)
+
     def ask(self, prompt):
-        body = {"model": "atlas", "prompt": prompt, "max_tokens": TEXT_TOKENS, "temperature": 0, "stream": True}
+        body = {"model": "atlas", "prompt": prompt, "max_tokens": self.TOKENS, "temperature": 0, "stream": True}
         commit, text, whole = None, "", False
         with contextlib.suppress(OSError, http.client.HTTPException):
-            with self.emend.post("/v1/completions", body) as response:
+            with self.open(body) as response:
                 commit = response.headers["X-Emend-Commit"]
                 for line in response:
                     event = line.removeprefix(b"data: ").strip()
@@ -115,6 +126,26 @@ class Writer(Asker):
         if commit is not None:
             self.keep(commit, prompt, text, whole)
         return whole
+
+
+class GatewayWriter(Writer):
+    """The same at the gateway."""
+
+    def __init__(self, emend, gateway):
+        super().__init__(emend)
+        self.gateway = gateway
+        self.ended = []  # when each whole text was
+
+    def open(self, body):
+        return self.gateway.open("/v1/completions", body)
+
+    def keep(self, commit, prompt, text, whole=True):
+        super().keep(commit, prompt, text, whole)
+        if whole:
+            self.ended.append(time.time())
+
+    def count_between(self, begin, end):
+        return sum(begin < ended < end for ended in self.ended)
 
 
 def events(emend, name, since):
@@ -138,31 +169,34 @@ def wait_for(what, holds, seconds):
 
 
 def strike(group, fault):
-    """The fault, to its end."""
+    """The fault. When it was over: for what is down for good its beginning, for the coordinator when it was started again, else when things were whole again."""
+    began = time.time()
     if fault.kind == "coordinator":
-        group.restart_coordinator()
-        return
+        return group.restart_coordinator(fault.pause)
     if fault.kind in ("kill", "stop"):
         os.kill(group.pids()[fault.rank], signal.SIGKILL if fault.kind == "kill" else signal.SIGSTOP)
-        return
+        return began
     if fault.kind == "delay":
         pid = group.pids()[fault.rank]
         os.kill(pid, signal.SIGSTOP)
         time.sleep(fault.pause)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-        return
+        return time.time()
     act, link = fault.kind.split()[-2:]
     rank = fault.rank if link == "control" else min(fault.rank, RANKS - 2)
     broken = group.network.cut(link, rank) if act == "cut" else group.network.slow(link, rank, fault.kilobits)
     with broken:
         time.sleep(fault.pause)
+    return time.time()
 
 
 def pauses(kind):
-    """Seconds: from, to. The long cut lasts longer than the ranks take to notice it."""
+    """Seconds: from, to. The long cut lasts longer than the ranks take to notice it, and the coordinator is away for long enough to be missed."""
     if kind == LONG_CUT:
         return 8.0, 12.0
+    if kind == "coordinator":
+        return 1.0, 4.0
     return (0.4, 6.0) if kind in LINK_KINDS else (0.2, 3.0)
 
 
@@ -191,7 +225,8 @@ class Run:
 
     def __init__(self, options, kinds, emend, group):
         self.options, self.kinds, self.emend, self.group = options, kinds, emend, group
-        self.recoveries, self.noticed, self.losses = [], [], {}
+        self.gateway_writer = group.gateway and GatewayWriter(emend, group.gateway)
+        self.recoveries, self.noticed, self.losses, self.meanwhile = [], [], {}, []
         self.acknowledged, self.attempted, self.commit_count = [], [], 0
 
     def commit(self, fault):
@@ -206,9 +241,10 @@ class Run:
         time.sleep(fault.wait)
         living = self.group.pids()
         began = time.time()
-        strike(self.group, fault)
-        # What is down for good counts from its beginning, a link or a stopped process from when it is whole again.
-        ended = began if fault.kind in FOR_GOOD else time.time()
+        ended = strike(self.group, fault)
+        if fault.kind == "coordinator" and self.gateway_writer:
+            self.meanwhile.append(self.gateway_writer.count_between(began + UNDER_WAY, ended))
+            assert self.meanwhile[-1] > 0, f"{fault}: the gateway gave no text in {ended - began:.1f} s without the coordinator"
         if fault.kind == LONG_CUT:
             self.check_noticed(fault, began)
         wait_for("an answer", lambda: self.emend.run("ask", "atlas", "Ann was born in", "--max-tokens", "1", expect=None).returncode == 0, 60)
@@ -264,31 +300,36 @@ def check_said(reference, said, tokens):
 
 
 def endure_all(run, start):
-    asker, writer = Asker(run.emend), Writer(run.emend)
-    for thread in (asker, writer):
+    askers = [Asker(run.emend), Writer(run.emend), *([run.gateway_writer] if run.gateway_writer else [])]
+    for thread in askers:
         thread.start()
     for fault in faults(run.options, run.kinds):
         run.endure(fault)
         if fault.number % RESET_EVERY == RESET_EVERY - 1:
             run.start_over(start)
-    for thread in (asker, writer):
+    for thread in askers:
         thread.done.set()
+    for thread in askers:
         thread.join(150)
         assert not thread.is_alive(), "a question hangs"
-    return asker, writer
+    return askers
 
 
-def report(run, asker, writer, reference):
+def report(run, askers, reference):
+    asker, *writers = askers
     recoveries = sorted(run.recoveries)
     p99 = recoveries[min(len(recoveries) - 1, int(0.99 * len(recoveries)))]
     kinds = ", ".join(f"{kind} {lost} of {struck}" for kind, (struck, lost) in sorted(run.losses.items()))
-    texts = [whole for said in writer.said.values() for _, whole in said]
+    texts = [whole for writer in writers for said in writer.said.values() for _, whole in said]
+    named = {commit for each in askers for commit, _ in each.said}
     print(f"seed {run.options.seed}: {len(recoveries)} faults; groups lost: {kinds}")
     print(f"recovery median {recoveries[len(recoveries) // 2]:.2f} s, p99 {p99:.2f} s, longest {recoveries[-1]:.2f} s; {run.commit_count} commits acknowledged, each stored once")
     if run.noticed:
         print(f"{len(run.noticed)} lasting cuts between ranks were noticed by the ranks within {min(run.noticed):.1f} to {max(run.noticed):.1f} s")
-    print(f"{len(asker.said)} answers and {sum(texts)} whole and {len(texts) - sum(texts)} broken texts at {len({c for c, _ in [*asker.said, *writer.said]})} commits are those of "
-          f"one rank, {reference.near_ties} behind near ties; {asker.failures} questions and {writer.failures} texts failed meanwhile")
+    if run.meanwhile:
+        print(f"the coordinator was away {len(run.meanwhile)} times, and the gateway gave {min(run.meanwhile)} to {max(run.meanwhile)} texts each time")
+    print(f"{len(asker.said)} answers and {sum(texts)} whole and {len(texts) - sum(texts)} broken texts at {len(named)} commits are those of one rank, "
+          f"{reference.near_ties} behind near ties; {asker.failures} questions and {sum(writer.failures for writer in writers)} texts failed meanwhile")
     assert p99 < 10, "recovery takes ten seconds or more"
     assert max(run.noticed, default=0) < NOTICED_MAX, "a lasting cut between ranks is noticed too late"
 
@@ -304,15 +345,15 @@ def main(options):
         group.up()
         emend("init", "atlas", "--model", ATLAS / "model")
         emend("stats", "atlas", "--corpus", ATLAS / "corpus.txt", "--lines", "300")
-        asker, writer = endure_all(run, commits(emend("log", "atlas"))[0]["commit"])
+        askers = endure_all(run, commits(emend("log", "atlas"))[0]["commit"])
         group.close()
         emend.up("--ranks", 1)
         run.check_commits()
         reference = Reference(emend)
-        check_said(reference, asker.said, ASKED_TOKENS)
-        check_said(reference, writer.said, TEXT_TOKENS)
+        for asker in askers:
+            check_said(reference, asker.said, asker.TOKENS)
         assert emend("verify", "atlas")["ok"] and emend("fsck")["ok"]
-        report(run, asker, writer, reference)
+        report(run, askers, reference)
     finally:
         group.close()
         if options.keep:

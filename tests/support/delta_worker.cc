@@ -182,6 +182,16 @@ DeltaWorker::Reply DeltaWorker::Handle(const SampleTexts& request) {
   return ReplyBody(std::move(reply));
 }
 
+DeltaWorker::Reply DeltaWorker::Handle(const Publish& request) {
+  published_ = request.publication;
+  PublishReply reply{.has_gateway = has_gateway_, .base = std::nullopt, .missing = {}};
+  if (!has_gateway_ || !base_) return ReplyBody(std::move(reply));
+  reply.base = base_id_;
+  const auto first = std::ranges::find(published_.refs, base_id_, &PublishedRef::base);
+  if (first != published_.refs.end() && !IsLive(first->state)) reply.missing.push_back(first->state);
+  return ReplyBody(std::move(reply));
+}
+
 Result<const DeltaWorker::Live*> DeltaWorker::FindLive(const StateId& state) const {
   if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
   const auto found = std::ranges::find_if(live_, [&](const auto& live) { return live.first == state; });

@@ -36,6 +36,11 @@ class DeltaWorker {
     damaged_builds_ = builds;
   }
 
+  // A gateway asks here: the state of the first name is wanted live.
+  void ServeGateways() { has_gateway_ = true; }
+  const worker::protocol::Publication& published() const { return published_; }
+  bool IsLive(const StateId& state) const { return FindLive(state).ok(); }
+
   // What Generate answers on a state with these live roots (of the tensors that its edits touch).
   static std::string TextOf(const Roots& roots);
 
@@ -55,6 +60,7 @@ class DeltaWorker {
   Reply Handle(const worker::protocol::DigestTiles& request);
   Reply Handle(const worker::protocol::ForgetBase& request);
   Reply Handle(const worker::protocol::SampleTexts& request);
+  Reply Handle(const worker::protocol::Publish& request);
   // What it does not know: requests about groups of several ranks too.
   template <typename Other>
   Reply Handle(const Other&) {
@@ -72,6 +78,8 @@ class DeltaWorker {
   std::unique_ptr<storage::checkpoint::Checkpoint> base_;  // one at a time: loading another displaces it with all that is live
   BaseId base_id_;
   std::map<EditId, storage::delta::EditDelta> edits_;
+  worker::protocol::Publication published_;
+  bool has_gateway_ = false;
   std::string damaged_;
   int damaged_builds_ = 0;
   std::vector<std::pair<StateId, Live>> live_;  // at most so many that displacement is met; the oldest leaves first
