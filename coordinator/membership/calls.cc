@@ -175,7 +175,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   }
   if (IsGroupLoss(call->status) && member->info.world_size > 1) {
     const Status lost = Lost(member->info, call->status.message());
-    Disband(member->info.group, lost);
+    Disband(member->info.group, lost, Line::kBroken);
     co_return lost;
   }
   if (!call->status.ok()) co_return call->status;

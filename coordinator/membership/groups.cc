@@ -1,7 +1,8 @@
 // Groups of several ranks: formed when all are there, ended when one is lost, formed again under the next generation.
 //
-// Each rank opens a port, all hear of all, all join; then rank 0 is called for the group, and the others follow it. A group is never mended: what was under way
-// on it is retried whole by whoever called.
+// Each rank opens a port, all hear of all, all join; then rank 0 is called for the group, and the others follow it. A group whose ranks are connected among
+// each other, though not all to this coordinator all the time, is taken up as it is, with what it has in memory. One that has broken is never mended. What was
+// under way on either is retried whole by whoever called.
 #include <algorithm>
 #include <utility>
 
@@ -13,12 +14,15 @@ namespace emend::coordinator::membership {
 namespace {
 
 using namespace std::chrono_literals;
+using worker::protocol::AdoptGroup;
+using worker::protocol::AdoptGroupReply;
 using worker::protocol::JoinGroup;
 using worker::protocol::OpenLine;
 using worker::protocol::OpenLineReply;
 
 constexpr auto kFormTimeout = 30s;
 constexpr auto kFormPause = 200ms;
+constexpr auto kAdoptTimeout = 5s;
 constexpr auto kFollowTimeout = std::chrono::hours(24 * 365 * 10);  // as long as the group lives
 
 }  // namespace
@@ -94,17 +98,28 @@ Awaitable<Status> MembershipImpl::Form(std::string group) {
   co_return OkStatus();
 }
 
-Awaitable<Status> MembershipImpl::FormOnce(std::string group, std::vector<MemberPointer> ranks) {
-  const SteadyTime begin = Now(), deadline = begin + kFormTimeout;
-  const std::uint64_t generation = ++generations_[group];
-  const auto persist = [this, &group, generation] { return Persist(group, generation); };
-  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime_, persist));
+Awaitable<bool> MembershipImpl::Adopt(std::vector<MemberPointer> ranks) {
+  std::optional<Digest> line;
+  for (const MemberPointer& member : ranks) {
+    RequestBody request = AdoptGroup{};
+    if (!member->is_in_line || member->info.protocol_version < SinceVersion(request)) co_return false;
+    CallOptions options{.timeout = kAdoptTimeout};
+    const Result<ReplyBody> reply = co_await RunCall(member, std::move(request), std::move(options), Now() + kAdoptTimeout);
+    const auto* said = reply.ok() ? std::get_if<AdoptGroupReply>(&*reply) : nullptr;
+    if (said == nullptr || !said->place || said->place->rank != member->info.rank || said->place->size != member->info.world_size) co_return false;
+    if (line.value_or(said->place->line) != said->place->line) co_return false;
+    line = said->place->line;
+  }
+  co_return true;
+}
+
+Awaitable<Status> MembershipImpl::JoinAll(std::string group, std::uint64_t generation, std::vector<MemberPointer> ranks) {
+  const SteadyTime deadline = Now() + kFormTimeout;
   JoinGroup join;
   join.generation = generation;
   // Only the workers and this coordinator know the token.
   join.secret =
       Sha256("line of ranks\n" + options_.token + "\n" + group + "\n" + std::to_string(options_.store_epoch) + "\n" + std::to_string(generation)).Hex();
-  for (const MemberPointer& member : ranks) member->info.generation = generation;
   for (const MemberPointer& member : ranks) {
     RequestBody request = OpenLine{};
     CallOptions options{.timeout = kFormTimeout};
@@ -122,7 +137,20 @@ Awaitable<Status> MembershipImpl::FormOnce(std::string group, std::vector<Member
   if (!ended)
     co_return Status(StatusCode::kDeadlineExceeded,
                      "joining the ranks of group " + group + " took longer than " + std::to_string(std::chrono::seconds(kFormTimeout).count()) + " s");
-  EMEND_CO_RETURN_IF_ERROR(joining->failure);
+  for (const MemberPointer& member : ranks) member->is_in_line = joining->failure.ok();
+  co_return joining->failure;
+}
+
+Awaitable<Status> MembershipImpl::FormOnce(std::string group, std::vector<MemberPointer> ranks) {
+  const SteadyTime begin = Now();
+  const std::uint64_t generation = ++generations_[group];
+  const auto persist = [this, &group, generation] { return Persist(group, generation); };
+  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime_, persist));
+  for (const MemberPointer& member : ranks) member->info.generation = generation;
+  const bool stood = co_await Adopt(ranks);
+  if (!stood) {
+    EMEND_CO_RETURN_IF_ERROR(co_await JoinAll(group, generation, ranks));
+  }
   const bool all_there = std::ranges::none_of(ranks, [](const MemberPointer& member) { return member->lost; });
   if (!all_there) co_return Status(StatusCode::kUnavailable, "worker_lost", "a rank of group " + group + " was lost while it was formed");
   for (const MemberPointer& member : ranks) {
@@ -130,7 +158,7 @@ Awaitable<Status> MembershipImpl::FormOnce(std::string group, std::vector<Member
   }
   ranks[0]->info.serves = true;
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Now() - begin).count();
-  LogInfo("group_formed", {{"group", group}, {"ranks", ranks.size()}, {"generation", generation}, {"milliseconds", took}});
+  LogInfo("group_formed", {{"group", group}, {"ranks", ranks.size()}, {"generation", generation}, {"stood", stood}, {"milliseconds", took}});
   joined_.Set();
   joined_.Reset();
   co_return OkStatus();
@@ -151,16 +179,17 @@ Awaitable<Status> MembershipImpl::Follow(MemberPointer member) {
   CallOptions options{.timeout = kFollowTimeout};
   const Result<ReplyBody> ended = co_await RunCall(member, std::move(request), std::move(options), Now() + kFollowTimeout);
   if (!member->lost && member->info.generation == generation && ended.status().slug() != "worker_lost") {
-    Disband(member->info.group, Lost(member->info, ended.status().message()));
+    Disband(member->info.group, Lost(member->info, ended.status().message()), Line::kBroken);
   }
   co_return ended.status();
 }
 
-void MembershipImpl::Disband(const std::string& group, const Status& why) {
+void MembershipImpl::Disband(const std::string& group, const Status& why, Line line) {
   for (const auto& [id, member] : workers_) {
     if (member->lost || member->info.group != group) continue;
     if (member->info.serves && !stopping_) LogWarning("group_disbanded", {{"group", group}, {"status", why}});
     member->info.serves = false;
+    member->is_in_line = member->is_in_line && line == Line::kStands;
     member->base.reset();
     EndAll(*member, {StatusCode::kUnavailable, "worker_lost", "the group of worker " + id.value() + " lost a rank: " + why.message()});
   }

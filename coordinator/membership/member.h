@@ -44,6 +44,7 @@ struct Member {
   std::shared_ptr<worker::protocol::Connection> connection;
   SteadyTime last_heard;
   bool lost = false;
+  bool is_in_line = true;      // as far as is known: the group of ranks that it may be in has not broken
   std::optional<BaseId> base;  // that it holds, or loads just now; none where that is not known
   std::uint64_t next_call = 1;
   std::array<CallLine, worker::protocol::kLaneCount> lines;  // by lane

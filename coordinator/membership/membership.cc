@@ -214,7 +214,7 @@ void MembershipImpl::Lose(Member& member, const Status& why) {
   // Used by nobody until the next welcome, which writes down a higher one.
   ++generations_[member.info.group];
   EndAll(member, why);
-  if (member.info.world_size > 1) Disband(member.info.group, why);
+  if (member.info.world_size > 1) Disband(member.info.group, why, Line::kStands);
   if (!stopping_) LogWarning("worker_lost", {{"worker", member.info.worker.value()}, {"status", why}});
 }
 

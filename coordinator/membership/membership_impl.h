@@ -66,10 +66,15 @@ class MembershipImpl final : public Membership {
   void FormIfComplete(const std::string& group);
   Awaitable<Status> Form(std::string group);
   Awaitable<Status> FormOnce(std::string group, std::vector<MemberPointer> ranks);
+  // Whether they are a group already, from before their connections or this coordinator were lost. What was under way on them ends.
+  Awaitable<bool> Adopt(std::vector<MemberPointer> ranks);
+  // Makes them one.
+  Awaitable<Status> JoinAll(std::string group, std::uint64_t generation, std::vector<MemberPointer> ranks);
   Awaitable<Status> Join(MemberPointer member, worker::protocol::JoinGroup request, std::shared_ptr<Joining> joining);
   Awaitable<Status> Follow(MemberPointer member);
-  // Its ranks are no group any more: what waits for them ends, and they form the next one if all are there.
-  void Disband(const std::string& group, const Status& why);
+  // Its ranks serve no more: what waits for them ends, and they form the next group if all are there.
+  enum class Line { kStands, kBroken };  // between the ranks, as far as is known
+  void Disband(const std::string& group, const Status& why, Line line);
   // "; group g0 waits for rank 1 of 2"
   std::string IncompleteGroups() const;
 

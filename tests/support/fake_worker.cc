@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/base/digest.h"
 #include "worker/protocol/lanes.h"
 
 namespace emend::test {
@@ -131,6 +132,7 @@ Awaitable<Status> FakeWorker::Beat(std::shared_ptr<Connection> connection) {
 }
 
 void FakeWorker::LoseGroup() {
+  place_.reset();
   group_lost_.Set();
   group_lost_.Reset();
 }
@@ -140,9 +142,13 @@ Awaitable<Result<ReplyBody>> FakeWorker::Handle(const RequestBody& body) {
     LoseGroup();
     co_return ReplyBody(worker::protocol::OpenLineReply{options_.name + ":7"});
   }
-  if (std::holds_alternative<worker::protocol::JoinGroup>(body)) co_return ReplyBody(worker::protocol::JoinGroupReply{});
+  if (std::holds_alternative<worker::protocol::AdoptGroup>(body)) co_return ReplyBody(worker::protocol::AdoptGroupReply{place_});
+  if (const auto* join = std::get_if<worker::protocol::JoinGroup>(&body)) {
+    place_ = {Sha256(join->secret), join->rank, static_cast<std::int32_t>(join->addresses.size())};
+    co_return ReplyBody(worker::protocol::JoinGroupReply{});
+  }
   if (!std::holds_alternative<worker::protocol::Follow>(body)) co_return AskHandler(body);
-  co_await group_lost_.WaitUntil(In(24h));
+  if (place_) co_await group_lost_.WaitUntil(In(24h));
   co_return Status(StatusCode::kUnavailable, "group_lost", "the other ranks are gone");
 }
 

@@ -103,6 +103,7 @@ class FakeWorker {
   Signal stop_;
   std::shared_ptr<worker::protocol::Connection> connection_;
   Signal group_lost_;
+  std::optional<worker::protocol::GroupPlace> place_;  // in the line that it joined last, while that stands
   Voice voice_ = Voice::kHeard;
   worker::protocol::BaseTurns turns_;
   std::optional<BaseId> base_;  // loaded

@@ -84,6 +84,22 @@ struct JoinGroupReply {
   friend bool operator==(const JoinGroupReply&, const JoinGroupReply&) = default;
 };
 
+// Since version 2. Let go of what was asked for before on this worker's conversations, and say in which group you are: a coordinator that has lost a rank's
+// connection, or was started anew, takes up a group that stands.
+struct AdoptGroup {
+  friend bool operator==(const AdoptGroup&, const AdoptGroup&) = default;
+};
+struct GroupPlace {
+  Digest line;  // SHA-256 of the secret that the ranks joined with
+  std::int32_t rank = 0;
+  std::int32_t size = 1;
+  friend bool operator==(const GroupPlace&, const GroupPlace&) = default;
+};
+struct AdoptGroupReply {
+  std::optional<GroupPlace> place;  // none: in no group that stands
+  friend bool operator==(const AdoptGroupReply&, const AdoptGroupReply&) = default;
+};
+
 // To the ranks above 0: do what rank 0 passes on. Ends with the group, always as a failure that says why.
 struct Follow {
   friend bool operator==(const Follow&, const Follow&) = default;

@@ -99,14 +99,15 @@ bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind, std::va
 constexpr std::array<std::string_view, std::variant_size_v<RequestBody>> kRequestNames = {
     "load_base",    "ensure_state", "put_edits",    "compute_statistics", "solve",   "evaluate",         "generate",
     "digest_state", "sample_texts", "open_line",    "join_group",         "follow",  "complete",         "optimise_targets",
-    "step_texts",   "probe_ranks",  "digest_tiles", "forget_base",        "publish", "read_publication", "unknown"};
+    "step_texts",   "probe_ranks",  "digest_tiles", "forget_base",        "publish", "read_publication", "adopt_group",
+    "unknown"};
 
 }  // namespace
 
 std::uint16_t SinceVersion(const RequestBody& body) {
   const bool is_new = std::holds_alternative<Complete>(body) || std::holds_alternative<OptimiseTargets>(body) || std::holds_alternative<StepTexts>(body) ||
                       std::holds_alternative<ProbeRanks>(body) || std::holds_alternative<DigestTiles>(body) || std::holds_alternative<ForgetBase>(body) ||
-                      std::holds_alternative<Publish>(body) || std::holds_alternative<ReadPublication>(body);
+                      std::holds_alternative<Publish>(body) || std::holds_alternative<ReadPublication>(body) || std::holds_alternative<AdoptGroup>(body);
   return is_new ? 2 : 1;
 }
 

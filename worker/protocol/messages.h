@@ -28,11 +28,12 @@ struct UnknownRequest {
   friend bool operator==(const UnknownRequest&, const UnknownRequest&) = default;
 };
 
-using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
-                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks, DigestTiles, ForgetBase, Publish, ReadPublication, UnknownRequest>;
+using RequestBody =
+    std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup, Follow, Complete,
+                 OptimiseTargets, StepTexts, ProbeRanks, DigestTiles, ForgetBase, Publish, ReadPublication, AdoptGroup, UnknownRequest>;
 using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply,
                                DigestStateReply, SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply,
-                               StepTextsReply, ProbeRanksReply, DigestTilesReply, ForgetBaseReply, PublishReply, ReadPublicationReply>;
+                               StepTextsReply, ProbeRanksReply, DigestTilesReply, ForgetBaseReply, PublishReply, ReadPublicationReply, AdoptGroupReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising

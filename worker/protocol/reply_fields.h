@@ -47,6 +47,8 @@ template <>
 inline constexpr std::uint16_t kKind<PublishReply> = 19;
 template <>
 inline constexpr std::uint16_t kKind<ReadPublicationReply> = 20;
+template <>
+inline constexpr std::uint16_t kKind<AdoptGroupReply> = 21;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBaseReply& m) {
@@ -60,6 +62,14 @@ template <typename Archive>
 void Visit(Archive&, JoinGroupReply&) {}
 template <typename Archive>
 void Visit(Archive&, FollowReply&) {}
+template <typename Archive>
+void Visit(Archive& archive, GroupPlace& m) {
+  archive(m.line, m.rank, m.size);
+}
+template <typename Archive>
+void Visit(Archive& archive, AdoptGroupReply& m) {
+  archive(m.place);
+}
 template <typename Archive>
 void Visit(Archive& archive, EnsureStateReply& m) {
   archive(m.missing);

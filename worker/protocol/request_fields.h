@@ -46,6 +46,8 @@ template <>
 inline constexpr std::uint16_t kKind<Publish> = 19;
 template <>
 inline constexpr std::uint16_t kKind<ReadPublication> = 20;
+template <>
+inline constexpr std::uint16_t kKind<AdoptGroup> = 21;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
@@ -113,6 +115,8 @@ void Visit(Archive& archive, JoinGroup& m) {
 }
 template <typename Archive>
 void Visit(Archive&, Follow&) {}
+template <typename Archive>
+void Visit(Archive&, AdoptGroup&) {}
 template <typename Archive>
 void Visit(Archive& archive, StepTexts& m) {
   archive(m.base);

@@ -41,7 +41,8 @@ class Stopwatch {
 // Not passed on to other ranks: they are about the group itself, or of a later release.
 bool ConcernsOneRank(const protocol::RequestBody& request) {
   return std::holds_alternative<protocol::UnknownRequest>(request) || std::holds_alternative<protocol::OpenLine>(request) ||
-         std::holds_alternative<protocol::JoinGroup>(request) || std::holds_alternative<protocol::Follow>(request);
+         std::holds_alternative<protocol::AdoptGroup>(request) || std::holds_alternative<protocol::JoinGroup>(request) ||
+         std::holds_alternative<protocol::Follow>(request);
 }
 
 // Of what no coordinator waits for.
@@ -120,6 +121,8 @@ Result<ReplyBody> Handlers::Run(const protocol::OpenLine&, const Call&) {
   EMEND_ASSIGN_OR_RETURN(std::string address, group_.Open());
   return ReplyBody(protocol::OpenLineReply{std::move(address)});
 }
+
+Result<ReplyBody> Handlers::Run(const protocol::AdoptGroup&, const Call&) { return ReplyBody(protocol::AdoptGroupReply{group_place()}); }
 
 Result<ReplyBody> Handlers::Run(const protocol::JoinGroup& request, const Call&) {
   EMEND_RETURN_IF_ERROR(group_.Join(request));

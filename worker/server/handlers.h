@@ -48,6 +48,8 @@ class Handlers {
   bool RunOffered();
   // From any thread: what this rank holds, as of the last request.
   protocol::MemoryUse memory() const;
+  // From any thread: as RankGroup.
+  std::optional<protocol::GroupPlace> group_place() const { return group_.place(); }
   // From any thread: ends the group, and with it what runs on it.
   void Interrupt() { group_.Interrupt(); }
 
@@ -74,6 +76,7 @@ class Handlers {
   Result<protocol::ReplyBody> Run(const protocol::ReadPublication& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::SampleTexts& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::OpenLine& request, const Call& call);
+  Result<protocol::ReplyBody> Run(const protocol::AdoptGroup& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::JoinGroup& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::Follow& request, const Call& call);
   Result<protocol::ReplyBody> Run(const protocol::StepTexts& request, const Call& call);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "storage/base/digest.h"
 #include "worker/collective/nccl_communicator.h"
 #include "worker/collective/tcp_communicator.h"
 #include "worker/server/group_probe.h"
@@ -29,7 +30,7 @@ Result<Collective> CollectiveFromName(std::string_view name) {
 RankGroup::RankGroup(RankGroupOptions options) : options_(std::move(options)), communicator_(collective::NewSingleRankCommunicator()) {}
 
 Result<std::string> RankGroup::Open() {
-  Replace(collective::NewSingleRankCommunicator());
+  Replace(collective::NewSingleRankCommunicator(), std::nullopt);
   EMEND_ASSIGN_OR_RETURN(port_, collective::LinePort::Open(options_.host));
   return port_->address();
 }
@@ -47,14 +48,15 @@ Status RankGroup::Join(const protocol::JoinGroup& request) {
                                                                               .addresses = request.addresses,
                                                                               .join_timeout = kJoinTimeout,
                                                                               .call_timeout = kCallTimeout}));
+  const protocol::GroupPlace place{Sha256(request.secret), request.rank, size};
   if (!MovesByNccl()) {
-    Replace(collective::NewTcpCommunicator(std::move(line)));
+    Replace(collective::NewTcpCommunicator(std::move(line)), place);
     return OkStatus();
   }
   EMEND_ASSIGN_OR_RETURN(auto communicator,
                          collective::NewNcclCommunicator(
                              std::move(line), {.device = options_.device, .device_index = options_.device.index(), .call_timeout = kCallTimeout, .paths = {}}));
-  Replace(std::move(communicator));
+  Replace(std::move(communicator), place);
   return OkStatus();
 }
 
@@ -70,11 +72,18 @@ Result<protocol::ProbeRanksReply> RankGroup::Probe() {
 void RankGroup::Interrupt() {
   const std::lock_guard lock(mutex_);
   if (communicator_->size() > 1) communicator_->Abort();
+  place_.reset();
 }
 
-void RankGroup::Replace(std::unique_ptr<collective::Communicator> next) {
+std::optional<protocol::GroupPlace> RankGroup::place() const {
+  const std::lock_guard lock(mutex_);
+  return place_;
+}
+
+void RankGroup::Replace(std::unique_ptr<collective::Communicator> next, std::optional<protocol::GroupPlace> place) {
   const std::lock_guard lock(mutex_);
   communicator_ = std::move(next);
+  place_ = place;
 }
 
 }  // namespace emend::worker::server

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,8 @@ class RankGroup {
   Status Join(const protocol::JoinGroup& request);
   // Until the next Open or Join.
   collective::Communicator& communicator() { return *communicator_; }
+  // From any thread: where it stands; none alone, or once it was interrupted. Whether the others stand yet is theirs to say.
+  std::optional<protocol::GroupPlace> place() const;
   bool is_leader() const { return communicator_->rank() == 0; }
   int size() const { return communicator_->size(); }
 
@@ -52,13 +55,14 @@ class RankGroup {
   void Interrupt();
 
  private:
-  void Replace(std::unique_ptr<collective::Communicator> next);
+  void Replace(std::unique_ptr<collective::Communicator> next, std::optional<protocol::GroupPlace> place);
   bool MovesByNccl() const;
 
   const RankGroupOptions options_;
   std::unique_ptr<collective::LinePort> port_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unique_ptr<collective::Communicator> communicator_;  // replaced under mutex_, by the compute thread
+  std::optional<protocol::GroupPlace> place_;               // guarded by mutex_
 };
 
 }  // namespace emend::worker::server

@@ -57,7 +57,14 @@ struct WorkerServer::Session {
 };
 
 WorkerServer::WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options)
-    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), tasks_(runtime), standing_(runtime), stop_(runtime) {}
+    : runtime_(runtime),
+      transport_(transport),
+      handlers_(handlers),
+      options_(std::move(options)),
+      tasks_(runtime),
+      standing_(runtime),
+      stop_(runtime),
+      followed_(runtime) {}
 
 void WorkerServer::Stop() {
   stop_.Set();
@@ -184,32 +191,47 @@ Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
 }
 
 void WorkerServer::Begin(const std::shared_ptr<Session>& session, protocol::Request request) {
+  const auto answer = [&](const char* task, Status status, std::optional<protocol::ReplyBody> body) {
+    Envelope response = session->Wrap(protocol::Response{request.id, std::move(status), std::move(body)});
+    tasks_.Spawn(task, session->connection->Send(std::move(response), runtime_.clock().Now() + kSendTimeout));
+  };
   const Status allowed = CheckAllowed(options_.caller, request.body);
   if (!allowed.ok()) {
-    tasks_.Spawn("refuse",
-                 session->connection->Send(session->Wrap(protocol::Response{request.id, allowed, std::nullopt}), runtime_.clock().Now() + kSendTimeout));
-    return;
-  }
-  // What the old group is at cannot end well, and the compute thread is needed for the new one.
-  if (std::holds_alternative<protocol::OpenLine>(request.body)) handlers_.Interrupt();
-  const bool follows = std::holds_alternative<protocol::Follow>(request.body);
-  if (follows) {
-    follows_ = true;
+    answer("refuse", allowed, std::nullopt);
+  } else if (std::holds_alternative<protocol::AdoptGroup>(request.body)) {
+    answer("adopt_group", OkStatus(), Adopt(*session));
+  } else if (std::holds_alternative<protocol::Follow>(request.body)) {
     standing_.Spawn("follow", Follow(session, std::move(request)));
   } else {
+    // What the old group is at cannot end well, and the compute thread is needed for the new one.
+    if (std::holds_alternative<protocol::OpenLine>(request.body)) handlers_.Interrupt();
     tasks_.Spawn("request", Answer(session, std::move(request)));
   }
 }
 
+protocol::AdoptGroupReply WorkerServer::Adopt(Session& session) const {
+  for (const auto& [id, cancelled] : session.cancellations) cancelled->store(true);
+  const std::optional<protocol::GroupPlace> place = handlers_.group_place();
+  return {place && (place->rank == 0 || follows_) ? place : std::nullopt};
+}
+
 Awaitable<Status> WorkerServer::Follow(std::shared_ptr<Session> session, protocol::Request request) {
-  Call call;
-  call.cancelled = std::make_shared<std::atomic<bool>>(false);
-  call.progress = [](std::string_view, std::uint64_t, std::uint64_t) {};
-  const Result<protocol::ReplyBody> ended = co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
-  follows_ = false;
-  LogInfo("group_left", {{"status", ended.status()}});
+  if (std::exchange(follows_, true)) {
+    co_await followed_.WaitUntil(SteadyTime::max());
+  } else {
+    followed_.Reset();
+    Call call;
+    call.cancelled = std::make_shared<std::atomic<bool>>(false);
+    call.progress = [](std::string_view, std::uint64_t, std::uint64_t) {};
+    const auto follow = [&] { return handlers_.Handle(request.body, call); };
+    const Result<protocol::ReplyBody> ended = co_await Blocking(runtime_, follow);
+    follow_ended_ = ended.status();
+    LogInfo("group_left", {{"status", follow_ended_}});
+    follows_ = false;
+    followed_.Set();
+  }
   if (session->closed) co_return OkStatus();
-  Envelope answer = session->Wrap(protocol::Response{request.id, ended.status(), std::nullopt});
+  Envelope answer = session->Wrap(protocol::Response{request.id, follow_ended_, std::nullopt});
   co_return co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
 }
 

@@ -57,8 +57,10 @@ class WorkerServer {
   Awaitable<Status> Receive(std::shared_ptr<Session> session);
   Awaitable<Status> Beat(std::shared_ptr<Session> session);
   void Begin(const std::shared_ptr<Session>& session, protocol::Request request);
-  // Until the group is lost, whatever becomes of the conversation.
+  // Until the group is lost, whatever becomes of the conversation. A rank that follows already goes on, and answers when that ends.
   Awaitable<Status> Follow(std::shared_ptr<Session> session, protocol::Request request);
+  // At once, whatever the compute thread does, which on ranks above 0 is to follow.
+  protocol::AdoptGroupReply Adopt(Session& session) const;
   // To the ranks that wait for work, behind whatever the compute thread does. As long as the server runs.
   Awaitable<Status> Tick();
   // Of what was begun. If it takes too long, on_hang.
@@ -80,6 +82,8 @@ class WorkerServer {
   TaskGroup standing_;  // that outlive it: Tick, Follow
   Signal stop_;
   bool follows_ = false;                                // rank 0 of a group
+  Signal followed_;                                     // set when it does so no more
+  Status follow_ended_;                                 // and why
   bool offered_ = false;                                // since RunOffered last looked
   bool runs_offered_ = false;                           // RunOffered is under way
   std::shared_ptr<Session> session_;                    // null between conversations

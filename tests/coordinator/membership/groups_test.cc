@@ -73,6 +73,39 @@ TEST_F(GroupsTest, RanksThatLoseEachOtherFormAgainWithoutAnyDialling) {
   EXPECT_EQ(Count(worker(1), "follow"), 3);
 }
 
+TEST_F(GroupsTest, AGroupThatStandsIsTakenUpWhenAConnectionComesBack) {
+  Form();
+  const Outcome call = Begin();
+  sim_.RunFor(5ms);
+  const int joins = worker(1).joins();
+  network_->Cut("g0.1");
+  EXPECT_THAT(Finish(call, 5s), StatusIs(StatusCode::kUnavailable, "worker_lost"));
+  ASSERT_THAT(Pick(StateOf(1), 10s), IsOkAndHolds(WorkerId("g0.0")));
+  EXPECT_EQ(worker(1).joins(), joins + 1);
+  EXPECT_EQ(Count(worker(0), "open_line"), 1) << "the ranks have not lost each other";
+  EXPECT_EQ(Count(worker(1), "join_group"), 1);
+  EXPECT_EQ(persisted_.at("g0"), Info("g0.0").generation);
+  EXPECT_EQ(Info("g0.0").generation, Info("g0.1").generation);
+  EXPECT_THAT(Call(), IsOk());
+  // What breaks between them is heard of as ever.
+  worker(1).LoseGroup();
+  sim_.RunFor(2s);
+  EXPECT_EQ(Count(worker(0), "open_line"), 2);
+  EXPECT_THAT(Call(), IsOk());
+}
+
+TEST_F(GroupsTest, ACoordinatorThatStartsAnewTakesUpTheGroupsThatStand) {
+  Form();
+  sim_.Await(Ended(membership_->Stop()));
+  SetUp();
+  ASSERT_THAT(Pick(StateOf(1), 10s), IsOkAndHolds(WorkerId("g0.0")));
+  sim_.RunFor(50ms);
+  EXPECT_EQ(Count(worker(0), "adopt_group"), 2);
+  EXPECT_EQ(Count(worker(0), "open_line"), 1);
+  EXPECT_EQ(Count(worker(1), "follow"), 2);
+  EXPECT_THAT(Call(), IsOk());
+}
+
 // Rank 0 often knows first: the group is about to form again with a rank of which nobody has heard yet that it is gone.
 TEST_F(GroupsTest, ARankThatIsLostWhileTheGroupFormsIsNotWaitedFor) {
   Form();

@@ -81,6 +81,8 @@ std::vector<Message> SampleMessagesOfVersion2() {
       Response{21, OkStatus(), ForgetBaseReply{}},
       Request{22, Publish{kPublication}},
       Response{22, OkStatus(), PublishReply{true, kBase, {kState}}},
+      Request{24, AdoptGroup{}},
+      Response{24, OkStatus(), AdoptGroupReply{GroupPlace{kBase.digest(), 1, 2}}},
       Request{23, ReadPublication{}},
       Response{23, OkStatus(), ReadPublicationReply{kPublication, {{kPublication.refs[0], 6}}, 250}},
   };
