@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the Debian packages: emend (emendd, the command line, a unit) and emend-worker (with libtorch in /usr/lib/emend).
+"""Makes the Debian packages: emend (emendd, emend-gateway, the command line, units) and emend-worker (with libtorch in /usr/lib/emend).
 
     python3 packaging/deb.py --bin build/bin --deps build/deps --out build/packages [--compression none]
 
@@ -10,6 +10,7 @@ import gzip
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -19,8 +20,8 @@ import closure
 DEBIAN = closure.ROOT / "packaging/debian"
 PRIVATE_LIBRARIES = "usr/lib/emend"
 PACKAGES = {
-    "emend": {"programs": ["emendd", "emend"], "unit": "emendd.service", "units": "emendd.service", "default": "emendd"},
-    "emend-worker": {"programs": ["emend-worker", "emend-probe"], "unit": "emend-worker@.service", "units": "emend-worker@*.service", "default": "emend-worker"},
+    "emend": {"programs": ["emendd", "emend-gateway", "emend"], "services": ["emendd", "emend-gateway"]},
+    "emend-worker": {"programs": ["emend-worker", "emend-probe"], "services": ["emend-worker@"]},
 }
 
 
@@ -58,10 +59,10 @@ def place_papers(name, root):
 
 
 def place_system_files(name, root):
-    package = PACKAGES[name]
-    put(DEBIAN / package["unit"], root / "lib/systemd/system" / package["unit"])
     put(DEBIAN / "emend.sysusers", root / f"usr/lib/sysusers.d/{name}.conf")
-    put(DEBIAN / f"{package['default']}.default", root / "etc/default" / package["default"])
+    for service in PACKAGES[name]["services"]:
+        put(DEBIAN / f"{service}.service", root / "lib/systemd/system" / f"{service}.service")
+        put(DEBIAN / f"{service.rstrip('@')}.default", root / "etc/default" / service.rstrip("@"))
     (root / "etc/emend").mkdir(mode=0o755)
 
 
@@ -86,9 +87,12 @@ def write_control(name, root):
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) // 1024
     fields = (DEBIAN / f"{name}.control").read_text().replace("${shlibs}", dependencies(root))
     (control / "control").write_text(fields.replace("\nMaintainer:", f"\nVersion: {version()}\nArchitecture: {architecture}\nInstalled-Size: {size}\nMaintainer:"))
-    (control / "conffiles").write_text(f"/etc/default/{PACKAGES[name]['default']}\n")
+    services = PACKAGES[name]["services"]
+    (control / "conffiles").write_text("".join(f"/etc/default/{service.rstrip('@')}\n" for service in services))
+    # Of a template, every instance.
+    units = shlex.join(f"{service.replace('@', '@*')}.service" for service in services)
     for script in ("postinst", "prerm", "postrm"):
-        text = (DEBIAN / script).read_text().replace("#PACKAGE#", name).replace("#UNITS#", PACKAGES[name]["units"])
+        text = (DEBIAN / script).read_text().replace("#PACKAGE#", name).replace("#UNITS#", units)
         (control / script).write_text(text)
         (control / script).chmod(0o755)
 

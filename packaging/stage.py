@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Assembles what goes into the images: a folder for each, with its programs, every library that they need, and all licences. No base image lies under it.
 
-    python3 packaging/stage.py --bin build/bin --deps build/deps --out build/images [coordinator worker cli proxy]
+    python3 packaging/stage.py --bin build/bin --deps build/deps --out build/images [coordinator gateway worker cli proxy]
 
 k8s/images/Containerfile copies the folders as they are, so what tests/packaging runs is what an engine would run.
 """
@@ -15,7 +15,7 @@ import closure
 
 DEBIAN_LIBRARIES = f"usr/lib/{platform.machine()}-linux-gnu"
 PRIVATE_LIBRARIES = "usr/lib/emend"
-PROGRAMS = {"coordinator": ["emendd", "emend"], "worker": ["emend-worker", "emend-probe"], "cli": ["emend"], "proxy": ["nginx"]}
+PROGRAMS = {"coordinator": ["emendd", "emend"], "gateway": ["emend-gateway"], "worker": ["emend-worker", "emend-probe"], "cli": ["emend"], "proxy": ["nginx"]}
 USER = "10001"  # as in the manifests; the name is for programs that look it up
 
 

@@ -11,7 +11,8 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("EMEND_BIN", ROOT / "build/bin"))
-UNITS = {"emend": "emendd.service", "emend-worker": "emend-worker@g0.service"}
+UNITS = {"emend": ["emendd.service", "emend-gateway.service"], "emend-worker": ["emend-worker@g0.service"]}
+ALL_UNITS = [unit for units in UNITS.values() for unit in units]
 
 
 def output(*words, **options):
@@ -56,10 +57,17 @@ class Packages(unittest.TestCase):
                 self.assertNotIn("#PACKAGE#", text)
                 self.assertNotIn("#UNITS#", text)
                 subprocess.run(["sh", "-n", scripts / script], check=True)
-            self.assertEqual((scripts / "conffiles").read_text().splitlines(), [f"/etc/default/{'emendd' if name == 'emend' else name}"])
+            services = [re.sub(r"(@g0)?\.service", "", unit) for unit in UNITS[name]]
+            self.assertEqual((scripts / "conffiles").read_text().splitlines(), [f"/etc/default/{service}" for service in services])
+            self.assertEqual(self.stopped_by(scripts / "prerm"), [unit.replace("@g0", "@*") for unit in UNITS[name]])
+
+    def stopped_by(self, script):
+        """What is stopped, as systemctl gets it, by a script that thinks that systemd runs."""
+        text = script.read_text().replace("[ -d /run/systemd/system ]", "true").replace("systemctl", "printf '%s\\n'")
+        return output("sh", "-c", text, "sh", "remove", cwd="/").split()[1:]
 
     def test_unpacked_they_run(self):
-        for program in ("emend", "emendd", "emend-worker"):
+        for program in ("emend", "emendd", "emend-gateway", "emend-worker"):
             path = folder / "root/usr/bin" / program
             self.assertRegex(output(path, "--help", env={"PATH": "/nowhere"}), "(?i)usage:")
         with open(folder / "health", "w", encoding="utf-8") as health:
@@ -89,7 +97,7 @@ class Units(unittest.TestCase):
         return "\n".join(line for line in (done.stdout + done.stderr).splitlines() if "emend" in line)
 
     def test_they_are_sound(self):
-        for unit in UNITS.values():
+        for unit in ALL_UNITS:
             self.assertEqual(self.verify(unit), "")
 
     def test_what_is_wrong_is_found(self):
@@ -99,7 +107,7 @@ class Units(unittest.TestCase):
         self.assertRegex(self.verify("emend-broken.service"), "(?s)UMasque.*emend-nobody is not executable")
 
     def test_they_are_confined(self):
-        for unit in UNITS.values():
+        for unit in ALL_UNITS:
             source = self.root / "lib/systemd/system" / unit.replace("@g0", "@")
             named = folder / unit
             shutil.copyfile(source, named)
@@ -108,13 +116,14 @@ class Units(unittest.TestCase):
 
     def test_their_options_are_known_and_agree(self):
         tokens = set()
-        for program, unit in (("emendd", "emendd.service"), ("emend-worker", "emend-worker@.service")):
-            text = (self.root / "lib/systemd/system" / unit).read_text()
+        for unit in ALL_UNITS:
+            text = (self.root / "lib/systemd/system" / unit.replace("@g0", "@")).read_text()
+            program = re.search(r"^ExecStart=/usr/bin/(\S+)", text, re.MULTILINE).group(1)
             known = output(self.root / "usr/bin" / program, "--help")
             for option in re.findall(r" (--[a-z-]+)", " ".join(re.findall(r"^(?:ExecStart|Environment)=.*$", text, re.MULTILINE))):
                 self.assertRegex(known, rf"(?m)^\s+{option}\b")
             tokens.add(re.search(r"^LoadCredential=(.*)$", text, re.MULTILINE).group(1))
-        self.assertEqual(len(tokens), 1, "emendd and its workers take the token from one file")
+        self.assertEqual(len(tokens), 1, "emendd, gateways and workers take the token from one file")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,13 @@ BINARIES = pathlib.Path(os.environ.get("EMEND_BIN", ROOT / "build/bin"))
 DEPS = ROOT / "build/deps"
 ATLAS = ROOT / "docs/examples/atlas"
 CONTAINERFILE = ROOT / "k8s/images/Containerfile"
-STAGES = {"coordinator": {"emendd", "emend"}, "worker": {"emend-worker", "emend-probe"}, "cli": {"emend"}, "proxy": {"nginx"}}
+STAGES = {"coordinator": {"emendd", "emend"}, "gateway": {"emend-gateway"}, "worker": {"emend-worker", "emend-probe"}, "cli": {"emend"}, "proxy": {"nginx"}}
+LICENCES = {
+    "coordinator": {"emend", "librocksdb7.8", "libc6", "libssl3"},
+    "gateway": {"emend", "libc6", "libssl3"},
+    "worker": {"emend", "torch", "nvidia-cuda-runtime"},
+    "proxy": {"nginx"},
+}
 
 
 def setUpModule():
@@ -69,13 +75,15 @@ class Contents(unittest.TestCase):
                 self.assertEqual(mode & 0o001, 0o001, path)
 
     def test_licences_go_with_it(self):
-        for stage, packages in {"coordinator": {"emend", "librocksdb7.8", "libc6", "libssl3"}, "worker": {"emend", "torch", "nvidia-cuda-runtime"}, "proxy": {"nginx"}}.items():
+        for stage, packages in LICENCES.items():
             self.assertLessEqual(packages, {path.name for path in (images / stage / "usr/share/doc").iterdir()})
 
     def test_no_shell_and_no_database_where_they_do_not_belong(self):
         self.assertFalse(list(images.rglob("sh")) + list(images.rglob("bash")))
-        self.assertFalse(list((images / "worker").rglob("librocksdb*")))
-        self.assertFalse(list((images / "coordinator").rglob("libtorch*")))
+        for stage in ("worker", "gateway"):
+            self.assertFalse(list((images / stage).rglob("librocksdb*")))
+        for stage in ("coordinator", "gateway"):
+            self.assertFalse(list((images / stage).rglob("libtorch*")))
 
 
 class Container(unittest.TestCase):
