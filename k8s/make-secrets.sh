@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Prints the Secrets that the manifests expect: a token for workers, and certificates of an authority that is made here and whose key is thrown away.
 #
-#   k8s/make-secrets.sh | kubectl apply -f -           valid for a year; to renew, do it again and restart the workers' and the coordinator's pods
+#   k8s/make-secrets.sh | kubectl apply -f -           valid for a year; to renew, do it again and restart the workers', gateways' and coordinator's pods
 #
-# Where cert-manager runs, let it make the three certificates instead: the Secrets' names and keys are the ones that it writes.
+# Where cert-manager runs, let it make the certificates instead: the Secrets' names and keys are the ones that it writes.
 set -euo pipefail
 namespace=emend
 days=365
@@ -45,13 +45,20 @@ names_of() { printf '%s\n' "$1" "$1.$namespace" "$1.$namespace.svc" "$1.$namespa
 
 make_authority
 mapfile -t coordinator_names < <(names_of emend-coordinator)
+# Workers dial each gateway by the name of its pod: one more pod needs its names here.
+mapfile -t gateway_names < <(for pod in emend-gateway-0 emend-gateway-1; do names_of "$pod.emend-gateway"; done)
 mapfile -t rest_names < <(names_of emend-rest)
+mapfile -t answers_names < <(names_of emend-answers)
 make_certificate coordinator serverAuth "${coordinator_names[@]}"
+make_certificate gateway serverAuth "${gateway_names[@]}"
 make_certificate rest serverAuth "${rest_names[@]}" localhost
+make_certificate answers serverAuth "${answers_names[@]}" localhost
 make_certificate worker clientAuth emend-worker
 printf 'emend_%s\n' "$(openssl rand -hex 24)" >"$folder/worker-token"
 
 print_secret emend-worker-token Opaque "worker-token=$folder/worker-token"
 print_certificate coordinator
+print_certificate gateway
 print_certificate worker
 print_certificate rest
+print_certificate answers

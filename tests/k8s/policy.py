@@ -11,12 +11,17 @@ NAMESPACE = "emend"
 PROVIDED_SECRETS = {
     "emend-worker-token": {"worker-token"},
     "emend-coordinator-tls": {"tls.crt", "tls.key", "ca.crt"},
+    "emend-gateway-tls": {"tls.crt", "tls.key", "ca.crt"},
     "emend-worker-tls": {"tls.crt", "tls.key", "ca.crt"},
     "emend-rest-tls": {"tls.crt", "tls.key", "ca.crt"},
+    "emend-answers-tls": {"tls.crt", "tls.key", "ca.crt"},
 }
 # Volume types of the "restricted" pod security standard that are in use here.
 VOLUMES = {"persistentVolumeClaim", "secret", "configMap", "emptyDir"}
 WORKER_CLAIMS = {"emend-models", "emend-statistics"}
+# Who serves REST behind a proxy and takes workers: component and its container.
+SERVERS = {"coordinator": "emendd", "gateway": "gateway"}
+WORKERS_PORTS = {"coordinator": 7411, "gateway": 7412}
 RULES = {}
 
 
@@ -186,11 +191,14 @@ def services(documents):
 
 @rule
 def bootstrap(documents):
-    """The coordinator is ready once a worker has come, so workers must find it before."""
+    """The coordinator and gateways are ready once a worker has come, so workers must find them before."""
     for service in of_kind(documents, "Service"):
         ports = {port["port"] for port in service["spec"].get("ports", [])}
-        if 7411 in ports and service["spec"].get("publishNotReadyAddresses") is not True:
-            yield f"Service/{service['metadata']['name']}: hides the coordinator until a worker has reached it"
+        if ports & set(WORKERS_PORTS.values()) and service["spec"].get("publishNotReadyAddresses") is not True:
+            yield f"Service/{service['metadata']['name']}: hides its pods until a worker has reached them"
+    for workload in workloads(documents):
+        if workload.component == "gateway" and workload.document["spec"].get("podManagementPolicy") != "Parallel":
+            yield f"{workload.name}: a gateway waits until the one before it can be asked something"
 
 
 def peers(policy):
@@ -228,9 +236,75 @@ def network_edges(documents):
                 if any(port not in pod.ports() for port in single for pod in chosen):
                     yield f"NetworkPolicy/{name}: allows a port that its pods do not have"
     for pod in pods:
-        own = [policy for policy in of_kind(documents, "NetworkPolicy") if policy["spec"]["podSelector"] and selects(policy["spec"]["podSelector"], pod.labels)]
-        if len(own) != 1:
+        if len(own_policies(documents, pod)) != 1:
             yield f"{pod.name}: needs one NetworkPolicy of its own"
+
+
+def own_policies(documents, pod):
+    return [policy for policy in of_kind(documents, "NetworkPolicy") if policy["spec"]["podSelector"] and selects(policy["spec"]["podSelector"], pod.labels)]
+
+
+@rule
+def doors(documents):
+    """Coordinator and gateways let workers in at one port and labelled clients at the proxy's, and open no connection."""
+    workers = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "emend", "app.kubernetes.io/component": "worker"}}}
+    clients = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"emend-client": "true"}}}
+    for pod in workloads(documents):
+        if pod.component not in SERVERS:
+            continue
+        expected = [("ingress", workers, WORKERS_PORTS[pod.component]), ("ingress", clients, 8443)]
+        found = [(direction, side, port.get("port")) for policy in own_policies(documents, pod) for direction, sides, ports in peers(policy) for side in sides for port in ports]
+        if found != expected:
+            yield f"{pod.name}: its NetworkPolicy allows {found}, expected {expected}"
+
+
+def is_allowed(documents, direction, pod, other, port):
+    """Whether the policies of `pod` let it talk to `other` at this port."""
+    for policy in own_policies(documents, pod):
+        for found, sides, ports in peers(policy):
+            own = [side for side in sides if "namespaceSelector" not in side and selects(side["podSelector"], other.labels)]
+            if found == direction and own and any(entry["port"] == port and entry["protocol"] == "TCP" for entry in ports):
+                return True
+    return False
+
+
+def listener(documents, address):
+    """Whose pods take workers at HOST:PORT, where HOST is a headless Service or a pod of one; none: nobody's."""
+    host, _, port = address.partition(":")
+    for service in of_kind(documents, "Service"):
+        if service["metadata"]["name"] != host.split(".")[-1] or service["spec"].get("clusterIP") != "None":
+            continue
+        ports = {str(entry["port"]) for entry in service["spec"].get("ports", [])}
+        for pod in [pod for pod in workloads(documents) if pod.component in SERVERS and selects({"matchLabels": service["spec"]["selector"]}, pod.labels)]:
+            if port in ports and option(pod.container(SERVERS[pod.component]), "--worker-listen") == f"0.0.0.0:{port}":
+                return pod
+    return None
+
+
+def gateway_addresses(documents):
+    """Of every pod of the gateways, as workers dial it."""
+    for workload in workloads(documents):
+        if workload.component == "gateway":
+            name, spec = workload.document["metadata"]["name"], workload.document["spec"]
+            yield from (f"{name}-{i}.{spec['serviceName']}:{WORKERS_PORTS['gateway']}" for i in range(spec["replicas"]))
+
+
+@rule
+def dials(documents):
+    """Workers dial the coordinator and each gateway, which listen there, and the policies of both sides let them through."""
+    for worker in workloads(documents):
+        if worker.component != "worker":
+            continue
+        variables = environment(worker.container("worker"))
+        gateways, expected = variables.get("EMEND_GATEWAYS", ""), ",".join(gateway_addresses(documents))
+        if gateways != expected:
+            yield f"{worker.name}: EMEND_GATEWAYS is {gateways}, expected {expected}"
+        for address in [variables.get("EMEND_COORDINATOR", ""), *gateways.split(",")]:
+            target, port = listener(documents, address), int(address.rpartition(":")[2] or 0)
+            if target is None:
+                yield f"{worker.name}: dials {address}, where nobody takes workers"
+            elif not is_allowed(documents, "egress", worker, target, port) or not is_allowed(documents, "ingress", target, worker, port):
+                yield f"{worker.name}: the network policies keep it from {address}"
 
 
 @rule
@@ -281,19 +355,33 @@ def one_coordinator(documents):
 def loopback(documents):
     """REST has no TLS: it is reached through the proxy alone."""
     for workload in workloads(documents):
-        if workload.component != "coordinator":
+        if workload.component not in SERVERS:
             continue
-        listen = option(workload.container("emendd"), "--listen") or ""
+        program = workload.container(SERVERS[workload.component])
+        listen = option(program, "--listen") or ""
         if not listen.startswith("127.0.0.1:") or listen.endswith(":0"):
-            yield f"{workload.name}: emendd must listen on a fixed port of loopback, not {listen}"
+            yield f"{workload.name}: {program['name']} must listen on a fixed port of loopback, not {listen}"
         config = next((document["data"]["nginx.conf"] for document in of_kind(documents, "ConfigMap")), "")
         if f"proxy_pass http://{listen};" not in config:
             yield f"{workload.name}: the proxy does not pass to {listen}"
         listens = re.findall(r"^\s*listen (.*);$", config, re.MULTILINE)
         if listens != [f"{port['containerPort']} ssl" for port in workload.container("proxy")["ports"]]:
             yield f"{workload.name}: the proxy listens at {listens}, expected its container's port, with TLS"
-        if not option(workload.container("emendd"), "--worker-tls-ca"):
+        if not option(program, "--worker-tls-ca"):
             yield f"{workload.name}: workers could dial in without a certificate"
+
+
+@rule
+def gateways_keep_nothing(documents):
+    """No store, no model, and of the keys only their own."""
+    for workload in workloads(documents):
+        if workload.component != "gateway":
+            continue
+        secrets = {volume["secret"]["secretName"] for volume in workload.pod["volumes"] if "secret" in volume}
+        if workload.claims() or workload.document["spec"].get("volumeClaimTemplates"):
+            yield f"{workload.name}: mounts a claim"
+        if secrets != {"emend-gateway-tls", "emend-answers-tls", "emend-worker-token"}:
+            yield f"{workload.name}: mounts the Secrets {sorted(secrets)}"
 
 
 @rule
@@ -357,8 +445,9 @@ def shared_memory(documents):
 @rule
 def spread(documents):
     for workload in workloads(documents):
-        if workload.component != "worker":
+        if workload.component == "coordinator":
             continue
-        constraints = workload.pod.get("topologySpreadConstraints", [])
-        if not any(selects(constraint["labelSelector"], workload.labels) for constraint in constraints):
+        preferred = workload.pod.get("affinity", {}).get("podAntiAffinity", {}).get("preferredDuringSchedulingIgnoredDuringExecution", [])
+        terms = workload.pod.get("topologySpreadConstraints", []) + [entry["podAffinityTerm"] for entry in preferred]
+        if not any(term["topologyKey"] == "kubernetes.io/hostname" and selects(term["labelSelector"], workload.labels) for term in terms):
             yield f"{workload.name}: its pods are not spread over machines"

@@ -116,26 +116,26 @@ class Running(unittest.TestCase):
         self.pods = Pods(images, overlay)
         self.addCleanup(self.pods.close)
 
-    def get(self, path):
+    def get(self, path, pod="emend-coordinator-0"):
         """The status that the kubelet's probe would see: TLS, whatever the certificate."""
         try:
             context = ssl._create_unverified_context()
-            return urllib.request.urlopen(f"https://127.0.0.1:{self.pods.ports['8443']}{path}", context=context, timeout=5).status
+            return urllib.request.urlopen(f"https://127.0.0.1:{self.pods.port(pod, 8443)}{path}", context=context, timeout=5).status
         except urllib.error.HTTPError as error:
             return error.code
         except OSError:
             return 0
 
-    def emend(self, *words):
+    def emend(self, *words, service="emend-rest", pod="emend-coordinator-0"):
         """The command line's image, over TLS."""
         authority = self.pods.folder / "ca.crt"
         authority.write_bytes(self.pods.secrets["emend-rest-tls"]["ca.crt"])
         mounts = [(self.pods.folder / "hosts", "/etc/hosts", "ro"), (authority, "/etc/ca.crt", "ro"), (ATLAS, "/run", "ro")]
-        server = f"https://emend-rest:{self.pods.ports['8443']}"
+        server = f"https://{service}:{self.pods.port(pod, 8443)}"
         return self.pods.run("cli", mounts, ["/usr/bin/emend", *words], {"SSL_CERT_FILE": "/etc/ca.crt", "EMEND_SERVER": server, "EMEND_TOKEN": self.token})
 
     def certificate(self):
-        return ssl.get_server_certificate(("127.0.0.1", self.pods.ports["8443"]))
+        return ssl.get_server_certificate(("127.0.0.1", self.pods.port("emend-coordinator-0", 8443)))
 
     def start_coordinator(self):
         proxy = self.pods.start("emend-coordinator", "proxy")
@@ -152,9 +152,17 @@ class Running(unittest.TestCase):
             self.pods.wait_for(f"rank {rank}", lambda rank=rank: self.pods.probe("emend-worker", "worker", "readinessProbe", rank))
         return workers
 
-    def check_done(self, *words):
-        done = self.emend(*words)
+    def start_gateways(self):
+        """Proxy and gateway of each pod."""
+        pods = [[self.pods.start("emend-gateway", container, index) for container in ("proxy", "gateway")] for index in range(2)]
+        for index in range(2):
+            self.pods.wait_for(f"gateway {index} behind its proxy", lambda index=index: self.get("/livez", f"emend-gateway-{index}") == 200)
+        return pods
+
+    def check_done(self, *words, **options):
+        done = self.emend(*words, **options)
         self.assertEqual(done.returncode, 0, f"{words}\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def test_the_pods_of_dev_cpu_edit_a_model(self):
         self.use("dev-cpu")
@@ -174,6 +182,29 @@ class Running(unittest.TestCase):
         self.assertIn('"event":"emendd_stopped"', emendd.log.read_text())
         self.assertEqual(self.pods.stop(proxy, signal.SIGQUIT), 0, proxy.log.read_text())
 
+    def test_gateways_answer_while_the_coordinator_is_away(self):
+        self.use("dev-cpu")
+        _, emendd = self.start_coordinator()
+        self.start_workers()
+        gateways = self.start_gateways()
+        names = [f"emend-gateway-{index}" for index in range(2)]
+        self.assertEqual([self.get("/readyz", name) for name in names], [503, 503], "with nothing to be asked")
+        shutil.copytree(ATLAS / "model", self.pods.folder / "claim-emend-exchange/atlas")
+        self.check_done("init", "atlas", "--model", "/var/lib/emend-exchange/atlas")
+        question = ("ask", "atlas", "The capital of France is", "--max-tokens", "8", "--json")
+        expected = self.check_done(*question)
+        for name in names:
+            self.pods.wait_for(f"readiness of {name}", lambda name=name: self.get("/readyz", name) == 200)
+        self.assertEqual(self.pods.stop(emendd), 0)
+        for name in names:
+            self.assertEqual(self.check_done(*question, service="emend-answers", pod=name), expected)
+            self.assertEqual(self.get("/readyz", name), 200)
+            self.assertNotEqual(self.emend(*question, service="emend-rest", pod=name).returncode, 0, "a gateway has no certificate of the coordinator's")
+        for proxy, gateway in gateways:
+            self.assertEqual(self.pods.stop(gateway), 0, gateway.log.read_text())
+            self.assertIn('"event":"gateway_stopped"', gateway.log.read_text())
+            self.assertEqual(self.pods.stop(proxy, signal.SIGQUIT), 0, proxy.log.read_text())
+
     def test_the_ranks_of_a_leader_worker_set_form_a_group(self):
         self.use("multi-node")
         self.start_coordinator()
@@ -188,8 +219,10 @@ class Running(unittest.TestCase):
         _, emendd = self.start_coordinator()
         self.token = "emend_of_nobody"
         self.assertEqual(self.emend("status").returncode, 5)
+        servers = [emendd, *(gateway for _, gateway in self.start_gateways())]
         stranger = self.pods.start("emend-worker", "worker", drop=("EMEND_TLS_CERT", "EMEND_TLS_KEY", "EMEND_TLS_CA"))
-        self.pods.wait_for("the refusal", lambda: '"event":"worker_refused"' in emendd.log.read_text())
+        for server in servers:
+            self.pods.wait_for("the refusal", lambda server=server: '"event":"worker_refused"' in server.log.read_text())
         self.assertTrue(self.pods.probe("emend-worker", "worker", "livenessProbe"))
         self.assertFalse(self.pods.probe("emend-worker", "worker", "readinessProbe"))
         self.assertIsNone(stranger.poll())

@@ -3,7 +3,7 @@
     pods = Pods(stages, secrets)
     emendd = pods.start("emend-coordinator", "emendd")     # ... then pods.close()
 
-Needs user namespaces (`unshare`). Ports are free ones instead of the manifests', since all pods share this machine's loopback.
+Needs user namespaces (`unshare`). Each pod has free ports instead of the manifests', since all pods share this machine's loopback.
 """
 import base64
 import os
@@ -23,7 +23,9 @@ import policy  # noqa: E402
 from render import render, yaml  # noqa: E402
 
 UNSHARE = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"]
-STAGES = {"emendd": "coordinator", "worker": "worker", "proxy": "proxy"}
+STAGES = {"emendd": "coordinator", "gateway": "gateway", "worker": "worker", "proxy": "proxy"}
+PROGRAMS = {"emendd": "emendd", "gateway": "emend-gateway", "worker": "emend-worker", "proxy": "nginx"}
+HOSTS = ("localhost", "emend-coordinator", "emend-rest", "emend-answers", "emend-gateway-0.emend-gateway", "emend-gateway-1.emend-gateway")
 # $1: root; then triples of source, target and ro or rw, up to --; then the command, which runs as the pods' user.
 ENTER = """
 set -e
@@ -64,13 +66,26 @@ class Pods:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="emend-pods-"))
         self.documents = render(f"overlays/{overlay}")
         self.workloads = {workload.document["metadata"]["name"]: workload for workload in policy.workloads(self.documents)}
-        self.ports = {port: free_port() for port in ("7411", "8321", "8443")}
+        self.ports = {}
         self.secrets = make_secrets()
-        (self.folder / "hosts").write_text("127.0.0.1 localhost emend-coordinator emend-rest\n")
+        (self.folder / "hosts").write_text(f"127.0.0.1 {' '.join(HOSTS)}\n")
         self.processes = []
 
-    def here(self, text):
-        return re.sub(r"(?<=[: ])(7411|8321|8443)\b", lambda match: str(self.ports[match.group(1)]), text)
+    def port(self, pod, number):
+        """The free port that stands for this one of a pod: port("emend-coordinator-0", 8443)."""
+        key = (pod, int(number))
+        if key not in self.ports:
+            self.ports[key] = free_port()
+        return self.ports[key]
+
+    def here(self, pod, text):
+        """With the ports of `pod`, or of the pod whose name stands before one."""
+
+        def replace(match):
+            named = re.search(r"(emend-[a-z]+)(-\d)?(\.[a-z-]+)?:$", text[: match.start()])
+            return str(self.port(f"{named.group(1)}{named.group(2) or '-0'}" if named else pod, match.group()))
+
+        return re.sub(r"(?<=[: ])(7411|7412|8321|8443)\b", replace, text)
 
     def volume(self, pod, index, name):
         """The folder that stands for a volume; claims are shared by all pods."""
@@ -86,7 +101,7 @@ class Pods:
         if source and "configMap" in source:
             config = next(document for document in self.documents if document["kind"] == "ConfigMap" and document["metadata"]["name"] == source["configMap"]["name"])
             for key, text in config["data"].items():
-                (folder / key).write_text(self.here(text))
+                (folder / key).write_text(self.here(f"{pod.document['metadata']['name']}-{index}", text))
         return folder
 
     def write_secret(self, name, folder):
@@ -102,7 +117,8 @@ class Pods:
     def environment(self, pod, container, index):
         # No GPU is expected here.
         special = {"EMEND_RANK": str(index), "EMEND_HOST": "127.0.0.1", "CPU_LIMIT": "1", "EMEND_DEVICE": "cpu"}
-        variables = {variable["name"]: special.get(variable["name"], self.here(variable.get("value", ""))) for variable in container.get("env", [])}
+        own = f"{pod.document['metadata']['name']}-{index}"
+        variables = {variable["name"]: special.get(variable["name"], self.here(own, variable.get("value", ""))) for variable in container.get("env", [])}
         if pod.document["kind"] == "LeaderWorkerSet":
             # As its controller sets them, for the first group.
             name = pod.document["metadata"]["name"]
@@ -128,14 +144,13 @@ class Pods:
         pod = self.workloads[name]
         container = pod.container(container_name)
         variables = self.environment(pod, container, index)
-        arguments = [self.here(re.sub(r"\$\((\w+)\)", lambda match: variables[match.group(1)], argument)) for argument in container["args"]]
+        arguments = [self.here(f"{name}-{index}", re.sub(r"\$\((\w+)\)", lambda match: variables[match.group(1)], argument)) for argument in container["args"]]
         return pod, container, variables, arguments
 
     def start(self, name, container_name, index=0, drop=()):
         """`drop` are variables that are left out."""
         pod, container, variables, arguments = self.words_of(name, container_name, index)
-        program = {"emendd": "emendd", "worker": "emend-worker", "proxy": "nginx"}[container_name]
-        words = self.command(STAGES[container_name], self.mounts(pod, index, container), [f"/usr/bin/{program}", *arguments])
+        words = self.command(STAGES[container_name], self.mounts(pod, index, container), [f"/usr/bin/{PROGRAMS[container_name]}", *arguments])
         log = open(self.folder / f"{name}-{container_name}-{index}.log", "ab")
         process = subprocess.Popen(words, env={key: value for key, value in variables.items() if key not in drop}, stdout=log, stderr=log)
         process.log = pathlib.Path(log.name)
