@@ -213,6 +213,8 @@ class Running(unittest.TestCase):
         self.assertEqual(status.returncode, 0, status.stderr)
         workers = sorted((worker["group"], worker["rank"], worker["state"]) for worker in json.loads(status.stdout)["workers"])
         self.assertEqual(workers, [("emend-worker-0", 0, "connected"), ("emend-worker-0", 1, "connected")])
+        for _, gateway in self.start_gateways():
+            self.pods.wait_for("rank 0 at the gateway", lambda gateway=gateway: '"event":"worker_serves"' in gateway.log.read_text())
 
     def test_strangers_stay_outside_and_renewed_certificates_count(self):
         self.use("dev-cpu")
