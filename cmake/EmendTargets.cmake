@@ -34,11 +34,15 @@ function(emend_program name)
   endif()
 endfunction()
 
-# emend_test(<name> SOURCES ... DEPS ... [LABELS label] [TIMEOUT seconds] [TORCH])
+# emend_test(<name> [THREADS] SOURCES ... DEPS ... [LABELS label] [TIMEOUT seconds] [TORCH])
+#   THREADS: what it tests runs on several; the others, on one thread or in virtual time, are nothing to ThreadSanitizer and left out of its build.
 #   label: unit (if none is given); integration (real processes, whole batches, faults on a real disk); sim; slow (only with `./dev test --full`).
 #   A GoogleTest program, one ctest entry per TEST. The working folder is the checkout, so tests name data by its path in the repo.
 function(emend_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;THREADS" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  if(EMEND_SANITIZE STREQUAL "thread" AND NOT ARG_THREADS)
+    return()
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE ${EMEND_WARNINGS})
