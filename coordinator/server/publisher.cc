@@ -16,7 +16,7 @@ using worker::protocol::PublishedRef;
 using worker::protocol::PublishReply;
 
 constexpr auto kLook = 200ms;   // at the audit chain and the workers
-constexpr auto kRenewal = 5s;   // where a gateway asks: what is to be live may have been displaced
+constexpr auto kRenewal = 5s;   // where a gateway asks: what is to be live may have been displaced; and where it failed
 constexpr auto kTimeout = 60s;  // of telling a worker
 constexpr auto kStopTimeout = 5s;
 constexpr int kStatesMax = 16;  // made live for one publication; a worker asks for fewer
@@ -61,14 +61,21 @@ Awaitable<bool> Publisher::Stop() {
   co_return co_await tasks_.Join(deadline);
 }
 
+Awaitable<Status> Publisher::Refresh() {
+  if (names_ != nullptr && read_at_ == context_.journal.head()) co_return OkStatus();
+  const auto read = [this] { return ReadNames(); };
+  EMEND_CO_ASSIGN_OR_RETURN(std::shared_ptr<const Names> names, co_await Blocking(context_.runtime, read));
+  read_at_ = names->publication.sequence;
+  // Most of what is audited changes no name.
+  const bool is_news = names_ == nullptr || names->publication.refs != names_->publication.refs || names->publication.tokens != names_->publication.tokens;
+  if (is_news) names_ = std::move(names);
+  co_return OkStatus();
+}
+
 Awaitable<Status> Publisher::Watch() {
   while (!stop_.is_set()) {
-    if (names_ == nullptr || names_->publication.sequence != context_.journal.head()) {
-      const auto read = [this] { return ReadNames(); };
-      Result<std::shared_ptr<const Names>> names = co_await Blocking(context_.runtime, read);
-      if (names.ok()) names_ = std::move(names).value();
-      if (!names.ok()) LogWarning("names_not_read", {{"status", names.status()}});
-    }
+    const Status read = co_await Refresh();
+    if (!read.ok()) LogWarning("names_not_read", {{"status", read}});
     const auto workers = membership::Serving(context_.membership.Workers());
     std::erase_if(told_, [&](const auto& told) {
       return !told.second.under_way && std::ranges::find(workers, told.first, &membership::WorkerInfo::worker) == workers.end();
@@ -78,7 +85,8 @@ Awaitable<Status> Publisher::Watch() {
       told_[worker.worker].under_way = true;
       tasks_.Spawn("publish_to_worker", Tell(worker, names_));
     }
-    co_await stop_.WaitUntil(context_.runtime.clock().Now() + kLook);
+    const SteadyTime next = context_.runtime.clock().Now() + (read.ok() ? kLook : kRenewal);
+    co_await stop_.WaitUntil(next);
   }
   co_return OkStatus();
 }
@@ -89,8 +97,10 @@ bool Publisher::IsDue(const membership::WorkerInfo& worker) const {
   if (found == told_.end()) return true;
   const Told& told = found->second;
   if (told.under_way) return false;
-  const bool is_news = told.generation != worker.generation || told.sequence != names_->publication.sequence;
-  return is_news || (told.has_gateway && context_.runtime.clock().Now() - told.when >= kRenewal);
+  if (told.generation != worker.generation) return true;
+  const bool is_long_ago = context_.runtime.clock().Now() - told.when >= kRenewal;
+  if (!told.last.ok()) return is_long_ago;
+  return told.sequence != names_->publication.sequence || (told.has_gateway && is_long_ago);
 }
 
 Awaitable<Status> Publisher::Tell(membership::WorkerInfo worker, std::shared_ptr<const Names> names) {
@@ -101,8 +111,9 @@ Awaitable<Status> Publisher::Tell(membership::WorkerInfo worker, std::shared_ptr
   told.sequence = names->publication.sequence;
   told.when = context_.runtime.clock().Now();
   if (reply.ok()) told.has_gateway = reply->has_gateway;
-  // It is lost, or busy with another base: told again as what has changed, or when it is back.
-  if (!reply.ok() && !stop_.is_set()) LogInfo("not_published", {{"worker", worker.worker.value()}, {"status", reply.status()}});
+  const bool is_news = !reply.ok() && told.last.slug() != reply.status().slug();
+  if (is_news && !stop_.is_set()) LogInfo("not_published", {{"worker", worker.worker.value()}, {"status", reply.status()}});
+  told.last = reply.status();
   co_return OkStatus();
 }
 

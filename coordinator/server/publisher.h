@@ -34,11 +34,14 @@ class Publisher {
     std::uint64_t generation = 0;  // of the worker's group
     std::uint64_t sequence = 0;
     SteadyTime when;
+    Status last;  // what became of it
     bool has_gateway = false;
     bool under_way = false;
   };
 
   Result<std::shared_ptr<const Names>> ReadNames() const;
+  // Reads them if something has happened since they were read last.
+  Awaitable<Status> Refresh();
   Awaitable<Status> Watch();
   bool IsDue(const membership::WorkerInfo& worker) const;
   Awaitable<Status> Tell(membership::WorkerInfo worker, std::shared_ptr<const Names> names);
@@ -49,6 +52,7 @@ class Publisher {
   TaskGroup tasks_;
   Signal stop_;
   std::shared_ptr<const Names> names_;  // null before the first
+  std::uint64_t read_at_ = 0;           // audit sequence as of which they still hold
   std::map<WorkerId, Told> told_;
 };
 

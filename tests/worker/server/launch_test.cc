@@ -51,11 +51,13 @@ TEST_P(LaunchTest, OnesOwnGroupAndNameComeFirst) {
   environment["EMEND_GROUP"] = "mine";
   environment["EMEND_NAME"] = "node-5";
   environment["EMEND_COORDINATOR"] = "10.0.0.1:8322";
+  environment["EMEND_GATEWAYS"] = "10.0.0.3:7412,,g1.gateways:7412,";
   environment["EMEND_HOST"] = "10.0.0.2";
   ASSERT_OK_AND_ASSIGN(const Launch launch, From(environment));
   EXPECT_EQ(launch.group, "mine");
   EXPECT_EQ(launch.name, "node-5");
   EXPECT_EQ(launch.coordinator, "10.0.0.1:8322");
+  EXPECT_EQ(launch.gateways, (std::vector<std::string>{"10.0.0.3:7412", "g1.gateways:7412"}));
   EXPECT_EQ(launch.host, "10.0.0.2");
 }
 
