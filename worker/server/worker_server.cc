@@ -24,7 +24,8 @@ constexpr auto kWaitMax = 5s;
 constexpr auto kProgressPeriod = 100ms;
 constexpr int kBeatsMissedMax = 3;
 constexpr auto kTickPeriod = 2s;
-constexpr auto kEndTimeout = 60s;
+constexpr auto kEndTimeout = 600s;  // of what is cancelled: as long as a collective may take
+constexpr auto kStopLook = 1s;
 constexpr auto kAloneMax = 60s;  // an embedded worker whose coordinator cannot be reached for so long ends
 
 Status CheckAllowed(Caller caller, const protocol::RequestBody& request) {
@@ -39,7 +40,10 @@ Status CheckAllowed(Caller caller, const protocol::RequestBody& request) {
 
 // One connection's life. Shared with the coroutines that serve it.
 struct WorkerServer::Session {
+  explicit Session(Runtime& runtime) : tasks(runtime) {}
+
   std::shared_ptr<protocol::Connection> connection;
+  TaskGroup tasks;
   std::uint64_t store_epoch = 0;
   std::uint64_t generation = 0;
   std::chrono::milliseconds heartbeat{500};
@@ -57,14 +61,7 @@ struct WorkerServer::Session {
 };
 
 WorkerServer::WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options)
-    : runtime_(runtime),
-      transport_(transport),
-      handlers_(handlers),
-      options_(std::move(options)),
-      tasks_(runtime),
-      standing_(runtime),
-      stop_(runtime),
-      followed_(runtime) {}
+    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), standing_(runtime), stop_(runtime), followed_(runtime) {}
 
 void WorkerServer::Stop() {
   stop_.Set();
@@ -76,16 +73,18 @@ Awaitable<Status> WorkerServer::Run() {
   const Status ended = co_await DialAgainAndAgain();
   stop_.Set();
   if (options_.caller == Caller::kCoordinator) handlers_.Interrupt();
-  co_await AwaitEnd(standing_);
+  co_await standing_.Join(SteadyTime::max());  // AwaitEnd has a deadline
   co_return ended;
 }
 
-Awaitable<void> WorkerServer::AwaitEnd(TaskGroup& tasks) {
+Awaitable<Status> WorkerServer::AwaitEnd(std::shared_ptr<Session> session) {
   const SteadyTime deadline = runtime_.clock().Now() + kEndTimeout;
-  const bool joined = co_await tasks.Join(deadline);
-  if (joined) co_return;
+  const bool joined = co_await session->tasks.Join(deadline);
+  if (joined) co_return OkStatus();
   LogError("request_hangs", {{"seconds", kEndTimeout.count()}});
   if (options_.on_hang) options_.on_hang();
+  co_await session->tasks.Join(SteadyTime::max());
+  co_return OkStatus();
 }
 
 Awaitable<Status> WorkerServer::DialAgainAndAgain() {
@@ -113,14 +112,14 @@ Awaitable<Status> WorkerServer::DialAgainAndAgain() {
 }
 
 Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> connection) {
-  auto session = std::make_shared<Session>();
+  auto session = std::make_shared<Session>(runtime_);
   session->connection = std::move(connection);
   session_ = session;
   session->connection->Speak(version_);
   Status ended = co_await Join(session);
   if (!session->welcomed && ended.code() == StatusCode::kUnavailable) TryOtherVersion();
   if (ended.ok()) {
-    tasks_.Spawn("heartbeat", Beat(session));
+    session->tasks.Spawn("heartbeat", Beat(session));
     ended = co_await Receive(session);
   }
   session->Close();
@@ -130,7 +129,7 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   const bool leaves_group = options_.embedded || (options_.hello.rank > 0 && !follows_);
   if (leaves_group && options_.caller == Caller::kCoordinator) handlers_.Interrupt();
   // A request under way notices its cancellation at its next report; nothing it does reaches anyone any more.
-  co_await AwaitEnd(tasks_);
+  standing_.Spawn("end_conversation", AwaitEnd(session));
   co_return ended;
 }
 
@@ -193,7 +192,7 @@ Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
 void WorkerServer::Begin(const std::shared_ptr<Session>& session, protocol::Request request) {
   const auto answer = [&](const char* task, Status status, std::optional<protocol::ReplyBody> body) {
     Envelope response = session->Wrap(protocol::Response{request.id, std::move(status), std::move(body)});
-    tasks_.Spawn(task, session->connection->Send(std::move(response), runtime_.clock().Now() + kSendTimeout));
+    session->tasks.Spawn(task, session->connection->Send(std::move(response), runtime_.clock().Now() + kSendTimeout));
   };
   const Status allowed = CheckAllowed(options_.caller, request.body);
   if (!allowed.ok()) {
@@ -205,7 +204,7 @@ void WorkerServer::Begin(const std::shared_ptr<Session>& session, protocol::Requ
   } else {
     // What the old group is at cannot end well, and the compute thread is needed for the new one.
     if (std::holds_alternative<protocol::OpenLine>(request.body)) handlers_.Interrupt();
-    tasks_.Spawn("request", Answer(session, std::move(request)));
+    session->tasks.Spawn("request", Answer(session, std::move(request)));
   }
 }
 
@@ -251,7 +250,7 @@ void WorkerServer::ReportProgress(const std::shared_ptr<Session>& session, proto
   const bool is_last = progress.done == progress.total;
   if (session->closed || (!is_last && now - session->progress_sent < kProgressPeriod)) return;
   session->progress_sent = now;
-  tasks_.Spawn("progress", session->connection->Send(session->Wrap(std::move(progress)), now + kSendTimeout));
+  session->tasks.Spawn("progress", session->connection->Send(session->Wrap(std::move(progress)), now + kSendTimeout));
 }
 
 // What the compute thread has told of an interlude, until it is passed on.
@@ -286,7 +285,7 @@ Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Sess
   const auto told = std::make_shared<Told>(runtime_);
   handlers_.Offer(InterludeOf(std::move(request.body), std::move(call), told));
   offered_ = true;
-  if (!std::exchange(runs_offered_, true)) tasks_.Spawn("run_offered", RunOffered());
+  if (!std::exchange(runs_offered_, true)) standing_.Spawn("run_offered", RunOffered());
   while (true) {
     while (!told->pieces.empty() && !session->closed) {
       protocol::Piece piece = std::move(told->pieces.front());
@@ -297,16 +296,17 @@ Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Sess
       if (!sent.ok()) session->Close();
     }
     if (told->reply) co_return std::move(*told->reply);
+    if (stop_.is_set()) co_return Status(StatusCode::kCancelled, "the worker was told to stop");
     told->changed.Reset();
     // RunOffered ends it if nothing else has; the compute thread itself cannot be waited for with a deadline (on_hang).
-    co_await told->changed.WaitUntil(runtime_.clock().Now() + kEndTimeout);
+    co_await told->changed.WaitUntil(runtime_.clock().Now() + kStopLook);
   }
 }
 
 Awaitable<Status> WorkerServer::RunOffered() {
   const auto run = [this]() -> Result<bool> { return handlers_.RunOffered(); };
   bool texts_go_on = false;
-  while (texts_go_on || offered_) {
+  while ((texts_go_on || offered_) && !stop_.is_set()) {
     offered_ = false;  // what is offered from here on may be missed by this run
     const Result<bool> ran = co_await Blocking(runtime_, run);
     texts_go_on = ran.ok() && *ran;

@@ -28,7 +28,7 @@ struct WorkerServerOptions {
   Caller caller = Caller::kCoordinator;
   protocol::Hello hello;  // who it is; token included
   bool embedded = false;  // ends with its connection instead of dialling again
-  // Called when a request goes on a minute after its connection ended: its thread cannot be taken back, so the process should end. May be empty.
+  // Called when a request goes on for ten minutes after its connection ended: its thread cannot be taken back, so the process should end. May be empty.
   std::function<void()> on_hang = {};
   // Told at each heartbeat that it is connected, at each attempt to dial that it is not. May be empty.
   std::function<void(Pulse)> on_pulse = {};
@@ -63,12 +63,12 @@ class WorkerServer {
   protocol::AdoptGroupReply Adopt(Session& session) const;
   // To the ranks that wait for work, behind whatever the compute thread does. As long as the server runs.
   Awaitable<Status> Tick();
-  // Of what was begun. If it takes too long, on_hang.
-  Awaitable<void> AwaitEnd(TaskGroup& tasks);
+  // Of what a conversation has begun. If it takes too long, on_hang.
+  Awaitable<Status> AwaitEnd(std::shared_ptr<Session> session);
   // What the handlers say to a request, at once or in between reports of another.
   Awaitable<Result<protocol::ReplyBody>> Handle(std::shared_ptr<Session> session, protocol::Request request, Call call);
   std::shared_ptr<Interlude> InterludeOf(protocol::RequestBody request, Call call, std::shared_ptr<Told> told);
-  // Until nothing is offered and no text is under way.
+  // Until nothing is offered and no text is under way, whoever asked for it.
   Awaitable<Status> RunOffered();
   Awaitable<Status> Answer(std::shared_ptr<Session> session, protocol::Request request);
   void Report(Pulse pulse) const;
@@ -78,8 +78,7 @@ class WorkerServer {
   protocol::Transport& transport_;
   Handlers& handlers_;
   const WorkerServerOptions options_;
-  TaskGroup tasks_;     // of a conversation
-  TaskGroup standing_;  // that outlive it: Tick, Follow
+  TaskGroup standing_;  // that outlive a conversation
   Signal stop_;
   bool follows_ = false;                                // rank 0 of a group
   Signal followed_;                                     // set when it does so no more
