@@ -25,8 +25,7 @@ constexpr auto kProgressPeriod = 100ms;
 constexpr int kBeatsMissedMax = 3;
 constexpr auto kTickPeriod = 2s;
 constexpr auto kEndTimeout = 600s;  // of what is cancelled: as long as a collective may take
-constexpr auto kStopLook = 1s;
-constexpr auto kAloneMax = 60s;  // an embedded worker whose coordinator cannot be reached for so long ends
+constexpr auto kAloneMax = 60s;     // an embedded worker whose coordinator cannot be reached for so long ends
 
 Status CheckAllowed(Caller caller, const protocol::RequestBody& request) {
   const bool is_question = std::holds_alternative<protocol::ReadPublication>(request) || std::holds_alternative<protocol::Generate>(request) ||
@@ -61,7 +60,7 @@ struct WorkerServer::Session {
 };
 
 WorkerServer::WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options)
-    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), standing_(runtime), stop_(runtime), followed_(runtime) {}
+    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), standing_(runtime), stop_(runtime) {}
 
 void WorkerServer::Stop() {
   stop_.Set();
@@ -153,7 +152,10 @@ Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   co_return OkStatus();
 }
 
-void WorkerServer::TryOtherVersion() { version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin : protocol::kProtocolVersion; }
+void WorkerServer::TryOtherVersion() {
+  if (options_.caller == Caller::kGateway) return;
+  version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin : protocol::kProtocolVersion;
+}
 
 Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
   while (!session->closed) {
@@ -215,23 +217,20 @@ protocol::AdoptGroupReply WorkerServer::Adopt(Session& session) const {
 }
 
 Awaitable<Status> WorkerServer::Follow(std::shared_ptr<Session> session, protocol::Request request) {
-  if (std::exchange(follows_, true)) {
-    co_await followed_.WaitUntil(SteadyTime::max());
-  } else {
-    followed_.Reset();
-    Call call;
-    call.cancelled = std::make_shared<std::atomic<bool>>(false);
-    call.progress = [](std::string_view, std::uint64_t, std::uint64_t) {};
-    const auto follow = [&] { return handlers_.Handle(request.body, call); };
-    const Result<protocol::ReplyBody> ended = co_await Blocking(runtime_, follow);
-    follow_ended_ = ended.status();
-    LogInfo("group_left", {{"status", follow_ended_}});
-    follows_ = false;
-    followed_.Set();
-  }
-  if (session->closed) co_return OkStatus();
-  Envelope answer = session->Wrap(protocol::Response{request.id, follow_ended_, std::nullopt});
-  co_return co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
+  follow_session_ = std::move(session);
+  follow_id_ = request.id;
+  if (std::exchange(follows_, true)) co_return OkStatus();
+  Call call;
+  call.cancelled = std::make_shared<std::atomic<bool>>(false);
+  call.progress = [](std::string_view, std::uint64_t, std::uint64_t) {};
+  const auto follow = [&] { return handlers_.Handle(request.body, call); };
+  const Result<protocol::ReplyBody> ended = co_await Blocking(runtime_, follow);
+  LogInfo("group_left", {{"status", ended.status()}});
+  follows_ = false;
+  const std::shared_ptr<Session> asker = std::exchange(follow_session_, nullptr);
+  if (asker->closed) co_return OkStatus();
+  Envelope answer = asker->Wrap(protocol::Response{follow_id_, ended.status(), std::nullopt});
+  co_return co_await asker->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
 }
 
 Awaitable<Status> WorkerServer::Tick() {
@@ -266,7 +265,8 @@ std::shared_ptr<Interlude> WorkerServer::InterludeOf(protocol::RequestBody reque
   interlude->request = std::move(request);
   interlude->call = std::move(call);
   interlude->done = [this, told](Result<protocol::ReplyBody> reply) {
-    boost::asio::post(runtime_.executor(), [told, reply = std::move(reply)]() mutable {
+    boost::asio::post(runtime_.executor(), [this, told, reply = std::move(reply)]() mutable {
+      --unanswered_;
       told->reply = std::move(reply);
       told->changed.Set();
     });
@@ -284,7 +284,7 @@ Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Sess
   if (protocol::LaneOf(request.body) == protocol::Lane::kWork) co_return co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
   const auto told = std::make_shared<Told>(runtime_);
   handlers_.Offer(InterludeOf(std::move(request.body), std::move(call), told));
-  offered_ = true;
+  ++unanswered_;
   if (!std::exchange(runs_offered_, true)) standing_.Spawn("run_offered", RunOffered());
   while (true) {
     while (!told->pieces.empty() && !session->closed) {
@@ -296,20 +296,17 @@ Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Sess
       if (!sent.ok()) session->Close();
     }
     if (told->reply) co_return std::move(*told->reply);
-    if (stop_.is_set()) co_return Status(StatusCode::kCancelled, "the worker was told to stop");
     told->changed.Reset();
     // RunOffered ends it if nothing else has; the compute thread itself cannot be waited for with a deadline (on_hang).
-    co_await told->changed.WaitUntil(runtime_.clock().Now() + kStopLook);
+    co_await told->changed.WaitUntil(runtime_.clock().Now() + kEndTimeout);
   }
 }
 
 Awaitable<Status> WorkerServer::RunOffered() {
-  const auto run = [this]() -> Result<bool> { return handlers_.RunOffered(); };
-  bool texts_go_on = false;
-  while ((texts_go_on || offered_) && !stop_.is_set()) {
-    offered_ = false;  // what is offered from here on may be missed by this run
-    const Result<bool> ran = co_await Blocking(runtime_, run);
-    texts_go_on = ran.ok() && *ran;
+  const auto run = [this] { return handlers_.RunOffered(); };
+  for (bool goes_on = true; goes_on || unanswered_ > 0;) {
+    goes_on = unanswered_ > 0;  // once more behind the last: texts let go of what they held at the step behind their end
+    static_cast<void>(co_await Blocking(runtime_, run));
   }
   runs_offered_ = false;
   co_return OkStatus();

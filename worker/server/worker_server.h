@@ -52,12 +52,13 @@ class WorkerServer {
   Awaitable<Status> DialAgainAndAgain();
   Awaitable<Status> Converse(std::shared_ptr<protocol::Connection> connection);
   Awaitable<Status> Join(std::shared_ptr<Session> session);
-  // Whoever hung up before the welcome may be a coordinator of the release before, which cannot read this one's frames: the other version is tried next.
+  // Whoever hung up before the welcome may be a coordinator of the release before, which cannot read this one's frames: the other version is tried next. No
+  // gateway is as old as that.
   void TryOtherVersion();
   Awaitable<Status> Receive(std::shared_ptr<Session> session);
   Awaitable<Status> Beat(std::shared_ptr<Session> session);
   void Begin(const std::shared_ptr<Session>& session, protocol::Request request);
-  // Until the group is lost, whatever becomes of the conversation. A rank that follows already goes on, and answers when that ends.
+  // Until the group is lost, whatever becomes of the conversation. A rank that follows already goes on, and answers whoever asked last when that ends.
   Awaitable<Status> Follow(std::shared_ptr<Session> session, protocol::Request request);
   // At once, whatever the compute thread does, which on ranks above 0 is to follow.
   protocol::AdoptGroupReply Adopt(Session& session) const;
@@ -68,7 +69,8 @@ class WorkerServer {
   // What the handlers say to a request, at once or in between reports of another.
   Awaitable<Result<protocol::ReplyBody>> Handle(std::shared_ptr<Session> session, protocol::Request request, Call call);
   std::shared_ptr<Interlude> InterludeOf(protocol::RequestBody request, Call call, std::shared_ptr<Told> told);
-  // Until nothing is offered and no text is under way, whoever asked for it.
+  // Until all that this server has offered is answered: nothing is left in the handlers that would answer a server that is gone. What others have offered is
+  // answered as well, but not waited for: gateways may ask without end.
   Awaitable<Status> RunOffered();
   Awaitable<Status> Answer(std::shared_ptr<Session> session, protocol::Request request);
   void Report(Pulse pulse) const;
@@ -81,9 +83,9 @@ class WorkerServer {
   TaskGroup standing_;  // that outlive a conversation
   Signal stop_;
   bool follows_ = false;                                // rank 0 of a group
-  Signal followed_;                                     // set when it does so no more
-  Status follow_ended_;                                 // and why
-  bool offered_ = false;                                // since RunOffered last looked
+  std::shared_ptr<Session> follow_session_;             // that asked last, while it follows
+  std::uint64_t follow_id_ = 0;                         // and by which request
+  std::size_t unanswered_ = 0;                          // of what was offered
   bool runs_offered_ = false;                           // RunOffered is under way
   std::shared_ptr<Session> session_;                    // null between conversations
   std::uint16_t version_ = protocol::kProtocolVersion;  // spoken in the next conversation
