@@ -25,8 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 using protocol::ReplyBody;
 
-constexpr auto kTextsSliceMin = 20ms;  // between two looks for work
-constexpr auto kTextsSliceMax = 1s;    // of a long request's time, at each report
+constexpr auto kSliceMin = 20ms;  // between two looks for work
+constexpr auto kSliceMax = 1s;    // of a long request's time, at each report
 
 constexpr std::uint16_t kTurnsVersion = 2;  // from which on a coordinator knows "base_busy"
 
@@ -129,21 +129,23 @@ Result<ReplyBody> Handlers::Run(const protocol::JoinGroup& request, const Call&)
   return ReplyBody(protocol::JoinGroupReply{});
 }
 
-Handlers::Word Handlers::Decide(const Call& call, SteadyTime texts_until, std::shared_ptr<Interlude>& next) {
+Handlers::Word Handlers::Decide(const Call& call, SteadyTime until, int turn, std::shared_ptr<Interlude>& next) {
   if (call.cancelled->load()) return Word::kCancelled;
   if (in_between_ || !group_.is_leader()) return Word::kGoOn;
-  next = interludes_.Take();
+  // Where several ask without a pause there is always a next one.
+  const bool has_time = SystemClock().Now() < until;
+  if (has_time || turn == 0) next = interludes_.Take();
   if (next) return Word::kInBetween;
-  return texts_under_way() && SystemClock().Now() < texts_until ? Word::kInBetween : Word::kGoOn;
+  return has_time && texts_under_way() ? Word::kInBetween : Word::kGoOn;
 }
 
 Status Handlers::StillWanted(const Call& call) {
   collective::Communicator& ranks = group_.communicator();
   const SteadyTime begin = SystemClock().Now();
-  const SteadyTime texts_until = begin + std::min<SteadyTime::duration>(begin - resumed_, kTextsSliceMax);
-  while (true) {
+  const SteadyTime until = begin + std::min<SteadyTime::duration>(begin - resumed_, kSliceMax);
+  for (int turn = 0;; ++turn) {
     std::shared_ptr<Interlude> next;
-    at::Tensor word = at::full({1}, static_cast<std::int64_t>(Decide(call, texts_until, next)), at::kLong);
+    at::Tensor word = at::full({1}, static_cast<std::int64_t>(Decide(call, until, turn, next)), at::kLong);
     const Status decided = ranks.Broadcast(word, /*root=*/0);
     if (!decided.ok() && next) next->done(decided);
     EMEND_RETURN_IF_ERROR(decided);
@@ -227,12 +229,16 @@ Result<ReplyBody> Handlers::Run(const protocol::ProbeRanks&, const Call&) {
 
 bool Handlers::RunOffered() {
   in_between_ = false;
-  const SteadyTime until = SystemClock().Now() + kTextsSliceMin;
+  const SteadyTime until = SystemClock().Now() + kSliceMin;
+  const auto has_time = [until] { return SystemClock().Now() < until; };
   while (true) {
-    while (const auto next = interludes_.Take()) Answer(next);
-    if (!texts_under_way()) return false;
-    StepTexts();
-    if (SystemClock().Now() >= until) return true;
+    while (const auto next = interludes_.Take()) {
+      Answer(next);
+      if (!has_time()) break;
+    }
+    if (texts_under_way()) StepTexts();
+    if (!texts_under_way() && interludes_.empty()) return false;
+    if (!has_time()) return true;
   }
 }
 

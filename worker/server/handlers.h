@@ -44,7 +44,7 @@ class Handlers {
   Status Tick();
   // From any thread: answers this at the next report of what is under way; RunOffered() answers it otherwise.
   void Offer(std::shared_ptr<Interlude> interlude) { interludes_.Offer(std::move(interlude)); }
-  // Answers what was offered, and takes the texts under way a little further. True: call it again, they have not ended; work may come in between.
+  // Answers what was offered, and takes the texts under way a little further. True: call it again, there is more of either; work may come in between.
   bool RunOffered();
   // From any thread: what this rank holds, as of the last request.
   protocol::MemoryUse memory() const;
@@ -84,11 +84,12 @@ class Handlers {
 
   // What rank 0 passes on next, if that is not nothing.
   Status FollowNext();
-  // Whether a long request goes on; answers in between what was offered meanwhile, and gives the texts under way as much time as the request had.
+  // Whether a long request goes on; answers in between what was offered meanwhile, one at least, and gives all of it and the texts under way as much time as
+  // the request had.
   Status StillWanted(const Call& call);
   enum class Word : std::int64_t { kGoOn, kCancelled, kInBetween };
   // Rank 0's decision, and the interlude that is next; none where texts are.
-  Word Decide(const Call& call, SteadyTime texts_until, std::shared_ptr<Interlude>& next);
+  Word Decide(const Call& call, SteadyTime until, int turn, std::shared_ptr<Interlude>& next);
   // The base in memory, and what is under way on it while something that was offered is looked at.
   std::optional<protocol::HeldBase> Held() const;
   // kUnavailable ("base_busy"): it may not come now, because of the base that is held.

@@ -17,4 +17,9 @@ std::shared_ptr<Interlude> Interludes::Take() {
   return taken;
 }
 
+bool Interludes::empty() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.empty();
+}
+
 }  // namespace emend::worker::server

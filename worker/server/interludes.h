@@ -29,9 +29,10 @@ class Interludes {
   void Offer(std::shared_ptr<Interlude> interlude);
   // In the order in which they came; null if there is none.
   std::shared_ptr<Interlude> Take();
+  bool empty() const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<std::shared_ptr<Interlude>> waiting_;
 };
 

@@ -182,6 +182,30 @@ TEST_F(HandlersTest, WhatTextsHoldIsReportedWhileTheyAreUnderWay) {
   EXPECT_EQ(handlers_.memory(), before);
 }
 
+TEST_F(HandlersTest, WhoeverAsksWithoutAPauseLeavesTimeToOthers) {
+  test::TemporaryFolder folder;
+  LoadBaseState();
+  int answered = 0;
+  std::function<void()> ask = [&] {
+    handlers_.Offer(std::make_shared<Interlude>(Interlude{protocol::Generate{AtlasBase(), BaseState(), PromptOf(0), 1},
+                                                          {.cancelled = cancelled_, .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}},
+                                                          [&](const Result<ReplyBody>& reply) {
+                                                            EXPECT_THAT(reply, IsOk());
+                                                            ++answered;
+                                                            if (answered < 5000) ask();
+                                                          }}));
+  };
+  ask();
+  EXPECT_TRUE(handlers_.RunOffered());
+  const int first = answered;
+  EXPECT_GE(first, 1);
+  protocol::ComputeStatistics work = StatisticsRequest(folder.path() + "/s.safetensors");
+  work.lines.resize(10);
+  ASSERT_THAT(Ask(work), IsOk());
+  EXPECT_GT(answered, first) << "in between";
+  EXPECT_LT(answered, 5000) << "but not all";
+}
+
 TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {
   EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
