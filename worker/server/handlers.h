@@ -99,6 +99,7 @@ class Handlers {
   bool texts_under_way() const { return texts_ && texts_->under_way(); }
   void StepTexts();
   // What of the base that is held was published, is live or to be made so.
+  std::vector<StateId> WantedStates() const;
   void KeepPublished();
   // Of another base, or of an old group.
   void ForgetBases(const Status& why);

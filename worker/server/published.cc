@@ -13,13 +13,14 @@ std::vector<StateId> Published::Wanted(const BaseId& base, std::size_t count_max
   return wanted;
 }
 
-void Published::Refresh(const IsLive& is_live) {
+void Published::Refresh(const IsLive& is_live, const std::vector<StateId>& made_live) {
   std::map<Name, protocol::ServedRef> served;
   for (const protocol::PublishedRef& ref : publication_.refs) {
     const auto before = served_.find(NameOf(ref));
+    const bool is_awaited = std::ranges::find(made_live, ref.state) != made_live.end();
     if (is_live(ref.base, ref.state)) {
       served.emplace(NameOf(ref), protocol::ServedRef{ref, publication_.sequence});
-    } else if (before != served_.end() && is_live(before->second.ref.base, before->second.ref.state)) {
+    } else if (is_awaited && before != served_.end() && is_live(before->second.ref.base, before->second.ref.state)) {
       served.insert(*before);
     }
   }

@@ -3,10 +3,11 @@
 //   published.Take(request.publication);
 //   base.Keep(published.Wanted(base.id(), base.kept_max()));       // what was published is not displaced by what somebody asks for once
 //   ...
-//   published.Refresh(is_live);                                     // whenever somebody wants to know
+//   published.Refresh(is_live, wanted);                             // whenever somebody wants to know
 //   for (const ServedRef& served : published.served()) ...
 //
-// A name goes on standing for what it stood for until what it was moved to is live. Used by the compute thread.
+// A name that was moved goes on standing for what it stood for until what it was moved to is live, if that is about to be made live: it would be out of date
+// for ever otherwise. Used by the compute thread.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,8 @@ class Published {
   const protocol::Publication& publication() const { return publication_; }
   // The states of the first refs of this base, at most `count_max` different ones.
   std::vector<StateId> Wanted(const BaseId& base, std::size_t count_max) const;
-  void Refresh(const IsLive& is_live);
+  // `made_live`: the states that the coordinator is making live, Wanted() of the base that is held.
+  void Refresh(const IsLive& is_live, const std::vector<StateId>& made_live);
   // As of the last Refresh, in the order of the publication.
   std::vector<protocol::ServedRef> served() const;
 

@@ -25,8 +25,9 @@ PublishedRef Ref(const std::string& name, int number, const BaseId& base = kBase
 
 class PublishedTest : public ::testing::Test {
  protected:
-  std::vector<ServedRef> Served(const std::set<StateId>& live) {
-    published_.Refresh([&](const BaseId& base, const StateId& state) { return base == kBase && live.contains(state); });
+  std::vector<ServedRef> Served(const std::set<StateId>& live, std::size_t wanted_max = 3) {
+    const auto is_live = [&](const BaseId& base, const StateId& state) { return base == kBase && live.contains(state); };
+    published_.Refresh(is_live, published_.Wanted(kBase, wanted_max));
     return published_.served();
   }
   Published published_;
@@ -48,6 +49,14 @@ TEST_F(PublishedTest, ANameGoesOnStandingForWhatItStoodForUntilTheNextIsLive) {
   // Not back to the one before.
   published_.Take({3, {Ref("main", 3)}, {}});
   EXPECT_TRUE(Served({StateAt(1)}).empty());
+}
+
+TEST_F(PublishedTest, ANameThatNobodyMakesLiveIsNotOutOfDate) {
+  published_.Take({1, {Ref("main", 1), Ref("last", 2)}, {}});
+  EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 1), ElementsAre(ServedRef{Ref("main", 1), 1}, ServedRef{Ref("last", 2), 1}));
+  published_.Take({2, {Ref("main", 3), Ref("last", 4)}, {}});
+  EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 1), ElementsAre(ServedRef{Ref("main", 1), 1}));
+  EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 2), ElementsAre(ServedRef{Ref("main", 1), 1})) << "it does not come back";
 }
 
 TEST_F(PublishedTest, ANameThatIsPublishedNoMoreIsGone) {
