@@ -36,7 +36,7 @@ coordinator::membership::MembershipOptions ForMembership(const GatewayOptions& o
   return membership;
 }
 
-// Another worker may know better.
+// Another worker may know better, or the same a little later.
 bool IsOfThisWorker(const Status& status) {
   constexpr std::array kSlugs = {"worker_lost", "state_not_live", "base_not_loaded", "base_busy", "group_lost", "collective_timeout", "collective_mismatch"};
   return std::ranges::find(kSlugs, status.slug()) != kSlugs.end();
@@ -95,6 +95,9 @@ Awaitable<Status> Gateway::Read(WorkerId worker) {
   Result<ReplyBody> said = co_await membership_->Call(std::move(request), std::move(options));
   Result<ReadPublicationReply> reply = As<ReadPublicationReply>(std::move(said));
   reading_.erase(worker);
+  // A rank that was started anew, or a group: what it does not know says nothing, neither of tokens nor of how long emendd is away.
+  const bool knows = !reply.ok() || reply->publication.sequence > 0;
+  if (!knows) reply = Unavailable("emendd has published nothing to it yet");
   if (reply.ok()) {
     if (!directory_.Knows(worker)) LogInfo("worker_serves", {{"worker", worker.value()}, {"names", reply->served.size()}});
     directory_.Note(worker, std::move(reply).value(), runtime_.clock().Now());
@@ -163,7 +166,7 @@ Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId s
               "state " + state.Short() + " is live at no worker that serves this gateway; try again in a few seconds");
   while (true) {
     const WorkerId worker = PickHolder(base, state, failed);
-    if (worker.value().empty()) co_return last;
+    if (worker.value().empty()) co_return Status(StatusCode::kUnavailable, last.slug(), last.message());
     bool has_spoken = false;
     CallOptions options{.worker = worker, .timeout = is_text ? kCompleteTimeout : kAskTimeout, .cancel = cancel};
     if (is_text) {

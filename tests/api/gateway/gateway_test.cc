@@ -143,7 +143,7 @@ TEST_F(GatewayTest, AMovedNameIsFollowed) {
 TEST_F(GatewayTest, AWorkerThatHasTheStateNoMoreIsPassedOver) {
   const auto says = AllLive(PublicationAt(5, {RefAt(1)}));
   Join(says).failure = Status(StatusCode::kFailedPrecondition, "state_not_live", "displaced");
-  EXPECT_THAT(Ask(), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "state_not_live"));
   Machine& second = Join(says);
   EXPECT_EQ(Ask()->text, "w1");
   // What is wrong with the question itself is not asked again.
@@ -175,6 +175,17 @@ TEST_F(GatewayTest, ALostGroupIsNotAskedUntilItServesAgain) {
   sim_.RunFor(1s);
   EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "no_worker"));
   EXPECT_FALSE(gateway_.Ready().ok());
+}
+
+TEST_F(GatewayTest, AWorkerThatWasToldNothingYetSaysNothing) {
+  Join({});
+  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")), StatusIs(StatusCode::kUnavailable, "no_worker"));
+  Machine& second = Join(AllLive(PublicationAt(5, {RefAt(1)}), 60'001));
+  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")), IsOk());
+  EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "coordinator_silent")) << "the first has only just begun to wait for emendd";
+  second.says = {};
+  sim_.RunFor(1s);
+  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")), StatusIs(StatusCode::kUnavailable, "no_worker"));
 }
 
 TEST_F(GatewayTest, BehindALongSilenceOfEmenddNothingIsAnswered) {
