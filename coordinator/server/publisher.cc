@@ -15,9 +15,10 @@ using storage::history::Repository;
 using worker::protocol::PublishedRef;
 using worker::protocol::PublishReply;
 
-constexpr auto kLook = 200ms;   // at the audit chain and the workers
-constexpr auto kRenewal = 5s;   // where a gateway asks: what is to be live may have been displaced; and where it failed
-constexpr auto kTimeout = 60s;  // of telling a worker
+constexpr auto kLook = 200ms;     // at the audit chain and the workers
+constexpr auto kRenewal = 5s;     // where a gateway asks: what is to be live may have been displaced; and where it failed
+constexpr auto kTimeout = 60s;    // of telling a worker
+constexpr int kDoublingsMax = 4;  // of the wait behind failures in a row: to load a base that is damaged takes as long each time
 constexpr auto kStopTimeout = 5s;
 constexpr int kStatesMax = 16;  // made live for one publication; a worker asks for fewer
 
@@ -98,8 +99,9 @@ bool Publisher::IsDue(const membership::WorkerInfo& worker) const {
   const Told& told = found->second;
   if (told.under_way) return false;
   if (told.generation != worker.generation) return true;
-  const bool is_long_ago = context_.runtime.clock().Now() - told.when >= kRenewal;
-  if (!told.last.ok()) return is_long_ago;
+  const int doublings = std::clamp(told.failures - 1, 0, kDoublingsMax);
+  const bool is_long_ago = context_.runtime.clock().Now() - told.when >= kRenewal * (1 << doublings);
+  if (told.failures > 0) return is_long_ago;
   return told.sequence != names_->publication.sequence || (told.has_gateway && is_long_ago);
 }
 
@@ -114,6 +116,7 @@ Awaitable<Status> Publisher::Tell(membership::WorkerInfo worker, std::shared_ptr
   const bool is_news = !reply.ok() && told.last.slug() != reply.status().slug();
   if (is_news && !stop_.is_set()) LogInfo("not_published", {{"worker", worker.worker.value()}, {"status", reply.status()}});
   told.last = reply.status();
+  told.failures = reply.ok() ? 0 : told.failures + 1;
   co_return OkStatus();
 }
 

@@ -34,7 +34,8 @@ class Publisher {
     std::uint64_t generation = 0;  // of the worker's group
     std::uint64_t sequence = 0;
     SteadyTime when;
-    Status last;  // what became of it
+    Status last;       // what became of it
+    int failures = 0;  // in a row
     bool has_gateway = false;
     bool under_way = false;
   };

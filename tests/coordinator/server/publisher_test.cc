@@ -104,6 +104,22 @@ TEST_F(PublisherTest, AWorkerThatComesBackIsToldAgain) {
   EXPECT_TRUE(worker(0).model.IsLive(StateOf("main")));
 }
 
+TEST_F(PublisherTest, AWorkerThatCouldNotBeToldIsToldAgain) {
+  test::DeltaWorker& model = worker(0).model;
+  model.ServeGateways();
+  int refused = 0;
+  worker(0).worker->OnRequest([&](const worker::protocol::RequestBody& request) -> Result<worker::protocol::ReplyBody> {
+    const bool is_told = std::holds_alternative<worker::protocol::Publish>(request);
+    if (is_told && refused++ == 0) return Status(StatusCode::kUnavailable, "test", "not now");
+    return model.Answer(request);
+  });
+  cluster_.sim().RunFor(kRenewed);
+  EXPECT_EQ(refused, 2) << "once more, and no base to renew the publication of";
+  cluster_.Run("import", cluster_.ImportBody());
+  cluster_.sim().RunFor(kRenewed);
+  EXPECT_TRUE(model.IsLive(StateOf("main")));
+}
+
 TEST_F(PublisherTest, TheCoordinatorThatStartsAnewTellsWhatThereIs) {
   Import();
   Commit("chess");
