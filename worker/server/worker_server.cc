@@ -102,6 +102,7 @@ Awaitable<Status> WorkerServer::DialAgainAndAgain() {
       wait = refused ? kWaitMax : kWaitMin;
     } else {
       LogWarning("dial_failed", {{"address", options_.address}, {"status", dialled.status()}});
+      version_ = protocol::kProtocolVersion;  // whoever hung up has died since, and may have been of this release
       if (options_.embedded && runtime_.clock().Now() - alone_since > kAloneMax) co_return dialled.status();
     }
     co_await stop_.WaitUntil(runtime_.clock().Now() + wait);

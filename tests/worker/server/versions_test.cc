@@ -128,6 +128,17 @@ TEST_F(VersionsTest, AfterTheCoordinatorWasUpgradedTheNewestIsSpokenAgain) {
   EXPECT_EQ(HelloOf(*Accept()), protocol::kProtocolVersion);
 }
 
+TEST_F(VersionsTest, ACoordinatorThatDiedBeforeItsWelcomeIsNotTakenForAnOlderOne) {
+  const auto first = Accept();
+  EXPECT_EQ(HelloOf(*first), protocol::kProtocolVersion);
+  first->Close();
+  listener_->Close();
+  listener_.reset();
+  sim_.RunFor(2s);
+  listener_ = std::move(*home_->Listen("coordinator:1"));
+  EXPECT_EQ(HelloOf(*Accept()), protocol::kProtocolVersion);
+}
+
 class EmbeddedVersionsTest : public VersionsTest {
  protected:
   EmbeddedVersionsTest() { options_.embedded = true; }
