@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <thread>
 
 #include "storage/base/digest.h"
 #include "tests/support/sim_runtime.h"
@@ -172,6 +173,31 @@ TEST_F(GatewaysTest, WhatWasPublishedOutlivesTheCoordinatorsConversation) {
   ASSERT_THAT(said, IsOk());
   EXPECT_THAT(std::get<ReadPublicationReply>(*said).served, ElementsAre(protocol::ServedRef{Ref("main", Numbered(1)), 4}));
   EXPECT_THAT(Ask(*gateway, protocol::Generate{AtlasBase(), Numbered(1), PromptOf(0), 1}), IsOk());
+}
+
+TEST_F(GatewaysTest, WhatAGatewayAskedForHasEndedWhenTheWorkerEnds) {
+  const auto coordinator = Welcome(coordinator_);
+  ASSERT_THAT(Ask(*coordinator, LoadRequest()), IsOk());
+  ASSERT_THAT(Ask(*coordinator, protocol::EnsureState{AtlasBase(), Numbered(1), {}}), IsOk());
+  const auto gateway = Welcome(gateway_);
+  protocol::Complete text;
+  text.base = AtlasBase();
+  text.state = Numbered(1);
+  text.prompt = PromptOf(0);
+  text.tokens_max = 200;
+  text.temperature = 1;
+  for (text.seed = 1; text.seed <= 8; ++text.seed) Send(*gateway, protocol::Request{++last_id_, text});
+  // In the middle of a step, the last before others look for work.
+  const auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  const auto stop = [&](const protocol::Piece&) {
+    for (Side* const side : {&coordinator_, &gateway_}) side->worker->Stop();
+    cancelled->store(true);
+    std::this_thread::sleep_for(25ms);
+  };
+  handlers_.Offer(std::make_shared<Interlude>(Interlude{text, {.cancelled = cancelled, .progress = [](auto, auto, auto) {}}, [](auto) {}, stop}));
+  EXPECT_TRUE(sim_.RunUntil([this] { return coordinator_.ended->has_value() && gateway_.ended->has_value(); }, 5s));
+  EXPECT_TRUE(cancelled->load());
+  EXPECT_EQ(handlers_.memory().cache_bytes, 0U) << "a text that is left would tell its end to a server that is gone";
 }
 
 TEST_F(GatewaysTest, AGatewayThatRefusesIsDialledAgain) {
