@@ -73,10 +73,21 @@ std::vector<PublishedRef> Directory::Served() const {
   std::vector<PublishedRef> all;
   const Publication* const latest = Latest();
   if (latest == nullptr) return all;
+  std::map<std::pair<RepoName, std::string>, const ServedRef*> best;
+  for (const auto& [worker, said] : known_) {
+    for (const ServedRef& served : said.reply.served) {
+      const ServedRef*& known = best[{served.ref.repo, served.ref.ref}];
+      if (known == nullptr || served.sequence > known->sequence) known = &served;
+    }
+  }
   for (const PublishedRef& ref : latest->refs) {
-    if (const auto served = FindServed(ref.repo, ref.ref)) all.push_back(*served);
+    if (const auto found = best.find({ref.repo, ref.ref}); found != best.end()) all.push_back(found->second->ref);
   }
   return all;
+}
+
+bool Directory::ServesAny() const {
+  return std::ranges::any_of(known_, [](const auto& known) { return !known.second.reply.served.empty(); });
 }
 
 std::vector<WorkerId> Directory::Holders(const BaseId& base, const StateId& state) const {

@@ -29,6 +29,8 @@ class Directory {
   Result<worker::protocol::PublishedRef> Find(const RepoName& repo, const std::string& revision) const;
   // What every name stands for, where it has something live.
   std::vector<worker::protocol::PublishedRef> Served() const;
+  // Whether there is any.
+  bool ServesAny() const;
   // Who has this state live.
   std::vector<WorkerId> Holders(const BaseId& base, const StateId& state) const;
   std::optional<worker::protocol::PublishedToken> FindToken(const Digest& secret_hash) const;

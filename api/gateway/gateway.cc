@@ -124,7 +124,7 @@ Result<PublishedRef> Gateway::Find(const RepoName& repo, const std::string& revi
 
 Status Gateway::Ready() const {
   EMEND_RETURN_IF_ERROR(CheckSilence());
-  if (!directory_.Served().empty()) return OkStatus();
+  if (directory_.ServesAny()) return OkStatus();
   return Unavailable("no worker that serves this gateway has anything live that emendd has published");
 }
 

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 constexpr auto kHelloTimeout = 10s;
 constexpr auto kStopTimeout = 5s;
 constexpr int kBeatsMissedMax = 3;
-constexpr std::size_t kJoiningMax = 64;  // connections that have not proven a token
+constexpr std::size_t kJoiningMax = 256;  // connections that have not proven a token
 
 // By digest: how long it takes tells nothing about the secret.
 bool SameSecret(const std::string& a, const std::string& b) { return Sha256(a) == Sha256(b); }

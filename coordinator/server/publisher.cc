@@ -30,23 +30,30 @@ int RankOf(const Ref& ref) {
 
 }  // namespace
 
+Status Publisher::ReadRepo(const storage::history::RepoRecord& record, Names& names, std::vector<Ranked>& refs) const {
+  EMEND_ASSIGN_OR_RETURN(Repository opened, Repository::Open(context_.store, record.name));
+  const auto repository = std::make_shared<const Repository>(std::move(opened));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Ref> of_repo, repository->ListRefs());
+  for (const Ref& ref : of_repo) {
+    EMEND_ASSIGN_OR_RETURN(const auto commit, repository->ReadCommit(ref.commit));
+    refs.emplace_back(RankOf(ref), PublishedRef{record.name, ref.name, static_cast<std::uint64_t>(record.created_ms), commit.base, ref.commit, commit.state});
+    names.repositories.emplace(commit.state, repository);
+  }
+  return OkStatus();
+}
+
 Result<std::shared_ptr<const Publisher::Names>> Publisher::ReadNames() const {
   auto names = std::make_shared<Names>();
-  std::vector<std::pair<int, PublishedRef>> refs;
+  std::vector<Ranked> refs;
   // Before the rest is read: what changes meanwhile is published once more.
   names->publication.sequence = context_.journal.head();
   EMEND_ASSIGN_OR_RETURN(const auto records, Repository::List(context_.store));
   for (const auto& record : records) {
-    EMEND_ASSIGN_OR_RETURN(Repository opened, Repository::Open(context_.store, record.name));
-    const auto repository = std::make_shared<const Repository>(std::move(opened));
-    EMEND_ASSIGN_OR_RETURN(const std::vector<Ref> of_repo, repository->ListRefs());
-    for (const Ref& ref : of_repo) {
-      EMEND_ASSIGN_OR_RETURN(const auto commit, repository->ReadCommit(ref.commit));
-      refs.emplace_back(RankOf(ref), PublishedRef{record.name, ref.name, static_cast<std::uint64_t>(record.created_ms), commit.base, ref.commit, commit.state});
-      names->repositories.emplace(commit.state, repository);
-    }
+    // What cannot be read of one repo keeps nothing else from being published.
+    const Status read = ReadRepo(record, *names, refs);
+    if (!read.ok()) LogWarning("repo_not_published", {{"repo", record.name.value()}, {"status", read}});
   }
-  std::ranges::stable_sort(refs, {}, &std::pair<int, PublishedRef>::first);
+  std::ranges::stable_sort(refs, {}, &Ranked::first);
   for (auto& [rank, ref] : refs) names->publication.refs.push_back(std::move(ref));
   EMEND_ASSIGN_OR_RETURN(const auto tokens, storage::records::ListTokens(context_.store));
   for (const auto& token : tokens) {

@@ -41,6 +41,8 @@ class Publisher {
   };
 
   Result<std::shared_ptr<const Names>> ReadNames() const;
+  using Ranked = std::pair<int, worker::protocol::PublishedRef>;  // the lower, the sooner
+  Status ReadRepo(const storage::history::RepoRecord& record, Names& names, std::vector<Ranked>& refs) const;
   // Reads them if something has happened since they were read last.
   Awaitable<Status> Refresh();
   Awaitable<Status> Watch();

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "storage/base/file_system.h"
@@ -134,7 +135,7 @@ class Servers {
   Servers(SystemRuntime& runtime, protocol::Transport& transport, Handlers& handlers, const Arguments& arguments) : runtime_(runtime) {
     servers_.push_back(std::make_unique<WorkerServer>(runtime, transport, handlers, arguments.server));
     if (arguments.server.hello.rank > 0) return;
-    for (const std::string& address : arguments.gateways) {
+    for (const std::string& address : std::set<std::string>(arguments.gateways.begin(), arguments.gateways.end())) {
       servers_.push_back(std::make_unique<WorkerServer>(runtime, transport, handlers, ForGateway(arguments.server, address)));
       handlers.ServeGateways();
     }

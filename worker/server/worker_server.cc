@@ -94,8 +94,10 @@ Awaitable<Status> WorkerServer::DialAgainAndAgain() {
     auto dialled = co_await transport_.Dial(options_.address, runtime_.clock().Now() + kDialTimeout);
     if (dialled.ok()) {
       const Status ended = co_await Converse(std::move(dialled).value());
+      // Another token or protocol stays another one. Other refusals (its rank is taken) pass with what another process does.
       const bool refused = ended.code() == StatusCode::kUnauthenticated || ended.code() == StatusCode::kUnsupported;
-      if (refused && options_.caller == Caller::kCoordinator) co_return ended;
+      const bool for_good = ended.slug() == "unauthenticated" || ended.slug() == "protocol_version";
+      if (for_good && options_.caller == Caller::kCoordinator) co_return ended;
       LogInfo("conversation_ended", {{"address", options_.address}, {"status", ended}});
       // A coordinator of the release before does not understand the first attempt, which leaves the older version for the second.
       if (options_.embedded && version_ == protocol::kProtocolVersion) co_return OkStatus();

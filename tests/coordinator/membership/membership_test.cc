@@ -383,7 +383,7 @@ TEST_F(MembershipTest, StoppingEndsEveryCallAndEveryConnection) {
 TEST_F(MembershipTest, ConnectionsThatHaveNotSaidHelloAreBounded) {
   const auto crowd = network_->Host("crowd");
   std::vector<std::shared_ptr<worker::protocol::Connection>> connections;
-  for (int i = 0; i < 200; ++i) connections.push_back(**sim_.Await(crowd->Dial(kAddress, sim_.clock().Now() + 1s)));
+  for (int i = 0; i < 300; ++i) connections.push_back(**sim_.Await(crowd->Dial(kAddress, sim_.clock().Now() + 1s)));
   sim_.RunFor(100ms);
   const auto refused = *sim_.Await(connections.back()->Receive(sim_.clock().Now() + 100ms));
   EXPECT_THAT(refused, StatusIs(StatusCode::kUnavailable)) << "the last of the crowd still waits";
