@@ -23,7 +23,8 @@ add_library(emend_asio INTERFACE)
 target_link_libraries(emend_asio INTERFACE Boost::boost Threads::Threads OpenSSL::SSL)
 target_compile_definitions(emend_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
 # Its coroutine frames have an operator delete of their own, which g++ 12 mistakes for a mismatch when it inlines.
-target_compile_options(emend_asio INTERFACE -include utility -Wno-mismatched-new-delete)
+# Where libtorch's precompiled header is used it brings <utility>: g++ takes no precompiled header behind another include, and says nothing about it.
+target_compile_options(emend_asio INTERFACE "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:EMEND_TORCH>>>:SHELL:-include utility>" -Wno-mismatched-new-delete)
 
 if(EMEND_WORKER)
   include(EmendTorch)

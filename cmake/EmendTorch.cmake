@@ -21,6 +21,7 @@ target_precompile_headers(emend_torch_pch PRIVATE "${CMAKE_SOURCE_DIR}/cmake/tor
 
 function(emend_use_torch target)
   target_link_libraries(${target} PUBLIC emend_torch)
+  set_target_properties(${target} PROPERTIES EMEND_TORCH ON)
   target_precompile_headers(${target} REUSE_FROM emend_torch_pch)
   target_compile_options(${target} PRIVATE -fPIC)  # programs too: the header was compiled with it, and is refused under -fPIE
 endfunction()

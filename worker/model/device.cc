@@ -28,9 +28,10 @@ Result<int> IndexOf(const std::string& name) {
 // Global, so that libtorch finds its CUDA kernels' registrations as if they had been linked.
 Status OpenLibrary() {
   if (dlopen(kCudaLibrary, RTLD_NOW | RTLD_GLOBAL) != nullptr) return OkStatus();
+  std::string what = "opening ";  // g++ 12 takes the sum of texts that it knows for an overflow
+  what.append(kCudaLibrary).append(": ").append(dlerror());
   return {StatusCode::kFailedPrecondition, "cuda_missing",
-          std::string("opening ") + kCudaLibrary + ": " + dlerror() +
-              "; it needs the nvidia packages that torch 2.11.0 for CUDA 13 names: ./dev build --cuda fetches them"};
+          what + "; it needs the nvidia packages that torch 2.11.0 for CUDA 13 names: ./dev build --cuda fetches them"};
 }
 
 // Integers of 62 bits that no fp64 holds, and sums that wrap.
