@@ -1,7 +1,7 @@
 // Directory: what a gateway may answer, as its workers say: names, what is live where, and whose tokens may ask.
 //
 //   directory.Note(worker, reply, clock.Now());                    // each time a worker was asked
-//   EMEND_ASSIGN_OR_RETURN(const Place place, directory.Find(repo, "main"));
+//   EMEND_ASSIGN_OR_RETURN(const PublishedRef ref, directory.Find(repo, "main"));
 //
 // Workers hear of a change one after another. The latest publication says which names and tokens there are; a name stands for what the latest publication, of
 // those that a worker has something live of, says. A value without clock or network.
@@ -24,6 +24,7 @@ class Directory {
   void Note(const WorkerId& worker, worker::protocol::ReadPublicationReply reply, SteadyTime now);
   void Forget(const WorkerId& worker) { known_.erase(worker); }
   bool Knows(const WorkerId& worker) const { return known_.contains(worker); }
+  bool empty() const { return known_.empty(); }
 
   // `revision` is a branch, a tag, or 12 or more digits of the commit that one stands for. kUnavailable ("no_worker", "state_not_live"); kNotFound.
   Result<worker::protocol::PublishedRef> Find(const RepoName& repo, const std::string& revision) const;

@@ -5,6 +5,7 @@
 
 #include "storage/base/digest.h"
 #include "storage/base/log.h"
+#include "worker/protocol/reply_as.h"
 
 namespace emend::api::gateway {
 namespace {
@@ -21,6 +22,7 @@ using worker::protocol::CompleteReply;
 using worker::protocol::GenerateReply;
 using worker::protocol::PublishedRef;
 using worker::protocol::ReadPublicationReply;
+using worker::protocol::ReplyAs;
 
 constexpr auto kReadTimeout = 60s;
 constexpr auto kAskTimeout = 60s;
@@ -40,13 +42,6 @@ coordinator::membership::MembershipOptions ForMembership(const GatewayOptions& o
 bool IsOfThisWorker(const Status& status) {
   constexpr std::array kSlugs = {"worker_lost", "state_not_live", "base_not_loaded", "base_busy", "group_lost", "collective_timeout", "collective_mismatch"};
   return std::ranges::find(kSlugs, status.slug()) != kSlugs.end();
-}
-
-template <typename Reply>
-Result<Reply> As(Result<worker::protocol::ReplyBody> reply) {
-  if (!reply.ok()) return reply.status();
-  if (auto* typed = std::get_if<Reply>(&*reply)) return std::move(*typed);
-  return Internal("a worker answered a gateway's request with a reply of another kind");
 }
 
 }  // namespace
@@ -93,7 +88,7 @@ Awaitable<Status> Gateway::Read(WorkerId worker) {
   RequestBody request = worker::protocol::ReadPublication{};
   CallOptions options{.worker = worker, .timeout = kReadTimeout, .cancel = &stop_};
   Result<ReplyBody> said = co_await membership_->Call(std::move(request), std::move(options));
-  Result<ReadPublicationReply> reply = As<ReadPublicationReply>(std::move(said));
+  Result<ReadPublicationReply> reply = ReplyAs<ReadPublicationReply>(std::move(said));
   reading_.erase(worker);
   // A rank that was started anew, or a group: what it does not know says nothing, neither of tokens nor of how long emendd is away.
   const bool knows = !reply.ok() || reply->publication.sequence > 0;
@@ -131,8 +126,7 @@ Status Gateway::Ready() const {
 Awaitable<Result<Caller>> Gateway::Authenticate(std::string secret) {
   const auto token = directory_.FindToken(Sha256(secret));
   if (token) co_return Caller{{token->principal, token->id}, {"ask"}};
-  const bool knows_any = std::ranges::any_of(membership_->Workers(), [this](const auto& worker) { return directory_.Knows(worker.worker); });
-  if (!knows_any) {
+  if (directory_.empty()) {
     co_return Status(StatusCode::kUnavailable, "no_worker",
                      "checking a token: no worker serves this gateway yet, and they know the tokens; try again in a few seconds");
   }
@@ -189,7 +183,7 @@ Awaitable<Result<AskAnswer>> Gateway::Ask(Caller, AskRequest request) {
   EMEND_CO_ASSIGN_OR_RETURN(const PublishedRef ref, Find(request.repo, request.revision));
   RequestBody generate = worker::protocol::Generate{ref.base, ref.state, std::move(request.prompt), request.tokens_max, request.top};
   Result<ReplyBody> said = co_await CallHolder(ref.base, ref.state, std::move(generate), nullptr, &stop_);
-  EMEND_CO_ASSIGN_OR_RETURN(GenerateReply reply, As<GenerateReply>(std::move(said)));
+  EMEND_CO_ASSIGN_OR_RETURN(GenerateReply reply, ReplyAs<GenerateReply>(std::move(said)));
   co_return AskAnswer{ref.commit, ref.state, std::move(reply.text), reply.tokens, std::move(reply.top)};
 }
 
@@ -207,7 +201,7 @@ Awaitable<Result<CompleteReply>> Gateway::CompleteText(coordinator::answers::Tex
   const StateId state = call.request.state;
   RequestBody request = std::move(call.request);
   Result<ReplyBody> said = co_await CallHolder(base, state, std::move(request), std::move(call.on_piece), call.cancel);
-  co_return As<CompleteReply>(std::move(said));
+  co_return ReplyAs<CompleteReply>(std::move(said));
 }
 
 }  // namespace emend::api::gateway

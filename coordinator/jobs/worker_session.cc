@@ -119,7 +119,7 @@ Awaitable<Status> WorkerSession::Load() {
   }
   LoadBase request = *load_;
   Result<ReplyBody> reply = co_await Send(std::move(request), kCallTimeout);
-  EMEND_CO_ASSIGN_OR_RETURN(model_, As<LoadBaseReply>(std::move(reply)));
+  EMEND_CO_ASSIGN_OR_RETURN(model_, ReplyAs<LoadBaseReply>(std::move(reply)));
   co_return OkStatus();
 }
 
@@ -140,7 +140,7 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     EnsureState request{repository_.record().base, state, edits};
     Result<ReplyBody> sent = co_await Send(std::move(request), kCallTimeout);
-    EMEND_CO_ASSIGN_OR_RETURN(EnsureStateReply reply, As<EnsureStateReply>(std::move(sent)));
+    EMEND_CO_ASSIGN_OR_RETURN(EnsureStateReply reply, ReplyAs<EnsureStateReply>(std::move(sent)));
     if (reply.missing.empty()) co_return OkStatus();
     if (attempt == 0) {
       EMEND_CO_RETURN_IF_ERROR(co_await SendEdits(std::move(reply.missing)));
@@ -155,7 +155,7 @@ Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Compl
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   const StateId state = request.state;
   Result<ReplyBody> reply = co_await CallAny(state, std::move(request), kSolveTimeout, Need::kNothing);
-  co_return As<CompleteReply>(std::move(reply));
+  co_return ReplyAs<CompleteReply>(std::move(reply));
 }
 
 Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state, RequestBody request, std::chrono::milliseconds timeout, Need first) {

@@ -14,6 +14,7 @@
 
 #include "coordinator/jobs/job.h"
 #include "storage/history/repository.h"
+#include "worker/protocol/reply_as.h"
 
 namespace emend::coordinator::jobs {
 
@@ -39,7 +40,7 @@ class WorkerSession {
   template <typename Reply>
   Awaitable<Result<Reply>> Call(worker::protocol::RequestBody request, std::chrono::milliseconds timeout) {
     Result<worker::protocol::ReplyBody> reply = co_await CallAny(std::nullopt, std::move(request), timeout);
-    co_return As<Reply>(std::move(reply));
+    co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
   }
 
   // A text behind a prompt on a stored state, in the hope that it is live where such a text was asked for before; no Open() is needed. Its pieces go to the
@@ -50,17 +51,10 @@ class WorkerSession {
   template <typename Reply>
   Awaitable<Result<Reply>> CallOn(StateId state, worker::protocol::RequestBody request, std::chrono::milliseconds timeout) {
     Result<worker::protocol::ReplyBody> reply = co_await CallAny(state, std::move(request), timeout);
-    co_return As<Reply>(std::move(reply));
+    co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
   }
 
  private:
-  template <typename Reply>
-  static Result<Reply> As(Result<worker::protocol::ReplyBody> reply) {
-    if (!reply.ok()) return reply.status();
-    if (auto* typed = std::get_if<Reply>(&*reply)) return std::move(*typed);
-    return Internal("a worker answered a request with a reply of another kind");
-  }
-
   Awaitable<Status> Pick();
   // Behind a "base_busy": a little later, later each time, picks again. Perhaps another worker has become free.
   Awaitable<Status> WaitForTurn(Status busy);

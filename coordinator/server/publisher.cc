@@ -132,10 +132,7 @@ Awaitable<Result<PublishReply>> Publisher::PublishTo(WorkerId worker, std::share
   worker::protocol::RequestBody request = publish;
   membership::CallOptions options{.worker = worker, .timeout = kTimeout, .cancel = &stop_};
   Result<worker::protocol::ReplyBody> said = co_await context_.membership.Call(std::move(request), std::move(options));
-  EMEND_CO_RETURN_IF_ERROR(said.status());
-  auto* const first = std::get_if<PublishReply>(&*said);
-  if (first == nullptr) co_return Internal("a worker answered publish with a reply of another kind");
-  PublishReply reply = std::move(*first);
+  EMEND_CO_ASSIGN_OR_RETURN(PublishReply reply, worker::protocol::ReplyAs<PublishReply>(std::move(said)));
   const auto& refs = names->publication.refs;
   // It holds nothing yet.
   if (reply.has_gateway && !reply.base && !refs.empty()) reply.missing = {refs.front().state};
