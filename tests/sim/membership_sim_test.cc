@@ -5,6 +5,7 @@
 #include <set>
 
 #include "coordinator/membership/membership.h"
+#include "tests/support/ended.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
@@ -14,6 +15,7 @@ namespace emend::coordinator::membership {
 namespace {
 
 using namespace std::chrono_literals;
+using ::emend::test::Ended;
 using ::emend::test::FakeWorker;
 using ::emend::test::SimRuntime;
 using worker::protocol::Generate;
@@ -60,11 +62,6 @@ class Simulation {
   int lost() const { return lost_; }
 
  private:
-  static Awaitable<bool> Ended(Awaitable<void> task) {
-    co_await std::move(task);
-    co_return true;
-  }
-
   void AddWorker(const std::string& number) {
     test::FakeWorkerOptions options;
     options.name = "w" + number;

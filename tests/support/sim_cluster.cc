@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "storage/base/check.h"
+#include "tests/support/ended.h"
 
 namespace emend::test {
 namespace {
@@ -14,11 +15,6 @@ using coordinator::server::Submission;
 using nlohmann::json;
 
 constexpr auto kPause = 100ms;
-
-Awaitable<bool> Ended(Awaitable<void> task) {
-  co_await std::move(task);
-  co_return true;
-}
 
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 

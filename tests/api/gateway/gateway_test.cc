@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/api/gateway/publications.h"
+#include "tests/support/ended.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
@@ -18,6 +19,7 @@ using coordinator::answers::AskAnswer;
 using coordinator::answers::Caller;
 using coordinator::answers::CompletionPiece;
 using coordinator::answers::CompletionRequest;
+using ::emend::test::Ended;
 using ::emend::test::FakeWorker;
 using ::emend::test::IsOk;
 using ::emend::test::StatusIs;
@@ -50,11 +52,6 @@ class GatewayTest : public ::testing::Test {
     sim_.Await(Ended(gateway_.Stop()));
     sim_.RunFor(1s);
   }
-  static Awaitable<bool> Ended(Awaitable<void> task) {
-    co_await std::move(task);
-    co_return true;
-  }
-
   // Answers with its name.
   Machine& Join(ReadPublicationReply says) {
     const std::string name = "w" + std::to_string(machines_.size());

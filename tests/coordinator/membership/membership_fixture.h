@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "coordinator/membership/membership.h"
+#include "tests/support/ended.h"
 #include "tests/support/fake_worker.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
@@ -19,6 +20,7 @@
 namespace emend::coordinator::membership {
 
 using namespace std::chrono_literals;
+using ::emend::test::Ended;
 using ::emend::test::FakeWorker;
 using ::emend::test::FakeWorkerOptions;
 using ::emend::test::IsOk;
@@ -71,11 +73,6 @@ class MembershipTest : public ::testing::Test {
     for (auto& worker : workers_) sim_.Await(Ended(worker->Stop()));
     sim_.Await(Ended(membership_->Stop()));
     sim_.RunFor(1s);
-  }
-
-  static Awaitable<bool> Ended(Awaitable<void> task) {
-    co_await std::move(task);
-    co_return true;
   }
 
   // Starts a worker whose host is called as it is; it joins within the next second.
