@@ -40,8 +40,8 @@ coordinator::membership::MembershipOptions ForMembership(const GatewayOptions& o
 
 // Another worker may know better, or the same a little later.
 bool IsOfThisWorker(const Status& status) {
-  constexpr std::array kSlugs = {"worker_lost", "state_not_live", "base_not_loaded", "base_busy", "group_lost", "collective_timeout", "collective_mismatch"};
-  return std::ranges::find(kSlugs, status.slug()) != kSlugs.end();
+  constexpr std::array kSlugs = {"worker_lost", "state_not_live", "base_not_loaded", "base_busy"};
+  return coordinator::membership::IsGroupLoss(status) || std::ranges::find(kSlugs, status.slug()) != kSlugs.end();
 }
 
 }  // namespace

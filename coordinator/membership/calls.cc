@@ -16,12 +16,11 @@ constexpr std::size_t kStickiness = 8;  // calls by which another worker must be
 constexpr std::size_t kDisplacing = 8;  // calls that are worth waiting for rather than load a base in place of another: a load may take minutes
 constexpr std::size_t kEvicting = 64;   // the same where work on the other base is under way: it must end first, which may take hours
 
-// What the ranks of a group say when they have lost each other.
+}  // namespace
+
 bool IsGroupLoss(const Status& status) {
   return status.slug() == "group_lost" || status.slug() == "collective_timeout" || status.slug() == "collective_mismatch";
 }
-
-}  // namespace
 
 Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
   const Status waited = co_await WaitForAny(std::nullopt, deadline);
