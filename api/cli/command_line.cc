@@ -32,25 +32,33 @@ void AddGlobals(CLI::App& app, GlobalOptions& globals) {
   app.add_flag("-q,--quiet", globals.quiet, "no progress, no hints");
 }
 
-bool Holds(const std::vector<std::string>& arguments, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(words, [&](std::string_view word) { return std::ranges::find(arguments, word) != arguments.end(); });
+bool Holds(const std::vector<std::string>& arguments,
+           std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(words, [&](std::string_view word) {
+    return std::ranges::find(arguments, word) != arguments.end();
+  });
 }
 
 CLI::App* FindSubcommand(CLI::App& app, const std::string& name) {
-  const auto found = app.get_subcommands([&name](const CLI::App* verb) { return verb->get_name() == name; });
+  const auto found =
+      app.get_subcommands([&name](const CLI::App* verb) { return verb->get_name() == name; });
   return found.empty() ? nullptr : found.front();
 }
 
 Status UnknownVerb(const std::string& verb) {
   const bool means_init = verb == "import" || verb == "clone" || verb == "add";
   const std::string nearest = means_init ? "init" : NearestWord(verb, VerbNames());
-  return InvalidArgument("\"" + verb + "\" is no verb of emend." + (nearest.empty() ? "" : " Did you mean \"" + nearest + "\"?") + " `emend help` lists them");
+  return InvalidArgument("\"" + verb + "\" is no verb of emend." +
+                         (nearest.empty() ? "" : " Did you mean \"" + nearest + "\"?") +
+                         " `emend help` lists them");
 }
 
 // kInvalidArgument for a topic that is none.
-Status PrintHelp(CLI::App& app, const std::vector<std::string>& arguments, const Terminal& terminal) {
+Status PrintHelp(CLI::App& app, const std::vector<std::string>& arguments,
+                 const Terminal& terminal) {
   const auto place = std::ranges::find(arguments, "help");
-  const std::string topic = place == arguments.end() || place + 1 == arguments.end() ? "" : *(place + 1);
+  const std::string topic =
+      place == arguments.end() || place + 1 == arguments.end() ? "" : *(place + 1);
   if (topic == "exit-codes") {
     *terminal.out << ExitCodesText();
   } else if (topic == "environment") {
@@ -67,7 +75,10 @@ Status PrintHelp(CLI::App& app, const std::vector<std::string>& arguments, const
 
 int Fail(const Status& status, const GlobalOptions& globals, const Terminal& terminal) {
   if (globals.json) {
-    const Json document = {{"error", {{"code", status.slug()}, {"category", CodeName(status.code())}, {"detail", status.message()}}}};
+    const Json document = {{"error",
+                            {{"code", status.slug()},
+                             {"category", CodeName(status.code())},
+                             {"detail", status.message()}}}};
     *terminal.out << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   }
   *terminal.err << "emend: " << status.message() << " (" << status.slug() << ")\n";
@@ -105,7 +116,9 @@ int RunCommandLine(const std::vector<std::string>& arguments, const Terminal& te
   }
   if (verb.empty() && !wants_help) {
     if (!globals.json) *terminal.out << OverviewText();
-    return globals.json ? Fail(InvalidArgument("no verb was given: `emend help` lists them"), globals, terminal) : kExitUsage;
+    return globals.json ? Fail(InvalidArgument("no verb was given: `emend help` lists them"),
+                               globals, terminal)
+                        : kExitUsage;
   }
   if (verb.empty() || verb == "help") {
     const Status printed = PrintHelp(app, arguments, terminal);
@@ -118,7 +131,9 @@ int RunCommandLine(const std::vector<std::string>& arguments, const Terminal& te
     *terminal.out << app.get_subcommand(verb)->help();
     return kExitOk;
   } catch (const CLI::ParseError& error) {
-    return Fail(InvalidArgument(verb + ": " + error.what() + "; `emend help " + verb + "` shows how it is used"), globals, terminal);
+    return Fail(InvalidArgument(verb + ": " + error.what() + "; `emend help " + verb +
+                                "` shows how it is used"),
+                globals, terminal);
   }
   return RunChosen(chosen, globals, terminal);
 }

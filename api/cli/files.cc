@@ -11,7 +11,8 @@
 namespace emend::api::cli {
 
 Result<std::string> ReadInput(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  if (path == "-")
+    return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   PosixFileSystem files;
   Result<std::string> text = files.Read(path);
   if (!text.ok()) return InvalidArgument("reading the file: " + text.status().message());
@@ -20,7 +21,8 @@ Result<std::string> ReadInput(const std::string& path) {
 
 Result<std::string> AbsolutePath(const std::string& path) {
   std::error_code error;
-  const std::string absolute = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error).string();
+  const std::string absolute =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error).string();
   if (error) return InvalidArgument("finding " + path + ": " + error.message());
   return absolute;
 }
@@ -30,20 +32,23 @@ Result<Json> LoadFacts(const FactSelection& selection) {
   facts::ParseOptions options;
   options.offset = selection.offset;
   if (selection.limit) options.limit = *selection.limit;
-  EMEND_ASSIGN_OR_RETURN(const facts::FactFile file, facts::ParseFactFile(bytes, selection.file, options));
+  EMEND_ASSIGN_OR_RETURN(const facts::FactFile file,
+                         facts::ParseFactFile(bytes, selection.file, options));
   return FactsToJson(file.facts);
 }
 
 Result<Json> LoadContextTemplates(const std::string& path) {
   EMEND_ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_object() && json.contains("context_templates")) json = Json(json["context_templates"]);
+  if (json.is_object() && json.contains("context_templates"))
+    json = Json(json["context_templates"]);
   bool is_groups = json.is_array();
   if (is_groups) {
     for (const Json& group : json) is_groups = is_groups && group.is_array();
   }
   if (is_groups) return json;
-  return InvalidArgument("reading context templates from " + path + R"(: expected groups of templates, such as [["{}"], ["Yesterday. {}"]])");
+  return InvalidArgument("reading context templates from " + path +
+                         R"(: expected groups of templates, such as [["{}"], ["Yesterday. {}"]])");
 }
 
 }  // namespace emend::api::cli

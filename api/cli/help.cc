@@ -46,7 +46,8 @@ keep house
   audit       who did what
   version     versions of this program and of the server
 
-`emend help VERB` says more about one; `emend help exit-codes` and `emend help environment` about all.
+`emend help VERB` says more about one; `emend help exit-codes` and `emend help environment`
+about all.
 )";
 }
 
@@ -69,7 +70,8 @@ std::string_view EnvironmentText() {
   --store DIR            the emendd that runs on this store, with the store's own token
   EMEND_SERVER           with --token or EMEND_TOKEN
   EMEND_STORE            as --store
-  the store last brought up by `emend up`, kept in $XDG_STATE_HOME/emend/last-store (else ~/.local/state)
+  the store last brought up by `emend up`, kept in $XDG_STATE_HOME/emend/last-store
+                         (else in ~/.local/state)
 
   NO_COLOR               no colours
   TERM=dumb              no colours
@@ -77,9 +79,10 @@ std::string_view EnvironmentText() {
 }
 
 const std::vector<std::string>& VerbNames() {
-  static const std::vector<std::string> kNames = {"up",     "down",   "status", "model",  "init",       "stats", "commit",  "revert", "reset",
-                                                  "ask",    "doctor", "eval",   "log",    "show",       "diff",  "branch",  "tag",    "reflog",
-                                                  "export", "verify", "fsck",   "repair", "operations", "audit", "version", "help"};
+  static const std::vector<std::string> kNames = {
+      "up",     "down",   "status", "model",  "init",       "stats", "commit",  "revert", "reset",
+      "ask",    "doctor", "eval",   "log",    "show",       "diff",  "branch",  "tag",    "reflog",
+      "export", "verify", "fsck",   "repair", "operations", "audit", "version", "help"};
   return kNames;
 }
 

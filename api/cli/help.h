@@ -1,4 +1,5 @@
-// The texts of `emend help`: verbs by what one wants to do, exit codes, where the server is found. Inside this folder only.
+// The texts of `emend help`: verbs by what one wants to do, exit codes, where the server is found.
+// Inside this folder only.
 #pragma once
 
 #include <string>

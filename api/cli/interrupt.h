@@ -1,4 +1,5 @@
-// Ctrl-C while an operation is waited for: the first cancels the operation, the second ends the program and lets the operation be.
+// Ctrl-C while an operation is waited for: the first cancels the operation, the second ends the
+// program and lets the operation be.
 //
 //   InterruptWatch interrupt;
 //   if (interrupt.CameNow()) cancel();

@@ -17,15 +17,19 @@ std::string RenderProgress(const client::OperationUpdate& update, int width) {
   if (update.position > 0) line = "waiting, " + std::to_string(update.position) + " before it";
   if (update.position == 0) line = "waiting, next in line";
   if (update.total > 0) {
-    const auto filled = static_cast<std::size_t>(std::min<double>(1, static_cast<double>(update.done) / static_cast<double>(update.total)) * kBarColumns);
-    line += " [" + std::string(filled, '#') + std::string(kBarColumns - filled, '.') + "] " + std::to_string(update.done) + "/" + std::to_string(update.total);
+    const auto filled = static_cast<std::size_t>(
+        std::min<double>(1, static_cast<double>(update.done) / static_cast<double>(update.total)) *
+        kBarColumns);
+    line += " [" + std::string(filled, '#') + std::string(kBarColumns - filled, '.') + "] " +
+            std::to_string(update.done) + "/" + std::to_string(update.total);
   }
   if (update.eta_seconds >= 0) line += "  eta " + RenderSeconds(update.eta_seconds);
   return line.substr(0, static_cast<std::size_t>(std::max(1, width - 1)));
 }
 
 void ProgressBar::Show(const client::OperationUpdate& update) {
-  if (update.state == "accepted" || update.state == "running") ShowText(RenderProgress(update, terminal_.width));
+  if (update.state == "accepted" || update.state == "running")
+    ShowText(RenderProgress(update, terminal_.width));
 }
 
 void ProgressBar::ShowText(const std::string& text) {

@@ -1,4 +1,5 @@
-// A progress bar on a terminal's standard error, redrawn in place; one line every ten seconds where there is no terminal. Not thread-safe.
+// A progress bar on a terminal's standard error, redrawn in place; one line every ten seconds where
+// there is no terminal. Not thread-safe.
 #pragma once
 
 #include <chrono>

@@ -13,10 +13,12 @@ struct RepoRevision {
   std::string revision;  // "main" if none was given
 };
 
-// "atlas" is main of atlas; "atlas@v1~2"; "atlas@main@{1}"; "atlas@{1}" is what main was one move ago. kInvalidArgument says what is wrong.
+// "atlas" is main of atlas; "atlas@v1~2"; "atlas@main@{1}"; "atlas@{1}" is what main was one move
+// ago. kInvalidArgument says what is wrong.
 Result<RepoRevision> ParseRepoRevision(std::string_view text);
 
-// A revision where the repo is known already: "main~1", or "REPO@main~1" with that repo. kInvalidArgument if it is empty.
+// A revision where the repo is known already: "main~1", or "REPO@main~1" with that repo.
+// kInvalidArgument if it is empty.
 Result<std::string> ParseRevisionOf(const std::string& repo, std::string_view text);
 
 }  // namespace emend::api::cli

@@ -15,11 +15,14 @@ std::string RenderMeasure(const Json& evaluation, const char* measure) {
 }  // namespace
 
 std::string RenderScores(const std::vector<std::pair<std::string, Json>>& evaluations) {
-  std::vector<std::vector<std::string>> rows = {{"", "N", "ES", "PS", "NS", "SCORE", "ES-ARGMAX", "PS-ARGMAX", "NS-ARGMAX"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"", "N", "ES", "PS", "NS", "SCORE", "ES-ARGMAX", "PS-ARGMAX", "NS-ARGMAX"}};
   for (const auto& [name, evaluation] : evaluations) {
     if (!evaluation.is_object()) continue;
-    std::vector<std::string> row = {name, std::to_string(static_cast<long>(NumberOf(evaluation, "n")))};
-    for (const char* measure : {"es", "ps", "ns", "score", "es_argmax", "ps_argmax", "ns_argmax"}) row.push_back(RenderMeasure(evaluation, measure));
+    std::vector<std::string> row = {name,
+                                    std::to_string(static_cast<long>(NumberOf(evaluation, "n")))};
+    for (const char* measure : {"es", "ps", "ns", "score", "es_argmax", "ps_argmax", "ns_argmax"})
+      row.push_back(RenderMeasure(evaluation, measure));
     rows.push_back(std::move(row));
   }
   return rows.size() > 1 ? RenderTable(rows) : "";
@@ -27,7 +30,8 @@ std::string RenderScores(const std::vector<std::pair<std::string, Json>>& evalua
 
 std::string RenderUnmeasured(const Json& evaluation) {
   if (!evaluation.is_object() || evaluation.value("ns", Json()).is_number()) return "";
-  return "no neighbours were given with the facts: harm to what stands near them was not measured\n";
+  return "no neighbours were given with the facts: harm to what stands near them was not "
+         "measured\n";
 }
 
 }  // namespace emend::api::cli

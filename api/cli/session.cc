@@ -13,7 +13,8 @@ namespace emend::api::cli {
 namespace {
 
 constexpr const char* kDefaultServerHint =
-    "no server is known here; start one with `emend up --store DIR`, or name one with --server URL --token TOKEN, EMEND_SERVER and EMEND_TOKEN, or --store DIR";
+    "no server is known here; start one with `emend up --store DIR`, or name one with --server URL "
+    "--token TOKEN, EMEND_SERVER and EMEND_TOKEN, or --store DIR";
 
 Result<Json> ParseReply(const client::Reply& reply) {
   if (reply.body.empty()) return Json();
@@ -23,7 +24,8 @@ Result<Json> ParseReply(const client::Reply& reply) {
 }
 
 std::string QueryOf(const SubmitOptions& options) {
-  return "?priority=" + client::EncodeSegment(options.priority) + (options.timeout == 0 ? "" : "&timeout=" + std::to_string(options.timeout));
+  return "?priority=" + client::EncodeSegment(options.priority) +
+         (options.timeout == 0 ? "" : "&timeout=" + std::to_string(options.timeout));
 }
 
 std::string NewIdempotencyKey() {
@@ -33,7 +35,9 @@ std::string NewIdempotencyKey() {
 
 }  // namespace
 
-std::string RepoPath(const std::string& repo, const std::string& rest) { return "/api/v1/repos/" + client::EncodeSegment(repo) + rest; }
+std::string RepoPath(const std::string& repo, const std::string& rest) {
+  return "/api/v1/repos/" + client::EncodeSegment(repo) + rest;
+}
 
 std::string TextOf(const Json& document, const char* name) {
   if (!document.is_object()) return "";
@@ -68,24 +72,29 @@ std::string Session::RememberedStore() const {
 }
 
 Result<std::string> Session::NamedStore() const {
-  const std::string named = options_.store.empty() ? terminal_.environment("EMEND_STORE") : options_.store;
-  if (named.empty()) return InvalidArgument("no store was named: say --store DIR, or set EMEND_STORE");
+  const std::string named =
+      options_.store.empty() ? terminal_.environment("EMEND_STORE") : options_.store;
+  if (named.empty())
+    return InvalidArgument("no store was named: say --store DIR, or set EMEND_STORE");
   std::error_code error;
-  const std::string path = std::filesystem::weakly_canonical(std::filesystem::absolute(named, error), error).string();
+  const std::string path =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(named, error), error).string();
   if (error) return InvalidArgument("finding the store " + named + ": " + error.message());
   return path;
 }
 
 Result<client::ClientOptions> Session::Resolve() const {
   client::ClientOptions resolved{.url = options_.server, .token = options_.token};
-  if (resolved.url.empty() && options_.store.empty()) resolved.url = terminal_.environment("EMEND_SERVER");
+  if (resolved.url.empty() && options_.store.empty())
+    resolved.url = terminal_.environment("EMEND_SERVER");
   if (resolved.token.empty()) resolved.token = terminal_.environment("EMEND_TOKEN");
   if (!resolved.url.empty()) return resolved;
   const Result<std::string> named = NamedStore();
   const std::string store = named.ok() ? *named : RememberedStore();
   if (store.empty()) return Status(StatusCode::kUnavailable, "unreachable", kDefaultServerHint);
   const Result<daemon::DaemonRecord> record = daemon::ReadDaemonRecord(store);
-  if (!record.ok()) return Status(StatusCode::kUnavailable, "unreachable", record.status().message());
+  if (!record.ok())
+    return Status(StatusCode::kUnavailable, "unreachable", record.status().message());
   resolved.url = record->url;
   // The store's own token, unless one was typed: EMEND_TOKEN may belong to another server.
   if (options_.token.empty()) {
@@ -114,13 +123,15 @@ Result<client::Reply> Session::Send(const client::Call& call) {
 }
 
 Result<Json> Session::Get(const std::string& path) {
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, Send({.method = "GET", .path = path, .body = "", .headers = {}}));
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply,
+                         Send({.method = "GET", .path = path, .body = "", .headers = {}}));
   return ParseReply(reply);
 }
 
 Result<Json> Session::Post(const std::string& path, const Json& body) {
   const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, Send({.method = "POST", .path = path, .body = text, .headers = {}}));
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply,
+                         Send({.method = "POST", .path = path, .body = text, .headers = {}}));
   return ParseReply(reply);
 }
 
@@ -128,31 +139,45 @@ Result<Json> Session::Run(const std::string& path, const Json& body, const Submi
   const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
   InterruptWatch interrupt;
   EMEND_ASSIGN_OR_RETURN(const client::Reply accepted,
-                         Send({.method = "POST", .path = path + QueryOf(options), .body = text, .headers = {{"Idempotency-Key", NewIdempotencyKey()}}}));
-  if (accepted.operation_id.empty()) return Internal("submitting to " + path + ": the server's answer has no Location");
+                         Send({.method = "POST",
+                               .path = path + QueryOf(options),
+                               .body = text,
+                               .headers = {{"Idempotency-Key", NewIdempotencyKey()}}}));
+  if (accepted.operation_id.empty())
+    return Internal("submitting to " + path + ": the server's answer has no Location");
   ProgressBar bar(terminal_, options_.quiet || (options_.json && !terminal_.err_is_terminal));
   const auto show = [&](const client::OperationUpdate& update) {
     bar.Show(update);
     if (!interrupt.CameNow()) return;
     bar.Clear();
-    *terminal_.err << "cancelling " << accepted.operation_id << "; Ctrl-C again leaves it to itself (`emend operations`)\n";
-    if (const auto cancelled = Cancel(accepted.operation_id); !cancelled.ok()) *terminal_.err << "emend: " << cancelled.status().message() << "\n";
+    *terminal_.err << "cancelling " << accepted.operation_id
+                   << "; Ctrl-C again leaves it to itself (`emend operations`)\n";
+    if (const auto cancelled = Cancel(accepted.operation_id); !cancelled.ok())
+      *terminal_.err << "emend: " << cancelled.status().message() << "\n";
   };
   Result<std::string> result = client_->WaitForOperation(accepted.operation_id, show);
   // A restarted emendd takes the operation up again, perhaps on another port.
-  if (!result.ok() && result.status().slug() == "unreachable" && Reconnect()) result = client_->WaitForOperation(accepted.operation_id, show);
+  if (!result.ok() && result.status().slug() == "unreachable" && Reconnect())
+    result = client_->WaitForOperation(accepted.operation_id, show);
   if (!result.ok() && result.status().slug() == "unreachable") {
-    return result.status().WithContext("waiting for " + accepted.operation_id + ", which was accepted and goes on when emendd is back (`emend operations`)");
+    return result.status().WithContext(
+        "waiting for " + accepted.operation_id +
+        ", which was accepted and goes on when emendd is back (`emend operations`)");
   }
   if (!result.ok()) return result.status();
   return ParseReply({.http_status = 200, .body = *result, .etag = "", .operation_id = ""});
 }
 
 Result<client::Reply> Session::Cancel(const std::string& operation) {
-  return Send({.method = "DELETE", .path = "/api/v1/operations/" + client::EncodeSegment(operation), .body = "", .headers = {}});
+  return Send({.method = "DELETE",
+               .path = "/api/v1/operations/" + client::EncodeSegment(operation),
+               .body = "",
+               .headers = {}});
 }
 
-void Session::Print(const Json& document) const { out() << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }
+void Session::Print(const Json& document) const {
+  out() << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+}
 
 void Session::Hint(const std::string& text) const {
   if (json() || options_.quiet) return;

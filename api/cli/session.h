@@ -1,7 +1,9 @@
-// What every verb works with: the terminal, the global options, and the server that they lead to. Inside this folder only.
+// What every verb works with: the terminal, the global options, and the server that they lead to.
+// Inside this folder only.
 //
-// The server comes from --server, --store, EMEND_SERVER, EMEND_STORE or the store last brought up, in this order; the token from --token, EMEND_TOKEN, or the
-// store's own file. With --json a verb prints one document, through Print, and nothing else on standard output.
+// The server comes from --server, --store, EMEND_SERVER, EMEND_STORE or the store last brought up,
+// in this order; the token from --token, EMEND_TOKEN, or the store's own file. With --json a verb
+// prints one document, through Print, and nothing else on standard output.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +35,8 @@ struct SubmitOptions {
 
 class Session {
  public:
-  Session(const Terminal& terminal, GlobalOptions options) : terminal_(terminal), options_(std::move(options)) {}
+  Session(const Terminal& terminal, GlobalOptions options)
+      : terminal_(terminal), options_(std::move(options)) {}
 
   const Terminal& terminal() const { return terminal_; }
   const GlobalOptions& options() const { return options_; }
@@ -52,9 +55,11 @@ class Session {
   // "next: ..." for people; nothing with --json or --quiet.
   void Hint(const std::string& text) const;
 
-  // The store that up and down work on: --store or EMEND_STORE, absolute. kInvalidArgument if neither is there.
+  // The store that up and down work on: --store or EMEND_STORE, absolute. kInvalidArgument if
+  // neither is there.
   Result<std::string> NamedStore() const;
-  // Makes `store` the one that later commands find by themselves; failing to is no failure of the command.
+  // Makes `store` the one that later commands find by themselves; failing to is no failure of the
+  // command.
   void RememberStore(const std::string& store) const;
   // The store last remembered, "" if none.
   std::string RememberedStore() const;

@@ -31,7 +31,9 @@ int TerminalWidth() {
 
 }  // namespace
 
-bool Terminal::Coloured() const { return out_is_terminal && environment("NO_COLOR").empty() && environment("TERM") != "dumb"; }
+bool Terminal::Coloured() const {
+  return out_is_terminal && environment("NO_COLOR").empty() && environment("TERM") != "dumb";
+}
 
 std::string Terminal::Paint(std::string_view text, Colour colour) const {
   if (colour == Colour::kNone || !Coloured()) return std::string(text);
@@ -50,7 +52,8 @@ Terminal SystemTerminal() {
                 const char* const value = std::getenv(name.c_str());
                 return std::string(value == nullptr ? "" : value);
               },
-          .program_folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string()};
+          .program_folder =
+              std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string()};
 }
 
 }  // namespace emend::api::cli

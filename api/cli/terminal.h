@@ -1,4 +1,5 @@
-// The terminal that a command talks to: where results, messages and the environment come from, injected so that tests read what was written.
+// The terminal that a command talks to: where results, messages and the environment come from,
+// injected so that tests read what was written.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,8 @@ struct Terminal {
   bool err_is_terminal = false;
   int width = 80;                                                   // columns
   std::function<std::string(const std::string& name)> environment;  // "" if the variable is not set
-  std::string program_folder;                                       // where emendd lies beside this program
+  // where emendd lies beside this program
+  std::string program_folder;
 
   // Colours only on a terminal, and never with NO_COLOR or TERM=dumb.
   bool Coloured() const;

@@ -64,7 +64,8 @@ std::string ShortId(std::string_view hex) { return std::string(hex.substr(0, 12)
 std::string RenderSeconds(double seconds) {
   if (seconds < 10) return Fixed(seconds, 1) + " s";
   if (seconds < 60) return Fixed(seconds, 0) + " s";
-  return std::to_string(static_cast<long>(seconds) / 60) + " min " + std::to_string(static_cast<long>(seconds) % 60) + " s";
+  return std::to_string(static_cast<long>(seconds) / 60) + " min " +
+         std::to_string(static_cast<long>(seconds) % 60) + " s";
 }
 
 std::string RenderMebibytes(double bytes) { return Fixed(bytes / (1 << 20), 1) + " MiB"; }

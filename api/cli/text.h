@@ -7,7 +7,8 @@
 
 namespace emend::api::cli {
 
-// Columns in line, two spaces between them; the first row is the header. Escape sequences and UTF-8 continuation bytes take no column.
+// Columns in line, two spaces between them; the first row is the header. Escape sequences and UTF-8
+// continuation bytes take no column.
 std::string RenderTable(const std::vector<std::vector<std::string>>& rows);
 
 // The first 12 digits of an id.

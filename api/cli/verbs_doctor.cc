@@ -20,13 +20,16 @@ std::string Fixed(double value, const char* unit) {
 }
 
 std::vector<std::vector<std::string>> RankRows(const Json& group) {
-  std::vector<std::vector<std::string>> rows = {{"RANK", "HOST", "ADDRESS", "DEVICE", "COLLECTIVES", "NCCL", "THREADS", "CORES", "FREE", "/DEV/SHM"}};
+  std::vector<std::vector<std::string>> rows = {{"RANK", "HOST", "ADDRESS", "DEVICE", "COLLECTIVES",
+                                                 "NCCL", "THREADS", "CORES", "FREE", "/DEV/SHM"}};
   for (const Json& rank : group.value("ranks", Json::array())) {
     const std::string interface = TextOf(rank, "interface");
     const std::string nccl = TextOf(rank, "nccl_version");
-    rows.push_back({rank.value("rank", Json()).dump(), TextOf(rank, "host"), TextOf(rank, "address") + (interface.empty() ? "" : " (" + interface + ")"),
-                    TextOf(rank, "device"), TextOf(rank, "collectives"), nccl.empty() ? "-" : nccl, rank.value("threads", Json()).dump(),
-                    rank.value("cores", Json()).dump(), RenderMebibytes(NumberOf(rank, "memory_free_bytes")),
+    rows.push_back({rank.value("rank", Json()).dump(), TextOf(rank, "host"),
+                    TextOf(rank, "address") + (interface.empty() ? "" : " (" + interface + ")"),
+                    TextOf(rank, "device"), TextOf(rank, "collectives"), nccl.empty() ? "-" : nccl,
+                    rank.value("threads", Json()).dump(), rank.value("cores", Json()).dump(),
+                    RenderMebibytes(NumberOf(rank, "memory_free_bytes")),
                     RenderMebibytes(NumberOf(rank, "shm_free_bytes"))});
   }
   return rows;
@@ -40,7 +43,8 @@ std::vector<std::vector<std::string>> LinkRows(const Json& group) {
     if (!link.value("reached", false)) {
       rows.push_back({pair, "not reached", TextOf(link, "why_not")});
     } else {
-      rows.push_back({pair, Fixed(NumberOf(link, "latency_us"), "us"), Fixed(NumberOf(link, "gigabytes_per_second"), "GB/s")});
+      rows.push_back({pair, Fixed(NumberOf(link, "latency_us"), "us"),
+                      Fixed(NumberOf(link, "gigabytes_per_second"), "GB/s")});
     }
   }
   return rows;
@@ -51,8 +55,11 @@ int PrintAdvice(Session& session, const Json& list) {
   int serious = 0;
   for (const Json& advice : list) {
     const std::string severity = TextOf(advice, "severity");
-    const Colour colour = severity == "error" ? Colour::kRed : severity == "warning" ? Colour::kYellow : Colour::kBlue;
-    session.out() << session.terminal().Paint(severity + ":", colour) << " " << TextOf(advice, "found") << "\n"
+    const Colour colour = severity == "error"     ? Colour::kRed
+                          : severity == "warning" ? Colour::kYellow
+                                                  : Colour::kBlue;
+    session.out() << session.terminal().Paint(severity + ":", colour) << " "
+                  << TextOf(advice, "found") << "\n"
                   << "    expected " << TextOf(advice, "expected") << "\n"
                   << "    do: " << TextOf(advice, "action") << "\n";
     serious += severity == "note" ? 0 : 1;
@@ -72,7 +79,8 @@ Result<int> RunDoctor(Session& session, const NoOptions&) {
   const Json groups = diagnosis.value("groups", Json::array());
   if (session.json()) {
     bool serious = IsSerious(diagnosis.value("advice", Json::array()));
-    for (const Json& group : groups) serious = serious || IsSerious(group.value("advice", Json::array()));
+    for (const Json& group : groups)
+      serious = serious || IsSerious(group.value("advice", Json::array()));
     session.Print(diagnosis);
     return serious ? kExitNo : kExitOk;
   }
@@ -82,14 +90,19 @@ Result<int> RunDoctor(Session& session, const NoOptions&) {
     if (!group.value("links", Json::array()).empty()) session.out() << RenderTable(LinkRows(group));
     serious += PrintAdvice(session, group.value("advice", Json::array()));
   }
-  session.out() << (serious == 0 ? session.terminal().Paint("nothing is wrong", Colour::kGreen) : std::to_string(serious) + " to look into") << "\n";
+  session.out() << (serious == 0 ? session.terminal().Paint("nothing is wrong", Colour::kGreen)
+                                 : std::to_string(serious) + " to look into")
+                << "\n";
   return serious == 0 ? kExitOk : kExitNo;
 }
 
 }  // namespace
 
 void AddDoctorVerb(CLI::App& app, Action& chosen) {
-  Bind<NoOptions>(app, chosen, "doctor", "Test workers, the ranks of their groups and what lies between them, and say what to mend", RunDoctor);
+  Bind<NoOptions>(
+      app, chosen, "doctor",
+      "Test workers, the ranks of their groups and what lies between them, and say what to mend",
+      RunDoctor);
 }
 
 }  // namespace emend::api::cli

@@ -40,7 +40,10 @@ constexpr std::array kKinds = {Kind{"weights", "WEIGHTS", &RankMemory::weights_b
                                Kind{"activations", "ACTIVATIONS", &RankMemory::activations_bytes},
                                Kind{"cache", "CACHE", &RankMemory::cache_bytes}};
 
-std::uint64_t MachineBytes() { return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE)); }
+std::uint64_t MachineBytes() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE));
+}
 
 // What the ranks come to.
 struct Summary {
@@ -56,7 +59,9 @@ Summary Summarise(const MemoryEstimate& estimate) {
     summary.together += rank.total_bytes();
     if (rank.total_bytes() > summary.largest_rank.total_bytes()) summary.largest_rank = rank;
   }
-  summary.largest_kind = std::ranges::max_element(kKinds, {}, [&](const Kind& kind) { return summary.largest_rank.*kind.bytes; })->name;
+  summary.largest_kind = std::ranges::max_element(kKinds, {}, [&](const Kind& kind) {
+                           return summary.largest_rank.*kind.bytes;
+                         })->name;
   return summary;
 }
 
@@ -67,45 +72,63 @@ Json RenderEstimate(const MemoryEstimate& estimate, const Summary& summary) {
     for (const Kind& kind : kKinds) rank[std::string(kind.name) + "_bytes"] = memory.*kind.bytes;
     rank["total_bytes"] = memory.total_bytes();
   }
-  return {{"family", estimate.family},        {"parameters", estimate.parameters},          {"layers", estimate.layers},
-          {"ranks", std::move(ranks)},        {"largest_kind", summary.largest_kind},       {"total_bytes", summary.together},
-          {"machine_bytes", summary.machine}, {"fits", summary.together <= summary.machine}};
+  return {{"family", estimate.family},
+          {"parameters", estimate.parameters},
+          {"layers", estimate.layers},
+          {"ranks", std::move(ranks)},
+          {"largest_kind", summary.largest_kind},
+          {"total_bytes", summary.together},
+          {"machine_bytes", summary.machine},
+          {"fits", summary.together <= summary.machine}};
 }
 
 // Whether this machine's memory is enough for all ranks, and if not, for one of them.
-std::string RenderVerdict(const Session& session, const MemoryEstimate& estimate, const Summary& summary) {
+std::string RenderVerdict(const Session& session, const MemoryEstimate& estimate,
+                          const Summary& summary) {
   const bool is_alone = estimate.ranks.size() == 1;
-  const std::string share = RenderMebibytes(static_cast<double>(summary.together)) + " of " + RenderMebibytes(static_cast<double>(summary.machine));
+  const std::string share = RenderMebibytes(static_cast<double>(summary.together)) + " of " +
+                            RenderMebibytes(static_cast<double>(summary.machine));
   const bool fits = summary.together <= summary.machine;
-  if (fits) return session.terminal().Paint(is_alone ? "it fits" : "together they fit", Colour::kGreen) + " this machine: " + share;
+  if (fits)
+    return session.terminal().Paint(is_alone ? "it fits" : "together they fit", Colour::kGreen) +
+           " this machine: " + share;
   const bool one_fits = !is_alone && summary.largest_rank.total_bytes() <= summary.machine;
-  return session.terminal().Paint(is_alone ? "it does not fit" : "together they do not fit", Colour::kRed) + " this machine: " + share +
-         (one_fits ? "; each alone would" : "");
+  return session.terminal().Paint(is_alone ? "it does not fit" : "together they do not fit",
+                                  Colour::kRed) +
+         " this machine: " + share + (one_fits ? "; each alone would" : "");
 }
 
-void PrintEstimate(const Session& session, const InspectOptions& options, const MemoryEstimate& estimate, const Summary& summary) {
+void PrintEstimate(const Session& session, const InspectOptions& options,
+                   const MemoryEstimate& estimate, const Summary& summary) {
   std::string layers;
-  for (const std::int32_t layer : estimate.layers) layers += (layers.empty() ? "" : " ") + std::to_string(layer);
-  session.out() << estimate.family << ", " << estimate.parameters << " parameters; " << options.states << " states of " << options.edits
-                << " edits in the layers " << layers << "\n";
+  for (const std::int32_t layer : estimate.layers)
+    layers += (layers.empty() ? "" : " ") + std::to_string(layer);
+  session.out() << estimate.family << ", " << estimate.parameters << " parameters; "
+                << options.states << " states of " << options.edits << " edits in the layers "
+                << layers << "\n";
   std::vector<std::vector<std::string>> rows = {{"RANK"}};
   for (const Kind& kind : kKinds) rows[0].push_back(kind.heading);
   rows[0].push_back("TOGETHER");
   for (const RankMemory& memory : estimate.ranks) {
     std::vector<std::string>& row = rows.emplace_back();
     row.push_back(std::to_string(rows.size() - 2));
-    for (const Kind& kind : kKinds) row.push_back(RenderMebibytes(static_cast<double>(memory.*kind.bytes)));
+    for (const Kind& kind : kKinds)
+      row.push_back(RenderMebibytes(static_cast<double>(memory.*kind.bytes)));
     row.push_back(RenderMebibytes(static_cast<double>(memory.total_bytes())));
   }
-  session.out() << RenderTable(rows) << "most of a rank's is " << summary.largest_kind << "; " << RenderVerdict(session, estimate, summary) << "\n";
+  session.out() << RenderTable(rows) << "most of a rank's is " << summary.largest_kind << "; "
+                << RenderVerdict(session, estimate, summary) << "\n";
 }
 
 Result<int> RunInspect(Session& session, const InspectOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string folder, AbsolutePath(options.folder));
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   EMEND_ASSIGN_OR_RETURN(const MemoryEstimate estimate,
-                         coordinator::core::EstimateMemory(
-                             folder, {.ranks = options.ranks, .layers = options.layers, .edits = options.edits, .states = options.states, .threads = threads}));
+                         coordinator::core::EstimateMemory(folder, {.ranks = options.ranks,
+                                                                    .layers = options.layers,
+                                                                    .edits = options.edits,
+                                                                    .states = options.states,
+                                                                    .threads = threads}));
   const Summary summary = Summarise(estimate);
   if (session.json()) {
     session.Print(RenderEstimate(estimate, summary));
@@ -118,17 +141,33 @@ Result<int> RunInspect(Session& session, const InspectOptions& options) {
 }  // namespace
 
 void AddInspectVerb(CLI::App& app, Action& chosen) {
-  CLI::App* const model = app.add_subcommand("model", "What a model would take, before it is brought in");
+  CLI::App* const model =
+      app.add_subcommand("model", "What a model would take, before it is brought in");
   model->fallthrough();
   model->require_subcommand(1);
-  const auto inspect =
-      Bind<InspectOptions>(*model, chosen, "inspect", "Predict the memory of each rank, by kind, from the model's folder; needs no server", RunInspect);
-  inspect.verb->add_option("FOLDER", inspect.options->folder, "config.json and *.safetensors, on this machine")->required();
-  inspect.verb->add_option("--ranks", inspect.options->ranks, "processes that hold the model together")->check(CLI::Range(1, kRanksMax))->capture_default_str();
-  inspect.verb->add_option("--layers", inspect.options->layers, "layers that are edited, counted from 0; those of commits that name none if none is named")
+  const auto inspect = Bind<InspectOptions>(
+      *model, chosen, "inspect",
+      "Predict the memory of each rank, by kind, from the model's folder; needs no server",
+      RunInspect);
+  inspect.verb
+      ->add_option("FOLDER", inspect.options->folder,
+                   "config.json and *.safetensors, on this machine")
+      ->required();
+  inspect.verb
+      ->add_option("--ranks", inspect.options->ranks, "processes that hold the model together")
+      ->check(CLI::Range(1, kRanksMax))
+      ->capture_default_str();
+  inspect.verb
+      ->add_option("--layers", inspect.options->layers,
+                   "layers that are edited, counted from 0; those of commits that name none if "
+                   "none is named")
       ->delimiter(',');
-  inspect.verb->add_option("--edits", inspect.options->edits, "active in a state")->check(CLI::Range(0, kCountMax))->capture_default_str();
-  inspect.verb->add_option("--states", inspect.options->states, "live at once besides the base")->check(CLI::Range(0, kCountMax))->capture_default_str();
+  inspect.verb->add_option("--edits", inspect.options->edits, "active in a state")
+      ->check(CLI::Range(0, kCountMax))
+      ->capture_default_str();
+  inspect.verb->add_option("--states", inspect.options->states, "live at once besides the base")
+      ->check(CLI::Range(0, kCountMax))
+      ->capture_default_str();
 }
 
 }  // namespace emend::api::cli

@@ -9,7 +9,9 @@ namespace http = web::http;
 
 Status Unreachable(const std::string& url, const std::string& what) {
   return {StatusCode::kUnavailable, "unreachable",
-          "talking to " + url + ": " + what + "; is emendd running? Start it with `emend up --store DIR`, or name another one with --server"};
+          "talking to " + url + ": " + what +
+              "; is emendd running? Start it with `emend up --store DIR`, or name another one with "
+              "--server"};
 }
 
 http::client::http_client_config Config(const ClientOptions& options) {
@@ -47,7 +49,8 @@ Client& Client::operator=(Client&&) noexcept = default;
 Result<Reply> Client::Send(const Call& call) const {
   const ClientOptions& options = impl_->options;
   try {
-    // A connection of its own for each request: the library gives a kept one that the server closed meanwhile a failure that looks like a lost request.
+    // A connection of its own for each request: the library gives a kept one that the server closed
+    // meanwhile a failure that looks like a lost request.
     http::client::http_client client(web::uri(options.url), Config(options));
     const http::http_response response = client.request(BuildRequest(call, options.token)).get();
     Reply reply{.http_status = response.status_code(),
@@ -60,7 +63,9 @@ Result<Reply> Client::Send(const Call& call) const {
     return reply;
   } catch (const http::http_exception& error) {
     if (error.error_code() == std::errc::timed_out) {
-      return Status(StatusCode::kDeadlineExceeded, "talking to " + options.url + ": no answer within " + std::to_string(options.timeout.count()) + " s");
+      return Status(StatusCode::kDeadlineExceeded,
+                    "talking to " + options.url + ": no answer within " +
+                        std::to_string(options.timeout.count()) + " s");
     }
     return Unreachable(options.url, error.what());
   } catch (const web::uri_exception& error) {

@@ -1,12 +1,16 @@
-// Client: emendd's REST API for programs of ours (the command line, the agent): requests, and operations waited for.
+// Client: emendd's REST API for programs of ours (the command line, the agent): requests, and
+// operations waited for.
 //
 //   Client client({.url = "http://127.0.0.1:8321", .token = secret});
-//   EMEND_ASSIGN_OR_RETURN(Reply accepted, client.Send({.method = "POST", .path = "/api/v1/repos/atlas/commits", .body = json}));
-//   EMEND_ASSIGN_OR_RETURN(std::string result, client.WaitForOperation(accepted.operation_id, ShowProgress));
+//   EMEND_ASSIGN_OR_RETURN(Reply accepted, client.Send({.method = "POST", .path =
+//       "/api/v1/repos/atlas/commits", .body = json}));
+//   EMEND_ASSIGN_OR_RETURN(std::string result, client.WaitForOperation(accepted.operation_id,
+//       ShowProgress));
 //
-// A problem document comes back as the Status that the server had: code, slug and message. No server: kUnavailable ("unreachable"), with a hint. Everything
-// else that HTTP may do wrong is kUnavailable or kDeadlineExceeded. Blocks; thread-safe as far as each call is independent. Path parts from users go through
-// EncodeSegment.
+// A problem document comes back as the Status that the server had: code, slug and message. No
+// server: kUnavailable ("unreachable"), with a hint. Everything else that HTTP may do wrong is
+// kUnavailable or kDeadlineExceeded. Blocks; thread-safe as far as each call is independent. Path
+// parts from users go through EncodeSegment.
 #pragma once
 
 #include <chrono>
@@ -63,10 +67,12 @@ class Client {
   // Sends one request; a 4xx or 5xx becomes the Status of its problem document.
   Result<Reply> Send(const Call& call) const;
 
-  // Until the operation has ended: its result (JSON), or the Status that it failed with. `on_update` is called at each change that is seen, once a second at
-  // least; a server that goes away for at most `patience` (a restart) is waited for.
-  Result<std::string> WaitForOperation(const std::string& id, const std::function<void(const OperationUpdate&)>& on_update,
-                                       std::chrono::seconds patience = std::chrono::seconds(5)) const;
+  // Until the operation has ended: its result (JSON), or the Status that it failed with.
+  // `on_update` is called at each change that is seen, once a second at least; a server that goes
+  // away for at most `patience` (a restart) is waited for.
+  Result<std::string> WaitForOperation(
+      const std::string& id, const std::function<void(const OperationUpdate&)>& on_update,
+      std::chrono::seconds patience = std::chrono::seconds(5)) const;
 
  private:
   struct Impl;

@@ -38,8 +38,11 @@ Status StatusOfProblem(int http_status, std::string_view body) {
     const auto found = json.find(name);
     return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
-  if (json.is_object() && !text("category").empty() && !text("code").empty()) return {CodeOfCategory(text("category")), text("code"), text("detail")};
-  return {CodeOfHttp(http_status), "the server answered " + std::to_string(http_status) + " without a problem document: " + std::string(body.substr(0, 200))};
+  if (json.is_object() && !text("category").empty() && !text("code").empty())
+    return {CodeOfCategory(text("category")), text("code"), text("detail")};
+  return {CodeOfHttp(http_status),
+          "the server answered " + std::to_string(http_status) +
+              " without a problem document: " + std::string(body.substr(0, 200))};
 }
 
 std::string EncodeSegment(std::string_view text) {
@@ -47,7 +50,8 @@ std::string EncodeSegment(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
     if (plain) {
       encoded += c;
     } else {

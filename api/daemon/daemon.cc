@@ -18,9 +18,11 @@ namespace {
 constexpr int kPoolThreads = 8;
 constexpr std::chrono::milliseconds kReadyPoll{20};
 
-// Everything that runs, in the order in which it was started. Owned by the main thread; used on the runtime's executor once that runs.
+// Everything that runs, in the order in which it was started. Owned by the main thread; used on the
+// runtime's executor once that runs.
 struct Parts {
-  Parts(const DaemonOptions& given, const StoreLock& held) : options(given), lock(held), runtime(NewSystemRuntime(kPoolThreads)), tasks(*runtime) {}
+  Parts(const DaemonOptions& given, const StoreLock& held)
+      : options(given), lock(held), runtime(NewSystemRuntime(kPoolThreads)), tasks(*runtime) {}
 
   const DaemonOptions& options;
   const StoreLock& lock;
@@ -36,43 +38,50 @@ struct Parts {
 };
 
 Status StartStore(Parts& parts) {
-  EMEND_ASSIGN_OR_RETURN(parts.store, storage::kv::OpenRocksKv({.path = parts.options.store + "/db"}));
+  EMEND_ASSIGN_OR_RETURN(parts.store,
+                         storage::kv::OpenRocksKv({.path = parts.options.store + "/db"}));
   if (parts.options.worker_tls.empty()) {
     parts.transport = worker::protocol::NewTcpTransport(*parts.runtime);
   } else {
-    EMEND_ASSIGN_OR_RETURN(parts.transport, worker::protocol::NewTlsTransport(*parts.runtime, parts.options.worker_tls));
+    EMEND_ASSIGN_OR_RETURN(parts.transport, worker::protocol::NewTlsTransport(
+                                                *parts.runtime, parts.options.worker_tls));
   }
-  coordinator::server::CoordinatorOptions options{.folder = parts.options.store,
-                                                  .worker_address = parts.options.worker_address,
-                                                  .model_roots = parts.options.model_roots,
-                                                  .shared = parts.options.shared,
-                                                  .worker_token_file = parts.options.worker_token_file};
+  coordinator::server::CoordinatorOptions options{
+      .folder = parts.options.store,
+      .worker_address = parts.options.worker_address,
+      .model_roots = parts.options.model_roots,
+      .shared = parts.options.shared,
+      .worker_token_file = parts.options.worker_token_file};
   if (options.model_roots.empty()) options.model_roots = {"/"};
-  EMEND_ASSIGN_OR_RETURN(
-      parts.coordinator,
-      coordinator::server::Coordinator::Start(
-          {.runtime = parts.runtime.get(), .file_system = &parts.files, .store = parts.store.get(), .transport = parts.transport.get()}, options));
+  EMEND_ASSIGN_OR_RETURN(parts.coordinator, coordinator::server::Coordinator::Start(
+                                                {.runtime = parts.runtime.get(),
+                                                 .file_system = &parts.files,
+                                                 .store = parts.store.get(),
+                                                 .transport = parts.transport.get()},
+                                                options));
   return OkStatus();
 }
 
 std::vector<std::uint64_t> LostProcesses(const coordinator::server::Coordinator& coordinator) {
   std::vector<std::uint64_t> lost;
   for (const auto& worker : coordinator.Workers()) {
-    if (worker.state == coordinator::membership::WorkerState::kLost) lost.push_back(worker.process_id);
+    if (worker.state == coordinator::membership::WorkerState::kLost)
+      lost.push_back(worker.process_id);
   }
   return lost;
 }
 
 Status StartWorkers(Parts& parts) {
   if (parts.options.workers == 0) return OkStatus();
-  parts.supervisor = coordinator::membership::NewSupervisor(*parts.runtime, {.program = parts.options.worker_program,
-                                                                             .coordinator = parts.coordinator->worker_address(),
-                                                                             .token_file = parts.coordinator->worker_token_file(),
-                                                                             .log_folder = parts.options.store,
-                                                                             .workers = parts.options.workers,
-                                                                             .ranks = parts.options.ranks,
-                                                                             .threads = parts.options.threads,
-                                                                             .lost_processes = [&parts] { return LostProcesses(*parts.coordinator); }});
+  parts.supervisor = coordinator::membership::NewSupervisor(
+      *parts.runtime, {.program = parts.options.worker_program,
+                       .coordinator = parts.coordinator->worker_address(),
+                       .token_file = parts.coordinator->worker_token_file(),
+                       .log_folder = parts.options.store,
+                       .workers = parts.options.workers,
+                       .ranks = parts.options.ranks,
+                       .threads = parts.options.threads,
+                       .lost_processes = [&parts] { return LostProcesses(*parts.coordinator); }});
   return parts.supervisor->Start();
 }
 
@@ -83,7 +92,9 @@ Awaitable<Status> Announce(Parts* parts) {
     co_await Sleep(*parts->runtime, kReadyPoll);
   }
   if (parts->stopping) co_return OkStatus();
-  const DaemonRecord record{.url = parts->rest->url(), .token_file = parts->coordinator->admin_token_file(), .pid = getpid()};
+  const DaemonRecord record{.url = parts->rest->url(),
+                            .token_file = parts->coordinator->admin_token_file(),
+                            .pid = getpid()};
   const std::string& store = parts->options.store;
   const auto write = [store, record] { return WriteDaemonRecord(store, record); };
   const Status written = co_await Blocking(*parts->runtime, write);
@@ -95,12 +106,14 @@ Awaitable<Status> StopAll(Parts* parts) {
   LogInfo("emendd_stopping");
   parts->lock.Say({.pid = getpid(), .stopping = true});
   RemoveDaemonRecord(parts->options.store);
-  // The coordinator first: it ends what requests wait for. Before the workers: what they run is to be taken up again, not to fail because they went away.
+  // The coordinator first: it ends what requests wait for. Before the workers: what they run is to
+  // be taken up again, not to fail because they went away.
   const bool ended = co_await parts->coordinator->Stop();
   co_await parts->rest->Stop();
   if (parts->supervisor) co_await parts->supervisor->Stop();
   LogInfo("emendd_stopped", {{"work_left", !ended}});
-  // Work on the pool that does not end (a check or copy of much data) still uses what would be destroyed here. Leaving it there is as safe as a power cut.
+  // Work on the pool that does not end (a check or copy of much data) still uses what would be
+  // destroyed here. Leaving it there is as safe as a power cut.
   if (!ended) std::_Exit(0);
   parts->runtime->Stop();
   co_return OkStatus();
@@ -120,7 +133,8 @@ void OnSignal(Parts& parts, boost::asio::signal_set& signals, int number) {
 
 Status StartAll(Parts& parts) {
   EMEND_RETURN_IF_ERROR(StartStore(parts));
-  parts.rest = rest::NewRestServer(*parts.runtime, *parts.coordinator, {.address = parts.options.listen});
+  parts.rest =
+      rest::NewRestServer(*parts.runtime, *parts.coordinator, {.address = parts.options.listen});
   EMEND_RETURN_IF_ERROR(parts.rest->Start());
   LogInfo("rest_listening", {{"url", parts.rest->url()}});
   return StartWorkers(parts);
@@ -131,13 +145,15 @@ Status CheckAddresses(const DaemonOptions& options) {
   const bool has_tls = !options.worker_tls.empty();
   if (has_tls && options.workers > 0) {
     return InvalidArgument("starting emendd with --workers " + std::to_string(options.workers) +
-                           " and --worker-tls-*: workers of its own need no TLS and have no certificates; add --workers 0, and start workers where their "
+                           " and --worker-tls-*: workers of its own need no TLS and have no "
+                           "certificates; add --workers 0, and start workers where their "
                            "certificates are");
   }
-  return CheckListenAddress({.name = "--worker-listen",
-                             .transit = has_tls ? Transit::kTls : Transit::kPlain,
-                             .advice = "give --worker-tls-cert, --worker-tls-key and --worker-tls-ca"},
-                            options.worker_address);
+  return CheckListenAddress(
+      {.name = "--worker-listen",
+       .transit = has_tls ? Transit::kTls : Transit::kPlain,
+       .advice = "give --worker-tls-cert, --worker-tls-key and --worker-tls-ca"},
+      options.worker_address);
 }
 
 }  // namespace
@@ -146,7 +162,9 @@ Status RunDaemon(const DaemonOptions& options) {
   EMEND_RETURN_IF_ERROR(CheckAddresses(options));
   EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
   EMEND_ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Take(options.store));
-  if (options.log != "-") EMEND_RETURN_IF_ERROR(LogToFile(options.log.empty() ? options.store + "/emendd.log" : options.log));
+  if (options.log != "-")
+    EMEND_RETURN_IF_ERROR(
+        LogToFile(options.log.empty() ? options.store + "/emendd.log" : options.log));
   RemoveDaemonRecord(options.store);
   signal(SIGPIPE, SIG_IGN);
   lock.Say({.pid = getpid()});

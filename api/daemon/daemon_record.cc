@@ -19,7 +19,8 @@ namespace {
 constexpr char kRunning[] = "running";
 constexpr char kStopping[] = "stopping";
 
-// A lock of the open file, not of the process: it ends with the last descriptor, and another descriptor of the same process does not have it.
+// A lock of the open file, not of the process: it ends with the last descriptor, and another
+// descriptor of the same process does not have it.
 struct flock WholeFile() {
   struct flock lock{};
   lock.l_type = F_WRLCK;
@@ -38,12 +39,15 @@ Result<StoreLock> StoreLock::Take(const std::string& store) {
   struct flock whole = WholeFile();
   if (fcntl(descriptor, F_OFD_SETLK, &whole) == 0) {
     StoreLock lock(descriptor);
-    if (ftruncate(descriptor, 0) != 0) return Unavailable("emptying " + path + ": " + std::strerror(errno));
+    if (ftruncate(descriptor, 0) != 0)
+      return Unavailable("emptying " + path + ": " + std::strerror(errno));
     return lock;
   }
   close(descriptor);
   return Status(StatusCode::kConflict, "store_in_use",
-                "locking " + path + ": another emendd runs on this store; stop it with `emend down --store " + store + "`");
+                "locking " + path +
+                    ": another emendd runs on this store; stop it with `emend down --store " +
+                    store + "`");
 }
 
 bool StoreLock::IsHeld(const std::string& store) {
@@ -66,12 +70,15 @@ std::optional<StoreLock::Daemon> StoreLock::ReadDaemon(const std::string& store)
 }
 
 void StoreLock::Say(const Daemon& daemon) const {
-  const std::string line = std::to_string(daemon.pid) + " " + (daemon.stopping ? kStopping : kRunning) + "\n";
+  const std::string line =
+      std::to_string(daemon.pid) + " " + (daemon.stopping ? kStopping : kRunning) + "\n";
   // Only a help for `emend down`: where it cannot be written, the record is still there.
-  static_cast<void>(pwrite(descriptor_, line.data(), line.size(), 0) && ftruncate(descriptor_, static_cast<off_t>(line.size())));
+  static_cast<void>(pwrite(descriptor_, line.data(), line.size(), 0) &&
+                    ftruncate(descriptor_, static_cast<off_t>(line.size())));
 }
 
-StoreLock::StoreLock(StoreLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+StoreLock::StoreLock(StoreLock&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 StoreLock::~StoreLock() {
   if (descriptor_ >= 0) close(descriptor_);
@@ -80,37 +87,48 @@ StoreLock::~StoreLock() {
 Status CreateStoreFolder(const std::string& store) {
   PosixFileSystem files;
   const std::size_t slash = store.rfind('/');
-  if (slash != std::string::npos && slash > 0) EMEND_RETURN_IF_ERROR(files.CreateFolders(store.substr(0, slash)));
+  if (slash != std::string::npos && slash > 0)
+    EMEND_RETURN_IF_ERROR(files.CreateFolders(store.substr(0, slash)));
   if (mkdir(store.c_str(), 0700) == 0) return OkStatus();
-  if (errno != EEXIST) return Unavailable("creating the store's folder " + store + ": " + std::strerror(errno));
+  if (errno != EEXIST)
+    return Unavailable("creating the store's folder " + store + ": " + std::strerror(errno));
   struct stat info{};
   if (stat(store.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
-    return {StatusCode::kInvalidArgument, "not_a_store", "opening the store " + store + ": it is a file; name a new or an empty folder"};
+    return {StatusCode::kInvalidArgument, "not_a_store",
+            "opening the store " + store + ": it is a file; name a new or an empty folder"};
   }
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(store));
-  const auto is_of_a_store = [](const std::string& name) { return name == "anchor" || name == "db" || name == "lock" || name == "emendd.log"; };
+  const auto is_of_a_store = [](const std::string& name) {
+    return name == "anchor" || name == "db" || name == "lock" || name == "emendd.log";
+  };
   if (names.empty() || std::ranges::any_of(names, is_of_a_store)) return OkStatus();
   return {StatusCode::kInvalidArgument, "not_a_store",
-          "opening the store " + store + ": it is a folder of something else (it holds \"" + names.front() + "\"); name a new or an empty folder"};
+          "opening the store " + store + ": it is a folder of something else (it holds \"" +
+              names.front() + "\"); name a new or an empty folder"};
 }
 
 Result<DaemonRecord> ReadDaemonRecord(const std::string& store) {
   const Status not_running(StatusCode::kNotFound, "not_running",
-                           "looking for emendd on " + store + ": none is running; start it with `emend up --store " + store + "`");
+                           "looking for emendd on " + store +
+                               ": none is running; start it with `emend up --store " + store + "`");
   PosixFileSystem files;
   const Result<std::string> text = files.Read(DaemonRecordPath(store));
   if (!text.ok()) return not_running;
   // A free lock: whoever wrote the record is gone without a goodbye.
   if (!StoreLock::IsHeld(store)) return not_running;
   const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  const bool complete = json.is_object() && json.contains("url") && json["url"].is_string() && json.contains("token_file") && json["token_file"].is_string() &&
+  const bool complete = json.is_object() && json.contains("url") && json["url"].is_string() &&
+                        json.contains("token_file") && json["token_file"].is_string() &&
                         json.contains("pid") && json["pid"].is_number_integer();
-  if (!complete) return DataLoss("reading " + DaemonRecordPath(store) + ": found no document with url, token_file and pid");
+  if (!complete)
+    return DataLoss("reading " + DaemonRecordPath(store) +
+                    ": found no document with url, token_file and pid");
   return DaemonRecord{.url = json["url"], .token_file = json["token_file"], .pid = json["pid"]};
 }
 
 Status WriteDaemonRecord(const std::string& store, const DaemonRecord& record) {
-  const nlohmann::ordered_json json = {{"url", record.url}, {"token_file", record.token_file}, {"pid", record.pid}};
+  const nlohmann::ordered_json json = {
+      {"url", record.url}, {"token_file", record.token_file}, {"pid", record.pid}};
   PosixFileSystem files;
   return files.WriteAtomically(DaemonRecordPath(store), json.dump() + "\n", 0600);
 }

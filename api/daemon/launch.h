@@ -1,10 +1,12 @@
 // Starting and stopping emendd on a store from another program: `emend up` and `emend down`.
 //
-//   EMEND_ASSIGN_OR_RETURN(Launched launched, Launch({.store = "/var/lib/emend", .program = "/usr/bin/emendd"}, ShowText));
+//   EMEND_ASSIGN_OR_RETURN(Launched launched, Launch({.store = "/var/lib/emend", .program =
+//       "/usr/bin/emendd"}, ShowText));
 //   use launched.record.url and the token in launched.record.token_file
 //
-// A running daemon holds a lock on <store>/lock; <store>/daemon.json is there while it is ready. What a killed daemon left behind is recognised by the free
-// lock. Blocks; not for several threads at once.
+// A running daemon holds a lock on <store>/lock; <store>/daemon.json is there while it is ready.
+// What a killed daemon left behind is recognised by the free lock. Blocks; not for several threads
+// at once.
 #pragma once
 
 #include <chrono>
@@ -35,7 +37,8 @@ Result<std::string> ReadToken(const std::string& token_file);
 // Whether it answers a request now, within two seconds.
 bool Answers(const DaemonRecord& record);
 
-// The lock that a daemon holds on its store until it exits, whatever way. The file also says who holds it, from before there is a DaemonRecord until after it.
+// The lock that a daemon holds on its store until it exits, whatever way. The file also says who
+// holds it, from before there is a DaemonRecord until after it.
 class StoreLock {
  public:
   struct Daemon {
@@ -47,7 +50,8 @@ class StoreLock {
   static Result<StoreLock> Take(const std::string& store);
   // Asks without taking it, so that nobody is ever refused because of a question.
   static bool IsHeld(const std::string& store);
-  // Who said so in the file; only true while the lock is held. Nothing if the holder is no daemon (a repair).
+  // Who said so in the file; only true while the lock is held. Nothing if the holder is no daemon
+  // (a repair).
   static std::optional<Daemon> ReadDaemon(const std::string& store);
 
   void Say(const Daemon& daemon) const;
@@ -60,7 +64,8 @@ class StoreLock {
   int descriptor_;
 };
 
-// 0700; the folder of a store, or an empty one, is kept as it is. kInvalidArgument ("not_a_store") if it holds something else, or is no folder; kUnavailable.
+// 0700; the folder of a store, or an empty one, is kept as it is. kInvalidArgument ("not_a_store")
+// if it holds something else, or is no folder; kUnavailable.
 Status CreateStoreFolder(const std::string& store);
 
 // An option that names an address to listen on.
@@ -68,9 +73,11 @@ enum class Transit { kPlain, kTls };
 struct ListenOption {
   std::string name = "--listen";
   Transit transit = Transit::kPlain;
-  std::string advice = "listen on 127.0.0.1 and let a proxy on this machine add TLS";  // for who wants another address
+  // for who wants another address
+  std::string advice = "listen on 127.0.0.1 and let a proxy on this machine add TLS";
 };
-// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback address or the transit is encrypted.
+// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback
+// address or the transit is encrypted.
 Status CheckListenAddress(const ListenOption& option, const std::string& listen);
 
 struct LaunchOptions {
@@ -83,10 +90,12 @@ struct Launched {
   DaemonRecord record;
   bool was_running = false;
 };
-// Starts emendd in a session of its own and returns when it is ready, or says what its log says. `on_wait` is told what it waits for.
-Result<Launched> Launch(const LaunchOptions& options, const std::function<void(const std::string&)>& on_wait);
-// SIGTERM, unless it is stopping already, then waits until the store is free. kNotFound ("not_running"), kConflict ("store_in_use", by something else than
-// emendd), kDeadlineExceeded.
+// Starts emendd in a session of its own and returns when it is ready, or says what its log says.
+// `on_wait` is told what it waits for.
+Result<Launched> Launch(const LaunchOptions& options,
+                        const std::function<void(const std::string&)>& on_wait);
+// SIGTERM, unless it is stopping already, then waits until the store is free. kNotFound
+// ("not_running"), kConflict ("store_in_use", by something else than emendd), kDeadlineExceeded.
 Status Shutdown(const std::string& store, std::chrono::seconds timeout);
 
 }  // namespace emend::api::daemon

@@ -16,25 +16,48 @@ struct RepairArguments {
 };
 
 void Describe(CLI::App& app, RepairArguments& repair) {
-  auto* wanted = app.add_flag("--repair", repair.wanted, "mend a store that is refused, say what is lost, and end");
-  app.add_flag("--accept-loss", repair.options.accept_loss, "repair although acknowledged changes are lost")->needs(wanted);
+  auto* wanted = app.add_flag("--repair", repair.wanted,
+                              "mend a store that is refused, say what is lost, and end");
+  app.add_flag("--accept-loss", repair.options.accept_loss,
+               "repair although acknowledged changes are lost")
+      ->needs(wanted);
   app.add_flag("--json", repair.json, "print the repair's report as JSON")->needs(wanted);
 }
 
 void Describe(CLI::App& app, emend::api::daemon::DaemonOptions& options) {
-  app.add_option("--store", options.store, "folder of the store; created if it is not there")->required();
-  app.add_option("--listen", options.listen, "loopback address for REST; port 0 takes a free one")->capture_default_str();
-  app.add_option("--workers", options.workers, "workers to start; 0: others dial in")->check(CLI::Range(0, 256))->capture_default_str();
-  app.add_option("--ranks", options.ranks, "processes of each worker, which hold one model together")->check(CLI::Range(1, 64))->capture_default_str();
-  app.add_option("--threads", options.threads, "threads of each worker; 0: cores / workers")->check(CLI::Range(0, 1024))->capture_default_str();
-  app.add_option("--model-root", options.model_roots, "imports and exports must lie below one of these; the whole file system if none is named");
-  app.add_option("--shared", options.shared, "folder of models and statistics, which workers see under the same path; the store if none is named");
-  app.add_option("--log", options.log, "append the log to this file, or to standard error (-), instead of STORE/emendd.log");
-  app.add_option("--worker-listen", options.worker_address, "address where workers dial in; others than loopback need TLS")->capture_default_str();
-  app.add_option("--worker-token-file", options.worker_token_file, "file with the workers' token; made in the store if none is named");
-  app.add_option("--worker-tls-cert", options.worker_tls.certificate, "PEM certificate shown to workers, who must show one, too");
+  app.add_option("--store", options.store, "folder of the store; created if it is not there")
+      ->required();
+  app.add_option("--listen", options.listen, "loopback address for REST; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--workers", options.workers, "workers to start; 0: others dial in")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  app.add_option("--ranks", options.ranks,
+                 "processes of each worker, which hold one model together")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "threads of each worker; 0: cores / workers")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option(
+      "--model-root", options.model_roots,
+      "imports and exports must lie below one of these; the whole file system if none is named");
+  app.add_option("--shared", options.shared,
+                 "folder of models and statistics, which workers see under the same path; the "
+                 "store if none is named");
+  app.add_option(
+      "--log", options.log,
+      "append the log to this file, or to standard error (-), instead of STORE/emendd.log");
+  app.add_option("--worker-listen", options.worker_address,
+                 "address where workers dial in; others than loopback need TLS")
+      ->capture_default_str();
+  app.add_option("--worker-token-file", options.worker_token_file,
+                 "file with the workers' token; made in the store if none is named");
+  app.add_option("--worker-tls-cert", options.worker_tls.certificate,
+                 "PEM certificate shown to workers, who must show one, too");
   app.add_option("--worker-tls-key", options.worker_tls.key, "PEM key of the certificate");
-  app.add_option("--worker-tls-ca", options.worker_tls.authority, "PEM certificates of the authority that signs the workers' certificates");
+  app.add_option("--worker-tls-ca", options.worker_tls.authority,
+                 "PEM certificates of the authority that signs the workers' certificates");
 }
 
 }  // namespace
@@ -52,13 +75,19 @@ int main(int argc, char** argv) {
   }
   std::error_code error;
   for (std::string* const folder : {&options.store, &options.shared}) {
-    if (!folder->empty()) *folder = std::filesystem::weakly_canonical(std::filesystem::absolute(*folder, error), error).string();
+    if (!folder->empty())
+      *folder = std::filesystem::weakly_canonical(std::filesystem::absolute(*folder, error), error)
+                    .string();
   }
-  options.worker_program = (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "emend-worker").string();
+  options.worker_program =
+      (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "emend-worker")
+          .string();
   using emend::api::daemon::RepairOutput;
   const RepairOutput output = repair.json ? RepairOutput::kJson : RepairOutput::kText;
-  const emend::Status status =
-      repair.wanted ? emend::api::daemon::RepairStore(options.store, repair.options, output, std::cout) : emend::api::daemon::RunDaemon(options);
-  if (!status.ok()) std::cerr << "emendd: " << status.message() << " (" << status.slug() << ")" << std::endl;
+  const emend::Status status = repair.wanted ? emend::api::daemon::RepairStore(
+                                                   options.store, repair.options, output, std::cout)
+                                             : emend::api::daemon::RunDaemon(options);
+  if (!status.ok())
+    std::cerr << "emendd: " << status.message() << " (" << status.slug() << ")" << std::endl;
   return emend::api::daemon::ExitCodeOf(status);
 }

@@ -6,7 +6,8 @@ namespace emend::api::facts {
 
 Status CsvReader::Bad(std::string_view what) const {
   return {StatusCode::kInvalidArgument, "bad_fact_file",
-          "line " + std::to_string(line_) + ", in the record that begins on line " + std::to_string(record_line_) + ": " + std::string(what)};
+          "line " + std::to_string(line_) + ", in the record that begins on line " +
+              std::to_string(record_line_) + ": " + std::string(what)};
 }
 
 void CsvReader::EndLine() {
@@ -26,7 +27,9 @@ Result<std::string> CsvReader::QuotedCell() {
     }
     ++at_;
     if (at_ == text_.size() || text_[at_] != '"') {
-      if (!AtCellEnd()) return Bad("text behind the closing quote of a cell; a quote inside a cell is written twice");
+      if (!AtCellEnd())
+        return Bad(
+            "text behind the closing quote of a cell; a quote inside a cell is written twice");
       return cell;
     }
     cell.push_back('"');
@@ -38,7 +41,10 @@ Result<std::string> CsvReader::Cell() {
   if (at_ < text_.size() && text_[at_] == '"') return QuotedCell();
   const std::size_t begin = at_;
   while (!AtCellEnd()) {
-    if (text_[at_] == '"') return Bad("a quote inside a cell that does not begin with one; put the cell in quotes and write the quote twice");
+    if (text_[at_] == '"')
+      return Bad(
+          "a quote inside a cell that does not begin with one; put the cell in quotes and write "
+          "the quote twice");
     ++at_;
   }
   return std::string(text_.substr(begin, at_ - begin));
@@ -46,7 +52,8 @@ Result<std::string> CsvReader::Cell() {
 
 Result<std::vector<std::string>> CsvReader::Next() {
   std::vector<std::string> cells;
-  while (at_ < text_.size() && (text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n"))) EndLine();
+  while (at_ < text_.size() && (text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n")))
+    EndLine();
   record_line_ = line_;
   if (at_ == text_.size()) return cells;
   while (true) {

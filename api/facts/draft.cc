@@ -23,14 +23,18 @@ std::string_view TrimRight(std::string_view text) {
 
 std::vector<std::size_t> Occurrences(std::string_view text, std::string_view what) {
   std::vector<std::size_t> places;
-  for (std::size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, at + what.size())) places.push_back(at);
+  for (std::size_t at = text.find(what); at != std::string_view::npos;
+       at = text.find(what, at + what.size()))
+    places.push_back(at);
   return places;
 }
 
-// ASCII letters and digits and every byte of a longer character; enough to tell "Rome" in "in Rome is" from that in "Romeo".
+// ASCII letters and digits and every byte of a longer character; enough to tell "Rome" in "in Rome
+// is" from that in "Romeo".
 bool IsWordByte(char byte) {
   const auto value = static_cast<unsigned char>(byte);
-  return value >= 0x80 || (value >= '0' && value <= '9') || (value >= 'A' && value <= 'Z') || (value >= 'a' && value <= 'z');
+  return value >= 0x80 || (value >= '0' && value <= '9') || (value >= 'A' && value <= 'Z') ||
+         (value >= 'a' && value <= 'z');
 }
 
 bool StandsAlone(std::string_view text, std::size_t at, std::size_t size) {
@@ -50,13 +54,16 @@ class Checker {
   // The text if it may be used, else empty and a problem.
   std::string Text(const Field& field, std::string_view text, std::size_t bytes_max) {
     if (text.empty()) return Fail(field, "is empty");
-    if (text.size() > bytes_max) return Fail(field, "has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(bytes_max) + " are allowed");
+    if (text.size() > bytes_max)
+      return Fail(field, "has " + std::to_string(text.size()) + " bytes; at most " +
+                             std::to_string(bytes_max) + " are allowed");
     const auto control = std::find_if(text.begin(), text.end(), [](char byte) {
       const auto value = static_cast<unsigned char>(byte);
       return (value < 0x20 && byte != '\n' && byte != '\t') || value == 0x7f;
     });
     if (control == text.end()) return std::string(text);
-    return Fail(field, "has a control character (" + std::to_string(static_cast<int>(*control)) + ") at byte " + std::to_string(control - text.begin()));
+    return Fail(field, "has a control character (" + std::to_string(static_cast<int>(*control)) +
+                           ") at byte " + std::to_string(control - text.begin()));
   }
 
   std::string OptionalText(const Field& field, std::size_t bytes_max) {
@@ -69,18 +76,23 @@ class Checker {
     if (text.empty()) return text;
     const std::size_t slots = Occurrences(text, kSlot).size();
     if (slots == 1) return text;
-    if (slots > 1) return Fail(field, "has " + std::to_string(slots) + " \"{}\"; expected one, in the place of the subject");
-    if (subject_in == SubjectIn::kTemplate) return Fail(field, "has no \"{}\" in the place of the subject");
+    if (slots > 1)
+      return Fail(field, "has " + std::to_string(slots) +
+                             " \"{}\"; expected one, in the place of the subject");
+    if (subject_in == SubjectIn::kTemplate)
+      return Fail(field, "has no \"{}\" in the place of the subject");
     return subject.empty() ? std::string() : ReplaceSubject(field, text, subject);
   }
 
   std::vector<std::string> Probes(const std::vector<Field>& fields, std::string_view subject) {
     std::vector<std::string> probes;
     if (fields.size() > kProbesPerFactMax) {
-      Fail(fields.front(), "is one of " + std::to_string(fields.size()) + "; at most " + std::to_string(kProbesPerFactMax) + " are allowed");
+      Fail(fields.front(), "is one of " + std::to_string(fields.size()) + "; at most " +
+                               std::to_string(kProbesPerFactMax) + " are allowed");
       return probes;
     }
-    for (const Field& field : fields) probes.push_back(Filled(Text(field, TrimRight(field.text), kPromptBytesMax), subject));
+    for (const Field& field : fields)
+      probes.push_back(Filled(Text(field, TrimRight(field.text), kPromptBytesMax), subject));
     return probes;
   }
 
@@ -92,10 +104,14 @@ class Checker {
  private:
   std::string ReplaceSubject(const Field& field, std::string_view text, std::string_view subject) {
     std::vector<std::size_t> places = Occurrences(text, subject);
-    if (places.empty()) return Fail(field, "has neither \"{}\" nor the subject " + ProblemList::Quote(subject) + ": " + ProblemList::Quote(text));
-    if (places.size() > 1) std::erase_if(places, [&](std::size_t at) { return !StandsAlone(text, at, subject.size()); });
+    if (places.empty())
+      return Fail(field, "has neither \"{}\" nor the subject " + ProblemList::Quote(subject) +
+                             ": " + ProblemList::Quote(text));
+    if (places.size() > 1)
+      std::erase_if(places, [&](std::size_t at) { return !StandsAlone(text, at, subject.size()); });
     if (places.size() == 1) return WithSlot(text, places.front(), subject.size());
-    return Fail(field, "has the subject " + ProblemList::Quote(subject) + " more than once; write \"{}\" in the place that is meant");
+    return Fail(field, "has the subject " + ProblemList::Quote(subject) +
+                           " more than once; write \"{}\" in the place that is meant");
   }
 
   static std::string Filled(std::string text, std::string_view subject) {
@@ -145,7 +161,8 @@ std::optional<Fact> CheckDraft(Draft draft, std::size_t row, ProblemList* proble
   fact.neighbours = check.Probes(draft.neighbours, fact.subject);
   fact.portability = check.Probes(draft.portability, fact.subject);
   fact.lookup = draft.lookup;
-  fact.kind = draft.kind.value_or(fact.old_target.has_value() ? FactKind::kReplace : FactKind::kInsert);
+  fact.kind =
+      draft.kind.value_or(fact.old_target.has_value() ? FactKind::kReplace : FactKind::kInsert);
   if (problems->count() != before) return std::nullopt;
   return fact;
 }

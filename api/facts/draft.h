@@ -1,6 +1,8 @@
-// A row of a fact file on its way to a Fact: texts with the names that the file gives them, not yet checked.
+// A row of a fact file on its way to a Fact: texts with the names that the file gives them, not yet
+// checked.
 //
-// Readers of the several forms fill a Draft; CheckDraft makes the Fact or says, field by field, why not. Thread-safety: values and free functions.
+// Readers of the several forms fill a Draft; CheckDraft makes the Fact or says, field by field, why
+// not. Thread-safety: values and free functions.
 #pragma once
 
 #include <cstddef>
@@ -33,9 +35,11 @@ struct Draft {
   std::vector<Field> paraphrases;
   std::vector<Field> neighbours;
   std::vector<Field> portability;
-  SubjectIn subject_in = SubjectIn::kTemplate;  // kTemplateOrText: the prompt may also have the subject written out
+  // kTemplateOrText: the prompt may also have the subject written out
+  SubjectIn subject_in = SubjectIn::kTemplate;
   storage::objects::Lookup lookup = storage::objects::Lookup::kSubjectLast;
-  std::optional<storage::objects::FactKind> kind;  // if absent: replace where there is an old target, else insert
+  // if absent: replace where there is an old target, else insert
+  std::optional<storage::objects::FactKind> kind;
   std::size_t locality_left_out = 0;
 };
 
@@ -55,7 +59,8 @@ class ProblemList {
 };
 
 // Nothing if the row has a problem; all its problems are then in `problems`.
-std::optional<storage::objects::Fact> CheckDraft(Draft draft, std::size_t row, ProblemList* problems);
+std::optional<storage::objects::Fact> CheckDraft(Draft draft, std::size_t row,
+                                                 ProblemList* problems);
 
 // White space off both ends.
 std::string_view Trim(std::string_view text);

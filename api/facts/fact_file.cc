@@ -23,7 +23,9 @@ constexpr std::array<std::pair<std::string_view, FactFormat>, 7> kFormats = {{
     {"csv", FactFormat::kCsv},
 }};
 
-Status BadFile(std::string message) { return {StatusCode::kInvalidArgument, "bad_fact_file", std::move(message)}; }
+Status BadFile(std::string message) {
+  return {StatusCode::kInvalidArgument, "bad_fact_file", std::move(message)};
+}
 
 // Reads one file: rows in order, those of the selection into facts and problems.
 class FileReader {
@@ -34,21 +36,29 @@ class FileReader {
     const bool json = text.starts_with('[') || text.starts_with('{');
     if (format_ == FactFormat::kAuto && !json) format_ = FactFormat::kCsv;
     if (format_ == FactFormat::kCsv) return ReadCsv(text);
-    if (!json) return BadFile("expected JSON in the form " + std::string(FactFormatName(format_)) + ", which begins with \"[\" or \"{\"");
-    const JsonRowSink sink = {.wants = [this](std::size_t row) { return Selects(row); },
-                              .take = [this](std::size_t row, const Json& record) { TakeJson(row, record); },
-                              .not_json = [this](std::size_t row, std::string_view problem) { problems_.Add(row, "", std::string(problem)); }};
-    EMEND_ASSIGN_OR_RETURN(file_.rows, text.starts_with('[') ? ReadJsonArray(text, sink) : ReadJsonLines(text, sink));
+    if (!json)
+      return BadFile("expected JSON in the form " + std::string(FactFormatName(format_)) +
+                     ", which begins with \"[\" or \"{\"");
+    const JsonRowSink sink = {
+        .wants = [this](std::size_t row) { return Selects(row); },
+        .take = [this](std::size_t row, const Json& record) { TakeJson(row, record); },
+        .not_json =
+            [this](std::size_t row, std::string_view problem) {
+              problems_.Add(row, "", std::string(problem));
+            }};
+    EMEND_ASSIGN_OR_RETURN(
+        file_.rows, text.starts_with('[') ? ReadJsonArray(text, sink) : ReadJsonLines(text, sink));
     return OkStatus();
   }
 
   Result<FactFile> Finish() {
     if (problems_.count() > 0 && options_.on_error == OnBadRow::kRefuseAll) return Refusal();
     if (file_.facts.empty() && problems_.count() == 0) {
-      return Status(StatusCode::kInvalidArgument, "no_facts",
-                    "has no row to take: it has " + std::to_string(file_.rows) + " rows, asked for were " +
-                        (options_.limit.has_value() ? std::to_string(*options_.limit) : std::string("all")) + " from row " +
-                        std::to_string(options_.offset + 1) + " on");
+      return Status(
+          StatusCode::kInvalidArgument, "no_facts",
+          "has no row to take: it has " + std::to_string(file_.rows) + " rows, asked for were " +
+              (options_.limit.has_value() ? std::to_string(*options_.limit) : std::string("all")) +
+              " from row " + std::to_string(options_.offset + 1) + " on");
     }
     file_.format = format_;
     file_.problem_count = problems_.count();
@@ -57,13 +67,18 @@ class FileReader {
   }
 
  private:
-  bool Selects(std::size_t row) const { return row > options_.offset && (!options_.limit.has_value() || row - options_.offset <= *options_.limit); }
+  bool Selects(std::size_t row) const {
+    return row > options_.offset &&
+           (!options_.limit.has_value() || row - options_.offset <= *options_.limit);
+  }
 
   void TakeJson(std::size_t row, const Json& record) {
     if (format_ == FactFormat::kAuto) {
       const auto form = FormOf(record);
       if (!form.has_value()) {
-        problems_.Add(row, "", "has the fields of no known form; plain fields are " + std::string(kPlainFields));
+        problems_.Add(
+            row, "",
+            "has the fields of no known form; plain fields are " + std::string(kPlainFields));
         return;
       }
       format_ = *form;
@@ -87,7 +102,8 @@ class FileReader {
     while (true) {
       EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> cells, reader.Next());
       if (cells.empty()) return OkStatus();
-      if (++file_.rows > kFactRowsMax) return ResourceExhausted("has more than " + std::to_string(kFactRowsMax) + " rows");
+      if (++file_.rows > kFactRowsMax)
+        return ResourceExhausted("has more than " + std::to_string(kFactRowsMax) + " rows");
       if (Selects(file_.rows)) Take(file_.rows, ReadCsvRow(header, cells, file_.rows, &problems_));
     }
   }
@@ -96,13 +112,17 @@ class FileReader {
     for (std::string& name : *header) {
       name = std::string(Trim(name));
       if (!IsPlainField(name)) {
-        return BadFile("the header row has the column " + ProblemList::Quote(name) + "; the columns are " + std::string(kPlainFields));
+        return BadFile("the header row has the column " + ProblemList::Quote(name) +
+                       "; the columns are " + std::string(kPlainFields));
       }
-      if (std::count(header->begin(), header->end(), name) > 1) return BadFile("the header row has the column " + ProblemList::Quote(name) + " twice");
+      if (std::count(header->begin(), header->end(), name) > 1)
+        return BadFile("the header row has the column " + ProblemList::Quote(name) + " twice");
     }
     for (const char* const name : {"prompt", "subject", "target"}) {
       if (std::find(header->begin(), header->end(), name) == header->end()) {
-        return BadFile("expected a header row with the columns prompt, subject and target; there is no " + std::string(name));
+        return BadFile(
+            "expected a header row with the columns prompt, subject and target; there is no " +
+            std::string(name));
       }
     }
     return OkStatus();
@@ -111,11 +131,15 @@ class FileReader {
   Status Refusal() {
     const std::vector<RowProblem>& kept = problems_.kept();
     const std::size_t shown = std::min(kept.size(), kProblemsInStatusMax);
-    std::string message = std::to_string(problems_.count()) + (problems_.count() == 1 ? " problem" : " problems") + ", nothing was taken";
+    std::string message = std::to_string(problems_.count()) +
+                          (problems_.count() == 1 ? " problem" : " problems") +
+                          ", nothing was taken";
     for (std::size_t i = 0; i < shown; ++i) {
-      message += (i == 0 ? ": row " : "; row ") + std::to_string(kept[i].row) + (kept[i].field.empty() ? "" : ", " + kept[i].field) + ": " + kept[i].message;
+      message += (i == 0 ? ": row " : "; row ") + std::to_string(kept[i].row) +
+                 (kept[i].field.empty() ? "" : ", " + kept[i].field) + ": " + kept[i].message;
     }
-    if (problems_.count() > shown) message += "; and " + std::to_string(problems_.count() - shown) + " more";
+    if (problems_.count() > shown)
+      message += "; and " + std::to_string(problems_.count() - shown) + " more";
     return {StatusCode::kInvalidArgument, "bad_facts", message};
   }
 
@@ -127,11 +151,14 @@ class FileReader {
 
 Result<FactFile> Parse(std::string_view bytes, const ParseOptions& options) {
   if (bytes.size() > kFactFileBytesMax) {
-    return ResourceExhausted("has " + std::to_string(bytes.size()) + " bytes; at most " + std::to_string(kFactFileBytesMax) + " are allowed");
+    return ResourceExhausted("has " + std::to_string(bytes.size()) + " bytes; at most " +
+                             std::to_string(kFactFileBytesMax) + " are allowed");
   }
   if (const auto offset = FirstInvalidUtf8(bytes)) {
-    const auto line = 1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*offset), '\n');
-    return BadFile("is not UTF-8 at byte " + std::to_string(*offset) + ", line " + std::to_string(line));
+    const auto line =
+        1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*offset), '\n');
+    return BadFile("is not UTF-8 at byte " + std::to_string(*offset) + ", line " +
+                   std::to_string(line));
   }
   if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
@@ -144,7 +171,9 @@ Result<FactFile> Parse(std::string_view bytes, const ParseOptions& options) {
 }  // namespace
 
 std::string_view FactFormatName(FactFormat format) {
-  return std::find_if(kFormats.begin(), kFormats.end(), [&](const auto& entry) { return entry.second == format; })->first;
+  return std::find_if(kFormats.begin(), kFormats.end(),
+                      [&](const auto& entry) { return entry.second == format; })
+      ->first;
 }
 
 Result<FactFormat> FactFormatFromName(std::string_view name) {
@@ -153,10 +182,12 @@ Result<FactFormat> FactFormatFromName(std::string_view name) {
     if (known == name) return format;
     names.append(names.empty() ? "" : ", ").append(known);
   }
-  return InvalidArgument(ProblemList::Quote(name) + " is no form of a fact file; the forms are " + names);
+  return InvalidArgument(ProblemList::Quote(name) + " is no form of a fact file; the forms are " +
+                         names);
 }
 
-Result<FactFile> ParseFactFile(std::string_view bytes, std::string_view file_name, const ParseOptions& options) {
+Result<FactFile> ParseFactFile(std::string_view bytes, std::string_view file_name,
+                               const ParseOptions& options) {
   Result<FactFile> file = Parse(bytes, options);
   if (!file.ok()) return file.status().WithContext(file_name);
   return file;

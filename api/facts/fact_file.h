@@ -1,14 +1,18 @@
 // Fact files: what a person hands in ("these 100 facts") as checked storage::objects::Fact values.
 //
-// The forms that data sets come in are recognised by their content, not by the file's name: CounterFact's original records, its flat form and KnowEdit's (both
-// by EasyEdit), zsRE in MEND's form, and plain fields (prompt, subject, target, ...) as CSV or as JSON objects. README.md here shows each.
+// The forms that data sets come in are recognised by their content, not by the file's name:
+// CounterFact's original records, its flat form and KnowEdit's (both by EasyEdit), zsRE in MEND's
+// form, and plain fields (prompt, subject, target, ...) as CSV or as JSON objects. README.md here
+// shows each.
 //
 //   EMEND_ASSIGN_OR_RETURN(FactFile file, ParseFactFile(bytes, "facts.csv", {.limit = 100}));
 //   Commit(file.facts);
 //
-// Every selected row is checked, and by default one bad row refuses the whole file: the Status names the file and lists rows and fields.
+// Every selected row is checked, and by default one bad row refuses the whole file: the Status
+// names the file and lists rows and fields.
 //
-// Thread-safety: free functions without state. Ownership: the input is only borrowed. Nothing blocks.
+// Thread-safety: free functions without state. Ownership: the input is only borrowed. Nothing
+// blocks.
 #pragma once
 
 #include <cstddef>
@@ -24,13 +28,18 @@
 namespace emend::api::facts {
 
 enum class FactFormat : std::uint8_t {
-  kAuto,         // by content
-  kCounterFact,  // JSON: requested_rewrite {prompt with "{}", subject, target_new, target_true}, paraphrase_prompts, neighborhood_prompts
-  kEasyEdit,     // JSON: prompt (subject written out), subject, target_new, ground_truth, rephrase_prompt, locality_prompt, locality_ground_truth
-  kKnowEdit,     // JSON: as kEasyEdit, with groups of probes under "portability" and "locality"
-  kZsre,         // JSON: src (subject written out), subject, alt (the target), answers, rephrase, loc
-  kJsonl,        // JSON objects with the plain fields, one a line or in an array
-  kCsv,          // RFC 4180 with a header row of plain field names
+  kAuto,  // by content
+  // JSON: requested_rewrite {prompt with "{}", subject, target_new, target_true},
+  // paraphrase_prompts, neighborhood_prompts
+  kCounterFact,
+  // JSON: prompt (subject written out), subject, target_new, ground_truth, rephrase_prompt,
+  // locality_prompt, locality_ground_truth
+  kEasyEdit,
+  kKnowEdit,  // JSON: as kEasyEdit, with groups of probes under "portability" and "locality"
+  // JSON: src (subject written out), subject, alt (the target), answers, rephrase, loc
+  kZsre,
+  kJsonl,  // JSON objects with the plain fields, one a line or in an array
+  kCsv,    // RFC 4180 with a header row of plain field names
 };
 
 // "counterfact", "easyedit", "knowedit", "zsre", "jsonl", "csv"; "auto".
@@ -42,8 +51,9 @@ enum class OnBadRow : std::uint8_t { kRefuseAll, kSkipRow };
 
 struct ParseOptions {
   FactFormat format = FactFormat::kAuto;
-  std::size_t offset = 0;                           // rows to pass over
-  std::optional<std::size_t> limit = std::nullopt;  // rows to take after them; all if absent. Rows outside the selection are not checked
+  std::size_t offset = 0;  // rows to pass over
+  // rows to take after them; all if absent. Rows outside the selection are not checked
+  std::optional<std::size_t> limit = std::nullopt;
   OnBadRow on_error = OnBadRow::kRefuseAll;
 };
 
@@ -53,7 +63,8 @@ inline constexpr std::size_t kFactRowsMax = 1'000'000;
 inline constexpr std::size_t kPromptBytesMax = 4096;
 inline constexpr std::size_t kSubjectBytesMax = 1024;
 inline constexpr std::size_t kTargetBytesMax = 1024;
-inline constexpr std::size_t kProbesPerFactMax = 256;  // items of one list: paraphrases, neighbours or portability
+// items of one list: paraphrases, neighbours or portability
+inline constexpr std::size_t kProbesPerFactMax = 256;
 
 inline constexpr std::size_t kProblemsKeptMax = 1000;
 
@@ -66,15 +77,20 @@ struct RowProblem {
 struct FactFile {
   FactFormat format = FactFormat::kAuto;
   std::vector<storage::objects::Fact> facts;
-  std::vector<RowProblem> problems;   // with OnBadRow::kSkipRow: why rows are missing from `facts`; the first kProblemsKeptMax
-  std::size_t problem_count = 0;      // all of them
-  std::size_t rows = 0;               // rows in the file, selected or not
-  std::size_t locality_left_out = 0;  // locality probes whose answer is not the old target: a fact's neighbours cannot hold them
+  // with OnBadRow::kSkipRow: why rows are missing from `facts`; the first kProblemsKeptMax
+  std::vector<RowProblem> problems;
+  std::size_t problem_count = 0;  // all of them
+  std::size_t rows = 0;           // rows in the file, selected or not
+  // locality probes whose answer is not the old target: a fact's neighbours cannot hold them
+  std::size_t locality_left_out = 0;
 };
 
-// `file_name` only appears in messages. Subject and target lose white space at both ends, prompts at their right end; "{}" in a probe becomes the subject.
-// kInvalidArgument with the slug "bad_fact_file" (not the form that it should be) or "bad_facts" (rows are wrong; the first 20 problems and their count),
-// kResourceExhausted over a bound. A file without a selected row is "no_facts".
-Result<FactFile> ParseFactFile(std::string_view bytes, std::string_view file_name, const ParseOptions& options = {});
+// `file_name` only appears in messages. Subject and target lose white space at both ends, prompts
+// at their right end; "{}" in a probe becomes the subject. kInvalidArgument with the slug
+// "bad_fact_file" (not the form that it should be) or "bad_facts" (rows are wrong; the first 20
+// problems and their count), kResourceExhausted over a bound. A file without a selected row is
+// "no_facts".
+Result<FactFile> ParseFactFile(std::string_view bytes, std::string_view file_name,
+                               const ParseOptions& options = {});
 
 }  // namespace emend::api::facts

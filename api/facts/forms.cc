@@ -8,11 +8,13 @@
 namespace emend::api::facts {
 namespace {
 
-// A locality probe belongs to the neighbours if the old target answers it and it is not about the subject itself: "must go on answering the old target" is what
-// a neighbour means, and the published neighbourhood score measures nothing else.
+// A locality probe belongs to the neighbours if the old target answers it and it is not about the
+// subject itself: "must go on answering the old target" is what a neighbour means, and the
+// published neighbourhood score measures nothing else.
 void AddLocality(const Field& prompt, const std::vector<Field>& answers, Draft* draft) {
-  const bool answered = std::any_of(answers.begin(), answers.end(),
-                                    [&](const Field& answer) { return draft->old_target.has_value() && Trim(answer.text) == Trim(draft->old_target->text); });
+  const bool answered = std::any_of(answers.begin(), answers.end(), [&](const Field& answer) {
+    return draft->old_target.has_value() && Trim(answer.text) == Trim(draft->old_target->text);
+  });
   if (answered && prompt.text.find(draft->subject.text) == std::string::npos) {
     draft->neighbours.push_back(prompt);
   } else {
@@ -24,7 +26,9 @@ void SetFirst(const std::vector<Field>& texts, std::optional<Field>* field) {
   if (!texts.empty()) *field = texts.front();
 }
 
-void Append(std::vector<Field> texts, std::vector<Field>* list) { list->insert(list->end(), texts.begin(), texts.end()); }
+void Append(std::vector<Field> texts, std::vector<Field>* list) {
+  list->insert(list->end(), texts.begin(), texts.end());
+}
 
 std::string CaseId(const Record& record) {
   const auto id = record.OptionalText("case_id");
@@ -42,7 +46,8 @@ Draft ReadCounterFact(const Record& record) {
   draft.relation = rewrite.OptionalText("relation_id").value_or(Field());
   draft.paraphrases = record.Texts("paraphrase_prompts");
   draft.neighbours = record.Texts("neighborhood_prompts");
-  if (record.Has("portability")) draft.portability = record.Object("portability").Texts("New Question");
+  if (record.Has("portability"))
+    draft.portability = record.Object("portability").Texts("New Question");
   return draft;
 }
 
@@ -73,8 +78,10 @@ Draft ReadEasyEdit(const Record& record) {
 
 Draft ReadKnowEdit(const Record& record) {
   Draft draft = ReadFlatFields(record);
-  for (const Record& probe : record.GroupedObjects("portability")) draft.portability.push_back(probe.Text("prompt"));
-  for (const Record& probe : record.GroupedObjects("locality")) AddLocality(probe.Text("prompt"), probe.Texts("ground_truth"), &draft);
+  for (const Record& probe : record.GroupedObjects("portability"))
+    draft.portability.push_back(probe.Text("prompt"));
+  for (const Record& probe : record.GroupedObjects("locality"))
+    AddLocality(probe.Text("prompt"), probe.Texts("ground_truth"), &draft);
   return draft;
 }
 
@@ -86,11 +93,15 @@ Draft ReadZsre(const Record& record) {
   draft.target = record.Text("alt");
   SetFirst(record.Texts("answers"), &draft.old_target);
   draft.paraphrases = record.Texts("rephrase");
-  if (const auto loc = record.OptionalText("loc")) AddLocality(*loc, record.Texts("loc_ans"), &draft);
+  if (const auto loc = record.OptionalText("loc"))
+    AddLocality(*loc, record.Texts("loc_ans"), &draft);
   return draft;
 }
 
-bool IsList(std::string_view name) { return name == "paraphrases" || name == "neighbours" || name == "neighbors" || name == "portability"; }
+bool IsList(std::string_view name) {
+  return name == "paraphrases" || name == "neighbours" || name == "neighbors" ||
+         name == "portability";
+}
 
 Draft ReadPlain(const Json& object, const Record& record, std::size_t row, ProblemList* problems) {
   Draft draft;
@@ -100,7 +111,8 @@ Draft ReadPlain(const Json& object, const Record& record, std::size_t row, Probl
   draft.target.name = "target";
   for (const auto& [name, value] : object.items()) {
     if (!IsPlainField(name)) {
-      problems->Add(row, name, "is not a field of a fact; the fields are " + std::string(kPlainFields));
+      problems->Add(row, name,
+                    "is not a field of a fact; the fields are " + std::string(kPlainFields));
     } else if (IsList(name)) {
       SetPlainList(name, record.Texts(name.c_str()), row, &draft, problems);
     } else if (auto field = record.OptionalText(name.c_str())) {
@@ -129,7 +141,8 @@ std::optional<FactFormat> FormOf(const Json& record) {
   return std::nullopt;
 }
 
-std::optional<Draft> ReadRecord(const Json& record, FactFormat form, std::size_t row, ProblemList* problems) {
+std::optional<Draft> ReadRecord(const Json& record, FactFormat form, std::size_t row,
+                                ProblemList* problems) {
   if (!record.is_object()) {
     problems->Add(row, "", std::string("expected an object, found ") + record.type_name());
     return std::nullopt;
@@ -144,7 +157,8 @@ std::optional<Draft> ReadRecord(const Json& record, FactFormat form, std::size_t
     case FactFormat::kZsre: draft = ReadZsre(fields); break;
     case FactFormat::kJsonl: draft = ReadPlain(record, fields, row, problems); break;
     case FactFormat::kAuto:
-    case FactFormat::kCsv: EMEND_CHECK(false, "not a form of JSON: " + std::string(FactFormatName(form)));
+    case FactFormat::kCsv:
+      EMEND_CHECK(false, "not a form of JSON: " + std::string(FactFormatName(form)));
   }
   if (problems->count() != before) return std::nullopt;
   return draft;

@@ -16,11 +16,17 @@ struct Refusal : std::runtime_error {
   Status status;
 };
 
-Status TooManyRows() { return ResourceExhausted("has more than " + std::to_string(kFactRowsMax) + " rows"); }
+Status TooManyRows() {
+  return ResourceExhausted("has more than " + std::to_string(kFactRowsMax) + " rows");
+}
 
-Status TooDeep() { return {StatusCode::kInvalidArgument, "bad_fact_file", "is nested deeper than " + std::to_string(kJsonDepthMax) + " levels"}; }
+Status TooDeep() {
+  return {StatusCode::kInvalidArgument, "bad_fact_file",
+          "is nested deeper than " + std::to_string(kJsonDepthMax) + " levels"};
+}
 
-// Hands each element of the outermost array to the sink as soon as it is complete, and lets the parser forget it.
+// Hands each element of the outermost array to the sink as soon as it is complete, and lets the
+// parser forget it.
 class ArrayElements {
  public:
   explicit ArrayElements(const JsonRowSink& sink) : sink_(sink) {}
@@ -56,7 +62,8 @@ Result<Json> ParseLine(std::string_view line) {
       return true;
     });
   } catch (const Json::parse_error& error) {
-    return InvalidArgument("is not JSON: it breaks at byte " + std::to_string(error.byte) + " of the line, " + ProblemList::Quote(line));
+    return InvalidArgument("is not JSON: it breaks at byte " + std::to_string(error.byte) +
+                           " of the line, " + ProblemList::Quote(line));
   } catch (const Json::exception& error) {
     return InvalidArgument(std::string("is not JSON that can be read: ") + error.what());
   } catch (const Refusal& refusal) {
@@ -69,17 +76,23 @@ Result<Json> ParseLine(std::string_view line) {
 Result<std::size_t> ReadJsonArray(std::string_view text, const JsonRowSink& sink) {
   ArrayElements elements(sink);
   try {
-    const Json emptied = Json::parse(text, [&](int depth, Json::parse_event_t event, const Json& parsed) { return elements(depth, event, parsed); });
-    EMEND_CHECK(emptied.is_array() || emptied.is_discarded(), "a JSON array was parsed into something else");
+    const Json emptied =
+        Json::parse(text, [&](int depth, Json::parse_event_t event, const Json& parsed) {
+          return elements(depth, event, parsed);
+        });
+    EMEND_CHECK(emptied.is_array() || emptied.is_discarded(),
+                "a JSON array was parsed into something else");
     return elements.rows();
   } catch (const Json::parse_error& error) {
     const std::size_t byte = std::min(error.byte, text.size());
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(byte), '\n');
-    return Status(
-        StatusCode::kInvalidArgument, "bad_fact_file",
-        "is not JSON: it breaks at byte " + std::to_string(error.byte) + ", line " + std::to_string(line) + ", behind row " + std::to_string(elements.rows()));
+    const auto line =
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(byte), '\n');
+    return Status(StatusCode::kInvalidArgument, "bad_fact_file",
+                  "is not JSON: it breaks at byte " + std::to_string(error.byte) + ", line " +
+                      std::to_string(line) + ", behind row " + std::to_string(elements.rows()));
   } catch (const Json::exception& error) {
-    return Status(StatusCode::kInvalidArgument, "bad_fact_file", std::string("is not JSON that can be read: ") + error.what());
+    return Status(StatusCode::kInvalidArgument, "bad_fact_file",
+                  std::string("is not JSON that can be read: ") + error.what());
   } catch (const Refusal& refusal) {
     return refusal.status;
   }

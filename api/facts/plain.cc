@@ -31,15 +31,20 @@ constexpr std::array<std::pair<std::string_view, std::vector<Field> Draft::*>, 4
 constexpr std::array<std::pair<std::string_view, Lookup>, 3> kLookups = {
     {{"subject_last", Lookup::kSubjectLast}, {"last", Lookup::kLast}, {"span", Lookup::kSpan}}};
 constexpr std::array<std::pair<std::string_view, FactKind>, 4> kKinds = {
-    {{"replace", FactKind::kReplace}, {"insert", FactKind::kInsert}, {"refuse", FactKind::kRefuse}, {"forget", FactKind::kForget}}};
+    {{"replace", FactKind::kReplace},
+     {"insert", FactKind::kInsert},
+     {"refuse", FactKind::kRefuse},
+     {"forget", FactKind::kForget}}};
 
 template <typename Table>
 auto FindIn(const Table& table, std::string_view name) {
-  return std::find_if(table.begin(), table.end(), [&](const auto& entry) { return entry.first == name; });
+  return std::find_if(table.begin(), table.end(),
+                      [&](const auto& entry) { return entry.first == name; });
 }
 
 template <typename Table, typename Value>
-void SetByName(const Table& table, const Field& field, std::size_t row, Value* value, ProblemList* problems) {
+void SetByName(const Table& table, const Field& field, std::size_t row, Value* value,
+               ProblemList* problems) {
   const auto found = FindIn(table, Trim(field.text));
   if (found != table.end()) {
     *value = found->second;
@@ -47,7 +52,8 @@ void SetByName(const Table& table, const Field& field, std::size_t row, Value* v
   }
   std::string names;
   for (const auto& entry : table) names.append(names.empty() ? "" : ", ").append(entry.first);
-  problems->Add(row, field.name, "is " + ProblemList::Quote(field.text) + "; expected one of " + names);
+  problems->Add(row, field.name,
+                "is " + ProblemList::Quote(field.text) + "; expected one of " + names);
 }
 
 std::vector<Field> SplitAtBars(const std::string& name, std::string_view cell) {
@@ -61,7 +67,8 @@ std::vector<Field> SplitAtBars(const std::string& name, std::string_view cell) {
   return items;
 }
 
-std::vector<Field> ListInCell(const std::string& name, const std::string& cell, std::size_t row, ProblemList* problems) {
+std::vector<Field> ListInCell(const std::string& name, const std::string& cell, std::size_t row,
+                              ProblemList* problems) {
   if (!Trim(cell).starts_with('[')) return SplitAtBars(name, cell);
   const Json list = Json::parse(cell, nullptr, /*allow_exceptions=*/false);
   if (list.is_discarded()) {
@@ -75,7 +82,8 @@ std::vector<Field> ListInCell(const std::string& name, const std::string& cell, 
 }  // namespace
 
 bool IsPlainField(std::string_view name) {
-  return FindIn(kTexts, name) != kTexts.end() || FindIn(kLists, name) != kLists.end() || name == "lookup" || name == "kind";
+  return FindIn(kTexts, name) != kTexts.end() || FindIn(kLists, name) != kLists.end() ||
+         name == "lookup" || name == "kind";
 }
 
 void SetPlainField(Field field, std::size_t row, Draft* draft, ProblemList* problems) {
@@ -87,17 +95,24 @@ void SetPlainField(Field field, std::size_t row, Draft* draft, ProblemList* prob
   text->second(std::move(field), draft);
 }
 
-void SetPlainList(std::string_view name, std::vector<Field> items, std::size_t row, Draft* draft, ProblemList* problems) {
+void SetPlainList(std::string_view name, std::vector<Field> items, std::size_t row, Draft* draft,
+                  ProblemList* problems) {
   const auto list = FindIn(kLists, name);
   EMEND_CHECK(list != kLists.end(), "not a plain list: " + std::string(name));
   std::vector<Field>& into = draft->*(list->second);
-  if (!into.empty() && !items.empty()) problems->Add(row, std::string(name), "is given twice, as neighbours and as neighbors");
-  into.insert(into.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
+  if (!into.empty() && !items.empty())
+    problems->Add(row, std::string(name), "is given twice, as neighbours and as neighbors");
+  into.insert(into.end(), std::make_move_iterator(items.begin()),
+              std::make_move_iterator(items.end()));
 }
 
-std::optional<Draft> ReadCsvRow(const std::vector<std::string>& header, const std::vector<std::string>& cells, std::size_t row, ProblemList* problems) {
+std::optional<Draft> ReadCsvRow(const std::vector<std::string>& header,
+                                const std::vector<std::string>& cells, std::size_t row,
+                                ProblemList* problems) {
   if (cells.size() != header.size()) {
-    problems->Add(row, "", "has " + std::to_string(cells.size()) + " cells; the header has " + std::to_string(header.size()));
+    problems->Add(row, "",
+                  "has " + std::to_string(cells.size()) + " cells; the header has " +
+                      std::to_string(header.size()));
     return std::nullopt;
   }
   const std::size_t before = problems->count();
@@ -108,7 +123,8 @@ std::optional<Draft> ReadCsvRow(const std::vector<std::string>& header, const st
   draft.target.name = "target";
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (FindIn(kLists, header[i]) != kLists.end()) {
-      SetPlainList(header[i], ListInCell(header[i], cells[i], row, problems), row, &draft, problems);
+      SetPlainList(header[i], ListInCell(header[i], cells[i], row, problems), row, &draft,
+                   problems);
     } else {
       SetPlainField({header[i], cells[i]}, row, &draft, problems);
     }

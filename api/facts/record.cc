@@ -41,11 +41,13 @@ std::optional<Field> Record::OptionalText(const char* name) const {
   return std::nullopt;
 }
 
-void Record::AppendTexts(const Json& value, const std::string& path, int depth, std::vector<Field>* texts) const {
+void Record::AppendTexts(const Json& value, const std::string& path, int depth,
+                         std::vector<Field>* texts) const {
   if (value.is_string()) {
     texts->push_back({path, value.get<std::string>()});
   } else if (value.is_array() && depth < kListDepthMax) {
-    for (std::size_t i = 0; i < value.size(); ++i) AppendTexts(value[i], path + "[" + std::to_string(i) + "]", depth + 1, texts);
+    for (std::size_t i = 0; i < value.size(); ++i)
+      AppendTexts(value[i], path + "[" + std::to_string(i) + "]", depth + 1, texts);
   } else {
     Expected(path, "a string or a list of strings", &value);
   }
@@ -74,7 +76,8 @@ std::vector<Record> Record::GroupedObjects(const char* name) const {
   for (const auto& [group, items] : groups->items()) {
     const std::string path = PathOf(name) + "." + group;
     if (!items.is_array()) Expected(path, "a list of objects", &items);
-    for (std::size_t i = 0; items.is_array() && i < items.size(); ++i) objects.emplace_back(items[i], path + "[" + std::to_string(i) + "]", row_, &problems_);
+    for (std::size_t i = 0; items.is_array() && i < items.size(); ++i)
+      objects.emplace_back(items[i], path + "[" + std::to_string(i) + "]", row_, &problems_);
   }
   return objects;
 }

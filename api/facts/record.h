@@ -1,5 +1,5 @@
-// A JSON object whose fields are asked for by name; what is missing or of a wrong type becomes a problem of its row.
-// Thread-safety: belongs to one thread; borrows the object and the problems.
+// A JSON object whose fields are asked for by name; what is missing or of a wrong type becomes a
+// problem of its row. Thread-safety: belongs to one thread; borrows the object and the problems.
 #pragma once
 
 #include <optional>
@@ -31,7 +31,8 @@ class Record {
  private:
   std::string PathOf(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
   void Expected(const std::string& path, std::string_view what, const Json* found) const;
-  void AppendTexts(const Json& value, const std::string& path, int depth, std::vector<Field>* texts) const;
+  void AppendTexts(const Json& value, const std::string& path, int depth,
+                   std::vector<Field>* texts) const;
 
   const Json& object_;
   std::string path_;

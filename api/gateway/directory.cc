@@ -17,32 +17,40 @@ std::string NamesOf(const Publication& publication) {
   std::string names;
   std::size_t count = 0;
   for (const PublishedRef& ref : publication.refs) {
-    if (++count <= kNamesShownMax) names += (names.empty() ? "" : ", ") + ref.repo.value() + "@" + ref.ref;
+    if (++count <= kNamesShownMax)
+      names += (names.empty() ? "" : ", ") + ref.repo.value() + "@" + ref.ref;
   }
   return names.empty() ? "none" : names + (count > kNamesShownMax ? ", ..." : "");
 }
 
-bool IsCommit(const PublishedRef& ref, const std::string& revision) { return revision.size() >= kCommitDigitsMin && ref.commit.Hex().starts_with(revision); }
+bool IsCommit(const PublishedRef& ref, const std::string& revision) {
+  return revision.size() >= kCommitDigitsMin && ref.commit.Hex().starts_with(revision);
+}
 
 }  // namespace
 
-void Directory::Note(const WorkerId& worker, worker::protocol::ReadPublicationReply reply, SteadyTime now) {
+void Directory::Note(const WorkerId& worker, worker::protocol::ReadPublicationReply reply,
+                     SteadyTime now) {
   known_.insert_or_assign(worker, Said{std::move(reply), now});
 }
 
 const Publication* Directory::Latest() const {
   const Publication* latest = nullptr;
   for (const auto& [worker, said] : known_) {
-    if (latest == nullptr || said.reply.publication.sequence > latest->sequence) latest = &said.reply.publication;
+    if (latest == nullptr || said.reply.publication.sequence > latest->sequence)
+      latest = &said.reply.publication;
   }
   return latest;
 }
 
-std::optional<PublishedRef> Directory::FindServed(const RepoName& repo, const std::string& ref) const {
+std::optional<PublishedRef> Directory::FindServed(const RepoName& repo,
+                                                  const std::string& ref) const {
   const ServedRef* best = nullptr;
   for (const auto& [worker, said] : known_) {
     for (const ServedRef& served : said.reply.served) {
-      if (served.ref.repo == repo && served.ref.ref == ref && (best == nullptr || served.sequence > best->sequence)) best = &served;
+      if (served.ref.repo == repo && served.ref.ref == ref &&
+          (best == nullptr || served.sequence > best->sequence))
+        best = &served;
     }
   }
   return best == nullptr ? std::nullopt : std::optional(best->ref);
@@ -51,7 +59,9 @@ std::optional<PublishedRef> Directory::FindServed(const RepoName& repo, const st
 Result<PublishedRef> Directory::Find(const RepoName& repo, const std::string& revision) const {
   const std::string what = "asking " + repo.value() + "@" + revision;
   const Publication* const latest = Latest();
-  if (latest == nullptr) return Status(StatusCode::kUnavailable, "no_worker", what + ": no worker serves this gateway; try again in a few seconds");
+  if (latest == nullptr)
+    return Status(StatusCode::kUnavailable, "no_worker",
+                  what + ": no worker serves this gateway; try again in a few seconds");
   bool is_name = false;
   for (const PublishedRef& ref : latest->refs) {
     const bool is_meant = ref.repo == repo && (ref.ref == revision || IsCommit(ref, revision));
@@ -63,10 +73,14 @@ Result<PublishedRef> Directory::Find(const RepoName& repo, const std::string& re
   }
   if (is_name) {
     return Status(StatusCode::kUnavailable, "state_not_live",
-                  what + ": no worker that serves this gateway has it live; try again in a few seconds, or ask emendd, which makes any commit live");
+                  what +
+                      ": no worker that serves this gateway has it live; try again in a few "
+                      "seconds, or ask emendd, which makes any commit live");
   }
-  return NotFound(what + ": found no such branch or tag, and no commit that one stands for; a gateway answers " + NamesOf(*latest) +
-                  ", emendd any commit of any repo");
+  return NotFound(
+      what +
+      ": found no such branch or tag, and no commit that one stands for; a gateway answers " +
+      NamesOf(*latest) + ", emendd any commit of any repo");
 }
 
 std::vector<PublishedRef> Directory::Served() const {
@@ -81,19 +95,23 @@ std::vector<PublishedRef> Directory::Served() const {
     }
   }
   for (const PublishedRef& ref : latest->refs) {
-    if (const auto found = best.find({ref.repo, ref.ref}); found != best.end()) all.push_back(found->second->ref);
+    if (const auto found = best.find({ref.repo, ref.ref}); found != best.end())
+      all.push_back(found->second->ref);
   }
   return all;
 }
 
 bool Directory::ServesAny() const {
-  return std::ranges::any_of(known_, [](const auto& known) { return !known.second.reply.served.empty(); });
+  return std::ranges::any_of(known_,
+                             [](const auto& known) { return !known.second.reply.served.empty(); });
 }
 
 std::vector<WorkerId> Directory::Holders(const BaseId& base, const StateId& state) const {
   std::vector<WorkerId> holders;
   for (const auto& [worker, said] : known_) {
-    const auto holds = [&](const ServedRef& served) { return served.ref.base == base && served.ref.state == state; };
+    const auto holds = [&](const ServedRef& served) {
+      return served.ref.base == base && served.ref.state == state;
+    };
     if (std::ranges::any_of(said.reply.served, holds)) holders.push_back(worker);
   }
   return holders;

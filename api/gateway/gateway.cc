@@ -41,7 +41,8 @@ coordinator::membership::MembershipOptions ForMembership(const GatewayOptions& o
 // Another worker may know better, or the same a little later.
 bool IsOfThisWorker(const Status& status) {
   constexpr std::array kSlugs = {"worker_lost", "state_not_live", "base_not_loaded", "base_busy"};
-  return coordinator::membership::IsGroupLoss(status) || std::ranges::find(kSlugs, status.slug()) != kSlugs.end();
+  return coordinator::membership::IsGroupLoss(status) ||
+         std::ranges::find(kSlugs, status.slug()) != kSlugs.end();
 }
 
 }  // namespace
@@ -49,7 +50,8 @@ bool IsOfThisWorker(const Status& status) {
 Gateway::Gateway(Runtime& runtime, worker::protocol::Transport& transport, GatewayOptions options)
     : runtime_(runtime),
       options_(std::move(options)),
-      membership_(coordinator::membership::NewMembership(runtime, transport, ForMembership(options_))),
+      membership_(
+          coordinator::membership::NewMembership(runtime, transport, ForMembership(options_))),
       streams_(runtime),
       tasks_(runtime),
       stop_(runtime) {}
@@ -74,10 +76,13 @@ Awaitable<Status> Gateway::Watch() {
   while (!stop_.is_set()) {
     for (const auto& worker : membership_->Workers()) {
       if (!worker.serves) directory_.Forget(worker.worker);
-      if (worker.serves && reading_.insert(worker.worker).second) tasks_.Spawn("read_publication", Read(worker.worker));
+      if (worker.serves && reading_.insert(worker.worker).second)
+        tasks_.Spawn("read_publication", Read(worker.worker));
     }
     const bool is_silent = directory_.Silence(runtime_.clock().Now()) > 5 * options_.heartbeat;
-    if (is_silent != was_silent) LogInfo(is_silent ? "coordinator_silent" : "coordinator_heard", {{"address", worker_address()}});
+    if (is_silent != was_silent)
+      LogInfo(is_silent ? "coordinator_silent" : "coordinator_heard",
+              {{"address", worker_address()}});
     was_silent = is_silent;
     co_await stop_.WaitUntil(runtime_.clock().Now() + options_.reading_period);
   }
@@ -90,11 +95,13 @@ Awaitable<Status> Gateway::Read(WorkerId worker) {
   Result<ReplyBody> said = co_await membership_->Call(std::move(request), std::move(options));
   Result<ReadPublicationReply> reply = ReplyAs<ReadPublicationReply>(std::move(said));
   reading_.erase(worker);
-  // A rank that was started anew, or a group: what it does not know says nothing, neither of tokens nor of how long emendd is away.
+  // A rank that was started anew, or a group: what it does not know says nothing, neither of tokens
+  // nor of how long emendd is away.
   const bool knows = !reply.ok() || reply->publication.sequence > 0;
   if (!knows) reply = Unavailable("emendd has published nothing to it yet");
   if (reply.ok()) {
-    if (!directory_.Knows(worker)) LogInfo("worker_serves", {{"worker", worker.value()}, {"names", reply->served.size()}});
+    if (!directory_.Knows(worker))
+      LogInfo("worker_serves", {{"worker", worker.value()}, {"names", reply->served.size()}});
     directory_.Note(worker, std::move(reply).value(), runtime_.clock().Now());
   } else if (directory_.Knows(worker) && !stop_.is_set()) {
     LogWarning("worker_serves_no_more", {{"worker", worker.value()}, {"status", reply.status()}});
@@ -108,8 +115,10 @@ Status Gateway::CheckSilence() const {
   if (options_.silence_max == 0s || silence <= options_.silence_max) return OkStatus();
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silence);
   return {StatusCode::kUnavailable, "coordinator_silent",
-          "nothing was heard of emendd for " + std::to_string(seconds.count()) + " s, and what it said then counts for " +
-              std::to_string(options_.silence_max.count()) + " s (--silence-max): start emendd, or connect the workers to it again"};
+          "nothing was heard of emendd for " + std::to_string(seconds.count()) +
+              " s, and what it said then counts for " +
+              std::to_string(options_.silence_max.count()) +
+              " s (--silence-max): start emendd, or connect the workers to it again"};
 }
 
 Result<PublishedRef> Gateway::Find(const RepoName& repo, const std::string& revision) const {
@@ -120,7 +129,8 @@ Result<PublishedRef> Gateway::Find(const RepoName& repo, const std::string& revi
 Status Gateway::Ready() const {
   EMEND_RETURN_IF_ERROR(CheckSilence());
   if (directory_.ServesAny()) return OkStatus();
-  return Unavailable("no worker that serves this gateway has anything live that emendd has published");
+  return Unavailable(
+      "no worker that serves this gateway has anything live that emendd has published");
 }
 
 Awaitable<Result<Caller>> Gateway::Authenticate(std::string secret) {
@@ -128,19 +138,23 @@ Awaitable<Result<Caller>> Gateway::Authenticate(std::string secret) {
   if (token) co_return Caller{{token->principal, token->id}, {"ask"}};
   if (directory_.empty()) {
     co_return Status(StatusCode::kUnavailable, "no_worker",
-                     "checking a token: no worker serves this gateway yet, and they know the tokens; try again in a few seconds");
+                     "checking a token: no worker serves this gateway yet, and they know the "
+                     "tokens; try again in a few seconds");
   }
-  co_return Status(StatusCode::kUnauthenticated, "no token that may ask has this secret: ask an administrator of emendd for one");
+  co_return Status(StatusCode::kUnauthenticated,
+                   "no token that may ask has this secret: ask an administrator of emendd for one");
 }
 
 Awaitable<Result<std::vector<ServedModel>>> Gateway::ListModels() {
   EMEND_CO_RETURN_IF_ERROR(CheckSilence());
   std::vector<ServedModel> models;
-  for (const PublishedRef& ref : directory_.Served()) models.push_back({ref.repo, ref.ref, ref.commit, static_cast<std::int64_t>(ref.created_ms)});
+  for (const PublishedRef& ref : directory_.Served())
+    models.push_back({ref.repo, ref.ref, ref.commit, static_cast<std::int64_t>(ref.created_ms)});
   co_return models;
 }
 
-WorkerId Gateway::PickHolder(const BaseId& base, const StateId& state, const std::set<WorkerId>& failed) const {
+WorkerId Gateway::PickHolder(const BaseId& base, const StateId& state,
+                             const std::set<WorkerId>& failed) const {
   WorkerId best;
   std::size_t least = 0;
   for (const WorkerId& worker : directory_.Holders(base, state)) {
@@ -153,16 +167,21 @@ WorkerId Gateway::PickHolder(const BaseId& base, const StateId& state, const std
   return best;
 }
 
-Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId state, RequestBody request, OnPiece on_piece, Signal* cancel) {
+Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId state,
+                                                          RequestBody request, OnPiece on_piece,
+                                                          Signal* cancel) {
   const bool is_text = static_cast<bool>(on_piece);
   std::set<WorkerId> failed;
   Status last(StatusCode::kUnavailable, "state_not_live",
-              "state " + state.Short() + " is live at no worker that serves this gateway; try again in a few seconds");
+              "state " + state.Short() +
+                  " is live at no worker that serves this gateway; try again in a few seconds");
   while (true) {
     const WorkerId worker = PickHolder(base, state, failed);
-    if (worker.value().empty()) co_return Status(StatusCode::kUnavailable, last.slug(), last.message());
+    if (worker.value().empty())
+      co_return Status(StatusCode::kUnavailable, last.slug(), last.message());
     bool has_spoken = false;
-    CallOptions options{.worker = worker, .timeout = is_text ? kCompleteTimeout : kAskTimeout, .cancel = cancel};
+    CallOptions options{
+        .worker = worker, .timeout = is_text ? kCompleteTimeout : kAskTimeout, .cancel = cancel};
     if (is_text) {
       options.on_piece = [&](const worker::protocol::Piece& piece) {
         has_spoken = true;
@@ -181,26 +200,34 @@ Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId s
 
 Awaitable<Result<AskAnswer>> Gateway::Ask(Caller, AskRequest request) {
   EMEND_CO_ASSIGN_OR_RETURN(const PublishedRef ref, Find(request.repo, request.revision));
-  RequestBody generate = worker::protocol::Generate{ref.base, ref.state, std::move(request.prompt), request.tokens_max, request.top};
-  Result<ReplyBody> said = co_await CallHolder(ref.base, ref.state, std::move(generate), nullptr, &stop_);
+  RequestBody generate = worker::protocol::Generate{ref.base, ref.state, std::move(request.prompt),
+                                                    request.tokens_max, request.top};
+  Result<ReplyBody> said =
+      co_await CallHolder(ref.base, ref.state, std::move(generate), nullptr, &stop_);
   EMEND_CO_ASSIGN_OR_RETURN(GenerateReply reply, ReplyAs<GenerateReply>(std::move(said)));
-  co_return AskAnswer{ref.commit, ref.state, std::move(reply.text), reply.tokens, std::move(reply.top)};
+  co_return AskAnswer{ref.commit, ref.state, std::move(reply.text), reply.tokens,
+                      std::move(reply.top)};
 }
 
-Awaitable<Result<std::shared_ptr<CompletionStream>>> Gateway::Complete(Caller, CompletionRequest request) {
+Awaitable<Result<std::shared_ptr<CompletionStream>>> Gateway::Complete(Caller,
+                                                                       CompletionRequest request) {
   const std::size_t count = request.prompts.size() * static_cast<std::size_t>(request.count);
-  EMEND_CO_RETURN_IF_ERROR(streams_.CheckRoom(count, coordinator::membership::Serving(membership_->Workers()).size()));
+  EMEND_CO_RETURN_IF_ERROR(
+      streams_.CheckRoom(count, coordinator::membership::Serving(membership_->Workers()).size()));
   EMEND_CO_ASSIGN_OR_RETURN(const PublishedRef ref, Find(request.repo, request.revision));
   request.text.base = ref.base;
   request.text.state = ref.state;
-  co_return streams_.Begin(request, ref.commit, [this](coordinator::answers::TextCall call) { return CompleteText(std::move(call)); });
+  co_return streams_.Begin(request, ref.commit, [this](coordinator::answers::TextCall call) {
+    return CompleteText(std::move(call));
+  });
 }
 
 Awaitable<Result<CompleteReply>> Gateway::CompleteText(coordinator::answers::TextCall call) {
   const BaseId base = call.request.base;
   const StateId state = call.request.state;
   RequestBody request = std::move(call.request);
-  Result<ReplyBody> said = co_await CallHolder(base, state, std::move(request), std::move(call.on_piece), call.cancel);
+  Result<ReplyBody> said =
+      co_await CallHolder(base, state, std::move(request), std::move(call.on_piece), call.cancel);
   co_return ReplyAs<CompleteReply>(std::move(said));
 }
 

@@ -4,9 +4,11 @@
 //   EMEND_RETURN_IF_ERROR(gateway.Start());
 //   auto rest = rest::NewAnswerServer(runtime, gateway, {.address = "127.0.0.1:8331"});
 //
-// Workers dial in as they dial emendd (emend-worker --gateway). The gateway asks each, several times a second, what it may answer: names, commits and tokens as
-// emendd published them last. It has no store, makes nothing live and changes nothing; a question goes to a worker that has the state, and the answer names its
-// commit. Used on the runtime's executor only; `runtime` and `transport` must outlive it.
+// Workers dial in as they dial emendd (emend-worker --gateway). The gateway asks each, several
+// times a second, what it may answer: names, commits and tokens as emendd published them last. It
+// has no store, makes nothing live and changes nothing; a question goes to a worker that has the
+// state, and the answer names its commit. Used on the runtime's executor only; `runtime` and
+// `transport` must outlive it.
 #pragma once
 
 #include <chrono>
@@ -24,11 +26,12 @@
 namespace emend::api::gateway {
 
 struct GatewayOptions {
-  std::string worker_token = {};                   // what workers must present
-  std::string worker_address = "127.0.0.1:0";      // where workers dial in
-  std::chrono::milliseconds heartbeat{500};        // between it and workers
-  std::chrono::seconds silence_max{24 * 60 * 60};  // of emendd, behind which nothing is answered any more; 0: for ever
-  std::chrono::milliseconds reading_period{200};   // how often a worker is asked what it may answer
+  std::string worker_token = {};               // what workers must present
+  std::string worker_address = "127.0.0.1:0";  // where workers dial in
+  std::chrono::milliseconds heartbeat{500};    // between it and workers
+  // of emendd, behind which nothing is answered any more; 0: for ever
+  std::chrono::seconds silence_max{24 * 60 * 60};
+  std::chrono::milliseconds reading_period{200};  // how often a worker is asked what it may answer
 };
 
 class Gateway final : public coordinator::answers::AnswerService {
@@ -44,9 +47,11 @@ class Gateway final : public coordinator::answers::AnswerService {
   // kUnavailable ("no_worker") before a worker has come: whose token it is is not known.
   Awaitable<Result<coordinator::answers::Caller>> Authenticate(std::string secret) override;
   // kUnavailable ("coordinator_silent", and as Directory::Find).
-  Awaitable<Result<coordinator::answers::AskAnswer>> Ask(coordinator::answers::Caller caller, coordinator::answers::AskRequest request) override;
-  Awaitable<Result<std::shared_ptr<coordinator::answers::CompletionStream>>> Complete(coordinator::answers::Caller caller,
-                                                                                      coordinator::answers::CompletionRequest request) override;
+  Awaitable<Result<coordinator::answers::AskAnswer>> Ask(
+      coordinator::answers::Caller caller, coordinator::answers::AskRequest request) override;
+  Awaitable<Result<std::shared_ptr<coordinator::answers::CompletionStream>>> Complete(
+      coordinator::answers::Caller caller,
+      coordinator::answers::CompletionRequest request) override;
   Awaitable<Result<std::vector<coordinator::answers::ServedModel>>> ListModels() override;
   Status Ready() const override;
 
@@ -56,14 +61,19 @@ class Gateway final : public coordinator::answers::AnswerService {
   using OnPiece = std::function<void(const worker::protocol::Piece&)>;
 
   Status CheckSilence() const;
-  Result<worker::protocol::PublishedRef> Find(const RepoName& repo, const std::string& revision) const;
+  Result<worker::protocol::PublishedRef> Find(const RepoName& repo,
+                                              const std::string& revision) const;
   Awaitable<Status> Watch();
   Awaitable<Status> Read(WorkerId worker);
-  // On a worker that has the state; on the next one if that has it no more, or is lost, and has said nothing yet.
-  Awaitable<Result<ReplyBody>> CallHolder(BaseId base, StateId state, RequestBody request, OnPiece on_piece, Signal* cancel);
+  // On a worker that has the state; on the next one if that has it no more, or is lost, and has
+  // said nothing yet.
+  Awaitable<Result<ReplyBody>> CallHolder(BaseId base, StateId state, RequestBody request,
+                                          OnPiece on_piece, Signal* cancel);
   // The one with the least to do of those that have not failed; empty: none.
-  WorkerId PickHolder(const BaseId& base, const StateId& state, const std::set<WorkerId>& failed) const;
-  Awaitable<Result<worker::protocol::CompleteReply>> CompleteText(coordinator::answers::TextCall call);
+  WorkerId PickHolder(const BaseId& base, const StateId& state,
+                      const std::set<WorkerId>& failed) const;
+  Awaitable<Result<worker::protocol::CompleteReply>> CompleteText(
+      coordinator::answers::TextCall call);
 
   Runtime& runtime_;
   const GatewayOptions options_;

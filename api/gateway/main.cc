@@ -28,26 +28,37 @@ struct Arguments {
 
 void Describe(CLI::App& app, Arguments& arguments) {
   app.footer(
-      "Workers dial in with emend-worker --gateway HOST:PORT. What can be asked is what emendd has published to them: branches, tags, and tokens with\n"
-      "the scope ask. POST /v1/completions, GET /v1/models, POST /api/v1/repos/REPO/answers; /livez and /readyz for probes.");
+      "Workers dial in with emend-worker --gateway HOST:PORT. What can be asked is what emendd has "
+      "published to them: branches, tags, and tokens with\n"
+      "the scope ask. POST /v1/completions, GET /v1/models, POST /api/v1/repos/REPO/answers; "
+      "/livez and /readyz for probes.");
   app.add_option("--listen", arguments.listen, "loopback address for REST")->capture_default_str();
-  app.add_option("--worker-listen", arguments.gateway.worker_address, "address where workers dial in; others than loopback need TLS")->capture_default_str();
-  app.add_option("--worker-token-file", arguments.token_file, "file with the workers' token (mode 0600), that of emendd")->required();
-  app.add_option("--worker-tls-cert", arguments.tls.certificate, "PEM certificate shown to workers, who must show one, too");
+  app.add_option("--worker-listen", arguments.gateway.worker_address,
+                 "address where workers dial in; others than loopback need TLS")
+      ->capture_default_str();
+  app.add_option("--worker-token-file", arguments.token_file,
+                 "file with the workers' token (mode 0600), that of emendd")
+      ->required();
+  app.add_option("--worker-tls-cert", arguments.tls.certificate,
+                 "PEM certificate shown to workers, who must show one, too");
   app.add_option("--worker-tls-key", arguments.tls.key, "PEM key of the certificate");
-  app.add_option("--worker-tls-ca", arguments.tls.authority, "PEM certificates of the authority that signs the workers' certificates");
-  app.add_option("--silence-max", arguments.silence_max_s, "seconds for which it answers while emendd is away; 0: for ever")
+  app.add_option("--worker-tls-ca", arguments.tls.authority,
+                 "PEM certificates of the authority that signs the workers' certificates");
+  app.add_option("--silence-max", arguments.silence_max_s,
+                 "seconds for which it answers while emendd is away; 0: for ever")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{10} * 365 * 24 * 60 * 60))
       ->capture_default_str();
-  app.add_option("--log", arguments.log, "append the log to this file, or to standard error (-)")->capture_default_str();
+  app.add_option("--log", arguments.log, "append the log to this file, or to standard error (-)")
+      ->capture_default_str();
 }
 
 Status CheckAddresses(const Arguments& arguments) {
   EMEND_RETURN_IF_ERROR(daemon::CheckListenAddress({}, arguments.listen));
-  return daemon::CheckListenAddress({.name = "--worker-listen",
-                                     .transit = arguments.tls.empty() ? daemon::Transit::kPlain : daemon::Transit::kTls,
-                                     .advice = "give --worker-tls-cert, --worker-tls-key and --worker-tls-ca"},
-                                    arguments.gateway.worker_address);
+  return daemon::CheckListenAddress(
+      {.name = "--worker-listen",
+       .transit = arguments.tls.empty() ? daemon::Transit::kPlain : daemon::Transit::kTls,
+       .advice = "give --worker-tls-cert, --worker-tls-key and --worker-tls-ca"},
+      arguments.gateway.worker_address);
 }
 
 Awaitable<Status> StopAll(SystemRuntime* runtime, Gateway* gateway, rest::RestServer* rest) {
@@ -65,7 +76,8 @@ Status Run(Arguments arguments) {
   arguments.gateway.silence_max = std::chrono::seconds(arguments.silence_max_s);
   signal(SIGPIPE, SIG_IGN);
   const auto runtime = NewSystemRuntime(kPoolThreads);
-  std::unique_ptr<worker::protocol::Transport> transport = worker::protocol::NewTcpTransport(*runtime);
+  std::unique_ptr<worker::protocol::Transport> transport =
+      worker::protocol::NewTcpTransport(*runtime);
   if (!arguments.tls.empty()) {
     EMEND_ASSIGN_OR_RETURN(transport, worker::protocol::NewTlsTransport(*runtime, arguments.tls));
   }
@@ -104,6 +116,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : emend::api::daemon::exit_codes::kExitUsage;
   }
   const emend::Status status = emend::api::gateway::Run(std::move(arguments));
-  if (!status.ok()) std::cerr << "emend-gateway: " << status.message() << " (" << status.slug() << ")" << std::endl;
+  if (!status.ok())
+    std::cerr << "emend-gateway: " << status.message() << " (" << status.slug() << ")" << std::endl;
   return emend::api::daemon::ExitCodeOf(status);
 }

@@ -1,4 +1,5 @@
-// The API's description, as emendd serves it at /openapi.json: emend.yaml turned to JSON when building.
+// The API's description, as emendd serves it at /openapi.json: emend.yaml turned to JSON when
+// building.
 #pragma once
 
 #include <string_view>

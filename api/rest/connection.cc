@@ -31,46 +31,64 @@ std::string Lower(beast::string_view text) {
   return lower;
 }
 
-Status Malformed(const std::string& what) { return {StatusCode::kInvalidArgument, "malformed_request", "reading the request: " + what}; }
+Status Malformed(const std::string& what) {
+  return {StatusCode::kInvalidArgument, "malformed_request", "reading the request: " + what};
+}
 
 // What a parser's refusal means for the client; ok if there is nobody to tell.
 Status StatusOfReadError(const error_code& error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return {StatusCode::kResourceExhausted, "headers_too_large",
-            "reading the request's header: it is longer than " + std::to_string(kHeaderBytesMax) + " bytes"};
+            "reading the request's header: it is longer than " + std::to_string(kHeaderBytesMax) +
+                " bytes"};
   }
   if (error == http::error::body_limit)
-    return {StatusCode::kResourceExhausted, "body_too_large", "reading the request's body: it is longer than this route takes"};
-  if (error == http::error::bad_version) return {StatusCode::kUnsupported, "http_version", "reading the request's first line: expected HTTP/1.1 or HTTP/1.0"};
+    return {StatusCode::kResourceExhausted, "body_too_large",
+            "reading the request's body: it is longer than this route takes"};
+  if (error == http::error::bad_version)
+    return {StatusCode::kUnsupported, "http_version",
+            "reading the request's first line: expected HTTP/1.1 or HTTP/1.0"};
   if (error == http::error::end_of_stream) return OkStatus();
-  if (error.category() == http::make_error_code(http::error::bad_method).category()) return Malformed(error.message());
+  if (error.category() == http::make_error_code(http::error::bad_method).category())
+    return Malformed(error.message());
   return OkStatus();
 }
 
-// Fields that mean something once: twice, two readers of the same bytes could disagree on what was asked.
+// Fields that mean something once: twice, two readers of the same bytes could disagree on what was
+// asked.
 bool IsSingle(const std::string& name) {
-  static const std::set<std::string> kSingle = {"host",     "content-length", "transfer-encoding", "authorization", "content-type", "content-encoding",
-                                                "if-match", "if-none-match",  "idempotency-key",   "last-event-id", "expect"};
+  static const std::set<std::string> kSingle = {
+      "host",          "content-length", "transfer-encoding",
+      "authorization", "content-type",   "content-encoding",
+      "if-match",      "if-none-match",  "idempotency-key",
+      "last-event-id", "expect"};
   return kSingle.contains(name);
 }
 
-// The rules of RFC 9112 that keep a proxy in front and this server of one mind about where a request ends.
+// The rules of RFC 9112 that keep a proxy in front and this server of one mind about where a
+// request ends.
 Status CheckFraming(const Parser& parser, const HeaderMap& headers) {
   const unsigned version = parser.get().version();
-  if (version != 11 && version != 10) return {StatusCode::kUnsupported, "http_version", "reading the request's first line: expected HTTP/1.1 or HTTP/1.0"};
+  if (version != 11 && version != 10)
+    return {StatusCode::kUnsupported, "http_version",
+            "reading the request's first line: expected HTTP/1.1 or HTTP/1.0"};
   if (version == 11 && !headers.contains("host")) return Malformed("the field Host is missing");
   const auto coding = headers.find("transfer-encoding");
   if (coding == headers.end()) return OkStatus();
-  if (headers.contains("content-length")) return Malformed("both Content-Length and Transfer-Encoding were sent");
+  if (headers.contains("content-length"))
+    return Malformed("both Content-Length and Transfer-Encoding were sent");
   if (version == 10) return Malformed("Transfer-Encoding was sent with HTTP/1.0");
   if (Lower(coding->second) != "chunked")
-    return {StatusCode::kUnsupported, "transfer_coding", "reading the request's header: the only transfer coding known here is chunked"};
+    return {StatusCode::kUnsupported, "transfer_coding",
+            "reading the request's header: the only transfer coding known here is chunked"};
   return OkStatus();
 }
 
 Result<Head> ReadHead(const Parser& parser) {
   const auto& message = parser.get();
-  Head head{.method = std::string(message.method_string()), .target = std::string(message.target()), .headers = {}};
+  Head head{.method = std::string(message.method_string()),
+            .target = std::string(message.target()),
+            .headers = {}};
   for (const auto& field : message) {
     const std::string name = Lower(field.name_string());
     const auto [place, is_new] = head.headers.emplace(name, std::string(field.value()));
@@ -92,7 +110,8 @@ void FillHeader(Message& message, const Response& response, bool keep_alive) {
   message.set("X-Content-Type-Options", "nosniff");
   if (!response.content_type.empty()) message.set(http::field::content_type, response.content_type);
   for (const auto& [name, value] : response.headers) {
-    EMEND_CHECK(value.find_first_of("\r\n") == std::string::npos, "a response header holds a line break");
+    EMEND_CHECK(value.find_first_of("\r\n") == std::string::npos,
+                "a response header holds a line break");
     message.set(name, value);
   }
   message.keep_alive(keep_alive);
@@ -125,26 +144,31 @@ Awaitable<bool> WriteResponse(Connection* connection, Exchange* exchange, Respon
   co_return !error;
 }
 
-// It has closed its side. One that only ends its own sending, which HTTP clients do not do, is taken for gone too.
+// It has closed its side. One that only ends its own sending, which HTTP clients do not do, is
+// taken for gone too.
 bool ClientLeft(Connection* connection) {
-  pollfd polled{.fd = connection->stream.socket().native_handle(), .events = POLLRDHUP, .revents = 0};
+  pollfd polled{
+      .fd = connection->stream.socket().native_handle(), .events = POLLRDHUP, .revents = 0};
   return poll(&polled, 1, 0) == 1 && (polled.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 class ChunkSink final : public EventSink {
  public:
-  ChunkSink(Connection* connection, const HandlerContext* context, std::chrono::milliseconds timeout, bool chunked)
+  ChunkSink(Connection* connection, const HandlerContext* context,
+            std::chrono::milliseconds timeout, bool chunked)
       : connection_(connection), context_(context), timeout_(timeout), chunked_(chunked) {}
 
   Awaitable<Status> Send(std::string bytes) override {
     error_code error;
     connection_->stream.expires_after(timeout_);
     if (chunked_) {
-      co_await asio::async_write(connection_->stream, http::make_chunk(asio::buffer(bytes)), Into(error));
+      co_await asio::async_write(connection_->stream, http::make_chunk(asio::buffer(bytes)),
+                                 Into(error));
     } else {
       co_await asio::async_write(connection_->stream, asio::buffer(bytes), Into(error));
     }
-    // The deadline is for writing: between two events the stream may be silent for as long as it likes.
+    // The deadline is for writing: between two events the stream may be silent for as long as it
+    // likes.
     connection_->stream.expires_never();
     if (error) co_return Unavailable("sending an event: " + error.message());
     co_return OkStatus();
@@ -159,7 +183,8 @@ class ChunkSink final : public EventSink {
   bool chunked_;
 };
 
-Awaitable<void> WriteStream(Connection* connection, Exchange* exchange, HandlerContext* context, std::chrono::milliseconds timeout, Response response) {
+Awaitable<void> WriteStream(Connection* connection, Exchange* exchange, HandlerContext* context,
+                            std::chrono::milliseconds timeout, Response response) {
   error_code error;
   const bool chunked = exchange->version == 11;
   http::response<http::empty_body> message;
@@ -173,10 +198,12 @@ Awaitable<void> WriteStream(Connection* connection, Exchange* exchange, HandlerC
   const Status status = co_await response.stream(&sink);
   if (!status.ok()) LogDebug("event_stream_ended", {{"status", status}});
   connection->stream.expires_after(timeout);
-  if (chunked && status.ok()) co_await asio::async_write(connection->stream, http::make_chunk_last(), Into(error));
+  if (chunked && status.ok())
+    co_await asio::async_write(connection->stream, http::make_chunk_last(), Into(error));
 }
 
-// Closes so that the client gets to read the answer even while it is still sending: a close with unread bytes would be a reset.
+// Closes so that the client gets to read the answer even while it is still sending: a close with
+// unread bytes would be a reset.
 Awaitable<void> CloseGently(Connection* connection) {
   error_code error;
   connection->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
@@ -184,7 +211,8 @@ Awaitable<void> CloseGently(Connection* connection) {
   connection->stream.expires_after(kDrainTime);
   std::array<char, 16 * 1024> scratch;
   std::size_t drained = 0;
-  while (!error && drained < kDrainBytesMax) drained += co_await connection->stream.async_read_some(asio::buffer(scratch), Into(error));
+  while (!error && drained < kDrainBytesMax)
+    drained += co_await connection->stream.async_read_some(asio::buffer(scratch), Into(error));
 }
 
 Awaitable<bool> WriteProblem(Connection* connection, Exchange* exchange, Status status) {
@@ -195,13 +223,15 @@ Awaitable<bool> WriteProblem(Connection* connection, Exchange* exchange, Status 
 }
 
 // Reads the rest of the request, having said that it is welcome. False: the connection is over.
-Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const HeaderMap* headers, std::size_t bytes_max, std::chrono::milliseconds timeout) {
+Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const HeaderMap* headers,
+                         std::size_t bytes_max, std::chrono::milliseconds timeout) {
   Parser& parser = exchange->parser;
   const auto length = parser.content_length();
   const bool has_body = parser.chunked() || (length && *length > 0);
   if (has_body && (bytes_max == 0 || (length && *length > bytes_max))) {
     Status too_large(StatusCode::kResourceExhausted, "body_too_large",
-                     "reading the request's body: this route takes at most " + std::to_string(bytes_max) + " bytes");
+                     "reading the request's body: this route takes at most " +
+                         std::to_string(bytes_max) + " bytes");
     co_return co_await WriteProblem(connection, exchange, std::move(too_large));
   }
   parser.body_limit(bytes_max);
@@ -212,7 +242,8 @@ Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const Heade
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     co_await asio::async_write(connection->stream, asio::buffer(kContinue), Into(error));
   }
-  if (!error && !parser.is_done()) co_await http::async_read(connection->stream, connection->buffer, parser, Into(error));
+  if (!error && !parser.is_done())
+    co_await http::async_read(connection->stream, connection->buffer, parser, Into(error));
   if (!error) co_return true;
   const Status status = StatusOfReadError(error);
   if (!status.ok()) co_await WriteProblem(connection, exchange, status);
@@ -220,14 +251,16 @@ Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const Heade
 }
 
 // False: the connection is over, after its answer was written.
-Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContext* context, const RestOptions* options) {
+Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContext* context,
+                       const RestOptions* options) {
   Result<Head> head = ReadHead(exchange->parser);
   exchange->version = exchange->parser.get().version() == 10 ? 10 : 11;
   connection->stream.expires_after(options->write_timeout);
   if (!head.ok()) co_return co_await WriteProblem(connection, exchange, head.status());
   exchange->is_head = head->method == "HEAD";
   auto decision = co_await Admit(context, std::move(*head));
-  const bool has_body = exchange->parser.chunked() || exchange->parser.content_length().value_or(0) > 0;
+  const bool has_body =
+      exchange->parser.chunked() || exchange->parser.content_length().value_or(0) > 0;
   exchange->keep_alive = exchange->parser.keep_alive() && !context->stopping;
   if (auto* refusal = std::get_if<Response>(&decision)) {
     // The body was not read: what follows on this connection cannot be told from it.
@@ -238,7 +271,8 @@ Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContex
     co_return written && exchange->keep_alive;
   }
   Admission& admission = std::get<Admission>(decision);
-  const bool whole = co_await ReadBody(connection, exchange, &admission.request.headers, admission.body_bytes_max, options->body_timeout);
+  const bool whole = co_await ReadBody(connection, exchange, &admission.request.headers,
+                                       admission.body_bytes_max, options->body_timeout);
   if (!whole) co_return false;
   connection->stream.expires_never();
   admission.request.body = std::move(exchange->parser.get().body());
@@ -246,7 +280,8 @@ Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContex
   Response response = co_await Handle(context, std::move(admission.request));
   connection->stream.expires_after(options->write_timeout);
   if (response.stream && !exchange->is_head) {
-    co_await WriteStream(connection, exchange, context, options->write_timeout, std::move(response));
+    co_await WriteStream(connection, exchange, context, options->write_timeout,
+                         std::move(response));
     co_return false;
   }
   exchange->keep_alive = exchange->keep_alive && !context->stopping;
@@ -256,7 +291,8 @@ Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContex
 
 }  // namespace
 
-Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* context, RestOptions options) {
+Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* context,
+                        RestOptions options) {
   bool open = true;
   while (open && !context->stopping) {
     Exchange exchange;
@@ -265,7 +301,8 @@ Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* 
     connection->idle = true;
     connection->stream.expires_after(options.header_timeout);
     error_code error;
-    co_await http::async_read_header(connection->stream, connection->buffer, exchange.parser, Into(error));
+    co_await http::async_read_header(connection->stream, connection->buffer, exchange.parser,
+                                     Into(error));
     connection->idle = false;
     if (error) {
       const Status status = StatusOfReadError(error);

@@ -1,5 +1,5 @@
-// One client's connection: reads requests, one after another, and writes their responses. The only file that knows Beast, with server.cc. Inside this folder
-// only.
+// One client's connection: reads requests, one after another, and writes their responses. The only
+// file that knows Beast, with server.cc. Inside this folder only.
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -23,6 +23,7 @@ struct Connection {
 };
 
 // Returns when the connection is over; never fails for what a client does.
-Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* context, RestOptions options);
+Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* context,
+                        RestOptions options);
 
 }  // namespace emend::api::rest

@@ -20,10 +20,15 @@ std::optional<Method> ParseMethod(std::string_view name) {
   return std::nullopt;
 }
 
-Response MethodNotAllowed(const std::vector<Method>& allowed, const std::string& method, const std::string& path) {
+Response MethodNotAllowed(const std::vector<Method>& allowed, const std::string& method,
+                          const std::string& path) {
   std::string list;
-  for (const Method one : allowed) list += (list.empty() ? "" : ", ") + std::string(MethodName(one)) + (one == Method::kGet ? ", HEAD" : "");
-  Response response = ProblemResponse({StatusCode::kUnsupported, "method_not_allowed", method + " was asked of " + path + ", which knows " + list}, path);
+  for (const Method one : allowed)
+    list += (list.empty() ? "" : ", ") + std::string(MethodName(one)) +
+            (one == Method::kGet ? ", HEAD" : "");
+  Response response = ProblemResponse({StatusCode::kUnsupported, "method_not_allowed",
+                                       method + " was asked of " + path + ", which knows " + list},
+                                      path);
   response.headers.emplace_back("Allow", list);
   return response;
 }
@@ -32,28 +37,35 @@ Result<std::string> BearerSecret(const HeaderMap& headers) {
   const auto found = headers.find("authorization");
   constexpr std::string_view kScheme = "bearer ";
   std::string scheme = found == headers.end() ? "" : found->second.substr(0, kScheme.size());
-  std::ranges::transform(scheme, scheme.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(scheme, scheme.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (scheme != kScheme) {
-    return Status(StatusCode::kUnauthenticated, "this route needs a token: send \"Authorization: Bearer TOKEN\"; emend up prints where the store's token lies");
+    return Status(StatusCode::kUnauthenticated,
+                  "this route needs a token: send \"Authorization: Bearer TOKEN\"; emend up prints "
+                  "where the store's token lies");
   }
   return found->second.substr(kScheme.size());
 }
 
-Awaitable<Status> Authorize(HandlerContext* context, const Route* route, const HeaderMap* headers, coordinator::answers::Caller* caller) {
+Awaitable<Status> Authorize(HandlerContext* context, const Route* route, const HeaderMap* headers,
+                            coordinator::answers::Caller* caller) {
   const Scope scope = route->scope.value();
   if (scope == Scope::kPublic) co_return OkStatus();
   EMEND_CO_ASSIGN_OR_RETURN(std::string secret, BearerSecret(*headers));
   EMEND_CO_ASSIGN_OR_RETURN(*caller, co_await context->answers->Authenticate(std::move(secret)));
-  if (std::ranges::find(caller->scopes, ScopeName(scope)) != caller->scopes.end()) co_return OkStatus();
+  if (std::ranges::find(caller->scopes, ScopeName(scope)) != caller->scopes.end())
+    co_return OkStatus();
   co_return Status(StatusCode::kPermissionDenied, "missing_scope",
-                   std::string(route->operation_id) + " needs the scope \"" + std::string(ScopeName(scope)) + "\", which the token of " +
+                   std::string(route->operation_id) + " needs the scope \"" +
+                       std::string(ScopeName(scope)) + "\", which the token of " +
                        caller->principal.name + " does not have");
 }
 
 Status CheckQuery(const Route& route, const std::map<std::string, std::string>& query) {
   for (const auto& [name, value] : query) {
     if (std::ranges::find(route.query, name) == route.query.end()) {
-      return {StatusCode::kInvalidArgument, "unknown_parameter", std::string(route.operation_id) + " does not know the parameter \"" + name + "\""};
+      return {StatusCode::kInvalidArgument, "unknown_parameter",
+              std::string(route.operation_id) + " does not know the parameter \"" + name + "\""};
     }
   }
   return OkStatus();
@@ -64,10 +76,13 @@ Status CheckMediaType(const Route& route, const HeaderMap& headers) {
   const auto found = headers.find("content-type");
   std::string type = found == headers.end() ? "" : found->second.substr(0, found->second.find(';'));
   while (type.ends_with(' ')) type.pop_back();
-  std::ranges::transform(type, type.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(type, type.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (type != "application/json" || headers.contains("content-encoding")) {
-    return {StatusCode::kInvalidArgument, "unsupported_media_type",
-            "found the content type \"" + type + "\", expected application/json without a content encoding (and a body, {} at least)"};
+    return {
+        StatusCode::kInvalidArgument, "unsupported_media_type",
+        "found the content type \"" + type +
+            "\", expected application/json without a content encoding (and a body, {} at least)"};
   }
   return OkStatus();
 }
@@ -79,12 +94,21 @@ Awaitable<Decision> Admit(HandlerContext* context, Head head) {
   if (!target.ok()) co_return ProblemResponse(target.status(), "");
   const RouteMatch match = FindRoute(*context->routes, ParseMethod(head.method), target->segments);
   if (match.allowed.empty())
-    co_return ProblemResponse(NotFound("there is no resource " + target->path + "; /openapi.json lists those there are"), target->path);
+    co_return ProblemResponse(
+        NotFound("there is no resource " + target->path + "; /openapi.json lists those there are"),
+        target->path);
   if (match.route == nullptr) co_return MethodNotAllowed(match.allowed, head.method, target->path);
-  Admission admission{
-      .request = {.route = match.route, .caller = {}, .path = target->path, .place = match.place, .query = {}, .headers = {}, .body = {}, .client_left = {}},
-      .body_bytes_max = BodyBytesMax(match.route->body)};
-  Status status = co_await Authorize(context, match.route, &head.headers, &admission.request.caller);
+  Admission admission{.request = {.route = match.route,
+                                  .caller = {},
+                                  .path = target->path,
+                                  .place = match.place,
+                                  .query = {},
+                                  .headers = {},
+                                  .body = {},
+                                  .client_left = {}},
+                      .body_bytes_max = BodyBytesMax(match.route->body)};
+  Status status =
+      co_await Authorize(context, match.route, &head.headers, &admission.request.caller);
   if (status.ok()) status = CheckQuery(*match.route, target->query);
   if (status.ok()) status = CheckMediaType(*match.route, head.headers);
   if (!status.ok()) co_return ProblemResponse(status, target->path);
@@ -101,13 +125,17 @@ Awaitable<Response> Handle(HandlerContext* context, Request request) {
     Result<Response> result = co_await route->handler(context, std::move(request));
     if (result.ok()) co_return std::move(result).value();
     if (result.status().code() == StatusCode::kInternal)
-      LogError("request_failed", {{"operation", route->operation_id}, {"path", path}, {"status", result.status()}});
+      LogError("request_failed",
+               {{"operation", route->operation_id}, {"path", path}, {"status", result.status()}});
     co_return ProblemResponse(result.status(), path);
   } catch (const std::exception& error) {
     escaped = error.what();
   }
-  LogError("handler_threw", {{"operation", route->operation_id}, {"path", path}, {"what", escaped}});
-  co_return ProblemResponse(Internal("answering " + std::string(route->operation_id) + " failed; the server's log says more"), path);
+  LogError("handler_threw",
+           {{"operation", route->operation_id}, {"path", path}, {"what", escaped}});
+  co_return ProblemResponse(Internal("answering " + std::string(route->operation_id) +
+                                     " failed; the server's log says more"),
+                            path);
 }
 
 }  // namespace emend::api::rest

@@ -1,5 +1,5 @@
-// From a request's head to its handler: route, token, scope, parameters and body bounds, in this order, before a byte of the body is read. Inside this folder
-// only.
+// From a request's head to its handler: route, token, scope, parameters and body bounds, in this
+// order, before a byte of the body is read. Inside this folder only.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ struct Admission {
 
 // Either the request may go on, or this is its answer.
 Awaitable<std::variant<Admission, Response>> Admit(HandlerContext* context, Head head);
-// Runs the handler. Every failure becomes a problem document, an escaped exception a logged internal error.
+// Runs the handler. Every failure becomes a problem document, an escaped exception a logged
+// internal error.
 Awaitable<Response> Handle(HandlerContext* context, Request request);
 
 }  // namespace emend::api::rest

@@ -29,50 +29,66 @@ Awaitable<Result<Completing>> Begin(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(completing.body, ReadCompletionBody(body));
   Random& random = context->runtime->random();
   if (!completing.body.has_seed) completing.body.request.text.seed = random.U64();
-  EMEND_CO_ASSIGN_OR_RETURN(completing.stream, co_await context->answers->Complete(request.caller, completing.body.request));
+  EMEND_CO_ASSIGN_OR_RETURN(completing.stream, co_await context->answers->Complete(
+                                                   request.caller, completing.body.request));
   completing.head = {.id = "cmpl-" + Sha256(random.Bytes(kIdBytes)).Hex().substr(0, 2 * kIdBytes),
-                     .created_seconds = std::chrono::duration_cast<std::chrono::seconds>(context->runtime->clock().WallNow().time_since_epoch()).count(),
+                     .created_seconds = std::chrono::duration_cast<std::chrono::seconds>(
+                                            context->runtime->clock().WallNow().time_since_epoch())
+                                            .count(),
                      .model = completing.body.model,
                      .commit = completing.stream->commit().Hex()};
   co_return completing;
 }
 
-std::string EventOf(const nlohmann::ordered_json& data) { return "data: " + data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n\n"; }
+std::string EventOf(const nlohmann::ordered_json& data) {
+  return "data: " + data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n\n";
+}
 
 // A failure behind the first byte cannot change the status any more: it is the last event.
 Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink* sink) {
-  const ChunkOptions options{.with_logprobs = completing->with_logprobs(), .with_usage = completing->body.include_usage};
+  const ChunkOptions options{.with_logprobs = completing->with_logprobs(),
+                             .with_usage = completing->body.include_usage};
   const auto per_prompt = static_cast<std::size_t>(completing->body.request.count);
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   while (!sink->stopping()) {
-    Result<std::optional<CompletionPiece>> next = co_await completing->stream->Next([sink] { return !sink->client_left(); });
+    Result<std::optional<CompletionPiece>> next =
+        co_await completing->stream->Next([sink] { return !sink->client_left(); });
     if (!next.ok()) {
-      co_return co_await sink->Send("data: " + ProblemResponse(next.status(), "/v1/completions").body + "\n\n");
+      co_return co_await sink->Send(
+          "data: " + ProblemResponse(next.status(), "/v1/completions").body + "\n\n");
     }
     if (!next->has_value()) break;
     const CompletionPiece piece = std::move(**next);
-    EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventOf(RenderChunk(completing->head, piece, options))));
+    EMEND_CO_RETURN_IF_ERROR(
+        co_await sink->Send(EventOf(RenderChunk(completing->head, piece, options))));
     prompt_tokens += piece.end && piece.index % per_prompt == 0 ? piece.end->prompt_tokens : 0;
     completion_tokens += piece.end ? piece.end->completion_tokens : 0;
   }
   if (sink->stopping()) co_return Unavailable("completing a text: the server stops");
   if (completing->body.include_usage) {
-    EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventOf(RenderUsageChunk(completing->head, prompt_tokens, completion_tokens))));
+    EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(
+        EventOf(RenderUsageChunk(completing->head, prompt_tokens, completion_tokens))));
   }
   co_return co_await sink->Send("data: [DONE]\n\n");
 }
 
 Awaitable<Result<Response>> Whole(Completing completing, std::function<bool()> client_left) {
-  std::vector<Choice> choices(completing.body.request.prompts.size() * static_cast<std::size_t>(completing.body.request.count));
+  std::vector<Choice> choices(completing.body.request.prompts.size() *
+                              static_cast<std::size_t>(completing.body.request.count));
   while (true) {
-    EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await completing.stream->Next([&] { return !client_left || !client_left(); }));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        std::optional<CompletionPiece> piece,
+        co_await completing.stream->Next([&] { return !client_left || !client_left(); }));
     if (!piece) break;
     Choice& choice = choices.at(piece->index);
     choice.text += piece->text;
     std::ranges::move(piece->tokens, std::back_inserter(choice.tokens));
     choice.end = piece->end;
   }
-  co_return JsonResponse(200, RenderCompletion(completing.head, choices, static_cast<std::size_t>(completing.body.request.count), completing.with_logprobs()));
+  co_return JsonResponse(200,
+                         RenderCompletion(completing.head, choices,
+                                          static_cast<std::size_t>(completing.body.request.count),
+                                          completing.with_logprobs()));
 }
 
 Json RenderModel(const coordinator::answers::ServedModel& model) {
@@ -95,7 +111,8 @@ Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request re
     response.content_type = "text/event-stream";
     response.stream = [shared](EventSink* sink) { return WriteChunks(shared, sink); };
   } else {
-    EMEND_CO_ASSIGN_OR_RETURN(response, co_await Whole(std::move(completing), std::move(client_left)));
+    EMEND_CO_ASSIGN_OR_RETURN(response,
+                              co_await Whole(std::move(completing), std::move(client_left)));
   }
   response.headers.emplace_back("X-Emend-Commit", commit);
   co_return response;

@@ -12,7 +12,11 @@ using worker::protocol::ProbedRank;
 Json RenderAdvice(const std::vector<ProbeAdvice>& advice) {
   Json list = Json::array();
   for (const ProbeAdvice& each : advice) {
-    list.push_back({{"severity", each.severity}, {"code", each.code}, {"found", each.found}, {"expected", each.expected}, {"action", each.action}});
+    list.push_back({{"severity", each.severity},
+                    {"code", each.code},
+                    {"found", each.found},
+                    {"expected", each.expected},
+                    {"action", each.action}});
   }
   return list;
 }
@@ -35,24 +39,36 @@ Json RenderRank(const ProbedRank& rank) {
 }
 
 Json RenderLink(const ProbedLink& link) {
-  if (!link.reached) return {{"ranks", {link.lower, link.upper}}, {"reached", false}, {"why_not", link.why_not}};
-  return {{"ranks", {link.lower, link.upper}}, {"reached", true}, {"latency_us", link.latency_us}, {"gigabytes_per_second", link.gigabytes_per_second}};
+  if (!link.reached)
+    return {{"ranks", {link.lower, link.upper}}, {"reached", false}, {"why_not", link.why_not}};
+  return {{"ranks", {link.lower, link.upper}},
+          {"reached", true},
+          {"latency_us", link.latency_us},
+          {"gigabytes_per_second", link.gigabytes_per_second}};
 }
 
 }  // namespace
 
 Awaitable<Result<Response>> CreateDiagnosis(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonObject(request.body));
-  if (!body.empty()) co_return InvalidArgument("at /" + body.begin().key() + ": this field is unknown here; the body is {}");
-  EMEND_CO_ASSIGN_OR_RETURN(const coordinator::server::Diagnosis diagnosis, co_await context->service->Diagnose(request.caller));
+  if (!body.empty())
+    co_return InvalidArgument("at /" + body.begin().key() +
+                              ": this field is unknown here; the body is {}");
+  EMEND_CO_ASSIGN_OR_RETURN(const coordinator::server::Diagnosis diagnosis,
+                            co_await context->service->Diagnose(request.caller));
   Json groups = Json::array();
   for (const auto& group : diagnosis.groups) {
     Json ranks = Json::array(), links = Json::array();
     for (const ProbedRank& rank : group.probe.ranks) ranks.push_back(RenderRank(rank));
     for (const ProbedLink& link : group.probe.links) links.push_back(RenderLink(link));
-    groups.push_back({{"group", group.group}, {"ranks", std::move(ranks)}, {"links", std::move(links)}, {"advice", RenderAdvice(group.probe.advice)}});
+    groups.push_back({{"group", group.group},
+                      {"ranks", std::move(ranks)},
+                      {"links", std::move(links)},
+                      {"advice", RenderAdvice(group.probe.advice)}});
   }
-  co_return JsonResponse(200, {{"disk_free_bytes", diagnosis.disk_free_bytes}, {"groups", std::move(groups)}, {"advice", RenderAdvice(diagnosis.advice)}});
+  co_return JsonResponse(200, {{"disk_free_bytes", diagnosis.disk_free_bytes},
+                               {"groups", std::move(groups)},
+                               {"advice", RenderAdvice(diagnosis.advice)}});
 }
 
 }  // namespace emend::api::rest

@@ -6,8 +6,10 @@ namespace {
 
 Awaitable<Json> RenderRepo(HandlerContext* context, storage::history::RepoRecord record) {
   const Result<CommitId> head = co_await context->service->Resolve(record.name, "main");
-  co_return Json{
-      {"repo", record.name.value()}, {"base", record.base.Hex()}, {"head", head.ok() ? Json(head->Hex()) : Json()}, {"created", RenderTime(record.created_ms)}};
+  co_return Json{{"repo", record.name.value()},
+                 {"base", record.base.Hex()},
+                 {"head", head.ok() ? Json(head->Hex()) : Json()},
+                 {"created", RenderTime(record.created_ms)}};
 }
 
 }  // namespace
@@ -25,7 +27,8 @@ Awaitable<Result<Response>> ReadRepo(HandlerContext* context, Request request) {
 }
 
 Awaitable<Result<Response>> ListStatistics(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const auto infos, co_await context->service->ListStatistics(request.repo()));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto infos,
+                            co_await context->service->ListStatistics(request.repo()));
   Json items = Json::array();
   for (const auto& info : infos) items.push_back(RenderStatistics(info));
   co_return JsonResponse(200, {{"items", std::move(items)}, {"next", nullptr}});

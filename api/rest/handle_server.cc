@@ -9,22 +9,30 @@ constexpr std::int64_t kTokensMax = 1024;
 constexpr std::int64_t kTopMax = 100;
 
 // A whole number from 0 to max, or the fallback; the first failure stays in `status`.
-std::int32_t ReadNumber(const nlohmann::json& body, const char* name, std::int32_t fallback, std::int64_t max, Status& status) {
+std::int32_t ReadNumber(const nlohmann::json& body, const char* name, std::int32_t fallback,
+                        std::int64_t max, Status& status) {
   const auto found = body.find(name);
   if (found == body.end() || !status.ok()) return fallback;
-  const bool fits = found->is_number_unsigned() && found->get<std::uint64_t>() <= static_cast<std::uint64_t>(max);
+  const bool fits =
+      found->is_number_unsigned() && found->get<std::uint64_t>() <= static_cast<std::uint64_t>(max);
   if (fits) return found->get<std::int32_t>();
-  status = InvalidArgument("at /" + std::string(name) + ": found " + found->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+  status = InvalidArgument("at /" + std::string(name) + ": found " +
+                           found->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
                            ", expected a whole number from 0 to " + std::to_string(max));
   return fallback;
 }
 
-std::string ReadText(const nlohmann::json& body, const char* name, const char* fallback, Status& status) {
+std::string ReadText(const nlohmann::json& body, const char* name, const char* fallback,
+                     Status& status) {
   const auto found = body.find(name);
   if (found != body.end() && found->is_string()) return found->get<std::string>();
-  if (!status.ok() || (found == body.end() && fallback != nullptr)) return fallback == nullptr ? "" : fallback;
-  status = InvalidArgument("at /" + std::string(name) + ": " +
-                           (found == body.end() ? "this field is missing" : "found a value of type " + std::string(found->type_name()) + ", expected a text"));
+  if (!status.ok() || (found == body.end() && fallback != nullptr))
+    return fallback == nullptr ? "" : fallback;
+  status = InvalidArgument(
+      "at /" + std::string(name) + ": " +
+      (found == body.end()
+           ? "this field is missing"
+           : "found a value of type " + std::string(found->type_name()) + ", expected a text"));
   return "";
 }
 
@@ -40,10 +48,13 @@ Result<coordinator::server::AskRequest> ReadAsk(const Request& request) {
   EMEND_RETURN_IF_ERROR(status);
   for (const auto& [name, value] : body.items()) {
     if (name != "revision" && name != "prompt" && name != "tokens_max" && name != "top") {
-      return InvalidArgument("at /" + name + ": this field is unknown here; known are revision, prompt, tokens_max, top");
+      return InvalidArgument(
+          "at /" + name +
+          ": this field is unknown here; known are revision, prompt, tokens_max, top");
     }
   }
-  if (ask.prompt.empty()) return InvalidArgument("at /prompt: found an empty text, expected the text to go on from");
+  if (ask.prompt.empty())
+    return InvalidArgument("at /prompt: found an empty text, expected the text to go on from");
   return ask;
 }
 
@@ -51,7 +62,8 @@ Result<coordinator::server::AskRequest> ReadAsk(const Request& request) {
 
 Awaitable<Result<Response>> Ask(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(auto ask, ReadAsk(request));
-  EMEND_CO_ASSIGN_OR_RETURN(const auto answer, co_await context->answers->Ask(request.caller, std::move(ask)));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto answer,
+                            co_await context->answers->Ask(request.caller, std::move(ask)));
   Response response = JsonResponse(200, RenderAnswer(answer));
   response.headers.emplace_back("X-Emend-Commit", answer.commit.Hex());
   co_return response;
@@ -59,18 +71,23 @@ Awaitable<Result<Response>> Ask(HandlerContext* context, Request request) {
 
 Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t limit, NumberParameter(request, "limit", 100, 500));
-  EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t after, NumberParameter(request, "after", 0, std::uint64_t{1} << 62));
+  EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t after,
+                            NumberParameter(request, "after", 0, std::uint64_t{1} << 62));
   const std::string order = request.Query("order");
   if (!order.empty() && order != "newest" && order != "oldest") {
-    co_return Status(StatusCode::kInvalidArgument, "bad_parameter", "reading the parameter order: found \"" + order + "\", expected newest or oldest");
+    co_return Status(
+        StatusCode::kInvalidArgument, "bad_parameter",
+        "reading the parameter order: found \"" + order + "\", expected newest or oldest");
   }
-  auto reading = order == "newest" ? context->service->ReadAuditBefore(after, limit + 1) : context->service->ReadAudit(after + 1, limit + 1);
+  auto reading = order == "newest" ? context->service->ReadAuditBefore(after, limit + 1)
+                                   : context->service->ReadAudit(after + 1, limit + 1);
   EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await std::move(reading));
   const bool more = entries.size() > limit;
   if (more) entries.resize(limit);
   Json items = Json::array();
   for (const auto& entry : entries) items.push_back(RenderAuditEntry(entry));
-  const Json next = more && !entries.empty() ? Json(std::to_string(entries.back().sequence)) : Json();
+  const Json next =
+      more && !entries.empty() ? Json(std::to_string(entries.back().sequence)) : Json();
   co_return JsonResponse(200, {{"items", std::move(items)}, {"next", next}});
 }
 
@@ -90,10 +107,13 @@ Awaitable<Result<Response>> ReadOpenApi(HandlerContext* context, Request) {
   co_return response;
 }
 
-Awaitable<Result<Response>> ReadLiveness(HandlerContext*, Request) { co_return JsonResponse(200, {{"status", "alive"}}); }
+Awaitable<Result<Response>> ReadLiveness(HandlerContext*, Request) {
+  co_return JsonResponse(200, {{"status", "alive"}});
+}
 
 Awaitable<Result<Response>> ReadReadiness(HandlerContext* context, Request) {
-  if (context->stopping) co_return Status(StatusCode::kUnavailable, "stopping", "the server is stopping");
+  if (context->stopping)
+    co_return Status(StatusCode::kUnavailable, "stopping", "the server is stopping");
   const Status ready = context->answers->Ready();
   if (!ready.ok()) co_return Status(StatusCode::kUnavailable, "not_ready", ready.message());
   co_return JsonResponse(200, {{"status", "ready"}});

@@ -1,7 +1,8 @@
 // The handlers behind the route table, by resource. Inside this folder only.
 //
-// A handler gets a request that is authenticated, within its scope and bounds, and whose parameters are known ones; it returns a Response, or the Status that
-// becomes a problem document. `context` outlives every request.
+// A handler gets a request that is authenticated, within its scope and bounds, and whose parameters
+// are known ones; it returns a Response, or the Status that becomes a problem document. `context`
+// outlives every request.
 #pragma once
 
 #include <string>
@@ -25,7 +26,8 @@ struct HandlerContext {
 
 // parameters.cc
 // kInvalidArgument ("bad_parameter") unless absent or a whole number within the bounds.
-Result<std::uint64_t> NumberParameter(const Request& request, const std::string& name, std::uint64_t fallback, std::uint64_t max);
+Result<std::uint64_t> NumberParameter(const Request& request, const std::string& name,
+                                      std::uint64_t fallback, std::uint64_t max);
 // "30s" or "1500ms", at most 60 s; zero if absent.
 Result<std::chrono::milliseconds> WaitParameter(const Request& request);
 // Normal if absent.
@@ -69,8 +71,9 @@ Awaitable<Result<Response>> ReadOperation(HandlerContext* context, Request reque
 Awaitable<Result<Response>> CancelOperation(HandlerContext* context, Request request);
 Awaitable<Result<Response>> StreamOperation(HandlerContext* context, Request request);
 // The operation once it has ended, or as it is when `wait` is over or the server stops.
-Awaitable<Result<coordinator::server::OperationView>> AwaitEnd(HandlerContext* context, coordinator::server::OperationView view,
-                                                               std::chrono::milliseconds wait);
+Awaitable<Result<coordinator::server::OperationView>> AwaitEnd(
+    HandlerContext* context, coordinator::server::OperationView view,
+    std::chrono::milliseconds wait);
 
 // handle_completions.cc
 Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request request);

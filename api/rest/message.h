@@ -1,6 +1,8 @@
-// Request and response as handlers see them: no HTTP library in sight, so that handlers are tested and read without one.
+// Request and response as handlers see them: no HTTP library in sight, so that handlers are tested
+// and read without one.
 //
-// Values; the views in a Request's maps are decoded texts (percent-encoding is undone, UTF-8 is checked).
+// Values; the views in a Request's maps are decoded texts (percent-encoding is undone, UTF-8 is
+// checked).
 #pragma once
 
 #include <cstdint>
@@ -36,7 +38,8 @@ struct Request {
   RepoName repo() const { return RepoName(place.at("repo")); }
 };
 
-// Where an event stream writes to. Send returns kUnavailable once the client is gone or the server stops.
+// Where an event stream writes to. Send returns kUnavailable once the client is gone or the server
+// stops.
 class EventSink {
  public:
   virtual ~EventSink() = default;

@@ -18,7 +18,9 @@ constexpr std::int64_t kTokensMax = 65'536;
 constexpr std::int64_t kLogprobsMax = 5;
 constexpr std::size_t kStopsMax = 4;
 
-std::string Shown(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string Shown(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 // Reads fields by name; the first failure stays in status().
 class Fields {
@@ -33,20 +35,26 @@ class Fields {
     return found == body_.end() || found->is_null() ? nullptr : &*found;
   }
   void Refuse(const char* name, const json& value, const std::string& expected) {
-    if (status_.ok()) status_ = InvalidArgument("at /" + std::string(name) + ": found " + Shown(value) + ", expected " + expected);
+    if (status_.ok())
+      status_ = InvalidArgument("at /" + std::string(name) + ": found " + Shown(value) +
+                                ", expected " + expected);
   }
   std::int64_t Whole(const char* name, std::int64_t fallback, std::int64_t min, std::int64_t max) {
     const json* const value = Find(name);
     if (value == nullptr) return fallback;
-    if (value->is_number_integer() && *value >= min && *value <= max) return value->get<std::int64_t>();
-    Refuse(name, *value, "a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+    if (value->is_number_integer() && *value >= min && *value <= max)
+      return value->get<std::int64_t>();
+    Refuse(name, *value,
+           "a whole number from " + std::to_string(min) + " to " + std::to_string(max));
     return fallback;
   }
   double Number(const char* name, double fallback, double min, double max) {
     const json* const value = Find(name);
     if (value == nullptr) return fallback;
-    if (value->is_number() && value->get<double>() >= min && value->get<double>() <= max) return value->get<double>();
-    Refuse(name, *value, "a number from " + ordered_json(min).dump() + " to " + ordered_json(max).dump());
+    if (value->is_number() && value->get<double>() >= min && value->get<double>() <= max)
+      return value->get<double>();
+    Refuse(name, *value,
+           "a number from " + ordered_json(min).dump() + " to " + ordered_json(max).dump());
     return fallback;
   }
   bool Flag(const char* name) {
@@ -64,17 +72,23 @@ class Fields {
     for (const json& each : fits ? *value : json::array()) {
       if (each.is_string()) texts.push_back(each.get<std::string>());
     }
-    if (!fits || texts.size() != value->size()) Refuse(name, *value, "a text or a list of 1 to " + std::to_string(count_max) + " texts (tokens are not taken)");
+    if (!fits || texts.size() != value->size())
+      Refuse(name, *value,
+             "a text or a list of 1 to " + std::to_string(count_max) +
+                 " texts (tokens are not taken)");
     return texts;
   }
   // A field that must keep its neutral value.
   void Neutral(const char* name, const json& neutral) {
     const json* const value = Find(name);
-    if (value != nullptr && *value != neutral) Refuse(name, *value, "nothing but " + Shown(neutral) + ", which is all that is served here");
+    if (value != nullptr && *value != neutral)
+      Refuse(name, *value, "nothing but " + Shown(neutral) + ", which is all that is served here");
   }
   void RefuseUnknown() {
     for (const auto& [name, value] : body_.items()) {
-      if (!known_.contains(name) && status_.ok()) status_ = InvalidArgument("at /" + name + ": this field is unknown here; /openapi.json lists those that are");
+      if (!known_.contains(name) && status_.ok())
+        status_ = InvalidArgument(
+            "at /" + name + ": this field is unknown here; /openapi.json lists those that are");
     }
   }
 
@@ -90,7 +104,8 @@ void ReadModel(Fields& fields, CompletionBody& completion) {
   const std::size_t at = completion.model.find('@');
   completion.request.repo = RepoName(completion.model.substr(0, at));
   completion.request.revision = at == std::string::npos ? "main" : completion.model.substr(at + 1);
-  if (completion.request.repo.value().empty() || completion.request.revision.empty()) fields.Refuse("model", completion.model, "\"repo\" or \"repo@revision\"");
+  if (completion.request.repo.value().empty() || completion.request.revision.empty())
+    fields.Refuse("model", completion.model, "\"repo\" or \"repo@revision\"");
 }
 
 void ReadSampling(Fields& fields, CompletionBody& completion) {
@@ -117,7 +132,8 @@ void ReadStreaming(Fields& fields, CompletionBody& completion) {
   if (fits) {
     for (const auto& [name, value] : options->items()) {
       // What hides the length of chunks makes no difference to what they say.
-      fits = fits && value.is_boolean() && (name == "include_usage" || name == "include_obfuscation");
+      fits =
+          fits && value.is_boolean() && (name == "include_usage" || name == "include_obfuscation");
     }
   }
   if (!fits) fields.Refuse("stream_options", *options, "an object with include_usage");
@@ -137,7 +153,8 @@ std::string NameOf(const std::string& token) {
 }
 
 ordered_json RenderLogprobs(const std::vector<PieceToken>& tokens) {
-  ordered_json texts = json::array(), values = json::array(), tops = json::array(), offsets = json::array();
+  ordered_json texts = json::array(), values = json::array(), tops = json::array(),
+               offsets = json::array();
   for (const PieceToken& token : tokens) {
     ordered_json top = json::object();
     for (const auto& likely : token.top) top[NameOf(likely.token)] = std::log(likely.probability);
@@ -146,23 +163,30 @@ ordered_json RenderLogprobs(const std::vector<PieceToken>& tokens) {
     tops.push_back(std::move(top));
     offsets.push_back(token.text_begin);
   }
-  return {{"tokens", std::move(texts)}, {"token_logprobs", std::move(values)}, {"top_logprobs", std::move(tops)}, {"text_offset", std::move(offsets)}};
+  return {{"tokens", std::move(texts)},
+          {"token_logprobs", std::move(values)},
+          {"top_logprobs", std::move(tops)},
+          {"text_offset", std::move(offsets)}};
 }
 
 ordered_json RenderChoice(std::size_t index, const Choice& choice, bool with_logprobs) {
-  ordered_json rendered{{"index", index}, {"text", choice.text}, {"logprobs", nullptr}, {"finish_reason", nullptr}};
+  ordered_json rendered{
+      {"index", index}, {"text", choice.text}, {"logprobs", nullptr}, {"finish_reason", nullptr}};
   if (with_logprobs) rendered["logprobs"] = RenderLogprobs(choice.tokens);
   if (choice.end) rendered["finish_reason"] = choice.end->is_cut ? "length" : "stop";
   return rendered;
 }
 
 ordered_json RenderHead(const CompletionHead& head) {
-  return {{"id", head.id},       {"object", "text_completion"},       {"created", head.created_seconds},
-          {"model", head.model}, {"system_fingerprint", head.commit}, {"choices", json::array()}};
+  return {
+      {"id", head.id},       {"object", "text_completion"},       {"created", head.created_seconds},
+      {"model", head.model}, {"system_fingerprint", head.commit}, {"choices", json::array()}};
 }
 
 ordered_json RenderUsage(std::uint64_t prompt_tokens, std::uint64_t completion_tokens) {
-  return {{"prompt_tokens", prompt_tokens}, {"completion_tokens", completion_tokens}, {"total_tokens", prompt_tokens + completion_tokens}};
+  return {{"prompt_tokens", prompt_tokens},
+          {"completion_tokens", completion_tokens},
+          {"total_tokens", prompt_tokens + completion_tokens}};
 }
 
 }  // namespace
@@ -172,10 +196,15 @@ Result<CompletionBody> ReadCompletionBody(const json& body) {
   CompletionBody completion;
   ReadModel(fields, completion);
   completion.request.prompts = fields.Texts("prompt", kTextsPerRequestMax);
-  if (completion.request.prompts.empty()) fields.Refuse("prompt", nullptr, "the text to go on from");
-  completion.request.count = static_cast<std::int32_t>(fields.Whole("n", 1, 1, kTextsPerRequestMax));
-  if (completion.request.prompts.size() * static_cast<std::size_t>(completion.request.count) > kTextsPerRequestMax) {
-    fields.Refuse("n", completion.request.count, "at most " + std::to_string(kTextsPerRequestMax) + " texts in one request, prompts times n");
+  if (completion.request.prompts.empty())
+    fields.Refuse("prompt", nullptr, "the text to go on from");
+  completion.request.count =
+      static_cast<std::int32_t>(fields.Whole("n", 1, 1, kTextsPerRequestMax));
+  if (completion.request.prompts.size() * static_cast<std::size_t>(completion.request.count) >
+      kTextsPerRequestMax) {
+    fields.Refuse("n", completion.request.count,
+                  "at most " + std::to_string(kTextsPerRequestMax) +
+                      " texts in one request, prompts times n");
   }
   ReadSampling(fields, completion);
   ReadStreaming(fields, completion);
@@ -191,7 +220,8 @@ Result<CompletionBody> ReadCompletionBody(const json& body) {
   return completion;
 }
 
-ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices, std::size_t per_prompt, bool with_logprobs) {
+ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices,
+                              std::size_t per_prompt, bool with_logprobs) {
   ordered_json rendered = RenderHead(head);
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   for (std::size_t index = 0; index < choices.size(); ++index) {
@@ -204,14 +234,17 @@ ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choi
   return rendered;
 }
 
-ordered_json RenderChunk(const CompletionHead& head, const CompletionPiece& piece, const ChunkOptions& options) {
+ordered_json RenderChunk(const CompletionHead& head, const CompletionPiece& piece,
+                         const ChunkOptions& options) {
   ordered_json rendered = RenderHead(head);
-  rendered["choices"].push_back(RenderChoice(piece.index, {piece.text, piece.tokens, piece.end}, options.with_logprobs));
+  rendered["choices"].push_back(
+      RenderChoice(piece.index, {piece.text, piece.tokens, piece.end}, options.with_logprobs));
   if (options.with_usage) rendered["usage"] = nullptr;
   return rendered;
 }
 
-ordered_json RenderUsageChunk(const CompletionHead& head, std::uint64_t prompt_tokens, std::uint64_t completion_tokens) {
+ordered_json RenderUsageChunk(const CompletionHead& head, std::uint64_t prompt_tokens,
+                              std::uint64_t completion_tokens) {
   ordered_json rendered = RenderHead(head);
   rendered["usage"] = RenderUsage(prompt_tokens, completion_tokens);
   return rendered;

@@ -1,7 +1,9 @@
 // The shapes of OpenAI's completions API: requests read strictly, responses written.
 //
-// What emend has no use for is refused when it would change the answer (`suffix`, `best_of`, penalties, `logit_bias`), and taken when it would not (`user`).
-// Failures of /v1 routes are {"error": {"message", "type", "param", "code"}}, `code` being the slug (problem.h). Pure functions.
+// What emend has no use for is refused when it would change the answer (`suffix`, `best_of`,
+// penalties, `logit_bias`), and taken when it would not (`user`). Failures of /v1 routes are
+// {"error": {"message", "type", "param", "code"}}, `code` being the slug (problem.h). Pure
+// functions.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -40,14 +42,20 @@ struct CompletionHead {
   std::string commit;
 };
 
-// `with_logprobs`: the request asked for them. `per_prompt`: texts of each prompt, whose tokens count once.
-nlohmann::ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices, std::size_t per_prompt, bool with_logprobs);
+// `with_logprobs`: the request asked for them. `per_prompt`: texts of each prompt, whose tokens
+// count once.
+nlohmann::ordered_json RenderCompletion(const CompletionHead& head,
+                                        const std::vector<Choice>& choices, std::size_t per_prompt,
+                                        bool with_logprobs);
 // A chunk of a stream is the same object with one choice.
 struct ChunkOptions {
   bool with_logprobs = false;
   bool with_usage = false;  // it comes in a chunk of its own, and is null in the others
 };
-nlohmann::ordered_json RenderChunk(const CompletionHead& head, const coordinator::answers::CompletionPiece& piece, const ChunkOptions& options);
-nlohmann::ordered_json RenderUsageChunk(const CompletionHead& head, std::uint64_t prompt_tokens, std::uint64_t completion_tokens);
+nlohmann::ordered_json RenderChunk(const CompletionHead& head,
+                                   const coordinator::answers::CompletionPiece& piece,
+                                   const ChunkOptions& options);
+nlohmann::ordered_json RenderUsageChunk(const CompletionHead& head, std::uint64_t prompt_tokens,
+                                        std::uint64_t completion_tokens);
 
 }  // namespace emend::api::rest

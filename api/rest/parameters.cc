@@ -14,7 +14,8 @@ bool ParseWhole(std::string_view text, std::uint64_t& number) {
 }
 
 Status Bad(const std::string& name, const std::string& found, const std::string& expected) {
-  return {StatusCode::kInvalidArgument, "bad_parameter", "reading the parameter \"" + name + "\": found \"" + found + "\", expected " + expected};
+  return {StatusCode::kInvalidArgument, "bad_parameter",
+          "reading the parameter \"" + name + "\": found \"" + found + "\", expected " + expected};
 }
 
 }  // namespace
@@ -29,11 +30,13 @@ std::string Request::Header(const std::string& name) const {
   return found == headers.end() ? std::string() : found->second;
 }
 
-Result<std::uint64_t> NumberParameter(const Request& request, const std::string& name, std::uint64_t fallback, std::uint64_t max) {
+Result<std::uint64_t> NumberParameter(const Request& request, const std::string& name,
+                                      std::uint64_t fallback, std::uint64_t max) {
   const auto found = request.query.find(name);
   if (found == request.query.end()) return fallback;
   std::uint64_t number = 0;
-  if (!ParseWhole(found->second, number) || number > max) return Bad(name, found->second, "a whole number of at most " + std::to_string(max));
+  if (!ParseWhole(found->second, number) || number > max)
+    return Bad(name, found->second, "a whole number of at most " + std::to_string(max));
   return number;
 }
 
@@ -43,9 +46,14 @@ Result<std::chrono::milliseconds> WaitParameter(const Request& request) {
   std::uint64_t number = 0;
   const bool milliseconds = text.ends_with("ms");
   const bool seconds = !milliseconds && text.ends_with("s");
-  const std::string_view digits = std::string_view(text).substr(0, text.size() - (milliseconds ? 2 : seconds ? 1 : 0));
-  if ((!milliseconds && !seconds) || !ParseWhole(digits, number) || number > 60'000 || number * (seconds ? 1000 : 1) > 60'000) {
-    return Bad("wait", text, "a duration such as \"30s\" or \"1500ms\", at most " + std::to_string(kWaitMax.count() / 1000) + "s");
+  const std::string_view digits = std::string_view(text).substr(0, text.size() - (milliseconds ? 2
+                                                                                  : seconds    ? 1
+                                                                                            : 0));
+  if ((!milliseconds && !seconds) || !ParseWhole(digits, number) || number > 60'000 ||
+      number * (seconds ? 1000 : 1) > 60'000) {
+    return Bad("wait", text,
+               "a duration such as \"30s\" or \"1500ms\", at most " +
+                   std::to_string(kWaitMax.count() / 1000) + "s");
   }
   return std::chrono::milliseconds(number * (seconds ? 1000 : 1));
 }
@@ -59,8 +67,10 @@ Result<storage::records::Priority> PriorityParameter(const Request& request) {
 }
 
 Result<std::chrono::seconds> TimeoutParameter(const Request& request) {
-  EMEND_ASSIGN_OR_RETURN(const std::uint64_t seconds, NumberParameter(request, "timeout", 0, kTimeoutMax));
-  if (seconds == 0 && request.query.contains("timeout")) return Bad("timeout", request.Query("timeout"), "at least one second");
+  EMEND_ASSIGN_OR_RETURN(const std::uint64_t seconds,
+                         NumberParameter(request, "timeout", 0, kTimeoutMax));
+  if (seconds == 0 && request.query.contains("timeout"))
+    return Bad("timeout", request.Query("timeout"), "at least one second");
   return std::chrono::seconds(seconds);
 }
 

@@ -65,14 +65,19 @@ Response ProblemResponse(const Status& status, std::string_view instance) {
   json["instance"] = instance;
   // Clients of OpenAI's API look here.
   if (instance.starts_with("/v1/"))
-    json["error"] = {{"message", status.message()}, {"type", CodeName(status.code())}, {"param", nullptr}, {"code", status.slug()}};
+    json["error"] = {{"message", status.message()},
+                     {"type", CodeName(status.code())},
+                     {"param", nullptr},
+                     {"code", status.slug()}};
   Response response{.status = row.http_status,
                     .content_type = "application/problem+json",
                     .body = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                     .headers = {},
                     .stream = {}};
-  if (row.http_status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"emend\"");
-  if (row.http_status == 429 || row.http_status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (row.http_status == 401)
+    response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"emend\"");
+  if (row.http_status == 429 || row.http_status == 503)
+    response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 

@@ -9,17 +9,23 @@
 namespace emend::api::rest {
 
 std::string RenderTime(std::int64_t unix_ms) {
-  const auto seconds = static_cast<std::time_t>(unix_ms >= 0 ? unix_ms / 1000 : (unix_ms - 999) / 1000);
+  const auto seconds =
+      static_cast<std::time_t>(unix_ms >= 0 ? unix_ms / 1000 : (unix_ms - 999) / 1000);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   std::array<char, 32> text{};
   const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>(unix_ms - static_cast<std::int64_t>(seconds) * 1000));
+  std::snprintf(text.data() + length, text.size() - length, ".%03dZ",
+                static_cast<int>(unix_ms - static_cast<std::int64_t>(seconds) * 1000));
   return text.data();
 }
 
 Response JsonResponse(int status, const Json& json) {
-  return {.status = status, .content_type = "application/json", .body = json.dump(-1, ' ', false, Json::error_handler_t::replace), .headers = {}, .stream = {}};
+  return {.status = status,
+          .content_type = "application/json",
+          .body = json.dump(-1, ' ', false, Json::error_handler_t::replace),
+          .headers = {},
+          .stream = {}};
 }
 
 namespace {
@@ -32,8 +38,12 @@ Json IdOrNull(const Id& id) {
 Json RenderOperationError(const storage::records::Operation& operation) {
   if (operation.error_slug.empty()) return nullptr;
   const auto code = static_cast<StatusCode>(operation.error_code);
-  const Status status(code == StatusCode::kOk ? StatusCode::kInternal : code, operation.error_slug, operation.error_message);
-  return {{"status", HttpStatusOf(status)}, {"code", operation.error_slug}, {"category", CodeName(status.code())}, {"detail", operation.error_message}};
+  const Status status(code == StatusCode::kOk ? StatusCode::kInternal : code, operation.error_slug,
+                      operation.error_message);
+  return {{"status", HttpStatusOf(status)},
+          {"code", operation.error_slug},
+          {"category", CodeName(status.code())},
+          {"detail", operation.error_message}};
 }
 
 Json RenderMemory(const worker::protocol::MemoryUse& memory) {
@@ -47,7 +57,8 @@ Json RenderMemory(const worker::protocol::MemoryUse& memory) {
 
 bool IsEnded(const storage::records::Operation& operation) {
   using storage::records::OperationState;
-  return operation.state != OperationState::kAccepted && operation.state != OperationState::kRunning;
+  return operation.state != OperationState::kAccepted &&
+         operation.state != OperationState::kRunning;
 }
 
 Json RenderOperation(const coordinator::server::OperationView& view) {
@@ -67,19 +78,27 @@ Json RenderOperation(const coordinator::server::OperationView& view) {
   json["principal"] = operation.principal.name;
   json["accepted"] = RenderTime(operation.accepted_ms);
   json["finished"] = operation.finished_ms == 0 ? Json() : Json(RenderTime(operation.finished_ms));
-  json["result"] = operation.result.empty() ? Json() : Json::parse(operation.result, nullptr, /*allow_exceptions=*/false);
+  json["result"] = operation.result.empty()
+                       ? Json()
+                       : Json::parse(operation.result, nullptr, /*allow_exceptions=*/false);
   json["error"] = RenderOperationError(operation);
   json["version"] = view.version;
   return json;
 }
 
 Json RenderRef(const storage::history::Ref& ref) {
-  return {{"kind", ref.kind == storage::history::RefKind::kBranch ? "branch" : "tag"}, {"name", ref.name}, {"commit", ref.commit.Hex()}};
+  return {{"kind", ref.kind == storage::history::RefKind::kBranch ? "branch" : "tag"},
+          {"name", ref.name},
+          {"commit", ref.commit.Hex()}};
 }
 
 Json RenderReflogEntry(const storage::history::ReflogEntry& entry) {
-  return {{"index", entry.index},         {"from", IdOrNull(entry.from)},      {"to", IdOrNull(entry.to)},
-          {"principal", entry.principal}, {"time", RenderTime(entry.time_ms)}, {"reason", entry.reason}};
+  return {{"index", entry.index},
+          {"from", IdOrNull(entry.from)},
+          {"to", IdOrNull(entry.to)},
+          {"principal", entry.principal},
+          {"time", RenderTime(entry.time_ms)},
+          {"reason", entry.reason}};
 }
 
 Json RenderAuditEntry(const storage::records::AuditEntry& entry) {
@@ -100,7 +119,8 @@ Json RenderWorker(const coordinator::membership::WorkerInfo& worker) {
           {"rank", worker.rank},
           {"device", worker.device},
           {"peer", worker.peer},
-          {"state", worker.state == coordinator::membership::WorkerState::kConnected ? "connected" : "lost"},
+          {"state",
+           worker.state == coordinator::membership::WorkerState::kConnected ? "connected" : "lost"},
           {"process_id", worker.process_id},
           {"generation", worker.generation},
           {"last_heard_ms_ago", worker.last_heard_ms_ago},
@@ -112,13 +132,21 @@ Json RenderWorker(const coordinator::membership::WorkerInfo& worker) {
 }
 
 Json RenderStatistics(const coordinator::server::StatisticsInfo& info) {
-  return {{"id", info.id}, {"layers", info.layers}, {"tokens", info.tokens}, {"created", RenderTime(info.created_ms)}};
+  return {{"id", info.id},
+          {"layers", info.layers},
+          {"tokens", info.tokens},
+          {"created", RenderTime(info.created_ms)}};
 }
 
 Json RenderAnswer(const coordinator::server::AskAnswer& answer) {
   Json top = Json::array();
-  for (const auto& token : answer.top) top.push_back({{"token", token.token}, {"probability", token.probability}});
-  return {{"commit", answer.commit.Hex()}, {"state", answer.state.Hex()}, {"text", answer.text}, {"tokens", answer.tokens}, {"top", std::move(top)}};
+  for (const auto& token : answer.top)
+    top.push_back({{"token", token.token}, {"probability", token.probability}});
+  return {{"commit", answer.commit.Hex()},
+          {"state", answer.state.Hex()},
+          {"text", answer.text},
+          {"tokens", answer.tokens},
+          {"top", std::move(top)}};
 }
 
 }  // namespace emend::api::rest

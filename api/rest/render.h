@@ -1,4 +1,5 @@
-// Records of the service as JSON documents of the API (schemas of the same names in api/openapi/emend.yaml). Inside this folder only; pure functions.
+// Records of the service as JSON documents of the API (schemas of the same names in
+// api/openapi/emend.yaml). Inside this folder only; pure functions.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,7 +17,8 @@ std::string RenderTime(std::int64_t unix_ms);
 // Text that is no UTF-8 is shown with replacement characters: rendering never fails.
 Response JsonResponse(int status, const Json& json);
 
-Json RenderCommit(const storage::history::NumberedCommit& commit);       // Commit: the summary that a log shows
+// Commit: the summary that a log shows
+Json RenderCommit(const storage::history::NumberedCommit& commit);
 Json RenderShownCommit(const coordinator::server::ShownCommit& shown);   // CommitDetail
 Json RenderDiff(const coordinator::server::DiffReport& report);          // Diff
 Json RenderRef(const storage::history::Ref& ref);                        // Ref

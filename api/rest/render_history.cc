@@ -18,12 +18,17 @@ Json RenderEvaluation(const std::optional<storage::objects::Evaluation>& evaluat
           {"ns_argmax", evaluation->ns_argmax}};
 }
 
-Json RenderFact(const storage::objects::Fact& fact) { return Json::parse(coordinator::core::FactToJson(fact), nullptr, /*allow_exceptions=*/false); }
+Json RenderFact(const storage::objects::Fact& fact) {
+  return Json::parse(coordinator::core::FactToJson(fact), nullptr, /*allow_exceptions=*/false);
+}
 
 Json RenderEdit(const coordinator::server::ShownEdit& shown) {
   Json facts = Json::array();
   for (const auto& fact : shown.edit.facts) facts.push_back(RenderFact(fact));
-  return {{"edit", shown.id.Hex()}, {"method", shown.edit.method}, {"solved_on", shown.edit.solved_on.Hex()}, {"facts", std::move(facts)}};
+  return {{"edit", shown.id.Hex()},
+          {"method", shown.edit.method},
+          {"solved_on", shown.edit.solved_on.Hex()},
+          {"facts", std::move(facts)}};
 }
 
 Json RenderEdits(const std::vector<coordinator::server::ShownEdit>& edits) {
@@ -65,7 +70,9 @@ Json RenderCommit(const storage::history::NumberedCommit& numbered) {
 Json RenderShownCommit(const coordinator::server::ShownCommit& shown) {
   const storage::objects::Commit& commit = shown.commit.commit;
   Json json = RenderCommit(shown.commit);
-  json["settings"] = commit.settings.empty() ? Json() : Json::parse(commit.settings, nullptr, /*allow_exceptions=*/false);
+  json["settings"] = commit.settings.empty()
+                         ? Json()
+                         : Json::parse(commit.settings, nullptr, /*allow_exceptions=*/false);
   json["seed"] = std::to_string(commit.seed);  // 64 bits: more than a JSON number keeps
   json["statistics"] = commit.statistics.empty() ? Json() : Json(commit.statistics);
   json["added"] = RenderEdits(shown.added);
@@ -89,7 +96,10 @@ Json RenderDiff(const coordinator::server::DiffReport& report) {
                        {"difference_norm", tensor.difference_norm},
                        {"weight_norm", tensor.weight_norm}});
   }
-  return {{"from", RenderCommit(report.from)}, {"to", RenderCommit(report.to)}, {"facts", std::move(facts)}, {"tensors", std::move(tensors)}};
+  return {{"from", RenderCommit(report.from)},
+          {"to", RenderCommit(report.to)},
+          {"facts", std::move(facts)},
+          {"tensors", std::move(tensors)}};
 }
 
 }  // namespace emend::api::rest

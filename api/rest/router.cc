@@ -18,11 +18,13 @@ std::vector<std::string_view> Split(std::string_view pattern) {
 
 using Place = std::map<std::string, std::string>;
 
-bool Fits(std::span<const std::string_view> pattern, std::span<const std::string> segments, Place& place) {
+bool Fits(std::span<const std::string_view> pattern, std::span<const std::string> segments,
+          Place& place) {
   if (pattern.empty()) return segments.empty();
   if (segments.empty()) return false;
   const std::string_view part = pattern.front();
-  if (!part.starts_with('{')) return part == segments.front() && Fits(pattern.subspan(1), segments.subspan(1), place);
+  if (!part.starts_with('{'))
+    return part == segments.front() && Fits(pattern.subspan(1), segments.subspan(1), place);
   if (!part.ends_with("...}")) {
     if (segments.front().empty()) return false;
     place[std::string(part.substr(1, part.size() - 2))] = segments.front();
@@ -73,12 +75,14 @@ std::size_t BodyBytesMax(Body body) {
   return 0;
 }
 
-RouteMatch FindRoute(const std::vector<Route>& routes, std::optional<Method> method, const std::vector<std::string>& segments) {
+RouteMatch FindRoute(const std::vector<Route>& routes, std::optional<Method> method,
+                     const std::vector<std::string>& segments) {
   RouteMatch match;
   std::string_view resource;
   for (const Route& route : routes) {
     Place place;
-    const bool fits = resource.empty() ? Fits(Split(route.pattern), segments, place) : route.pattern == resource;
+    const bool fits =
+        resource.empty() ? Fits(Split(route.pattern), segments, place) : route.pattern == resource;
     if (!fits) continue;
     if (resource.empty()) match.place = std::move(place);
     resource = route.pattern;

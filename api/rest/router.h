@@ -1,9 +1,11 @@
-// The route table: every route with its operation id, scope, body and parameters, and how a target finds its route.
+// The route table: every route with its operation id, scope, body and parameters, and how a target
+// finds its route.
 //
-//   {Method::kGet, "/api/v1/repos/{repo}", "readRepo", Scope::kRead, Body::kNone, 200, {}, ReadRepo},
+//   {Method::kGet, "/api/v1/repos/{repo}", "readRepo", Scope::kRead, Body::kNone, 200, {},
+//   ReadRepo},
 //
-// A Route cannot be made without a scope: RequiredScope has no default. api/openapi/emend.yaml is held to this table by a test, both ways.
-// Immutable after start; thread-safe.
+// A Route cannot be made without a scope: RequiredScope has no default. api/openapi/emend.yaml is
+// held to this table by a test, both ways. Immutable after start; thread-safe.
 #pragma once
 
 #include <map>
@@ -24,7 +26,8 @@ std::string_view ScopeName(Scope scope);
 
 class RequiredScope {
  public:
-  constexpr RequiredScope(Scope scope) : scope_(scope) {}  // NOLINT(google-explicit-constructor): the table reads as a table
+  // NOLINT(google-explicit-constructor): the table reads as a table
+  constexpr RequiredScope(Scope scope) : scope_(scope) {}
   constexpr Scope value() const { return scope_; }
 
  private:
@@ -60,6 +63,7 @@ struct RouteMatch {
   std::vector<Method> allowed;               // of the resource; empty: there is none
   std::map<std::string, std::string> place;  // path parameters
 };
-RouteMatch FindRoute(const std::vector<Route>& routes, std::optional<Method> method, const std::vector<std::string>& segments);
+RouteMatch FindRoute(const std::vector<Route>& routes, std::optional<Method> method,
+                     const std::vector<std::string>& segments);
 
 }  // namespace emend::api::rest

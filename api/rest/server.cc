@@ -19,30 +19,35 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::string_view kTooMany =
-    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: application/problem+json\r\nContent-Length: 149\r\n\r\n"
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: "
+    "application/problem+json\r\nContent-Length: 149\r\n\r\n"
     R"({"type":"about:blank","title":"Too many connections","status":503,"code":"too_many_connections","category":"resource_exhausted","detail":"try later"})";
 
 Result<tcp::endpoint> ParseAddress(const std::string& address) {
   const std::size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon == std::string::npos ? 0 : colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
   const std::string digits = colon == std::string::npos ? std::string() : address.substr(colon + 1);
   error_code error;
   const asio::ip::address ip = asio::ip::make_address(host, error);
   std::uint16_t port = 0;
   const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
   if (error || digits.empty() || fault != std::errc() || end != digits.data() + digits.size()) {
-    return InvalidArgument("listening for REST: found the address \"" + address + "\", expected one such as 127.0.0.1:8321 or [::1]:8321");
+    return InvalidArgument("listening for REST: found the address \"" + address +
+                           "\", expected one such as 127.0.0.1:8321 or [::1]:8321");
   }
   return tcp::endpoint(ip, port);
 }
 
-// The description with the paths of these routes alone, none of which is of several segments ("{name...}").
+// The description with the paths of these routes alone, none of which is of several segments
+// ("{name...}").
 std::string DescribedRoutes(std::string_view openapi_json, const std::vector<Route>& routes) {
   auto description = nlohmann::ordered_json::parse(openapi_json);
   nlohmann::ordered_json& paths = description["paths"];
   nlohmann::ordered_json kept = nlohmann::ordered_json::object();
-  for (const Route& route : routes) kept[std::string(route.pattern)] = paths.at(std::string(route.pattern));
+  for (const Route& route : routes)
+    kept[std::string(route.pattern)] = paths.at(std::string(route.pattern));
   paths = std::move(kept);
   return description.dump();
 }
@@ -50,7 +55,11 @@ std::string DescribedRoutes(std::string_view openapi_json, const std::vector<Rou
 class RestServerImpl final : public RestServer {
  public:
   RestServerImpl(Runtime& runtime, HandlerContext context, RestOptions options)
-      : runtime_(runtime), options_(std::move(options)), context_(std::move(context)), acceptor_(runtime.executor()), tasks_(runtime) {
+      : runtime_(runtime),
+        options_(std::move(options)),
+        context_(std::move(context)),
+        acceptor_(runtime.executor()),
+        tasks_(runtime) {
     context_.runtime = &runtime;
     context_.version = EMEND_VERSION;
   }
@@ -63,11 +72,14 @@ class RestServerImpl final : public RestServer {
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (error) {
-      return {StatusCode::kUnavailable, error == asio::error::address_in_use ? "address_in_use" : "unavailable",
-              "listening for REST on " + options_.address + ": " + error.message() + "; choose another port with --listen, or 0 for a free one"};
+      return {StatusCode::kUnavailable,
+              error == asio::error::address_in_use ? "address_in_use" : "unavailable",
+              "listening for REST on " + options_.address + ": " + error.message() +
+                  "; choose another port with --listen, or 0 for a free one"};
     }
     const tcp::endpoint bound = acceptor_.local_endpoint(error);
-    const std::string host = bound.address().is_v6() ? "[" + bound.address().to_string() + "]" : bound.address().to_string();
+    const std::string host = bound.address().is_v6() ? "[" + bound.address().to_string() + "]"
+                                                     : bound.address().to_string();
     url_ = "http://" + host + ":" + std::to_string(bound.port());
     tasks_.Spawn("rest_accept", Accept(this));
     return OkStatus();
@@ -93,7 +105,8 @@ class RestServerImpl final : public RestServer {
   static Awaitable<Status> Accept(RestServerImpl* self) {
     while (!self->context_.stopping) {
       error_code error;
-      tcp::socket socket = co_await self->acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+      tcp::socket socket =
+          co_await self->acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
       if (!error) {
         self->Admit(std::move(socket));
       } else if (!self->context_.stopping) {
@@ -135,7 +148,8 @@ class RestServerImpl final : public RestServer {
 
 }  // namespace
 
-std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server::Service& service, RestOptions options) {
+std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server::Service& service,
+                                          RestOptions options) {
   HandlerContext context;
   context.routes = &Routes();
   context.answers = &service;
@@ -144,7 +158,9 @@ std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server:
   return std::make_unique<RestServerImpl>(runtime, std::move(context), std::move(options));
 }
 
-std::unique_ptr<RestServer> NewAnswerServer(Runtime& runtime, coordinator::answers::AnswerService& service, RestOptions options) {
+std::unique_ptr<RestServer> NewAnswerServer(Runtime& runtime,
+                                            coordinator::answers::AnswerService& service,
+                                            RestOptions options) {
   HandlerContext context;
   context.routes = &AnswerRoutes();
   context.answers = &service;

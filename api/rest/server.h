@@ -1,5 +1,5 @@
-// RestServer: a Service, or an AnswerService alone, on the wire. HTTP/1.1 by Boost.Beast, bearer tokens, JSON, RFC 9457 problems; api/openapi/emend.yaml
-// describes the routes.
+// RestServer: a Service, or an AnswerService alone, on the wire. HTTP/1.1 by Boost.Beast, bearer
+// tokens, JSON, RFC 9457 problems; api/openapi/emend.yaml describes the routes.
 //
 //   auto server = NewRestServer(runtime, service, {.address = "127.0.0.1:8321"});
 //   EMEND_RETURN_IF_ERROR(server->Start());
@@ -7,9 +7,11 @@
 //   ...
 //   co_await server->Stop();
 //
-// Bounds, all cut with a clear answer where there is someone to answer: header 8 KiB, bodies as the route says (1 MiB, bulk 64 MiB), 256 connections, one
-// request at a time on each, 10 s for a header (idle included), 60 s for a body, 30 s for the client to take a response. What a body holds is not looked at
-// before the token is. Used on the runtime's executor only; `runtime` and `service` must outlive it.
+// Bounds, all cut with a clear answer where there is someone to answer: header 8 KiB, bodies as the
+// route says (1 MiB, bulk 64 MiB), 256 connections, one request at a time on each, 10 s for a
+// header (idle included), 60 s for a body, 30 s for the client to take a response. What a body
+// holds is not looked at before the token is. Used on the runtime's executor only; `runtime` and
+// `service` must outlive it.
 #pragma once
 
 #include <chrono>
@@ -34,16 +36,21 @@ struct RestOptions {
 class RestServer {
  public:
   virtual ~RestServer() = default;
-  // kInvalidArgument for an address that is none, kUnavailable ("address_in_use") if it cannot be bound. Does not wait.
+  // kInvalidArgument for an address that is none, kUnavailable ("address_in_use") if it cannot be
+  // bound. Does not wait.
   virtual Status Start() = 0;
-  // Closes idle connections, lets requests under way end until the stop timeout, then cuts them; returns when all are gone. Waits of clients end at once.
+  // Closes idle connections, lets requests under way end until the stop timeout, then cuts them;
+  // returns when all are gone. Waits of clients end at once.
   virtual Awaitable<void> Stop() = 0;
   // "http://127.0.0.1:41234". REQUIRES: started.
   virtual const std::string& url() const = 0;
 };
 
-std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server::Service& service, RestOptions options);
+std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server::Service& service,
+                                          RestOptions options);
 // The routes of answers alone, and /openapi.json cut down to them.
-std::unique_ptr<RestServer> NewAnswerServer(Runtime& runtime, coordinator::answers::AnswerService& service, RestOptions options);
+std::unique_ptr<RestServer> NewAnswerServer(Runtime& runtime,
+                                            coordinator::answers::AnswerService& service,
+                                            RestOptions options);
 
 }  // namespace emend::api::rest

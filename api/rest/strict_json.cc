@@ -11,7 +11,8 @@ namespace {
 
 using nlohmann::json;
 
-// Sees the text as a stream of events and stops at the first fault, so that a hostile body costs no memory.
+// Sees the text as a stream of events and stops at the first fault, so that a hostile body costs no
+// memory.
 class Checker final : public nlohmann::json_sax<json> {
  public:
   const std::string& fault() const { return fault_; }
@@ -32,25 +33,32 @@ class Checker final : public nlohmann::json_sax<json> {
   }
   bool key(string_t& name) override {
     if (keys_.back().insert(name).second) return true;
-    return Fail("the key " + json(name).dump(-1, ' ', false, json::error_handler_t::replace) + " comes twice in one object");
+    return Fail("the key " + json(name).dump(-1, ' ', false, json::error_handler_t::replace) +
+                " comes twice in one object");
   }
   bool end_object() override {
     keys_.pop_back();
     --depth_;
     return true;
   }
-  bool start_array(std::size_t) override { return Begin() && (depth_ > 1 || Fail("found a list, expected an object")); }
+  bool start_array(std::size_t) override {
+    return Begin() && (depth_ > 1 || Fail("found a list, expected an object"));
+  }
   bool end_array() override {
     --depth_;
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+  bool parse_error(std::size_t, const std::string&,
+                   const nlohmann::detail::exception& error) override {
     return Fail(coordinator::core::PlainJsonError(error.what()));
   }
 
  private:
   bool Value() { return depth_ > 0 || Fail("found a single value, expected an object"); }
-  bool Begin() { return ++depth_ <= kJsonDepthMax || Fail("it is nested deeper than " + std::to_string(kJsonDepthMax)); }
+  bool Begin() {
+    return ++depth_ <= kJsonDepthMax ||
+           Fail("it is nested deeper than " + std::to_string(kJsonDepthMax));
+  }
   bool Fail(std::string what) {
     if (fault_.empty()) fault_ = std::move(what);
     return false;
@@ -66,7 +74,8 @@ class Checker final : public nlohmann::json_sax<json> {
 Status CheckJsonObject(std::string_view text) {
   Checker checker;
   if (json::sax_parse(text, &checker)) return OkStatus();
-  return {StatusCode::kInvalidArgument, "malformed_json", "reading the JSON body: " + checker.fault()};
+  return {StatusCode::kInvalidArgument, "malformed_json",
+          "reading the JSON body: " + checker.fault()};
 }
 
 Result<json> ParseJsonObject(std::string_view text) {

@@ -1,7 +1,8 @@
 // JSON bodies, read strictly. Inside this folder only.
 //
-// Refused with kInvalidArgument ("malformed_json"), the message giving the place: text that is no JSON or no UTF-8, nesting beyond 32, a key that comes twice
-// in one object, numbers beyond double, NUL in a text, anything but an object at the top. Pure functions; the cost is linear in the text.
+// Refused with kInvalidArgument ("malformed_json"), the message giving the place: text that is no
+// JSON or no UTF-8, nesting beyond 32, a key that comes twice in one object, numbers beyond double,
+// NUL in a text, anything but an object at the top. Pure functions; the cost is linear in the text.
 #pragma once
 
 #include <nlohmann/json.hpp>

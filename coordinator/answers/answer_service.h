@@ -1,4 +1,5 @@
-// AnswerService: what answers questions: emendd, and beside it gateways (api/gateway), which know no more than names. api/rest puts it on the wire.
+// AnswerService: what answers questions: emendd, and beside it gateways (api/gateway), which know
+// no more than names. api/rest puts it on the wire.
 //
 // Used on the runtime's executor only.
 #pragma once
@@ -37,7 +38,8 @@ struct AskAnswer {
   std::vector<worker::protocol::TokenProbability> top;
 };
 
-// Texts behind prompts, `count` of each; text i of the request goes on from prompt i / count with the seed + i.
+// Texts behind prompts, `count` of each; text i of the request goes on from prompt i / count with
+// the seed + i.
 struct CompletionRequest {
   RepoName repo;
   std::string revision;
@@ -58,8 +60,10 @@ class CompletionStream {
   virtual ~CompletionStream() = default;  // cancels what has not ended
   const CommitId& commit() const { return commit_; }
   const StateId& state() const { return state_; }
-  // The next piece of any text; nothing once all have ended. The first failure ends them all. `is_wanted` is asked now and then: kCancelled once it says no.
-  virtual Awaitable<Result<std::optional<CompletionPiece>>> Next(std::function<bool()> is_wanted) = 0;
+  // The next piece of any text; nothing once all have ended. The first failure ends them all.
+  // `is_wanted` is asked now and then: kCancelled once it says no.
+  virtual Awaitable<Result<std::optional<CompletionPiece>>> Next(
+      std::function<bool()> is_wanted) = 0;
 
  private:
   const CommitId commit_;
@@ -82,8 +86,10 @@ class AnswerService {
   virtual Awaitable<Result<Caller>> Authenticate(std::string secret) = 0;
 
   virtual Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) = 0;
-  // kNotFound; kResourceExhausted ("queue_full"). What a worker refuses (a prompt that is too long, ...) comes from the stream.
-  virtual Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(Caller caller, CompletionRequest request) = 0;
+  // kNotFound; kResourceExhausted ("queue_full"). What a worker refuses (a prompt that is too long,
+  // ...) comes from the stream.
+  virtual Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(
+      Caller caller, CompletionRequest request) = 0;
   virtual Awaitable<Result<std::vector<ServedModel>>> ListModels() = 0;
   // Whether it can answer; the message says what is missing.
   virtual Status Ready() const = 0;

@@ -15,7 +15,8 @@ constexpr std::chrono::milliseconds kWantedLook{250};  // whether somebody still
 
 // What a stream and the calls behind it share.
 struct TextStreams::Shared {
-  Shared(Runtime& runtime, CompleteText how) : complete(std::move(how)), cancel(runtime), changed(runtime) {}
+  Shared(Runtime& runtime, CompleteText how)
+      : complete(std::move(how)), cancel(runtime), changed(runtime) {}
   const CompleteText complete;
   Signal cancel;
   Signal changed;
@@ -34,9 +35,12 @@ class TextStreams::Stream final : public CompletionStream {
     const std::shared_ptr<Shared> shared = shared_;
     const SteadyTime deadline = runtime_.clock().Now() + kSilenceMax;
     while (shared->pieces.empty() && shared->failure.ok() && shared->running > 0) {
-      if (!is_wanted()) co_return Status(StatusCode::kCancelled, "completing a text: nobody waits for it any more");
+      if (!is_wanted())
+        co_return Status(StatusCode::kCancelled, "completing a text: nobody waits for it any more");
       const SteadyTime now = runtime_.clock().Now();
-      if (now >= deadline) co_return Status(StatusCode::kDeadlineExceeded, "completing a text: nothing came of it in time");
+      if (now >= deadline)
+        co_return Status(StatusCode::kDeadlineExceeded,
+                         "completing a text: nothing came of it in time");
       shared->changed.Reset();
       co_await shared->changed.WaitUntil(std::min(deadline, now + kWantedLook));
     }
@@ -53,15 +57,18 @@ class TextStreams::Stream final : public CompletionStream {
 };
 
 Status TextStreams::CheckRoom(std::size_t count, std::size_t workers) const {
-  if (stopping_) return Unavailable("a text was asked for while the server is stopping: ask the next one");
+  if (stopping_)
+    return Unavailable("a text was asked for while the server is stopping: ask the next one");
   const std::size_t texts_max = kTextsMax * std::max<std::size_t>(1, workers);
   if (running_ + count <= texts_max) return OkStatus();
   return {StatusCode::kResourceExhausted, "queue_full",
-          "completing " + std::to_string(count) + " texts while " + std::to_string(running_) + " are under way, of " + std::to_string(texts_max) +
-              " at most: try again later"};
+          "completing " + std::to_string(count) + " texts while " + std::to_string(running_) +
+              " are under way, of " + std::to_string(texts_max) + " at most: try again later"};
 }
 
-std::shared_ptr<CompletionStream> TextStreams::Begin(const CompletionRequest& request, const CommitId& commit, CompleteText complete) {
+std::shared_ptr<CompletionStream> TextStreams::Begin(const CompletionRequest& request,
+                                                     const CommitId& commit,
+                                                     CompleteText complete) {
   const auto shared = std::make_shared<Shared>(runtime_, std::move(complete));
   std::erase_if(shared_, [](const auto& each) { return each.expired(); });
   shared_.push_back(shared);
@@ -77,17 +84,20 @@ std::shared_ptr<CompletionStream> TextStreams::Begin(const CompletionRequest& re
   return std::make_shared<Stream>(runtime_, shared, commit, request.text.state);
 }
 
-Awaitable<Status> TextStreams::Run(std::shared_ptr<Shared> shared, std::size_t index, worker::protocol::Complete request) {
+Awaitable<Status> TextStreams::Run(std::shared_ptr<Shared> shared, std::size_t index,
+                                   worker::protocol::Complete request) {
   Shared* const borrowed = shared.get();
   TextCall call{.request = std::move(request), .on_piece = {}, .cancel = &shared->cancel};
   call.on_piece = [borrowed, index](const worker::protocol::Piece& piece) {
-    borrowed->pieces.push_back({.index = index, .text = piece.text, .tokens = piece.tokens, .end = std::nullopt});
+    borrowed->pieces.push_back(
+        {.index = index, .text = piece.text, .tokens = piece.tokens, .end = std::nullopt});
     borrowed->changed.Set();
   };
   const Result<worker::protocol::CompleteReply> reply = co_await shared->complete(std::move(call));
   --running_;
   --shared->running;
-  if (reply.ok()) shared->pieces.push_back({.index = index, .text = "", .tokens = {}, .end = *reply});
+  if (reply.ok())
+    shared->pieces.push_back({.index = index, .text = "", .tokens = {}, .end = *reply});
   if (!reply.ok() && shared->failure.ok()) shared->failure = reply.status();
   if (!reply.ok()) shared->cancel.Set();  // the stream has failed as a whole
   shared->changed.Set();

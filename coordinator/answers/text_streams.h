@@ -1,13 +1,17 @@
-// TextStreams: texts behind prompts, piece by piece, many at once, whoever it is that completes each of them.
+// TextStreams: texts behind prompts, piece by piece, many at once, whoever it is that completes
+// each of them.
 //
 //   EMEND_RETURN_IF_ERROR(streams.CheckRoom(count, workers));
-//   std::shared_ptr<CompletionStream> stream = streams.Begin(request, commit, [this](TextCall call) { return Complete(std::move(call)); });
+//   std::shared_ptr<CompletionStream> stream = streams.Begin(request, commit, [this](
+//       TextCall call) { return Complete(std::move(call)); });
 //   while (true) {
-//     EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await stream->Next(is_wanted));
+//     EMEND_CO_ASSIGN_OR_RETURN(std::optional<CompletionPiece> piece, co_await stream->Next(
+//         is_wanted));
 //     if (!piece) break;                                       // all texts have ended
 //   }
 //
-// Whoever lets go of the stream cancels what is left of it. Used on the executor only. Bound: kTextsMax texts under way for each worker.
+// Whoever lets go of the stream cancels what is left of it. Used on the executor only. Bound:
+// kTextsMax texts under way for each worker.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +32,8 @@ struct TextCall {
   Signal* cancel = nullptr;  // set: nobody waits for it any more
 };
 // A coroutine's function: what it refers to must outlive the streams.
-using CompleteText = std::function<Awaitable<Result<worker::protocol::CompleteReply>>(TextCall call)>;
+using CompleteText =
+    std::function<Awaitable<Result<worker::protocol::CompleteReply>>(TextCall call)>;
 
 class TextStreams {
  public:
@@ -37,7 +42,8 @@ class TextStreams {
   // kResourceExhausted ("queue_full"); kUnavailable while stopping.
   Status CheckRoom(std::size_t count, std::size_t workers) const;
   // Base and state are those of the request's text, and of `commit`.
-  std::shared_ptr<CompletionStream> Begin(const CompletionRequest& request, const CommitId& commit, CompleteText complete);
+  std::shared_ptr<CompletionStream> Begin(const CompletionRequest& request, const CommitId& commit,
+                                          CompleteText complete);
   // Cancels every text and joins; false if they did not end in time.
   Awaitable<bool> Stop();
 
@@ -45,7 +51,8 @@ class TextStreams {
   class Stream;
   struct Shared;
 
-  Awaitable<Status> Run(std::shared_ptr<Shared> shared, std::size_t index, worker::protocol::Complete request);
+  Awaitable<Status> Run(std::shared_ptr<Shared> shared, std::size_t index,
+                        worker::protocol::Complete request);
 
   Runtime& runtime_;
   TaskGroup tasks_;

@@ -16,17 +16,22 @@ constexpr int kDepthMax = 32;
 constexpr std::size_t kLinesMax = 1'000'000;
 constexpr std::size_t kListMax = 10'000;
 
-Status Malformed(const std::string& what) { return InvalidArgument("reading the JSON body: " + what); }
+Status Malformed(const std::string& what) {
+  return InvalidArgument("reading the JSON body: " + what);
+}
 
-// nlohmann keeps the last of two equal keys silently; this notices them, and nesting beyond the bound, while it parses.
+// nlohmann keeps the last of two equal keys silently; this notices them, and nesting beyond the
+// bound, while it parses.
 class Guard {
  public:
   bool operator()(int depth, json::parse_event_t event, const json& parsed) {
     if (depth > kDepthMax) fault_ = "it is nested deeper than " + std::to_string(kDepthMax);
     if (event == json::parse_event_t::object_start) keys_.emplace_back();
     if (event == json::parse_event_t::object_end) keys_.pop_back();
-    if (event == json::parse_event_t::key && !keys_.back().insert(parsed.get<std::string>()).second) {
-      fault_ = "the key " + parsed.dump(-1, ' ', false, json::error_handler_t::replace) + " comes twice in one object";
+    if (event == json::parse_event_t::key &&
+        !keys_.back().insert(parsed.get<std::string>()).second) {
+      fault_ = "the key " + parsed.dump(-1, ' ', false, json::error_handler_t::replace) +
+               " comes twice in one object";
     }
     return true;
   }
@@ -45,16 +50,21 @@ std::string Join(const std::set<std::string>& names) {
 
 // Empty if `text` may be stored and shown, else what is wrong.
 std::string TextFault(const std::string& text) {
-  if (text.size() > kTextBytesMax) return "found " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kTextBytesMax) + " are allowed";
+  if (text.size() > kTextBytesMax)
+    return "found " + std::to_string(text.size()) + " bytes, at most " +
+           std::to_string(kTextBytesMax) + " are allowed";
   if (FirstInvalidUtf8(text)) return "found bytes that are no UTF-8";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) return "found a control character, only newline and tab are allowed";
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f)
+      return "found a control character, only newline and tab are allowed";
   }
   return "";
 }
 
-std::string TypeName(const json& value) { return std::string("found a value of type ") + value.type_name(); }
+std::string TypeName(const json& value) {
+  return std::string("found a value of type ") + value.type_name();
+}
 
 }  // namespace
 
@@ -74,7 +84,9 @@ Result<JsonDocument> JsonDocument::Parse(std::string_view text) {
   auto impl = std::make_unique<Impl>();
   Guard guard;
   try {
-    impl->root = json::parse(text, [&guard](int depth, json::parse_event_t event, json& parsed) { return guard(depth, event, parsed); });
+    impl->root = json::parse(text, [&guard](int depth, json::parse_event_t event, json& parsed) {
+      return guard(depth, event, parsed);
+    });
   } catch (const json::exception& error) {
     return Malformed(PlainJsonError(error.what()));
   }
@@ -91,7 +103,8 @@ const void* JsonReader::Find(const char* name) {
 }
 
 void JsonReader::Fail(const char* name, const std::string& what) {
-  if (document_->status.ok()) document_->status = InvalidArgument("at " + pointer_ + "/" + name + ": " + what);
+  if (document_->status.ok())
+    document_->status = InvalidArgument("at " + pointer_ + "/" + name + ": " + what);
 }
 
 bool JsonReader::Text(const char* name, std::string& out) {
@@ -144,13 +157,15 @@ bool JsonReader::ReadTexts(const char* name, std::size_t count_max, std::vector<
   const auto* value = static_cast<const json*>(Find(name));
   if (value == nullptr) return false;
   if (!value->is_array() || value->size() > count_max) {
-    Fail(name, value->is_array() ? "found " + std::to_string(value->size()) + " items, at most " + std::to_string(count_max) + " are allowed"
+    Fail(name, value->is_array() ? "found " + std::to_string(value->size()) + " items, at most " +
+                                       std::to_string(count_max) + " are allowed"
                                  : TypeName(*value) + ", expected a list of texts");
     return false;
   }
   for (std::size_t i = 0; i < value->size(); ++i) {
     const json& item = (*value)[i];
-    const std::string fault = item.is_string() ? TextFault(item.get_ref<const std::string&>()) : TypeName(item) + ", expected a text";
+    const std::string fault = item.is_string() ? TextFault(item.get_ref<const std::string&>())
+                                               : TypeName(item) + ", expected a text";
     if (!fault.empty()) {
       Fail((std::string(name) + "/" + std::to_string(i)).c_str(), fault);
       return false;
@@ -160,8 +175,12 @@ bool JsonReader::ReadTexts(const char* name, std::size_t count_max, std::vector<
   return true;
 }
 
-bool JsonReader::Texts(const char* name, std::vector<std::string>& out) { return ReadTexts(name, kListMax, out); }
-bool JsonReader::BulkTexts(const char* name, std::vector<std::string>& out) { return ReadTexts(name, kLinesMax, out); }
+bool JsonReader::Texts(const char* name, std::vector<std::string>& out) {
+  return ReadTexts(name, kListMax, out);
+}
+bool JsonReader::BulkTexts(const char* name, std::vector<std::string>& out) {
+  return ReadTexts(name, kLinesMax, out);
+}
 
 bool JsonReader::Layers(const char* name, std::vector<std::int32_t>& out) {
   const auto* value = static_cast<const json*>(Find(name));
@@ -170,7 +189,8 @@ bool JsonReader::Layers(const char* name, std::vector<std::int32_t>& out) {
   for (std::size_t i = 0; is_list && i < value->size(); ++i) {
     const json& item = (*value)[i];
     if (!item.is_number_unsigned() || item.get<std::uint64_t>() > kListMax) {
-      Fail(name, "found " + item.dump(-1, ' ', false, json::error_handler_t::replace) + ", expected the index of a layer");
+      Fail(name, "found " + item.dump(-1, ' ', false, json::error_handler_t::replace) +
+                     ", expected the index of a layer");
       return false;
     }
     out.push_back(item.get<std::int32_t>());
@@ -188,7 +208,8 @@ bool JsonReader::TextMap(const char* name, std::vector<std::pair<std::string, st
   }
   for (const auto& [key, item] : value->items()) {
     if (!item.is_string() && !item.is_number()) {
-      Fail((std::string(name) + "/" + key).c_str(), TypeName(item) + ", expected a text or a number");
+      Fail((std::string(name) + "/" + key).c_str(),
+           TypeName(item) + ", expected a text or a number");
       return false;
     }
     const std::string text = item.is_string() ? item.get<std::string>() : item.dump();
@@ -216,11 +237,13 @@ bool JsonReader::TextGroups(const char* name, std::vector<std::vector<std::strin
   return true;
 }
 
-bool JsonReader::List(const char* name, std::size_t count_max, const std::function<void(JsonReader)>& read) {
+bool JsonReader::List(const char* name, std::size_t count_max,
+                      const std::function<void(JsonReader)>& read) {
   const auto* value = static_cast<const json*>(Find(name));
   if (value == nullptr) return false;
   if (!value->is_array() || value->size() > count_max) {
-    Fail(name, value->is_array() ? "found " + std::to_string(value->size()) + " items, at most " + std::to_string(count_max) + " are allowed in one request"
+    Fail(name, value->is_array() ? "found " + std::to_string(value->size()) + " items, at most " +
+                                       std::to_string(count_max) + " are allowed in one request"
                                  : TypeName(*value) + ", expected a list");
     return false;
   }
@@ -238,12 +261,15 @@ bool JsonReader::List(const char* name, std::size_t count_max, const std::functi
 void JsonReader::RefuseUnknown() {
   const json& object = *static_cast<const json*>(object_);
   for (const auto& [key, value] : object.items()) {
-    if (!asked_.contains(key)) return Fail(key.c_str(), "this field is unknown here; known are " + Join(asked_));
+    if (!asked_.contains(key))
+      return Fail(key.c_str(), "this field is unknown here; known are " + Join(asked_));
   }
 }
 
 std::string PlainJsonError(std::string_view what) {
-  if (const std::size_t end = what.find("] "); what.starts_with("[json.exception") && end != std::string_view::npos) what.remove_prefix(end + 2);
+  if (const std::size_t end = what.find("] ");
+      what.starts_with("[json.exception") && end != std::string_view::npos)
+    what.remove_prefix(end + 2);
   return std::string(what);
 }
 

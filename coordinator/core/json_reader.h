@@ -1,4 +1,5 @@
-// Strict reading of JSON requests: every field is asked for by name, anything else is refused, every failure names its JSON pointer.
+// Strict reading of JSON requests: every field is asked for by name, anything else is refused,
+// every failure names its JSON pointer.
 //
 //   EMEND_ASSIGN_OR_RETURN(JsonDocument document, JsonDocument::Parse(text));
 //   JsonReader reader = document.Root();
@@ -6,8 +7,9 @@
 //   reader.RefuseUnknown();
 //   EMEND_RETURN_IF_ERROR(document.status());       // the first failure
 //
-// Refused by Parse: text that is no JSON or no UTF-8, deeper than 32, duplicate keys, numbers beyond double, anything but an object at the top.
-// Texts are valid UTF-8 without control characters other than \n and \t, at most kTextBytesMax long. Not thread-safe.
+// Refused by Parse: text that is no JSON or no UTF-8, deeper than 32, duplicate keys, numbers
+// beyond double, anything but an object at the top. Texts are valid UTF-8 without control
+// characters other than \n and \t, at most kTextBytesMax long. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +45,8 @@ class JsonDocument {
   std::unique_ptr<Impl> impl_;
 };
 
-// Reads the fields of one object. Each call returns true if the field was there and right; absent optional fields leave `out` as it is.
+// Reads the fields of one object. Each call returns true if the field was there and right; absent
+// optional fields leave `out` as it is.
 class JsonReader {
  public:
   bool Text(const char* name, std::string& out);
@@ -53,7 +56,8 @@ class JsonReader {
   bool Texts(const char* name, std::vector<std::string>& out);
   bool BulkTexts(const char* name, std::vector<std::string>& out);  // up to a million lines
   bool Layers(const char* name, std::vector<std::int32_t>& out);
-  bool TextMap(const char* name, std::vector<std::pair<std::string, std::string>>& out);  // numbers become their shortest text
+  // numbers become their shortest text
+  bool TextMap(const char* name, std::vector<std::pair<std::string, std::string>>& out);
   bool TextGroups(const char* name, std::vector<std::vector<std::string>>& out);
   // Calls `read` for each object of a list.
   bool List(const char* name, std::size_t count_max, const std::function<void(JsonReader)>& read);
@@ -64,7 +68,8 @@ class JsonReader {
 
  private:
   friend class JsonDocument;
-  JsonReader(JsonDocument::Impl& document, const void* object, std::string pointer) : document_(&document), object_(object), pointer_(std::move(pointer)) {}
+  JsonReader(JsonDocument::Impl& document, const void* object, std::string pointer)
+      : document_(&document), object_(object), pointer_(std::move(pointer)) {}
   const void* Find(const char* name);
   bool ReadTexts(const char* name, std::size_t count_max, std::vector<std::string>& out);
 
@@ -74,7 +79,8 @@ class JsonReader {
   std::set<std::string> asked_;
 };
 
-// What a JSON library says of a malformed text, without its own name: "parse error at line 1, column 5: ...".
+// What a JSON library says of a malformed text, without its own name: "parse error at line 1,
+// column 5: ...".
 std::string PlainJsonError(std::string_view what);
 
 }  // namespace emend::coordinator::core

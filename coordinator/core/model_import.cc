@@ -26,15 +26,18 @@ using storage::objects::BaseTensor;
 Status CheckHasFile(const std::string& folder, const char* name) {
   std::error_code error;
   if (fs::is_regular_file(folder + "/" + name, error)) return OkStatus();
-  return NotFound("importing the model in \"" + folder + "\": it has no " + name + "; expected a folder in Hugging Face layout");
+  return NotFound("importing the model in \"" + folder + "\": it has no " + name +
+                  "; expected a folder in Hugging Face layout");
 }
 
 // The leaves of the tensor's digest, in index order.
 Result<std::vector<TileLeaf>> HashTensor(const TensorView& view, const TensorShape& shape) {
-  if (!storage::delta::IsEditable(view.dtype)) return storage::delta::HashTiles(shape, TensorRange{0, shape.rows, 0, shape.cols}, view.bytes);
+  if (!storage::delta::IsEditable(view.dtype))
+    return storage::delta::HashTiles(shape, TensorRange{0, shape.rows, 0, shape.cols}, view.bytes);
   // The state without edits, rebuilt: also refuses weights that are not finite.
   auto rebuilt = storage::delta::RebuildTensor(shape, view.bytes, {}, /*thread_count=*/1);
-  if (!rebuilt.ok()) return rebuilt.status().WithContext("importing the tensor \"" + view.name + "\"");
+  if (!rebuilt.ok())
+    return rebuilt.status().WithContext("importing the tensor \"" + view.name + "\"");
   return std::move(rebuilt->leaves);
 }
 
@@ -61,9 +64,12 @@ Result<Description> DescribeModel(const std::string& source, const Checkpoint& c
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(source, error)) {
     if (!entry.is_regular_file(error)) continue;
-    EMEND_ASSIGN_OR_RETURN(description.base.files[entry.path().filename().string()], storage::checkpoint::HashFile(entry.path()));
+    EMEND_ASSIGN_OR_RETURN(description.base.files[entry.path().filename().string()],
+                           storage::checkpoint::HashFile(entry.path()));
   }
-  if (error) return Unavailable("importing the model in \"" + source + "\": listing it failed: " + error.message());
+  if (error)
+    return Unavailable("importing the model in \"" + source +
+                       "\": listing it failed: " + error.message());
   return description;
 }
 
@@ -73,7 +79,9 @@ Status SetAside(const std::string& folder) {
   std::error_code error;
   fs::remove_all(damaged, error);
   fs::rename(folder, damaged, error);
-  if (error) return Unavailable("replacing the damaged copy in \"" + folder + "\": moving it aside failed: " + error.message());
+  if (error)
+    return Unavailable("replacing the damaged copy in \"" + folder +
+                       "\": moving it aside failed: " + error.message());
   fs::remove_all(damaged, error);
   return OkStatus();
 }
@@ -85,8 +93,10 @@ Status CopyModel(const Checkpoint& checkpoint, const ImportedModel& model) {
     if (storage::checkpoint::CheckFiles(model.folder, model.base.files).ok()) return OkStatus();
     EMEND_RETURN_IF_ERROR(SetAside(model.folder));
   }
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(checkpoint, {}, model.folder));  // without replacements: an exact copy
-  return storage::checkpoint::CheckFiles(model.folder, model.base.files).WithContext("importing the model in \"" + checkpoint.folder() + "\"");
+  // without replacements: an exact copy
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(checkpoint, {}, model.folder));
+  return storage::checkpoint::CheckFiles(model.folder, model.base.files)
+      .WithContext("importing the model in \"" + checkpoint.folder() + "\"");
 }
 
 }  // namespace
@@ -102,7 +112,8 @@ Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& 
   model.folder = layout.model_folder(model.id);
   EMEND_RETURN_IF_ERROR(PosixFileSystem().CreateFolders(layout.models()));
   EMEND_RETURN_IF_ERROR(CopyModel(*checkpoint, model));
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::WriteTileFile(layout.tile_file(model.id), description.leaves));
+  EMEND_RETURN_IF_ERROR(
+      storage::checkpoint::WriteTileFile(layout.tile_file(model.id), description.leaves));
   return model;
 }
 

@@ -1,7 +1,8 @@
 // Importing a model: its files copied into the store under its base id, hashed and described.
 //
-// Blocks; runs on the pool. The folder <models>/<base id> appears whole or not at all. Importing the same files again copies nothing, or replaces a copy that
-// was damaged since. The file <models>/<base id>.tiles (storage/checkpoint/tile_file.h) is written anew each time.
+// Blocks; runs on the pool. The folder <models>/<base id> appears whole or not at all. Importing
+// the same files again copies nothing, or replaces a copy that was damaged since. The file
+// <models>/<base id>.tiles (storage/checkpoint/tile_file.h) is written anew each time.
 #pragma once
 
 #include <string>
@@ -17,8 +18,9 @@ struct ImportedModel {
   std::string folder;  // in the store
 };
 
-// `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors. kInvalidArgument (malformed, by name of the fault), kNotFound,
-// kFailedPrecondition ("non_finite_weight") if an editable tensor holds NaN or infinity, kResourceExhausted (disk).
+// `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors.
+// kInvalidArgument (malformed, by name of the fault), kNotFound, kFailedPrecondition
+// ("non_finite_weight") if an editable tensor holds NaN or infinity, kResourceExhausted (disk).
 Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& layout);
 
 }  // namespace emend::coordinator::core

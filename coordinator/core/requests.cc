@@ -14,15 +14,20 @@ using storage::objects::Lookup;
 
 std::size_t CountSlots(std::string_view prompt) {
   std::size_t count = 0;
-  for (std::size_t at = prompt.find("{}"); at != std::string_view::npos; at = prompt.find("{}", at + 2)) ++count;
+  for (std::size_t at = prompt.find("{}"); at != std::string_view::npos;
+       at = prompt.find("{}", at + 2))
+    ++count;
   return count;
 }
 
-void ReadEnum(JsonReader& reader, const char* name, const std::map<std::string, std::uint8_t>& values, std::uint8_t& out) {
+void ReadEnum(JsonReader& reader, const char* name,
+              const std::map<std::string, std::uint8_t>& values, std::uint8_t& out) {
   std::string text;
   if (!reader.Text(name, text)) return;
   const auto found = values.find(text);
-  if (found == values.end()) return reader.Fail(name, "found \"" + text + "\", which is none of the values that this field knows");
+  if (found == values.end())
+    return reader.Fail(name,
+                       "found \"" + text + "\", which is none of the values that this field knows");
   out = found->second;
 }
 
@@ -46,17 +51,22 @@ Fact ReadFact(JsonReader reader) {
   ReadEnum(reader, "kind", {{"replace", 1}, {"insert", 2}, {"refuse", 3}, {"forget", 4}}, kind);
   fact.kind = static_cast<FactKind>(kind);
   const std::size_t slots = CountSlots(fact.prompt);
-  if (slots != 1) reader.Fail("prompt", "found " + std::to_string(slots) + " places \"{}\" for the subject, expected exactly one");
+  if (slots != 1)
+    reader.Fail("prompt", "found " + std::to_string(slots) +
+                              " places \"{}\" for the subject, expected exactly one");
   if (fact.subject.empty()) reader.Fail("subject", "found an empty text, expected the subject");
   if (fact.target.empty()) reader.Fail("target", "found an empty text, expected the target");
-  if (fact.lookup != Lookup::kSubjectLast) reader.Fail("lookup", "only \"subject_last\" is edited by this version");
-  if (fact.kind == FactKind::kRefuse || fact.kind == FactKind::kForget) reader.Fail("kind", "only \"replace\" and \"insert\" are edited by this version");
+  if (fact.lookup != Lookup::kSubjectLast)
+    reader.Fail("lookup", "only \"subject_last\" is edited by this version");
+  if (fact.kind == FactKind::kRefuse || fact.kind == FactKind::kForget)
+    reader.Fail("kind", "only \"replace\" and \"insert\" are edited by this version");
   reader.RefuseUnknown();
   return fact;
 }
 
 void ReadFacts(JsonReader& reader, std::vector<Fact>& facts) {
-  reader.List("facts", kFactsMax, [&facts](JsonReader item) { facts.push_back(ReadFact(std::move(item))); });
+  reader.List("facts", kFactsMax,
+              [&facts](JsonReader item) { facts.push_back(ReadFact(std::move(item))); });
   if (facts.empty()) reader.Fail("facts", "found no fact, expected at least one");
 }
 
@@ -87,7 +97,8 @@ CommitRequest ReadCommit(JsonReader& reader) {
   reader.Flag("force", request.force);
   reader.Flag("stack", request.stack);
   reader.Flag("evaluate", request.evaluate);
-  if (request.method != "memit") reader.Fail("method", "found \"" + request.method + "\", this version solves by \"memit\"");
+  if (request.method != "memit")
+    reader.Fail("method", "found \"" + request.method + "\", this version solves by \"memit\"");
   return request;
 }
 
@@ -117,7 +128,8 @@ ExportRequest ReadExport(JsonReader& reader) {
   reader.Text("revision", request.revision);
   reader.Text("format", request.format);
   reader.Require("folder", request.folder);
-  if (request.format != "safetensors") reader.Fail("format", "found \"" + request.format + "\", this version exports \"safetensors\"");
+  if (request.format != "safetensors")
+    reader.Fail("format", "found \"" + request.format + "\", this version exports \"safetensors\"");
   return request;
 }
 
@@ -135,10 +147,14 @@ OperationRequest ReadAs(JsonReader& reader) {
 
 const std::map<std::string_view, Kind>& Kinds() {
   static const std::map<std::string_view, Kind> kKinds = {
-      {"import", {"admin", ReadAs<ReadImport>}},       {"statistics", {"merge", ReadAs<ReadStatistics>}},
-      {"commit", {"merge", ReadAs<ReadCommit>}},       {"revert", {"merge", ReadAs<ReadRevert>}},
-      {"evaluation", {"ask", ReadAs<ReadEvaluation>}}, {"verify", {"read", ReadAs<ReadVerify>}},
-      {"export", {"read", ReadAs<ReadExport>}},        {"fsck", {"admin", ReadAs<ReadFsck>}},
+      {"import", {"admin", ReadAs<ReadImport>}},
+      {"statistics", {"merge", ReadAs<ReadStatistics>}},
+      {"commit", {"merge", ReadAs<ReadCommit>}},
+      {"revert", {"merge", ReadAs<ReadRevert>}},
+      {"evaluation", {"ask", ReadAs<ReadEvaluation>}},
+      {"verify", {"read", ReadAs<ReadVerify>}},
+      {"export", {"read", ReadAs<ReadExport>}},
+      {"fsck", {"admin", ReadAs<ReadFsck>}},
   };
   return kKinds;
 }
@@ -152,7 +168,9 @@ std::string_view ScopeOf(std::string_view kind) {
 
 Result<OperationRequest> ParseRequest(std::string_view kind, std::string_view json) {
   const auto found = Kinds().find(kind);
-  if (found == Kinds().end()) return Status(StatusCode::kUnsupported, "unknown_operation", "an operation of kind \"" + std::string(kind) + "\" was submitted");
+  if (found == Kinds().end())
+    return Status(StatusCode::kUnsupported, "unknown_operation",
+                  "an operation of kind \"" + std::string(kind) + "\" was submitted");
   EMEND_ASSIGN_OR_RETURN(JsonDocument document, JsonDocument::Parse(json));
   JsonReader reader = document.Root();
   OperationRequest request = found->second.read(reader);

@@ -1,7 +1,9 @@
-// What can be submitted: the bodies of operations, as typed values, read strictly from JSON and written back canonically.
+// What can be submitted: the bodies of operations, as typed values, read strictly from JSON and
+// written back canonically.
 //
-// The same JSON is the REST body, what is stored with the accepted operation, and what is run again after a restart. Unknown fields, wrong types and
-// out-of-range values are kInvalidArgument with a JSON pointer: `at /facts/3/prompt: found no "{}", expected exactly one`. Pure functions.
+// The same JSON is the REST body, what is stored with the accepted operation, and what is run again
+// after a restart. Unknown fields, wrong types and out-of-range values are kInvalidArgument with a
+// JSON pointer: `at /facts/3/prompt: found no "{}", expected exactly one`. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -36,10 +38,13 @@ struct CommitRequest {
   std::string message;
   std::string method = "memit";
   std::vector<std::pair<std::string, std::string>> settings;  // MEMIT's names
-  std::vector<std::vector<std::string>> context_templates;    // empty: sampled from the model by `seed`
-  bool force = false;                                         // commit facts again that are already held with the same target
-  bool stack = false;                                         // keep the edits that hold the same slots
-  bool evaluate = true;                                       // on the parent and on the result
+  // empty: sampled from the model by `seed`
+  std::vector<std::vector<std::string>> context_templates;
+  // commit facts again that are already held with the same target
+  bool force = false;
+  // keep the edits that hold the same slots
+  bool stack = false;
+  bool evaluate = true;  // on the parent and on the result
 };
 
 struct RevertRequest {
@@ -66,7 +71,8 @@ struct ExportRequest {
 struct FsckRequest {};
 
 using OperationRequest =
-    std::variant<ImportRequest, StatisticsRequest, CommitRequest, RevertRequest, EvaluationRequest, VerifyRequest, ExportRequest, FsckRequest>;
+    std::variant<ImportRequest, StatisticsRequest, CommitRequest, RevertRequest, EvaluationRequest,
+                 VerifyRequest, ExportRequest, FsckRequest>;
 
 // `kind` as in Submission. kInvalidArgument; kUnsupported ("unknown_operation") for another kind.
 Result<OperationRequest> ParseRequest(std::string_view kind, std::string_view json);
@@ -74,7 +80,8 @@ Result<OperationRequest> ParseRequest(std::string_view kind, std::string_view js
 // The scope that a submission of this kind needs; empty for an unknown kind.
 std::string_view ScopeOf(std::string_view kind);
 
-// A fact as JSON, as requests hold it and as the API shows it; canonical field order, empty fields left out.
+// A fact as JSON, as requests hold it and as the API shows it; canonical field order, empty fields
+// left out.
 std::string FactToJson(const storage::objects::Fact& fact);
 
 }  // namespace emend::coordinator::core

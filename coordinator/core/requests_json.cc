@@ -18,7 +18,8 @@ std::string FactToJson(const storage::objects::Fact& fact) {
   if (!fact.paraphrases.empty()) json["paraphrases"] = fact.paraphrases;
   if (!fact.neighbours.empty()) json["neighbours"] = fact.neighbours;
   if (!fact.portability.empty()) json["portability"] = fact.portability;
-  if (fact.lookup != Lookup::kSubjectLast) json["lookup"] = fact.lookup == Lookup::kLast ? "last" : "span";
+  if (fact.lookup != Lookup::kSubjectLast)
+    json["lookup"] = fact.lookup == Lookup::kLast ? "last" : "span";
   static constexpr const char* kKinds[] = {"", "replace", "insert", "refuse", "forget"};
   if (fact.kind != FactKind::kReplace) json["kind"] = kKinds[static_cast<int>(fact.kind)];
   return json.dump();

@@ -11,14 +11,19 @@ using storage::delta::Column;
 using storage::delta::EditDelta;
 
 // The base's tensor, if its bytes are those that were imported.
-Result<storage::checkpoint::TensorView> FindIntact(const StoredBase& base, const std::string& name) {
+Result<storage::checkpoint::TensorView> FindIntact(const StoredBase& base,
+                                                   const std::string& name) {
   EMEND_ASSIGN_OR_RETURN(storage::checkpoint::TensorView view, base.checkpoint->Find(name));
-  EMEND_ASSIGN_OR_RETURN(const Digest found, storage::delta::HashTensor(storage::delta::Flatten(view.dtype, view.shape), view.bytes));
+  EMEND_ASSIGN_OR_RETURN(
+      const Digest found,
+      storage::delta::HashTensor(storage::delta::Flatten(view.dtype, view.shape), view.bytes));
   const auto recorded = base.recorded.tensors.find(name);
   if (recorded != base.recorded.tensors.end() && recorded->second.root == found) return view;
   return Status(StatusCode::kDataLoss, "base_damaged",
-                "reading the tensor \"" + name + "\" of the stored base in \"" + base.checkpoint->folder() +
-                    "\": it holds other bytes than were imported; import the same model again to mend the copy");
+                "reading the tensor \"" + name + "\" of the stored base in \"" +
+                    base.checkpoint->folder() +
+                    "\": it holds other bytes than were imported; import the same model again to "
+                    "mend the copy");
 }
 
 }  // namespace
@@ -27,12 +32,14 @@ Result<std::string> ReadDelta(const storage::objects::ObjectStore& objects, cons
   EMEND_ASSIGN_OR_RETURN(const storage::objects::Edit edit, objects.ReadEdit(id));
   EMEND_ASSIGN_OR_RETURN(std::string stored, objects.ReadPayload(edit.delta_object));
   if (const Digest found = Sha256(stored); found != edit.delta_digest) {
-    return DataLoss("reading the payload of edit " + id.Short() + ": found SHA-256 " + found.Hex() + ", the edit says " + edit.delta_digest.Hex());
+    return DataLoss("reading the payload of edit " + id.Short() + ": found SHA-256 " + found.Hex() +
+                    ", the edit says " + edit.delta_digest.Hex());
   }
   return stored;
 }
 
-Result<std::vector<EditDelta>> LoadDeltas(const storage::objects::ObjectStore& objects, std::span<const EditId> edits) {
+Result<std::vector<EditDelta>> LoadDeltas(const storage::objects::ObjectStore& objects,
+                                          std::span<const EditId> edits) {
   std::vector<EditDelta> deltas;
   deltas.reserve(edits.size());
   for (const EditId& id : edits) {
@@ -44,7 +51,8 @@ Result<std::vector<EditDelta>> LoadDeltas(const storage::objects::ObjectStore& o
   return deltas;
 }
 
-Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(const StoredBase& base, std::span<const EditDelta> deltas) {
+Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(
+    const StoredBase& base, std::span<const EditDelta> deltas) {
   std::map<std::string, std::vector<const Column*>> columns;
   for (const EditDelta& delta : deltas) {
     for (const auto& tensor : delta.tensors) {
@@ -54,21 +62,23 @@ Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildTensors(cons
   std::map<std::string, storage::delta::RebuiltTensor> rebuilt;
   for (const auto& [name, active] : columns) {
     EMEND_ASSIGN_OR_RETURN(const storage::checkpoint::TensorView view, FindIntact(base, name));
-    auto tensor = storage::delta::RebuildTensor(storage::delta::Flatten(view.dtype, view.shape), view.bytes, active, kThreads);
+    auto tensor = storage::delta::RebuildTensor(storage::delta::Flatten(view.dtype, view.shape),
+                                                view.bytes, active, kThreads);
     if (!tensor.ok()) return tensor.status().WithContext("rebuilding the tensor \"" + name + "\"");
     rebuilt.emplace(name, std::move(tensor).value());
   }
   return rebuilt;
 }
 
-Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildState(const StoredBase& base, const storage::history::Repository& repository,
-                                                                          const StateId& state) {
+Result<std::map<std::string, storage::delta::RebuiltTensor>> RebuildState(
+    const StoredBase& base, const storage::history::Repository& repository, const StateId& state) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
   EMEND_ASSIGN_OR_RETURN(const auto deltas, LoadDeltas(repository.objects(), edits));
   return RebuildTensors(base, deltas);
 }
 
-storage::objects::Manifest ManifestOf(const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors) {
+storage::objects::Manifest ManifestOf(
+    const StateId& state, const std::map<std::string, storage::delta::RebuiltTensor>& tensors) {
   storage::objects::Manifest manifest{state, {}};
   for (const auto& [name, tensor] : tensors) manifest.roots[name] = tensor.digest;
   return manifest;

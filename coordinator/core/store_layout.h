@@ -12,21 +12,30 @@ namespace emend::coordinator::core {
 struct StoreLayout {
   std::string folder;
   std::vector<std::string> model_roots;
-  std::string shared = {};        // folder of models, their tiles and statistics, which workers see under this path; empty: the store's
-  std::string worker_token = {};  // file with the workers' token, made by others; empty: the store's own
+  // folder of models, their tiles and statistics, which workers see under this path; empty: the
+  // store's
+  std::string shared = {};
+  // file with the workers' token, made by others; empty: the store's own
+  std::string worker_token = {};
 
   std::string anchor() const { return folder + "/anchor"; }
   std::string admin_token_file() const { return folder + "/token"; }
-  std::string worker_token_file() const { return worker_token.empty() ? folder + "/worker-token" : worker_token; }
+  std::string worker_token_file() const {
+    return worker_token.empty() ? folder + "/worker-token" : worker_token;
+  }
   const std::string& shared_folder() const { return shared.empty() ? folder : shared; }
   std::string models() const { return shared_folder() + "/models"; }
   std::string model_folder(const BaseId& base) const { return models() + "/" + base.Hex(); }
   std::string tile_file(const BaseId& base) const { return model_folder(base) + ".tiles"; }
   std::string statistics() const { return shared_folder() + "/statistics"; }
-  std::string statistics_file(std::string_view id) const { return statistics() + "/" + std::string(id) + ".safetensors"; }
+  std::string statistics_file(std::string_view id) const {
+    return statistics() + "/" + std::string(id) + ".safetensors";
+  }
 
-  // `path`, absolute and without links, if it lies below a model root. kInvalidArgument unless it is absolute; kPermissionDenied ("outside_model_roots") lists
-  // the roots; ("inside_store") if it lies in the store itself or in its shared folder. What does not exist yet is judged by its nearest existing parent.
+  // `path`, absolute and without links, if it lies below a model root. kInvalidArgument unless it
+  // is absolute; kPermissionDenied ("outside_model_roots") lists the roots; ("inside_store") if it
+  // lies in the store itself or in its shared folder. What does not exist yet is judged by its
+  // nearest existing parent.
   Result<std::string> Admit(const std::string& path) const;
 };
 

@@ -1,6 +1,7 @@
 // StoredBase: the store's own copy of an imported model, and what was recorded of it at import.
 //
-// Disks rot: bytes are compared with the record before anything is made from them (RebuildTensors, Check; a worker checks the files when it loads them).
+// Disks rot: bytes are compared with the record before anything is made from them (RebuildTensors,
+// Check; a worker checks the files when it loads them).
 #pragma once
 
 #include <memory>
@@ -18,7 +19,9 @@ struct StoredBase {
   storage::objects::Base recorded;
 
   // Reads every file. kDataLoss ("base_damaged").
-  Status Check() const { return storage::checkpoint::CheckFiles(checkpoint->folder(), recorded.files); }
+  Status Check() const {
+    return storage::checkpoint::CheckFiles(checkpoint->folder(), recorded.files);
+  }
 };
 
 // Opens the files without reading the weights. kDataLoss if one is missing or malformed.

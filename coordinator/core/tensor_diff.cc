@@ -14,7 +14,8 @@ using storage::delta::DType;
 double FromHalf(std::uint16_t bits) {
   const int exponent = (bits >> 10) & 0x1f;
   const int fraction = bits & 0x3ff;
-  const double magnitude = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
+  const double magnitude =
+      exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
   return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
@@ -26,13 +27,17 @@ double ReadElement(DType dtype, const std::uint8_t* bytes) {
   }
   std::uint16_t bits = 0;
   std::memcpy(&bits, bytes, sizeof bits);
-  return dtype == DType::kF16 ? FromHalf(bits) : static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16));
+  return dtype == DType::kF16
+             ? FromHalf(bits)
+             : static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16));
 }
 
 }  // namespace
 
-TensorDistance Measure(DType dtype, std::span<const std::uint8_t> before, std::span<const std::uint8_t> after) {
-  EMEND_CHECK(storage::delta::IsEditable(dtype) && before.size() == after.size(), "tensors of different sizes or of a type that is never edited were compared");
+TensorDistance Measure(DType dtype, std::span<const std::uint8_t> before,
+                       std::span<const std::uint8_t> after) {
+  EMEND_CHECK(storage::delta::IsEditable(dtype) && before.size() == after.size(),
+              "tensors of different sizes or of a type that is never edited were compared");
   const std::size_t width = storage::delta::ElementBytes(dtype);
   TensorDistance distance;
   distance.elements = before.size() / width;

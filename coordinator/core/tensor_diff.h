@@ -16,6 +16,7 @@ struct TensorDistance {
 };
 
 // REQUIRES: an editable dtype, and as many bytes on both sides.
-TensorDistance Measure(storage::delta::DType dtype, std::span<const std::uint8_t> before, std::span<const std::uint8_t> after);
+TensorDistance Measure(storage::delta::DType dtype, std::span<const std::uint8_t> before,
+                       std::span<const std::uint8_t> after);
 
 }  // namespace emend::coordinator::core

@@ -16,17 +16,21 @@ struct Holder {
   std::size_t facts = 0;  // of that edit
 };
 
-Result<std::multimap<Slot, Holder>> ReadHeldSlots(const storage::history::Repository& repository, const StateId& state) {
+Result<std::multimap<Slot, Holder>> ReadHeldSlots(const storage::history::Repository& repository,
+                                                  const StateId& state) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
   std::multimap<Slot, Holder> held;
   for (const EditId& id : edits) {
     EMEND_ASSIGN_OR_RETURN(const Edit edit, repository.objects().ReadEdit(id));
-    for (const Fact& fact : edit.facts) held.emplace(SlotOf(fact), Holder{id, fact.target, edit.facts.size()});
+    for (const Fact& fact : edit.facts)
+      held.emplace(SlotOf(fact), Holder{id, fact.target, edit.facts.size()});
   }
   return held;
 }
 
-std::string Describe(const Fact& fact) { return "\"" + fact.prompt + "\" about \"" + fact.subject + "\""; }
+std::string Describe(const Fact& fact) {
+  return "\"" + fact.prompt + "\" about \"" + fact.subject + "\"";
+}
 
 // The request's facts without repetitions.
 Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
@@ -38,17 +42,21 @@ Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
       distinct.push_back(facts[i]);
     } else if (facts[found->second].target != facts[i].target) {
       return Status(StatusCode::kConflict, "slot_conflict",
-                    "fact " + std::to_string(found->second + 1) + " and fact " + std::to_string(i + 1) + " of the request are both " + Describe(facts[i]) +
-                        ", with the targets \"" + facts[found->second].target + "\" and \"" + facts[i].target + "\": leave one of them out");
+                    "fact " + std::to_string(found->second + 1) + " and fact " +
+                        std::to_string(i + 1) + " of the request are both " + Describe(facts[i]) +
+                        ", with the targets \"" + facts[found->second].target + "\" and \"" +
+                        facts[i].target + "\": leave one of them out");
     }
   }
   return distinct;
 }
 
 // Sorts one fact into the plan by who holds its slot.
-Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held, const core::CommitRequest& request, MemberPlan& plan) {
+Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held,
+                const core::CommitRequest& request, MemberPlan& plan) {
   const auto [begin, end] = held.equal_range(SlotOf(fact));
-  const bool is_held = std::any_of(begin, end, [&](const auto& entry) { return entry.second.target == fact.target; });
+  const bool is_held = std::any_of(
+      begin, end, [&](const auto& entry) { return entry.second.target == fact.target; });
   if (is_held && !request.force) {
     ++plan.skipped;
     return OkStatus();
@@ -58,7 +66,9 @@ Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held, const
   for (auto it = begin; it != end; ++it) {
     if (it->second.facts > 1) {
       return Status(StatusCode::kFailedPrecondition, "edit_not_separable",
-                    "the slot of " + Describe(fact) + " is held by edit " + it->second.edit.Short() + ", which carries " + std::to_string(it->second.facts) +
+                    "the slot of " + Describe(fact) + " is held by edit " +
+                        it->second.edit.Short() + ", which carries " +
+                        std::to_string(it->second.facts) +
                         " facts: revert that edit, or commit with --stack");
     }
     plan.superseded.push_back(it->second.edit);
@@ -66,7 +76,8 @@ Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held, const
   return OkStatus();
 }
 
-Result<MemberPlan> PlanMember(const core::CommitRequest& request, const std::multimap<Slot, Holder>& held) {
+Result<MemberPlan> PlanMember(const core::CommitRequest& request,
+                              const std::multimap<Slot, Holder>& held) {
   MemberPlan plan;
   EMEND_ASSIGN_OR_RETURN(const std::vector<Fact> distinct, Distinct(request.facts));
   plan.duplicates = request.facts.size() - distinct.size();
@@ -85,10 +96,13 @@ std::size_t CommitPlan::fact_count() const {
   return count;
 }
 
-Result<CommitPlan> PlanCommits(const storage::history::Repository& repository, const std::vector<core::CommitRequest>& requests,
+Result<CommitPlan> PlanCommits(const storage::history::Repository& repository,
+                               const std::vector<core::CommitRequest>& requests,
                                storage::kv::WriteBatch& staging) {
   CommitPlan plan;
-  EMEND_ASSIGN_OR_RETURN(const storage::history::Ref branch, repository.ReadRef(storage::history::RefKind::kBranch, requests.front().branch));
+  EMEND_ASSIGN_OR_RETURN(
+      const storage::history::Ref branch,
+      repository.ReadRef(storage::history::RefKind::kBranch, requests.front().branch));
   plan.head = branch.commit;
   EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(plan.head));
   EMEND_ASSIGN_OR_RETURN(const auto held, ReadHeldSlots(repository, plan.parent.state));
@@ -101,7 +115,8 @@ Result<CommitPlan> PlanCommits(const storage::history::Repository& repository, c
   std::ranges::sort(superseded);
   plan.solve_state = plan.parent.state;
   if (!superseded.empty()) {
-    EMEND_ASSIGN_OR_RETURN(plan.solve_state, repository.DeriveState(staging, plan.parent.state, {}, superseded));
+    EMEND_ASSIGN_OR_RETURN(plan.solve_state,
+                           repository.DeriveState(staging, plan.parent.state, {}, superseded));
   }
   return plan;
 }

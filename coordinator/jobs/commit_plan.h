@@ -1,7 +1,10 @@
-// What commits that are solved together will do, decided before anything is solved: which facts are new, which supersede held ones, which are held already.
+// What commits that are solved together will do, decided before anything is solved: which facts are
+// new, which supersede held ones, which are held already.
 //
-// A fact on a slot (subject, relation or prompt, language) that an active edit holds takes that edit's place: the old edit leaves in the same commit, and the
-// solve sees the state without it. The same fact with the same target again is skipped unless forced. `stack` keeps the old edit beside the new one.
+// A fact on a slot (subject, relation or prompt, language) that an active edit holds takes that
+// edit's place: the old edit leaves in the same commit, and the solve sees the state without it.
+// The same fact with the same target again is skipped unless forced. `stack` keeps the old edit
+// beside the new one.
 #pragma once
 
 #include <vector>
@@ -28,10 +31,13 @@ struct CommitPlan {
   std::size_t fact_count() const;
 };
 
-// Reads the branch's head and its active edits; puts the solve state into `staging` if it is a new one. kNotFound (branch); kConflict ("slot_conflict") if two
-// facts of one request want one slot to say different things; kFailedPrecondition ("edit_not_separable") if a held slot belongs to an edit of several facts.
-// Blocks. REQUIRES: the requests are for one branch, and no two of them are about the same slot.
-Result<CommitPlan> PlanCommits(const storage::history::Repository& repository, const std::vector<core::CommitRequest>& requests,
+// Reads the branch's head and its active edits; puts the solve state into `staging` if it is a new
+// one. kNotFound (branch); kConflict ("slot_conflict") if two facts of one request want one slot to
+// say different things; kFailedPrecondition ("edit_not_separable") if a held slot belongs to an
+// edit of several facts. Blocks. REQUIRES: the requests are for one branch, and no two of them are
+// about the same slot.
+Result<CommitPlan> PlanCommits(const storage::history::Repository& repository,
+                               const std::vector<core::CommitRequest>& requests,
                                storage::kv::WriteBatch& staging);
 
 }  // namespace emend::coordinator::jobs

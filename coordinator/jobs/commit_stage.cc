@@ -14,9 +14,11 @@ using storage::objects::Edit;
 
 constexpr std::size_t kSaltBytes = 16;
 
-Result<EditId> StageEdit(JobContext& context, const storage::objects::ObjectStore& objects, WriteBatch& batch, const Edit& unsalted,
+Result<EditId> StageEdit(JobContext& context, const storage::objects::ObjectStore& objects,
+                         WriteBatch& batch, const Edit& unsalted,
                          const worker::protocol::SolvedEdit& solved) {
-  // Reading back what a worker sent, before it is kept: a payload that does not decode must never become part of history.
+  // Reading back what a worker sent, before it is kept: a payload that does not decode must never
+  // become part of history.
   EMEND_RETURN_IF_ERROR(storage::delta::DecodeEditDelta(solved.delta_payload).status());
   EMEND_RETURN_IF_ERROR(storage::delta::DecodeEditKeys(solved.keys_payload).status());
   Edit edit = unsalted;
@@ -29,10 +31,13 @@ Result<EditId> StageEdit(JobContext& context, const storage::objects::ObjectStor
 }
 
 // The edits of each member, sorted.
-Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context,
+                                                    const storage::history::Repository& repository,
+                                                    const CommitPlan& plan,
                                                     const worker::protocol::SolveReply& solved) {
   if (solved.edits.size() != plan.fact_count()) {
-    return Internal("a worker solved " + std::to_string(plan.fact_count()) + " facts and sent " + std::to_string(solved.edits.size()) + " edits");
+    return Internal("a worker solved " + std::to_string(plan.fact_count()) + " facts and sent " +
+                    std::to_string(solved.edits.size()) + " edits");
   }
   std::vector<std::vector<EditId>> added;
   WriteBatch batch;
@@ -48,7 +53,8 @@ Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context, const s
                       .keys_digest = {},
                       .delta_object = {},
                       .keys_object = {}};
-      EMEND_ASSIGN_OR_RETURN(const EditId id, StageEdit(context, repository.objects(), batch, edit, *next++));
+      EMEND_ASSIGN_OR_RETURN(const EditId id,
+                             StageEdit(context, repository.objects(), batch, edit, *next++));
       of_member.push_back(id);
     }
     std::ranges::sort(of_member);
@@ -58,7 +64,9 @@ Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context, const s
   return added;
 }
 
-Result<storage::objects::Manifest> BuildManifest(JobContext& context, const storage::history::Repository& repository, const StateId& state) {
+Result<storage::objects::Manifest> BuildManifest(JobContext& context,
+                                                 const storage::history::Repository& repository,
+                                                 const StateId& state) {
   if (auto known = repository.objects().ReadManifest(state); known.ok()) return known;
   EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(context.layout, repository.record()));
   EMEND_ASSIGN_OR_RETURN(const auto tensors, core::RebuildState(base, repository, state));
@@ -67,7 +75,8 @@ Result<storage::objects::Manifest> BuildManifest(JobContext& context, const stor
 
 }  // namespace
 
-Result<StagedState> StageState(JobContext& context, const storage::history::Repository& repository, const StateId& parent, const std::vector<EditId>& added,
+Result<StagedState> StageState(JobContext& context, const storage::history::Repository& repository,
+                               const StateId& parent, const std::vector<EditId>& added,
                                const std::vector<EditId>& removed) {
   StagedState staged{.state = {}, .added = added, .manifest = {}};
   WriteBatch batch;
@@ -81,7 +90,9 @@ Result<StagedState> StageState(JobContext& context, const storage::history::Repo
   return staged;
 }
 
-Result<std::vector<StagedState>> StageSolved(JobContext& context, const storage::history::Repository& repository, const CommitPlan& plan,
+Result<std::vector<StagedState>> StageSolved(JobContext& context,
+                                             const storage::history::Repository& repository,
+                                             const CommitPlan& plan,
                                              const worker::protocol::SolveReply& solved) {
   EMEND_ASSIGN_OR_RETURN(const auto added, StageEdits(context, repository, plan, solved));
   std::vector<StagedState> states;
@@ -89,21 +100,25 @@ Result<std::vector<StagedState>> StageSolved(JobContext& context, const storage:
   for (std::size_t i = 0; i < plan.members.size(); ++i) {
     last.added.clear();
     if (!added[i].empty()) {
-      EMEND_ASSIGN_OR_RETURN(last, StageState(context, repository, last.state, added[i], plan.members[i].superseded));
+      EMEND_ASSIGN_OR_RETURN(
+          last, StageState(context, repository, last.state, added[i], plan.members[i].superseded));
     }
     states.push_back(last);
   }
   return states;
 }
 
-Status CheckStaged(const storage::history::Repository& repository, const std::vector<EditId>& added) {
+Status CheckStaged(const storage::history::Repository& repository,
+                   const std::vector<EditId>& added) {
   for (const EditId& id : added) {
     Result<Edit> edit = repository.objects().ReadEdit(id);
     Status found = edit.status();
     if (found.ok()) found = repository.objects().ReadPayload(edit->delta_object).status();
     if (found.ok()) found = repository.objects().ReadPayload(edit->keys_object).status();
     if (found.code() == StatusCode::kNotFound) {
-      return {StatusCode::kUnavailable, "staging_lost", "committing edit " + id.Short() + ": what was staged for it is gone: " + found.message()};
+      return {
+          StatusCode::kUnavailable, "staging_lost",
+          "committing edit " + id.Short() + ": what was staged for it is gone: " + found.message()};
     }
     EMEND_RETURN_IF_ERROR(found);
   }

@@ -37,7 +37,9 @@ std::uint64_t HashOf(const storage::objects::Slot& slot) {
   out.Text(slot.relation_or_prompt);
   out.Text(slot.language);
   const Digest digest = Sha256(out.bytes());
-  return Decoder(std::string_view(reinterpret_cast<const char*>(digest.bytes.data()), sizeof(std::uint64_t))).U64();
+  return Decoder(std::string_view(reinterpret_cast<const char*>(digest.bytes.data()),
+                                  sizeof(std::uint64_t)))
+      .U64();
 }
 
 std::vector<std::uint64_t> SlotsOf(const std::vector<storage::objects::Fact>& facts) {
@@ -52,8 +54,12 @@ std::vector<std::uint64_t> SlotsOf(const std::vector<storage::objects::Fact>& fa
 struct Reader {
   Demand demand;
 
-  void operator()(const core::ImportRequest&) { Take(Role::kImports, Pool::kFiles, kWholeModelCost); }
-  void operator()(const core::StatisticsRequest&) { Take(Role::kCounts, Pool::kWorkers, kStatisticsCost); }
+  void operator()(const core::ImportRequest&) {
+    Take(Role::kImports, Pool::kFiles, kWholeModelCost);
+  }
+  void operator()(const core::StatisticsRequest&) {
+    Take(Role::kCounts, Pool::kWorkers, kStatisticsCost);
+  }
   void operator()(const core::CommitRequest& request) {
     Take(Role::kEdits, Pool::kWorkers, 1 + request.facts.size());
     demand.branch = request.branch;
@@ -65,8 +71,12 @@ struct Reader {
     Take(Role::kReverts, Pool::kLocal, kRevertCost);
     demand.branch = request.branch;
   }
-  void operator()(const core::EvaluationRequest& request) { Take(Role::kReads, Pool::kWorkers, 1 + request.facts.size()); }
-  void operator()(const core::VerifyRequest&) { Take(Role::kReads, Pool::kWorkers, kWholeModelCost); }
+  void operator()(const core::EvaluationRequest& request) {
+    Take(Role::kReads, Pool::kWorkers, 1 + request.facts.size());
+  }
+  void operator()(const core::VerifyRequest&) {
+    Take(Role::kReads, Pool::kWorkers, kWholeModelCost);
+  }
   void operator()(const core::ExportRequest&) { Take(Role::kReads, Pool::kFiles, kWholeModelCost); }
   void operator()(const core::FsckRequest&) { Take(Role::kReads, Pool::kLocal, kWholeModelCost); }
 

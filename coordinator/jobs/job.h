@@ -1,8 +1,9 @@
 // A job: one kind of operation, from its request to what is to be stored.
 //
-// A job reads, calls workers and stages payloads; it changes nothing that anyone can see. What it wants changed it returns as an outcome, which the queue
-// applies in one journal transaction together with the operation's result: all of it or nothing. A job that fails, is cancelled or is cut off by a crash leaves
-// only unreferenced objects behind, and can be run again from the start.
+// A job reads, calls workers and stages payloads; it changes nothing that anyone can see. What it
+// wants changed it returns as an outcome, which the queue applies in one journal transaction
+// together with the operation's result: all of it or nothing. A job that fails, is cancelled or is
+// cut off by a crash leaves only unreferenced objects behind, and can be run again from the start.
 #pragma once
 
 #include <functional>
@@ -39,8 +40,8 @@ struct JobControl {
 
 struct JobOutcome {
   std::string result;  // JSON, kept in the operation
-  // May be empty; runs on the pool, inside the transaction, and may replace the result by what only it knows (an id that depends on the time of the
-  // transaction).
+  // May be empty; runs on the pool, inside the transaction, and may replace the result by what only
+  // it knows (an id that depends on the time of the transaction).
   std::function<Status(storage::records::Transaction&, std::string& result)> apply;
 };
 
@@ -59,11 +60,13 @@ struct CommitInput {
   JobControl control;
 };
 
-// One coroutine a kind. Failures: kInvalidArgument, kNotFound, kFailedPrecondition, kConflict as the kind documents; kUnavailable ("worker_lost")
-// and kConflict ("stale_head") are run again by the queue.
+// One coroutine a kind. Failures: kInvalidArgument, kNotFound, kFailedPrecondition, kConflict as
+// the kind documents; kUnavailable ("worker_lost") and kConflict ("stale_head") are run again by
+// the queue.
 Awaitable<Result<JobOutcome>> RunImport(JobInput input, core::ImportRequest request);
 Awaitable<Result<JobOutcome>> RunStatistics(JobInput input, core::StatisticsRequest request);
-// One outcome a request, to be applied in their order: each commit's parent is the one before. Failures are of all of them.
+// One outcome a request, to be applied in their order: each commit's parent is the one before.
+// Failures are of all of them.
 Awaitable<Result<std::vector<JobOutcome>>> RunCommits(CommitInput input);
 Awaitable<Result<JobOutcome>> RunRevert(JobInput input, core::RevertRequest request);
 Awaitable<Result<JobOutcome>> RunEvaluation(JobInput input, core::EvaluationRequest request);

@@ -17,15 +17,19 @@ using worker::protocol::DigestTilesReply;
 using worker::protocol::ForgetBase;
 using worker::protocol::ForgetBaseReply;
 
-LiveFaults Compare(const std::map<std::string, Digest>& live, const std::map<std::string, Digest>& expected) {
+LiveFaults Compare(const std::map<std::string, Digest>& live,
+                   const std::map<std::string, Digest>& expected) {
   LiveFaults faults;
   for (const auto& [tensor, root] : expected) {
     const auto found = live.find(tensor);
-    if (found == live.end()) faults[tensor] = "the worker does not report this tensor, which edits touch";
-    if (found != live.end() && found->second != root) faults[tensor] = "the worker serves other bytes: found " + found->second.Hex();
+    if (found == live.end())
+      faults[tensor] = "the worker does not report this tensor, which edits touch";
+    if (found != live.end() && found->second != root)
+      faults[tensor] = "the worker serves other bytes: found " + found->second.Hex();
   }
   for (const auto& [tensor, root] : live) {
-    if (!expected.contains(tensor)) faults[tensor] = "the worker reports this tensor as edited, and no edit touches it";
+    if (!expected.contains(tensor))
+      faults[tensor] = "the worker reports this tensor as edited, and no edit touches it";
   }
   return faults;
 }
@@ -33,8 +37,10 @@ LiveFaults Compare(const std::map<std::string, Digest>& live, const std::map<std
 using Rebuilt = std::map<std::string, storage::delta::RebuiltTensor>;
 
 // Runs on the pool.
-Result<Rebuilt> Rebuild(const JobContext& context, const Repository& repository, const StateId& state) {
-  EMEND_ASSIGN_OR_RETURN(const core::StoredBase base, core::OpenBase(context.layout, repository.record()));
+Result<Rebuilt> Rebuild(const JobContext& context, const Repository& repository,
+                        const StateId& state) {
+  EMEND_ASSIGN_OR_RETURN(const core::StoredBase base,
+                         core::OpenBase(context.layout, repository.record()));
   return core::RebuildState(base, repository, state);
 }
 
@@ -44,7 +50,8 @@ std::string PlaceOf(const DigestTilesReply& live, const std::vector<TileLeaf>& e
   for (std::size_t rank = 0; rank < live.tiles.size(); ++rank) {
     for (const auto& [tile, digest] : live.tiles[rank]) {
       if (tile < expected.size() && expected[tile].digest == digest) continue;
-      place += "; rank " + std::to_string(rank) + " of " + std::to_string(live.tiles.size()) + " differs, first at tile " + std::to_string(tile) + " of " +
+      place += "; rank " + std::to_string(rank) + " of " + std::to_string(live.tiles.size()) +
+               " differs, first at tile " + std::to_string(tile) + " of " +
                std::to_string(expected.size());
       break;
     }
@@ -53,7 +60,8 @@ std::string PlaceOf(const DigestTilesReply& live, const std::vector<TileLeaf>& e
 }
 
 // Adds the place to each fault, where it can be found out.
-Awaitable<void> AddPlaces(JobContext* context, WorkerSession* session, const Repository* repository, StateId state, LiveFaults* faults) {
+Awaitable<void> AddPlaces(JobContext* context, WorkerSession* session, const Repository* repository,
+                          StateId state, LiveFaults* faults) {
   const auto rebuild = [&] { return Rebuild(*context, *repository, state); };
   const Result<Rebuilt> rebuilt = co_await Blocking(context->runtime, rebuild);
   if (!rebuilt.ok()) co_return;
@@ -61,28 +69,33 @@ Awaitable<void> AddPlaces(JobContext* context, WorkerSession* session, const Rep
     const auto expected = rebuilt->find(tensor);
     if (expected == rebuilt->end()) continue;
     DigestTiles request{repository->record().base, state, tensor};
-    const auto live = co_await session->CallOn<DigestTilesReply>(state, std::move(request), kCallTimeout);
+    const auto live =
+        co_await session->CallOn<DigestTilesReply>(state, std::move(request), kCallTimeout);
     if (live.ok()) fault += PlaceOf(*live, expected->second.leaves);
   }
 }
 
 // What becomes of the worker, as the end of a sentence.
 Awaitable<std::string> TakeOut(WorkerSession* session, BaseId base, std::string why) {
-  LogError("worker_taken_out", {{"worker", session->worker().value()}, {"base", base.Short()}, {"why", why}});
+  LogError("worker_taken_out",
+           {{"worker", session->worker().value()}, {"base", base.Short()}, {"why", why}});
   ForgetBase request{base, std::move(why)};
   const auto forgotten = co_await session->Call<ForgetBaseReply>(std::move(request), kCallTimeout);
   const std::string who = "; worker " + session->worker().value();
   if (forgotten.ok()) co_return who + " was taken out and loads the model anew";
-  co_return who + " could not be told to load the model anew (" + forgotten.status().message() + "): start it anew";
+  co_return who + " could not be told to load the model anew (" + forgotten.status().message() +
+      "): start it anew";
 }
 
 }  // namespace
 
-Awaitable<Result<LiveFaults>> CheckLive(JobContext* context, WorkerSession* session, const Repository* repository, StateId state,
+Awaitable<Result<LiveFaults>> CheckLive(JobContext* context, WorkerSession* session,
+                                        const Repository* repository, StateId state,
                                         std::map<std::string, Digest> expected) {
   const BaseId base = repository->record().base;
   DigestState request{base, state};
-  const auto live = co_await session->CallOn<DigestStateReply>(state, std::move(request), kCallTimeout);
+  const auto live =
+      co_await session->CallOn<DigestStateReply>(state, std::move(request), kCallTimeout);
   if (live.status().slug() == "live_bytes_damaged") {
     const std::string outcome = co_await TakeOut(session, base, live.status().message());
     co_return Status(live.status().code(), live.status().slug(), live.status().message() + outcome);
@@ -91,7 +104,8 @@ Awaitable<Result<LiveFaults>> CheckLive(JobContext* context, WorkerSession* sess
   LiveFaults faults = Compare(live->roots, expected);
   if (faults.empty()) co_return faults;
   co_await AddPlaces(context, session, repository, state, &faults);
-  const std::string outcome = co_await TakeOut(session, base, "tensor \"" + faults.begin()->first + "\": " + faults.begin()->second);
+  const std::string outcome = co_await TakeOut(
+      session, base, "tensor \"" + faults.begin()->first + "\": " + faults.begin()->second);
   for (auto& [tensor, fault] : faults) fault += outcome;
   co_return faults;
 }

@@ -26,12 +26,15 @@ ordered_json MeasuresJson(const storage::objects::Evaluation& measured) {
   return json;
 }
 
-ordered_json Located(const CommitId& commit, const StateId& state) { return {{"commit", commit.Hex()}, {"state", state.Hex()}}; }
+ordered_json Located(const CommitId& commit, const StateId& state) {
+  return {{"commit", commit.Hex()}, {"state", state.Hex()}};
+}
 
 ordered_json ChecksJson(const std::vector<DigestCheck>& checks) {
   ordered_json json = ordered_json::array();
   for (const DigestCheck& check : checks) {
-    ordered_json item = {{"name", check.name}, {"digest", check.digest.Hex()}, {"ok", check.fault.empty()}};
+    ordered_json item = {
+        {"name", check.name}, {"digest", check.digest.Hex()}, {"ok", check.fault.empty()}};
     if (!check.fault.empty()) item["fault"] = check.fault;
     json.push_back(std::move(item));
   }
@@ -55,17 +58,24 @@ std::string ToJson(const CommitResult& result) {
   if (result.before) json["evaluation"]["before"] = MeasuresJson(*result.before);
   if (result.after) json["evaluation"]["after"] = MeasuresJson(*result.after);
   json["statistics"] = nullptr;
-  if (!result.statistics.empty()) json["statistics"] = {{"id", result.statistics}, {"tokens", result.statistics_tokens}};
+  if (!result.statistics.empty())
+    json["statistics"] = {{"id", result.statistics}, {"tokens", result.statistics_tokens}};
   json["layers"] = ordered_json::array();
   for (const auto& layer : result.layers) {
-    json["layers"].push_back({{"layer", layer.layer}, {"tensor", layer.tensor}, {"update_norm", layer.update_norm}, {"weight_norm", layer.weight_norm}});
+    json["layers"].push_back({{"layer", layer.layer},
+                              {"tensor", layer.tensor},
+                              {"update_norm", layer.update_norm},
+                              {"weight_norm", layer.weight_norm}});
   }
   json["coalesced"] = result.coalesced;
   return json.dump();
 }
 
 std::string ToJson(const ImportResult& result) {
-  const ordered_json json = {{"repo", result.repo}, {"commit", result.commit.Hex()}, {"state", result.state.Hex()}, {"base", result.base.Hex()}};
+  const ordered_json json = {{"repo", result.repo},
+                             {"commit", result.commit.Hex()},
+                             {"state", result.state.Hex()},
+                             {"base", result.base.Hex()}};
   return json.dump();
 }
 
@@ -117,7 +127,8 @@ std::string ToJson(const ExportResult& result) {
 
 std::string ToJson(const storage::history::FsckReport& report) {
   ordered_json json = {{"ok", report.problems.empty()}, {"problems", ordered_json::array()}};
-  for (const auto& problem : report.problems) json["problems"].push_back({{"where", problem.where}, {"what", problem.what}});
+  for (const auto& problem : report.problems)
+    json["problems"].push_back({{"where", problem.where}, {"what", problem.what}});
   json["commits"] = report.commits;
   json["edits"] = report.edits;
   json["payload_bytes"] = report.payload_bytes;
@@ -142,7 +153,8 @@ std::string ToJson(const worker::protocol::MemitSettings& settings) {
 }
 
 storage::objects::Evaluation ToEvaluation(const worker::protocol::EvaluateReply& reply) {
-  return {reply.records, reply.es, reply.ps, reply.ns, reply.score, reply.es_argmax, reply.ps_argmax, reply.ns_argmax};
+  return {reply.records, reply.es,        reply.ps,        reply.ns,
+          reply.score,   reply.es_argmax, reply.ps_argmax, reply.ns_argmax};
 }
 
 }  // namespace emend::coordinator::jobs

@@ -20,13 +20,15 @@ struct CommitResult {
   std::string branch;
   std::size_t edits = 0;
   std::size_t superseded = 0;
-  std::size_t skipped = 0;                // held already with the same target
-  std::size_t duplicates = 0;             // said more than once in the request
-  std::map<std::string, double> seconds;  // total, targets, keys, solve, apply, evaluate, store; of all that were solved together
+  std::size_t skipped = 0;     // held already with the same target
+  std::size_t duplicates = 0;  // said more than once in the request
+  // total, targets, keys, solve, apply, evaluate, store; of all that were solved together
+  std::map<std::string, double> seconds;
   std::optional<storage::objects::Evaluation> before;
   std::optional<storage::objects::Evaluation> after;
   std::vector<worker::protocol::LayerReport> layers;
-  std::string statistics;               // id of those it was solved with; empty if nothing was solved
+  // id of those it was solved with; empty if nothing was solved
+  std::string statistics;
   std::uint64_t statistics_tokens = 0;  // that they were taken over
   std::vector<std::string> coalesced;   // ids of the other operations that were solved with it
 };
@@ -54,7 +56,8 @@ struct StatisticsResult {
   std::string id;
   std::vector<std::int32_t> layers;
   std::uint64_t tokens = 0;
-  std::uint64_t tokens_advised = 0;  // 10 for each input of a down projection: with fewer, edits disturb what stands near them
+  // 10 for each input of a down projection: with fewer, edits disturb what stands near them
+  std::uint64_t tokens_advised = 0;
   double seconds = 0;
   std::optional<std::uint64_t> sampled_by;  // as in StatisticsRecord
 };
@@ -86,7 +89,8 @@ std::string ToJson(const ExportResult& result);
 
 std::string ToJson(const storage::history::FsckReport& report);
 
-// A commit's settings in canonical form: keys in order, numbers in shortest form, templates included.
+// A commit's settings in canonical form: keys in order, numbers in shortest form, templates
+// included.
 std::string ToJson(const worker::protocol::MemitSettings& settings);
 
 storage::objects::Evaluation ToEvaluation(const worker::protocol::EvaluateReply& reply);

@@ -25,7 +25,8 @@ class Ahead {
     if (imports_.contains(demand.repo)) return true;
     if (!demand.branch.empty() && branches_.contains(BranchOf(demand))) return true;
     if (demand.role == Role::kEdits) return counts_.contains(demand.repo);
-    return demand.role == Role::kCounts && (counts_.contains(demand.repo) || edits_.contains(demand.repo));
+    return demand.role == Role::kCounts &&
+           (counts_.contains(demand.repo) || edits_.contains(demand.repo));
   }
 
  private:
@@ -45,7 +46,8 @@ class Behind {
 
   int Inherited(const Demand& demand, int urgency) const {
     if (demand.role == Role::kImports) return std::min(urgency, Find(all_, demand.repo));
-    if (demand.role == Role::kCounts) return std::min({urgency, Find(counts_, demand.repo), Find(edits_, demand.repo)});
+    if (demand.role == Role::kCounts)
+      return std::min({urgency, Find(counts_, demand.repo), Find(edits_, demand.repo)});
     if (demand.role == Role::kEdits) urgency = std::min(urgency, Find(counts_, demand.repo));
     return demand.branch.empty() ? urgency : std::min(urgency, Find(branches_, BranchOf(demand)));
   }
@@ -73,7 +75,8 @@ int AgedUrgency(const Scheduler::Item& item, SteadyTime now) {
 }
 
 bool HaveCommon(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
-  return std::ranges::any_of(b, [&](std::uint64_t slot) { return std::ranges::binary_search(a, slot); });
+  return std::ranges::any_of(
+      b, [&](std::uint64_t slot) { return std::ranges::binary_search(a, slot); });
 }
 
 }  // namespace
@@ -88,11 +91,13 @@ bool Scheduler::Remove(const OperationId& id) { return waiting_.erase(id) > 0; }
 void Scheduler::End(const OperationId& first) { running_.erase(first); }
 
 std::size_t Scheduler::waiting(const std::string& repo) const {
-  return static_cast<std::size_t>(std::ranges::count_if(waiting_, [&](const auto& entry) { return entry.second.demand.repo == repo; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      waiting_, [&](const auto& entry) { return entry.second.demand.repo == repo; }));
 }
 
 std::size_t Scheduler::Running(Pool pool) const {
-  return static_cast<std::size_t>(std::ranges::count_if(running_, [&](const auto& entry) { return entry.second.pool == pool; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      running_, [&](const auto& entry) { return entry.second.pool == pool; }));
 }
 
 Scheduler::Urgencies Scheduler::FindUrgencies(SteadyTime now) const {
@@ -118,18 +123,22 @@ std::map<OperationId, std::size_t> Scheduler::Places(SteadyTime now) const {
 std::uint64_t Scheduler::StartTag(const Demand& demand, Urgency urgency) const {
   const auto time = virtual_times_.find({demand.pool, urgency});
   const auto finish = finish_tags_.find({demand.pool, urgency, demand.repo});
-  return std::max(time == virtual_times_.end() ? 0 : time->second, finish == finish_tags_.end() ? 0 : finish->second);
+  return std::max(time == virtual_times_.end() ? 0 : time->second,
+                  finish == finish_tags_.end() ? 0 : finish->second);
 }
 
 std::vector<OperationId> Scheduler::Next(SteadyTime now, const Capacity& capacity) {
-  const bool has_room[] = {Running(Pool::kWorkers) < capacity.workers, Running(Pool::kLocal) < capacity.local, Running(Pool::kFiles) < capacity.files};
+  const bool has_room[] = {Running(Pool::kWorkers) < capacity.workers,
+                           Running(Pool::kLocal) < capacity.local,
+                           Running(Pool::kFiles) < capacity.files};
   const Urgencies urgencies = FindUrgencies(now);
   Ahead ahead;
   for (const auto& [id, demand] : running_) ahead.Add(demand);
   const Item* best = nullptr;
   std::pair<Urgency, std::uint64_t> best_rank;
   for (const auto& [id, item] : waiting_) {
-    const bool is_ready = !ahead.HoldsUp(item.demand) && has_room[static_cast<std::size_t>(item.demand.pool)];
+    const bool is_ready =
+        !ahead.HoldsUp(item.demand) && has_room[static_cast<std::size_t>(item.demand.pool)];
     ahead.Add(item.demand);
     if (!is_ready) continue;
     const Urgency urgency = urgencies.at(id);
@@ -147,13 +156,15 @@ std::vector<OperationId> Scheduler::Together(const Item& first, const Urgencies&
   if (!first.demand.key) return together;
   std::size_t facts = first.demand.facts;
   std::vector<std::uint64_t> slots = first.demand.slots;
-  for (auto at = waiting_.upper_bound(first.id); at != waiting_.end() && together.size() < kTogetherMax; ++at) {
+  for (auto at = waiting_.upper_bound(first.id);
+       at != waiting_.end() && together.size() < kTogetherMax; ++at) {
     const Demand& demand = at->second.demand;
     if (demand.repo != first.demand.repo) continue;
     if (demand.role == Role::kImports || demand.role == Role::kCounts) break;
     if (demand.branch != first.demand.branch) continue;
     // The order on the branch must hold: the first that cannot come along ends it.
-    const bool fits = demand.key == first.demand.key && facts + demand.facts <= kFactsTogetherMax && !HaveCommon(slots, demand.slots);
+    const bool fits = demand.key == first.demand.key && facts + demand.facts <= kFactsTogetherMax &&
+                      !HaveCommon(slots, demand.slots);
     if (!fits || urgencies.at(at->first) > urgencies.at(first.id)) break;
     together.push_back(at->first);
     facts += demand.facts;
@@ -169,8 +180,10 @@ void Scheduler::Charge(const Demand& demand, Urgency urgency, std::uint64_t cost
   virtual_times_[{demand.pool, urgency}] = start;
   finish_tags_[{demand.pool, urgency, demand.repo}] = start + cost;
   // Behind virtual time a tag says nothing: only repos that are ahead are remembered.
-  std::erase_if(finish_tags_,
-                [&](const auto& flow) { return std::get<0>(flow.first) == demand.pool && std::get<1>(flow.first) == urgency && flow.second <= start; });
+  std::erase_if(finish_tags_, [&](const auto& flow) {
+    return std::get<0>(flow.first) == demand.pool && std::get<1>(flow.first) == urgency &&
+           flow.second <= start;
+  });
 }
 
 std::vector<OperationId> Scheduler::Start(const Item& first, const Urgencies& urgencies) {

@@ -15,9 +15,11 @@ using worker::protocol::OptimiseTargets;
 using worker::protocol::OptimiseTargetsReply;
 using worker::protocol::SolvedTarget;
 
-constexpr std::size_t kPiecesPerWorker = 4;      // so that a slow worker is not waited for with much
-constexpr std::chrono::hours kWait{24};          // pieces end, or their workers are lost
-constexpr std::chrono::milliseconds kLook{500};  // how soon a cancellation is noticed while others have the last pieces
+// so that a slow worker is not waited for with much
+constexpr std::size_t kPiecesPerWorker = 4;
+constexpr std::chrono::hours kWait{24};  // pieces end, or their workers are lost
+// how soon a cancellation is noticed while others have the last pieces
+constexpr std::chrono::milliseconds kLook{500};
 
 struct Piece {
   std::size_t begin = 0;
@@ -27,17 +29,21 @@ struct Piece {
 };
 
 struct Sharing {
-  Sharing(TargetShare given, std::size_t workers) : share(std::move(given)), changed(share.context->runtime), stop(share.context->runtime) {
+  Sharing(TargetShare given, std::size_t workers)
+      : share(std::move(given)), changed(share.context->runtime), stop(share.context->runtime) {
     const std::size_t facts = share.request.facts.size();
-    const std::size_t size = std::clamp(facts / (workers * kPiecesPerWorker), kPieceFactsMin, kPieceFactsMax);
+    const std::size_t size =
+        std::clamp(facts / (workers * kPiecesPerWorker), kPieceFactsMin, kPieceFactsMax);
     for (std::size_t begin = 0; begin < facts; begin += size) {
       waiting.push_back(pieces.size());
-      pieces.push_back({.begin = begin, .count = std::min(size, facts - begin), .done = 0, .targets = {}});
+      pieces.push_back(
+          {.begin = begin, .count = std::min(size, facts - begin), .done = 0, .targets = {}});
     }
   }
 
   bool complete() const {
-    return std::ranges::all_of(pieces, [](const Piece& piece) { return piece.targets.size() == piece.count; });
+    return std::ranges::all_of(
+        pieces, [](const Piece& piece) { return piece.targets.size() == piece.count; });
   }
   OptimiseTargets RequestOf(const Piece& piece) const {
     OptimiseTargets request = share.request;
@@ -48,7 +54,9 @@ struct Sharing {
   void Report() const {
     double facts = 0;
     for (const Piece& piece : pieces) facts += piece.done * static_cast<double>(piece.count);
-    if (share.control.progress) share.control.progress("targets", static_cast<std::uint64_t>(facts), share.request.facts.size());
+    if (share.control.progress)
+      share.control.progress("targets", static_cast<std::uint64_t>(facts),
+                             share.request.facts.size());
   }
 
   const TargetShare share;
@@ -60,7 +68,8 @@ struct Sharing {
 };
 
 bool MayGoBetterElsewhere(const Status& failure) {
-  return failure.slug() == "worker_lost" || failure.slug() == "base_not_loaded" || failure.slug() == "base_busy" || failure.slug() == "state_not_live" ||
+  return failure.slug() == "worker_lost" || failure.slug() == "base_not_loaded" ||
+         failure.slug() == "base_busy" || failure.slug() == "state_not_live" ||
          failure.code() == StatusCode::kCancelled;
 }
 
@@ -69,15 +78,18 @@ Awaitable<Status> TakePiece(std::shared_ptr<Sharing> sharing, WorkerSession* ses
   const std::size_t index = sharing->waiting.front();
   sharing->waiting.pop_front();
   Piece& piece = sharing->pieces[index];
-  session->SetProgress([shared = sharing.get(), &piece](const std::string&, std::uint64_t done, std::uint64_t total) {
+  session->SetProgress([shared = sharing.get(), &piece](const std::string&, std::uint64_t done,
+                                                        std::uint64_t total) {
     piece.done = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
     shared->Report();
   });
   const StateId state = sharing->share.request.state;
   OptimiseTargets request = sharing->RequestOf(piece);
-  Result<OptimiseTargetsReply> reply = co_await session->CallOn<OptimiseTargetsReply>(state, std::move(request), kSolveTimeout);
+  Result<OptimiseTargetsReply> reply =
+      co_await session->CallOn<OptimiseTargetsReply>(state, std::move(request), kSolveTimeout);
   Status status = reply.status();
-  if (reply.ok() && reply->targets.size() != piece.count) status = Internal("a worker was asked for targets and sent another number of them");
+  if (reply.ok() && reply->targets.size() != piece.count)
+    status = Internal("a worker was asked for targets and sent another number of them");
   if (status.ok()) {
     piece.targets = std::move(reply->targets);
     piece.done = 1;
@@ -97,8 +109,10 @@ Awaitable<Status> Help(std::shared_ptr<Sharing> sharing, WorkerId worker) {
   control.cancel = &sharing->stop;
   WorkerSession session(*sharing->share.context, *sharing->share.repository, std::move(control));
   Status status = co_await session.OpenOn(worker);
-  while (status.ok() && !sharing->waiting.empty() && !sharing->refused) status = co_await TakePiece(sharing, &session);
-  if (!status.ok()) LogWarning("targets_not_shared", {{"worker", worker.value()}, {"status", status}});
+  while (status.ok() && !sharing->waiting.empty() && !sharing->refused)
+    status = co_await TakePiece(sharing, &session);
+  if (!status.ok())
+    LogWarning("targets_not_shared", {{"worker", worker.value()}, {"status", status}});
   co_return OkStatus();
 }
 
@@ -108,7 +122,9 @@ Awaitable<Status> Lead(std::shared_ptr<Sharing> sharing) {
   while (!sharing->complete() && !sharing->refused) {
     sharing->changed.Reset();
     const Signal* const cancel = sharing->share.control.cancel;
-    if (cancel != nullptr && cancel->is_set()) co_return Status(StatusCode::kCancelled, "the batch was cancelled while its targets were found");
+    if (cancel != nullptr && cancel->is_set())
+      co_return Status(StatusCode::kCancelled,
+                       "the batch was cancelled while its targets were found");
     if (sharing->waiting.empty()) {
       co_await sharing->changed.WaitUntil(runtime.clock().Now() + kLook);
       continue;
@@ -125,13 +141,15 @@ Awaitable<Result<std::vector<SolvedTarget>>> ShareTargets(TargetShare share) {
   JobContext& context = *share.context;
   std::vector<WorkerId> others = context.membership.Spare(share.request.base);
   const std::size_t facts = share.request.facts.size();
-  others.resize(std::min(others.size(), facts / kPieceFactsMin == 0 ? 0 : facts / kPieceFactsMin - 1));
+  others.resize(
+      std::min(others.size(), facts / kPieceFactsMin == 0 ? 0 : facts / kPieceFactsMin - 1));
   if (others.empty()) co_return targets;
 
   WorkerSession* const session = share.session;
   const auto progress = share.control.progress;
   const auto sharing = std::make_shared<Sharing>(std::move(share), others.size() + 1);
-  LogInfo("targets_shared", {{"facts", facts}, {"pieces", sharing->pieces.size()}, {"workers", others.size() + 1}});
+  LogInfo("targets_shared",
+          {{"facts", facts}, {"pieces", sharing->pieces.size()}, {"workers", others.size() + 1}});
   TaskGroup helpers(context.runtime);
   for (const WorkerId& worker : others) helpers.Spawn("find_targets", Help(sharing, worker));
   const Status led = co_await Lead(sharing);
@@ -141,7 +159,8 @@ Awaitable<Result<std::vector<SolvedTarget>>> ShareTargets(TargetShare share) {
   session->SetProgress(progress);
   if (!led.ok() && !sharing->refused) co_return led;
   if (sharing->refused) co_return targets;
-  for (Piece& piece : sharing->pieces) std::ranges::move(piece.targets, std::back_inserter(targets));
+  for (Piece& piece : sharing->pieces)
+    std::ranges::move(piece.targets, std::back_inserter(targets));
   co_return targets;
 }
 

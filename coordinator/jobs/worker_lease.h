@@ -1,11 +1,13 @@
-// WorkerLease: Membership as one run of the queue sees it. It is the whole, but for Pick, which gives the run a worker that no other run has: two solves on one
-// worker would wait for each other, and where they are of two repos, displace each other's base with every call.
+// WorkerLease: Membership as one run of the queue sees it. It is the whole, but for Pick, which
+// gives the run a worker that no other run has: two solves on one worker would wait for each other,
+// and where they are of two repos, displace each other's base with every call.
 //
 //   WorkerLease::Table table;
 //   WorkerLease lease(membership, table);            // as a job's JobContext::membership
 //
-// Where there are fewer workers than runs (some were lost since these were started) workers are shared. Questions do not ask the table. Used on the executor;
-// `membership` and the table outlive it. The worker is given back when it dies.
+// Where there are fewer workers than runs (some were lost since these were started) workers are
+// shared. Questions do not ask the table. Used on the executor; `membership` and the table outlive
+// it. The worker is given back when it dies.
 #pragma once
 
 #include <map>
@@ -25,8 +27,8 @@ class WorkerLease final : public membership::Membership {
   WorkerLease(membership::Membership& all, Table& table) : all_(all), table_(table) {}
   ~WorkerLease() override { GiveBack(); }
 
-  // The one that the whole would pick if it is free, else another free one, one that is spare for the base if there is, else that one all the same. Called
-  // again, it gives back the one it had.
+  // The one that the whole would pick if it is free, else another free one, one that is spare for
+  // the base if there is, else that one all the same. Called again, it gives back the one it had.
   Awaitable<Result<WorkerId>> Pick(membership::Wanted wanted, SteadyTime deadline) override;
 
   // Without those that other runs have.
@@ -35,8 +37,11 @@ class WorkerLease final : public membership::Membership {
   Status Start(const std::string& address) override { return all_.Start(address); }
   Awaitable<void> Stop() override { return all_.Stop(); }
   std::string address() const override { return all_.address(); }
-  Awaitable<Status> WaitForWorker(SteadyTime deadline) override { return all_.WaitForWorker(deadline); }
-  Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request, membership::CallOptions options) override {
+  Awaitable<Status> WaitForWorker(SteadyTime deadline) override {
+    return all_.WaitForWorker(deadline);
+  }
+  Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request,
+                                                      membership::CallOptions options) override {
     return all_.Call(std::move(request), std::move(options));
   }
   std::vector<membership::WorkerInfo> Workers() const override { return all_.Workers(); }

@@ -10,21 +10,27 @@
 namespace emend::coordinator::jobs {
 namespace {
 
-using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the messages are this file's vocabulary
+// NOLINT(google-build-using-namespace): the messages are this file's vocabulary
+using namespace worker::protocol;
 
-constexpr std::chrono::seconds kPickTimeout{30};         // for whoever waits for an answer
-constexpr std::chrono::seconds kPickSlice{1};            // how soon a cancellation is noticed while no worker is there
-constexpr std::chrono::milliseconds kBusyWaitMin{100};   // before a worker that is busy with another base is asked again; twice as long each time
+constexpr std::chrono::seconds kPickTimeout{30};  // for whoever waits for an answer
+// how soon a cancellation is noticed while no worker is there
+constexpr std::chrono::seconds kPickSlice{1};
+// before a worker that is busy with another base is asked again; twice as long each time
+constexpr std::chrono::milliseconds kBusyWaitMin{100};
 constexpr std::chrono::milliseconds kBusyWaitMax{1000};  // a turn may be short
 static_assert(kBusyWaitMax < kBaseWantedFor, "a worker forgets who waits for it");
 constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
-constexpr int kAttemptsMax = 8;  // a worker holds one base and a few states of it; those of other repos and revisions may come in between
+// a worker holds one base and a few states of it; those of other repos and revisions may come in
+// between
+constexpr int kAttemptsMax = 8;
 
 using Payloads = std::vector<std::pair<EditId, std::string>>;
 
 // The stored payloads of `edits` from `begin` on, until a piece is full; advances `begin`.
-Result<Payloads> ReadPiece(const storage::objects::ObjectStore& objects, const std::vector<EditId>& edits, std::size_t& begin) {
+Result<Payloads> ReadPiece(const storage::objects::ObjectStore& objects,
+                           const std::vector<EditId>& edits, std::size_t& begin) {
   Payloads piece;
   std::size_t bytes = 0;
   for (; begin < edits.size() && bytes < kPieceBytesMax; ++begin) {
@@ -36,11 +42,14 @@ Result<Payloads> ReadPiece(const storage::objects::ObjectStore& objects, const s
 }
 
 // Decodes the record and builds a root for each tensor of the model.
-Result<LoadBase> DescribeBase(const storage::history::Repository& repository, const core::StoreLayout& layout) {
+Result<LoadBase> DescribeBase(const storage::history::Repository& repository,
+                              const core::StoreLayout& layout) {
   const BaseId base = repository.record().base;
-  EMEND_ASSIGN_OR_RETURN(storage::objects::Base recorded, storage::objects::DecodeBase(repository.record().base_encoded));
+  EMEND_ASSIGN_OR_RETURN(storage::objects::Base recorded,
+                         storage::objects::DecodeBase(repository.record().base_encoded));
   LoadBase request{base, layout.model_folder(base), std::move(recorded.files)};
-  // A store of an earlier release has no tile file until the model is imported again; its workers hash whole files.
+  // A store of an earlier release has no tile file until the model is imported again; its workers
+  // hash whole files.
   std::error_code error;
   if (std::filesystem::exists(layout.tile_file(base), error)) {
     request.tile_file = layout.tile_file(base);
@@ -51,10 +60,14 @@ Result<LoadBase> DescribeBase(const storage::history::Repository& repository, co
 
 }  // namespace
 
-Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request, std::chrono::milliseconds timeout) {
-  membership::CallOptions options{.worker = worker_, .timeout = timeout, .on_progress = {}, .cancel = control_.cancel};
+Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request,
+                                                 std::chrono::milliseconds timeout) {
+  membership::CallOptions options{
+      .worker = worker_, .timeout = timeout, .on_progress = {}, .cancel = control_.cancel};
   if (control_.progress) {
-    options.on_progress = [progress = control_.progress](const Progress& report) { progress(report.phase, report.done, report.total); };
+    options.on_progress = [progress = control_.progress](const Progress& report) {
+      progress(report.phase, report.done, report.total);
+    };
   }
   if (control_.piece) {
     options.on_piece = [this](const Piece& piece) {
@@ -84,7 +97,8 @@ Awaitable<Status> WorkerSession::WaitForTurn(Status busy) {
   if (!busy_since_) busy_since_ = now;
   if (!control_.progress && now - *busy_since_ >= kPickTimeout) {
     co_return Status(busy.code(), busy.slug(),
-                     "waiting for a worker for half a minute: all are busy with other models (" + busy.message() +
+                     "waiting for a worker for half a minute: all are busy with other models (" +
+                         busy.message() +
                          "); ask again later, or start more workers, which hold a model each");
   }
   if (control_.progress) control_.progress("waiting for a worker", 0, 0);
@@ -115,7 +129,9 @@ Awaitable<Status> WorkerSession::OpenOn(WorkerId worker) {
 
 Awaitable<Status> WorkerSession::Load() {
   if (!load_) {
-    EMEND_CO_ASSIGN_OR_RETURN(load_, co_await Blocking(context_.runtime, [&] { return DescribeBase(repository_, context_.layout); }));
+    EMEND_CO_ASSIGN_OR_RETURN(load_, co_await Blocking(context_.runtime, [&] {
+                                return DescribeBase(repository_, context_.layout);
+                              }));
   }
   LoadBase request = *load_;
   Result<ReplyBody> reply = co_await Send(std::move(request), kCallTimeout);
@@ -126,7 +142,9 @@ Awaitable<Status> WorkerSession::Load() {
 Awaitable<Status> WorkerSession::SendEdits(std::vector<EditId> missing) {
   std::size_t begin = 0;
   while (begin < missing.size()) {
-    EMEND_CO_ASSIGN_OR_RETURN(Payloads piece, co_await Blocking(context_.runtime, [&] { return ReadPiece(repository_.objects(), missing, begin); }));
+    EMEND_CO_ASSIGN_OR_RETURN(Payloads piece, co_await Blocking(context_.runtime, [&] {
+                                return ReadPiece(repository_.objects(), missing, begin);
+                              }));
     PutEdits request{repository_.record().base, std::move(piece)};
     Result<ReplyBody> reply = co_await Send(std::move(request), kCallTimeout);
     EMEND_CO_RETURN_IF_ERROR(reply.status());
@@ -135,7 +153,9 @@ Awaitable<Status> WorkerSession::SendEdits(std::vector<EditId> missing) {
 }
 
 Awaitable<Status> WorkerSession::Ensure(StateId state) {
-  EMEND_CO_ASSIGN_OR_RETURN(std::vector<EditId> edits, co_await Blocking(context_.runtime, [&] { return repository_.Edits(state); }));
+  EMEND_CO_ASSIGN_OR_RETURN(std::vector<EditId> edits, co_await Blocking(context_.runtime, [&] {
+                              return repository_.Edits(state);
+                            }));
   // Twice: once to hear what is missing, once with all of it sent.
   for (int attempt = 0; attempt < 2; ++attempt) {
     EnsureState request{repository_.record().base, state, edits};
@@ -147,18 +167,24 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
     }
   }
   co_return Status(StatusCode::kUnavailable, "state_not_live",
-                   "making state " + state.Short() + " live: worker " + worker_.value() + " misses edits that it was just sent; another state displaced them");
+                   "making state " + state.Short() + " live: worker " + worker_.value() +
+                       " misses edits that it was just sent; another state displaced them");
 }
 
 Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
-  wanted_ = {.base = repository_.record().base, .state = request.state, .protocol_version = SinceVersion(request)};
+  wanted_ = {.base = repository_.record().base,
+             .state = request.state,
+             .protocol_version = SinceVersion(request)};
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   const StateId state = request.state;
-  Result<ReplyBody> reply = co_await CallAny(state, std::move(request), kSolveTimeout, Need::kNothing);
+  Result<ReplyBody> reply =
+      co_await CallAny(state, std::move(request), kSolveTimeout, Need::kNothing);
   co_return ReplyAs<CompleteReply>(std::move(reply));
 }
 
-Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state, RequestBody request, std::chrono::milliseconds timeout, Need first) {
+Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state,
+                                                    RequestBody request,
+                                                    std::chrono::milliseconds timeout, Need first) {
   Status displaced;
   Need need = first;
   for (int attempt = 0; attempt < kAttemptsMax;) {
@@ -168,7 +194,8 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
     if (displaced.slug() == "base_busy") {
       EMEND_CO_RETURN_IF_ERROR(co_await WaitForTurn(displaced));
     }
-    if (displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded") need = Need::kBaseAndState;
+    if (displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded")
+      need = Need::kBaseAndState;
     if (displaced.slug() == "state_not_live") need = Need::kState;
     displaced = OkStatus();
     if (need == Need::kBaseAndState) displaced = co_await Load();
@@ -183,7 +210,9 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
     const bool is_busy = displaced.slug() == "base_busy";
     const bool is_lost = displaced.slug() == "worker_lost";
     if (has_spoken_ || (is_pinned_ && (is_busy || is_lost))) co_return displaced;
-    if (!is_busy && !is_lost && displaced.slug() != "base_not_loaded" && displaced.slug() != "state_not_live") co_return displaced;
+    if (!is_busy && !is_lost && displaced.slug() != "base_not_loaded" &&
+        displaced.slug() != "state_not_live")
+      co_return displaced;
     if (!is_busy) ++attempt;  // waiting has an end of its own
   }
   co_return displaced.WithContext("repeating a request " + std::to_string(kAttemptsMax) + " times");

@@ -1,8 +1,10 @@
-// WorkerSession: one worker, pinned for a job or an answer, with a base loaded and the states that it asks for live.
+// WorkerSession: one worker, pinned for a job or an answer, with a base loaded and the states that
+// it asks for live.
 //
 //   WorkerSession session(context, repository, control);
 //   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(state));
-//   EMEND_CO_ASSIGN_OR_RETURN(EvaluateReply reply, co_await session.CallOn<EvaluateReply>(state, Evaluate{...}, timeout));
+//   EMEND_CO_ASSIGN_OR_RETURN(EvaluateReply reply, co_await session.CallOn<EvaluateReply>(state,
+//       Evaluate{...}, timeout));
 //
 // Used on the executor; `context`, `repository` and the control's signal outlive it.
 #pragma once
@@ -19,54 +21,71 @@
 namespace emend::coordinator::jobs {
 
 inline constexpr std::chrono::minutes kCallTimeout{10};
-inline constexpr std::chrono::hours kSolveTimeout{24};  // progress is watched by heartbeats; this only bounds a worker that lives and never ends
+// progress is watched by heartbeats; this only bounds a worker that lives and never ends
+inline constexpr std::chrono::hours kSolveTimeout{24};
 
 class WorkerSession {
  public:
-  WorkerSession(JobContext& context, const storage::history::Repository& repository, JobControl control)
+  WorkerSession(JobContext& context, const storage::history::Repository& repository,
+                JobControl control)
       : context_(context), repository_(repository), control_(std::move(control)) {}
 
-  // Picks the worker for `state` and has it load the base. A job waits for a worker, and for one that is busy with another base, until it is cancelled; what
-  // answers somebody, half a minute: kUnavailable ("no_worker", "base_busy"). The calls below wait in the same way.
+  // Picks the worker for `state` and has it load the base. A job waits for a worker, and for one
+  // that is busy with another base, until it is cancelled; what answers somebody, half a minute:
+  // kUnavailable ("no_worker", "base_busy"). The calls below wait in the same way.
   Awaitable<Status> Open(StateId state);
-  // The same with this worker and no other: once it is lost, so is the session, and where it is busy with another base it is not waited for.
+  // The same with this worker and no other: once it is lost, so is the session, and where it is
+  // busy with another base it is not waited for.
   Awaitable<Status> OpenOn(WorkerId worker);
   const worker::protocol::LoadBaseReply& model() const { return model_; }
   const WorkerId& worker() const { return worker_; }
   // Instead of the control's.
-  void SetProgress(std::function<void(std::string phase, std::uint64_t done, std::uint64_t total)> progress) { control_.progress = std::move(progress); }
+  void SetProgress(
+      std::function<void(std::string phase, std::uint64_t done, std::uint64_t total)> progress) {
+    control_.progress = std::move(progress);
+  }
 
   // A request about the base alone. kInternal if the reply is of another kind than Reply.
   template <typename Reply>
-  Awaitable<Result<Reply>> Call(worker::protocol::RequestBody request, std::chrono::milliseconds timeout) {
-    Result<worker::protocol::ReplyBody> reply = co_await CallAny(std::nullopt, std::move(request), timeout);
+  Awaitable<Result<Reply>> Call(worker::protocol::RequestBody request,
+                                std::chrono::milliseconds timeout) {
+    Result<worker::protocol::ReplyBody> reply =
+        co_await CallAny(std::nullopt, std::move(request), timeout);
     co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
   }
 
-  // A text behind a prompt on a stored state, in the hope that it is live where such a text was asked for before; no Open() is needed. Its pieces go to the
-  // control. Once one did, a lost worker is the end of it (kUnavailable, "worker_lost"): nobody could take back what was said.
+  // A text behind a prompt on a stored state, in the hope that it is live where such a text was
+  // asked for before; no Open() is needed. Its pieces go to the control. Once one did, a lost
+  // worker is the end of it (kUnavailable, "worker_lost"): nobody could take back what was said.
   Awaitable<Result<worker::protocol::CompleteReply>> Complete(worker::protocol::Complete request);
 
   // A request about a stored state, which is made live first.
   template <typename Reply>
-  Awaitable<Result<Reply>> CallOn(StateId state, worker::protocol::RequestBody request, std::chrono::milliseconds timeout) {
-    Result<worker::protocol::ReplyBody> reply = co_await CallAny(state, std::move(request), timeout);
+  Awaitable<Result<Reply>> CallOn(StateId state, worker::protocol::RequestBody request,
+                                  std::chrono::milliseconds timeout) {
+    Result<worker::protocol::ReplyBody> reply =
+        co_await CallAny(state, std::move(request), timeout);
     co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
   }
 
  private:
   Awaitable<Status> Pick();
-  // Behind a "base_busy": a little later, later each time, picks again. Perhaps another worker has become free.
+  // Behind a "base_busy": a little later, later each time, picks again. Perhaps another worker has
+  // become free.
   Awaitable<Status> WaitForTurn(Status busy);
   Awaitable<Status> Load();
   Awaitable<Status> Ensure(StateId state);
   Awaitable<Status> SendEdits(std::vector<EditId> missing);  // in pieces of at most 16 MiB
-  Awaitable<Result<worker::protocol::ReplyBody>> Send(worker::protocol::RequestBody request, std::chrono::milliseconds timeout);
+  Awaitable<Result<worker::protocol::ReplyBody>> Send(worker::protocol::RequestBody request,
+                                                      std::chrono::milliseconds timeout);
   // What a request needs to have in place first.
   enum class Need { kNothing, kState, kBaseAndState };
-  // Sends, again if the base or the state was displaced by others meanwhile, and to whoever serves next if the worker was lost: requests change nothing, and a
-  // state that was solved in vain is solved anew, whole.
-  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::optional<StateId> state, worker::protocol::RequestBody request, std::chrono::milliseconds timeout,
+  // Sends, again if the base or the state was displaced by others meanwhile, and to whoever serves
+  // next if the worker was lost: requests change nothing, and a state that was solved in vain is
+  // solved anew, whole.
+  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::optional<StateId> state,
+                                                         worker::protocol::RequestBody request,
+                                                         std::chrono::milliseconds timeout,
                                                          Need first = Need::kState);
 
   JobContext& context_;

@@ -12,19 +12,25 @@ using namespace std::chrono_literals;
 
 constexpr auto kCancelPoll = 50ms;
 constexpr std::size_t kAffinitiesMax = 1024;
-constexpr std::size_t kStickiness = 8;  // calls by which another worker must be less busy than the one that has the state live
-constexpr std::size_t kDisplacing = 8;  // calls that are worth waiting for rather than load a base in place of another: a load may take minutes
-constexpr std::size_t kEvicting = 64;   // the same where work on the other base is under way: it must end first, which may take hours
+// calls by which another worker must be less busy than the one that has the state live
+constexpr std::size_t kStickiness = 8;
+// calls that are worth waiting for rather than load a base in place of another: a load may take
+// minutes
+constexpr std::size_t kDisplacing = 8;
+// the same where work on the other base is under way: it must end first, which may take hours
+constexpr std::size_t kEvicting = 64;
 
 }  // namespace
 
 bool IsGroupLoss(const Status& status) {
-  return status.slug() == "group_lost" || status.slug() == "collective_timeout" || status.slug() == "collective_mismatch";
+  return status.slug() == "group_lost" || status.slug() == "collective_timeout" ||
+         status.slug() == "collective_mismatch";
 }
 
 Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
   const Status waited = co_await WaitForAny(std::nullopt, deadline);
-  if (waited.slug() == "no_worker") co_return Status(StatusCode::kDeadlineExceeded, waited.message());
+  if (waited.slug() == "no_worker")
+    co_return Status(StatusCode::kDeadlineExceeded, waited.message());
   co_return waited;
 }
 
@@ -35,21 +41,26 @@ Awaitable<Status> MembershipImpl::WaitForAny(MaybeWanted wanted, SteadyTime dead
     if (joined || LeastBusy(wanted) != nullptr) continue;
     std::string seen;
     for (const auto& [id, member] : workers_) seen += (seen.empty() ? "" : ", ") + id.value();
-    const std::string who = LeastBusy() == nullptr ? "no worker" : "no worker that speaks protocol version " + std::to_string(wanted->protocol_version);
+    const std::string who = LeastBusy() == nullptr ? "no worker"
+                                                   : "no worker that speaks protocol version " +
+                                                         std::to_string(wanted->protocol_version);
     co_return Status(StatusCode::kUnavailable, "no_worker",
-                     who + " joined at " + address() + " in time; seen before: " + (seen.empty() ? "none" : seen) + IncompleteGroups());
+                     who + " joined at " + address() + " in time; seen before: " +
+                         (seen.empty() ? "none" : seen) + IncompleteGroups());
   }
   co_return OkStatus();
 }
 
 bool MembershipImpl::Suits(const Member& member, const MaybeWanted& wanted) {
-  return member.info.serves && (!wanted || member.info.protocol_version >= wanted->protocol_version);
+  return member.info.serves &&
+         (!wanted || member.info.protocol_version >= wanted->protocol_version);
 }
 
 std::size_t MembershipImpl::Weight(const Member& member, const MaybeWanted& wanted) {
   const bool displaces = wanted && member.base.value_or(wanted->base) != wanted->base;
   if (!displaces) return member.load();
-  return member.load() + (member.line(worker::protocol::Lane::kWork).under_way.empty() ? kDisplacing : kEvicting);
+  return member.load() +
+         (member.line(worker::protocol::Lane::kWork).under_way.empty() ? kDisplacing : kEvicting);
 }
 
 MembershipImpl::MemberPointer MembershipImpl::LeastBusy(const MaybeWanted& wanted) const {
@@ -69,8 +80,10 @@ MembershipImpl::MemberPointer MembershipImpl::FindLiving(const WorkerId& worker)
 Awaitable<Result<WorkerId>> MembershipImpl::Pick(Wanted wanted, SteadyTime deadline) {
   if (const auto known = affinities_.find(wanted.state); known != affinities_.end()) {
     const MemberPointer member = FindLiving(known->second);
-    const bool fits = member && Suits(*member, wanted) && member->base.value_or(wanted.base) == wanted.base;
-    if (fits && member->load() <= Weight(*LeastBusy(wanted), wanted) + kStickiness) co_return known->second;
+    const bool fits =
+        member && Suits(*member, wanted) && member->base.value_or(wanted.base) == wanted.base;
+    if (fits && member->load() <= Weight(*LeastBusy(wanted), wanted) + kStickiness)
+      co_return known->second;
   }
   EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(wanted, deadline));
   if (affinities_.size() >= kAffinitiesMax) affinities_.clear();
@@ -83,7 +96,9 @@ std::vector<WorkerId> MembershipImpl::Spare(const BaseId& base) const {
   const std::uint16_t version = worker::protocol::SinceVersion(worker::protocol::OptimiseTargets{});
   std::vector<WorkerId> spare;
   for (const auto& [id, member] : workers_) {
-    if (member->info.serves && member->info.protocol_version >= version && member->load() == 0 && member->base.value_or(base) == base) spare.push_back(id);
+    if (member->info.serves && member->info.protocol_version >= version && member->load() == 0 &&
+        member->base.value_or(base) == base)
+      spare.push_back(id);
   }
   return spare;
 }
@@ -92,7 +107,8 @@ Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptio
   const SteadyTime deadline = Now() + options.timeout;
   MemberPointer member = FindLiving(options.worker);
   if (!member && !options.worker.value().empty()) {
-    co_return Status(StatusCode::kUnavailable, "worker_lost", "calling worker " + options.worker.value() + ": it is not connected");
+    co_return Status(StatusCode::kUnavailable, "worker_lost",
+                     "calling worker " + options.worker.value() + ": it is not connected");
   }
   if (!member) {
     EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(std::nullopt, deadline));
@@ -100,15 +116,19 @@ Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptio
   }
   if (member->line(worker::protocol::LaneOf(request)).waiting.size() >= kQueueMax) {
     co_return Status(StatusCode::kResourceExhausted, "queue_full",
-                     "calling worker " + member->info.worker.value() + ": " + std::to_string(kQueueMax) + " calls wait already");
+                     "calling worker " + member->info.worker.value() + ": " +
+                         std::to_string(kQueueMax) + " calls wait already");
   }
   co_return co_await RunCall(std::move(member), std::move(request), std::move(options), deadline);
 }
 
-Awaitable<Status> MembershipImpl::WaitForCall(std::shared_ptr<PendingCall> call, Until until, SteadyTime deadline, Signal* cancel) {
+Awaitable<Status> MembershipImpl::WaitForCall(std::shared_ptr<PendingCall> call, Until until,
+                                              SteadyTime deadline, Signal* cancel) {
   while (!call->ended && (until == Until::kEnd || !call->has_turn)) {
-    if (cancel != nullptr && cancel->is_set()) co_return Status(StatusCode::kCancelled, "the call was cancelled");
-    if (Now() >= deadline) co_return Status(StatusCode::kDeadlineExceeded, "the worker did not answer in time");
+    if (cancel != nullptr && cancel->is_set())
+      co_return Status(StatusCode::kCancelled, "the call was cancelled");
+    if (Now() >= deadline)
+      co_return Status(StatusCode::kDeadlineExceeded, "the worker did not answer in time");
     const SteadyTime next = cancel == nullptr ? deadline : std::min(deadline, Now() + kCancelPoll);
     co_await call->wake.WaitUntil(next);
     if (!call->ended && until == Until::kEnd) call->wake.Reset();
@@ -116,29 +136,38 @@ Awaitable<Status> MembershipImpl::WaitForCall(std::shared_ptr<PendingCall> call,
   co_return OkStatus();
 }
 
-Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member, std::shared_ptr<PendingCall> call, std::uint64_t id) {
+Awaitable<Status> MembershipImpl::EndAbandoned(MemberPointer member,
+                                               std::shared_ptr<PendingCall> call,
+                                               std::uint64_t id) {
   Envelope cancel = Wrap(*member, worker::protocol::Cancel{id});
-  EMEND_CO_RETURN_IF_ERROR(co_await member->connection->Send(std::move(cancel), Now() + kSendTimeout));
-  const Status ended = co_await WaitForCall(call, Until::kEnd, Now() + options_.cancel_patience, nullptr);
+  EMEND_CO_RETURN_IF_ERROR(
+      co_await member->connection->Send(std::move(cancel), Now() + kSendTimeout));
+  const Status ended =
+      co_await WaitForCall(call, Until::kEnd, Now() + options_.cancel_patience, nullptr);
   if (ended.ok()) co_return OkStatus();
   const CallLine& work = member->line(worker::protocol::Lane::kWork);
   if (std::ranges::find(work.under_way, call) != work.under_way.end()) {
-    Lose(*member, Lost(member->info, "it did not end a cancelled call within " + std::to_string(options_.cancel_patience.count()) + " ms"));
+    Lose(*member, Lost(member->info, "it did not end a cancelled call within " +
+                                         std::to_string(options_.cancel_patience.count()) + " ms"));
   } else {
-    // A question waits for the work's next report: the work is worth more than the question, and heartbeats say that the worker lives.
+    // A question waits for the work's next report: the work is worth more than the question, and
+    // heartbeats say that the worker lives.
     EndCall(*member, call, ended, std::nullopt);
   }
   co_return OkStatus();
 }
 
-Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline) {
+Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, RequestBody request,
+                                                     CallOptions options, SteadyTime deadline) {
   // Its calls have ended already; nothing would end another before the deadline.
   if (member->lost) co_return Lost(member->info, "before it was called");
   const std::string name(worker::protocol::RequestName(request));
   if (member->info.protocol_version < worker::protocol::SinceVersion(request)) {
     co_return Status(StatusCode::kUnsupported, "protocol_version",
-                     "calling worker " + member->info.worker.value() + " to " + name + ": it speaks protocol version " +
-                         std::to_string(member->info.protocol_version) + ", which does not know that; upgrade the worker");
+                     "calling worker " + member->info.worker.value() + " to " + name +
+                         ": it speaks protocol version " +
+                         std::to_string(member->info.protocol_version) +
+                         ", which does not know that; upgrade the worker");
   }
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
@@ -149,14 +178,16 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   const Status turn = co_await WaitForCall(call, Until::kTurn, deadline, options.cancel);
   if (!turn.ok() && !call->has_turn) {
     std::erase(line.waiting, call);
-    co_return turn.WithContext("waiting for worker " + member->info.worker.value() + ", which is busy");
+    co_return turn.WithContext("waiting for worker " + member->info.worker.value() +
+                               ", which is busy");
   }
   if (call->ended) co_return call->status;
   const std::uint64_t id = member->next_call++;
   call->id = id;
   ++member->info.calls;
   call->wake.Reset();
-  if (const auto* load = std::get_if<worker::protocol::LoadBase>(&request)) BeginLoad(*member, *call, load->base);
+  if (const auto* load = std::get_if<worker::protocol::LoadBase>(&request))
+    BeginLoad(*member, *call, load->base);
   Envelope envelope = Wrap(*member, worker::protocol::Request{id, std::move(request)});
   const Status sent = co_await member->connection->Send(std::move(envelope), deadline);
   if (sent.code() == StatusCode::kResourceExhausted) {
@@ -178,7 +209,9 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
     co_return lost;
   }
   if (!call->status.ok()) co_return call->status;
-  if (!call->reply) co_return DataLoss("worker " + member->info.worker.value() + " answered " + name + " without a reply");
+  if (!call->reply)
+    co_return DataLoss("worker " + member->info.worker.value() + " answered " + name +
+                       " without a reply");
   co_return std::move(*call->reply);
 }
 

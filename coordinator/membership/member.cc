@@ -14,7 +14,8 @@ void End(PendingCall& call, Status status, std::optional<worker::protocol::Reply
   call.wake.Set();
 }
 
-// A load that was refused or never begun has changed nothing; of one that failed it is not known what is left.
+// A load that was refused or never begun has changed nothing; of one that failed it is not known
+// what is left.
 std::optional<BaseId> BaseAfter(const PendingCall& load, const Status& status) {
   if (status.ok()) return load.loads;
   const bool is_untouched = status.slug() == "base_busy" || status.code() == StatusCode::kCancelled;
@@ -24,7 +25,8 @@ std::optional<BaseId> BaseAfter(const PendingCall& load, const Status& status) {
 }  // namespace
 
 Member::Member() {
-  for (std::size_t lane = 0; lane < lines.size(); ++lane) lines[lane].width = worker::protocol::WidthOf(static_cast<worker::protocol::Lane>(lane));
+  for (std::size_t lane = 0; lane < lines.size(); ++lane)
+    lines[lane].width = worker::protocol::WidthOf(static_cast<worker::protocol::Lane>(lane));
 }
 
 std::shared_ptr<PendingCall> Member::FindSent(std::uint64_t id) const {
@@ -54,11 +56,13 @@ void AdvanceLine(const Member& member, CallLine& line) {
 void BeginLoad(Member& member, PendingCall& call, const BaseId& base) {
   call.loads = base;
   call.held = member.base;
-  const bool is_refused = member.base.value_or(base) != base && !member.line(worker::protocol::Lane::kWork).under_way.empty();
+  const bool is_refused = member.base.value_or(base) != base &&
+                          !member.line(worker::protocol::Lane::kWork).under_way.empty();
   if (!is_refused) member.base = base;
 }
 
-void EndCall(Member& member, const std::shared_ptr<PendingCall>& call, Status status, std::optional<worker::protocol::ReplyBody> reply) {
+void EndCall(Member& member, const std::shared_ptr<PendingCall>& call, Status status,
+             std::optional<worker::protocol::ReplyBody> reply) {
   for (CallLine& line : member.lines) {
     if (std::erase(line.under_way, call) == 0) continue;
     if (call->loads) member.base = BaseAfter(*call, status);

@@ -25,7 +25,8 @@ bool SameSecret(const std::string& a, const std::string& b) { return Sha256(a) =
 
 Status Lost(const WorkerInfo& worker, const std::string& why) {
   return {StatusCode::kUnavailable, "worker_lost",
-          "worker " + worker.worker.value() + " (" + worker.peer + ", generation " + std::to_string(worker.generation) + ") was lost: " + why};
+          "worker " + worker.worker.value() + " (" + worker.peer + ", generation " +
+              std::to_string(worker.generation) + ") was lost: " + why};
 }
 
 Status MembershipImpl::Start(const std::string& address) {
@@ -38,7 +39,8 @@ Awaitable<void> MembershipImpl::Stop() {
   stopping_ = true;
   if (listener_) listener_->Close();
   for (const auto& connection : std::exchange(joining_, {})) connection->Close();
-  for (const auto& [id, member] : workers_) Lose(*member, Status(StatusCode::kCancelled, "the coordinator is stopping"));
+  for (const auto& [id, member] : workers_)
+    Lose(*member, Status(StatusCode::kCancelled, "the coordinator is stopping"));
   joined_.Set();
   const SteadyTime deadline = Now() + kStopTimeout;
   const bool joined = co_await tasks_.Join(deadline);
@@ -49,7 +51,8 @@ Awaitable<Status> MembershipImpl::AcceptAll() {
   while (!stopping_) {
     Result<std::shared_ptr<Connection>> accepted = co_await listener_->Accept();
     if (accepted.ok() && joining_.size() >= kJoiningMax) {
-      LogWarning("connection_refused", {{"peer", (*accepted)->peer()}, {"joining", joining_.size()}});
+      LogWarning("connection_refused",
+                 {{"peer", (*accepted)->peer()}, {"joining", joining_.size()}});
       (*accepted)->Close();
     } else if (accepted.ok()) {
       joining_.push_back(*accepted);
@@ -66,19 +69,25 @@ Awaitable<Status> MembershipImpl::AcceptAll() {
 
 Status MembershipImpl::Check(const Hello& hello) const {
   const std::uint16_t version = hello.protocol_version;
-  if (version < worker::protocol::kProtocolVersionMin || version > worker::protocol::kProtocolVersion) {
+  if (version < worker::protocol::kProtocolVersionMin ||
+      version > worker::protocol::kProtocolVersion) {
     return {StatusCode::kUnsupported, "protocol_version",
-            "worker " + hello.worker.value() + " speaks protocol version " + std::to_string(version) + ", this coordinator " +
+            "worker " + hello.worker.value() + " speaks protocol version " +
+                std::to_string(version) + ", this coordinator " +
                 std::to_string(worker::protocol::kProtocolVersion) + " and the one before"};
   }
   if (!SameSecret(hello.token, options_.token)) {
-    return {StatusCode::kUnauthenticated, "worker " + hello.worker.value() + " presented another token than this store's worker-token file holds"};
+    return {StatusCode::kUnauthenticated,
+            "worker " + hello.worker.value() +
+                " presented another token than this store's worker-token file holds"};
   }
-  if (hello.worker.value().empty() || hello.group.empty()) return InvalidArgument("a worker said hello without a name or a group");
+  if (hello.worker.value().empty() || hello.group.empty())
+    return InvalidArgument("a worker said hello without a name or a group");
   return CheckGroup(hello);
 }
 
-Awaitable<Status> MembershipImpl::RefuseAndClose(std::shared_ptr<Connection> connection, Status why) {
+Awaitable<Status> MembershipImpl::RefuseAndClose(std::shared_ptr<Connection> connection,
+                                                 Status why) {
   LogWarning("worker_refused", {{"peer", connection->peer()}, {"status", why}});
   Envelope refusal{options_.store_epoch, 0, worker::protocol::Refuse{why.slug(), why.message()}};
   // Whether it hears why or not, it is not let in.
@@ -91,12 +100,14 @@ Awaitable<Status> MembershipImpl::Admit(std::shared_ptr<Connection> connection) 
   Result<Envelope> first = co_await connection->Receive(Now() + kHelloTimeout);
   std::erase(joining_, connection);
   if (!first.ok()) {
-    if (!stopping_) LogWarning("worker_refused", {{"peer", connection->peer()}, {"status", first.status()}});
+    if (!stopping_)
+      LogWarning("worker_refused", {{"peer", connection->peer()}, {"status", first.status()}});
     connection->Close();
     co_return first.status();
   }
   const auto* hello = std::get_if<Hello>(&first->message);
-  Status checked = hello == nullptr ? DataLoss("a worker's first message was no hello") : Check(*hello);
+  Status checked =
+      hello == nullptr ? DataLoss("a worker's first message was no hello") : Check(*hello);
   if (!checked.ok()) co_return co_await RefuseAndClose(std::move(connection), std::move(checked));
   Result<MemberPointer> member = co_await Welcome(connection, *hello);
   if (!member.ok()) {
@@ -116,12 +127,15 @@ Status MembershipImpl::Persist(const std::string& group, std::uint64_t generatio
   return OkStatus();
 }
 
-Awaitable<Result<MembershipImpl::MemberPointer>> MembershipImpl::Welcome(std::shared_ptr<Connection> connection, Hello hello) {
+Awaitable<Result<MembershipImpl::MemberPointer>> MembershipImpl::Welcome(
+    std::shared_ptr<Connection> connection, Hello hello) {
   const std::uint64_t generation = ++generations_[hello.group];
-  // Written down before it is used: after a restart no frame of an older life can carry a number that is handed out again.
+  // Written down before it is used: after a restart no frame of an older life can carry a number
+  // that is handed out again.
   const auto persist = [this, &hello, generation] { return Persist(hello.group, generation); };
   EMEND_CO_RETURN_IF_ERROR(co_await Blocking(runtime_, persist));
-  if (const auto older = workers_.find(hello.worker); older != workers_.end()) Lose(*older->second, Lost(older->second->info, "it dialled again"));
+  if (const auto older = workers_.find(hello.worker); older != workers_.end())
+    Lose(*older->second, Lost(older->second->info, "it dialled again"));
   auto member = std::make_shared<Member>();
   member->connection = connection;
   member->last_heard = Now();
@@ -135,11 +149,16 @@ Awaitable<Result<MembershipImpl::MemberPointer>> MembershipImpl::Welcome(std::sh
   info.process_id = hello.process_id;
   info.protocol_version = hello.protocol_version;
   info.generation = generation;
-  Envelope welcome = Wrap(*member, worker::protocol::Welcome{options_.store_epoch, generation, static_cast<std::uint32_t>(options_.heartbeat.count())});
+  Envelope welcome = Wrap(
+      *member, worker::protocol::Welcome{options_.store_epoch, generation,
+                                         static_cast<std::uint32_t>(options_.heartbeat.count())});
   EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(welcome), Now() + kSendTimeout));
   if (stopping_) co_return Status(StatusCode::kCancelled, "the coordinator is stopping");
   workers_[hello.worker] = member;
-  LogInfo("worker_joined", {{"worker", hello.worker.value()}, {"group", hello.group}, {"peer", info.peer}, {"generation", generation}});
+  LogInfo("worker_joined", {{"worker", hello.worker.value()},
+                            {"group", hello.group},
+                            {"peer", info.peer},
+                            {"generation", generation}});
   if (info.world_size > 1) {
     FormIfComplete(info.group);
   } else {
@@ -157,15 +176,18 @@ Awaitable<Status> MembershipImpl::Listen(MemberPointer member) {
     Status taken = received.status();
     if (received.ok()) taken = Take(*member, std::move(received).value());
     if (taken.code() == StatusCode::kDeadlineExceeded) {
-      taken = Lost(member->info, "nothing was heard of it for " + std::to_string(silence.count()) + " ms");
+      taken = Lost(member->info,
+                   "nothing was heard of it for " + std::to_string(silence.count()) + " ms");
     }
-    if (!taken.ok()) Lose(*member, taken.slug() == "worker_lost" ? taken : Lost(member->info, taken.message()));
+    if (!taken.ok())
+      Lose(*member, taken.slug() == "worker_lost" ? taken : Lost(member->info, taken.message()));
   }
   co_return OkStatus();
 }
 
 Status MembershipImpl::Take(Member& member, Envelope envelope) {
-  if (envelope.store_epoch != options_.store_epoch || envelope.generation != member.info.generation) {
+  if (envelope.store_epoch != options_.store_epoch ||
+      envelope.generation != member.info.generation) {
     ++member.info.stale_frames;
     return OkStatus();
   }
@@ -215,14 +237,16 @@ void MembershipImpl::Lose(Member& member, const Status& why) {
   ++generations_[member.info.group];
   EndAll(member, why);
   if (member.info.world_size > 1) Disband(member.info.group, why, Line::kStands);
-  if (!stopping_) LogWarning("worker_lost", {{"worker", member.info.worker.value()}, {"status", why}});
+  if (!stopping_)
+    LogWarning("worker_lost", {{"worker", member.info.worker.value()}, {"status", why}});
 }
 
 std::vector<WorkerInfo> MembershipImpl::Workers() const {
   std::vector<WorkerInfo> workers;
   for (const auto& [id, member] : workers_) {
     workers.push_back(member->info);
-    workers.back().last_heard_ms_ago = std::chrono::duration_cast<std::chrono::milliseconds>(Now() - member->last_heard).count();
+    workers.back().last_heard_ms_ago =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Now() - member->last_heard).count();
   }
   return workers;
 }
@@ -232,7 +256,8 @@ std::vector<WorkerInfo> Serving(std::vector<WorkerInfo> workers) {
   return workers;
 }
 
-std::unique_ptr<Membership> NewMembership(Runtime& runtime, worker::protocol::Transport& transport, MembershipOptions options) {
+std::unique_ptr<Membership> NewMembership(Runtime& runtime, worker::protocol::Transport& transport,
+                                          MembershipOptions options) {
   return std::make_unique<MembershipImpl>(runtime, transport, std::move(options));
 }
 

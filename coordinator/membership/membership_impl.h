@@ -1,4 +1,5 @@
-// The implementation of Membership: admission and heartbeats in membership.cc, calls in calls.cc, groups of several ranks in groups.cc.
+// The implementation of Membership: admission and heartbeats in membership.cc, calls in calls.cc,
+// groups of several ranks in groups.cc.
 #pragma once
 
 #include <map>
@@ -29,8 +30,14 @@ Status Lost(const WorkerInfo& worker, const std::string& why);
 
 class MembershipImpl final : public Membership {
  public:
-  MembershipImpl(Runtime& runtime, worker::protocol::Transport& transport, MembershipOptions options)
-      : runtime_(runtime), transport_(transport), options_(std::move(options)), generations_(options_.generations), tasks_(runtime), joined_(runtime) {}
+  MembershipImpl(Runtime& runtime, worker::protocol::Transport& transport,
+                 MembershipOptions options)
+      : runtime_(runtime),
+        transport_(transport),
+        options_(std::move(options)),
+        generations_(options_.generations),
+        tasks_(runtime),
+        joined_(runtime) {}
 
   Status Start(const std::string& address) override;
   Awaitable<void> Stop() override;
@@ -66,13 +73,17 @@ class MembershipImpl final : public Membership {
   void FormIfComplete(const std::string& group);
   Awaitable<Status> Form(std::string group);
   Awaitable<Status> FormOnce(std::string group, std::vector<MemberPointer> ranks);
-  // Whether they are a group already, from before their connections or this coordinator were lost. What was under way on them ends.
+  // Whether they are a group already, from before their connections or this coordinator were lost.
+  // What was under way on them ends.
   Awaitable<bool> Adopt(std::vector<MemberPointer> ranks);
   // Makes them one.
-  Awaitable<Status> JoinAll(std::string group, std::uint64_t generation, std::vector<MemberPointer> ranks);
-  Awaitable<Status> Join(MemberPointer member, worker::protocol::JoinGroup request, std::shared_ptr<Joining> joining);
+  Awaitable<Status> JoinAll(std::string group, std::uint64_t generation,
+                            std::vector<MemberPointer> ranks);
+  Awaitable<Status> Join(MemberPointer member, worker::protocol::JoinGroup request,
+                         std::shared_ptr<Joining> joining);
   Awaitable<Status> Follow(MemberPointer member);
-  // Its ranks serve no more: what waits for them ends, and they form the next group if all are there.
+  // Its ranks serve no more: what waits for them ends, and they form the next group if all are
+  // there.
   enum class Line { kStands, kBroken };  // between the ranks, as far as is known
   void Disband(const std::string& group, const Status& why, Line line);
   // "; group g0 waits for rank 1 of 2"
@@ -81,19 +92,26 @@ class MembershipImpl final : public Membership {
   using MaybeWanted = std::optional<Wanted>;
   // Until one serves, or one that is wanted: kUnavailable ("no_worker").
   Awaitable<Status> WaitForAny(MaybeWanted wanted, SteadyTime deadline);
-  // Of those that serve. Another base that would be displaced by what is wanted counts as kDisplacing calls, as kEvicting
-  // while work on it is under way.
+  // Of those that serve. Another base that would be displaced by what is wanted counts as
+  // kDisplacing calls, as kEvicting while work on it is under way.
   MemberPointer LeastBusy(const MaybeWanted& wanted = std::nullopt) const;
   static bool Suits(const Member& member, const MaybeWanted& wanted);
   static std::size_t Weight(const Member& member, const MaybeWanted& wanted);
   MemberPointer FindLiving(const WorkerId& worker) const;
-  Awaitable<Result<ReplyBody>> RunCall(MemberPointer member, RequestBody request, CallOptions options, SteadyTime deadline);
-  // Until `call` has ended, or has its turn where that is asked for, or time or caller end the wait.
+  Awaitable<Result<ReplyBody>> RunCall(MemberPointer member, RequestBody request,
+                                       CallOptions options, SteadyTime deadline);
+  // Until `call` has ended, or has its turn where that is asked for, or time or caller end the
+  // wait.
   enum class Until { kTurn, kEnd };
-  Awaitable<Status> WaitForCall(std::shared_ptr<PendingCall> call, Until until, SteadyTime deadline, Signal* cancel);
-  // Cancels a call whose caller has gone. A worker that does not end it is lost: it would keep every later caller waiting.
-  Awaitable<Status> EndAbandoned(MemberPointer member, std::shared_ptr<PendingCall> call, std::uint64_t id);
-  Envelope Wrap(const Member& member, Message message) const { return {options_.store_epoch, member.info.generation, std::move(message)}; }
+  Awaitable<Status> WaitForCall(std::shared_ptr<PendingCall> call, Until until, SteadyTime deadline,
+                                Signal* cancel);
+  // Cancels a call whose caller has gone. A worker that does not end it is lost: it would keep
+  // every later caller waiting.
+  Awaitable<Status> EndAbandoned(MemberPointer member, std::shared_ptr<PendingCall> call,
+                                 std::uint64_t id);
+  Envelope Wrap(const Member& member, Message message) const {
+    return {options_.store_epoch, member.info.generation, std::move(message)};
+  }
   SteadyTime Now() const { return runtime_.clock().Now(); }
 
   // Constant after construction.

@@ -36,12 +36,14 @@ struct Child {
   std::chrono::milliseconds wait = kWaitMin;
 };
 
-// libtorch's OpenMP threads spin between parallel regions unless told not to, which starves heartbeats and other workers on a busy machine. It reads this
-// when it is loaded, so it must be there before the worker starts. Whoever sets it outside has the last word.
+// libtorch's OpenMP threads spin between parallel regions unless told not to, which starves
+// heartbeats and other workers on a busy machine. It reads this when it is loaded, so it must be
+// there before the worker starts. Whoever sets it outside has the last word.
 std::vector<std::string> WorkerEnvironment() {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-  const bool is_set = std::ranges::any_of(environment, [](const std::string& entry) { return entry.starts_with("OMP_WAIT_POLICY="); });
+  const bool is_set = std::ranges::any_of(
+      environment, [](const std::string& entry) { return entry.starts_with("OMP_WAIT_POLICY="); });
   if (!is_set) environment.emplace_back("OMP_WAIT_POLICY=PASSIVE");
   return environment;
 }
@@ -53,7 +55,8 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   return pointers;
 }
 
-// Child processes see nothing of ours but standard streams: every other descriptor is closed on the way.
+// Child processes see nothing of ours but standard streams: every other descriptor is closed on the
+// way.
 Result<pid_t> Spawn(const std::vector<std::string>& arguments) {
   const std::vector<std::string> environment = WorkerEnvironment();
   std::vector<char*> argv = Pointers(arguments);
@@ -76,10 +79,12 @@ std::string HowItEnded(int status) {
 
 class SupervisorImpl final : public Supervisor {
  public:
-  SupervisorImpl(Runtime& runtime, SupervisorOptions options) : runtime_(runtime), options_(std::move(options)), tasks_(runtime) {}
+  SupervisorImpl(Runtime& runtime, SupervisorOptions options)
+      : runtime_(runtime), options_(std::move(options)), tasks_(runtime) {}
 
   Status Start() override {
-    if (access(options_.program.c_str(), X_OK) != 0) return NotFound("starting workers: there is no program \"" + options_.program + "\"");
+    if (access(options_.program.c_str(), X_OK) != 0)
+      return NotFound("starting workers: there is no program \"" + options_.program + "\"");
     for (int i = 0; i < options_.workers * options_.ranks; ++i) {
       children_.emplace_back().index = i;
       EMEND_RETURN_IF_ERROR(StartChild(children_.back()));
@@ -126,11 +131,15 @@ class SupervisorImpl final : public Supervisor {
     const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     const int processes = std::max(1, options_.workers * options_.ranks);
     const int threads = options_.threads > 0 ? options_.threads : std::max(1, cores / processes);
-    const std::string group = std::to_string(child.index / options_.ranks), rank = std::to_string(child.index % options_.ranks);
+    const std::string group = std::to_string(child.index / options_.ranks),
+                      rank = std::to_string(child.index % options_.ranks);
     const std::string name = NameOf(child);
-    EMEND_ASSIGN_OR_RETURN(child.pid, Spawn({options_.program, "--coordinator", options_.coordinator, "--token-file", options_.token_file, "--name", "w" + name,
-                                             "--group", "g" + group, "--rank", rank, "--world-size", std::to_string(options_.ranks), "--threads",
-                                             std::to_string(threads), "--log", options_.log_folder + "/worker-" + name + ".log", "--embedded"}));
+    EMEND_ASSIGN_OR_RETURN(
+        child.pid,
+        Spawn({options_.program, "--coordinator", options_.coordinator, "--token-file",
+               options_.token_file, "--name", "w" + name, "--group", "g" + group, "--rank", rank,
+               "--world-size", std::to_string(options_.ranks), "--threads", std::to_string(threads),
+               "--log", options_.log_folder + "/worker-" + name + ".log", "--embedded"}));
     child.started = runtime_.clock().Now();
     LogInfo("worker_started", {{"worker", "w" + name}, {"pid", child.pid}});
     return OkStatus();
@@ -142,7 +151,10 @@ class SupervisorImpl final : public Supervisor {
     for (Child& child : children_) {
       int status = 0;
       if (child.pid == 0 || waitpid(child.pid, &status, WNOHANG) != child.pid) continue;
-      if (!stopping_) LogWarning("worker_exited", {{"worker", "w" + NameOf(child)}, {"pid", child.pid}, {"how", HowItEnded(status)}});
+      if (!stopping_)
+        LogWarning(
+            "worker_exited",
+            {{"worker", "w" + NameOf(child)}, {"pid", child.pid}, {"how", HowItEnded(status)}});
       child.pid = 0;
       if (now - child.started > kHealthyAfter) child.wait = kWaitMin;
       child.start_at = now + child.wait;
@@ -155,7 +167,8 @@ class SupervisorImpl final : public Supervisor {
     const std::vector<std::uint64_t> lost = options_.lost_processes();
     const SteadyTime now = runtime_.clock().Now();
     for (Child& child : children_) {
-      if (child.pid == 0 || std::ranges::find(lost, static_cast<std::uint64_t>(child.pid)) == lost.end()) {
+      if (child.pid == 0 ||
+          std::ranges::find(lost, static_cast<std::uint64_t>(child.pid)) == lost.end()) {
         child.lost_since.reset();
       } else if (!child.lost_since) {
         child.lost_since = now;
@@ -193,6 +206,8 @@ class SupervisorImpl final : public Supervisor {
 
 }  // namespace
 
-std::unique_ptr<Supervisor> NewSupervisor(Runtime& runtime, SupervisorOptions options) { return std::make_unique<SupervisorImpl>(runtime, std::move(options)); }
+std::unique_ptr<Supervisor> NewSupervisor(Runtime& runtime, SupervisorOptions options) {
+  return std::make_unique<SupervisorImpl>(runtime, std::move(options));
+}
 
 }  // namespace emend::coordinator::membership

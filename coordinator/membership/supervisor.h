@@ -1,7 +1,9 @@
-// Supervisor: starts the embedded workers of `emend up` as child processes, and starts one again when it exits.
+// Supervisor: starts the embedded workers of `emend up` as child processes, and starts one again
+// when it exits.
 //
-// Restarts wait 100 ms, then twice as long each time up to 5 s, and from the beginning after a minute of health. The children exit by themselves when their
-// control connection dies, and get SIGTERM, then SIGKILL after 5 s, on Stop. Used on the runtime's executor only.
+// Restarts wait 100 ms, then twice as long each time up to 5 s, and from the beginning after a
+// minute of health. The children exit by themselves when their control connection dies, and get
+// SIGTERM, then SIGKILL after 5 s, on Stop. Used on the runtime's executor only.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +24,8 @@ struct SupervisorOptions {
   int workers = 1;          // groups
   int ranks = 1;            // processes of each, which hold one model together
   int threads = 0;          // per process; 0: cores / processes
-  // Processes whose connection was lost; one that does not end by itself within 2 s (it hangs, or is stopped) is killed. May be empty.
+  // Processes whose connection was lost; one that does not end by itself within 2 s (it hangs, or
+  // is stopped) is killed. May be empty.
   std::function<std::vector<std::uint64_t>()> lost_processes = {};
 };
 

@@ -2,8 +2,9 @@
 //
 //   EMEND_CO_ASSIGN_OR_RETURN(auto stream, co_await completions.Begin(request));
 //
-// Each text is one call of a worker; it keeps the state of the commit that was resolved when it began, from its first token to its last
-// (coordinator/answers/text_streams.h). Used on the executor only.
+// Each text is one call of a worker; it keeps the state of the commit that was resolved when it
+// began, from its first token to its last (coordinator/answers/text_streams.h). Used on the
+// executor only.
 #pragma once
 
 #include <memory>
@@ -19,7 +20,8 @@ class Completions {
   // `context` must outlive it.
   explicit Completions(jobs::JobContext& context) : context_(context), streams_(context.runtime) {}
   // As AnswerService::Complete.
-  Awaitable<Result<std::shared_ptr<answers::CompletionStream>>> Begin(answers::CompletionRequest request);
+  Awaitable<Result<std::shared_ptr<answers::CompletionStream>>> Begin(
+      answers::CompletionRequest request);
   // Cancels every text and joins; false if they did not end in time.
   Awaitable<bool> Stop() { return streams_.Stop(); }
 
@@ -27,7 +29,8 @@ class Completions {
   using SharedRepository = std::shared_ptr<const storage::history::Repository>;
 
   Status CheckRoom(const answers::CompletionRequest& request) const;
-  Awaitable<Result<worker::protocol::CompleteReply>> Complete(SharedRepository repository, answers::TextCall call);
+  Awaitable<Result<worker::protocol::CompleteReply>> Complete(SharedRepository repository,
+                                                              answers::TextCall call);
 
   jobs::JobContext& context_;
   answers::TextStreams streams_;

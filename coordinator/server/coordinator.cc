@@ -67,7 +67,9 @@ class CoordinatorImpl final : public Coordinator {
         admin_token_file_(layout_.admin_token_file()),
         journal_(std::move(parts.journal)),
         membership_(std::move(parts.membership)),
-        context_{*environment.runtime, *environment.file_system, *environment.store, *journal_, *membership_, layout_},
+        context_{*environment.runtime, *environment.file_system,
+                 *environment.store,   *journal_,
+                 *membership_,         layout_},
         stop_(*environment.runtime),
         queue_(context_),
         completions_(context_),
@@ -94,17 +96,21 @@ class CoordinatorImpl final : public Coordinator {
     co_return co_await Blocking(runtime(), [this, &secret]() -> Result<Caller> {
       EMEND_ASSIGN_OR_RETURN(const auto token, storage::records::FindToken(store(), secret));
       if (!token)
-        return Status(StatusCode::kUnauthenticated, "no token has this secret: pass the one in the store's token file, or ask an administrator for one");
+        return Status(StatusCode::kUnauthenticated,
+                      "no token has this secret: pass the one in the store's token file, or ask an "
+                      "administrator for one");
       return Caller{{token->principal, token->id}, token->scopes};
     });
   }
 
   Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) override;
   Awaitable<Result<OperationView>> ReadOperation(OperationId id) override;
-  Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
+  Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version,
+                                                 SteadyTime deadline) override;
   Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) override;
   Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) override;
-  Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(Caller caller, CompletionRequest request) override {
+  Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(
+      Caller caller, CompletionRequest request) override {
     EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
     co_return co_await completions_.Begin(std::move(request));
   }
@@ -115,68 +121,88 @@ class CoordinatorImpl final : public Coordinator {
       for (const auto& record : repos) {
         EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(store(), record.name));
         EMEND_ASSIGN_OR_RETURN(const auto refs, repository.ListRefs());
-        for (const Ref& ref : refs) models.push_back({record.name, ref.name, ref.commit, record.created_ms});
+        for (const Ref& ref : refs)
+          models.push_back({record.name, ref.name, ref.commit, record.created_ms});
       }
       return models;
     });
   }
   Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
 
-  Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before, std::size_t count_max) override;
+  Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before,
+                                                               std::size_t count_max) override;
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override {
     co_return co_await Blocking(runtime(), [this] { return Repository::List(store()); });
   }
   Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override {
-    co_return co_await WithRepo<storage::history::RepoRecord>(repo,
-                                                              [](const Repository& opened) -> Result<storage::history::RepoRecord> { return opened.record(); });
+    co_return co_await WithRepo<storage::history::RepoRecord>(
+        repo, [](const Repository& opened) -> Result<storage::history::RepoRecord> {
+          return opened.record();
+        });
   }
   Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override {
-    co_return co_await WithRepo<CommitId>(repo, [&revision](const Repository& opened) { return opened.Resolve(revision); });
+    co_return co_await WithRepo<CommitId>(
+        repo, [&revision](const Repository& opened) { return opened.Resolve(revision); });
   }
-  Awaitable<Result<std::vector<NumberedCommit>>> Log(RepoName repo, std::string revision, std::size_t count_max) override {
-    co_return co_await WithRepo<std::vector<NumberedCommit>>(repo, [&](const Repository& opened) -> Result<std::vector<NumberedCommit>> {
-      EMEND_ASSIGN_OR_RETURN(const CommitId from, opened.Resolve(revision));
-      return opened.Log(from, count_max);
-    });
+  Awaitable<Result<std::vector<NumberedCommit>>> Log(RepoName repo, std::string revision,
+                                                     std::size_t count_max) override {
+    co_return co_await WithRepo<std::vector<NumberedCommit>>(
+        repo, [&](const Repository& opened) -> Result<std::vector<NumberedCommit>> {
+          EMEND_ASSIGN_OR_RETURN(const CommitId from, opened.Resolve(revision));
+          return opened.Log(from, count_max);
+        });
   }
   Awaitable<Result<ShownCommit>> Show(RepoName repo, std::string revision) override {
-    co_return co_await WithRepo<ShownCommit>(repo, [&revision](const Repository& opened) { return ReadShown(opened, revision); });
+    co_return co_await WithRepo<ShownCommit>(
+        repo, [&revision](const Repository& opened) { return ReadShown(opened, revision); });
   }
   Awaitable<Result<DiffReport>> Diff(RepoName repo, std::string from, std::string to) override {
-    co_return co_await WithRepo<DiffReport>(repo, [&](const Repository& opened) { return DiffCommits(layout_, opened, from, to); });
+    co_return co_await WithRepo<DiffReport>(
+        repo, [&](const Repository& opened) { return DiffCommits(layout_, opened, from, to); });
   }
   Awaitable<Result<std::vector<Ref>>> ListRefs(RepoName repo) override {
-    co_return co_await WithRepo<std::vector<Ref>>(repo, [](const Repository& opened) { return opened.ListRefs(); });
+    co_return co_await WithRepo<std::vector<Ref>>(
+        repo, [](const Repository& opened) { return opened.ListRefs(); });
   }
-  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(RepoName repo, std::string branch, std::size_t count_max) override {
-    co_return co_await WithRepo<std::vector<storage::history::ReflogEntry>>(repo, [&](const Repository& opened) { return opened.Reflog(branch, count_max); });
+  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
+      RepoName repo, std::string branch, std::size_t count_max) override {
+    co_return co_await WithRepo<std::vector<storage::history::ReflogEntry>>(
+        repo, [&](const Repository& opened) { return opened.Reflog(branch, count_max); });
   }
   Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) override {
-    co_return co_await WithRepo<std::vector<StatisticsInfo>>(repo, [this](const Repository& opened) -> Result<std::vector<StatisticsInfo>> {
-      EMEND_ASSIGN_OR_RETURN(const auto records, jobs::ListStatistics(store(), opened.record().id));
-      std::vector<StatisticsInfo> infos;
-      for (const auto& record : records) infos.push_back({record.id, record.layers, record.tokens, record.created_ms});
-      return infos;
-    });
+    co_return co_await WithRepo<std::vector<StatisticsInfo>>(
+        repo, [this](const Repository& opened) -> Result<std::vector<StatisticsInfo>> {
+          EMEND_ASSIGN_OR_RETURN(const auto records,
+                                 jobs::ListStatistics(store(), opened.record().id));
+          std::vector<StatisticsInfo> infos;
+          for (const auto& record : records)
+            infos.push_back({record.id, record.layers, record.tokens, record.created_ms});
+          return infos;
+        });
   }
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) override {
-    const std::uint64_t end = std::min(before == 0 ? journal_->head() + 1 : before, journal_->head() + 1);
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
+      std::uint64_t before, std::size_t count_max) override {
+    const std::uint64_t end =
+        std::min(before == 0 ? journal_->head() + 1 : before, journal_->head() + 1);
     const std::uint64_t count = std::min<std::uint64_t>({count_max, kPageMax, end - 1});
     if (count == 0) co_return std::vector<storage::records::AuditEntry>();
     EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await ReadAudit(end - count, count));
     std::ranges::reverse(entries);
     co_return entries;
   }
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) override {
-    co_return co_await Blocking(runtime(), [this, first, count_max]() -> Result<std::vector<storage::records::AuditEntry>> {
-      std::vector<storage::records::AuditEntry> entries;
-      const std::size_t limit = std::min(count_max, kPageMax);
-      EMEND_RETURN_IF_ERROR(journal_->Read(first, [&](const storage::records::AuditEntry& entry) {
-        entries.push_back(entry);
-        return entries.size() < limit;
-      }));
-      return entries;
-    });
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(
+      std::uint64_t first, std::size_t count_max) override {
+    co_return co_await Blocking(
+        runtime(), [this, first, count_max]() -> Result<std::vector<storage::records::AuditEntry>> {
+          std::vector<storage::records::AuditEntry> entries;
+          const std::size_t limit = std::min(count_max, kPageMax);
+          EMEND_RETURN_IF_ERROR(
+              journal_->Read(first, [&](const storage::records::AuditEntry& entry) {
+                entries.push_back(entry);
+                return entries.size() < limit;
+              }));
+          return entries;
+        });
   }
 
   std::vector<membership::WorkerInfo> Workers() const override { return membership_->Workers(); }
@@ -194,7 +220,8 @@ class CoordinatorImpl final : public Coordinator {
   Runtime& runtime() { return *environment_.runtime; }
   storage::kv::KvStore& store() { return *environment_.store; }
 
-  // Opens the repo and runs `read` on it, both on the pool. Awaited at once by its callers, so that what `read` refers to lives.
+  // Opens the repo and runs `read` on it, both on the pool. Awaited at once by its callers, so that
+  // what `read` refers to lives.
   template <typename T, typename Read>
   Awaitable<Result<T>> WithRepo(RepoName repo, Read read) {
     co_return co_await Blocking(runtime(), [this, &repo, &read]() -> Result<T> {
@@ -206,8 +233,13 @@ class CoordinatorImpl final : public Coordinator {
   using Places = std::map<OperationId, std::size_t>;
 
   OperationView ViewOf(const jobs::LiveOperation& live, const Places& places) {
-    OperationView view{live.operation, {live.phase, live.done, live.total, EtaSeconds(live, runtime().clock().Now())}, live.version, {}};
-    if (const auto place = places.find(live.operation.id); place != places.end()) view.position = place->second;
+    OperationView view{
+        live.operation,
+        {live.phase, live.done, live.total, EtaSeconds(live, runtime().clock().Now())},
+        live.version,
+        {}};
+    if (const auto place = places.find(live.operation.id); place != places.end())
+      view.position = place->second;
     return view;
   }
 
@@ -226,13 +258,21 @@ class CoordinatorImpl final : public Coordinator {
 };
 
 Awaitable<Result<OperationView>> CoordinatorImpl::Submit(Caller caller, Submission submission) {
-  if (stopping_) co_return Unavailable("an operation was submitted while emendd is stopping: send it again to the next one");
-  EMEND_CO_ASSIGN_OR_RETURN(const auto begun, co_await Blocking(runtime(), [&] { return FindBegun(store(), caller, submission); }));
+  if (stopping_)
+    co_return Unavailable(
+        "an operation was submitted while emendd is stopping: send it again to the next one");
+  EMEND_CO_ASSIGN_OR_RETURN(const auto begun, co_await Blocking(runtime(), [&] {
+                              return FindBegun(store(), caller, submission);
+                            }));
   if (begun) co_return co_await ReadOperation(begun->id);
   const Result<jobs::JobQueue::Place> place = queue_.Admit(submission.repo.value());
   if (!place.ok()) co_return place.status();
-  EMEND_CO_ASSIGN_OR_RETURN(jobs::Demand demand, co_await Blocking(runtime(), [&] { return CheckSubmission(store(), submission); }));
-  EMEND_CO_ASSIGN_OR_RETURN(Accepted accepted, co_await Blocking(runtime(), [&] { return AcceptSubmission(*journal_, store(), caller, submission); }));
+  EMEND_CO_ASSIGN_OR_RETURN(jobs::Demand demand, co_await Blocking(runtime(), [&] {
+                              return CheckSubmission(store(), submission);
+                            }));
+  EMEND_CO_ASSIGN_OR_RETURN(Accepted accepted, co_await Blocking(runtime(), [&] {
+                              return AcceptSubmission(*journal_, store(), caller, submission);
+                            }));
   const OperationId id = accepted.operation.id;
   if (accepted.is_new) {
     LogInfo("operation_accepted", {{"operation", id.value()},
@@ -250,35 +290,46 @@ Awaitable<Result<OperationView>> CoordinatorImpl::ReadOperation(OperationId id) 
     const bool waits = live->operation.state == OperationState::kAccepted;
     co_return ViewOf(*live, waits ? queue_.Places() : Places());
   }
-  EMEND_CO_ASSIGN_OR_RETURN(Operation operation, co_await Blocking(runtime(), [&] { return storage::records::ReadOperation(store(), id); }));
+  EMEND_CO_ASSIGN_OR_RETURN(Operation operation, co_await Blocking(runtime(), [&] {
+                              return storage::records::ReadOperation(store(), id);
+                            }));
   operation.request = {};
   co_return OperationView{std::move(operation), {}, 1, {}};
 }
 
-Awaitable<Result<std::vector<OperationView>>> CoordinatorImpl::ListOperations(OperationId before, std::size_t count_max) {
-  EMEND_CO_ASSIGN_OR_RETURN(std::vector<Operation> stored,
-                            co_await Blocking(runtime(), [&] { return storage::records::ListOperations(store(), before, std::min(count_max, kPageMax + 1)); }));
+Awaitable<Result<std::vector<OperationView>>> CoordinatorImpl::ListOperations(
+    OperationId before, std::size_t count_max) {
+  EMEND_CO_ASSIGN_OR_RETURN(std::vector<Operation> stored, co_await Blocking(runtime(), [&] {
+                              return storage::records::ListOperations(
+                                  store(), before, std::min(count_max, kPageMax + 1));
+                            }));
   std::vector<OperationView> views;
   const Places places = queue_.Places();
   for (Operation& operation : stored) {
-    // The store knows an operation from its acceptance to its end; what lies between, the queue does.
+    // The store knows an operation from its acceptance to its end; what lies between, the queue
+    // does.
     const jobs::LiveOperation* const live = queue_.Find(operation.id);
-    views.push_back(live != nullptr ? ViewOf(*live, places) : OperationView{std::move(operation), {}, 1, {}});
+    views.push_back(live != nullptr ? ViewOf(*live, places)
+                                    : OperationView{std::move(operation), {}, 1, {}});
   }
   co_return views;
 }
 
-Awaitable<Result<OperationView>> CoordinatorImpl::WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) {
+Awaitable<Result<OperationView>> CoordinatorImpl::WaitForChange(OperationId id,
+                                                                std::uint64_t version,
+                                                                SteadyTime deadline) {
   co_await queue_.WaitForChange(id, version, deadline);
   co_return co_await ReadOperation(id);
 }
 
 Awaitable<Result<OperationView>> CoordinatorImpl::Cancel(Caller caller, OperationId id) {
   EMEND_CO_ASSIGN_OR_RETURN(const OperationView view, co_await ReadOperation(id));
-  if (view.operation.principal.name != caller.principal.name) EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+  if (view.operation.principal.name != caller.principal.name)
+    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
   if (view.operation.finished_ms != 0) {
     co_return Status(StatusCode::kFailedPrecondition, "operation_ended",
-                     "cancelling operation " + id.value() + ": it has ended as " + std::string(OperationStateName(view.operation.state)));
+                     "cancelling operation " + id.value() + ": it has ended as " +
+                         std::string(OperationStateName(view.operation.state)));
   }
   EMEND_CO_RETURN_IF_ERROR(co_await queue_.Cancel(id));
   co_return co_await ReadOperation(id);
@@ -286,14 +337,21 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Cancel(Caller caller, Operatio
 
 Awaitable<Result<AskAnswer>> CoordinatorImpl::Ask(Caller caller, AskRequest request) {
   EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
-  EMEND_CO_ASSIGN_OR_RETURN(const Repository repository, co_await Blocking(runtime(), [&] { return Repository::Open(store(), request.repo); }));
-  EMEND_CO_ASSIGN_OR_RETURN(const ShownCommit shown, co_await Blocking(runtime(), [&] { return ReadShown(repository, request.revision); }));
+  EMEND_CO_ASSIGN_OR_RETURN(const Repository repository, co_await Blocking(runtime(), [&] {
+                              return Repository::Open(store(), request.repo);
+                            }));
+  EMEND_CO_ASSIGN_OR_RETURN(const ShownCommit shown, co_await Blocking(runtime(), [&] {
+                              return ReadShown(repository, request.revision);
+                            }));
   const auto& commit = shown.commit.commit;
   jobs::WorkerSession session(context_, repository, {});
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(commit.state));
-  worker::protocol::Generate generate{commit.base, commit.state, request.prompt, request.tokens_max, request.top};
-  EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.CallOn<worker::protocol::GenerateReply>(commit.state, std::move(generate), jobs::kCallTimeout));
-  co_return AskAnswer{shown.commit.id, commit.state, std::move(reply.text), reply.tokens, std::move(reply.top)};
+  worker::protocol::Generate generate{commit.base, commit.state, request.prompt, request.tokens_max,
+                                      request.top};
+  EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.CallOn<worker::protocol::GenerateReply>(
+                                            commit.state, std::move(generate), jobs::kCallTimeout));
+  co_return AskAnswer{shown.commit.id, commit.state, std::move(reply.text), reply.tokens,
+                      std::move(reply.top)};
 }
 
 Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
@@ -304,8 +362,12 @@ Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
     if (!move.revision.empty()) {
       EMEND_ASSIGN_OR_RETURN(to.commit, repository.Resolve(move.revision));
     }
-    const std::string reason = move.reason.empty() ? "reset: " + CommitHex(move.expected) + " -> " + CommitHex(to.commit) : move.reason;
-    const auto build = [&](storage::records::Transaction& transaction) { return repository.MoveRef(transaction, to, move.expected, reason); };
+    const std::string reason =
+        move.reason.empty() ? "reset: " + CommitHex(move.expected) + " -> " + CommitHex(to.commit)
+                            : move.reason;
+    const auto build = [&](storage::records::Transaction& transaction) {
+      return repository.MoveRef(transaction, to, move.expected, reason);
+    };
     EMEND_RETURN_IF_ERROR(journal_->Commit(caller.principal, build).status());
     return to;
   });
@@ -313,24 +375,36 @@ Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
 
 }  // namespace
 
-Result<std::unique_ptr<Coordinator>> Coordinator::Start(const Environment& environment, const CoordinatorOptions& options) {
+Result<std::unique_ptr<Coordinator>> Coordinator::Start(const Environment& environment,
+                                                        const CoordinatorOptions& options) {
   Parts parts;
   parts.layout = {options.folder, options.model_roots, options.shared, options.worker_token_file};
   EMEND_RETURN_IF_ERROR(environment.file_system->CreateFolders(options.folder));
-  EMEND_ASSIGN_OR_RETURN(parts.journal, Journal::Open(*environment.store, *environment.file_system, environment.runtime->clock(), parts.layout.anchor()));
+  EMEND_ASSIGN_OR_RETURN(parts.journal,
+                         Journal::Open(*environment.store, *environment.file_system,
+                                       environment.runtime->clock(), parts.layout.anchor()));
   Journal* const journal = parts.journal.get();
   membership::MembershipOptions members;
   EMEND_ASSIGN_OR_RETURN(members.store_epoch, RaiseEpoch(*journal, *environment.store));
-  EMEND_RETURN_IF_ERROR(EnsureAdminToken(*journal, *environment.store, *environment.file_system, environment.runtime->random(), parts.layout));
-  EMEND_ASSIGN_OR_RETURN(members.token, EnsureWorkerToken(*environment.file_system, environment.runtime->random(), parts.layout));
+  EMEND_RETURN_IF_ERROR(EnsureAdminToken(*journal, *environment.store, *environment.file_system,
+                                         environment.runtime->random(), parts.layout));
+  EMEND_ASSIGN_OR_RETURN(
+      members.token,
+      EnsureWorkerToken(*environment.file_system, environment.runtime->random(), parts.layout));
   EMEND_ASSIGN_OR_RETURN(members.generations, ReadGenerations(*environment.store));
   members.heartbeat = options.heartbeat;
-  members.persist_generation = [journal](const std::string& group, std::uint64_t generation) { return PutGeneration(*journal, group, generation); };
+  members.persist_generation = [journal](const std::string& group, std::uint64_t generation) {
+    return PutGeneration(*journal, group, generation);
+  };
   EMEND_ASSIGN_OR_RETURN(parts.unfinished, storage::records::ListUnfinished(*environment.store));
-  parts.membership = membership::NewMembership(*environment.runtime, *environment.transport, std::move(members));
+  parts.membership =
+      membership::NewMembership(*environment.runtime, *environment.transport, std::move(members));
   EMEND_RETURN_IF_ERROR(parts.membership->Start(options.worker_address));
-  LogInfo("coordinator_started", {{"folder", options.folder}, {"workers_at", parts.membership->address()}, {"operations_to_run", parts.unfinished.size()}});
-  return std::unique_ptr<Coordinator>(std::make_unique<CoordinatorImpl>(environment, std::move(parts)));
+  LogInfo("coordinator_started", {{"folder", options.folder},
+                                  {"workers_at", parts.membership->address()},
+                                  {"operations_to_run", parts.unfinished.size()}});
+  return std::unique_ptr<Coordinator>(
+      std::make_unique<CoordinatorImpl>(environment, std::move(parts)));
 }
 
 }  // namespace emend::coordinator::server

@@ -1,4 +1,5 @@
-// Coordinator: the composition of storage, membership and jobs into a Service. The one place that knows all of them.
+// Coordinator: the composition of storage, membership and jobs into a Service. The one place that
+// knows all of them.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,9 @@ struct Environment {
 };
 
 struct CoordinatorOptions {
-  std::string folder;                          // of the store: anchor and tokens lie beside the database in it, models/ and statistics/ unless `shared` is set
+  // of the store: anchor and tokens lie beside the database in it, models/ and statistics/ unless
+  // `shared` is set
+  std::string folder;
   std::string worker_address = "127.0.0.1:0";  // where workers dial in
   std::vector<std::string> model_roots;        // imports and exports must lie below one of these
   std::chrono::milliseconds heartbeat{500};
@@ -28,11 +31,14 @@ struct CoordinatorOptions {
 
 class Coordinator : public Service {
  public:
-  // Opens journal and tokens, raises the store epoch, listens for workers, takes up operations that were accepted before. Blocks; call before runtime.Run().
-  static Result<std::unique_ptr<Coordinator>> Start(const Environment& environment, const CoordinatorOptions& options);
-  // Stops accepting, cancels what runs (it is taken up again at the next start) and everything that waits for a worker, and joins. False if something on the
-  // pool did not end within half a minute: it then still uses this object and the store. Calls are answered until the object dies, kUnavailable where they
-  // would change something.
+  // Opens journal and tokens, raises the store epoch, listens for workers, takes up operations that
+  // were accepted before. Blocks; call before runtime.Run().
+  static Result<std::unique_ptr<Coordinator>> Start(const Environment& environment,
+                                                    const CoordinatorOptions& options);
+  // Stops accepting, cancels what runs (it is taken up again at the next start) and everything that
+  // waits for a worker, and joins. False if something on the pool did not end within half a minute:
+  // it then still uses this object and the store. Calls are answered until the object dies,
+  // kUnavailable where they would change something.
   virtual Awaitable<bool> Stop() = 0;
 
   virtual std::string worker_address() const = 0;

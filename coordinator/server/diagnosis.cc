@@ -38,11 +38,13 @@ GroupDiagnosis DiagnosisOf(Asked& asked) {
     return diagnosis;
   }
   const bool is_older = asked.reply.status().code() == StatusCode::kUnsupported;
-  diagnosis.probe.advice.push_back({.severity = is_older ? "note" : "error",
-                                    .code = is_older ? "older_worker" : "no_answer",
-                                    .found = "group " + asked.group + " did not say how it is: " + asked.reply.status().message(),
-                                    .expected = "an answer within " + std::to_string(kProbeTimeout.count()) + " s",
-                                    .action = is_older ? "upgrade the worker" : "look into the worker's log"});
+  diagnosis.probe.advice.push_back(
+      {.severity = is_older ? "note" : "error",
+       .code = is_older ? "older_worker" : "no_answer",
+       .found =
+           "group " + asked.group + " did not say how it is: " + asked.reply.status().message(),
+       .expected = "an answer within " + std::to_string(kProbeTimeout.count()) + " s",
+       .action = is_older ? "upgrade the worker" : "look into the worker's log"});
   return diagnosis;
 }
 
@@ -71,51 +73,63 @@ void AdviseOnGroups(const std::vector<WorkerInfo>& workers, std::vector<ProbeAdv
     if (group.there < group.size) {
       advice.push_back({.severity = "error",
                         .code = "group_incomplete",
-                        .found = "group " + name + " has " + std::to_string(group.there) + " of " + size + " ranks connected",
+                        .found = "group " + name + " has " + std::to_string(group.there) + " of " +
+                                 size + " ranks connected",
                         .expected = "all of them: a group serves only whole",
-                        .action = "start the missing ranks, or look into their logs (dial_failed, conversation_ended)"});
+                        .action = "start the missing ranks, or look into their logs (dial_failed, "
+                                  "conversation_ended)"});
     } else {
-      advice.push_back({.severity = "error",
-                        .code = "group_not_formed",
-                        .found = "group " + name + " has all of its " + size + " ranks, and does not serve",
-                        .expected = "ranks that reach each other within seconds",
-                        .action = "ask again in a moment; else look for group_not_formed in emendd's log, and check each rank's --host"});
+      advice.push_back(
+          {.severity = "error",
+           .code = "group_not_formed",
+           .found = "group " + name + " has all of its " + size + " ranks, and does not serve",
+           .expected = "ranks that reach each other within seconds",
+           .action = "ask again in a moment; else look for group_not_formed in emendd's log, and "
+                     "check each rank's --host"});
     }
   }
 }
 
 }  // namespace
 
-std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers, std::uint64_t disk_free_bytes) {
+std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers,
+                                         std::uint64_t disk_free_bytes) {
   std::vector<ProbeAdvice> advice;
   if (membership::Serving(workers).empty()) {
     advice.push_back({.severity = "error",
                       .code = "no_worker",
                       .found = "no worker serves",
                       .expected = "one at least: commits, evaluations and answers wait for it",
-                      .action = "emend up --workers 1 on a store that is down, or start emend-worker with --coordinator"});
+                      .action = "emend up --workers 1 on a store that is down, or start "
+                                "emend-worker with --coordinator"});
   }
   AdviseOnGroups(workers, advice);
   if (disk_free_bytes < kDiskFreeMin) {
-    advice.push_back({.severity = "warning",
-                      .code = "disk_full",
-                      .found = std::to_string(disk_free_bytes >> 20) + " MiB are free where the store lies",
-                      .expected = "1024 MiB at least: a commit that finds no room is refused",
-                      .action = "free some room, or move the store to a larger disk"});
+    advice.push_back(
+        {.severity = "warning",
+         .code = "disk_full",
+         .found = std::to_string(disk_free_bytes >> 20) + " MiB are free where the store lies",
+         .expected = "1024 MiB at least: a commit that finds no room is refused",
+         .action = "free some room, or move the store to a larger disk"});
   }
   for (const WorkerInfo& worker : workers) {
-    if (worker.state != WorkerState::kConnected || worker.protocol_version == worker::protocol::kProtocolVersion) continue;
-    advice.push_back({.severity = "note",
-                      .code = "older_worker",
-                      .found = "worker " + worker.worker.value() + " speaks protocol version " + std::to_string(worker.protocol_version),
-                      .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) +
-                                  ": completions, shared batches and what is asked here of a group need it",
-                      .action = "upgrade the worker"});
+    if (worker.state != WorkerState::kConnected ||
+        worker.protocol_version == worker::protocol::kProtocolVersion)
+      continue;
+    advice.push_back(
+        {.severity = "note",
+         .code = "older_worker",
+         .found = "worker " + worker.worker.value() + " speaks protocol version " +
+                  std::to_string(worker.protocol_version),
+         .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) +
+                     ": completions, shared batches and what is asked here of a group need it",
+         .action = "upgrade the worker"});
   }
   return advice;
 }
 
-Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membership, const core::StoreLayout& layout) {
+Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membership,
+                              const core::StoreLayout& layout) {
   std::vector<std::shared_ptr<Asked>> asked;
   TaskGroup asking(runtime);
   const std::uint16_t version = worker::protocol::SinceVersion(worker::protocol::ProbeRanks{});

@@ -20,7 +20,8 @@ struct HeldFact {
   EditId edit;
 };
 
-Result<std::map<Slot, HeldFact>> FactsOf(const Repository& repository, const std::vector<EditId>& edits) {
+Result<std::map<Slot, HeldFact>> FactsOf(const Repository& repository,
+                                         const std::vector<EditId>& edits) {
   std::map<Slot, HeldFact> facts;
   for (const EditId& id : edits) {
     EMEND_ASSIGN_OR_RETURN(const Edit edit, repository.objects().ReadEdit(id));
@@ -29,24 +30,30 @@ Result<std::map<Slot, HeldFact>> FactsOf(const Repository& repository, const std
   return facts;
 }
 
-// A slot on both sides changed its target, or kept it under a newly solved edit; a slot on one side came or went.
-std::vector<FactChange> CompareFacts(const std::map<Slot, HeldFact>& removed, const std::map<Slot, HeldFact>& added) {
+// A slot on both sides changed its target, or kept it under a newly solved edit; a slot on one side
+// came or went.
+std::vector<FactChange> CompareFacts(const std::map<Slot, HeldFact>& removed,
+                                     const std::map<Slot, HeldFact>& added) {
   std::vector<FactChange> changes;
   for (const auto& [slot, held] : added) {
     const auto older = removed.find(slot);
     if (older == removed.end()) {
       changes.push_back({FactChange::Kind::kAdded, held.fact, std::nullopt, held.edit});
     } else {
-      changes.push_back({FactChange::Kind::kChanged, held.fact, older->second.fact.target, held.edit});
+      changes.push_back(
+          {FactChange::Kind::kChanged, held.fact, older->second.fact.target, held.edit});
     }
   }
   for (const auto& [slot, held] : removed) {
-    if (!added.contains(slot)) changes.push_back({FactChange::Kind::kRemoved, held.fact, std::nullopt, held.edit});
+    if (!added.contains(slot))
+      changes.push_back({FactChange::Kind::kRemoved, held.fact, std::nullopt, held.edit});
   }
   return changes;
 }
 
-Result<std::vector<TensorChange>> CompareTensors(const core::StoreLayout& layout, const Repository& repository, const StateId& from, const StateId& to) {
+Result<std::vector<TensorChange>> CompareTensors(const core::StoreLayout& layout,
+                                                 const Repository& repository, const StateId& from,
+                                                 const StateId& to) {
   EMEND_ASSIGN_OR_RETURN(const auto base, core::OpenBase(layout, repository.record()));
   EMEND_ASSIGN_OR_RETURN(const auto before, core::RebuildState(base, repository, from));
   EMEND_ASSIGN_OR_RETURN(const auto after, core::RebuildState(base, repository, to));
@@ -62,7 +69,9 @@ Result<std::vector<TensorChange>> CompareTensors(const core::StoreLayout& layout
       return found == side.end() ? view.bytes : std::span<const std::uint8_t>(found->second.bytes);
     };
     const core::TensorDistance distance = core::Measure(view.dtype, bytes(before), bytes(after));
-    if (distance.changed > 0) changes.push_back({name, distance.elements, distance.changed, distance.difference_norm, distance.weight_norm});
+    if (distance.changed > 0)
+      changes.push_back({name, distance.elements, distance.changed, distance.difference_norm,
+                         distance.weight_norm});
   }
   return changes;
 }
@@ -75,15 +84,19 @@ Result<NumberedCommit> ReadNumbered(const Repository& repository, const std::str
 
 }  // namespace
 
-Result<DiffReport> DiffCommits(const core::StoreLayout& layout, const Repository& repository, const std::string& from, const std::string& to) {
+Result<DiffReport> DiffCommits(const core::StoreLayout& layout, const Repository& repository,
+                               const std::string& from, const std::string& to) {
   DiffReport report;
   EMEND_ASSIGN_OR_RETURN(report.from, ReadNumbered(repository, from));
   EMEND_ASSIGN_OR_RETURN(report.to, ReadNumbered(repository, to));
-  EMEND_ASSIGN_OR_RETURN(const auto difference, repository.Diff(report.from.commit.state, report.to.commit.state));
+  EMEND_ASSIGN_OR_RETURN(const auto difference,
+                         repository.Diff(report.from.commit.state, report.to.commit.state));
   EMEND_ASSIGN_OR_RETURN(const auto removed, FactsOf(repository, difference.removed));
   EMEND_ASSIGN_OR_RETURN(const auto added, FactsOf(repository, difference.added));
   report.facts = CompareFacts(removed, added);
-  EMEND_ASSIGN_OR_RETURN(report.tensors, CompareTensors(layout, repository, report.from.commit.state, report.to.commit.state));
+  EMEND_ASSIGN_OR_RETURN(
+      report.tensors,
+      CompareTensors(layout, repository, report.from.commit.state, report.to.commit.state));
   return report;
 }
 

@@ -9,6 +9,8 @@
 namespace emend::coordinator::server {
 
 // kNotFound if a revision is not there.
-Result<DiffReport> DiffCommits(const core::StoreLayout& layout, const storage::history::Repository& repository, const std::string& from, const std::string& to);
+Result<DiffReport> DiffCommits(const core::StoreLayout& layout,
+                               const storage::history::Repository& repository,
+                               const std::string& from, const std::string& to);
 
 }  // namespace emend::coordinator::server

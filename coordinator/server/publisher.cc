@@ -15,10 +15,12 @@ using storage::history::Repository;
 using worker::protocol::PublishedRef;
 using worker::protocol::PublishReply;
 
-constexpr auto kLook = 200ms;     // at the audit chain and the workers
-constexpr auto kRenewal = 5s;     // where a gateway asks: what is to be live may have been displaced; and where it failed
-constexpr auto kTimeout = 60s;    // of telling a worker
-constexpr int kDoublingsMax = 4;  // of the wait behind failures in a row: to load a base that is damaged takes as long each time
+constexpr auto kLook = 200ms;  // at the audit chain and the workers
+// where a gateway asks: what is to be live may have been displaced; and where it failed
+constexpr auto kRenewal = 5s;
+constexpr auto kTimeout = 60s;  // of telling a worker
+// of the wait behind failures in a row: to load a base that is damaged takes as long each time
+constexpr int kDoublingsMax = 4;
 constexpr auto kStopTimeout = 5s;
 constexpr int kStatesMax = 16;  // made live for one publication; a worker asks for fewer
 
@@ -30,13 +32,16 @@ int RankOf(const Ref& ref) {
 
 }  // namespace
 
-Status Publisher::ReadRepo(const storage::history::RepoRecord& record, Names& names, std::vector<Ranked>& refs) const {
+Status Publisher::ReadRepo(const storage::history::RepoRecord& record, Names& names,
+                           std::vector<Ranked>& refs) const {
   EMEND_ASSIGN_OR_RETURN(Repository opened, Repository::Open(context_.store, record.name));
   const auto repository = std::make_shared<const Repository>(std::move(opened));
   EMEND_ASSIGN_OR_RETURN(const std::vector<Ref> of_repo, repository->ListRefs());
   for (const Ref& ref : of_repo) {
     EMEND_ASSIGN_OR_RETURN(const auto commit, repository->ReadCommit(ref.commit));
-    refs.emplace_back(RankOf(ref), PublishedRef{record.name, ref.name, static_cast<std::uint64_t>(record.created_ms), commit.base, ref.commit, commit.state});
+    refs.emplace_back(RankOf(ref), PublishedRef{record.name, ref.name,
+                                                static_cast<std::uint64_t>(record.created_ms),
+                                                commit.base, ref.commit, commit.state});
     names.repositories.emplace(commit.state, repository);
   }
   return OkStatus();
@@ -51,7 +56,8 @@ Result<std::shared_ptr<const Publisher::Names>> Publisher::ReadNames() const {
   for (const auto& record : records) {
     // What cannot be read of one repo keeps nothing else from being published.
     const Status read = ReadRepo(record, *names, refs);
-    if (!read.ok()) LogWarning("repo_not_published", {{"repo", record.name.value()}, {"status", read}});
+    if (!read.ok())
+      LogWarning("repo_not_published", {{"repo", record.name.value()}, {"status", read}});
   }
   std::ranges::stable_sort(refs, {}, &Ranked::first);
   for (auto& [rank, ref] : refs) names->publication.refs.push_back(std::move(ref));
@@ -72,10 +78,12 @@ Awaitable<bool> Publisher::Stop() {
 Awaitable<Status> Publisher::Refresh() {
   if (names_ != nullptr && read_at_ == context_.journal.head()) co_return OkStatus();
   const auto read = [this] { return ReadNames(); };
-  EMEND_CO_ASSIGN_OR_RETURN(std::shared_ptr<const Names> names, co_await Blocking(context_.runtime, read));
+  EMEND_CO_ASSIGN_OR_RETURN(std::shared_ptr<const Names> names,
+                            co_await Blocking(context_.runtime, read));
   read_at_ = names->publication.sequence;
   // Most of what is audited changes no name.
-  const bool is_news = names_ == nullptr || names->publication.refs != names_->publication.refs || names->publication.tokens != names_->publication.tokens;
+  const bool is_news = names_ == nullptr || names->publication.refs != names_->publication.refs ||
+                       names->publication.tokens != names_->publication.tokens;
   if (is_news) names_ = std::move(names);
   co_return OkStatus();
 }
@@ -86,7 +94,9 @@ Awaitable<Status> Publisher::Watch() {
     if (!read.ok()) LogWarning("names_not_read", {{"status", read}});
     const auto workers = membership::Serving(context_.membership.Workers());
     std::erase_if(told_, [&](const auto& told) {
-      return !told.second.under_way && std::ranges::find(workers, told.first, &membership::WorkerInfo::worker) == workers.end();
+      return !told.second.under_way &&
+             std::ranges::find(workers, told.first, &membership::WorkerInfo::worker) ==
+                 workers.end();
     });
     for (const auto& worker : workers) {
       if (names_ == nullptr || !IsDue(worker)) continue;
@@ -107,12 +117,14 @@ bool Publisher::IsDue(const membership::WorkerInfo& worker) const {
   if (told.under_way) return false;
   if (told.generation != worker.generation) return true;
   const int doublings = std::clamp(told.failures - 1, 0, kDoublingsMax);
-  const bool is_long_ago = context_.runtime.clock().Now() - told.when >= kRenewal * (1 << doublings);
+  const bool is_long_ago =
+      context_.runtime.clock().Now() - told.when >= kRenewal * (1 << doublings);
   if (told.failures > 0) return is_long_ago;
   return told.sequence != names_->publication.sequence || (told.has_gateway && is_long_ago);
 }
 
-Awaitable<Status> Publisher::Tell(membership::WorkerInfo worker, std::shared_ptr<const Names> names) {
+Awaitable<Status> Publisher::Tell(membership::WorkerInfo worker,
+                                  std::shared_ptr<const Names> names) {
   const Result<PublishReply> reply = co_await PublishTo(worker.worker, names);
   Told& told = told_[worker.worker];
   told.under_way = false;
@@ -121,18 +133,22 @@ Awaitable<Status> Publisher::Tell(membership::WorkerInfo worker, std::shared_ptr
   told.when = context_.runtime.clock().Now();
   if (reply.ok()) told.has_gateway = reply->has_gateway;
   const bool is_news = !reply.ok() && told.last.slug() != reply.status().slug();
-  if (is_news && !stop_.is_set()) LogInfo("not_published", {{"worker", worker.worker.value()}, {"status", reply.status()}});
+  if (is_news && !stop_.is_set())
+    LogInfo("not_published", {{"worker", worker.worker.value()}, {"status", reply.status()}});
   told.last = reply.status();
   told.failures = reply.ok() ? 0 : told.failures + 1;
   co_return OkStatus();
 }
 
-Awaitable<Result<PublishReply>> Publisher::PublishTo(WorkerId worker, std::shared_ptr<const Names> names) {
+Awaitable<Result<PublishReply>> Publisher::PublishTo(WorkerId worker,
+                                                     std::shared_ptr<const Names> names) {
   const worker::protocol::Publish publish{names->publication};
   worker::protocol::RequestBody request = publish;
   membership::CallOptions options{.worker = worker, .timeout = kTimeout, .cancel = &stop_};
-  Result<worker::protocol::ReplyBody> said = co_await context_.membership.Call(std::move(request), std::move(options));
-  EMEND_CO_ASSIGN_OR_RETURN(PublishReply reply, worker::protocol::ReplyAs<PublishReply>(std::move(said)));
+  Result<worker::protocol::ReplyBody> said =
+      co_await context_.membership.Call(std::move(request), std::move(options));
+  EMEND_CO_ASSIGN_OR_RETURN(PublishReply reply,
+                            worker::protocol::ReplyAs<PublishReply>(std::move(said)));
   const auto& refs = names->publication.refs;
   // It holds nothing yet.
   if (reply.has_gateway && !reply.base && !refs.empty()) reply.missing = {refs.front().state};
@@ -145,7 +161,8 @@ Awaitable<Result<PublishReply>> Publisher::PublishTo(WorkerId worker, std::share
     jobs::WorkerSession session(context_, *found->second, std::move(control));
     EMEND_CO_RETURN_IF_ERROR(co_await session.OpenOn(worker));
     worker::protocol::RequestBody again = publish;
-    EMEND_CO_ASSIGN_OR_RETURN(reply, co_await session.CallOn<PublishReply>(state, std::move(again), jobs::kCallTimeout));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        reply, co_await session.CallOn<PublishReply>(state, std::move(again), jobs::kCallTimeout));
   }
   co_return reply;
 }

@@ -1,8 +1,11 @@
-// Publisher: tells workers what they may answer without emendd, for the gateways that ask them: names, commits, and the tokens that may ask.
+// Publisher: tells workers what they may answer without emendd, for the gateways that ask them:
+// names, commits, and the tokens that may ask.
 //
-// Every change of a ref or token is in the audit chain: when its head has moved, what there is is read again, and published to each worker that serves. Where a
-// gateway asks, the worker first gets the states live that the first names stand for (the branch "main" of each repo, other branches, tags), of the base that
-// it holds, or of the first repo if it holds none; and again should they be displaced. Used on the runtime's executor only.
+// Every change of a ref or token is in the audit chain: when its head has moved, what there is is
+// read again, and published to each worker that serves. Where a gateway asks, the worker first gets
+// the states live that the first names stand for (the branch "main" of each repo, other branches,
+// tags), of the base that it holds, or of the first repo if it holds none; and again should they be
+// displaced. Used on the runtime's executor only.
 #pragma once
 
 #include <map>
@@ -18,7 +21,8 @@ namespace emend::coordinator::server {
 class Publisher {
  public:
   // `context` must outlive it.
-  explicit Publisher(jobs::JobContext& context) : context_(context), tasks_(context.runtime), stop_(context.runtime) {}
+  explicit Publisher(jobs::JobContext& context)
+      : context_(context), tasks_(context.runtime), stop_(context.runtime) {}
   void Start() { tasks_.Spawn("publish", Watch()); }
   // What waits for a worker ends; false if it did not in time.
   Awaitable<bool> Stop();
@@ -42,14 +46,16 @@ class Publisher {
 
   Result<std::shared_ptr<const Names>> ReadNames() const;
   using Ranked = std::pair<int, worker::protocol::PublishedRef>;  // the lower, the sooner
-  Status ReadRepo(const storage::history::RepoRecord& record, Names& names, std::vector<Ranked>& refs) const;
+  Status ReadRepo(const storage::history::RepoRecord& record, Names& names,
+                  std::vector<Ranked>& refs) const;
   // Reads them if something has happened since they were read last.
   Awaitable<Status> Refresh();
   Awaitable<Status> Watch();
   bool IsDue(const membership::WorkerInfo& worker) const;
   Awaitable<Status> Tell(membership::WorkerInfo worker, std::shared_ptr<const Names> names);
   // Until nothing is missing, or it makes no progress.
-  Awaitable<Result<worker::protocol::PublishReply>> PublishTo(WorkerId worker, std::shared_ptr<const Names> names);
+  Awaitable<Result<worker::protocol::PublishReply>> PublishTo(WorkerId worker,
+                                                              std::shared_ptr<const Names> names);
 
   jobs::JobContext& context_;
   TaskGroup tasks_;

@@ -1,10 +1,14 @@
-// Service: everything emendd can do, as one interface without HTTP in it. api/rest puts it on the wire; tests call it directly.
+// Service: everything emendd can do, as one interface without HTTP in it. api/rest puts it on the
+// wire; tests call it directly.
 //
-// Long work is submitted and becomes an operation: validated, stored together with its idempotency key in one synced batch, then answered; it runs when the
-// scheduler says so, survives a restart, and ends with a result or a reason. Reading is immediate and sees the last committed state.
+// Long work is submitted and becomes an operation: validated, stored together with its idempotency
+// key in one synced batch, then answered; it runs when the scheduler says so, survives a restart,
+// and ends with a result or a reason. Reading is immediate and sees the last committed state.
 //
-//   EMEND_CO_ASSIGN_OR_RETURN(OperationView accepted, co_await service.Submit(caller, {.kind = "commit", .repo = repo, .body = json}));
-//   EMEND_CO_ASSIGN_OR_RETURN(OperationView ended, co_await service.WaitForChange(accepted.operation.id, accepted.version, deadline));
+//   EMEND_CO_ASSIGN_OR_RETURN(OperationView accepted, co_await service.Submit(caller, {.kind =
+//       "commit", .repo = repo, .body = json}));
+//   EMEND_CO_ASSIGN_OR_RETURN(OperationView ended, co_await service.WaitForChange(
+//       accepted.operation.id, accepted.version, deadline));
 //
 // Used on the runtime's executor only; blocking work goes to the pool by itself.
 #pragma once
@@ -34,13 +38,20 @@ using answers::CompletionRequest;
 using answers::CompletionStream;
 using answers::ServedModel;
 
-// Kinds, their scopes, request bodies and results: docs/reference/operations.md and the OpenAPI file.
-//   import      (admin)   {"model": PATH, "message"?}                                                        a new repo with this base
-//   statistics  (merge)   {"lines": [TEXT..], "tokens_max"?, "layers"?}                                      covariances of the keys
-//   commit      (merge)   {"branch", "facts": [..], "message"?, "method"?, "settings"?: {k: v}, "context_templates"?, "force"?, "stack"?, "evaluate"?}
-//   revert      (merge)   {"branch", "commit", "message"?}                                                   a new commit that takes a commit's edits out
+// Kinds, their scopes, request bodies and results: docs/reference/operations.md and the OpenAPI
+// file.
+//   import      (admin)   {"model": PATH, "message"?}
+//       a new repo with this base
+//   statistics  (merge)   {"lines": [TEXT..], "tokens_max"?, "layers"?}
+//       covariances of the keys
+//   commit      (merge)
+//       {"branch", "facts": [..], "message"?, "method"?, "settings"?: {k: v}, "context_templates"?,
+//       "force"?, "stack"?, "evaluate"?}
+//   revert      (merge)   {"branch", "commit", "message"?}
+//       a new commit that takes a commit's edits out
 //   evaluation  (ask)     {"revision", "facts": [..]}
-//   verify      (read)    {"revision"}                                                                       live bytes, rebuild and manifest compared
+//   verify      (read)    {"revision"}
+//       live bytes, rebuild and manifest compared
 //   export      (read)    {"revision", "format": "safetensors", "folder": PATH}
 //   fsck        (admin)   {}
 struct Submission {
@@ -50,7 +61,8 @@ struct Submission {
   std::string idempotency_key;  // empty: none
   Digest fingerprint;           // of method, path and body; with an idempotency key
   storage::records::Priority priority = storage::records::Priority::kNormal;
-  std::chrono::seconds timeout{0};  // from acceptance: it then ends as failed ("deadline_passed"), waiting or running; 0: none
+  // from acceptance: it then ends as failed ("deadline_passed"), waiting or running; 0: none
+  std::chrono::seconds timeout{0};
 };
 
 struct OperationProgress {
@@ -63,8 +75,9 @@ struct OperationProgress {
 struct OperationView {
   storage::records::Operation operation;
   OperationProgress progress;
-  std::uint64_t version = 0;            // rises with every change of state or progress
-  std::optional<std::size_t> position;  // while it waits: how many are before it, by urgency and acceptance
+  std::uint64_t version = 0;  // rises with every change of state or progress
+  // while it waits: how many are before it, by urgency and acceptance
+  std::optional<std::size_t> position;
 };
 
 // What `emend doctor` shows.
@@ -128,30 +141,39 @@ struct StatisticsInfo {
 
 class Service : public answers::AnswerService {
  public:
-  // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024 wait, or 512 of this repo; kInvalidArgument
-  // ("idempotency_mismatch") when the key was used with another fingerprint. The same key with the same fingerprint returns the operation that it began.
+  // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024
+  // wait, or 512 of this repo; kInvalidArgument ("idempotency_mismatch") when the key was used with
+  // another fingerprint. The same key with the same fingerprint returns the operation that it
+  // began.
   virtual Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) = 0;
   virtual Awaitable<Result<OperationView>> ReadOperation(OperationId id) = 0;
   // Newest first: those accepted before `before`, or all for an empty id.
-  virtual Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before, std::size_t count_max) = 0;
-  // Returns as soon as the operation's version is beyond `version`, or at the deadline with what it then is.
-  virtual Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) = 0;
+  virtual Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before,
+                                                                       std::size_t count_max) = 0;
+  // Returns as soon as the operation's version is beyond `version`, or at the deadline with what it
+  // then is.
+  virtual Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version,
+                                                         SteadyTime deadline) = 0;
   // Asks it to end; kFailedPrecondition ("operation_ended") if it has.
   virtual Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) = 0;
 
   virtual Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() = 0;
   virtual Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) = 0;
   virtual Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) = 0;
-  virtual Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(RepoName repo, std::string revision, std::size_t count_max) = 0;
+  virtual Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(
+      RepoName repo, std::string revision, std::size_t count_max) = 0;
   virtual Awaitable<Result<ShownCommit>> Show(RepoName repo, std::string revision) = 0;
   virtual Awaitable<Result<DiffReport>> Diff(RepoName repo, std::string from, std::string to) = 0;
   virtual Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) = 0;
-  virtual Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(RepoName repo, std::string branch, std::size_t count_max) = 0;
+  virtual Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
+      RepoName repo, std::string branch, std::size_t count_max) = 0;
   virtual Awaitable<Result<storage::history::Ref>> MoveRef(Caller caller, RefMove move) = 0;
   virtual Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) = 0;
-  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) = 0;
+  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(
+      std::uint64_t first, std::size_t count_max) = 0;
   // Those before this sequence (0: up to the head), newest first.
-  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) = 0;
+  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
+      std::uint64_t before, std::size_t count_max) = 0;
 
   virtual std::vector<membership::WorkerInfo> Workers() const = 0;
   // Takes seconds, in which workers go on with what they do.

@@ -32,7 +32,8 @@ Result<std::uint64_t> DecodeNumber(std::string_view stored) {
 std::string NewSecret(Random& random) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string secret = "emend_";
-  for (const char c : random.Bytes(kSecretBytes)) secret.append(1, kHex[static_cast<unsigned char>(c) >> 4]).append(1, kHex[c & 15]);
+  for (const char c : random.Bytes(kSecretBytes))
+    secret.append(1, kHex[static_cast<unsigned char>(c) >> 4]).append(1, kHex[c & 15]);
   return secret;
 }
 
@@ -52,21 +53,24 @@ Result<std::uint64_t> RaiseEpoch(Journal& journal, storage::kv::KvStore& store) 
     EMEND_ASSIGN_OR_RETURN(const std::uint64_t last, DecodeNumber(*stored));
     epoch = last + 1;
   }
-  EMEND_RETURN_IF_ERROR(journal
-                            .Commit(ServicePrincipal(),
-                                    [epoch](Transaction& transaction) {
-                                      transaction.batch().Put(ColumnFamily::kMeta, kEpochKey, EncodeNumber(epoch));
-                                      transaction.Audit({"store.start", {{"epoch", std::to_string(epoch)}}});
-                                      return OkStatus();
-                                    })
-                            .status());
+  EMEND_RETURN_IF_ERROR(
+      journal
+          .Commit(ServicePrincipal(),
+                  [epoch](Transaction& transaction) {
+                    transaction.batch().Put(ColumnFamily::kMeta, kEpochKey, EncodeNumber(epoch));
+                    transaction.Audit({"store.start", {{"epoch", std::to_string(epoch)}}});
+                    return OkStatus();
+                  })
+          .status());
   return epoch;
 }
 
 Status PutGeneration(Journal& journal, const std::string& group, std::uint64_t generation) {
   const auto build = [&](Transaction& transaction) {
-    transaction.batch().Put(ColumnFamily::kMeta, kGenerationPrefix + group, EncodeNumber(generation));
-    transaction.Audit({"group.generation", {{"group", group}, {"generation", std::to_string(generation)}}});
+    transaction.batch().Put(ColumnFamily::kMeta, kGenerationPrefix + group,
+                            EncodeNumber(generation));
+    transaction.Audit(
+        {"group.generation", {{"group", group}, {"generation", std::to_string(generation)}}});
     return OkStatus();
   };
   return journal.Commit(ServicePrincipal(), build).status();
@@ -75,21 +79,26 @@ Status PutGeneration(Journal& journal, const std::string& group, std::uint64_t g
 Result<std::map<std::string, std::uint64_t>> ReadGenerations(storage::kv::KvStore& store) {
   std::map<std::string, std::uint64_t> generations;
   Status decoded;
-  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kMeta, kGenerationPrefix, "", [&](std::string_view key, std::string_view value) {
-    const Result<std::uint64_t> generation = DecodeNumber(value);
-    decoded = generation.status();
-    if (generation.ok()) generations[std::string(key.substr(sizeof kGenerationPrefix - 1))] = *generation;
-    return decoded.ok();
-  }));
+  EMEND_RETURN_IF_ERROR(store.Scan(
+      ColumnFamily::kMeta, kGenerationPrefix, "",
+      [&](std::string_view key, std::string_view value) {
+        const Result<std::uint64_t> generation = DecodeNumber(value);
+        decoded = generation.status();
+        if (generation.ok())
+          generations[std::string(key.substr(sizeof kGenerationPrefix - 1))] = *generation;
+        return decoded.ok();
+      }));
   EMEND_RETURN_IF_ERROR(decoded);
   return generations;
 }
 
-Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSystem& files, Random& random, const core::StoreLayout& layout) {
+Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSystem& files,
+                        Random& random, const core::StoreLayout& layout) {
   EMEND_ASSIGN_OR_RETURN(const auto tokens, storage::records::ListTokens(store));
   if (!tokens.empty()) return OkStatus();
   const std::string secret = NewSecret(random);
-  EMEND_RETURN_IF_ERROR(files.WriteAtomically(layout.admin_token_file(), secret + "\n", kPrivateMode));
+  EMEND_RETURN_IF_ERROR(
+      files.WriteAtomically(layout.admin_token_file(), secret + "\n", kPrivateMode));
   storage::records::TokenRecord token;
   token.id = "t-" + Sha256(secret).Hex().substr(0, 12);
   token.secret_hash = Sha256(secret);
@@ -104,15 +113,19 @@ Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSyste
   return journal.Commit(ServicePrincipal(), build).status();
 }
 
-Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random, const core::StoreLayout& layout) {
+Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random,
+                                      const core::StoreLayout& layout) {
   const std::string file = layout.worker_token_file();
   Result<std::string> stored = files.Read(file);
   if (stored.ok()) {
     std::string token = WithoutNewline(std::move(stored).value());
     if (!token.empty()) return token;
-    return Status(StatusCode::kInvalidArgument, "empty_worker_token", "reading the workers' token in " + file + ": the file is empty, expected a secret");
+    return Status(
+        StatusCode::kInvalidArgument, "empty_worker_token",
+        "reading the workers' token in " + file + ": the file is empty, expected a secret");
   }
-  if (stored.status().code() != StatusCode::kNotFound || !layout.worker_token.empty()) return stored.status().WithContext("reading the workers' token");
+  if (stored.status().code() != StatusCode::kNotFound || !layout.worker_token.empty())
+    return stored.status().WithContext("reading the workers' token");
   const std::string secret = NewSecret(random);
   EMEND_RETURN_IF_ERROR(files.WriteAtomically(file, secret + "\n", kPrivateMode));
   return secret;

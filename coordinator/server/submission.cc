@@ -12,34 +12,47 @@ using storage::history::Repository;
 using storage::records::Operation;
 using storage::records::Transaction;
 
-constexpr std::int64_t kAnyDepth = 32;  // names and ranges of settings do not depend on the model; layers are checked against it when the job runs
+// names and ranges of settings do not depend on the model; layers are checked against it when the
+// job runs
+constexpr std::int64_t kAnyDepth = 32;
 
 Status CheckSettingsOf(const core::CommitRequest& request) {
   worker::protocol::MemitSettings scratch = worker::protocol::DefaultSettings(kAnyDepth);
-  for (const auto& [key, value] : request.settings) EMEND_RETURN_IF_ERROR(ApplySetting(scratch, key, value));
-  return request.context_templates.empty() ? OkStatus() : SetContextTemplates(scratch, request.context_templates);
+  for (const auto& [key, value] : request.settings)
+    EMEND_RETURN_IF_ERROR(ApplySetting(scratch, key, value));
+  return request.context_templates.empty()
+             ? OkStatus()
+             : SetContextTemplates(scratch, request.context_templates);
 }
 
 Status CheckImport(storage::kv::KvStore& store, const RepoName& repo) {
   EMEND_RETURN_IF_ERROR(storage::history::CheckRepoName(repo.value()));
   if (!Repository::Open(store, repo).ok()) return OkStatus();
-  return {StatusCode::kAlreadyExists, "creating the repo \"" + repo.value() + "\": there is one of this name already; choose another name"};
+  return {StatusCode::kAlreadyExists,
+          "creating the repo \"" + repo.value() +
+              "\": there is one of this name already; choose another name"};
 }
 
-Result<std::optional<Operation>> FindReplay(storage::kv::KvStore& store, const Caller& caller, const Submission& submission) {
+Result<std::optional<Operation>> FindReplay(storage::kv::KvStore& store, const Caller& caller,
+                                            const Submission& submission) {
   if (submission.idempotency_key.empty()) return std::optional<Operation>();
-  EMEND_ASSIGN_OR_RETURN(const auto known, ReadIdempotency(store, caller.principal, submission.idempotency_key));
+  EMEND_ASSIGN_OR_RETURN(const auto known,
+                         ReadIdempotency(store, caller.principal, submission.idempotency_key));
   if (!known) return std::optional<Operation>();
   if (known->fingerprint != submission.fingerprint) {
     return Status(StatusCode::kInvalidArgument, "idempotency_mismatch",
-                  "the idempotency key \"" + submission.idempotency_key + "\" was used before with another request (operation " + known->operation.value() +
+                  "the idempotency key \"" + submission.idempotency_key +
+                      "\" was used before with another request (operation " +
+                      known->operation.value() +
                       "): send the same body again, or choose a new key");
   }
-  EMEND_ASSIGN_OR_RETURN(Operation operation, storage::records::ReadOperation(store, known->operation));
+  EMEND_ASSIGN_OR_RETURN(Operation operation,
+                         storage::records::ReadOperation(store, known->operation));
   return std::optional<Operation>(std::move(operation));
 }
 
-Status PutAccepted(Transaction& transaction, const Caller& caller, const Submission& submission, Operation& operation) {
+Status PutAccepted(Transaction& transaction, const Caller& caller, const Submission& submission,
+                   Operation& operation) {
   EMEND_ASSIGN_OR_RETURN(operation.id, NextOperationId(transaction));
   operation.kind = submission.kind;
   operation.repo = submission.repo.value();
@@ -47,10 +60,13 @@ Status PutAccepted(Transaction& transaction, const Caller& caller, const Submiss
   operation.accepted_ms = transaction.time_ms();
   operation.request = submission.body;
   operation.priority = submission.priority;
-  if (submission.timeout.count() > 0) operation.deadline_ms = operation.accepted_ms + std::chrono::milliseconds(submission.timeout).count();
+  if (submission.timeout.count() > 0)
+    operation.deadline_ms =
+        operation.accepted_ms + std::chrono::milliseconds(submission.timeout).count();
   PutOperation(transaction, operation, "operation.accept");
   if (!submission.idempotency_key.empty()) {
-    PutIdempotency(transaction, {submission.idempotency_key, submission.fingerprint, operation.id, transaction.time_ms()});
+    PutIdempotency(transaction, {submission.idempotency_key, submission.fingerprint, operation.id,
+                                 transaction.time_ms()});
   }
   return OkStatus();
 }
@@ -59,41 +75,51 @@ Status PutAccepted(Transaction& transaction, const Caller& caller, const Submiss
 
 Status CheckScope(const Caller& caller, std::string_view scope) {
   if (std::ranges::find(caller.scopes, scope) != caller.scopes.end()) return OkStatus();
-  return {StatusCode::kPermissionDenied,
-          "the token " + caller.principal.token_id + " of " + caller.principal.name + " lacks the scope \"" + std::string(scope) + "\""};
+  return {StatusCode::kPermissionDenied, "the token " + caller.principal.token_id + " of " +
+                                             caller.principal.name + " lacks the scope \"" +
+                                             std::string(scope) + "\""};
 }
 
-Result<std::optional<Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller, const Submission& submission) {
-  if (const std::string_view scope = core::ScopeOf(submission.kind); !scope.empty()) EMEND_RETURN_IF_ERROR(CheckScope(caller, scope));
+Result<std::optional<Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller,
+                                           const Submission& submission) {
+  if (const std::string_view scope = core::ScopeOf(submission.kind); !scope.empty())
+    EMEND_RETURN_IF_ERROR(CheckScope(caller, scope));
   return FindReplay(store, caller, submission);
 }
 
 Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission) {
-  EMEND_ASSIGN_OR_RETURN(const core::OperationRequest request, core::ParseRequest(submission.kind, submission.body));
+  EMEND_ASSIGN_OR_RETURN(const core::OperationRequest request,
+                         core::ParseRequest(submission.kind, submission.body));
   if (submission.kind == "import") {
     EMEND_RETURN_IF_ERROR(CheckImport(store, submission.repo));
   } else if (submission.kind != "fsck") {
     EMEND_RETURN_IF_ERROR(Repository::Open(store, submission.repo).status());
   }
-  if (const auto* commit = std::get_if<core::CommitRequest>(&request)) EMEND_RETURN_IF_ERROR(CheckSettingsOf(*commit));
+  if (const auto* commit = std::get_if<core::CommitRequest>(&request))
+    EMEND_RETURN_IF_ERROR(CheckSettingsOf(*commit));
   return jobs::DemandOf(submission.repo.value(), request);
 }
 
-Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store, const Caller& caller, const Submission& submission) {
+Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store,
+                                  const Caller& caller, const Submission& submission) {
   Accepted accepted;
   const auto build = [&](Transaction& transaction) -> Status {
-    // Inside the transaction: two requests with one key, at the same moment, must not both begin an operation.
+    // Inside the transaction: two requests with one key, at the same moment, must not both begin an
+    // operation.
     EMEND_ASSIGN_OR_RETURN(const auto replay, FindReplay(store, caller, submission));
     if (replay) {
       accepted.operation = *replay;
-      return {StatusCode::kAlreadyExists, "idempotent_replay", "operation " + replay->id.value() + " was begun by this key"};
+      return {StatusCode::kAlreadyExists, "idempotent_replay",
+              "operation " + replay->id.value() + " was begun by this key"};
     }
     EMEND_FAILPOINT("submission.before_accept");
     accepted.is_new = true;
     return PutAccepted(transaction, caller, submission, accepted.operation);
   };
   const Status committed = journal.Commit(caller.principal, build).status();
-  if (committed.ok() || committed.slug() == "idempotent_replay" || committed.slug() == "anchor_not_written") return accepted;
+  if (committed.ok() || committed.slug() == "idempotent_replay" ||
+      committed.slug() == "anchor_not_written")
+    return accepted;
   return committed;
 }
 

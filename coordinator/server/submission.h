@@ -1,4 +1,5 @@
-// Accepting an operation: everything that is checked before it is stored, and the one transaction that stores it.
+// Accepting an operation: everything that is checked before it is stored, and the one transaction
+// that stores it.
 #pragma once
 
 #include "coordinator/core/requests.h"
@@ -7,19 +8,25 @@
 
 namespace emend::coordinator::server {
 
-// The operation that this submission's idempotency key began before, if any: looked for before all but the scope, since what a repetition finds (the repo that
-// it created, a full queue) must not refuse it. Blocks; runs on the pool.
-Result<std::optional<storage::records::Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller, const Submission& submission);
+// The operation that this submission's idempotency key began before, if any: looked for before all
+// but the scope, since what a repetition finds (the repo that it created, a full queue) must not
+// refuse it. Blocks; runs on the pool.
+Result<std::optional<storage::records::Operation>> FindBegun(storage::kv::KvStore& store,
+                                                             const Caller& caller,
+                                                             const Submission& submission);
 
-// Kind, body, repo and settings: what can be refused without running anything. What it asks of the scheduler. Blocks; runs on the pool.
+// Kind, body, repo and settings: what can be refused without running anything. What it asks of the
+// scheduler. Blocks; runs on the pool.
 Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission);
 
-// The accepted operation, durable together with its idempotency key; or the operation that the key began before. Blocks; runs on the pool.
+// The accepted operation, durable together with its idempotency key; or the operation that the key
+// began before. Blocks; runs on the pool.
 struct Accepted {
   storage::records::Operation operation;
   bool is_new = false;
 };
-Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store, const Caller& caller, const Submission& submission);
+Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store,
+                                  const Caller& caller, const Submission& submission);
 
 // kPermissionDenied names the scope that is missing.
 Status CheckScope(const Caller& caller, std::string_view scope);

@@ -1,11 +1,13 @@
-// EMEND_CHECK: an always-on assertion with a message. It guards our own mistakes, never input: bad input is a Status.
+// EMEND_CHECK: an always-on assertion with a message. It guards our own mistakes, never input: bad
+// input is a Status.
 #pragma once
 
 #include <string>
 
 namespace emend::internal {
 
-[[noreturn]] void CheckFailed(const char* file, int line, const char* expression, const std::string& message);
+[[noreturn]] void CheckFailed(const char* file, int line, const char* expression,
+                              const std::string& message);
 
 }  // namespace emend::internal
 

@@ -19,7 +19,8 @@ std::array<std::uint32_t, 256> MakeCrcTable() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < table.size(); ++i) {
     std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1U) != 0 ? kReversedPolynomial : 0U);
+    for (int bit = 0; bit < 8; ++bit)
+      value = (value >> 1) ^ ((value & 1U) != 0 ? kReversedPolynomial : 0U);
     table[i] = value;
   }
   return table;
@@ -27,12 +28,14 @@ std::array<std::uint32_t, 256> MakeCrcTable() {
 
 std::uint32_t CrcByTable(std::uint32_t crc, std::string_view bytes) {
   static const std::array<std::uint32_t, 256> kTable = MakeCrcTable();
-  for (const char c : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xffU];
+  for (const char c : bytes)
+    crc = (crc >> 8) ^ kTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xffU];
   return crc;
 }
 
 #ifdef __x86_64__
-__attribute__((target("sse4.2"))) std::uint32_t CrcByInstruction(std::uint32_t crc, std::string_view bytes) {
+__attribute__((target("sse4.2"))) std::uint32_t CrcByInstruction(std::uint32_t crc,
+                                                                 std::string_view bytes) {
   std::uint64_t wide = crc;
   while (bytes.size() >= sizeof(std::uint64_t)) {
     std::uint64_t word = 0;
@@ -63,13 +66,16 @@ bool Digest::IsZero() const {
 
 Result<Digest> Digest::FromHex(std::string_view hex) {
   if (hex.size() != 2 * kSize) {
-    return InvalidArgument("an id was read: found " + std::to_string(hex.size()) + " characters, expected 64 lower-case hex digits");
+    return InvalidArgument("an id was read: found " + std::to_string(hex.size()) +
+                           " characters, expected 64 lower-case hex digits");
   }
   Digest digest;
   for (std::size_t i = 0; i < kSize; ++i) {
     const int high = HexValue(hex[2 * i]);
     const int low = HexValue(hex[2 * i + 1]);
-    if (high < 0 || low < 0) return InvalidArgument("an id was read: \"" + std::string(hex) + "\" is not 64 lower-case hex digits");
+    if (high < 0 || low < 0)
+      return InvalidArgument("an id was read: \"" + std::string(hex) +
+                             "\" is not 64 lower-case hex digits");
     digest.bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
   return digest;
@@ -77,7 +83,8 @@ Result<Digest> Digest::FromHex(std::string_view hex) {
 
 Result<Digest> Digest::FromRaw(std::string_view raw) {
   if (raw.size() != kSize) {
-    return DataLoss("a stored id was read: found " + std::to_string(raw.size()) + " bytes, expected 32");
+    return DataLoss("a stored id was read: found " + std::to_string(raw.size()) +
+                    " bytes, expected 32");
   }
   Digest digest;
   std::memcpy(digest.bytes.data(), raw.data(), kSize);
@@ -89,17 +96,24 @@ struct Sha256Hasher::Impl {
 };
 
 Sha256Hasher::Sha256Hasher() : impl_(std::make_unique<Impl>()) {
-  EMEND_CHECK(impl_->context != nullptr && EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1, "OpenSSL offers no SHA-256");
+  EMEND_CHECK(
+      impl_->context != nullptr && EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1,
+      "OpenSSL offers no SHA-256");
 }
 
 Sha256Hasher::~Sha256Hasher() { EVP_MD_CTX_free(impl_->context); }
 
-void Sha256Hasher::Update(std::string_view bytes) { EMEND_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1, "SHA-256 update failed"); }
+void Sha256Hasher::Update(std::string_view bytes) {
+  EMEND_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1,
+              "SHA-256 update failed");
+}
 
 Digest Sha256Hasher::Finish() {
   Digest digest;
   unsigned int size = 0;
-  EMEND_CHECK(EVP_DigestFinal_ex(impl_->context, digest.bytes.data(), &size) == 1 && size == Digest::kSize, "SHA-256 finish failed");
+  EMEND_CHECK(
+      EVP_DigestFinal_ex(impl_->context, digest.bytes.data(), &size) == 1 && size == Digest::kSize,
+      "SHA-256 finish failed");
   return digest;
 }
 

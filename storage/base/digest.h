@@ -55,7 +55,8 @@ class Sha256Hasher {
 
 Digest Sha256(std::string_view bytes);
 
-// CRC-32C (Castagnoli) of `bytes`: guards frames and log lines against accidents, not against malice.
+// CRC-32C (Castagnoli) of `bytes`: guards frames and log lines against accidents, not against
+// malice.
 std::uint32_t Crc32c(std::string_view bytes);
 
 }  // namespace emend

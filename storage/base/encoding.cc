@@ -9,13 +9,15 @@ namespace {
 
 template <typename T>
 void AppendLittleEndian(std::string& out, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) out.push_back(static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i)));
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    out.push_back(static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i)));
 }
 
 template <typename T>
 T ReadLittleEndian(std::string_view bytes) {
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) value |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << (8 * i);
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    value |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << (8 * i);
   return static_cast<T>(value);
 }
 
@@ -39,7 +41,8 @@ void Encoder::Text(std::string_view bytes) {
 }
 
 void Encoder::Count(std::size_t count) {
-  EMEND_CHECK(count <= std::numeric_limits<std::uint32_t>::max(), "a list or text of 2^32 or more was encoded");
+  EMEND_CHECK(count <= std::numeric_limits<std::uint32_t>::max(),
+              "a list or text of 2^32 or more was encoded");
   U32(static_cast<std::uint32_t>(count));
 }
 
@@ -52,7 +55,8 @@ void Decoder::Fail(std::string what) {
 std::string_view Decoder::Take(std::size_t size) {
   if (!ok()) return {};
   if (rest_.size() < size) {
-    Fail("found " + std::to_string(rest_.size()) + " bytes left, expected at least " + std::to_string(size));
+    Fail("found " + std::to_string(rest_.size()) + " bytes left, expected at least " +
+         std::to_string(size));
     return {};
   }
   const std::string_view taken = rest_.substr(0, size);
@@ -80,7 +84,8 @@ std::size_t Decoder::Count(std::size_t item_bytes_min) {
   const std::size_t count = U32();
   if (!ok()) return 0;
   if (item_bytes_min > 0 && count > rest_.size() / item_bytes_min) {
-    Fail("found a list of " + std::to_string(count) + " items, but only " + std::to_string(rest_.size()) + " bytes are left");
+    Fail("found a list of " + std::to_string(count) + " items, but only " +
+         std::to_string(rest_.size()) + " bytes are left");
     return 0;
   }
   return count;
@@ -91,11 +96,13 @@ std::uint16_t Decoder::Record(RecordType type, std::uint16_t newest) {
   const std::uint16_t version = U16();
   if (!ok()) return 0;
   if (found != static_cast<std::uint16_t>(type)) {
-    Fail("found a record of type " + std::to_string(found) + ", expected " + std::to_string(static_cast<int>(type)));
+    Fail("found a record of type " + std::to_string(found) + ", expected " +
+         std::to_string(static_cast<int>(type)));
     return 0;
   }
   if (version == 0 || version > newest) {
-    Fail("found version " + std::to_string(version) + " of record type " + std::to_string(found) + ", this build reads 1 to " + std::to_string(newest));
+    Fail("found version " + std::to_string(version) + " of record type " + std::to_string(found) +
+         ", this build reads 1 to " + std::to_string(newest));
     return 0;
   }
   return version;
@@ -103,7 +110,9 @@ std::uint16_t Decoder::Record(RecordType type, std::uint16_t newest) {
 
 Status Decoder::Finish() const {
   if (!ok()) return status_;
-  if (!rest_.empty()) return DataLoss("decoding stored bytes: " + std::to_string(rest_.size()) + " bytes are left over after the record");
+  if (!rest_.empty())
+    return DataLoss("decoding stored bytes: " + std::to_string(rest_.size()) +
+                    " bytes are left over after the record");
   return OkStatus();
 }
 

@@ -1,8 +1,10 @@
-// The canonical encoding: everything that is hashed, stored or sent is written by Encoder and read by Decoder.
+// The canonical encoding: everything that is hashed, stored or sent is written by Encoder and read
+// by Decoder.
 //
-// Grammar (docs/reference/formats.md): fixed-width little-endian integers; a double is its IEEE-754 bits as u64; bytes and text are a u32 length and the
-// bytes; a list is a u32 count and the items; an optional is a u8 0 or 1 and the value; a record starts with a u16 type and a u16 version. There is exactly one
-// encoding of a value, so equal values have equal hashes.
+// Grammar (docs/reference/formats.md): fixed-width little-endian integers; a double is its IEEE-754
+// bits as u64; bytes and text are a u32 length and the bytes; a list is a u32 count and the items;
+// an optional is a u8 0 or 1 and the value; a record starts with a u16 type and a u16 version.
+// There is exactly one encoding of a value, so equal values have equal hashes.
 //
 //   Encoder out(RecordType::kCommit, 1);
 //   out.Text(message);
@@ -11,7 +13,8 @@
 //   Decoder in(bytes);
 //   std::uint16_t version = in.Record(RecordType::kCommit, /*newest=*/1);
 //   std::string message = in.Text();
-//   EMEND_RETURN_IF_ERROR(in.Finish());     // one check at the end: any earlier failure sticks, reads after it return zero values
+//   // one check at the end: any earlier failure sticks, reads after it return zero values
+//   EMEND_RETURN_IF_ERROR(in.Finish());
 //
 // Thread-safety: none needed; both are used by one thread. A Decoder borrows its bytes.
 #pragma once
@@ -87,7 +90,8 @@ class Decoder {
  public:
   explicit Decoder(std::string_view bytes) : rest_(bytes) {}
 
-  // Reads a record head; fails unless the type matches and 1 <= version <= newest. Returns the version.
+  // Reads a record head; fails unless the type matches and 1 <= version <= newest. Returns the
+  // version.
   std::uint16_t Record(RecordType type, std::uint16_t newest);
   std::uint8_t U8();
   std::uint16_t U16();
@@ -98,7 +102,8 @@ class Decoder {
   bool Bool();  // fails on anything but 0 and 1
   std::string Text();
   std::string_view TextView();
-  // A list's count; fails if fewer than count * item_bytes_min bytes are left, so that a lying count cannot make the reader allocate.
+  // A list's count; fails if fewer than count * item_bytes_min bytes are left, so that a lying
+  // count cannot make the reader allocate.
   std::size_t Count(std::size_t item_bytes_min);
   std::string_view Raw(std::size_t size);
   template <typename Id>

@@ -21,7 +21,8 @@ struct Armed {
   Action action = Action::kError;
 };
 
-// One table per process: a failpoint is reached from any depth, and threading it through every constructor would put test code into every signature.
+// One table per process: a failpoint is reached from any depth, and threading it through every
+// constructor would put test code into every signature.
 struct Table {
   std::atomic<bool> active = false;
   std::mutex mutex;
@@ -37,13 +38,17 @@ Result<std::map<std::string, Armed, std::less<>>> Parse(std::string_view spec) {
     spec.remove_prefix(std::min(spec.size(), part.size() + 1));
     const std::size_t first = part.find(':');
     const std::size_t second = first == std::string_view::npos ? first : part.find(':', first + 1);
-    if (second == std::string_view::npos) return InvalidArgument("a failpoint was armed: \"" + std::string(part) + "\" is not name:nth:action");
+    if (second == std::string_view::npos)
+      return InvalidArgument("a failpoint was armed: \"" + std::string(part) +
+                             "\" is not name:nth:action");
     const std::string action(part.substr(second + 1));
     const int nth = std::atoi(std::string(part.substr(first + 1, second - first - 1)).c_str());
-    static const std::map<std::string, Action> kActions = {{"abort", Action::kAbort}, {"error", Action::kError}, {"sleep", Action::kSleep}};
+    static const std::map<std::string, Action> kActions = {
+        {"abort", Action::kAbort}, {"error", Action::kError}, {"sleep", Action::kSleep}};
     const auto found = kActions.find(action);
     if (found == kActions.end() || nth < 1) {
-      return InvalidArgument("a failpoint was armed: \"" + std::string(part) + "\" needs nth >= 1 and one of abort, error, sleep");
+      return InvalidArgument("a failpoint was armed: \"" + std::string(part) +
+                             "\" needs nth >= 1 and one of abort, error, sleep");
     }
     armed[std::string(part.substr(0, first))] = {nth, found->second};
   }
@@ -100,7 +105,9 @@ Status internal::PassFailpoint(std::string_view name) {
   lock.unlock();
   if (action == Action::kAbort) kill(getpid(), SIGKILL);
   if (action == Action::kSleep) std::this_thread::sleep_for(std::chrono::seconds(2));
-  if (action == Action::kError) return Status(StatusCode::kInternal, "failpoint", "failpoint " + std::string(name) + " was armed to fail here");
+  if (action == Action::kError)
+    return Status(StatusCode::kInternal, "failpoint",
+                  "failpoint " + std::string(name) + " was armed to fail here");
   return OkStatus();
 }
 

@@ -25,7 +25,8 @@ Status ErrnoStatus(const std::string& what, const std::string& path) {
 // A file descriptor that closes itself.
 class File {
  public:
-  File(const std::string& path, int flags, mode_t mode = 0644) : fd_(open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  File(const std::string& path, int flags, mode_t mode = 0644)
+      : fd_(open(path.c_str(), flags | O_CLOEXEC, mode)) {}
   ~File() {
     if (fd_ >= 0) close(fd_);
   }
@@ -88,7 +89,8 @@ Status PosixFileSystem::AppendSynced(const std::string& path, std::string_view b
   return is_new ? SyncParent(path) : OkStatus();
 }
 
-Status PosixFileSystem::WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t mode) {
+Status PosixFileSystem::WriteAtomically(const std::string& path, std::string_view bytes,
+                                        std::uint32_t mode) {
   const std::string temporary = path + ".tmp." + std::to_string(getpid());
   if (Status written = WriteSynced(temporary, bytes, mode); !written.ok()) {
     unlink(temporary.c_str());
@@ -113,7 +115,8 @@ Status PosixFileSystem::CreateFolders(const std::string& path) {
 Result<std::vector<std::string>> PosixFileSystem::List(const std::string& folder) {
   std::error_code error;
   std::vector<std::string> names;
-  for (auto it = std::filesystem::directory_iterator(folder, error); !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+  for (auto it = std::filesystem::directory_iterator(folder, error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
     names.push_back(it->path().filename().string());
   }
   if (error) {

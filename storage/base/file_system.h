@@ -1,8 +1,10 @@
-// The disk as an interface: the few file operations that durability outside RocksDB rests on (the anchor, imported models, exports, tokens).
+// The disk as an interface: the few file operations that durability outside RocksDB rests on (the
+// anchor, imported models, exports, tokens).
 //
 // PosixFileSystem is the real one, MemoryFileSystem (memory_file_system.h) its twin for tests.
-// Thread-safe. Every call blocks; none runs on an I/O thread. Failures: kNotFound, kAlreadyExists, kResourceExhausted (no space), kUnavailable (other errors);
-// the message carries the path and errno's text.
+// Thread-safe. Every call blocks; none runs on an I/O thread. Failures: kNotFound, kAlreadyExists,
+// kResourceExhausted (no space), kUnavailable (other errors); the message carries the path and
+// errno's text.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +22,14 @@ class FileSystem {
   virtual Result<std::string> Read(const std::string& path) = 0;
   // Appends and, when it returns ok, has synced the file.
   virtual Status AppendSynced(const std::string& path, std::string_view bytes) = 0;
-  // Readers see the old bytes or the new ones, also after a power cut: temporary file, sync, rename, sync of the folder. `mode` as in chmod.
-  virtual Status WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t mode) = 0;
+  // Readers see the old bytes or the new ones, also after a power cut: temporary file, sync,
+  // rename, sync of the folder. `mode` as in chmod.
+  virtual Status WriteAtomically(const std::string& path, std::string_view bytes,
+                                 std::uint32_t mode) = 0;
   virtual Status CreateFolders(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& folder) = 0;  // names, sorted
-  virtual Status Remove(const std::string& path) = 0;                            // ok if it is not there
+  // ok if it is not there
+  virtual Status Remove(const std::string& path) = 0;
   virtual Result<std::uint64_t> Size(const std::string& path) = 0;
   virtual Result<std::uint64_t> FreeBytes(const std::string& path) = 0;
   bool Exists(const std::string& path) { return Size(path).ok(); }
@@ -34,7 +39,8 @@ class PosixFileSystem final : public FileSystem {
  public:
   Result<std::string> Read(const std::string& path) override;
   Status AppendSynced(const std::string& path, std::string_view bytes) override;
-  Status WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t mode) override;
+  Status WriteAtomically(const std::string& path, std::string_view bytes,
+                         std::uint32_t mode) override;
   Status CreateFolders(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& folder) override;
   Status Remove(const std::string& path) override;

@@ -1,7 +1,8 @@
 // Strong types for every id, so that a commit cannot be passed where a state is meant.
 //
-// Content ids (BaseId, StateId, ...) are SHA-256 digests over a canonical encoding (docs/reference/formats.md). Named<> wraps other values, such as repo
-// names and layer indices. Both compare, hash and print; neither converts implicitly.
+// Content ids (BaseId, StateId, ...) are SHA-256 digests over a canonical encoding
+// (docs/reference/formats.md). Named<> wraps other values, such as repo names and layer indices.
+// Both compare, hash and print; neither converts implicitly.
 #pragma once
 
 #include <compare>
@@ -43,9 +44,11 @@ class ContentId {
   Digest digest_;
 };
 
-using BaseId = ContentId<struct BaseIdTag>;      // an imported model: config, tokenizer, tensors, grid, codec and rounding versions
-using EditId = ContentId<struct EditIdTag>;      // one edit: H(salt || canonical plaintext)
-using StateId = ContentId<struct StateIdTag>;    // a base and a set of active edits: H(format, base, trie root)
+// an imported model: config, tokenizer, tensors, grid, codec and rounding versions
+using BaseId = ContentId<struct BaseIdTag>;
+using EditId = ContentId<struct EditIdTag>;  // one edit: H(salt || canonical plaintext)
+// a base and a set of active edits: H(format, base, trie root)
+using StateId = ContentId<struct StateIdTag>;
 using CommitId = ContentId<struct CommitIdTag>;  // a step of history
 using ObjectId = ContentId<struct ObjectIdTag>;  // H(stored bytes): where bytes lie
 
@@ -70,10 +73,14 @@ using LayerIndex = Named<std::int32_t, struct LayerIndexTag>;  // 0 is the first
 
 template <typename Tag>
 struct std::hash<emend::ContentId<Tag>> {
-  std::size_t operator()(const emend::ContentId<Tag>& id) const noexcept { return std::hash<emend::Digest>()(id.digest()); }
+  std::size_t operator()(const emend::ContentId<Tag>& id) const noexcept {
+    return std::hash<emend::Digest>()(id.digest());
+  }
 };
 
 template <typename T, typename Tag>
 struct std::hash<emend::Named<T, Tag>> {
-  std::size_t operator()(const emend::Named<T, Tag>& name) const noexcept { return std::hash<T>()(name.value()); }
+  std::size_t operator()(const emend::Named<T, Tag>& name) const noexcept {
+    return std::hash<T>()(name.value());
+  }
 };

@@ -27,7 +27,8 @@ std::mutex& Mutex() {
 }
 
 std::shared_ptr<spdlog::logger>& Slot() {
-  static auto* slot = new std::shared_ptr<spdlog::logger>(MakeLogger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::level::info));
+  static auto* slot = new std::shared_ptr<spdlog::logger>(
+      MakeLogger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::level::info));
   return *slot;
 }
 
@@ -40,7 +41,8 @@ void Write(spdlog::level::level_enum level, std::string_view event, LogFields fi
   const auto logger = Logger();
   if (!logger->should_log(level)) return;
   std::string line = "\"event\":" + JsonQuote(event);
-  for (const LogField& field : fields) line.append(",").append(JsonQuote(field.name())).append(":").append(field.json());
+  for (const LogField& field : fields)
+    line.append(",").append(JsonQuote(field.name())).append(":").append(field.json());
   logger->log(level, "{}", line);
 }
 
@@ -66,15 +68,25 @@ std::string JsonQuote(std::string_view text) {
   return quoted + "\"";
 }
 
-LogField::LogField(std::string_view name, std::string_view text) : name_(name), json_(JsonQuote(text)) {}
+LogField::LogField(std::string_view name, std::string_view text)
+    : name_(name), json_(JsonQuote(text)) {}
 
-void LogDebug(std::string_view event, LogFields fields) { Write(spdlog::level::debug, event, fields); }
-void LogInfo(std::string_view event, LogFields fields) { Write(spdlog::level::info, event, fields); }
-void LogWarning(std::string_view event, LogFields fields) { Write(spdlog::level::warn, event, fields); }
-void LogError(std::string_view event, LogFields fields) { Write(spdlog::level::err, event, fields); }
+void LogDebug(std::string_view event, LogFields fields) {
+  Write(spdlog::level::debug, event, fields);
+}
+void LogInfo(std::string_view event, LogFields fields) {
+  Write(spdlog::level::info, event, fields);
+}
+void LogWarning(std::string_view event, LogFields fields) {
+  Write(spdlog::level::warn, event, fields);
+}
+void LogError(std::string_view event, LogFields fields) {
+  Write(spdlog::level::err, event, fields);
+}
 
 void SetLogLevel(LogLevel level) {
-  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err,
+  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
+                                                          spdlog::level::warn, spdlog::level::err,
                                                           spdlog::level::off};
   Logger()->set_level(kLevels[static_cast<int>(level)]);
 }

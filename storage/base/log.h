@@ -2,8 +2,8 @@
 //
 //   LogInfo("commit_stored", {{"repo", repo}, {"commit", id.Short()}, {"edits", 100}});
 //
-// Level error means that a person must act. User-given text may only appear as a field value, never as the event name.
-// Thread-safe; lines go to standard error until LogToFile is called.
+// Level error means that a person must act. User-given text may only appear as a field value, never
+// as the event name. Thread-safe; lines go to standard error until LogToFile is called.
 #pragma once
 
 #include <initializer_list>
@@ -19,7 +19,8 @@ class LogField {
  public:
   LogField(std::string_view name, std::string_view text);
   LogField(std::string_view name, const char* text) : LogField(name, std::string_view(text)) {}
-  LogField(std::string_view name, const std::string& text) : LogField(name, std::string_view(text)) {}
+  LogField(std::string_view name, const std::string& text)
+      : LogField(name, std::string_view(text)) {}
   LogField(std::string_view name, const Status& status) : LogField(name, status.ToString()) {}
   template <typename T, typename = std::enable_if_t<std::is_arithmetic_v<T>>>
   LogField(std::string_view name, T value) : name_(name), json_(std::to_string(value)) {}

@@ -22,7 +22,8 @@ Status MemoryFileSystem::AppendSynced(const std::string& path, std::string_view 
   return OkStatus();
 }
 
-Status MemoryFileSystem::WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t) {
+Status MemoryFileSystem::WriteAtomically(const std::string& path, std::string_view bytes,
+                                         std::uint32_t) {
   const std::lock_guard lock(mutex_);
   EMEND_RETURN_IF_ERROR(TakeFailure(path));
   files_[path] = std::string(bytes);
@@ -36,7 +37,8 @@ Result<std::vector<std::string>> MemoryFileSystem::List(const std::string& folde
   const std::string prefix = folder + "/";
   std::vector<std::string> names;
   for (const auto& [path, bytes] : files_) {
-    if (path.starts_with(prefix) && path.find('/', prefix.size()) == std::string::npos) names.push_back(path.substr(prefix.size()));
+    if (path.starts_with(prefix) && path.find('/', prefix.size()) == std::string::npos)
+      names.push_back(path.substr(prefix.size()));
   }
   return names;
 }
@@ -52,7 +54,9 @@ Result<std::uint64_t> MemoryFileSystem::Size(const std::string& path) {
   return static_cast<std::uint64_t>(bytes.size());
 }
 
-Result<std::uint64_t> MemoryFileSystem::FreeBytes(const std::string&) { return std::uint64_t{1} << 40; }
+Result<std::uint64_t> MemoryFileSystem::FreeBytes(const std::string&) {
+  return std::uint64_t{1} << 40;
+}
 
 void MemoryFileSystem::FailNextWrites(int count) {
   const std::lock_guard lock(mutex_);

@@ -1,4 +1,5 @@
-// A FileSystem in memory for tests and the simulation. FailNextWrites makes the next writes fail without effect, as a full disk would.
+// A FileSystem in memory for tests and the simulation. FailNextWrites makes the next writes fail
+// without effect, as a full disk would.
 #pragma once
 
 #include <map>
@@ -13,7 +14,8 @@ class MemoryFileSystem final : public FileSystem {
  public:
   Result<std::string> Read(const std::string& path) override;
   Status AppendSynced(const std::string& path, std::string_view bytes) override;
-  Status WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t mode) override;
+  Status WriteAtomically(const std::string& path, std::string_view bytes,
+                         std::uint32_t mode) override;
   Status CreateFolders(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& folder) override;
   Status Remove(const std::string& path) override;

@@ -1,4 +1,5 @@
-// Random bytes as an interface: secrets and ids from the operating system in production, a seed in tests and the simulation.
+// Random bytes as an interface: secrets and ids from the operating system in production, a seed in
+// tests and the simulation.
 #pragma once
 
 #include <cstdint>

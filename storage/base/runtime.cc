@@ -29,14 +29,19 @@ Awaitable<void> Suspend(Start start) {
 }  // namespace
 
 Awaitable<void> Sleep(Runtime& runtime, std::chrono::nanoseconds duration) {
-  const SteadyTime when = runtime.clock().Now() + std::chrono::duration_cast<SteadyTime::duration>(duration);
+  const SteadyTime when =
+      runtime.clock().Now() + std::chrono::duration_cast<SteadyTime::duration>(duration);
   Runtime* const borrowed = &runtime;
-  co_await Suspend([borrowed, when](std::function<void()> resume) { borrowed->ScheduleAt(when, std::move(resume)); });
+  co_await Suspend([borrowed, when](std::function<void()> resume) {
+    borrowed->ScheduleAt(when, std::move(resume));
+  });
 }
 
 Awaitable<void> internal::RunBlockingAwait(Runtime& runtime, std::function<void()> work) {
   Runtime* const borrowed = &runtime;
-  co_await Suspend([borrowed, &work](std::function<void()> resume) { borrowed->RunBlocking(std::move(work), std::move(resume)); });
+  co_await Suspend([borrowed, &work](std::function<void()> resume) {
+    borrowed->RunBlocking(std::move(work), std::move(resume));
+  });
 }
 
 struct Signal::Waiter {
@@ -78,7 +83,8 @@ Awaitable<bool> Signal::WaitUntil(SteadyTime deadline) {
 
 Awaitable<void> TaskGroup::Wrap(TaskGroup* group, std::string name, Awaitable<Status> task) {
   const Status status = co_await std::move(task);
-  if (!status.ok() && status.code() != StatusCode::kCancelled) LogWarning("task_failed", {{"task", name}, {"status", status}});
+  if (!status.ok() && status.code() != StatusCode::kCancelled)
+    LogWarning("task_failed", {{"task", name}, {"status", status}});
   if (--group->running_ == 0) group->idle_.Set();
 }
 
@@ -86,9 +92,13 @@ void TaskGroup::Spawn(std::string name, Awaitable<Status> task) {
   ++running_;
   idle_.Reset();
   asio::co_spawn(runtime_.executor(), Wrap(this, std::move(name), std::move(task)),
-                 [](std::exception_ptr error) { EMEND_CHECK(error == nullptr, "an exception escaped a task"); });
+                 [](std::exception_ptr error) {
+                   EMEND_CHECK(error == nullptr, "an exception escaped a task");
+                 });
 }
 
-Awaitable<bool> TaskGroup::Join(SteadyTime deadline) { co_return co_await idle_.WaitUntil(deadline); }
+Awaitable<bool> TaskGroup::Join(SteadyTime deadline) {
+  co_return co_await idle_.WaitUntil(deadline);
+}
 
 }  // namespace emend

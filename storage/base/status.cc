@@ -23,9 +23,11 @@ std::string_view CodeName(StatusCode code) {
   return "internal";
 }
 
-Status::Status(StatusCode code, std::string message) : Status(code, std::string(CodeName(code)), std::move(message)) {}
+Status::Status(StatusCode code, std::string message)
+    : Status(code, std::string(CodeName(code)), std::move(message)) {}
 
-Status::Status(StatusCode code, std::string slug, std::string message) : code_(code), slug_(std::move(slug)), message_(std::move(message)) {
+Status::Status(StatusCode code, std::string slug, std::string message)
+    : code_(code), slug_(std::move(slug)), message_(std::move(message)) {
   EMEND_CHECK(code != StatusCode::kOk, "a failed Status was built with the code ok");
 }
 

@@ -14,7 +14,8 @@ namespace asio = boost::asio;
 
 class SystemRuntimeImpl final : public SystemRuntime {
  public:
-  explicit SystemRuntimeImpl(int pool_threads) : work_(asio::make_work_guard(context_)), pool_(static_cast<std::size_t>(pool_threads)) {}
+  explicit SystemRuntimeImpl(int pool_threads)
+      : work_(asio::make_work_guard(context_)), pool_(static_cast<std::size_t>(pool_threads)) {}
   ~SystemRuntimeImpl() override { pool_.join(); }
 
   asio::any_io_executor executor() override { return context_.get_executor(); }
@@ -61,6 +62,8 @@ class SystemRuntimeImpl final : public SystemRuntime {
 
 }  // namespace
 
-std::unique_ptr<SystemRuntime> NewSystemRuntime(int pool_threads) { return std::make_unique<SystemRuntimeImpl>(pool_threads); }
+std::unique_ptr<SystemRuntime> NewSystemRuntime(int pool_threads) {
+  return std::make_unique<SystemRuntimeImpl>(pool_threads);
+}
 
 }  // namespace emend

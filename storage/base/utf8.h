@@ -1,6 +1,8 @@
-// UTF-8 as the Unicode standard defines it: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+// UTF-8 as the Unicode standard defines it: no overlong forms, no surrogates, nothing beyond
+// U+10FFFF.
 //
-//   if (const auto offset = FirstInvalidUtf8(text)) return InvalidArgument("byte " + std::to_string(*offset) + " starts no UTF-8 character");
+//   if (const auto offset = FirstInvalidUtf8(text)) return InvalidArgument(
+//       "byte " + std::to_string(*offset) + " starts no UTF-8 character");
 //
 // Thread-safe.
 #pragma once
@@ -14,7 +16,8 @@ namespace emend {
 // The length (1 to 4) of the well-formed character that `text` starts with; 0 if there is none.
 std::size_t Utf8Length(std::string_view text);
 
-// The offset of the first byte that starts no well-formed character; nothing if all of `text` is UTF-8.
+// The offset of the first byte that starts no well-formed character; nothing if all of `text` is
+// UTF-8.
 std::optional<std::size_t> FirstInvalidUtf8(std::string_view text);
 
 }  // namespace emend

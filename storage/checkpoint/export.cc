@@ -16,30 +16,37 @@ struct Patch {
 };
 using Patches = std::map<std::string, std::vector<Patch>>;  // file -> by offset
 
-Result<Patches> PlanPatches(const Checkpoint& checkpoint, std::span<const Replacement> replacements) {
+Result<Patches> PlanPatches(const Checkpoint& checkpoint,
+                            std::span<const Replacement> replacements) {
   Patches patches;
   for (const Replacement& replacement : replacements) {
     const auto found = checkpoint.tensors().find(replacement.tensor);
     if (found == checkpoint.tensors().end()) {
-      return InvalidArgument("exporting \"" + checkpoint.folder() + "\": the replaced tensor \"" + replacement.tensor + "\" is not in the checkpoint");
+      return InvalidArgument("exporting \"" + checkpoint.folder() + "\": the replaced tensor \"" +
+                             replacement.tensor + "\" is not in the checkpoint");
     }
     const TensorView& view = found->second;
     if (view.bytes.size() != replacement.bytes.size()) {
-      return InvalidArgument("exporting \"" + checkpoint.folder() + "\": found " + std::to_string(replacement.bytes.size()) + " bytes for tensor \"" +
+      return InvalidArgument("exporting \"" + checkpoint.folder() + "\": found " +
+                             std::to_string(replacement.bytes.size()) + " bytes for tensor \"" +
                              view.name + "\", expected " + std::to_string(view.bytes.size()));
     }
     if (!view.bytes.empty()) patches[view.file].push_back({view.file_offset, replacement.bytes});
   }
   for (auto& [file, list] : patches) {
-    std::sort(list.begin(), list.end(), [](const Patch& x, const Patch& y) { return x.offset < y.offset; });
+    std::sort(list.begin(), list.end(),
+              [](const Patch& x, const Patch& y) { return x.offset < y.offset; });
     for (std::size_t i = 1; i < list.size(); ++i) {
-      if (list[i].offset == list[i - 1].offset) return InvalidArgument("exporting \"" + checkpoint.folder() + "\": a tensor is replaced twice");
+      if (list[i].offset == list[i - 1].offset)
+        return InvalidArgument("exporting \"" + checkpoint.folder() +
+                               "\": a tensor is replaced twice");
     }
   }
   return patches;
 }
 
-Status FilesystemStatus(const std::string& what, const std::string& path, const std::error_code& error) {
+Status FilesystemStatus(const std::string& what, const std::string& path,
+                        const std::error_code& error) {
   const std::string message = what + " \"" + path + "\": " + error.message();
   if (error == std::errc::no_space_on_device) return ResourceExhausted(message);
   return Unavailable(message);
@@ -72,10 +79,12 @@ Status Publish(const std::string& incoming, const std::filesystem::path& folder)
 Result<std::vector<std::string>> FilesInCopyOrder(const Checkpoint& checkpoint) {
   std::vector<std::string> names;
   std::error_code error;
-  for (auto it = std::filesystem::directory_iterator(checkpoint.folder(), error); !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+  for (auto it = std::filesystem::directory_iterator(checkpoint.folder(), error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
     std::error_code unreadable;
     const std::string name = it->path().filename().string();
-    const bool is_weights = std::find(checkpoint.files().begin(), checkpoint.files().end(), name) != checkpoint.files().end();
+    const bool is_weights = std::find(checkpoint.files().begin(), checkpoint.files().end(), name) !=
+                            checkpoint.files().end();
     if (it->is_regular_file(unreadable) && !is_weights) names.push_back(name);
   }
   if (error) return FilesystemStatus("listing the checkpoint", checkpoint.folder(), error);
@@ -84,13 +93,16 @@ Result<std::vector<std::string>> FilesInCopyOrder(const Checkpoint& checkpoint) 
   return names;
 }
 
-Status CopyPatched(const std::string& from, const std::string& to, const std::vector<Patch>& patches) {
+Status CopyPatched(const std::string& from, const std::string& to,
+                   const std::vector<Patch>& patches) {
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> source, MappedFile::Open(from));
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> out, AtomicFile::Create(to));
   std::uint64_t cursor = 0;
   for (const Patch& patch : patches) {
     if (patch.offset + patch.bytes.size() > source->bytes().size()) {
-      return FailedPrecondition("exporting \"" + from + "\": the file is shorter than when it was opened; it must not change while it is in use");
+      return FailedPrecondition(
+          "exporting \"" + from +
+          "\": the file is shorter than when it was opened; it must not change while it is in use");
     }
     EMEND_RETURN_IF_ERROR(out->Append(source->bytes().subspan(cursor, patch.offset - cursor)));
     EMEND_RETURN_IF_ERROR(out->Append(patch.bytes));
@@ -101,7 +113,8 @@ Status CopyPatched(const std::string& from, const std::string& to, const std::ve
 }
 
 // Whether CopyPatched has made `copy`. A copy that cannot be read is another.
-Result<bool> IsCopyPatched(const std::string& from, const std::string& copy, const std::vector<Patch>& patches) {
+Result<bool> IsCopyPatched(const std::string& from, const std::string& copy,
+                           const std::vector<Patch>& patches) {
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> source, MappedFile::Open(from));
   const auto there = MappedFile::Open(copy);
   if (!there.ok() || (*there)->bytes().size() != source->bytes().size()) return false;
@@ -112,21 +125,27 @@ Result<bool> IsCopyPatched(const std::string& from, const std::string& copy, con
     return same;
   };
   for (const Patch& patch : patches) {
-    if (!holds(source->bytes().subspan(cursor, patch.offset - cursor)) || !holds(patch.bytes)) return false;
+    if (!holds(source->bytes().subspan(cursor, patch.offset - cursor)) || !holds(patch.bytes))
+      return false;
   }
   return holds(source->bytes().subspan(cursor));
 }
 
 // Whether the folder holds these files and no others, each as it would be exported.
-Result<bool> HoldsTheSame(const Checkpoint& checkpoint, const std::vector<std::string>& names, const Patches& patches, const std::string& folder) {
+Result<bool> HoldsTheSame(const Checkpoint& checkpoint, const std::vector<std::string>& names,
+                          const Patches& patches, const std::string& folder) {
   std::error_code error;
   std::size_t count = 0;
-  for (auto it = std::filesystem::directory_iterator(folder, error); !error && it != std::filesystem::directory_iterator(); it.increment(error)) ++count;
+  for (auto it = std::filesystem::directory_iterator(folder, error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error))
+    ++count;
   if (error || count != names.size()) return false;
   for (const std::string& name : names) {
     const auto found = patches.find(name);
-    EMEND_ASSIGN_OR_RETURN(const bool same,
-                           IsCopyPatched(checkpoint.folder() + "/" + name, folder + "/" + name, found == patches.end() ? std::vector<Patch>() : found->second));
+    EMEND_ASSIGN_OR_RETURN(
+        const bool same,
+        IsCopyPatched(checkpoint.folder() + "/" + name, folder + "/" + name,
+                      found == patches.end() ? std::vector<Patch>() : found->second));
     if (!same) return false;
   }
   return true;
@@ -134,20 +153,25 @@ Result<bool> HoldsTheSame(const Checkpoint& checkpoint, const std::vector<std::s
 
 }  // namespace
 
-Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements, const std::string& out_folder) {
+Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements,
+                        const std::string& out_folder) {
   EMEND_ASSIGN_OR_RETURN(const Patches patches, PlanPatches(checkpoint, replacements));
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, FilesInCopyOrder(checkpoint));
   if (!IsNewOrEmpty(out_folder)) {
-    EMEND_ASSIGN_OR_RETURN(const bool is_done, HoldsTheSame(checkpoint, names, patches, out_folder));
+    EMEND_ASSIGN_OR_RETURN(const bool is_done,
+                           HoldsTheSame(checkpoint, names, patches, out_folder));
     if (is_done) return OkStatus();
-    return {StatusCode::kAlreadyExists, "folder_not_empty", "exporting to \"" + out_folder + "\": the folder holds something else; name a new or an empty one"};
+    return {StatusCode::kAlreadyExists, "folder_not_empty",
+            "exporting to \"" + out_folder +
+                "\": the folder holds something else; name a new or an empty one"};
   }
   const std::string incoming = out_folder + ".incoming";
   EMEND_RETURN_IF_ERROR(PrepareFolder(incoming));
   for (const std::string& name : names) {
     const auto found = patches.find(name);
     const std::vector<Patch> none;
-    EMEND_RETURN_IF_ERROR(CopyPatched(checkpoint.folder() + "/" + name, incoming + "/" + name, found == patches.end() ? none : found->second));
+    EMEND_RETURN_IF_ERROR(CopyPatched(checkpoint.folder() + "/" + name, incoming + "/" + name,
+                                      found == patches.end() ? none : found->second));
   }
   EMEND_RETURN_IF_ERROR(SyncFolder(incoming));
   return Publish(incoming, out_folder);

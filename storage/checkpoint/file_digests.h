@@ -23,7 +23,8 @@ struct DigestCheck {
 };
 
 // One result per expected file, in their order. Other files of the folder are not looked at.
-std::vector<DigestCheck> CompareFiles(const std::string& folder, const std::map<std::string, Digest>& expected);
+std::vector<DigestCheck> CompareFiles(const std::string& folder,
+                                      const std::map<std::string, Digest>& expected);
 
 // kDataLoss ("base_damaged") names the first file that is not as expected.
 Status CheckFiles(const std::string& folder, const std::map<std::string, Digest>& expected);

@@ -41,7 +41,8 @@ Result<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
   if (file.fd() < 0) return ErrnoStatus("opening", path);
   struct stat info{};
   if (fstat(file.fd(), &info) != 0) return ErrnoStatus("asking for the size of", path);
-  if (!S_ISREG(info.st_mode)) return InvalidArgument("mapping \"" + path + "\": expected a regular file");
+  if (!S_ISREG(info.st_mode))
+    return InvalidArgument("mapping \"" + path + "\": expected a regular file");
   std::unique_ptr<MappedFile> mapped(new MappedFile());
   if (info.st_size == 0) return mapped;
   const auto size = static_cast<std::size_t>(info.st_size);
@@ -81,7 +82,8 @@ Status AtomicFile::Append(std::span<const std::uint8_t> bytes) {
 
 Status AtomicFile::Commit() {
   if (fsync(fd_) != 0) return ErrnoStatus("syncing", temporary_);
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) return ErrnoStatus("renaming \"" + temporary_ + "\" to", path_);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0)
+    return ErrnoStatus("renaming \"" + temporary_ + "\" to", path_);
   close(fd_);
   fd_ = -1;
   return OkStatus();

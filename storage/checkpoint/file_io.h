@@ -1,13 +1,13 @@
-// Files as checkpoints need them: read by mapping, written under a temporary name and renamed once synced. For this folder, and for other large files of
-// tensors.
+// Files as checkpoints need them: read by mapping, written under a temporary name and renamed once
+// synced. For this folder, and for other large files of tensors.
 //
 //   EMEND_ASSIGN_OR_RETURN(auto source, MappedFile::Open(path));
 //   EMEND_ASSIGN_OR_RETURN(auto out, AtomicFile::Create(other_path));
 //   EMEND_RETURN_IF_ERROR(out->Append(source->bytes()));
 //   EMEND_RETURN_IF_ERROR(out->Commit());
 //
-// Errors: kNotFound, kResourceExhausted (no space), kUnavailable (anything else), with the path and errno's text. A MappedFile is immutable and thread-safe;
-// an AtomicFile belongs to one thread.
+// Errors: kNotFound, kResourceExhausted (no space), kUnavailable (anything else), with the path and
+// errno's text. A MappedFile is immutable and thread-safe; an AtomicFile belongs to one thread.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@
 
 namespace emend::storage::checkpoint {
 
-// A regular file mapped read-only. A file that shrinks while it is mapped is out of scope: reading beyond its new end ends the process.
+// A regular file mapped read-only. A file that shrinks while it is mapped is out of scope: reading
+// beyond its new end ends the process.
 class MappedFile {
  public:
   static Result<std::unique_ptr<MappedFile>> Open(const std::string& path);
@@ -47,7 +48,8 @@ class AtomicFile {
   Status Commit();
 
  private:
-  AtomicFile(std::string path, std::string temporary, int fd) : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  AtomicFile(std::string path, std::string temporary, int fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
   const std::string path_;
   const std::string temporary_;
   int fd_;  // -1 once committed

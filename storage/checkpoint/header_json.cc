@@ -7,23 +7,29 @@
 namespace emend::storage::checkpoint {
 namespace {
 
-// {"__metadata__": {text: text}, name: {"dtype": text, "shape": [n...], "data_offsets": [n, n]}, ...}
+// {"__metadata__": {text: text}, name: {"dtype": text, "shape": [n...], "data_offsets": [n, n]},
+// ...}
 class HeaderHandler final : public SaxHandler {
  public:
-  explicit HeaderHandler(const std::string& file_name) : SaxHandler("reading the header of \"" + file_name + "\"", "safetensors_") {}
+  explicit HeaderHandler(const std::string& file_name)
+      : SaxHandler("reading the header of \"" + file_name + "\"", "safetensors_") {}
 
   std::vector<HeaderEntry> TakeEntries() { return std::move(entries_); }
 
   bool key(string_t& name) override {
     if (place_ == Place::kTop) return TensorName(name);
-    if (place_ == Place::kMetadata) return metadata_names_.insert(name).second || Refuse("duplicate_name", "__metadata__ names \"" + name + "\" twice");
+    if (place_ == Place::kMetadata)
+      return metadata_names_.insert(name).second ||
+             Refuse("duplicate_name", "__metadata__ names \"" + name + "\" twice");
     return FieldName(name);
   }
 
   bool start_object(std::size_t) override {
     switch (place_) {
       case Place::kOutside: place_ = Place::kTop; return true;
-      case Place::kTop: place_ = entry_.name == kMetadataName ? Place::kMetadata : Place::kTensor; return true;
+      case Place::kTop:
+        place_ = entry_.name == kMetadataName ? Place::kMetadata : Place::kTensor;
+        return true;
       default: return RefuseValue("an object");
     }
   }
@@ -32,7 +38,9 @@ class HeaderHandler final : public SaxHandler {
     const Place left = place_;
     place_ = left == Place::kTop ? Place::kOutside : Place::kTop;
     if (left != Place::kTensor) return true;
-    if (fields_seen_ != kAllFields) return Refuse("missing_field", "tensor \"" + entry_.name + "\" lacks one of dtype, shape and data_offsets");
+    if (fields_seen_ != kAllFields)
+      return Refuse("missing_field",
+                    "tensor \"" + entry_.name + "\" lacks one of dtype, shape and data_offsets");
     entry_.begin = offsets_[0];
     entry_.end = offsets_[1];
     entries_.push_back(std::move(entry_));
@@ -48,12 +56,15 @@ class HeaderHandler final : public SaxHandler {
   bool end_array() override {
     place_ = Place::kTensor;
     if (field_ == kShapeField || offsets_.size() == 2) return true;
-    return Refuse("wrong_type", "tensor \"" + entry_.name + "\": data_offsets has " + std::to_string(offsets_.size()) + " numbers, expected 2");
+    return Refuse("wrong_type", "tensor \"" + entry_.name + "\": data_offsets has " +
+                                    std::to_string(offsets_.size()) + " numbers, expected 2");
   }
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::kNumbers) return RefuseValue("a number");
-    if (field_ == kOffsetsField && offsets_.size() == 2) return Refuse("wrong_type", "tensor \"" + entry_.name + "\": data_offsets has over 2 numbers");
+    if (field_ == kOffsetsField && offsets_.size() == 2)
+      return Refuse("wrong_type",
+                    "tensor \"" + entry_.name + "\": data_offsets has over 2 numbers");
     (field_ == kShapeField ? entry_.shape : offsets_).push_back(value);
     return true;
   }
@@ -67,10 +78,14 @@ class HeaderHandler final : public SaxHandler {
 
  protected:
   bool RefuseValue(const std::string& found) override {
-    if (place_ == Place::kOutside) return Refuse("not_object", "found " + found + ", expected an object");
-    if (place_ == Place::kMetadata) return Refuse("bad_metadata", "__metadata__ holds " + found + ", expected texts alone");
-    return Refuse(entry_.name == kMetadataName ? "bad_metadata" : "wrong_type",
-                  "\"" + entry_.name + "\" holds " + found + ", expected {\"dtype\": text, \"shape\": [integers], \"data_offsets\": [begin, end]}");
+    if (place_ == Place::kOutside)
+      return Refuse("not_object", "found " + found + ", expected an object");
+    if (place_ == Place::kMetadata)
+      return Refuse("bad_metadata", "__metadata__ holds " + found + ", expected texts alone");
+    return Refuse(
+        entry_.name == kMetadataName ? "bad_metadata" : "wrong_type",
+        "\"" + entry_.name + "\" holds " + found +
+            ", expected {\"dtype\": text, \"shape\": [integers], \"data_offsets\": [begin, end]}");
   }
 
  private:
@@ -80,7 +95,8 @@ class HeaderHandler final : public SaxHandler {
   static constexpr std::string_view kMetadataName = "__metadata__";
 
   bool TensorName(const std::string& name) {
-    if (!names_.insert(name).second) return Refuse("duplicate_name", "\"" + name + "\" is named twice");
+    if (!names_.insert(name).second)
+      return Refuse("duplicate_name", "\"" + name + "\" is named twice");
     entry_ = HeaderEntry();
     entry_.name = name;
     offsets_.clear();
@@ -96,9 +112,12 @@ class HeaderHandler final : public SaxHandler {
     } else if (name == "data_offsets") {
       field_ = kOffsetsField;
     } else {
-      return Refuse("unknown_field", "tensor \"" + entry_.name + "\" has a field \"" + name + "\", expected dtype, shape and data_offsets");
+      return Refuse("unknown_field", "tensor \"" + entry_.name + "\" has a field \"" + name +
+                                         "\", expected dtype, shape and data_offsets");
     }
-    if ((fields_seen_ & field_) != 0) return Refuse("duplicate_name", "tensor \"" + entry_.name + "\" has two fields \"" + name + "\"");
+    if ((fields_seen_ & field_) != 0)
+      return Refuse("duplicate_name",
+                    "tensor \"" + entry_.name + "\" has two fields \"" + name + "\"");
     fields_seen_ |= field_;
     return true;
   }
@@ -116,16 +135,21 @@ class HeaderHandler final : public SaxHandler {
 // {"weight_map": {tensor: file, ...}, anything else}
 class IndexHandler final : public SaxHandler {
  public:
-  explicit IndexHandler(const std::string& file_name) : SaxHandler("reading the index \"" + file_name + "\"", "index_") {}
+  explicit IndexHandler(const std::string& file_name)
+      : SaxHandler("reading the index \"" + file_name + "\"", "index_") {}
 
-  std::vector<std::pair<std::string, std::string>> TakeWeightMap() { return std::move(weight_map_); }
+  std::vector<std::pair<std::string, std::string>> TakeWeightMap() {
+    return std::move(weight_map_);
+  }
   bool has_weight_map() const { return has_weight_map_; }
 
   bool key(string_t& name) override {
     key_ = name;
-    if (depth_ == 1 && !top_names_.insert(name).second) return Refuse("duplicate_name", "the field \"" + name + "\" is there twice");
+    if (depth_ == 1 && !top_names_.insert(name).second)
+      return Refuse("duplicate_name", "the field \"" + name + "\" is there twice");
     if (depth_ == 1) in_weight_map_ = name == "weight_map";
-    if (depth_ == 2 && in_weight_map_ && !names_.insert(name).second) return Refuse("duplicate_name", "tensor \"" + name + "\" is listed twice");
+    if (depth_ == 2 && in_weight_map_ && !names_.insert(name).second)
+      return Refuse("duplicate_name", "tensor \"" + name + "\" is listed twice");
     return true;
   }
 
@@ -149,8 +173,11 @@ class IndexHandler final : public SaxHandler {
   bool string(string_t& value) override {
     if (!in_weight_map_) return true;
     if (depth_ != 2) return RefuseValue("a text");
-    const bool plain = !value.empty() && value != "." && value != ".." && value.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
-    if (!plain) return Refuse("bad_file_name", "tensor \"" + key_ + "\" lies in \"" + value + "\", expected the name of a file beside the index");
+    const bool plain = !value.empty() && value != "." && value != ".." &&
+                       value.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
+    if (!plain)
+      return Refuse("bad_file_name", "tensor \"" + key_ + "\" lies in \"" + value +
+                                         "\", expected the name of a file beside the index");
     weight_map_.emplace_back(key_, value);
     return true;
   }
@@ -162,7 +189,8 @@ class IndexHandler final : public SaxHandler {
  protected:
   bool RefuseValue(const std::string& found) override {
     if (!in_weight_map_) return true;
-    return Refuse("wrong_type", "weight_map holds " + found + " at \"" + key_ + "\", expected tensor names with file names");
+    return Refuse("wrong_type", "weight_map holds " + found + " at \"" + key_ +
+                                    "\", expected tensor names with file names");
   }
 
  private:
@@ -183,11 +211,13 @@ Result<std::vector<HeaderEntry>> ParseHeader(std::string_view json, const std::s
   return handler.TakeEntries();
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> ParseWeightMap(std::string_view json, const std::string& file_name) {
+Result<std::vector<std::pair<std::string, std::string>>> ParseWeightMap(
+    std::string_view json, const std::string& file_name) {
   IndexHandler handler(file_name);
   EMEND_RETURN_IF_ERROR(handler.Run(json));
   if (!handler.has_weight_map()) {
-    return Status(StatusCode::kInvalidArgument, "index_missing_weight_map", "reading the index \"" + file_name + "\": it has no weight_map");
+    return Status(StatusCode::kInvalidArgument, "index_missing_weight_map",
+                  "reading the index \"" + file_name + "\": it has no weight_map");
   }
   return handler.TakeWeightMap();
 }

@@ -1,6 +1,8 @@
-// The two JSON texts of a checkpoint, read event by event so that duplicates are seen and integers stay integers. Internal to storage/checkpoint.
+// The two JSON texts of a checkpoint, read event by event so that duplicates are seen and integers
+// stay integers. Internal to storage/checkpoint.
 //
-// Both refuse with kInvalidArgument and a slug for each fault (docs/reference/formats.md); nothing is allocated beyond a constant factor of the text.
+// Both refuse with kInvalidArgument and a slug for each fault (docs/reference/formats.md); nothing
+// is allocated beyond a constant factor of the text.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +15,8 @@
 
 namespace emend::storage::checkpoint {
 
-// One tensor as the header of a safetensors file gives it; not yet checked against the file or for a known dtype.
+// One tensor as the header of a safetensors file gives it; not yet checked against the file or for
+// a known dtype.
 struct HeaderEntry {
   std::string name;
   std::string dtype;
@@ -25,7 +28,9 @@ struct HeaderEntry {
 // `file_name` is for messages. In the header's order.
 Result<std::vector<HeaderEntry>> ParseHeader(std::string_view json, const std::string& file_name);
 
-// (tensor, file) in the order of model.safetensors.index.json's weight_map. File names are plain: no folder, not "." or "..".
-Result<std::vector<std::pair<std::string, std::string>>> ParseWeightMap(std::string_view json, const std::string& file_name);
+// (tensor, file) in the order of model.safetensors.index.json's weight_map. File names are plain:
+// no folder, not "." or "..".
+Result<std::vector<std::pair<std::string, std::string>>> ParseWeightMap(
+    std::string_view json, const std::string& file_name);
 
 }  // namespace emend::storage::checkpoint

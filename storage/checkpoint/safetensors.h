@@ -1,12 +1,15 @@
 // Safetensors files and sharded checkpoints, read by mmap and written without libtorch.
 //
-//   EMEND_ASSIGN_OR_RETURN(auto checkpoint, Checkpoint::Open("/models/atlas"));       // one file, or model.safetensors.index.json and its parts
+//   // one file, or model.safetensors.index.json and its parts
+//   EMEND_ASSIGN_OR_RETURN(auto checkpoint, Checkpoint::Open("/models/atlas"));
 //   EMEND_ASSIGN_OR_RETURN(TensorView view, checkpoint->Find("transformer.wte.weight"));
 //
-// A file is refused by name of the fault (slugs in docs/reference/formats.md): header longer than 100 MB or than the file, not an object, duplicate or unknown
-// fields, unknown dtype, a negative or fractional number, a shape whose product overflows, offsets reversed, overlapping, with holes, past the end, or not
-// equal to dtype × shape. An index that names a missing file or tensor, or misses one, is refused too.
-// Thread-safe once open and given its tiles. The views borrow the mapping and die with the Checkpoint.
+// A file is refused by name of the fault (slugs in docs/reference/formats.md): header longer than
+// 100 MB or than the file, not an object, duplicate or unknown fields, unknown dtype, a negative or
+// fractional number, a shape whose product overflows, offsets reversed, overlapping, with holes,
+// past the end, or not equal to dtype × shape. An index that names a missing file or tensor, or
+// misses one, is refused too. Thread-safe once open and given its tiles. The views borrow the
+// mapping and die with the Checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -32,14 +35,17 @@ struct TensorView {
   std::uint64_t file_offset = 0;        // where `bytes` begin in that file
 };
 
-// Parses the header of one safetensors file held in memory; what Checkpoint uses, and what the fuzz tests call. Views are sorted by offset.
-Result<std::vector<TensorView>> ParseSafetensors(std::span<const std::uint8_t> file, const std::string& file_name);
+// Parses the header of one safetensors file held in memory; what Checkpoint uses, and what the fuzz
+// tests call. Views are sorted by offset.
+Result<std::vector<TensorView>> ParseSafetensors(std::span<const std::uint8_t> file,
+                                                 const std::string& file_name);
 
 class TileFile;
 
 class Checkpoint {
  public:
-  // `folder` holds model.safetensors, or model.safetensors.index.json and its parts. kNotFound, kInvalidArgument (malformed), kUnavailable (I/O).
+  // `folder` holds model.safetensors, or model.safetensors.index.json and its parts. kNotFound,
+  // kInvalidArgument (malformed), kUnavailable (I/O).
   static Result<std::unique_ptr<Checkpoint>> Open(const std::string& folder);
   ~Checkpoint();
 
@@ -47,11 +53,13 @@ class Checkpoint {
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   // kNotFound names the tensor and the folder.
   Result<TensorView> Find(std::string_view name) const;
-  // The safetensors files, in the index's order; the rest of the folder is not the checkpoint's business.
+  // The safetensors files, in the index's order; the rest of the folder is not the checkpoint's
+  // business.
   const std::vector<std::string>& files() const { return files_; }
   const std::string& folder() const { return folder_; }
 
-  // From now on what is read of the tensors can be checked, by whoever reads it. kDataLoss ("base_damaged") if the tensors are not those that were imported.
+  // From now on what is read of the tensors can be checked, by whoever reads it. kDataLoss
+  // ("base_damaged") if the tensors are not those that were imported.
   Status CheckWith(std::unique_ptr<const TileFile> tiles);
   // Null: nothing to check with.
   const TileFile* tiles() const { return tiles_.get(); }
@@ -72,11 +80,14 @@ struct Replacement {
   std::vector<std::uint8_t> bytes;
 };
 
-// Copies every regular file of the checkpoint's folder to `out_folder` (created, must be empty or new), with these tensors' bytes replaced in place. Headers,
-// padding and every other file stay byte for byte; without replacements the copies are identical. Written to `out_folder`.incoming, synced and renamed: the
-// folder appears whole or not at all. One that holds the very same already is left as it is: an export that is run again has succeeded. kInvalidArgument on a
-// wrong size or name, kAlreadyExists ("folder_not_empty"), kResourceExhausted (no space).
-Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements, const std::string& out_folder);
+// Copies every regular file of the checkpoint's folder to `out_folder` (created, must be empty or
+// new), with these tensors' bytes replaced in place. Headers, padding and every other file stay
+// byte for byte; without replacements the copies are identical. Written to `out_folder`.incoming,
+// synced and renamed: the folder appears whole or not at all. One that holds the very same already
+// is left as it is: an export that is run again has succeeded. kInvalidArgument on a wrong size or
+// name, kAlreadyExists ("folder_not_empty"), kResourceExhausted (no space).
+Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements,
+                        const std::string& out_folder);
 
 struct NewTensor {
   std::string name;
@@ -91,8 +102,11 @@ struct TensorSource {
   std::vector<std::uint64_t> shape;
   std::function<Result<std::vector<std::uint8_t>>()> bytes;  // called once, in name order
 };
-// A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes. For tests and caches.
-Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors, const std::map<std::string, std::string>& metadata);
-Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors, const std::map<std::string, std::string>& metadata);
+// A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes. For
+// tests and caches.
+Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors,
+                        const std::map<std::string, std::string>& metadata);
+Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
+                         const std::map<std::string, std::string>& metadata);
 
 }  // namespace emend::storage::checkpoint

@@ -3,7 +3,8 @@
 namespace emend::storage::checkpoint {
 
 bool SaxHandler::Refuse(const std::string& slug, const std::string& message) {
-  if (status_.ok()) status_ = Status(StatusCode::kInvalidArgument, slug_prefix_ + slug, what_ + ": " + message);
+  if (status_.ok())
+    status_ = Status(StatusCode::kInvalidArgument, slug_prefix_ + slug, what_ + ": " + message);
   return false;
 }
 
@@ -14,7 +15,8 @@ Status SaxHandler::Run(std::string_view json) {
     return status_;
   }
   if (json.find('\0') != std::string_view::npos) {
-    Refuse("not_json", "found a zero byte at offset " + std::to_string(json.find('\0')) + ", expected JSON padded with spaces");
+    Refuse("not_json", "found a zero byte at offset " + std::to_string(json.find('\0')) +
+                           ", expected JSON padded with spaces");
     return status_;
   }
   try {
@@ -26,20 +28,28 @@ Status SaxHandler::Run(std::string_view json) {
 }
 
 bool SaxHandler::number_integer(number_integer_t value) {
-  return Refuse("negative_number", "found " + std::to_string(value) + ", expected an integer of 0 or more");
+  return Refuse("negative_number",
+                "found " + std::to_string(value) + ", expected an integer of 0 or more");
 }
 
 bool SaxHandler::number_float(number_float_t /*value*/, const string_t& text) {
   // An integer that fits no 64-bit type arrives here too.
-  if (text.find_first_not_of("0123456789") == std::string::npos) return Refuse("number_overflow", "found " + text + ", expected an integer below 2^64");
-  if (text.find_first_not_of("-0123456789") == std::string::npos) return Refuse("negative_number", "found " + text + ", expected an integer of 0 or more");
-  return Refuse("fractional_number", "found " + text + ", expected an integer without fraction or exponent");
+  if (text.find_first_not_of("0123456789") == std::string::npos)
+    return Refuse("number_overflow", "found " + text + ", expected an integer below 2^64");
+  if (text.find_first_not_of("-0123456789") == std::string::npos)
+    return Refuse("negative_number", "found " + text + ", expected an integer of 0 or more");
+  return Refuse("fractional_number",
+                "found " + text + ", expected an integer without fraction or exponent");
 }
 
-bool SaxHandler::parse_error(std::size_t position, const std::string& last_token, const nlohmann::json::exception& error) {
+bool SaxHandler::parse_error(std::size_t position, const std::string& last_token,
+                             const nlohmann::json::exception& error) {
   constexpr int kNumberOutOfRange = 406;
-  if (error.id == kNumberOutOfRange) return Refuse("number_overflow", "found the number " + last_token + ", expected an integer below 2^64");
-  return Refuse("not_json", "the JSON is malformed near byte " + std::to_string(position) + ": " + error.what());
+  if (error.id == kNumberOutOfRange)
+    return Refuse("number_overflow",
+                  "found the number " + last_token + ", expected an integer below 2^64");
+  return Refuse("not_json", "the JSON is malformed near byte " + std::to_string(position) + ": " +
+                                error.what());
 }
 
 }  // namespace emend::storage::checkpoint

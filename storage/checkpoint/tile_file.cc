@@ -19,10 +19,13 @@ constexpr std::uint16_t kVersion = 1;
 constexpr std::size_t kTensorBytesMin = 8;  // a name's length and a count
 
 Status Damaged(const std::string& what) {
-  return {StatusCode::kDataLoss, "base_damaged", what + "; import the same model again to mend the copy and its tile file"};
+  return {StatusCode::kDataLoss, "base_damaged",
+          what + "; import the same model again to mend the copy and its tile file"};
 }
 
-std::span<const std::uint8_t> BytesOf(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+std::span<const std::uint8_t> BytesOf(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 // Appends to the file and to the digest of all of it.
 Status Append(AtomicFile& file, Sha256Hasher& hasher, std::string_view bytes) {
@@ -37,10 +40,14 @@ std::vector<bool> TouchedTiles(const TensorShape& shape, std::span<const TensorR
   const std::uint64_t tiles_per_row = TilesOf(shape.cols, kTileCols);
   std::vector<bool> touched(TilesOf(shape.rows, kTileRows) * tiles_per_row);
   for (const TensorRange& range : ranges) {
-    EMEND_CHECK(range.row_end <= shape.rows && range.col_end <= shape.cols, "a range to be checked reaches beyond its tensor");
+    EMEND_CHECK(range.row_end <= shape.rows && range.col_end <= shape.cols,
+                "a range to be checked reaches beyond its tensor");
     if (range.rows() == 0 || range.cols() == 0) continue;
-    for (std::uint64_t row = range.row_begin / kTileRows; row < TilesOf(range.row_end, kTileRows); ++row) {
-      for (std::uint64_t col = range.col_begin / kTileCols; col < TilesOf(range.col_end, kTileCols); ++col) touched[row * tiles_per_row + col] = true;
+    for (std::uint64_t row = range.row_begin / kTileRows; row < TilesOf(range.row_end, kTileRows);
+         ++row) {
+      for (std::uint64_t col = range.col_begin / kTileCols; col < TilesOf(range.col_end, kTileCols);
+           ++col)
+        touched[row * tiles_per_row + col] = true;
     }
   }
   return touched;
@@ -55,18 +62,21 @@ std::vector<TensorRange> RangesOf(const TensorShape& shape, const std::vector<bo
     const std::uint64_t row = index / tiles_per_row * kTileRows, first = index % tiles_per_row;
     std::uint64_t end = first + 1;
     for (; end < tiles_per_row && touched[index + 1]; ++end) ++index;
-    ranges.push_back({row, std::min(row + kTileRows, shape.rows), first * kTileCols, std::min(end * kTileCols, shape.cols)});
+    ranges.push_back({row, std::min(row + kTileRows, shape.rows), first * kTileCols,
+                      std::min(end * kTileCols, shape.cols)});
   }
   return ranges;
 }
 
 // The elements of a range of at most kTileRows rows.
-std::vector<std::uint8_t> CopyRange(const TensorShape& shape, std::span<const std::uint8_t> tensor, const TensorRange& range) {
+std::vector<std::uint8_t> CopyRange(const TensorShape& shape, std::span<const std::uint8_t> tensor,
+                                    const TensorRange& range) {
   const std::size_t element = delta::ElementBytes(shape.dtype);
   std::vector<std::uint8_t> bytes;
   bytes.reserve(range.rows() * range.cols() * element);
   for (std::uint64_t row = range.row_begin; row < range.row_end; ++row) {
-    const std::span<const std::uint8_t> part = tensor.subspan((row * shape.cols + range.col_begin) * element, range.cols() * element);
+    const std::span<const std::uint8_t> part =
+        tensor.subspan((row * shape.cols + range.col_begin) * element, range.cols() * element);
     bytes.insert(bytes.end(), part.begin(), part.end());
   }
   return bytes;
@@ -91,12 +101,14 @@ Status WriteTileFile(const std::string& path, const TileLeaves& leaves) {
   return file->Commit();
 }
 
-TileFile::TileFile(std::string path, std::map<std::string, Digest> roots, std::unique_ptr<MappedFile> file)
+TileFile::TileFile(std::string path, std::map<std::string, Digest> roots,
+                   std::unique_ptr<MappedFile> file)
     : path_(std::move(path)), roots_(std::move(roots)), file_(std::move(file)) {}
 
 TileFile::~TileFile() = default;
 
-Result<std::unique_ptr<const TileFile>> TileFile::Open(const std::string& path, std::map<std::string, Digest> roots) {
+Result<std::unique_ptr<const TileFile>> TileFile::Open(const std::string& path,
+                                                       std::map<std::string, Digest> roots) {
   EMEND_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, MappedFile::Open(path));
   std::unique_ptr<TileFile> tiles(new TileFile(path, std::move(roots), std::move(file)));
   const Status decoded = tiles->Decode();
@@ -105,10 +117,13 @@ Result<std::unique_ptr<const TileFile>> TileFile::Open(const std::string& path, 
 }
 
 Status TileFile::Decode() {
-  const std::string_view bytes(reinterpret_cast<const char*>(file_->bytes().data()), file_->bytes().size());
-  if (bytes.size() < Digest::kSize) return DataLoss("it has " + std::to_string(bytes.size()) + " bytes");
+  const std::string_view bytes(reinterpret_cast<const char*>(file_->bytes().data()),
+                               file_->bytes().size());
+  if (bytes.size() < Digest::kSize)
+    return DataLoss("it has " + std::to_string(bytes.size()) + " bytes");
   const std::string_view contents = bytes.substr(0, bytes.size() - Digest::kSize);
-  if (Sha256(contents).Raw() != bytes.substr(contents.size())) return DataLoss("its digest does not match its contents");
+  if (Sha256(contents).Raw() != bytes.substr(contents.size()))
+    return DataLoss("its digest does not match its contents");
   Decoder in(contents);
   in.Record(RecordType::kTiles, kVersion);
   const std::size_t count = in.Count(kTensorBytesMin);
@@ -116,7 +131,8 @@ Status TileFile::Decode() {
     std::string name = in.Text();
     const std::size_t tiles = in.Count(Digest::kSize);
     const std::string_view leaves = in.Raw(tiles * Digest::kSize);
-    if (!leaves_.empty() && name <= leaves_.rbegin()->first) in.Fail("the tensors are not in order");
+    if (!leaves_.empty() && name <= leaves_.rbegin()->first)
+      in.Fail("the tensors are not in order");
     leaves_.emplace(std::move(name), leaves);
   }
   return in.Finish();
@@ -124,11 +140,14 @@ Status TileFile::Decode() {
 
 std::uint64_t TileFile::file_bytes() const { return file_->bytes().size(); }
 
-Result<std::vector<TileLeaf>> TileFile::LeavesOf(const TensorView& view, const TensorShape& shape) const {
+Result<std::vector<TileLeaf>> TileFile::LeavesOf(const TensorView& view,
+                                                 const TensorShape& shape) const {
   const auto root = roots_.find(view.name);
   const auto raw = leaves_.find(view.name);
   if (root == roots_.end() || raw == leaves_.end()) {
-    return Damaged("checking tensor \"" + view.name + "\": " + (root == roots_.end() ? "it was not imported" : "\"" + path_ + "\" does not list it"));
+    return Damaged(
+        "checking tensor \"" + view.name + "\": " +
+        (root == roots_.end() ? "it was not imported" : "\"" + path_ + "\" does not list it"));
   }
   std::vector<TileLeaf> leaves;
   for (std::string_view rest = raw->second; !rest.empty(); rest.remove_prefix(Digest::kSize)) {
@@ -137,23 +156,28 @@ Result<std::vector<TileLeaf>> TileFile::LeavesOf(const TensorView& view, const T
   }
   const Result<Digest> found = delta::TensorRoot(shape, leaves);
   if (!found.ok() || *found != root->second) {
-    return Damaged("checking tensor \"" + view.name + "\": the tiles that \"" + path_ + "\" lists do not give the digest that was recorded of a " +
-                   std::string(DTypeName(view.dtype)) + " tensor of " + std::to_string(shape.rows) + " x " + std::to_string(shape.cols));
+    return Damaged("checking tensor \"" + view.name + "\": the tiles that \"" + path_ +
+                   "\" lists do not give the digest that was recorded of a " +
+                   std::string(DTypeName(view.dtype)) + " tensor of " + std::to_string(shape.rows) +
+                   " x " + std::to_string(shape.cols));
   }
   return leaves;
 }
 
-Result<std::uint64_t> TileFile::Check(const TensorView& view, std::span<const TensorRange> ranges) const {
+Result<std::uint64_t> TileFile::Check(const TensorView& view,
+                                      std::span<const TensorRange> ranges) const {
   const TensorShape shape = delta::Flatten(view.dtype, view.shape);
   EMEND_ASSIGN_OR_RETURN(const std::vector<TileLeaf> expected, LeavesOf(view, shape));
   std::uint64_t bytes_read = 0;
   for (const TensorRange& range : RangesOf(shape, TouchedTiles(shape, ranges))) {
     const std::vector<std::uint8_t> bytes = CopyRange(shape, view.bytes, range);
-    EMEND_ASSIGN_OR_RETURN(const std::vector<TileLeaf> found, delta::HashTiles(shape, range, bytes));
+    EMEND_ASSIGN_OR_RETURN(const std::vector<TileLeaf> found,
+                           delta::HashTiles(shape, range, bytes));
     for (const TileLeaf& leaf : found) {
       if (leaf.digest == expected[leaf.index].digest) continue;
-      return Damaged("checking tensor \"" + view.name + "\" in \"" + view.file + "\": tile " + std::to_string(leaf.index) + " of " +
-                     std::to_string(expected.size()) + " is not what was imported");
+      return Damaged("checking tensor \"" + view.name + "\" in \"" + view.file + "\": tile " +
+                     std::to_string(leaf.index) + " of " + std::to_string(expected.size()) +
+                     " is not what was imported");
     }
     bytes_read += bytes.size();
   }

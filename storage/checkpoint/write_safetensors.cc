@@ -14,10 +14,14 @@ constexpr std::size_t kAlignment = 8;
 
 // What the shape and type say.
 Result<std::uint64_t> SizeOf(const TensorSource& tensor) {
-  if (tensor.name == kMetadataName) return InvalidArgument("writing a safetensors file: a tensor is named __metadata__, which the format reserves");
+  if (tensor.name == kMetadataName)
+    return InvalidArgument(
+        "writing a safetensors file: a tensor is named __metadata__, which the format reserves");
   std::uint64_t expected = delta::ElementBytes(tensor.dtype);
   for (const std::uint64_t dim : tensor.shape) {
-    if (__builtin_mul_overflow(expected, dim, &expected)) return InvalidArgument("writing tensor \"" + tensor.name + "\": its shape's product overflows");
+    if (__builtin_mul_overflow(expected, dim, &expected))
+      return InvalidArgument("writing tensor \"" + tensor.name +
+                             "\": its shape's product overflows");
   }
   return expected;
 }
@@ -30,12 +34,15 @@ struct Placed {
 Status AppendTensor(AtomicFile& out, const Placed& placed) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> bytes, placed.tensor->bytes());
   if (bytes.size() == placed.size) return out.Append(bytes);
-  return InvalidArgument("writing tensor \"" + placed.tensor->name + "\": found " + std::to_string(bytes.size()) + " bytes, expected " +
+  return InvalidArgument("writing tensor \"" + placed.tensor->name + "\": found " +
+                         std::to_string(bytes.size()) + " bytes, expected " +
                          std::to_string(placed.size) + " by dtype and shape");
 }
 
-// Offsets in the order given; ordered_json keeps the order of insertion, so the header lists tensors as the data does.
-Result<std::string> MakeHeader(const std::vector<Placed>& tensors, const std::map<std::string, std::string>& metadata) {
+// Offsets in the order given; ordered_json keeps the order of insertion, so the header lists
+// tensors as the data does.
+Result<std::string> MakeHeader(const std::vector<Placed>& tensors,
+                               const std::map<std::string, std::string>& metadata) {
   try {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!metadata.empty()) header[kMetadataName] = metadata;
@@ -51,21 +58,29 @@ Result<std::string> MakeHeader(const std::vector<Placed>& tensors, const std::ma
     text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
     return text;
   } catch (const nlohmann::json::exception& error) {
-    return InvalidArgument(std::string("writing a safetensors file: a name or metadata is not UTF-8: ") + error.what());
+    return InvalidArgument(
+        std::string("writing a safetensors file: a name or metadata is not UTF-8: ") +
+        error.what());
   }
 }
 
-std::span<const std::uint8_t> AsBytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+std::span<const std::uint8_t> AsBytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 }  // namespace
 
-Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors, const std::map<std::string, std::string>& metadata) {
+Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors,
+                        const std::map<std::string, std::string>& metadata) {
   std::vector<TensorSource> sources;
-  for (const NewTensor& tensor : tensors) sources.push_back({tensor.name, tensor.dtype, tensor.shape, [&tensor] { return tensor.bytes; }});
+  for (const NewTensor& tensor : tensors)
+    sources.push_back(
+        {tensor.name, tensor.dtype, tensor.shape, [&tensor] { return tensor.bytes; }});
   return StreamSafetensors(path, sources, metadata);
 }
 
-Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors, const std::map<std::string, std::string>& metadata) {
+Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
+                         const std::map<std::string, std::string>& metadata) {
   std::vector<Placed> sorted;
   for (const TensorSource& tensor : tensors) {
     EMEND_ASSIGN_OR_RETURN(const std::uint64_t size, SizeOf(tensor));
@@ -74,11 +89,13 @@ Status StreamSafetensors(const std::string& path, std::span<const TensorSource> 
   std::ranges::sort(sorted, {}, [](const Placed& placed) { return placed.tensor->name; });
   for (std::size_t i = 1; i < sorted.size(); ++i) {
     const std::string& name = sorted[i].tensor->name;
-    if (name == sorted[i - 1].tensor->name) return InvalidArgument("writing a safetensors file: two tensors are named \"" + name + "\"");
+    if (name == sorted[i - 1].tensor->name)
+      return InvalidArgument("writing a safetensors file: two tensors are named \"" + name + "\"");
   }
   EMEND_ASSIGN_OR_RETURN(const std::string header, MakeHeader(sorted, metadata));
   std::string length(8, '\0');
-  for (std::size_t i = 0; i < length.size(); ++i) length[i] = static_cast<char>(header.size() >> (8 * i));
+  for (std::size_t i = 0; i < length.size(); ++i)
+    length[i] = static_cast<char>(header.size() >> (8 * i));
 
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> out, AtomicFile::Create(path));
   EMEND_RETURN_IF_ERROR(out->Append(AsBytes(length)));

@@ -1,8 +1,10 @@
-// The sum of many columns over one range, several columns a pass: the inner loop of the rebuild. Internal to storage/delta.
+// The sum of many columns over one range, several columns a pass: the inner loop of the rebuild.
+// Internal to storage/delta.
 //
-//   Σ 2^shift · a · bᵀ by Horner's rule from the highest shift down: within one shift, products of int16 add up in pairs in int32 and then in int64; before
-// the next lower shift the sum moves up by the difference. No partial sum exceeds the budget's bound, so nothing wraps.
-// Thread-safe: immutable once built. Borrows the columns.
+//   Σ 2^shift · a · bᵀ by Horner's rule from the highest shift down: within one shift, products of
+//   int16 add up in pairs in int32 and then in int64; before
+// the next lower shift the sum moves up by the difference. No partial sum exceeds the budget's
+// bound, so nothing wraps. Thread-safe: immutable once built. Borrows the columns.
 #pragma once
 
 #include <cstdint>

@@ -34,7 +34,8 @@ const DTypeRow& RowOf(DType dtype) {
   for (const DTypeRow& row : kDTypes) {
     if (row.dtype == dtype) return row;
   }
-  EMEND_CHECK(false, "a DType holds the unlisted number " + std::to_string(static_cast<int>(dtype)));
+  EMEND_CHECK(false,
+              "a DType holds the unlisted number " + std::to_string(static_cast<int>(dtype)));
   return kDTypes[0];
 }
 
@@ -57,9 +58,13 @@ Result<DType> DTypeFromName(std::string_view name) {
   for (const DTypeRow& row : kDTypes) {
     if (row.name == name) return row.dtype;
   }
-  return Status(StatusCode::kUnsupported, "unknown_dtype", "reading an element type: found \"" + std::string(name) + "\", expected one of " + KnownNames());
+  return Status(StatusCode::kUnsupported, "unknown_dtype",
+                "reading an element type: found \"" + std::string(name) + "\", expected one of " +
+                    KnownNames());
 }
 
-bool IsEditable(DType dtype) { return dtype == DType::kBF16 || dtype == DType::kF16 || dtype == DType::kF32; }
+bool IsEditable(DType dtype) {
+  return dtype == DType::kBF16 || dtype == DType::kF16 || dtype == DType::kF32;
+}
 
 }  // namespace emend::storage::delta

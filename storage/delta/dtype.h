@@ -1,4 +1,5 @@
-// The element types of stored tensors, with the names safetensors uses. Numbers are stored: never renumber.
+// The element types of stored tensors, with the names safetensors uses. Numbers are stored: never
+// renumber.
 #pragma once
 
 #include <cstddef>

@@ -1,13 +1,18 @@
-// Fingerprints of ledgers: h(D) = xᵀ D y modulo p = 2^61 - 1, with x and y drawn from a secret seed (Freivalds' check, kept as a running sum).
+// Fingerprints of ledgers: h(D) = xᵀ D y modulo p = 2^61 - 1, with x and y drawn from a secret seed
+// (Freivalds' check, kept as a running sum).
 //
-// h is linear, so the fingerprint of a set of edits is the sum of its columns' fingerprints, and that of a tensor the sum of its shards'. A ledger in memory is
-// checked against the set that it should hold in one pass; a wrong one is missed with a chance of about 2/p, as long as the seed is unknown to whoever
-// made it wrong. It says "quickly, and almost surely"; proof is the digest (tile_digest.h).
+// h is linear, so the fingerprint of a set of edits is the sum of its columns' fingerprints, and
+// that of a tensor the sum of its shards'. A ledger in memory is checked against the set that it
+// should hold in one pass; a wrong one is missed with a chance of about 2/p, as long as the seed is
+// unknown to whoever made it wrong. It says "quickly, and almost surely"; proof is the digest
+// (tile_digest.h).
 //
 //   Fingerprinter fingerprinter(seed, rows, cols);
 //   Fingerprint expected;
-//   for (const Column& column : active) expected = expected + fingerprinter.OfColumn(column);     // O(rows + cols) each
-//   if (fingerprinter.OfLedger(ledger) != expected) ...                                           // O(rows · cols)
+//   // O(rows + cols) each
+//   for (const Column& column : active) expected = expected + fingerprinter.OfColumn(column);
+//   // O(rows · cols)
+//   if (fingerprinter.OfLedger(ledger) != expected) ...
 //
 // Thread-safe: immutable once built.
 #pragma once
@@ -43,7 +48,8 @@ class Fingerprint {
 
 class Fingerprinter {
  public:
-  // Equal seeds and shapes give equal fingerprints. The seed should be 32 bytes of SystemRandom; use one seed a tensor (for instance H(secret ‖ tensor name)).
+  // Equal seeds and shapes give equal fingerprints. The seed should be 32 bytes of SystemRandom;
+  // use one seed a tensor (for instance H(secret ‖ tensor name)).
   Fingerprinter(std::string_view seed, std::uint64_t rows, std::uint64_t cols);
 
   // REQUIRES: the column has the fingerprinter's rows and cols.

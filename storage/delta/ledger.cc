@@ -10,11 +10,15 @@ namespace {
 
 constexpr std::uint64_t kBudget = std::uint64_t{1} << 63;
 
-// values += 2^shift · a · bᵀ, or -= it, modulo 2^64: a sum that leaves int64 on the way and comes back is still exact.
-void Accumulate(const TensorRange& range, const Column& column, bool negate, std::vector<std::int64_t>& values) {
+// values += 2^shift · a · bᵀ, or -= it, modulo 2^64: a sum that leaves int64 on the way and comes
+// back is still exact.
+void Accumulate(const TensorRange& range, const Column& column, bool negate,
+                std::vector<std::int64_t>& values) {
   EMEND_CHECK(column.a.size() >= range.row_end && column.b.size() >= range.col_end,
-              "a column of " + std::to_string(column.a.size()) + " x " + std::to_string(column.b.size()) + " does not cover the ledger");
-  EMEND_CHECK(column.shift <= 62, "a column's shift is " + std::to_string(column.shift) + ", expected at most 62");
+              "a column of " + std::to_string(column.a.size()) + " x " +
+                  std::to_string(column.b.size()) + " does not cover the ledger");
+  EMEND_CHECK(column.shift <= 62,
+              "a column's shift is " + std::to_string(column.shift) + ", expected at most 62");
   const std::int16_t* b = column.b.data() + range.col_begin;
   for (std::uint64_t row = 0; row < range.rows(); ++row) {
     const std::int64_t a = column.a[range.row_begin + row];
@@ -22,7 +26,9 @@ void Accumulate(const TensorRange& range, const Column& column, bool negate, std
     const std::uint64_t factor = static_cast<std::uint64_t>(negate ? -a : a) << column.shift;
     std::int64_t* out = values.data() + row * range.cols();
     for (std::uint64_t col = 0; col < range.cols(); ++col) {
-      out[col] = static_cast<std::int64_t>(static_cast<std::uint64_t>(out[col]) + factor * static_cast<std::uint64_t>(std::int64_t{b[col]}));
+      out[col] =
+          static_cast<std::int64_t>(static_cast<std::uint64_t>(out[col]) +
+                                    factor * static_cast<std::uint64_t>(std::int64_t{b[col]}));
     }
   }
 }
@@ -35,7 +41,9 @@ Status CheckBudget(std::span<const Column* const> columns) {
     const std::uint64_t bound = ColumnBound(*columns[i]);
     if (bound >= kBudget - sum) {
       return {StatusCode::kResourceExhausted, "ledger_overflow",
-              "adding " + std::to_string(columns.size()) + " columns to a ledger: the bound of their sum reaches 2^63 at column " + std::to_string(i) +
+              "adding " + std::to_string(columns.size()) +
+                  " columns to a ledger: the bound of their sum reaches 2^63 at column " +
+                  std::to_string(i) +
                   ", expected it to stay below; remove edits, or make them smaller"};
     }
     sum += bound;
@@ -44,7 +52,8 @@ Status CheckBudget(std::span<const Column* const> columns) {
 }
 
 Ledger::Ledger(TensorRange range) : range_(range) {
-  EMEND_CHECK(range.row_begin <= range.row_end && range.col_begin <= range.col_end, "a ledger's range ends before it begins");
+  EMEND_CHECK(range.row_begin <= range.row_end && range.col_begin <= range.col_end,
+              "a ledger's range ends before it begins");
   values_.assign(range.rows() * range.cols(), 0);
 }
 
@@ -52,22 +61,27 @@ void Ledger::Add(const Column& column) { Accumulate(range_, column, /*negate=*/f
 
 void Ledger::Remove(const Column& column) { Accumulate(range_, column, /*negate=*/true, values_); }
 
-Status ServeWeights(const Ledger& ledger, DType dtype, std::span<const std::uint8_t> base, std::span<std::uint8_t> served) {
+Status ServeWeights(const Ledger& ledger, DType dtype, std::span<const std::uint8_t> base,
+                    std::span<std::uint8_t> served) {
   if (!IsEditable(dtype)) {
-    return Unsupported("serving an edited tensor: its type is " + std::string(DTypeName(dtype)) + ", expected BF16, F16 or F32");
+    return Unsupported("serving an edited tensor: its type is " + std::string(DTypeName(dtype)) +
+                       ", expected BF16, F16 or F32");
   }
   const std::size_t byte_count = ledger.values().size() * ElementBytes(dtype);
   if (base.size() != byte_count || served.size() != byte_count) {
-    return InvalidArgument("serving an edited tensor: found " + std::to_string(base.size()) + " base bytes and room for " + std::to_string(served.size()) +
+    return InvalidArgument("serving an edited tensor: found " + std::to_string(base.size()) +
+                           " base bytes and room for " + std::to_string(served.size()) +
                            ", expected " + std::to_string(byte_count) + " each");
   }
   const std::size_t place = RoundElements(dtype, base, ledger.values(), served);
   if (place == ledger.values().size()) return OkStatus();
   const std::uint64_t row = ledger.range().row_begin + place / ledger.range().cols();
   const std::uint64_t col = ledger.range().col_begin + place % ledger.range().cols();
-  return {StatusCode::kFailedPrecondition, "non_finite_weight",
-          "serving an edited tensor: the element at row " + std::to_string(row) + ", column " + std::to_string(col) +
-              " is NaN or infinite, in the base or once the edits are added; expected finite weights"};
+  return {
+      StatusCode::kFailedPrecondition, "non_finite_weight",
+      "serving an edited tensor: the element at row " + std::to_string(row) + ", column " +
+          std::to_string(col) +
+          " is NaN or infinite, in the base or once the edits are added; expected finite weights"};
 }
 
 }  // namespace emend::storage::delta

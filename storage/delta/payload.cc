@@ -27,28 +27,34 @@ std::string Wrap(Codec codec, const std::string& body) {
   return std::move(out).bytes();
 }
 
-// The body, once the header has held against it. Each field has one value that this build can read, so a damaged header is found like a damaged body.
+// The body, once the header has held against it. Each field has one value that this build can read,
+// so a damaged header is found like a damaged body.
 Result<std::string_view> Unwrap(Codec codec, std::string_view stored) {
   Decoder in(stored);
   in.Record(RecordType::kPayload, kPayloadVersion);
   if (const std::uint16_t found = in.U16(); in.ok() && found != static_cast<std::uint16_t>(codec)) {
-    in.Fail("found codec " + std::to_string(found) + ", expected " + std::to_string(static_cast<int>(codec)));
+    in.Fail("found codec " + std::to_string(found) + ", expected " +
+            std::to_string(static_cast<int>(codec)));
   }
   if (const std::uint16_t found = in.U16(); in.ok() && found != kCodecVersion) {
-    in.Fail("found codec version " + std::to_string(found) + ", this build reads " + std::to_string(kCodecVersion));
+    in.Fail("found codec version " + std::to_string(found) + ", this build reads " +
+            std::to_string(kCodecVersion));
   }
   if (const std::uint16_t found = in.U16(); in.ok() && found != kCipherNone) {
-    in.Fail("found cipher " + std::to_string(found) + ", this build reads unencrypted payloads (0) alone");
+    in.Fail("found cipher " + std::to_string(found) +
+            ", this build reads unencrypted payloads (0) alone");
   }
   if (!in.TextView().empty()) in.Fail("found a key id in an unencrypted payload");
   if (!in.TextView().empty()) in.Fail("found a nonce in an unencrypted payload");
   const std::uint64_t size = in.U64();
   const std::uint32_t crc = in.U32();
   if (in.ok() && size != in.remaining()) {
-    in.Fail("the header gives a body of " + std::to_string(size) + " bytes, found " + std::to_string(in.remaining()));
+    in.Fail("the header gives a body of " + std::to_string(size) + " bytes, found " +
+            std::to_string(in.remaining()));
   }
   const std::string_view body = in.Raw(in.remaining());
-  if (in.ok() && Crc32c(body) != crc) in.Fail("the body's CRC-32C differs from the header's: the payload is damaged");
+  if (in.ok() && Crc32c(body) != crc)
+    in.Fail("the body's CRC-32C differs from the header's: the payload is damaged");
   EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading a payload"));
   return body;
 }
@@ -76,13 +82,15 @@ TensorDelta GetTensor(Decoder& in) {
   const std::uint64_t factor_max = in.remaining() / sizeof(std::int16_t);
   const std::size_t count = in.Count(1);
   if (count > 0 && (tensor.rows > factor_max || tensor.cols > factor_max)) {
-    in.Fail("found columns of " + std::to_string(tensor.rows) + " x " + std::to_string(tensor.cols) + " for tensor \"" + tensor.tensor +
+    in.Fail("found columns of " + std::to_string(tensor.rows) + " x " +
+            std::to_string(tensor.cols) + " for tensor \"" + tensor.tensor +
             "\", more than the bytes that are left can hold");
   }
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     Column column;
     column.shift = in.U8();
-    if (column.shift > kShiftMax) in.Fail("found a shift of " + std::to_string(column.shift) + ", expected at most 62");
+    if (column.shift > kShiftMax)
+      in.Fail("found a shift of " + std::to_string(column.shift) + ", expected at most 62");
     column.a = GetFactor(tensor.rows, in);
     column.b = GetFactor(tensor.cols, in);
     tensor.columns.push_back(std::move(column));
@@ -93,7 +101,8 @@ TensorDelta GetTensor(Decoder& in) {
 // Names in strictly rising order: one encoding of a value.
 void CheckOrder(std::string_view previous, std::string_view next, bool first, Decoder& in) {
   if (first || !in.ok() || previous < next) return;
-  in.Fail("tensor \"" + std::string(next) + "\" follows \"" + std::string(previous) + "\", expected rising names");
+  in.Fail("tensor \"" + std::string(next) + "\" follows \"" + std::string(previous) +
+          "\", expected rising names");
 }
 
 }  // namespace
@@ -103,14 +112,16 @@ std::string EncodePayload(const EditDelta& delta) {
   out.Count(delta.tensors.size());
   const std::string* previous = nullptr;
   for (const TensorDelta& tensor : delta.tensors) {
-    EMEND_CHECK(previous == nullptr || *previous < tensor.tensor, "the tensors of an edit are not sorted: " + tensor.tensor);
+    EMEND_CHECK(previous == nullptr || *previous < tensor.tensor,
+                "the tensors of an edit are not sorted: " + tensor.tensor);
     previous = &tensor.tensor;
     out.Text(tensor.tensor);
     out.U64(tensor.rows);
     out.U64(tensor.cols);
     out.Count(tensor.columns.size());
     for (const Column& column : tensor.columns) {
-      EMEND_CHECK(column.a.size() == tensor.rows && column.b.size() == tensor.cols, "a column does not have the size of tensor " + tensor.tensor);
+      EMEND_CHECK(column.a.size() == tensor.rows && column.b.size() == tensor.cols,
+                  "a column does not have the size of tensor " + tensor.tensor);
       EMEND_CHECK(column.shift <= kShiftMax, "a column's shift is beyond 62");
       out.U8(column.shift);
       PutFactor(column.a, out);
@@ -125,7 +136,8 @@ std::string EncodePayload(const std::vector<EditKey>& keys) {
   out.Count(keys.size());
   const std::string* previous = nullptr;
   for (const EditKey& key : keys) {
-    EMEND_CHECK(previous == nullptr || *previous < key.tensor, "the keys of an edit are not sorted: " + key.tensor);
+    EMEND_CHECK(previous == nullptr || *previous < key.tensor,
+                "the keys of an edit are not sorted: " + key.tensor);
     previous = &key.tensor;
     out.Text(key.tensor);
     out.Count(key.values.size());

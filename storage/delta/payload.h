@@ -1,9 +1,11 @@
 // The stored form of an edit's columns (and of its keys): a self-describing header, then the body.
 //
-// Header (docs/reference/formats.md): record kPayload v1, codec, codec version, cipher, key id, nonce, length and CRC-32C of the body. Cipher 0 is "none"; the
-// other fields are there so that encryption changes no format and no id.
+// Header (docs/reference/formats.md): record kPayload v1, codec, codec version, cipher, key id,
+// nonce, length and CRC-32C of the body. Cipher 0 is "none"; the other fields are there so that
+// encryption changes no format and no id.
 //
-// Both directions copy; nothing is borrowed. Malformed bytes are kDataLoss and never crash or allocate beyond the input's size by more than a constant factor.
+// Both directions copy; nothing is borrowed. Malformed bytes are kDataLoss and never crash or
+// allocate beyond the input's size by more than a constant factor.
 #pragma once
 
 #include <string>
@@ -30,7 +32,8 @@ struct EditDelta {
   friend bool operator==(const EditDelta&, const EditDelta&) = default;
 };
 
-// The key of an edit at one edited tensor: the mean input of its down projection at the lookup token, fp32 [d_ff].
+// The key of an edit at one edited tensor: the mean input of its down projection at the lookup
+// token, fp32 [d_ff].
 struct EditKey {
   std::string tensor;
   std::vector<float> values;

@@ -1,8 +1,11 @@
-// QuantiseOuterProduct: u·vᵀ ≈ (α·a)(β·b)ᵀ with α·β = 2^(shift-48), so that the product is a column and no scale need be stored.
+// QuantiseOuterProduct: u·vᵀ ≈ (α·a)(β·b)ᵀ with α·β = 2^(shift-48), so that the product is a column
+// and no scale need be stored.
 //
-// shift is the smallest one at which both factors fit int16, and the spare factor below 2 that is left is shared between them: each uses at least 0.7 of its
-// range unless the whole product is near the grid itself (shift 0). Where the metric side is still too coarse, a second column with the same b carries
-// what its factor lost, up to 15 bits further down; the pair is again an outer product, (α·a + α'·a')(β·b)ᵀ.
+// shift is the smallest one at which both factors fit int16, and the spare factor below 2 that is
+// left is shared between them: each uses at least 0.7 of its range unless the whole product is near
+// the grid itself (shift 0). Where the metric side is still too coarse, a second column with the
+// same b carries what its factor lost, up to 15 bits further down; the pair is again an outer
+// product, (α·a + α'·a')(β·b)ᵀ.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -32,7 +35,8 @@ double AbsMax(std::span<const double> values) {
 Status CheckFinite(std::span<const double> values, const char* name) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
-      return InvalidArgument(std::string("quantising an edit u·vᵀ: ") + name + "[" + std::to_string(i) + "] is NaN or infinite; the solve has diverged");
+      return InvalidArgument(std::string("quantising an edit u·vᵀ: ") + name + "[" +
+                             std::to_string(i) + "] is NaN or infinite; the solve has diverged");
     }
   }
   return OkStatus();
@@ -45,8 +49,10 @@ Result<Scales> ChooseScales(double u_max, double v_max) {
   while (shift <= kShiftMax && u_step * v_step > std::ldexp(1.0, shift + kGridExponent)) ++shift;
   if (shift > kShiftMax) {
     return Status(StatusCode::kResourceExhausted, "ledger_overflow",
-                  "quantising an edit u·vᵀ: its largest element is about " + std::to_string(u_max * v_max) +
-                      ", expected below 32768 (2^63 steps of 2^-48); the edit is too large to be kept exactly");
+                  "quantising an edit u·vᵀ: its largest element is about " +
+                      std::to_string(u_max * v_max) +
+                      ", expected below 32768 (2^63 steps of 2^-48); the edit is too large to be "
+                      "kept exactly");
   }
   const double grid = std::ldexp(1.0, shift + kGridExponent);
   Scales scales;
@@ -59,12 +65,14 @@ Result<Scales> ChooseScales(double u_max, double v_max) {
 std::vector<std::int16_t> Divide(std::span<const double> values, double scale) {
   std::vector<std::int16_t> factor(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    factor[i] = static_cast<std::int16_t>(std::clamp(std::nearbyint(values[i] / scale), -kFactorMax, kFactorMax));
+    factor[i] = static_cast<std::int16_t>(
+        std::clamp(std::nearbyint(values[i] / scale), -kFactorMax, kFactorMax));
   }
   return factor;
 }
 
-std::vector<double> Residual(std::span<const double> values, const std::vector<std::int16_t>& factor, double scale) {
+std::vector<double> Residual(std::span<const double> values,
+                             const std::vector<std::int16_t>& factor, double scale) {
   std::vector<double> residual(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] - scale * factor[i];
   return residual;
@@ -81,7 +89,8 @@ double MetricNorm(const QuantiseOptions& options, std::span<const double> values
   return std::sqrt(sum);
 }
 
-// How many bits finer than `scale` the residual can be stored: as far as int16 and the grid (shift 0) allow.
+// How many bits finer than `scale` the residual can be stored: as far as int16 and the grid (shift
+// 0) allow.
 int FinerBits(double residual_max, double scale, int shift) {
   int bits = 0;
   while (bits < shift && residual_max <= kFactorMax * std::ldexp(scale, -(bits + 1))) ++bits;
@@ -90,13 +99,16 @@ int FinerBits(double residual_max, double scale, int shift) {
 
 }  // namespace
 
-Result<std::vector<Column>> QuantiseOuterProduct(std::span<const double> u, std::span<const double> v, const QuantiseOptions& options) {
+Result<std::vector<Column>> QuantiseOuterProduct(std::span<const double> u,
+                                                 std::span<const double> v,
+                                                 const QuantiseOptions& options) {
   EMEND_RETURN_IF_ERROR(CheckFinite(u, "u"));
   EMEND_RETURN_IF_ERROR(CheckFinite(v, "v"));
   const double u_max = AbsMax(u);
   const double v_max = AbsMax(v);
   // Below a quarter of a grid step nothing of the product is left.
-  if (u_max == 0 || v_max == 0 || u_max * v_max < std::ldexp(0.25, kGridExponent)) return std::vector<Column>();
+  if (u_max == 0 || v_max == 0 || u_max * v_max < std::ldexp(0.25, kGridExponent))
+    return std::vector<Column>();
   EMEND_ASSIGN_OR_RETURN(const Scales scales, ChooseScales(u_max, v_max));
 
   Column high{static_cast<std::uint8_t>(scales.shift), Divide(u, scales.u), Divide(v, scales.v)};
@@ -106,7 +118,8 @@ Result<std::vector<Column>> QuantiseOuterProduct(std::span<const double> u, std:
   const double scale = by_rows ? scales.u : scales.v;
   const std::vector<double> residual = Residual(exact, by_rows ? high.a : high.b, scale);
   std::vector<Column> columns = {std::move(high)};
-  if (MetricNorm(options, residual) <= options.relative_error_max * MetricNorm(options, exact)) return columns;
+  if (MetricNorm(options, residual) <= options.relative_error_max * MetricNorm(options, exact))
+    return columns;
 
   const int finer = FinerBits(AbsMax(residual), scale, scales.shift);
   std::vector<std::int16_t> low_factor = Divide(residual, std::ldexp(scale, -finer));

@@ -10,21 +10,27 @@
 namespace emend::storage::delta {
 namespace {
 
-Status CheckSizes(const TensorShape& shape, std::span<const std::uint8_t> base, std::span<const Column* const> columns) {
+Status CheckSizes(const TensorShape& shape, std::span<const std::uint8_t> base,
+                  std::span<const Column* const> columns) {
   std::uint64_t expected = 0;
-  if (__builtin_mul_overflow(shape.rows, shape.cols, &expected) || __builtin_mul_overflow(expected, ElementBytes(shape.dtype), &expected) ||
+  if (__builtin_mul_overflow(shape.rows, shape.cols, &expected) ||
+      __builtin_mul_overflow(expected, ElementBytes(shape.dtype), &expected) ||
       expected != base.size()) {
-    return InvalidArgument("rebuilding a tensor of " + std::to_string(shape.rows) + " x " + std::to_string(shape.cols) + " " +
-                           std::string(DTypeName(shape.dtype)) + ": found " + std::to_string(base.size()) + " base bytes");
+    return InvalidArgument("rebuilding a tensor of " + std::to_string(shape.rows) + " x " +
+                           std::to_string(shape.cols) + " " + std::string(DTypeName(shape.dtype)) +
+                           ": found " + std::to_string(base.size()) + " base bytes");
   }
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const Column& column = *columns[i];
     if (column.a.size() == shape.rows && column.b.size() == shape.cols) continue;
-    return InvalidArgument("rebuilding a tensor: column " + std::to_string(i) + " is " + std::to_string(column.a.size()) + " x " +
-                           std::to_string(column.b.size()) + ", expected " + std::to_string(shape.rows) + " x " + std::to_string(shape.cols));
+    return InvalidArgument("rebuilding a tensor: column " + std::to_string(i) + " is " +
+                           std::to_string(column.a.size()) + " x " +
+                           std::to_string(column.b.size()) + ", expected " +
+                           std::to_string(shape.rows) + " x " + std::to_string(shape.cols));
   }
   if (!columns.empty() && !IsEditable(shape.dtype)) {
-    return Unsupported("rebuilding a tensor with edits: its type is " + std::string(DTypeName(shape.dtype)) + ", expected BF16, F16 or F32");
+    return Unsupported("rebuilding a tensor with edits: its type is " +
+                       std::string(DTypeName(shape.dtype)) + ", expected BF16, F16 or F32");
   }
   return OkStatus();
 }
@@ -37,7 +43,8 @@ struct BlockResult {
 
 class Rebuild {
  public:
-  Rebuild(const TensorShape& shape, std::span<const std::uint8_t> base, std::span<const Column* const> columns)
+  Rebuild(const TensorShape& shape, std::span<const std::uint8_t> base,
+          std::span<const Column* const> columns)
       : shape_(shape),
         base_(base),
         sum_(columns, shape.rows, shape.cols),
@@ -46,7 +53,9 @@ class Rebuild {
 
   Result<RebuiltTensor> Run(std::size_t thread_count) {
     std::vector<std::thread> threads;
-    const std::size_t helpers = std::min(std::max<std::size_t>(thread_count, 1), std::max<std::size_t>(blocks_.size(), 1)) - 1;
+    const std::size_t helpers =
+        std::min(std::max<std::size_t>(thread_count, 1), std::max<std::size_t>(blocks_.size(), 1)) -
+        1;
     for (std::size_t i = 0; i < helpers; ++i) threads.emplace_back([this] { TakeBlocks(); });
     TakeBlocks();
     for (std::thread& thread : threads) thread.join();
@@ -61,18 +70,22 @@ class Rebuild {
 
  private:
   void TakeBlocks() {
-    for (std::size_t index = next_++; index < blocks_.size(); index = next_++) blocks_[index].status = RebuildBlock(index);
+    for (std::size_t index = next_++; index < blocks_.size(); index = next_++)
+      blocks_[index].status = RebuildBlock(index);
   }
 
   Status RebuildBlock(std::size_t index) {
     const std::uint64_t row_begin = index * kTileRows;
-    const TensorRange range{row_begin, std::min(row_begin + kTileRows, shape_.rows), 0, shape_.cols};
+    const TensorRange range{row_begin, std::min(row_begin + kTileRows, shape_.rows), 0,
+                            shape_.cols};
     const std::size_t row_bytes = shape_.cols * ElementBytes(shape_.dtype);
-    const std::span<std::uint8_t> served = std::span(served_).subspan(row_begin * row_bytes, range.rows() * row_bytes);
+    const std::span<std::uint8_t> served =
+        std::span(served_).subspan(row_begin * row_bytes, range.rows() * row_bytes);
     if (IsEditable(shape_.dtype)) {
       Ledger ledger(range);
       sum_.Fill(ledger);
-      EMEND_RETURN_IF_ERROR(ServeWeights(ledger, shape_.dtype, base_.subspan(row_begin * row_bytes, served.size()), served));
+      EMEND_RETURN_IF_ERROR(ServeWeights(
+          ledger, shape_.dtype, base_.subspan(row_begin * row_bytes, served.size()), served));
     }
     EMEND_ASSIGN_OR_RETURN(blocks_[index].leaves, HashTiles(shape_, range, served));
     return OkStatus();
@@ -88,7 +101,8 @@ class Rebuild {
 
 }  // namespace
 
-Result<RebuiltTensor> RebuildTensor(const TensorShape& shape, std::span<const std::uint8_t> base, std::span<const Column* const> columns,
+Result<RebuiltTensor> RebuildTensor(const TensorShape& shape, std::span<const std::uint8_t> base,
+                                    std::span<const Column* const> columns,
                                     std::size_t thread_count) {
   EMEND_RETURN_IF_ERROR(CheckSizes(shape, base, columns));
   EMEND_RETURN_IF_ERROR(CheckBudget(columns));

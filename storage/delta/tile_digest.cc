@@ -14,27 +14,39 @@ constexpr std::uint8_t kLeafMark = 0;
 constexpr std::uint8_t kNodeMark = 1;
 constexpr std::uint8_t kRootMark = 2;
 
-std::uint64_t CeilDiv(std::uint64_t value, std::uint64_t by) { return value / by + (value % by != 0 ? 1 : 0); }
+std::uint64_t CeilDiv(std::uint64_t value, std::uint64_t by) {
+  return value / by + (value % by != 0 ? 1 : 0);
+}
 
-bool IsTileEdge(std::uint64_t value, std::uint64_t tile, std::uint64_t end) { return value == end || (value < end && value % tile == 0); }
+bool IsTileEdge(std::uint64_t value, std::uint64_t tile, std::uint64_t end) {
+  return value == end || (value < end && value % tile == 0);
+}
 
 std::string ShapeText(const TensorShape& shape) {
-  return std::string(DTypeName(shape.dtype)) + " [" + std::to_string(shape.rows) + ", " + std::to_string(shape.cols) + "]";
+  return std::string(DTypeName(shape.dtype)) + " [" + std::to_string(shape.rows) + ", " +
+         std::to_string(shape.cols) + "]";
 }
 
 Status CheckRange(const TensorShape& shape, const TensorRange& range, std::size_t byte_count) {
   const bool ordered = range.row_begin <= range.row_end && range.col_begin <= range.col_end;
-  if (!ordered || !IsTileEdge(range.row_begin, kTileRows, shape.rows) || !IsTileEdge(range.row_end, kTileRows, shape.rows) ||
-      !IsTileEdge(range.col_begin, kTileCols, shape.cols) || !IsTileEdge(range.col_end, kTileCols, shape.cols)) {
-    return InvalidArgument("hashing a part of a tensor " + ShapeText(shape) + ": rows " + std::to_string(range.row_begin) + " to " +
-                           std::to_string(range.row_end) + " and columns " + std::to_string(range.col_begin) + " to " + std::to_string(range.col_end) +
-                           " are not cut at tile edges (multiples of 64, or the tensor's end)");
+  if (!ordered || !IsTileEdge(range.row_begin, kTileRows, shape.rows) ||
+      !IsTileEdge(range.row_end, kTileRows, shape.rows) ||
+      !IsTileEdge(range.col_begin, kTileCols, shape.cols) ||
+      !IsTileEdge(range.col_end, kTileCols, shape.cols)) {
+    return InvalidArgument(
+        "hashing a part of a tensor " + ShapeText(shape) + ": rows " +
+        std::to_string(range.row_begin) + " to " + std::to_string(range.row_end) + " and columns " +
+        std::to_string(range.col_begin) + " to " + std::to_string(range.col_end) +
+        " are not cut at tile edges (multiples of 64, or the tensor's end)");
   }
   std::uint64_t expected = 0;
-  if (__builtin_mul_overflow(range.rows(), range.cols(), &expected) || __builtin_mul_overflow(expected, ElementBytes(shape.dtype), &expected) ||
+  if (__builtin_mul_overflow(range.rows(), range.cols(), &expected) ||
+      __builtin_mul_overflow(expected, ElementBytes(shape.dtype), &expected) ||
       expected != byte_count) {
-    return InvalidArgument("hashing " + std::to_string(range.rows()) + " x " + std::to_string(range.cols()) + " elements of a tensor " + ShapeText(shape) +
-                           ": found " + std::to_string(byte_count) + " bytes, expected the elements' size");
+    return InvalidArgument("hashing " + std::to_string(range.rows()) + " x " +
+                           std::to_string(range.cols()) + " elements of a tensor " +
+                           ShapeText(shape) + ": found " + std::to_string(byte_count) +
+                           " bytes, expected the elements' size");
   }
   return OkStatus();
 }
@@ -74,7 +86,8 @@ TensorShape Flatten(DType dtype, std::span<const std::uint64_t> dims) {
   return shape;
 }
 
-Result<std::vector<TileLeaf>> HashTiles(const TensorShape& shape, const TensorRange& range, std::span<const std::uint8_t> bytes) {
+Result<std::vector<TileLeaf>> HashTiles(const TensorShape& shape, const TensorRange& range,
+                                        std::span<const std::uint8_t> bytes) {
   EMEND_RETURN_IF_ERROR(CheckRange(shape, range, bytes.size()));
   constexpr std::size_t kHeadBytes = 9;
   const std::size_t element_bytes = ElementBytes(shape.dtype);
@@ -93,7 +106,10 @@ Result<std::vector<TileLeaf>> HashTiles(const TensorShape& shape, const TensorRa
       PutU64(buffer.data() + 1, index);
       std::uint8_t* out = buffer.data() + kHeadBytes;
       for (std::uint64_t r = row; r < row_end; ++r, out += piece) {
-        std::memcpy(out, bytes.data() + (r - range.row_begin) * row_bytes + (col - range.col_begin) * element_bytes, piece);
+        std::memcpy(out,
+                    bytes.data() + (r - range.row_begin) * row_bytes +
+                        (col - range.col_begin) * element_bytes,
+                    piece);
       }
       const auto size = static_cast<std::size_t>(out - buffer.data());
       leaves.push_back({index, Sha256({reinterpret_cast<const char*>(buffer.data()), size})});
@@ -103,14 +119,18 @@ Result<std::vector<TileLeaf>> HashTiles(const TensorShape& shape, const TensorRa
 }
 
 Result<Digest> TensorRoot(const TensorShape& shape, std::vector<TileLeaf> leaves) {
-  std::sort(leaves.begin(), leaves.end(), [](const TileLeaf& x, const TileLeaf& y) { return x.index < y.index; });
+  std::sort(leaves.begin(), leaves.end(),
+            [](const TileLeaf& x, const TileLeaf& y) { return x.index < y.index; });
   std::uint64_t expected = 0;
-  const bool overflows = __builtin_mul_overflow(CeilDiv(shape.rows, kTileRows), CeilDiv(shape.cols, kTileCols), &expected);
+  const bool overflows = __builtin_mul_overflow(CeilDiv(shape.rows, kTileRows),
+                                                CeilDiv(shape.cols, kTileCols), &expected);
   bool complete = !overflows && leaves.size() == expected;
   for (std::size_t i = 0; complete && i < leaves.size(); ++i) complete = leaves[i].index == i;
   if (!complete) {
-    return InvalidArgument("computing the digest of a tensor " + ShapeText(shape) + ": the " + std::to_string(leaves.size()) +
-                           " tile digests are not its tiles, each once; expected the tiles 0 to " + std::to_string(expected) + " (exclusive)");
+    return InvalidArgument("computing the digest of a tensor " + ShapeText(shape) + ": the " +
+                           std::to_string(leaves.size()) +
+                           " tile digests are not its tiles, each once; expected the tiles 0 to " +
+                           std::to_string(expected) + " (exclusive)");
   }
   std::vector<Digest> level;
   level.reserve(leaves.size());
@@ -125,7 +145,8 @@ Result<Digest> TensorRoot(const TensorShape& shape, std::vector<TileLeaf> leaves
 }
 
 Result<Digest> HashTensor(const TensorShape& shape, std::span<const std::uint8_t> bytes) {
-  EMEND_ASSIGN_OR_RETURN(std::vector<TileLeaf> leaves, HashTiles(shape, TensorRange{0, shape.rows, 0, shape.cols}, bytes));
+  EMEND_ASSIGN_OR_RETURN(std::vector<TileLeaf> leaves,
+                         HashTiles(shape, TensorRange{0, shape.rows, 0, shape.cols}, bytes));
   return TensorRoot(shape, std::move(leaves));
 }
 

@@ -2,24 +2,29 @@
 
 namespace emend::storage::history {
 
-BatchView::BatchView(kv::KvStore& store, const kv::WriteBatch& batch) : store_(store), batch_(batch) {
+BatchView::BatchView(kv::KvStore& store, const kv::WriteBatch& batch)
+    : store_(store), batch_(batch) {
   const auto& changes = batch.changes();
   for (std::size_t i = 0; i < changes.size(); ++i) newest_[changes[i].family][changes[i].key] = i;
 }
 
 Result<std::optional<std::string>> BatchView::Get(kv::ColumnFamily family, std::string_view key) {
   const auto& newest = newest_[family];
-  if (const auto found = newest.find(key); found != newest.end()) return batch_.changes()[found->second].value;
+  if (const auto found = newest.find(key); found != newest.end())
+    return batch_.changes()[found->second].value;
   return store_.Get(family, key);
 }
 
-Status BatchView::Scan(kv::ColumnFamily family, std::string_view prefix, std::string_view start, const kv::ScanVisitor& visit) {
+Status BatchView::Scan(kv::ColumnFamily family, std::string_view prefix, std::string_view start,
+                       const kv::ScanVisitor& visit) {
   const auto& newest = newest_[family];
   auto next = newest.lower_bound(std::string(prefix).append(start));
   bool stopped = false;
   // Visits the batch's entries before `end` (all, without one).
   const auto visit_batch_until = [&](const std::string_view* end) {
-    for (; !stopped && next != newest.end() && std::string_view(next->first).starts_with(prefix) && (!end || next->first < *end); ++next) {
+    for (; !stopped && next != newest.end() && std::string_view(next->first).starts_with(prefix) &&
+           (!end || next->first < *end);
+         ++next) {
       const auto& value = batch_.changes()[next->second].value;
       if (value && !visit(next->first, *value)) stopped = true;
     }
@@ -34,7 +39,9 @@ Status BatchView::Scan(kv::ColumnFamily family, std::string_view prefix, std::st
   return OkStatus();
 }
 
-Status BatchView::Write(const kv::WriteBatch&, kv::Durability) { return Internal("a view of a batch was written to: put into the batch instead"); }
+Status BatchView::Write(const kv::WriteBatch&, kv::Durability) {
+  return Internal("a view of a batch was written to: put into the batch instead");
+}
 
 Status BatchView::VerifyChecksums() { return store_.VerifyChecksums(); }
 

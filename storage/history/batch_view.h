@@ -1,7 +1,8 @@
-// A store with a batch's changes on top, so that what one transaction has put is seen by what it does next (two chained commits, a state derived from a new
-// one). Inside storage/history only.
+// A store with a batch's changes on top, so that what one transaction has put is seen by what it
+// does next (two chained commits, a state derived from a new one). Inside storage/history only.
 //
-// Sees the changes that the batch had when the view was made. The store and the batch must outlive it; not thread-safe. Read-only: Write is kInternal.
+// Sees the changes that the batch had when the view was made. The store and the batch must outlive
+// it; not thread-safe. Read-only: Write is kInternal.
 #pragma once
 
 #include <map>
@@ -17,14 +18,16 @@ class BatchView final : public kv::KvStore {
   BatchView(kv::KvStore& store, const kv::WriteBatch& batch);
 
   Result<std::optional<std::string>> Get(kv::ColumnFamily family, std::string_view key) override;
-  Status Scan(kv::ColumnFamily family, std::string_view prefix, std::string_view start, const kv::ScanVisitor& visit) override;
+  Status Scan(kv::ColumnFamily family, std::string_view prefix, std::string_view start,
+              const kv::ScanVisitor& visit) override;
   Status Write(const kv::WriteBatch& batch, kv::Durability durability) override;
   Status VerifyChecksums() override;
 
  private:
   kv::KvStore& store_;
   const kv::WriteBatch& batch_;
-  std::map<kv::ColumnFamily, std::map<std::string, std::size_t, std::less<>>> newest_;  // key: its last change's index in the batch
+  // key: its last change's index in the batch
+  std::map<kv::ColumnFamily, std::map<std::string, std::size_t, std::less<>>> newest_;
 };
 
 }  // namespace emend::storage::history

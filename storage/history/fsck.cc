@@ -11,7 +11,9 @@
 namespace emend::storage::history {
 namespace {
 
-constexpr int kMovesSeenMax = 100;  // of one branch while it is looked at: one that moves faster than that is not compared with its reflog
+// of one branch while it is looked at: one that moves faster than that is not compared with its
+// reflog
+constexpr int kMovesSeenMax = 100;
 
 // A commit that something mutable points to.
 struct Root {
@@ -29,14 +31,19 @@ struct LoggedMove {
 class RepoCheck {
  public:
   RepoCheck(kv::KvStore& store, RepoRecord record, FsckNotes& notes)
-      : store_(store), record_(std::move(record)), objects_(store, record_.id), where_("repo " + record_.name.value()), notes_(notes) {}
+      : store_(store),
+        record_(std::move(record)),
+        objects_(store, record_.id),
+        where_("repo " + record_.name.value()),
+        notes_(notes) {}
 
   Status Run() {
     EMEND_RETURN_IF_ERROR(CheckBase());
     EMEND_RETURN_IF_ERROR(CheckRefs());
     EMEND_RETURN_IF_ERROR(CheckReflogs());
     ObjectsCheck objects(objects_, record_, notes_);
-    for (const Root& root : roots_) EMEND_RETURN_IF_ERROR(objects.CheckFrom(root.commit, root.from));
+    for (const Root& root : roots_)
+      EMEND_RETURN_IF_ERROR(objects.CheckFrom(root.commit, root.from));
     EMEND_RETURN_IF_ERROR(objects.CheckOtherEdits());
     notes_.Progress();
     return OkStatus();
@@ -46,19 +53,27 @@ class RepoCheck {
   Status CheckBase() {
     const Result<objects::Base> base = objects::DecodeBase(record_.base_encoded);
     EMEND_RETURN_IF_ERROR(notes_.Take(where_ + ", base", base.status()));
-    if (base.ok() && objects::IdOf(*base) != record_.base) notes_.Add(where_ + ", base", "its record is not that of base " + record_.base.Hex());
-    return notes_.Take(where_ + ", base", objects_.ReadObject(ObjectId(record_.base.digest())).status());
+    if (base.ok() && objects::IdOf(*base) != record_.base)
+      notes_.Add(where_ + ", base", "its record is not that of base " + record_.base.Hex());
+    return notes_.Take(where_ + ", base",
+                       objects_.ReadObject(ObjectId(record_.base.digest())).status());
   }
 
   Status CheckRefs() {
     bool has_branch = false;
     const auto visit = [&](std::string_view key, std::string_view value) {
-      const bool is_branch = key.size() > objects::kRepoIdBytes && key[objects::kRepoIdBytes] == static_cast<char>(RefKind::kBranch);
+      const bool is_branch = key.size() > objects::kRepoIdBytes &&
+                             key[objects::kRepoIdBytes] == static_cast<char>(RefKind::kBranch);
       const std::string name(key.substr(std::min(key.size(), objects::kRepoIdBytes + 1)));
-      const std::string where = where_ + ", " + std::string(RefKindName(is_branch ? RefKind::kBranch : RefKind::kTag)) + " " + name;
+      const std::string where =
+          where_ + ", " + std::string(RefKindName(is_branch ? RefKind::kBranch : RefKind::kTag)) +
+          " " + name;
       const Result<Ref> ref = DecodeRef(value);
       const bool is_whole = ref.ok() && RefKey(record_.id, ref->kind, ref->name) == key;
-      if (!is_whole) notes_.Add(where, ref.ok() ? "found " + std::string(RefKindName(ref->kind)) + " " + ref->name + " in its place" : ref.status().message());
+      if (!is_whole)
+        notes_.Add(where, ref.ok() ? "found " + std::string(RefKindName(ref->kind)) + " " +
+                                         ref->name + " in its place"
+                                   : ref.status().message());
       if (is_whole) roots_.push_back({ref->commit, where});
       if (is_branch) heads_[name] = is_whole ? std::optional(ref->commit) : std::nullopt;
       has_branch = has_branch || is_branch;
@@ -77,16 +92,22 @@ class RepoCheck {
         notes_.Add(where_ + ", reflog", place.status().message());
         return true;
       }
-      const std::string where = where_ + ", reflog of " + place->branch + ", entry " + std::to_string(place->index);
+      const std::string where =
+          where_ + ", reflog of " + place->branch + ", entry " + std::to_string(place->index);
       const Result<ReflogEntry> entry = DecodeReflogEntry(place->branch, value);
       const bool is_whole = entry.ok() && entry->index == place->index;
-      if (!is_whole) notes_.Add(where, entry.ok() ? "found entry " + std::to_string(entry->index) + " in its place" : entry.status().message());
-      logs[place->branch].push_back({place->index, where, is_whole ? std::optional(*entry) : std::nullopt});
+      if (!is_whole)
+        notes_.Add(where, entry.ok()
+                              ? "found entry " + std::to_string(entry->index) + " in its place"
+                              : entry.status().message());
+      logs[place->branch].push_back(
+          {place->index, where, is_whole ? std::optional(*entry) : std::nullopt});
       return true;
     };
     EMEND_RETURN_IF_ERROR(store_.Scan(kv::ColumnFamily::kReflog, record_.id.value(), "", visit));
     for (const auto& [branch, head] : heads_) {
-      if (!logs.contains(branch)) notes_.Add(where_ + ", reflog of " + branch, "it is empty, but there is such a branch");
+      if (!logs.contains(branch))
+        notes_.Add(where_ + ", reflog of " + branch, "it is empty, but there is such a branch");
     }
     for (const auto& [branch, moves] : logs) {
       CheckMoves(where_ + ", reflog of " + branch, moves);
@@ -100,10 +121,12 @@ class RepoCheck {
     for (std::size_t i = 0; i < moves.size(); ++i) {
       const LoggedMove& move = moves[i];
       const LoggedMove* older = i + 1 < moves.size() ? &moves[i + 1] : nullptr;
-      if (move.index != (older ? older->index + 1 : 0)) notes_.Add(where, "the entry before " + std::to_string(move.index) + " is missing");
+      if (move.index != (older ? older->index + 1 : 0))
+        notes_.Add(where, "the entry before " + std::to_string(move.index) + " is missing");
       if (!move.entry) continue;
       if (older && older->entry && older->entry->to != move.entry->from) {
-        notes_.Add(move.where, "it begins at " + move.entry->from.Hex() + ", the one before it ended at " + older->entry->to.Hex());
+        notes_.Add(move.where, "it begins at " + move.entry->from.Hex() +
+                                   ", the one before it ended at " + older->entry->to.Hex());
       }
       for (const CommitId& commit : {move.entry->from, move.entry->to}) {
         if (!commit.IsZero()) roots_.push_back({commit, move.where});
@@ -115,7 +138,8 @@ class RepoCheck {
     const auto head = heads_.find(branch);
     const std::optional<CommitId> at = head == heads_.end() ? CommitId() : head->second;
     if (!at || !newest.entry || *at == newest.entry->to) return OkStatus();
-    // It may have moved between the two scans, which writes ref and entry at once: where the entry is the same before and after, the ref must agree with it.
+    // It may have moved between the two scans, which writes ref and entry at once: where the entry
+    // is the same before and after, the ref must agree with it.
     for (int attempt = 0; attempt < kMovesSeenMax; ++attempt) {
       const auto before = FindNewestEntry(store_, record_.id, branch);
       const auto ref = FindRef(store_, record_.id, RefKind::kBranch, branch);
@@ -125,7 +149,9 @@ class RepoCheck {
       }
       if (!*before || !*after || (*before)->index != (*after)->index) continue;
       const CommitId now = *ref ? (*ref)->commit : CommitId();
-      if (now != (*after)->to) notes_.Add(newest.where, "it ends at " + (*after)->to.Hex() + ", the branch is at " + now.Hex());
+      if (now != (*after)->to)
+        notes_.Add(newest.where,
+                   "it ends at " + (*after)->to.Hex() + ", the branch is at " + now.Hex());
       return OkStatus();
     }
     return OkStatus();
@@ -137,7 +163,8 @@ class RepoCheck {
   const std::string where_;
   FsckNotes& notes_;
   std::vector<Root> roots_;
-  std::map<std::string, std::optional<CommitId>> heads_;  // of the branches; empty where the ref cannot be read
+  // of the branches; empty where the ref cannot be read
+  std::map<std::string, std::optional<CommitId>> heads_;
 };
 
 Result<std::vector<RepoRecord>> CheckRepoRecords(kv::KvStore& store, FsckNotes& notes) {
@@ -160,15 +187,18 @@ Result<std::vector<RepoRecord>> CheckRepoRecords(kv::KvStore& store, FsckNotes& 
 
 }  // namespace
 
-Result<FsckReport> Fsck(kv::KvStore& store, const records::Journal& journal, const FsckProgress& progress) {
+Result<FsckReport> Fsck(kv::KvStore& store, const records::Journal& journal,
+                        const FsckProgress& progress) {
   FsckReport report;
   FsckNotes notes(report, progress);
   EMEND_RETURN_IF_ERROR(notes.Take("store", store.VerifyChecksums()));
   EMEND_RETURN_IF_ERROR(notes.Take("audit", journal.Verify()));
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  EMEND_RETURN_IF_ERROR(notes.Take("operations", records::ListOperations(store, {}, kAll).status()));
+  EMEND_RETURN_IF_ERROR(
+      notes.Take("operations", records::ListOperations(store, {}, kAll).status()));
   EMEND_ASSIGN_OR_RETURN(const std::vector<RepoRecord> records, CheckRepoRecords(store, notes));
-  for (const RepoRecord& record : records) EMEND_RETURN_IF_ERROR(RepoCheck(store, record, notes).Run());
+  for (const RepoRecord& record : records)
+    EMEND_RETURN_IF_ERROR(RepoCheck(store, record, notes).Run());
   return report;
 }
 

@@ -21,13 +21,16 @@ Status CheckDigest(const Result<Decoded>& decoded, const Digest& expected) {
 
 Status FsckNotes::Take(const std::string& where, const Status& status) {
   if (status.ok()) return status;
-  const bool is_fault = status.code() == StatusCode::kDataLoss || status.code() == StatusCode::kNotFound || status.code() == StatusCode::kUnsupported;
+  const bool is_fault = status.code() == StatusCode::kDataLoss ||
+                        status.code() == StatusCode::kNotFound ||
+                        status.code() == StatusCode::kUnsupported;
   if (!is_fault) return status.WithContext("checking " + where);
   Add(where, status.message());
   return OkStatus();
 }
 
-ObjectsCheck::ObjectsCheck(const objects::ObjectStore& objects, const RepoRecord& record, FsckNotes& notes)
+ObjectsCheck::ObjectsCheck(const objects::ObjectStore& objects, const RepoRecord& record,
+                           FsckNotes& notes)
     : objects_(objects), record_(record), notes_(notes) {
   const Result<objects::Base> base = objects::DecodeBase(record.base_encoded);
   if (!base.ok()) return;  // told where the repo's record is checked
@@ -49,13 +52,15 @@ Status ObjectsCheck::CheckOtherEdits() {
   return OkStatus();
 }
 
-Status ObjectsCheck::CheckCommit(const CommitId& id, const std::string& from, std::vector<std::pair<CommitId, std::string>>& todo) {
+Status ObjectsCheck::CheckCommit(const CommitId& id, const std::string& from,
+                                 std::vector<std::pair<CommitId, std::string>>& todo) {
   if (!commits_.insert(id).second) return OkStatus();
   const std::string where = "repo " + record_.name.value() + ", commit " + id.Short();
   const Result<objects::Commit> commit = objects_.ReadCommit(id);
   if (!commit.ok()) return notes_.Take(where, commit.status().WithContext("reached from " + from));
   ++notes_.report().commits;
-  if (commit->base != record_.base) notes_.Add(where, "found base " + commit->base.Hex() + ", the repo's is " + record_.base.Hex());
+  if (commit->base != record_.base)
+    notes_.Add(where, "found base " + commit->base.Hex() + ", the repo's is " + record_.base.Hex());
   EMEND_RETURN_IF_ERROR(CheckState(where, commit->state, commit->base));
   for (const EditId& edit : commit->added) EMEND_RETURN_IF_ERROR(CheckEdit(where, edit));
   EMEND_RETURN_IF_ERROR(CheckSets(where, *commit));
@@ -74,14 +79,18 @@ Status ObjectsCheck::CheckSets(const std::string& where, const objects::Commit& 
   } else {
     const Result<objects::Commit> parent = objects_.ReadCommit(commit.parents.front());
     if (!parent.ok()) return OkStatus();  // told when the parent itself is checked
-    EMEND_RETURN_IF_ERROR(CheckState("repo " + record_.name.value() + ", commit " + commit.parents.front().Short(), parent->state, parent->base));
+    EMEND_RETURN_IF_ERROR(
+        CheckState("repo " + record_.name.value() + ", commit " + commit.parents.front().Short(),
+                   parent->state, parent->base));
     const StateFacts before = states_[parent->state];
     if (!before.is_whole) return OkStatus();
     EMEND_ASSIGN_OR_RETURN(diff, sets.Diff(before.root, after.root));
   }
   if (diff.added == commit.added && diff.removed == commit.removed) return OkStatus();
-  notes_.Add(where, "it says " + std::to_string(commit.added.size()) + " edits added and " + std::to_string(commit.removed.size()) +
-                        " removed, but against its first parent its state has " + std::to_string(diff.added.size()) + " and " +
+  notes_.Add(where, "it says " + std::to_string(commit.added.size()) + " edits added and " +
+                        std::to_string(commit.removed.size()) +
+                        " removed, but against its first parent its state has " +
+                        std::to_string(diff.added.size()) + " and " +
                         std::to_string(diff.removed.size()) + ", or other ones");
   return OkStatus();
 }
@@ -94,7 +103,8 @@ Status ObjectsCheck::CheckState(const std::string& where, const StateId& id, con
   EMEND_RETURN_IF_ERROR(notes_.Take(here, state.status()));
   EMEND_RETURN_IF_ERROR(CheckManifest(here, id));
   if (!state.ok()) return OkStatus();
-  if (state->base != base) notes_.Add(here, "found base " + state->base.Hex() + ", the commit's is " + base.Hex());
+  if (state->base != base)
+    notes_.Add(here, "found base " + state->base.Hex() + ", the commit's is " + base.Hex());
   NodeCount count;
   EMEND_RETURN_IF_ERROR(CheckTrie(here, state->trie_root, "", count));
   facts->second = {state->trie_root, count.has_value()};
@@ -105,16 +115,20 @@ Status ObjectsCheck::CheckManifest(const std::string& where, const StateId& id) 
   const Result<objects::Manifest> manifest = objects_.ReadManifest(id);
   if (!manifest.ok()) return notes_.Take(where + ", manifest", manifest.status());
   for (const auto& [tensor, root] : manifest->roots) {
-    if (!tensors_.contains(tensor)) notes_.Add(where + ", manifest", "it names tensor " + tensor + ", which the base does not have");
+    if (!tensors_.contains(tensor))
+      notes_.Add(where + ", manifest",
+                 "it names tensor " + tensor + ", which the base does not have");
   }
   return OkStatus();
 }
 
-Status ObjectsCheck::CheckTrie(const std::string& where, const ObjectId& id, const std::string& prefix, NodeCount& count) {
+Status ObjectsCheck::CheckTrie(const std::string& where, const ObjectId& id,
+                               const std::string& prefix, NodeCount& count) {
   const auto [known, is_new] = nodes_.try_emplace({id, prefix});
   if (is_new) {
     const Result<std::string> stored = objects_.ReadObject(id);
-    const Result<objects::TrieNode> node = stored.ok() ? objects::DecodeNode(*stored) : Result<objects::TrieNode>(stored.status());
+    const Result<objects::TrieNode> node =
+        stored.ok() ? objects::DecodeNode(*stored) : Result<objects::TrieNode>(stored.status());
     EMEND_RETURN_IF_ERROR(notes_.Take(where + ", trie node " + id.Short(), node.status()));
     if (node.ok()) EMEND_RETURN_IF_ERROR(CheckNode(where, id, *node, prefix, known->second));
   }
@@ -122,9 +136,13 @@ Status ObjectsCheck::CheckTrie(const std::string& where, const ObjectId& id, con
   return OkStatus();
 }
 
-Status ObjectsCheck::CheckNode(const std::string& where, const ObjectId& id, const objects::TrieNode& node, const std::string& prefix, NodeCount& count) {
+Status ObjectsCheck::CheckNode(const std::string& where, const ObjectId& id,
+                               const objects::TrieNode& node, const std::string& prefix,
+                               NodeCount& count) {
   const std::string here = where + ", trie node " + id.Short();
-  const bool is_misplaced = std::any_of(node.ids.begin(), node.ids.end(), [&](const EditId& edit) { return !edit.Hex().starts_with(prefix); });
+  const bool is_misplaced = std::any_of(node.ids.begin(), node.ids.end(), [&](const EditId& edit) {
+    return !edit.Hex().starts_with(prefix);
+  });
   const bool is_hollow = node.count == 0 && !prefix.empty();
   const bool is_too_deep = node.is_branch() && prefix.size() >= objects::kNibbleCount;
   if (is_misplaced || is_hollow || is_too_deep) {
@@ -144,7 +162,8 @@ Status ObjectsCheck::CheckNode(const std::string& where, const ObjectId& id, con
   if (sum == node.count) {
     count = sum;
   } else {
-    notes_.Add(here, "it counts " + std::to_string(node.count) + " edits, found " + std::to_string(sum));
+    notes_.Add(here,
+               "it counts " + std::to_string(node.count) + " edits, found " + std::to_string(sum));
   }
   return OkStatus();
 }
@@ -161,15 +180,20 @@ Status ObjectsCheck::CheckEdit(const std::string& where, const EditId& id) {
 }
 
 Status ObjectsCheck::CheckPayloads(const std::string& where, const objects::Edit& edit) {
-  const auto check = [&](const std::string& here, const ObjectId& id, const auto& check_digest) -> Status {
+  const auto check = [&](const std::string& here, const ObjectId& id,
+                         const auto& check_digest) -> Status {
     const Result<std::string> stored = objects_.ReadPayload(id);
     if (!stored.ok()) return notes_.Take(here, stored.status());
     if (payloads_.insert(id).second) notes_.report().payload_bytes += stored->size();
     return notes_.Take(here, check_digest(*stored).WithContext("payload " + id.Hex()));
   };
   EMEND_RETURN_IF_ERROR(
-      check(where + ", payload", edit.delta_object, [&](const std::string& stored) { return CheckDigest(delta::DecodeEditDelta(stored), edit.delta_digest); }));
-  return check(where + ", keys", edit.keys_object, [&](const std::string& stored) { return CheckDigest(delta::DecodeEditKeys(stored), edit.keys_digest); });
+      check(where + ", payload", edit.delta_object, [&](const std::string& stored) {
+        return CheckDigest(delta::DecodeEditDelta(stored), edit.delta_digest);
+      }));
+  return check(where + ", keys", edit.keys_object, [&](const std::string& stored) {
+    return CheckDigest(delta::DecodeEditKeys(stored), edit.keys_digest);
+  });
 }
 
 }  // namespace emend::storage::history

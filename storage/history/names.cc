@@ -14,7 +14,8 @@ constexpr std::size_t kHexRefusedMin = 40;  // what git takes for a commit's id
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 Status BadRefName(std::string_view name, std::string_view why) {
-  return InvalidArgument("\"" + std::string(name.substr(0, kRefNameMax)) + "\" cannot be the name of a branch or tag: it " + std::string(why));
+  return InvalidArgument("\"" + std::string(name.substr(0, kRefNameMax)) +
+                         "\" cannot be the name of a branch or tag: it " + std::string(why));
 }
 
 // Of the parts between slashes.
@@ -48,19 +49,28 @@ std::string_view WrongText(std::string_view name) {
 }  // namespace
 
 Status CheckRepoName(std::string_view name) {
-  const auto is_allowed = [](char c) { return IsLowerOrDigit(c) || c == '.' || c == '_' || c == '-'; };
-  if (!name.empty() && name.size() <= kRepoNameMax && IsLowerOrDigit(name.front()) && std::all_of(name.begin(), name.end(), is_allowed)) return OkStatus();
+  const auto is_allowed = [](char c) {
+    return IsLowerOrDigit(c) || c == '.' || c == '_' || c == '-';
+  };
+  if (!name.empty() && name.size() <= kRepoNameMax && IsLowerOrDigit(name.front()) &&
+      std::all_of(name.begin(), name.end(), is_allowed))
+    return OkStatus();
   return InvalidArgument("\"" + std::string(name.substr(0, kRepoNameMax)) +
-                         "\" cannot be the name of a repo: expected 1 to 64 of a-z 0-9 . _ - beginning with a letter or digit");
+                         "\" cannot be the name of a repo: expected 1 to 64 of a-z 0-9 . _ - "
+                         "beginning with a letter or digit");
 }
 
 Status CheckRefName(std::string_view name) {
   if (name.empty()) return BadRefName(name, "is empty");
-  if (name.size() > kRefNameMax) return BadRefName(name, "has " + std::to_string(name.size()) + " characters, at most 128 are taken");
+  if (name.size() > kRefNameMax)
+    return BadRefName(name,
+                      "has " + std::to_string(name.size()) + " characters, at most 128 are taken");
   if (const std::string_view why = WrongText(name); !why.empty()) return BadRefName(name, why);
   if (const std::string_view why = WrongComponent(name); !why.empty()) return BadRefName(name, why);
-  const bool is_hex = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
-  if (is_hex && name.size() >= kHexRefusedMin) return BadRefName(name, "looks like the id of a commit");
+  const bool is_hex =
+      std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
+  if (is_hex && name.size() >= kHexRefusedMin)
+    return BadRefName(name, "looks like the id of a commit");
   return OkStatus();
 }
 

@@ -20,9 +20,12 @@ std::string Guarded(Encoder out) {
 
 // The bytes before the CRC, checked.
 Result<std::string_view> Unguarded(std::string_view stored, std::string_view what) {
-  if (stored.size() < sizeof(std::uint32_t)) return DataLoss("decoding " + std::string(what) + ": found " + std::to_string(stored.size()) + " bytes");
+  if (stored.size() < sizeof(std::uint32_t))
+    return DataLoss("decoding " + std::string(what) + ": found " + std::to_string(stored.size()) +
+                    " bytes");
   const std::string_view body = stored.substr(0, stored.size() - sizeof(std::uint32_t));
-  if (Decoder(stored.substr(body.size())).U32() != Crc32c(body)) return DataLoss("decoding " + std::string(what) + ": its checksum does not fit its bytes");
+  if (Decoder(stored.substr(body.size())).U32() != Crc32c(body))
+    return DataLoss("decoding " + std::string(what) + ": its checksum does not fit its bytes");
   return body;
 }
 
@@ -106,7 +109,8 @@ Result<Ref> DecodeRef(std::string_view stored) {
   in.Record(RecordType::kRef, kRefVersion);
   Ref ref;
   const std::uint8_t kind = in.U8();
-  if (kind != static_cast<std::uint8_t>(RefKind::kBranch) && kind != static_cast<std::uint8_t>(RefKind::kTag)) {
+  if (kind != static_cast<std::uint8_t>(RefKind::kBranch) &&
+      kind != static_cast<std::uint8_t>(RefKind::kTag)) {
     in.Fail("found " + std::to_string(kind) + " for a ref's kind, expected 1 or 2");
   }
   ref.kind = static_cast<RefKind>(kind);
@@ -134,7 +138,8 @@ Result<ReflogEntry> DecodeReflogEntry(std::string_view branch, std::string_view 
   in.Record(RecordType::kReflogEntry, kReflogVersion);
   ReflogEntry entry;
   const std::string_view found = in.TextView();
-  if (in.ok() && found != branch) in.Fail("found an entry of branch " + std::string(found) + ", expected " + std::string(branch));
+  if (in.ok() && found != branch)
+    in.Fail("found an entry of branch " + std::string(found) + ", expected " + std::string(branch));
   entry.index = in.U64();
   entry.from = in.ReadId<CommitId>();
   entry.to = in.ReadId<CommitId>();
@@ -147,17 +152,22 @@ Result<ReflogEntry> DecodeReflogEntry(std::string_view branch, std::string_view 
 
 std::string_view RefKindName(RefKind kind) { return kind == RefKind::kBranch ? "branch" : "tag"; }
 
-Result<std::optional<Ref>> FindRef(kv::KvStore& store, const objects::RepoId& repo, RefKind kind, std::string_view name) {
-  EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> stored, store.Get(kv::ColumnFamily::kRefs, RefKey(repo, kind, name)));
+Result<std::optional<Ref>> FindRef(kv::KvStore& store, const objects::RepoId& repo, RefKind kind,
+                                   std::string_view name) {
+  EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> stored,
+                         store.Get(kv::ColumnFamily::kRefs, RefKey(repo, kind, name)));
   if (!stored) return std::optional<Ref>();
   const std::string what = "reading " + std::string(RefKindName(kind)) + " " + std::string(name);
   Result<Ref> ref = DecodeRef(*stored);
   if (!ref.ok()) return ref.status().WithContext(what);
-  if (ref->kind != kind || ref->name != name) return DataLoss(what + ": found " + std::string(RefKindName(ref->kind)) + " " + ref->name + " in its place");
+  if (ref->kind != kind || ref->name != name)
+    return DataLoss(what + ": found " + std::string(RefKindName(ref->kind)) + " " + ref->name +
+                    " in its place");
   return std::optional<Ref>(*ref);
 }
 
-Result<std::optional<ReflogEntry>> FindNewestEntry(kv::KvStore& store, const objects::RepoId& repo, std::string_view branch) {
+Result<std::optional<ReflogEntry>> FindNewestEntry(kv::KvStore& store, const objects::RepoId& repo,
+                                                   std::string_view branch) {
   std::optional<ReflogEntry> newest;
   Status inner;
   const auto visit = [&](std::string_view, std::string_view value) {
@@ -166,7 +176,8 @@ Result<std::optional<ReflogEntry>> FindNewestEntry(kv::KvStore& store, const obj
     inner = entry.status();
     return false;
   };
-  EMEND_RETURN_IF_ERROR(store.Scan(kv::ColumnFamily::kReflog, ReflogPrefix(repo, branch), "", visit));
+  EMEND_RETURN_IF_ERROR(
+      store.Scan(kv::ColumnFamily::kReflog, ReflogPrefix(repo, branch), "", visit));
   EMEND_RETURN_IF_ERROR(inner.WithContext("reading the reflog of branch " + std::string(branch)));
   return newest;
 }

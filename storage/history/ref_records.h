@@ -1,5 +1,5 @@
-// Keys and encodings of what is not addressed by its hash: repo records, refs, reflog entries. Each ends with a CRC-32C of the bytes before it.
-// Inside storage/history only.
+// Keys and encodings of what is not addressed by its hash: repo records, refs, reflog entries. Each
+// ends with a CRC-32C of the bytes before it. Inside storage/history only.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ inline constexpr std::string_view kRepoKeyPrefix = "repo/";
 std::string RepoKey(std::string_view name);
 // refs: repo id ‖ kind ‖ name.
 std::string RefKey(const objects::RepoId& repo, RefKind kind, std::string_view name);
-// reflog: repo id ‖ length-prefixed name ‖ big-endian (2^64 − 1 − index): the newest entry comes first.
+// reflog: repo id ‖ length-prefixed name ‖ big-endian (2^64 − 1 − index): the newest entry comes
+// first.
 std::string ReflogPrefix(const objects::RepoId& repo, std::string_view branch);
 std::string ReflogKey(const objects::RepoId& repo, std::string_view branch, std::uint64_t index);
 // The branch and index in a reflog key of this repo; kDataLoss if it is none.
@@ -37,8 +38,10 @@ Result<ReflogEntry> DecodeReflogEntry(std::string_view branch, std::string_view 
 std::string_view RefKindName(RefKind kind);
 
 // Empty if there is no such ref.
-Result<std::optional<Ref>> FindRef(kv::KvStore& store, const objects::RepoId& repo, RefKind kind, std::string_view name);
+Result<std::optional<Ref>> FindRef(kv::KvStore& store, const objects::RepoId& repo, RefKind kind,
+                                   std::string_view name);
 // The newest entry, if any.
-Result<std::optional<ReflogEntry>> FindNewestEntry(kv::KvStore& store, const objects::RepoId& repo, std::string_view branch);
+Result<std::optional<ReflogEntry>> FindNewestEntry(kv::KvStore& store, const objects::RepoId& repo,
+                                                   std::string_view branch);
 
 }  // namespace emend::storage::history

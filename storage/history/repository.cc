@@ -14,26 +14,34 @@ Status CheckNew(kv::KvStore& store, const RepoRecord& record) {
   EMEND_RETURN_IF_ERROR(CheckRepoName(name));
   EMEND_ASSIGN_OR_RETURN(const std::vector<RepoRecord> repos, Repository::List(store));
   for (const RepoRecord& other : repos) {
-    if (other.name == record.name) return {StatusCode::kAlreadyExists, "creating repo " + name + ": there is a repo of that name"};
-    if (other.id == record.id) return {StatusCode::kAlreadyExists, "creating repo " + name + ": its random id is that of repo " + other.name.value()};
+    if (other.name == record.name)
+      return {StatusCode::kAlreadyExists,
+              "creating repo " + name + ": there is a repo of that name"};
+    if (other.id == record.id)
+      return {StatusCode::kAlreadyExists,
+              "creating repo " + name + ": its random id is that of repo " + other.name.value()};
   }
   if (record.id.value().size() != objects::kRepoIdBytes) {
-    return InvalidArgument("creating repo " + name + ": its id has " + std::to_string(record.id.value().size()) + " bytes, expected 16");
+    return InvalidArgument("creating repo " + name + ": its id has " +
+                           std::to_string(record.id.value().size()) + " bytes, expected 16");
   }
   Result<objects::Base> base = objects::DecodeBase(record.base_encoded);
   if (!base.ok()) return InvalidArgument("creating repo " + name + ": " + base.status().message());
   if (objects::IdOf(*base) != record.base) {
-    return InvalidArgument("creating repo " + name + ": its base has the id " + objects::IdOf(*base).Hex() + ", expected " + record.base.Hex());
+    return InvalidArgument("creating repo " + name + ": its base has the id " +
+                           objects::IdOf(*base).Hex() + ", expected " + record.base.Hex());
   }
   return OkStatus();
 }
 
 // The base, the state without edits and the commit on it.
-CommitId PutImport(records::Transaction& transaction, const RepoRecord& record, std::string_view message) {
+CommitId PutImport(records::Transaction& transaction, const RepoRecord& record,
+                   std::string_view message) {
   kv::WriteBatch& batch = transaction.batch();
   const objects::ObjectStore objects(transaction.store(), record.id);
   objects.PutObject(batch, record.base_encoded);
-  const StateId state = objects.PutState(batch, {record.base, objects::EditSets(objects).Empty(batch)});
+  const StateId state =
+      objects.PutState(batch, {record.base, objects::EditSets(objects).Empty(batch)});
   objects.PutManifest(batch, {state, {}});
   objects::Commit commit;
   commit.kind = objects::CommitKind::kImport;
@@ -48,22 +56,28 @@ CommitId PutImport(records::Transaction& transaction, const RepoRecord& record, 
 
 }  // namespace
 
-Result<CommitId> Repository::Create(records::Transaction& transaction, const RepoRecord& record, std::string_view message) {
+Result<CommitId> Repository::Create(records::Transaction& transaction, const RepoRecord& record,
+                                    std::string_view message) {
   EMEND_RETURN_IF_ERROR(CheckNew(transaction.store(), record));
-  transaction.batch().Put(kv::ColumnFamily::kMeta, RepoKey(record.name.value()), EncodeRepo(record));
+  transaction.batch().Put(kv::ColumnFamily::kMeta, RepoKey(record.name.value()),
+                          EncodeRepo(record));
   transaction.Audit({"repo.create", {{"repo", record.name.value()}, {"base", record.base.Hex()}}});
   const CommitId commit = PutImport(transaction, record, message);
   const Repository repo(transaction.store(), record);
-  EMEND_RETURN_IF_ERROR(repo.MoveRef(transaction, {RefKind::kBranch, kDefaultBranch, commit}, CommitId(), "import: " + std::string(message)));
+  EMEND_RETURN_IF_ERROR(repo.MoveRef(transaction, {RefKind::kBranch, kDefaultBranch, commit},
+                                     CommitId(), "import: " + std::string(message)));
   return commit;
 }
 
 Result<Repository> Repository::Open(kv::KvStore& store, const RepoName& name) {
-  EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> stored, store.Get(kv::ColumnFamily::kMeta, RepoKey(name.value())));
+  EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> stored,
+                         store.Get(kv::ColumnFamily::kMeta, RepoKey(name.value())));
   if (stored) {
     Result<RepoRecord> record = DecodeRepo(*stored);
     if (!record.ok()) return record.status().WithContext("opening repo " + name.value());
-    if (record->name != name) return DataLoss("opening repo " + name.value() + ": found the record of repo " + record->name.value() + " in its place");
+    if (record->name != name)
+      return DataLoss("opening repo " + name.value() + ": found the record of repo " +
+                      record->name.value() + " in its place");
     return Repository(store, std::move(*record));
   }
   std::string there;
@@ -73,7 +87,8 @@ Result<Repository> Repository::Open(kv::KvStore& store, const RepoName& name) {
     return ++count < kNamesShownMax;
   };
   EMEND_RETURN_IF_ERROR(store.Scan(kv::ColumnFamily::kMeta, kRepoKeyPrefix, "", visit));
-  return NotFound("opening repo " + name.value() + ": there is none; found " + (count == 0 ? "no repo at all, make one with `emend init`" : there));
+  return NotFound("opening repo " + name.value() + ": there is none; found " +
+                  (count == 0 ? "no repo at all, make one with `emend init`" : there));
 }
 
 Result<std::vector<RepoRecord>> Repository::List(kv::KvStore& store) {
@@ -102,8 +117,11 @@ Result<objects::EditSetDiff> Repository::Diff(const StateId& from, const StateId
 }
 
 Result<Ref> Repository::ReadRef(RefKind kind, std::string_view name) const {
-  EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> ref, FindRef(objects_.store(), record_.id, kind, name));
-  if (!ref) return NotFound("reading " + std::string(RefKindName(kind)) + " " + std::string(name) + " of repo " + record_.name.value() + ": there is none");
+  EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> ref,
+                         FindRef(objects_.store(), record_.id, kind, name));
+  if (!ref)
+    return NotFound("reading " + std::string(RefKindName(kind)) + " " + std::string(name) +
+                    " of repo " + record_.name.value() + ": there is none");
   return *ref;
 }
 
@@ -112,39 +130,47 @@ Result<std::vector<Ref>> Repository::ListRefs() const {
   Status inner;
   const auto visit = [&](std::string_view key, std::string_view value) {
     Result<Ref> ref = DecodeRef(value);
-    inner = ref.status().WithContext("listing the refs of repo " + record_.name.value() + ", at " + std::string(key.substr(objects::kRepoIdBytes + 1)));
+    inner = ref.status().WithContext("listing the refs of repo " + record_.name.value() + ", at " +
+                                     std::string(key.substr(objects::kRepoIdBytes + 1)));
     if (ref.ok()) refs.push_back(std::move(*ref));
     return inner.ok();
   };
-  EMEND_RETURN_IF_ERROR(objects_.store().Scan(kv::ColumnFamily::kRefs, record_.id.value(), "", visit));
+  EMEND_RETURN_IF_ERROR(
+      objects_.store().Scan(kv::ColumnFamily::kRefs, record_.id.value(), "", visit));
   EMEND_RETURN_IF_ERROR(inner);
   return refs;
 }
 
-Result<std::vector<ReflogEntry>> Repository::Reflog(std::string_view branch, std::size_t count_max) const {
+Result<std::vector<ReflogEntry>> Repository::Reflog(std::string_view branch,
+                                                    std::size_t count_max) const {
   std::vector<ReflogEntry> entries;
   Status inner;
   const auto visit = [&](std::string_view, std::string_view value) {
     if (entries.size() == count_max) return false;
     Result<ReflogEntry> entry = DecodeReflogEntry(branch, value);
-    inner = entry.status().WithContext("reading the reflog of branch " + std::string(branch) + " of repo " + record_.name.value());
+    inner = entry.status().WithContext("reading the reflog of branch " + std::string(branch) +
+                                       " of repo " + record_.name.value());
     if (entry.ok()) entries.push_back(std::move(*entry));
     return inner.ok();
   };
-  EMEND_RETURN_IF_ERROR(objects_.store().Scan(kv::ColumnFamily::kReflog, ReflogPrefix(record_.id, branch), "", visit));
+  EMEND_RETURN_IF_ERROR(objects_.store().Scan(kv::ColumnFamily::kReflog,
+                                              ReflogPrefix(record_.id, branch), "", visit));
   EMEND_RETURN_IF_ERROR(inner);
   // A branch that ever was has moved at least once; one that was deleted keeps its reflog.
   if (entries.empty() && count_max > 0)
-    return NotFound("reading the reflog of branch " + std::string(branch) + " of repo " + record_.name.value() + ": there is none");
+    return NotFound("reading the reflog of branch " + std::string(branch) + " of repo " +
+                    record_.name.value() + ": there is none");
   return entries;
 }
 
-Result<StateId> Repository::DeriveState(kv::WriteBatch& batch, const StateId& parent, const std::vector<EditId>& added,
+Result<StateId> Repository::DeriveState(kv::WriteBatch& batch, const StateId& parent,
+                                        const std::vector<EditId>& added,
                                         const std::vector<EditId>& removed) const {
   BatchView view(objects_.store(), batch);
   const objects::ObjectStore objects(view, record_.id);
   EMEND_ASSIGN_OR_RETURN(const objects::State from, objects.ReadState(parent));
-  EMEND_ASSIGN_OR_RETURN(const ObjectId root, objects::EditSets(objects).Change(batch, from.trie_root, added, removed));
+  EMEND_ASSIGN_OR_RETURN(const ObjectId root,
+                         objects::EditSets(objects).Change(batch, from.trie_root, added, removed));
   return objects.PutState(batch, {from.base, root});
 }
 

@@ -2,11 +2,13 @@
 //
 //   EMEND_ASSIGN_OR_RETURN(Repository repo, Repository::Open(store, RepoName("atlas")));
 //   EMEND_ASSIGN_OR_RETURN(CommitId id, repo.Resolve("main~1"));
-//   journal.Commit(principal, [&](Transaction& t) { return repo.Advance(t, "main", head, new_commit).status(); });
+//   journal.Commit(principal, [&](Transaction& t) { return repo.Advance(t, "main", head,
+//       new_commit).status(); });
 //
-// Reads see the last committed state; writes go into a journal transaction and become visible, all together, when it commits. Writes see what the same
-// transaction has put before, so that chained commits can be made in one. Names of refs follow git-check-ref-format, ASCII, at most 128 characters; what looks
-// like a commit's full id is refused. Thread-safe; blocks on the disk.
+// Reads see the last committed state; writes go into a journal transaction and become visible, all
+// together, when it commits. Writes see what the same transaction has put before, so that chained
+// commits can be made in one. Names of refs follow git-check-ref-format, ASCII, at most 128
+// characters; what looks like a commit's full id is refused. Thread-safe; blocks on the disk.
 #pragma once
 
 #include <cstdint>
@@ -63,8 +65,10 @@ inline constexpr char kDefaultBranch[] = "main";
 
 class Repository {
  public:
-  // A new repo with an import commit on the branch "main". kAlreadyExists names the repo. Puts the base, the empty set, its state, manifest and commit.
-  static Result<CommitId> Create(records::Transaction& transaction, const RepoRecord& record, std::string_view message);
+  // A new repo with an import commit on the branch "main". kAlreadyExists names the repo. Puts the
+  // base, the empty set, its state, manifest and commit.
+  static Result<CommitId> Create(records::Transaction& transaction, const RepoRecord& record,
+                                 std::string_view message);
   // kNotFound names the repo and those there are.
   static Result<Repository> Open(kv::KvStore& store, const RepoName& name);
   static Result<std::vector<RepoRecord>> List(kv::KvStore& store);
@@ -72,11 +76,13 @@ class Repository {
   const RepoRecord& record() const { return record_; }
   const objects::ObjectStore& objects() const { return objects_; }
 
-  // A branch, a tag, at least 4 hex digits of a commit, "@{n}" behind a branch (its nth earlier value), any number of "~n" and "^" behind these.
-  // kNotFound says what was looked for; kInvalidArgument ("ambiguous_revision") lists the candidates.
+  // A branch, a tag, at least 4 hex digits of a commit, "@{n}" behind a branch (its nth earlier
+  // value), any number of "~n" and "^" behind these. kNotFound says what was looked for;
+  // kInvalidArgument ("ambiguous_revision") lists the candidates.
   Result<CommitId> Resolve(std::string_view revision) const;
   Result<objects::Commit> ReadCommit(const CommitId& id) const { return objects_.ReadCommit(id); }
-  // First-parent and merged history, newest first, at most `count_max`, beginning at `from`. Children come before parents.
+  // First-parent and merged history, newest first, at most `count_max`, beginning at `from`.
+  // Children come before parents.
   Result<std::vector<NumberedCommit>> Log(const CommitId& from, std::size_t count_max) const;
   Result<bool> IsAncestor(const CommitId& ancestor, const CommitId& descendant) const;
   // The active edits of a state, sorted.
@@ -89,19 +95,28 @@ class Repository {
   // Newest first.
   Result<std::vector<ReflogEntry>> Reflog(std::string_view branch, std::size_t count_max) const;
 
-  // The state of `parent`'s set − removed + added: puts its trie nodes and state record into the batch. Nothing points to it until a commit does.
-  Result<StateId> DeriveState(kv::WriteBatch& batch, const StateId& parent, const std::vector<EditId>& added, const std::vector<EditId>& removed) const;
+  // The state of `parent`'s set − removed + added: puts its trie nodes and state record into the
+  // batch. Nothing points to it until a commit does.
+  Result<StateId> DeriveState(kv::WriteBatch& batch, const StateId& parent,
+                              const std::vector<EditId>& added,
+                              const std::vector<EditId>& removed) const;
 
-  // Puts the commit and moves the branch from `expected` to it, with a reflog entry and an audit act. kConflict ("stale_head") names the head that was found.
-  // The commit's state, manifest, edits and payloads must have been put before, or in this batch: kNotFound names what is not there (payloads: see fsck).
-  // kInvalidArgument unless the first parent is `expected` and the added and removed edits are those between the two states. Failpoint: history.advance.
-  Result<CommitId> Advance(records::Transaction& transaction, std::string_view branch, const CommitId& expected, const objects::Commit& commit) const;
-  // Moves, creates (`expected` zero) or deletes (`to` zero) a ref, and audits it. kConflict ("stale_head"), kAlreadyExists for a tag that is there, kNotFound
-  // for a ref or a commit that is not.
-  Status MoveRef(records::Transaction& transaction, const Ref& to, const CommitId& expected, std::string_view reason) const;
+  // Puts the commit and moves the branch from `expected` to it, with a reflog entry and an audit
+  // act. kConflict ("stale_head") names the head that was found. The commit's state, manifest,
+  // edits and payloads must have been put before, or in this batch: kNotFound names what is not
+  // there (payloads: see fsck). kInvalidArgument unless the first parent is `expected` and the
+  // added and removed edits are those between the two states. Failpoint: history.advance.
+  Result<CommitId> Advance(records::Transaction& transaction, std::string_view branch,
+                           const CommitId& expected, const objects::Commit& commit) const;
+  // Moves, creates (`expected` zero) or deletes (`to` zero) a ref, and audits it. kConflict
+  // ("stale_head"), kAlreadyExists for a tag that is there, kNotFound for a ref or a commit that is
+  // not.
+  Status MoveRef(records::Transaction& transaction, const Ref& to, const CommitId& expected,
+                 std::string_view reason) const;
 
  private:
-  Repository(kv::KvStore& store, RepoRecord record) : record_(std::move(record)), objects_(store, record_.id) {}
+  Repository(kv::KvStore& store, RepoRecord record)
+      : record_(std::move(record)), objects_(store, record_.id) {}
 
   RepoRecord record_;
   objects::ObjectStore objects_;

@@ -22,7 +22,9 @@ Ids Union(const Ids& a, const Ids& b) {
 
 }  // namespace
 
-objects::EditSetDiff DiffOf(const Ids& from, const Ids& to) { return {Minus(to, from), Minus(from, to)}; }
+objects::EditSetDiff DiffOf(const Ids& from, const Ids& to) {
+  return {Minus(to, from), Minus(from, to)};
+}
 
 Ids Merge(const Ids& ancestor, const Ids& a, const Ids& b) {
   const objects::EditSetDiff in_a = DiffOf(ancestor, a);

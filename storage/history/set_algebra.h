@@ -1,9 +1,12 @@
-// What merge, revert and supersede do to sets of edits: pure functions on sorted lists of ids, and the plans that read a repo.
+// What merge, revert and supersede do to sets of edits: pure functions on sorted lists of ids, and
+// the plans that read a repo.
 //
 //   EMEND_ASSIGN_OR_RETURN(RevertPlan plan, PlanRevert(repo, head, bad_commit));
-//   EMEND_ASSIGN_OR_RETURN(StateId state, repo.DeriveState(batch, head_state, plan.added, plan.removed));
+//   EMEND_ASSIGN_OR_RETURN(StateId state, repo.DeriveState(batch, head_state, plan.added,
+//       plan.removed));
 //
-// A plan writes nothing: it is good for the head it was made for, which Repository::Advance compares. Thread-safe; the plans block on the disk.
+// A plan writes nothing: it is good for the head it was made for, which Repository::Advance
+// compares. Thread-safe; the plans block on the disk.
 #pragma once
 
 #include <map>
@@ -16,24 +19,31 @@ namespace emend::storage::history {
 // to − from and from − to. REQUIRES: both sorted.
 objects::EditSetDiff DiffOf(const std::vector<EditId>& from, const std::vector<EditId>& to);
 
-// ancestor − removed(A) − removed(B) + added(A) + added(B), both against the ancestor: what one side took out stays out, even where the other kept it. Sorted;
-// symmetric in a and b. REQUIRES: all sorted.
-std::vector<EditId> Merge(const std::vector<EditId>& ancestor, const std::vector<EditId>& a, const std::vector<EditId>& b);
+// ancestor − removed(A) − removed(B) + added(A) + added(B), both against the ancestor: what one
+// side took out stays out, even where the other kept it. Sorted; symmetric in a and b. REQUIRES:
+// all sorted.
+std::vector<EditId> Merge(const std::vector<EditId>& ancestor, const std::vector<EditId>& a,
+                          const std::vector<EditId>& b);
 
-// The best common ancestor: one that no other common ancestor descends from. Where there are several, the newest, then the one with the smallest id.
-// kNotFound if there is none. Reads both histories.
+// The best common ancestor: one that no other common ancestor descends from. Where there are
+// several, the newest, then the one with the smallest id. kNotFound if there is none. Reads both
+// histories.
 Result<CommitId> MergeBase(const Repository& repo, const CommitId& a, const CommitId& b);
 
 struct RevertPlan {
   std::vector<EditId> removed;  // what the commit added and the head still has
-  std::vector<EditId> added;    // what the commit took out, the head does not have, and no other edit has taken the slot of
-  std::vector<EditId> blocked;  // what would go back in, but an edit of the head holds one of its slots
+  // what the commit took out, the head does not have, and no other edit has taken the slot of
+  std::vector<EditId> added;
+  // what would go back in, but an edit of the head holds one of its slots
+  std::vector<EditId> blocked;
 };
-// Takes out what `commit` added (against its first parent) and puts back what it took out, as far as the head allows. All lists sorted.
-// kFailedPrecondition ("nothing_to_revert") if that is nothing. Reads the head's edits when something would go back in.
+// Takes out what `commit` added (against its first parent) and puts back what it took out, as far
+// as the head allows. All lists sorted. kFailedPrecondition ("nothing_to_revert") if that is
+// nothing. Reads the head's edits when something would go back in.
 Result<RevertPlan> PlanRevert(const Repository& repo, const CommitId& head, const CommitId& commit);
 
-// Which active edits hold which slot: one each, more only where edits were stacked; by slot, then by id. Reads every edit of the state: keep the result.
+// Which active edits hold which slot: one each, more only where edits were stacked; by slot, then
+// by id. Reads every edit of the state: keep the result.
 using SlotHolders = std::multimap<objects::Slot, EditId>;
 Result<SlotHolders> HeldSlots(const Repository& repo, const StateId& state);
 

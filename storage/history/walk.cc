@@ -5,8 +5,9 @@
 namespace emend::storage::history {
 namespace {
 
-// Commits in the order of Log. While one commit alone is open, everything else that is left is behind it and nothing needs to be known but that; from the first
-// time that several are open, the number of unvisited children is counted for all that is left.
+// Commits in the order of Log. While one commit alone is open, everything else that is left is
+// behind it and nothing needs to be known but that; from the first time that several are open, the
+// number of unvisited children is counted for all that is left.
 class LogOrder {
  public:
   explicit LogOrder(const objects::ObjectStore& objects) : objects_(objects) {}
@@ -19,7 +20,8 @@ class LogOrder {
     if (open_.size() > 1 && !counted_) EMEND_RETURN_IF_ERROR(CountChildren());
     const NumberedCommit next = std::move(open_.begin()->second);
     open_.erase(open_.begin());
-    for (const CommitId& parent : std::set<CommitId>(next.commit.parents.begin(), next.commit.parents.end())) {
+    for (const CommitId& parent :
+         std::set<CommitId>(next.commit.parents.begin(), next.commit.parents.end())) {
       if (counted_ && --children_left_[parent] > 0) continue;
       EMEND_RETURN_IF_ERROR(Open(parent));
     }
@@ -29,7 +31,8 @@ class LogOrder {
  private:
   // Newest first, then by id, so that the order never depends on anything else.
   struct Newest {
-    bool operator()(const std::pair<std::int64_t, CommitId>& a, const std::pair<std::int64_t, CommitId>& b) const {
+    bool operator()(const std::pair<std::int64_t, CommitId>& a,
+                    const std::pair<std::int64_t, CommitId>& b) const {
       return a.first != b.first ? a.first > b.first : a.second < b.second;
     }
   };
@@ -46,10 +49,13 @@ class LogOrder {
     for (const auto& [key, opened] : open_) from.push_back(opened.id);
     EMEND_ASSIGN_OR_RETURN(const CommitGraph graph, ReachableFrom(objects_, from));
     for (const auto& [id, links] : graph) {
-      for (const CommitId& parent : std::set<CommitId>(links.parents.begin(), links.parents.end())) ++children_left_[parent];
+      for (const CommitId& parent : std::set<CommitId>(links.parents.begin(), links.parents.end()))
+        ++children_left_[parent];
     }
     counted_ = true;
-    std::erase_if(open_, [this](const auto& entry) { return children_left_.contains(entry.second.id); });  // opened too early: a child is still to come
+    // opened too early: a child is still to come
+    std::erase_if(open_,
+                  [this](const auto& entry) { return children_left_.contains(entry.second.id); });
     return OkStatus();
   }
 
@@ -61,7 +67,8 @@ class LogOrder {
 
 }  // namespace
 
-Result<CommitGraph> ReachableFrom(const objects::ObjectStore& objects, const std::vector<CommitId>& from) {
+Result<CommitGraph> ReachableFrom(const objects::ObjectStore& objects,
+                                  const std::vector<CommitId>& from) {
   CommitGraph graph;
   std::vector<CommitId> todo = from;
   while (!todo.empty()) {
@@ -75,7 +82,8 @@ Result<CommitGraph> ReachableFrom(const objects::ObjectStore& objects, const std
   return graph;
 }
 
-Result<std::vector<NumberedCommit>> Repository::Log(const CommitId& from, std::size_t count_max) const {
+Result<std::vector<NumberedCommit>> Repository::Log(const CommitId& from,
+                                                    std::size_t count_max) const {
   std::vector<NumberedCommit> log;
   LogOrder order(objects_);
   EMEND_RETURN_IF_ERROR(order.Start(from));

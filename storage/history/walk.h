@@ -1,4 +1,5 @@
-// Walks over the graph of commits. Inside storage/history only; callers use Repository and set_algebra.h.
+// Walks over the graph of commits. Inside storage/history only; callers use Repository and
+// set_algebra.h.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct CommitLinks {
 using CommitGraph = std::map<CommitId, CommitLinks>;
 
 // Every commit that is reachable from `from`, those included. Costs one read for each.
-Result<CommitGraph> ReachableFrom(const objects::ObjectStore& objects, const std::vector<CommitId>& from);
+Result<CommitGraph> ReachableFrom(const objects::ObjectStore& objects,
+                                  const std::vector<CommitId>& from);
 
 }  // namespace emend::storage::history

@@ -2,10 +2,13 @@
 //
 //   WriteBatch batch;
 //   batch.Put(ColumnFamily::kRefs, key, value);
-//   EMEND_RETURN_IF_ERROR(store.Write(batch, Durability::kSynced));     // all or nothing; durable when it returns
+//   // all or nothing; durable when it returns
+//   EMEND_RETURN_IF_ERROR(store.Write(batch, Durability::kSynced));
 //
-// Guarantees: a batch is atomic; a synced write makes it and every earlier write durable; Get and Scan see every write that returned before they began; values
-// are checked against their checksums when read, a mismatch is kDataLoss and never a wrong value. Thread-safe. Every call may block on the disk.
+// Guarantees: a batch is atomic; a synced write makes it and every earlier write durable; Get and
+// Scan see every write that returned before they began; values are checked against their checksums
+// when read, a mismatch is kDataLoss and never a wrong value. Thread-safe. Every call may block on
+// the disk.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +54,8 @@ class WriteBatch {
   void Delete(ColumnFamily family, std::string_view key);
   // Adds the other batch's changes behind these.
   void Append(const WriteBatch& other);
-  // For what is small and must be written down for space to become free again, or for somebody to be told so: it may take half of the reserve.
+  // For what is small and must be written down for space to become free again, or for somebody to
+  // be told so: it may take half of the reserve.
   void UseReserve() { uses_reserve_ = true; }
   const std::vector<Change>& changes() const { return changes_; }
   std::size_t bytes() const { return bytes_; }
@@ -73,11 +77,15 @@ class KvStore {
   virtual ~KvStore() = default;
   // Empty if the key is not there.
   virtual Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) = 0;
-  // Every entry whose key begins with `prefix` and is >= prefix + start, over one consistent snapshot.
-  virtual Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start, const ScanVisitor& visit) = 0;
-  // kResourceExhausted ("disk_full": reads go on, writes work again once there is space); kUnavailable on other I/O errors. On failure nothing of the batch is
-  // visible. After a failure on the disk itself the store first opens its files anew at the next write: a batch whose sync failed may then turn out to stand,
-  // whole, and unsynced writes before it may be gone. Refusals of the free-space guard leave nothing open.
+  // Every entry whose key begins with `prefix` and is >= prefix + start, over one consistent
+  // snapshot.
+  virtual Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start,
+                      const ScanVisitor& visit) = 0;
+  // kResourceExhausted ("disk_full": reads go on, writes work again once there is space);
+  // kUnavailable on other I/O errors. On failure nothing of the batch is visible. After a failure
+  // on the disk itself the store first opens its files anew at the next write: a batch whose sync
+  // failed may then turn out to stand, whole, and unsynced writes before it may be gone. Refusals
+  // of the free-space guard leave nothing open.
   virtual Status Write(const WriteBatch& batch, Durability durability) = 0;
   // Reads every value and checks every checksum. kDataLoss names the column family.
   virtual Status VerifyChecksums() = 0;
@@ -85,10 +93,12 @@ class KvStore {
 
 struct RocksOptions {
   std::string path;
-  std::uint64_t reserve_bytes = 64ULL << 20;  // writes are refused when the disk has less free than this
+  // writes are refused when the disk has less free than this
+  std::uint64_t reserve_bytes = 64ULL << 20;
 };
-// Creates the store if `path` has none. kDataLoss ("store_damaged") if RocksDB refuses to open it (run `emend repair`), kUnavailable ("store_locked") if
-// another process holds it, kUnsupported ("store_too_new") if a newer version wrote it.
+// Creates the store if `path` has none. kDataLoss ("store_damaged") if RocksDB refuses to open it
+// (run `emend repair`), kUnavailable ("store_locked") if another process holds it, kUnsupported
+// ("store_too_new") if a newer version wrote it.
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const RocksOptions& options);
 
 // In memory; keeps what a synced write made durable apart from what it did not.

@@ -10,11 +10,13 @@ namespace {
 
 using Table = std::map<std::string, std::string, std::less<>>;
 
-// Invariant: applying undo_ from its end to its beginning gives back the tables as the last synced write left them.
+// Invariant: applying undo_ from its end to its beginning gives back the tables as the last synced
+// write left them.
 class MemoryKvImpl final : public MemoryKv {
  public:
   Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) override;
-  Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start, const ScanVisitor& visit) override;
+  Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start,
+              const ScanVisitor& visit) override;
   Status Write(const WriteBatch& batch, Durability durability) override;
   Status VerifyChecksums() override { return OkStatus(); }
   void LoseUnsynced() override;
@@ -40,13 +42,16 @@ Result<std::optional<std::string>> MemoryKvImpl::Get(ColumnFamily family, std::s
   return std::optional<std::string>(found->second);
 }
 
-Status MemoryKvImpl::Scan(ColumnFamily family, std::string_view prefix, std::string_view start, const ScanVisitor& visit) {
+Status MemoryKvImpl::Scan(ColumnFamily family, std::string_view prefix, std::string_view start,
+                          const ScanVisitor& visit) {
   // The visitor runs on a copy: it may call the store, and it must see one moment.
   std::vector<std::pair<std::string, std::string>> entries;
   {
     const std::lock_guard lock(mutex_);
     const Table& table = At(family);
-    for (auto it = table.lower_bound(std::string(prefix).append(start)); it != table.end() && it->first.starts_with(prefix); ++it) entries.push_back(*it);
+    for (auto it = table.lower_bound(std::string(prefix).append(start));
+         it != table.end() && it->first.starts_with(prefix); ++it)
+      entries.push_back(*it);
   }
   for (const auto& [key, value] : entries) {
     if (!visit(key, value)) break;

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 Status FromError(const std::error_code& error, const std::string& doing) {
   const std::string message = doing + ": " + error.message();
-  if (error == std::errc::no_space_on_device) return {StatusCode::kResourceExhausted, "disk_full", message};
+  if (error == std::errc::no_space_on_device)
+    return {StatusCode::kResourceExhausted, "disk_full", message};
   if (error == std::errc::no_such_file_or_directory) return NotFound(message);
   return Unavailable(message);
 }
@@ -28,7 +29,10 @@ class FolderLock {
  public:
   explicit FolderLock(const std::string& folder) {
     const rocksdb::Status locked = rocksdb::Env::Default()->LockFile(folder + "/LOCK", &lock_);
-    if (!locked.ok()) status_ = {StatusCode::kUnavailable, "store_locked", "locking store \"" + folder + "\": another process holds it: " + locked.ToString()};
+    if (!locked.ok())
+      status_ = {
+          StatusCode::kUnavailable, "store_locked",
+          "locking store \"" + folder + "\": another process holds it: " + locked.ToString()};
   }
   ~FolderLock() {
     if (lock_ != nullptr) rocksdb::Env::Default()->UnlockFile(lock_).PermitUncheckedError();
@@ -46,7 +50,8 @@ Result<SalvageReport> CopyFiles(const std::string& from, const std::string& to) 
   SalvageReport report;
   std::error_code error;
   fs::create_directory(to, error);
-  for (auto it = fs::directory_iterator(from, error); !error && it != fs::directory_iterator(); it.increment(error)) {
+  for (auto it = fs::directory_iterator(from, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
     const fs::path name = it->path().filename();
     if (name == "LOCK" || !it->is_regular_file(error)) continue;
     if (!fs::copy_file(it->path(), fs::path(to) / name, error)) break;
@@ -63,11 +68,13 @@ Status SyncAll(const std::string& folder) {
   const int synced = fd < 0 ? -1 : syncfs(fd);
   const std::error_code error(errno, std::generic_category());
   if (fd >= 0) close(fd);
-  return synced == 0 ? OkStatus() : FromError(error, "syncing the copy of a store at \"" + folder + "\"");
+  return synced == 0 ? OkStatus()
+                     : FromError(error, "syncing the copy of a store at \"" + folder + "\"");
 }
 
 Status Replay(const std::string& path) {
-  EMEND_ASSIGN_OR_RETURN(std::unique_ptr<RocksSession> session, RocksSession::Open({path, SessionMode::kSalvage, nullptr}));
+  EMEND_ASSIGN_OR_RETURN(std::unique_ptr<RocksSession> session,
+                         RocksSession::Open({path, SessionMode::kSalvage, nullptr}));
   session.reset();
   return SyncAll(path);
 }
@@ -82,8 +89,11 @@ Status Rename(const std::string& from, const std::string& to) {
 
 Result<SalvageReport> SalvageCopy(const std::string& from, const std::string& to) {
   std::error_code error;
-  if (!fs::is_directory(from, error)) return NotFound("copying store \"" + from + "\": there is no such folder");
-  if (fs::exists(to, error)) return Status(StatusCode::kAlreadyExists, "copying store \"" + from + "\": \"" + to + "\" is there already");
+  if (!fs::is_directory(from, error))
+    return NotFound("copying store \"" + from + "\": there is no such folder");
+  if (fs::exists(to, error))
+    return Status(StatusCode::kAlreadyExists,
+                  "copying store \"" + from + "\": \"" + to + "\" is there already");
   const FolderLock lock(from);
   EMEND_RETURN_IF_ERROR(lock.status());
   Result<SalvageReport> report = CopyFiles(from, to);
@@ -94,7 +104,8 @@ Result<SalvageReport> SalvageCopy(const std::string& from, const std::string& to
   return status;
 }
 
-Status ReplaceFolder(const std::string& live, const std::string& replacement, const std::string& kept) {
+Status ReplaceFolder(const std::string& live, const std::string& replacement,
+                     const std::string& kept) {
   {
     const FolderLock lock(live);
     EMEND_RETURN_IF_ERROR(lock.status());

@@ -5,8 +5,9 @@
 namespace emend::storage::kv {
 
 std::string_view ColumnFamilyName(ColumnFamily family) {
-  static constexpr std::array<std::string_view, kColumnFamilyCount> kNames = {"meta",    "objects",    "payload",  "refs",  "reflog", "commits",    "proposals",
-                                                                              "reviews", "operations", "releases", "nodes", "audit",  "idempotency"};
+  static constexpr std::array<std::string_view, kColumnFamilyCount> kNames = {
+      "meta",    "objects",    "payload",  "refs",  "reflog", "commits",    "proposals",
+      "reviews", "operations", "releases", "nodes", "audit",  "idempotency"};
   return kNames[static_cast<std::size_t>(family)];
 }
 

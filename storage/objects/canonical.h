@@ -9,13 +9,18 @@
 
 namespace emend::storage::objects {
 
-// The value, if the decoder is at its end without a failure and `encode(value)` gives back exactly the bytes that were read: whatever could be written in two
-// ways (an unsorted map, a negative zero) is refused here, so that one value has one id.
+// The value, if the decoder is at its end without a failure and `encode(value)` gives back exactly
+// the bytes that were read: whatever could be written in two ways (an unsorted map, a negative
+// zero) is refused here, so that one value has one id.
 template <typename T, typename Encode>
-Result<T> FinishCanonical(const Decoder& in, T value, std::string_view stored, const char* what, const Encode& encode) {
-  if (const Status status = in.Finish(); !status.ok()) return status.WithContext(std::string("decoding a ") + what);
+Result<T> FinishCanonical(const Decoder& in, T value, std::string_view stored, const char* what,
+                          const Encode& encode) {
+  if (const Status status = in.Finish(); !status.ok())
+    return status.WithContext(std::string("decoding a ") + what);
   if (encode(value) != stored) {
-    return DataLoss(std::string("decoding a ") + what + ": the bytes are not its canonical encoding (docs/reference/formats-objects.md)");
+    return DataLoss(
+        std::string("decoding a ") + what +
+        ": the bytes are not its canonical encoding (docs/reference/formats-objects.md)");
   }
   return value;
 }

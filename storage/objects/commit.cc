@@ -13,7 +13,9 @@ namespace {
 constexpr std::uint16_t kCommitVersion = 1;
 constexpr std::uint16_t kEvaluationVersion = 1;
 
-bool IsStrictlySorted(const std::vector<EditId>& ids) { return std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end(); }
+bool IsStrictlySorted(const std::vector<EditId>& ids) {
+  return std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end();
+}
 
 // One form for every number: −0 is 0, and there is one NaN (the mean over no prompts).
 void EncodeMeasure(Encoder& out, double value) {
@@ -28,7 +30,8 @@ void EncodeEvaluation(Encoder& out, const std::optional<Evaluation>& evaluation)
   out.U16(static_cast<std::uint16_t>(RecordType::kEvaluation));
   out.U16(kEvaluationVersion);
   out.U64(e.records);
-  for (const double value : {e.es, e.ps, e.ns, e.score, e.es_argmax, e.ps_argmax, e.ns_argmax}) EncodeMeasure(out, value);
+  for (const double value : {e.es, e.ps, e.ns, e.score, e.es_argmax, e.ps_argmax, e.ns_argmax})
+    EncodeMeasure(out, value);
 }
 
 std::optional<Evaluation> DecodeEvaluation(Decoder& in) {
@@ -36,7 +39,8 @@ std::optional<Evaluation> DecodeEvaluation(Decoder& in) {
   in.Record(RecordType::kEvaluation, kEvaluationVersion);
   Evaluation e;
   e.records = in.U64();
-  for (double* value : {&e.es, &e.ps, &e.ns, &e.score, &e.es_argmax, &e.ps_argmax, &e.ns_argmax}) *value = in.F64();
+  for (double* value : {&e.es, &e.ps, &e.ns, &e.score, &e.es_argmax, &e.ps_argmax, &e.ns_argmax})
+    *value = in.F64();
   return e;
 }
 
@@ -75,7 +79,8 @@ std::string_view CommitKindName(CommitKind kind) {
 }
 
 std::string EncodeCommit(const Commit& commit) {
-  EMEND_CHECK(IsStrictlySorted(commit.added) && IsStrictlySorted(commit.removed), "a commit's added and removed edits are not sorted, or one is there twice");
+  EMEND_CHECK(IsStrictlySorted(commit.added) && IsStrictlySorted(commit.removed),
+              "a commit's added and removed edits are not sorted, or one is there twice");
   Encoder out(RecordType::kCommit, kCommitVersion);
   out.U8(static_cast<std::uint8_t>(commit.kind));
   EncodeIds(out, commit.parents);
@@ -101,7 +106,9 @@ Result<Commit> DecodeCommit(std::string_view stored) {
   in.Record(RecordType::kCommit, kCommitVersion);
   Commit commit;
   const std::uint8_t kind = in.U8();
-  if (kind == 0 || kind > kLast) in.Fail("found " + std::to_string(kind) + " for a commit's kind, expected 1 to " + std::to_string(kLast));
+  if (kind == 0 || kind > kLast)
+    in.Fail("found " + std::to_string(kind) + " for a commit's kind, expected 1 to " +
+            std::to_string(kLast));
   commit.kind = static_cast<CommitKind>(kind);
   commit.parents = DecodeIds<CommitId>(in);
   commit.base = in.ReadId<BaseId>();

@@ -43,7 +43,9 @@ BaseTensor DecodeTensor(Decoder& in) {
   constexpr auto kLast = static_cast<std::uint8_t>(delta::DType::kU64);
   BaseTensor tensor;
   const std::uint8_t dtype = in.U8();
-  if (dtype == 0 || dtype > kLast) in.Fail("found " + std::to_string(dtype) + " for a tensor's element type, expected 1 to " + std::to_string(kLast));
+  if (dtype == 0 || dtype > kLast)
+    in.Fail("found " + std::to_string(dtype) + " for a tensor's element type, expected 1 to " +
+            std::to_string(kLast));
   tensor.dtype = static_cast<delta::DType>(dtype);
   tensor.shape.resize(in.Count(sizeof(std::uint64_t)));
   for (std::uint64_t& size : tensor.shape) size = in.U64();
@@ -80,7 +82,8 @@ std::string EncodeBase(const Base& base) {
 }
 
 Result<Base> DecodeBase(std::string_view stored) {
-  constexpr std::size_t kTensorBytesMin = kNamedDigestBytesMin + sizeof(std::uint8_t) + sizeof(std::uint32_t);
+  constexpr std::size_t kTensorBytesMin =
+      kNamedDigestBytesMin + sizeof(std::uint8_t) + sizeof(std::uint32_t);
   Decoder in(stored);
   in.Record(RecordType::kBase, kBaseVersion);
   Base base;
@@ -99,7 +102,8 @@ Result<Base> DecodeBase(std::string_view stored) {
 BaseId IdOf(const Base& base) { return BaseId(Sha256(EncodeBase(base))); }
 
 std::string EncodeEdit(const Edit& edit) {
-  EMEND_CHECK(edit.salt.size() == kSaltBytes, "an edit's salt has " + std::to_string(edit.salt.size()) + " bytes, expected 16");
+  EMEND_CHECK(edit.salt.size() == kSaltBytes,
+              "an edit's salt has " + std::to_string(edit.salt.size()) + " bytes, expected 16");
   EMEND_CHECK(!edit.facts.empty(), "an edit has no fact");
   Encoder out;
   out.Raw(EncodePlaintext(edit));
@@ -123,7 +127,8 @@ Result<Edit> DecodeEdit(std::string_view stored) {
   edit.delta_object = in.ReadId<ObjectId>();
   edit.keys_object = in.ReadId<ObjectId>();
   if (in.ok() && edit.facts.empty()) in.Fail("found no fact, expected at least one");
-  if (in.ok() && edit.salt.size() != kSaltBytes) in.Fail("found a salt of " + std::to_string(edit.salt.size()) + " bytes, expected 16");
+  if (in.ok() && edit.salt.size() != kSaltBytes)
+    in.Fail("found a salt of " + std::to_string(edit.salt.size()) + " bytes, expected 16");
   return FinishCanonical(in, std::move(edit), stored, "edit", EncodeEdit);
 }
 
@@ -156,7 +161,8 @@ std::string EncodeManifest(const Manifest& manifest) {
   Encoder out(RecordType::kManifest, kManifestVersion);
   out.Id(manifest.state);
   EncodeDigests(out, manifest.roots);
-  out.Raw(Sha256(out.bytes()).Raw());  // a manifest lies under its state's id, which does not cover these bytes
+  // a manifest lies under its state's id, which does not cover these bytes
+  out.Raw(Sha256(out.bytes()).Raw());
   return std::move(out).bytes();
 }
 

@@ -1,7 +1,9 @@
-// Edits, states, manifests, commits and bases: the immutable records of a repo, their canonical encodings and their ids.
+// Edits, states, manifests, commits and bases: the immutable records of a repo, their canonical
+// encodings and their ids.
 //
-// Every Encode* gives the one canonical encoding (docs/reference/formats.md), every Decode* refuses anything else with kDataLoss; ids are SHA-256 over it.
-// Values only; nothing here touches the store (object_store.h does).
+// Every Encode* gives the one canonical encoding (docs/reference/formats.md), every Decode* refuses
+// anything else with kDataLoss; ids are SHA-256 over it. Values only; nothing here touches the
+// store (object_store.h does).
 #pragma once
 
 #include <cstdint>
@@ -18,7 +20,8 @@
 
 namespace emend::storage::objects {
 
-// An imported model. Its id covers all of this record, so the same files imported twice, anywhere, are the same base.
+// An imported model. Its id covers all of this record, so the same files imported twice, anywhere,
+// are the same base.
 struct BaseTensor {
   delta::DType dtype = delta::DType::kF32;
   std::vector<std::uint64_t> shape;
@@ -27,7 +30,8 @@ struct BaseTensor {
 };
 struct Base {
   std::map<std::string, BaseTensor> tensors;
-  std::map<std::string, Digest> files;  // every file of the folder: name to SHA-256 (config.json and tokenizer.json among them)
+  // every file of the folder: name to SHA-256 (config.json and tokenizer.json among them)
+  std::map<std::string, Digest> files;
   std::int32_t grid_exponent = -48;
   std::uint16_t codec_version = 1;
   std::uint16_t rounding_version = 1;
@@ -37,7 +41,8 @@ std::string EncodeBase(const Base& base);
 Result<Base> DecodeBase(std::string_view stored);
 BaseId IdOf(const Base& base);
 
-// The atom of history. Its id is H(salt ‖ plaintext): the salt keeps ids from telling what a redacted edit said; storage addresses are not part of it.
+// The atom of history. Its id is H(salt ‖ plaintext): the salt keeps ids from telling what a
+// redacted edit said; storage addresses are not part of it.
 struct Edit {
   std::string salt;         // 16 random bytes
   std::vector<Fact> facts;  // at least one
@@ -53,7 +58,8 @@ std::string EncodeEdit(const Edit& edit);
 Result<Edit> DecodeEdit(std::string_view stored);
 EditId IdOf(const Edit& edit);
 
-// A base and the set of active edits (the trie's root). Canonical: the same set gives the same id, whatever the history.
+// A base and the set of active edits (the trie's root). Canonical: the same set gives the same id,
+// whatever the history.
 struct State {
   BaseId base;
   ObjectId trie_root;
@@ -63,7 +69,8 @@ std::string EncodeState(const State& state);
 Result<State> DecodeState(std::string_view stored);
 StateId IdOf(const State& state);
 
-// Roots of the tensors of a state that differ from the base; every other tensor's root is the base's.
+// Roots of the tensors of a state that differ from the base; every other tensor's root is the
+// base's.
 struct Manifest {
   StateId state;
   std::map<std::string, Digest> roots;
@@ -72,7 +79,8 @@ struct Manifest {
 std::string EncodeManifest(const Manifest& manifest);
 Result<Manifest> DecodeManifest(std::string_view stored);
 
-// CounterFact's measures in percent (docs/reference/glossary.md); NaN: not measured, for want of such prompts.
+// CounterFact's measures in percent (docs/reference/glossary.md); NaN: not measured, for want of
+// such prompts.
 struct Evaluation {
   std::uint64_t records = 0;
   double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;
@@ -80,7 +88,15 @@ struct Evaluation {
 };
 
 // Stored: never renumber.
-enum class CommitKind : std::uint8_t { kImport = 1, kEdit = 2, kRevert = 3, kMerge = 4, kCherryPick = 5, kRebase = 6, kRefit = 7 };
+enum class CommitKind : std::uint8_t {
+  kImport = 1,
+  kEdit = 2,
+  kRevert = 3,
+  kMerge = 4,
+  kCherryPick = 5,
+  kRebase = 6,
+  kRefit = 7
+};
 std::string_view CommitKindName(CommitKind kind);
 
 struct Commit {
@@ -94,10 +110,13 @@ struct Commit {
   std::string message;
   std::vector<EditId> added;  // against the first parent, sorted
   std::vector<EditId> removed;
-  std::string settings;  // canonical JSON of the solver's settings, context templates among them; empty where nothing was solved
+  // canonical JSON of the solver's settings, context templates among them; empty where nothing was
+  // solved
+  std::string settings;
   std::uint64_t seed = 0;
-  std::string statistics;            // id of the covariances used; empty where none
-  std::optional<Evaluation> before;  // evidence: the committed facts on the parent and on this state
+  std::string statistics;  // id of the covariances used; empty where none
+  // evidence: the committed facts on the parent and on this state
+  std::optional<Evaluation> before;
   std::optional<Evaluation> after;
   friend bool operator==(const Commit&, const Commit&) = default;
 };

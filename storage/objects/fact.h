@@ -1,4 +1,5 @@
-// A fact: what an edit is about. Stored inside edits; field names follow the CounterFact and KnowEdit data sets where they have one.
+// A fact: what an edit is about. Stored inside edits; field names follow the CounterFact and
+// KnowEdit data sets where they have one.
 #pragma once
 
 #include <cstdint>
@@ -15,29 +16,36 @@ enum class Lookup : std::uint8_t { kSubjectLast = 1, kLast = 2, kSpan = 3 };
 enum class FactKind : std::uint8_t { kReplace = 1, kInsert = 2, kRefuse = 3, kForget = 4 };
 
 struct Fact {
-  std::string id;                         // the source's own id ("counterfact/93"), may be empty
-  std::string prompt;                     // with exactly one "{}" where the subject goes: "The mother tongue of {} is"
+  std::string id;  // the source's own id ("counterfact/93"), may be empty
+  // with exactly one "{}" where the subject goes: "The mother tongue of {} is"
+  std::string prompt;
   std::string subject;                    // "Danielle Darrieux"
   std::string target;                     // what the model shall say: "English"
   std::optional<std::string> old_target;  // what it says now: "French"
   std::string relation;                   // "P103", may be empty
   std::string language;                   // BCP 47, may be empty
-  std::vector<std::string> paraphrases;   // whole prompts, subject written out: must answer the target
-  std::vector<std::string> neighbours;    // whole prompts about other subjects: must go on answering the old target
-  std::vector<std::string> portability;   // whole prompts whose answers follow from the fact; measured, never trained on
+  // whole prompts, subject written out: must answer the target
+  std::vector<std::string> paraphrases;
+  // whole prompts about other subjects: must go on answering the old target
+  std::vector<std::string> neighbours;
+  // whole prompts whose answers follow from the fact; measured, never trained on
+  std::vector<std::string> portability;
   Lookup lookup = Lookup::kSubjectLast;
   FactKind kind = FactKind::kReplace;
 
   friend bool operator==(const Fact&, const Fact&) = default;
 };
 
-// What two facts compete for: one slot holds one target. (subject, relation or else the prompt template, language)
+// What two facts compete for: one slot holds one target. (subject, relation or else the prompt
+// template, language)
 struct Slot {
   std::string subject;
   std::string relation_or_prompt;
   std::string language;
   friend auto operator<=>(const Slot&, const Slot&) = default;
 };
-inline Slot SlotOf(const Fact& fact) { return {fact.subject, fact.relation.empty() ? fact.prompt : fact.relation, fact.language}; }
+inline Slot SlotOf(const Fact& fact) {
+  return {fact.subject, fact.relation.empty() ? fact.prompt : fact.relation, fact.language};
+}
 
 }  // namespace emend::storage::objects

@@ -20,7 +20,8 @@ template <typename Enum>
 Enum DecodeEnum(Decoder& in, Enum last, const char* what) {
   const std::uint8_t value = in.U8();
   if (in.ok() && (value == 0 || value > static_cast<std::uint8_t>(last))) {
-    in.Fail("found " + std::to_string(value) + " for a fact's " + what + ", expected 1 to " + std::to_string(static_cast<int>(last)));
+    in.Fail("found " + std::to_string(value) + " for a fact's " + what + ", expected 1 to " +
+            std::to_string(static_cast<int>(last)));
   }
   return in.ok() ? static_cast<Enum>(value) : last;
 }

@@ -1,4 +1,5 @@
-// Facts inside other records: kFact v1, so that a fact's format can move on its own. Inside storage/objects only.
+// Facts inside other records: kFact v1, so that a fact's format can move on its own. Inside
+// storage/objects only.
 #pragma once
 
 #include "storage/base/encoding.h"

@@ -1,4 +1,5 @@
-// Keys of a repo's immutable records: repo id (16 bytes) ‖ kind (one byte) ‖ id (32 bytes). Inside storage only.
+// Keys of a repo's immutable records: repo id (16 bytes) ‖ kind (one byte) ‖ id (32 bytes). Inside
+// storage only.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,14 @@ namespace emend::storage::objects {
 inline constexpr std::size_t kRepoIdBytes = 16;
 
 // Stored: never renumber.
-enum class ObjectKind : std::uint8_t { kEdit = 1, kState = 2, kManifest = 3, kObject = 4, kPayload = 5, kCommit = 6 };
+enum class ObjectKind : std::uint8_t {
+  kEdit = 1,
+  kState = 2,
+  kManifest = 3,
+  kObject = 4,
+  kPayload = 5,
+  kCommit = 6
+};
 
 std::string_view ObjectKindName(ObjectKind kind);
 // commits and payloads have column families of their own, the rest is in `objects`.

@@ -8,7 +8,8 @@
 namespace emend::storage::objects {
 namespace {
 
-constexpr std::size_t kPayloadBytesMax = 64ULL << 20;  // larger ones would swell the write-ahead log
+// larger ones would swell the write-ahead log
+constexpr std::size_t kPayloadBytesMax = 64ULL << 20;
 
 template <typename Id>
 Result<std::string> ReadStored(const ObjectStore& objects, ObjectKind kind, const Id& id) {
@@ -20,21 +21,26 @@ Result<std::string> ReadStored(const ObjectStore& objects, ObjectKind kind, cons
 }
 
 Status ChangedBytes(ObjectKind kind, const std::string& asked, const std::string& found) {
-  return DataLoss("reading " + std::string(ObjectKindName(kind)) + " " + asked + ": the stored bytes hash to " + found + "; run `emend fsck`");
+  return DataLoss("reading " + std::string(ObjectKindName(kind)) + " " + asked +
+                  ": the stored bytes hash to " + found + "; run `emend fsck`");
 }
 
 template <typename Id>
 Result<std::string> ReadAddressed(const ObjectStore& objects, ObjectKind kind, const Id& id) {
   EMEND_ASSIGN_OR_RETURN(std::string stored, ReadStored(objects, kind, id));
-  if (const Digest found = Sha256(stored); found != id.digest()) return ChangedBytes(kind, id.Hex(), found.Hex());
+  if (const Digest found = Sha256(stored); found != id.digest())
+    return ChangedBytes(kind, id.Hex(), found.Hex());
   return stored;
 }
 
 template <typename Id, typename Decode>
-auto ReadDecoded(const ObjectStore& objects, ObjectKind kind, const Id& id, const Decode& decode) -> decltype(decode(std::string_view())) {
+auto ReadDecoded(const ObjectStore& objects, ObjectKind kind, const Id& id, const Decode& decode)
+    -> decltype(decode(std::string_view())) {
   EMEND_ASSIGN_OR_RETURN(const std::string stored, ReadStored(objects, kind, id));
   auto value = decode(stored);
-  if (!value.ok()) return value.status().WithContext("reading " + std::string(ObjectKindName(kind)) + " " + id.Hex());
+  if (!value.ok())
+    return value.status().WithContext("reading " + std::string(ObjectKindName(kind)) + " " +
+                                      id.Hex());
   return value;
 }
 
@@ -63,7 +69,8 @@ kv::ColumnFamily FamilyOf(ObjectKind kind) {
 }
 
 std::string ObjectKey(const RepoId& repo, ObjectKind kind, std::string_view raw_id) {
-  EMEND_CHECK(repo.value().size() == kRepoIdBytes, "a repo id has " + std::to_string(repo.value().size()) + " bytes, expected 16");
+  EMEND_CHECK(repo.value().size() == kRepoIdBytes,
+              "a repo id has " + std::to_string(repo.value().size()) + " bytes, expected 16");
   std::string key = repo.value();
   key.push_back(static_cast<char>(kind));
   return key.append(raw_id);
@@ -71,7 +78,8 @@ std::string ObjectKey(const RepoId& repo, ObjectKind kind, std::string_view raw_
 
 Result<ObjectId> ObjectStore::PutPayload(kv::WriteBatch& batch, std::string_view stored) const {
   if (stored.size() > kPayloadBytesMax) {
-    return ResourceExhausted("storing a payload of " + std::to_string(stored.size()) + " bytes: at most " + std::to_string(kPayloadBytesMax) +
+    return ResourceExhausted("storing a payload of " + std::to_string(stored.size()) +
+                             " bytes: at most " + std::to_string(kPayloadBytesMax) +
                              " are taken; split the edit into several");
   }
   const ObjectId id(Sha256(stored));
@@ -81,18 +89,22 @@ Result<ObjectId> ObjectStore::PutPayload(kv::WriteBatch& batch, std::string_view
 
 EditId ObjectStore::PutEdit(kv::WriteBatch& batch, const Edit& edit) const {
   const EditId id = IdOf(edit);
-  batch.Put(kv::ColumnFamily::kObjects, ObjectKey(repo_, ObjectKind::kEdit, id.Raw()), EncodeEdit(edit));
+  batch.Put(kv::ColumnFamily::kObjects, ObjectKey(repo_, ObjectKind::kEdit, id.Raw()),
+            EncodeEdit(edit));
   return id;
 }
 
 StateId ObjectStore::PutState(kv::WriteBatch& batch, const State& state) const {
   const StateId id = IdOf(state);
-  batch.Put(kv::ColumnFamily::kObjects, ObjectKey(repo_, ObjectKind::kState, id.Raw()), EncodeState(state));
+  batch.Put(kv::ColumnFamily::kObjects, ObjectKey(repo_, ObjectKind::kState, id.Raw()),
+            EncodeState(state));
   return id;
 }
 
 void ObjectStore::PutManifest(kv::WriteBatch& batch, const Manifest& manifest) const {
-  batch.Put(kv::ColumnFamily::kObjects, ObjectKey(repo_, ObjectKind::kManifest, manifest.state.Raw()), EncodeManifest(manifest));
+  batch.Put(kv::ColumnFamily::kObjects,
+            ObjectKey(repo_, ObjectKind::kManifest, manifest.state.Raw()),
+            EncodeManifest(manifest));
 }
 
 CommitId ObjectStore::PutCommit(kv::WriteBatch& batch, const Commit& commit) const {
@@ -108,24 +120,33 @@ ObjectId ObjectStore::PutObject(kv::WriteBatch& batch, std::string_view bytes) c
   return id;
 }
 
-Result<std::string> ObjectStore::ReadPayload(const ObjectId& id) const { return ReadAddressed(*this, ObjectKind::kPayload, id); }
-Result<std::string> ObjectStore::ReadObject(const ObjectId& id) const { return ReadAddressed(*this, ObjectKind::kObject, id); }
+Result<std::string> ObjectStore::ReadPayload(const ObjectId& id) const {
+  return ReadAddressed(*this, ObjectKind::kPayload, id);
+}
+Result<std::string> ObjectStore::ReadObject(const ObjectId& id) const {
+  return ReadAddressed(*this, ObjectKind::kObject, id);
+}
 
 Result<Edit> ObjectStore::ReadEdit(const EditId& id) const {
   EMEND_ASSIGN_OR_RETURN(Edit edit, ReadDecoded(*this, ObjectKind::kEdit, id, DecodeEdit));
-  if (const EditId found = IdOf(edit); found != id) return ChangedBytes(ObjectKind::kEdit, id.Hex(), found.Hex());
+  if (const EditId found = IdOf(edit); found != id)
+    return ChangedBytes(ObjectKind::kEdit, id.Hex(), found.Hex());
   return edit;
 }
 
 Result<State> ObjectStore::ReadState(const StateId& id) const {
   EMEND_ASSIGN_OR_RETURN(State state, ReadDecoded(*this, ObjectKind::kState, id, DecodeState));
-  if (const StateId found = IdOf(state); found != id) return ChangedBytes(ObjectKind::kState, id.Hex(), found.Hex());
+  if (const StateId found = IdOf(state); found != id)
+    return ChangedBytes(ObjectKind::kState, id.Hex(), found.Hex());
   return state;
 }
 
 Result<Manifest> ObjectStore::ReadManifest(const StateId& id) const {
-  EMEND_ASSIGN_OR_RETURN(Manifest manifest, ReadDecoded(*this, ObjectKind::kManifest, id, DecodeManifest));
-  if (manifest.state != id) return DataLoss("reading manifest of state " + id.Hex() + ": found that of state " + manifest.state.Hex());
+  EMEND_ASSIGN_OR_RETURN(Manifest manifest,
+                         ReadDecoded(*this, ObjectKind::kManifest, id, DecodeManifest));
+  if (manifest.state != id)
+    return DataLoss("reading manifest of state " + id.Hex() + ": found that of state " +
+                    manifest.state.Hex());
   return manifest;
 }
 
@@ -136,16 +157,21 @@ Result<Commit> ObjectStore::ReadCommit(const CommitId& id) const {
   return commit;
 }
 
-Result<std::vector<CommitId>> ObjectStore::FindCommits(std::string_view hex_prefix, std::size_t count_max) const {
+Result<std::vector<CommitId>> ObjectStore::FindCommits(std::string_view hex_prefix,
+                                                       std::size_t count_max) const {
   std::string hex(hex_prefix);
-  std::transform(hex.begin(), hex.end(), hex.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(hex.begin(), hex.end(), hex.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (!std::all_of(hex.begin(), hex.end(), [](char c) { return HexValue(c) >= 0; })) {
-    return InvalidArgument("looking for commits by the prefix \"" + hex + "\": expected hexadecimal digits");
+    return InvalidArgument("looking for commits by the prefix \"" + hex +
+                           "\": expected hexadecimal digits");
   }
   std::string raw;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) raw.push_back(static_cast<char>(HexValue(hex[i]) * 16 + HexValue(hex[i + 1])));
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    raw.push_back(static_cast<char>(HexValue(hex[i]) * 16 + HexValue(hex[i + 1])));
   // An odd last digit is half a byte: the scan begins at it, and the comparison below ends it.
-  const std::string start = hex.size() % 2 == 0 ? "" : std::string(1, static_cast<char>(HexValue(hex.back()) * 16));
+  const std::string start =
+      hex.size() % 2 == 0 ? "" : std::string(1, static_cast<char>(HexValue(hex.back()) * 16));
   std::vector<CommitId> ids;
   if (count_max == 0) return ids;
   Status inner;
@@ -159,7 +185,8 @@ Result<std::vector<CommitId>> ObjectStore::FindCommits(std::string_view hex_pref
     ids.push_back(*id);
     return ids.size() < count_max;
   };
-  EMEND_RETURN_IF_ERROR(store_->Scan(kv::ColumnFamily::kCommits, ObjectKey(repo_, ObjectKind::kCommit, raw), start, visit));
+  EMEND_RETURN_IF_ERROR(store_->Scan(kv::ColumnFamily::kCommits,
+                                     ObjectKey(repo_, ObjectKind::kCommit, raw), start, visit));
   EMEND_RETURN_IF_ERROR(inner);
   return ids;
 }

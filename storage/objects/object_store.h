@@ -1,7 +1,9 @@
-// Where a repo's immutable records lie. Every key begins with the repo's id: nothing crosses repos by hash.
+// Where a repo's immutable records lie. Every key begins with the repo's id: nothing crosses repos
+// by hash.
 //
-// Puts go into a batch, which the caller writes: payloads in earlier unsynced batches, the rest in the commit's synced one. Reads check that the bytes hash to
-// the id they were asked for: a mismatch is kDataLoss, never a wrong record. Thread-safe; blocks on the disk.
+// Puts go into a batch, which the caller writes: payloads in earlier unsynced batches, the rest in
+// the commit's synced one. Reads check that the bytes hash to the id they were asked for: a
+// mismatch is kDataLoss, never a wrong record. Thread-safe; blocks on the disk.
 #pragma once
 
 #include <optional>
@@ -22,7 +24,8 @@ class ObjectStore {
   const RepoId& repo() const { return repo_; }
   kv::KvStore& store() const { return *store_; }
 
-  // Payload bytes (column family payload), addressed by H(stored bytes). kResourceExhausted beyond 64 MiB.
+  // Payload bytes (column family payload), addressed by H(stored bytes). kResourceExhausted beyond
+  // 64 MiB.
   Result<ObjectId> PutPayload(kv::WriteBatch& batch, std::string_view stored) const;
   Result<std::string> ReadPayload(const ObjectId& id) const;
 
@@ -38,8 +41,10 @@ class ObjectStore {
   Result<Manifest> ReadManifest(const StateId& id) const;
   Result<Commit> ReadCommit(const CommitId& id) const;
   Result<std::string> ReadObject(const ObjectId& id) const;
-  // Ids of commits whose hex form begins with the prefix (either case), sorted, at most `count_max`. kInvalidArgument unless it is hex.
-  Result<std::vector<CommitId>> FindCommits(std::string_view hex_prefix, std::size_t count_max) const;
+  // Ids of commits whose hex form begins with the prefix (either case), sorted, at most
+  // `count_max`. kInvalidArgument unless it is hex.
+  Result<std::vector<CommitId>> FindCommits(std::string_view hex_prefix,
+                                            std::size_t count_max) const;
 
  private:
   kv::KvStore* store_;

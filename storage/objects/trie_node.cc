@@ -17,10 +17,14 @@ constexpr std::uint8_t kChildrenMax = 16;
 
 void DecodeLeaf(Decoder& in, TrieNode& node) {
   const std::size_t count = in.Count(Digest::kSize);
-  if (count > kLeafMax) return in.Fail("found a leaf of " + std::to_string(count) + " edits, expected at most " + std::to_string(kLeafMax));
+  if (count > kLeafMax)
+    return in.Fail("found a leaf of " + std::to_string(count) + " edits, expected at most " +
+                   std::to_string(kLeafMax));
   for (std::size_t i = 0; i < count; ++i) node.ids.push_back(in.ReadId<EditId>());
   node.count = count;
-  if (std::adjacent_find(node.ids.begin(), node.ids.end(), std::greater_equal<>()) != node.ids.end()) in.Fail("found a leaf that is not sorted");
+  if (std::adjacent_find(node.ids.begin(), node.ids.end(), std::greater_equal<>()) !=
+      node.ids.end())
+    in.Fail("found a leaf that is not sorted");
 }
 
 void DecodeBranch(Decoder& in, TrieNode& node) {
@@ -29,7 +33,8 @@ void DecodeBranch(Decoder& in, TrieNode& node) {
   for (std::uint8_t nibble = 0; nibble < kChildrenMax; ++nibble) {
     if ((mask >> nibble) & 1) node.children[nibble] = in.ReadId<ObjectId>();
   }
-  if (in.ok() && (mask == 0 || node.count <= kLeafMax)) in.Fail("found a branch over " + std::to_string(node.count) + " edits, expected a leaf");
+  if (in.ok() && (mask == 0 || node.count <= kLeafMax))
+    in.Fail("found a branch over " + std::to_string(node.count) + " edits, expected a leaf");
 }
 
 }  // namespace
@@ -50,7 +55,8 @@ std::string EncodeNode(const TrieNode& node) {
     return std::move(out).bytes();
   }
   std::uint16_t mask = 0;
-  for (const auto& [nibble, child] : node.children) mask = static_cast<std::uint16_t>(mask | (1U << nibble));
+  for (const auto& [nibble, child] : node.children)
+    mask = static_cast<std::uint16_t>(mask | (1U << nibble));
   out.U8(kBranchShape);
   out.U64(node.count);
   out.U16(mask);

@@ -1,8 +1,9 @@
-// A node of the persistent hash trie behind EditSets (edit_set.h): its encoding, and the rules that make its shape depend on the set alone.
-// Inside storage only.
+// A node of the persistent hash trie behind EditSets (edit_set.h): its encoding, and the rules that
+// make its shape depend on the set alone. Inside storage only.
 //
-// A node at depth d holds ids that share their first d nibbles. Leaf: at most kLeafMax ids, sorted. Branch: more than kLeafMax ids, one child for each nibble
-// at position d that occurs. Only the root of the empty set is a leaf without ids.
+// A node at depth d holds ids that share their first d nibbles. Leaf: at most kLeafMax ids, sorted.
+// Branch: more than kLeafMax ids, one child for each nibble at position d that occurs. Only the
+// root of the empty set is a leaf without ids.
 #pragma once
 
 #include <cstdint>

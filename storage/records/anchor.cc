@@ -15,7 +15,8 @@ constexpr std::size_t kAnchorBytesMax = 1U << 20;
 constexpr std::uint32_t kMode = 0600;
 
 Status Corrupt(const std::string& path, const std::string& what) {
-  return {StatusCode::kDataLoss, "anchor_corrupt", "reading the anchor \"" + path + "\": " + what + "; run `emend repair`"};
+  return {StatusCode::kDataLoss, "anchor_corrupt",
+          "reading the anchor \"" + path + "\": " + what + "; run `emend repair`"};
 }
 
 std::string Encode(const AnchorLine& line) {
@@ -46,7 +47,9 @@ class Comparison {
   bool Visit(const AuditEntry& entry, const Digest& hash) {
     head_ = {entry.sequence, hash};
     while (next_ < anchor_.lines.size() && anchor_.lines[next_].sequence < entry.sequence) ++next_;
-    if (next_ == anchor_.lines.size() || anchor_.lines[next_].sequence != entry.sequence || anchor_.lines[next_].hash == hash) return true;
+    if (next_ == anchor_.lines.size() || anchor_.lines[next_].sequence != entry.sequence ||
+        anchor_.lines[next_].hash == hash)
+      return true;
     mismatch_ = entry.sequence;
     return false;
   }
@@ -72,8 +75,10 @@ Result<std::uint64_t> LastSequence(kv::KvStore& store) {
 
 Status BehindAnchor(const std::string& path, std::uint64_t head, std::uint64_t anchored) {
   return {StatusCode::kDataLoss, "behind_anchor",
-          "comparing the store with its anchor \"" + path + "\": the audit chain ends at " + std::to_string(head) + ", but changes up to " +
-              std::to_string(anchored) + " were acknowledged: " + std::to_string(head + 1) + " to " + std::to_string(anchored) +
+          "comparing the store with its anchor \"" + path + "\": the audit chain ends at " +
+              std::to_string(head) + ", but changes up to " + std::to_string(anchored) +
+              " were acknowledged: " + std::to_string(head + 1) + " to " +
+              std::to_string(anchored) +
               " are lost; restore a backup, or run `emend repair --accept-loss`"};
 }
 
@@ -81,14 +86,18 @@ Status Judge(const std::string& path, const Anchor& anchor, const Comparison& co
   const std::string doing = "comparing the store with its anchor \"" + path + "\": ";
   if (compared.mismatch() != 0) {
     return {StatusCode::kDataLoss, "anchor_mismatch",
-            doing + "audit entry " + std::to_string(compared.mismatch()) + " is not the one that was acknowledged; this store or this anchor is another's"};
+            doing + "audit entry " + std::to_string(compared.mismatch()) +
+                " is not the one that was acknowledged; this store or this anchor is another's"};
   }
   const std::uint64_t head = compared.head().sequence;
   const std::uint64_t last = anchor.last();
-  // The batch is durable before its anchor line is begun: a torn line stands for an entry that the chain must have.
+  // The batch is durable before its anchor line is begun: a torn line stands for an entry that the
+  // chain must have.
   const std::uint64_t anchored = last + (anchor.tail == Anchor::Tail::kTorn ? 1 : 0);
   if (head < anchored) return BehindAnchor(path, head, anchored);
-  if (anchor.lines.empty() && head > 0) return Corrupt(path, "it is missing or empty, but the audit chain has " + std::to_string(head) + " entries");
+  if (anchor.lines.empty() && head > 0)
+    return Corrupt(path, "it is missing or empty, but the audit chain has " + std::to_string(head) +
+                             " entries");
   return OkStatus();
 }
 
@@ -102,11 +111,13 @@ Result<Anchor> ReadAnchor(FileSystem& file_system, const std::string& path) {
   Anchor anchor;
   for (std::size_t at = 0; at < bytes.size(); at += kRecordBytes) {
     const std::optional<AnchorLine> line = Decode(bytes.substr(at, kRecordBytes));
-    if (!line && bytes.size() - at > kRecordBytes) return Corrupt(path, "the record at byte " + std::to_string(at) + " is damaged");
+    if (!line && bytes.size() - at > kRecordBytes)
+      return Corrupt(path, "the record at byte " + std::to_string(at) + " is damaged");
     if (!line) {
       anchor.tail = Anchor::Tail::kTorn;
     } else if (!anchor.lines.empty() && line->sequence <= anchor.last()) {
-      return Corrupt(path, "the record at byte " + std::to_string(at) + " does not follow the one before it");
+      return Corrupt(
+          path, "the record at byte " + std::to_string(at) + " does not follow the one before it");
     } else {
       anchor.lines.push_back(*line);
     }
@@ -127,32 +138,42 @@ Result<Anchor> ReadSurvivingAnchor(FileSystem& file_system, const std::string& p
   return anchor;
 }
 
-Status AppendToAnchor(FileSystem& file_system, const std::string& path, const AnchorLine& line) { return file_system.AppendSynced(path, Encode(line)); }
+Status AppendToAnchor(FileSystem& file_system, const std::string& path, const AnchorLine& line) {
+  return file_system.AppendSynced(path, Encode(line));
+}
 
-Status WriteAnchor(FileSystem& file_system, const std::string& path, const std::vector<AnchorLine>& lines) {
+Status WriteAnchor(FileSystem& file_system, const std::string& path,
+                   const std::vector<AnchorLine>& lines) {
   std::string bytes;
   for (const AnchorLine& line : lines) bytes += Encode(line);
   return file_system.WriteAtomically(path, bytes, kMode);
 }
 
-Result<ChainState> CheckAgainstAnchor(kv::KvStore& store, FileSystem& file_system, const std::string& path, ChainCheck check) {
+Result<ChainState> CheckAgainstAnchor(kv::KvStore& store, FileSystem& file_system,
+                                      const std::string& path, ChainCheck check) {
   ChainState state;
   EMEND_ASSIGN_OR_RETURN(state.anchor, ReadAnchor(file_system, path));
   Comparison comparison(state.anchor);
-  const std::uint64_t first = check == ChainCheck::kWhole || state.anchor.lines.empty() ? 1 : state.anchor.lines.front().sequence;
-  EMEND_RETURN_IF_ERROR(WalkChain(store, first, [&](const AuditEntry& entry, const Digest& hash) { return comparison.Visit(entry, hash); }));
+  const std::uint64_t first = check == ChainCheck::kWhole || state.anchor.lines.empty()
+                                  ? 1
+                                  : state.anchor.lines.front().sequence;
+  EMEND_RETURN_IF_ERROR(WalkChain(store, first, [&](const AuditEntry& entry, const Digest& hash) {
+    return comparison.Visit(entry, hash);
+  }));
   if (comparison.head().sequence == 0 && first > 1) {
     EMEND_ASSIGN_OR_RETURN(const std::uint64_t last, LastSequence(store));
     return BehindAnchor(path, last, state.anchor.last());
   }
   EMEND_RETURN_IF_ERROR(Judge(path, state.anchor, comparison));
   state.head = comparison.head();
-  if (state.anchor.lines.empty() || state.head.sequence > state.anchor.last()) state.missing = state.head;
+  if (state.anchor.lines.empty() || state.head.sequence > state.anchor.last())
+    state.missing = state.head;
   return state;
 }
 
 Status CompleteAnchor(FileSystem& file_system, const std::string& path, const ChainState& state) {
-  if (state.anchor.tail == Anchor::Tail::kTorn || state.anchor.lines.size() * kRecordBytes > kAnchorBytesMax) {
+  if (state.anchor.tail == Anchor::Tail::kTorn ||
+      state.anchor.lines.size() * kRecordBytes > kAnchorBytesMax) {
     return WriteAnchor(file_system, path, {state.head});
   }
   return state.missing ? AppendToAnchor(file_system, path, *state.missing) : OkStatus();

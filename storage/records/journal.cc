@@ -13,10 +13,15 @@ constexpr std::uint64_t kAnchorBytesMax = 1U << 20;
 
 }  // namespace
 
-Journal::Journal(kv::KvStore& store, FileSystem& file_system, const Clock& clock, std::string anchor_path)
-    : store_(store), file_system_(file_system), clock_(clock), anchor_path_(std::move(anchor_path)) {}
+Journal::Journal(kv::KvStore& store, FileSystem& file_system, const Clock& clock,
+                 std::string anchor_path)
+    : store_(store),
+      file_system_(file_system),
+      clock_(clock),
+      anchor_path_(std::move(anchor_path)) {}
 
-Result<std::unique_ptr<Journal>> Journal::Open(kv::KvStore& store, FileSystem& file_system, const Clock& clock, const std::string& anchor_path) {
+Result<std::unique_ptr<Journal>> Journal::Open(kv::KvStore& store, FileSystem& file_system,
+                                               const Clock& clock, const std::string& anchor_path) {
   std::unique_ptr<Journal> journal(new Journal(store, file_system, clock, anchor_path));
   const std::lock_guard lock(journal->commit_mutex_);
   EMEND_RETURN_IF_ERROR(journal->Settle());
@@ -24,8 +29,10 @@ Result<std::unique_ptr<Journal>> Journal::Open(kv::KvStore& store, FileSystem& f
 }
 
 Status Journal::Settle() {
-  EMEND_ASSIGN_OR_RETURN(const ChainState state, CheckAgainstAnchor(store_, file_system_, anchor_path_));
-  if (state.anchor.tail == Anchor::Tail::kTorn) LogWarning("anchor_tail_torn", {{"path", anchor_path_}, {"head", state.head.sequence}});
+  EMEND_ASSIGN_OR_RETURN(const ChainState state,
+                         CheckAgainstAnchor(store_, file_system_, anchor_path_));
+  if (state.anchor.tail == Anchor::Tail::kTorn)
+    LogWarning("anchor_tail_torn", {{"path", anchor_path_}, {"head", state.head.sequence}});
   EMEND_RETURN_IF_ERROR(CompleteAnchor(file_system_, anchor_path_, state));
   const bool grown = state.head.sequence > announced_;
   SetHead(state.head.sequence, state.head.hash);
@@ -74,12 +81,14 @@ Result<std::pair<std::uint64_t, Digest>> Journal::WriteEntries(Transaction& tran
     entry.previous = Sha256(encoded);
   }
   EMEND_FAILPOINT("journal.before_batch");
-  settled_ = false;  // until all of the commit is done: from here on a failure leaves something to find out
+  // until all of the commit is done: from here on a failure leaves something to find out
+  settled_ = false;
   EMEND_RETURN_IF_ERROR(store_.Write(transaction.batch(), kv::Durability::kSynced));
   return std::pair(entry.sequence, entry.previous);
 }
 
-Result<std::uint64_t> Journal::Commit(const Principal& principal, const std::function<Status(Transaction&)>& build) {
+Result<std::uint64_t> Journal::Commit(const Principal& principal,
+                                      const std::function<Status(Transaction&)>& build) {
   const std::lock_guard commit_lock(commit_mutex_);
   if (!settled_) EMEND_RETURN_IF_ERROR(Settle());
   Transaction transaction(store_, principal, clock_.WallNow().time_since_epoch().count());
@@ -90,7 +99,8 @@ Result<std::uint64_t> Journal::Commit(const Principal& principal, const std::fun
   EMEND_FAILPOINT("journal.after_batch");
   if (const Status anchored = AnchorHead(head.first, head.second); !anchored.ok()) {
     return Status(StatusCode::kUnavailable, "anchor_not_written",
-                  "committing audit entry " + std::to_string(head.first) + ": the change is stored, but its anchor is not: " + anchored.ToString() +
+                  "committing audit entry " + std::to_string(head.first) +
+                      ": the change is stored, but its anchor is not: " + anchored.ToString() +
                       "; nothing more is accepted until the anchor can be written");
   }
   EMEND_FAILPOINT("journal.after_anchor");
@@ -104,9 +114,11 @@ std::uint64_t Journal::head() const {
   return head_;
 }
 
-Status Journal::Read(std::uint64_t first, const std::function<bool(const AuditEntry&)>& visit) const {
+Status Journal::Read(std::uint64_t first,
+                     const std::function<bool(const AuditEntry&)>& visit) const {
   if (first > head()) return OkStatus();
-  return WalkChain(store_, first, [&](const AuditEntry& entry, const Digest&) { return visit(entry); });
+  return WalkChain(store_, first,
+                   [&](const AuditEntry& entry, const Digest&) { return visit(entry); });
 }
 
 Status Journal::Verify() const {

@@ -1,17 +1,22 @@
-// The journal: the one door through which the store's state changes, and the audit chain that every change leaves behind.
+// The journal: the one door through which the store's state changes, and the audit chain that every
+// change leaves behind.
 //
 //   auto sequence = journal.Commit(principal, [&](Transaction& transaction) -> Status {
-//     EMEND_RETURN_IF_ERROR(CheckHeadIs(transaction.store(), expected));      // read and check: no other writer runs meanwhile
+//     // read and check: no other writer runs meanwhile
+//     EMEND_RETURN_IF_ERROR(CheckHeadIs(transaction.store(), expected));
 //     transaction.batch().Put(ColumnFamily::kRefs, key, value);
 //     transaction.Audit({"ref.move", {{"repo", repo}, {"ref", "main"}, {"to", id.Hex()}}});
 //     return OkStatus();
 //   });
 //
-// Order of a commit: build → one synced batch with the changes and the audit entries → anchor appended and synced → returned. Entry seq is
-// (seq, hash of the entry before, time, principal, token id, act, ids); its hash is SHA-256 of its canonical encoding. The anchor is a file outside the
-// database with (seq, hash, CRC-32C) records: a store whose audit head is behind its anchor has lost acknowledged changes and is refused. A crash between batch
-// and anchor leaves the anchor one behind: Open appends it. Failpoints: journal.before_batch, journal.after_batch, journal.after_anchor. Thread-safe: commits
-// are one after another, readers go on. Blocks on the disk. A failed `build` or batch changes nothing.
+// Order of a commit: build → one synced batch with the changes and the audit entries → anchor
+// appended and synced → returned. Entry seq is (seq, hash of the entry before, time, principal,
+// token id, act, ids); its hash is SHA-256 of its canonical encoding. The anchor is a file outside
+// the database with (seq, hash, CRC-32C) records: a store whose audit head is behind its anchor has
+// lost acknowledged changes and is refused. A crash between batch and anchor leaves the anchor one
+// behind: Open appends it. Failpoints: journal.before_batch, journal.after_batch,
+// journal.after_anchor. Thread-safe: commits are one after another, readers go on. Blocks on the
+// disk. A failed `build` or batch changes nothing.
 #pragma once
 
 #include <cstdint>
@@ -59,13 +64,15 @@ class Transaction {
   kv::WriteBatch& batch() { return batch_; }
   void Audit(AuditAct act) { acts_.emplace_back(principal_, std::move(act)); }
   const Principal& principal() const { return principal_; }
-  // What follows is done, and audited, as another principal's: one transaction may finish what several have asked for.
+  // What follows is done, and audited, as another principal's: one transaction may finish what
+  // several have asked for.
   void ActAs(Principal principal) { principal_ = std::move(principal); }
   std::int64_t time_ms() const { return time_ms_; }
 
  private:
   friend class Journal;
-  Transaction(kv::KvStore& store, const Principal& principal, std::int64_t time_ms) : store_(store), principal_(principal), time_ms_(time_ms) {}
+  Transaction(kv::KvStore& store, const Principal& principal, std::int64_t time_ms)
+      : store_(store), principal_(principal), time_ms_(time_ms) {}
   kv::KvStore& store_;
   kv::WriteBatch batch_;
   std::vector<std::pair<Principal, AuditAct>> acts_;
@@ -75,19 +82,25 @@ class Transaction {
 
 class Journal {
  public:
-  // `store`, `file_system` and `clock` must outlive the journal. kDataLoss ("behind_anchor", "anchor_mismatch", "anchor_corrupt", "audit_broken") refuses the
-  // store; compares the chain with every line of the anchor, not the whole chain (Verify does).
-  static Result<std::unique_ptr<Journal>> Open(kv::KvStore& store, FileSystem& file_system, const Clock& clock, const std::string& anchor_path);
+  // `store`, `file_system` and `clock` must outlive the journal. kDataLoss ("behind_anchor",
+  // "anchor_mismatch", "anchor_corrupt", "audit_broken") refuses the store; compares the chain with
+  // every line of the anchor, not the whole chain (Verify does).
+  static Result<std::unique_ptr<Journal>> Open(kv::KvStore& store, FileSystem& file_system,
+                                               const Clock& clock, const std::string& anchor_path);
 
-  // The sequence of the last audit entry of this commit. REQUIRES: `build` audits at least one act. Fails with build's Status, or the store's.
-  // If the batch was written but the anchor was not, the change stands and the Status is kUnavailable ("anchor_not_written"). After a failed write the next
-  // commit first finds out what the store kept: a batch whose sync failed may turn out to stand. `build` and the listener may read the journal, but not commit.
-  Result<std::uint64_t> Commit(const Principal& principal, const std::function<Status(Transaction&)>& build);
+  // The sequence of the last audit entry of this commit. REQUIRES: `build` audits at least one act.
+  // Fails with build's Status, or the store's. If the batch was written but the anchor was not, the
+  // change stands and the Status is kUnavailable ("anchor_not_written"). After a failed write the
+  // next commit first finds out what the store kept: a batch whose sync failed may turn out to
+  // stand. `build` and the listener may read the journal, but not commit.
+  Result<std::uint64_t> Commit(const Principal& principal,
+                               const std::function<Status(Transaction&)>& build);
 
   std::uint64_t head() const;
   // Entries from `first` on, until `visit` returns false.
   Status Read(std::uint64_t first, const std::function<bool(const AuditEntry&)>& visit) const;
-  // Every entry decodes, is linked to the one before, and agrees with every line of the anchor. kDataLoss names the sequence.
+  // Every entry decodes, is linked to the one before, and agrees with every line of the anchor.
+  // kDataLoss names the sequence.
   Status Verify() const;
   // Called after each anchored commit with the new head, from the committing thread; one listener.
   void OnCommit(std::function<void(std::uint64_t)> listener);
@@ -96,7 +109,8 @@ class Journal {
   Journal(kv::KvStore& store, FileSystem& file_system, const Clock& clock, std::string anchor_path);
 
   // These REQUIRE commit_mutex_.
-  // Reads head and anchor anew and completes the anchor: after Open, and after a commit that ended half-way.
+  // Reads head and anchor anew and completes the anchor: after Open, and after a commit that ended
+  // half-way.
   Status Settle();
   Status AnchorHead(std::uint64_t sequence, const Digest& hash);
   void Announce(std::uint64_t sequence);
@@ -109,8 +123,10 @@ class Journal {
   const Clock& clock_;
   const std::string anchor_path_;
 
-  mutable std::mutex commit_mutex_;  // held for a whole commit, the listener included; taken before mutex_
-  bool settled_ = false;             // guarded by commit_mutex_: head and anchor are known to agree with the store
+  // held for a whole commit, the listener included; taken before mutex_
+  mutable std::mutex commit_mutex_;
+  // guarded by commit_mutex_: head and anchor are known to agree with the store
+  bool settled_ = false;
 
   std::uint64_t announced_ = 0;  // guarded by commit_mutex_: what the listener was told last
 

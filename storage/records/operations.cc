@@ -12,14 +12,19 @@ namespace {
 using kv::ColumnFamily;
 
 constexpr std::uint16_t kVersion = 2;  // 2: priority, deadline
-// Column family operations: the records, an index of those still to be run, and the last number given out.
+// Column family operations: the records, an index of those still to be run, and the last number
+// given out.
 constexpr std::string_view kRecordPrefix = "o/";
 constexpr std::string_view kUnfinishedPrefix = "u/";
 constexpr std::string_view kLastNumberKey = "n";
 
-std::string Key(std::string_view prefix, const OperationId& id) { return std::string(prefix) + id.value(); }
+std::string Key(std::string_view prefix, const OperationId& id) {
+  return std::string(prefix) + id.value();
+}
 
-bool IsUnfinished(OperationState state) { return state == OperationState::kAccepted || state == OperationState::kRunning; }
+bool IsUnfinished(OperationState state) {
+  return state == OperationState::kAccepted || state == OperationState::kRunning;
+}
 
 std::string Encode(const Operation& operation) {
   Encoder out(RecordType::kOperation, kVersion);
@@ -49,7 +54,8 @@ Result<Operation> Decode(std::string_view bytes) {
   operation.kind = in.Text();
   operation.repo = in.Text();
   const std::uint8_t state = in.U8();
-  if (in.ok() && (state < 1 || state > 5)) in.Fail("found operation state " + std::to_string(state) + ", expected 1 to 5");
+  if (in.ok() && (state < 1 || state > 5))
+    in.Fail("found operation state " + std::to_string(state) + ", expected 1 to 5");
   operation.state = static_cast<OperationState>(state);
   operation.principal.name = in.Text();
   operation.principal.token_id = in.Text();
@@ -62,7 +68,8 @@ Result<Operation> Decode(std::string_view bytes) {
   operation.error_code = in.U8();
   if (version >= 2) {
     const std::uint8_t priority = in.U8();
-    if (in.ok() && (priority < 1 || priority > 3)) in.Fail("found priority " + std::to_string(priority) + ", expected 1 to 3");
+    if (in.ok() && (priority < 1 || priority > 3))
+      in.Fail("found priority " + std::to_string(priority) + ", expected 1 to 3");
     operation.priority = static_cast<Priority>(priority);
     operation.deadline_ms = in.I64();
   }
@@ -88,8 +95,10 @@ Result<std::uint64_t> NumberOf(const OperationId& id) {
   std::uint64_t number = 0;
   const char* const end = text.data() + text.size();
   const bool has_prefix = text.starts_with("op-");
-  if (!has_prefix || std::from_chars(text.data() + 3, end, number, 16).ptr != end || IdOf(number) != id) {
-    return InvalidArgument("listing operations before \"" + id.value() + "\": expected an operation's id, as op-000000000000000a");
+  if (!has_prefix || std::from_chars(text.data() + 3, end, number, 16).ptr != end ||
+      IdOf(number) != id) {
+    return InvalidArgument("listing operations before \"" + id.value() +
+                           "\": expected an operation's id, as op-000000000000000a");
   }
   return number;
 }
@@ -97,10 +106,12 @@ Result<std::uint64_t> NumberOf(const OperationId& id) {
 // Of this transaction if it gave out a number before, else the stored one.
 Result<std::uint64_t> LastNumber(Transaction& transaction) {
   const auto& changes = transaction.batch().changes();
-  const auto given = std::find_if(changes.rbegin(), changes.rend(),
-                                  [](const auto& change) { return change.family == ColumnFamily::kOperations && change.key == kLastNumberKey; });
+  const auto given = std::find_if(changes.rbegin(), changes.rend(), [](const auto& change) {
+    return change.family == ColumnFamily::kOperations && change.key == kLastNumberKey;
+  });
   if (given != changes.rend()) return DecodeNumber(*given->value);
-  EMEND_ASSIGN_OR_RETURN(const auto stored, transaction.store().Get(ColumnFamily::kOperations, kLastNumberKey));
+  EMEND_ASSIGN_OR_RETURN(const auto stored,
+                         transaction.store().Get(ColumnFamily::kOperations, kLastNumberKey));
   return stored ? DecodeNumber(*stored) : std::uint64_t{0};
 }
 
@@ -134,7 +145,8 @@ std::optional<Priority> ParsePriority(std::string_view name) {
 }
 
 void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act) {
-  transaction.batch().Put(ColumnFamily::kOperations, Key(kRecordPrefix, operation.id), Encode(operation));
+  transaction.batch().Put(ColumnFamily::kOperations, Key(kRecordPrefix, operation.id),
+                          Encode(operation));
   if (IsUnfinished(operation.state)) {
     transaction.batch().Put(ColumnFamily::kOperations, Key(kUnfinishedPrefix, operation.id), "");
   } else {
@@ -146,14 +158,18 @@ void PutOperation(Transaction& transaction, const Operation& operation, std::str
 }
 
 Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id) {
-  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kOperations, Key(kRecordPrefix, id)));
-  if (!stored) return NotFound("reading operation \"" + id.value() + "\": there is none of this id");
+  EMEND_ASSIGN_OR_RETURN(const auto stored,
+                         store.Get(ColumnFamily::kOperations, Key(kRecordPrefix, id)));
+  if (!stored)
+    return NotFound("reading operation \"" + id.value() + "\": there is none of this id");
   Result<Operation> operation = Decode(*stored);
-  if (!operation.ok()) return operation.status().WithContext("reading operation \"" + id.value() + "\"");
+  if (!operation.ok())
+    return operation.status().WithContext("reading operation \"" + id.value() + "\"");
   return operation;
 }
 
-Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before, std::size_t count_max) {
+Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before,
+                                              std::size_t count_max) {
   EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kOperations, kLastNumberKey));
   std::uint64_t end = 1;
   if (stored) {
@@ -177,14 +193,17 @@ Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const Operatio
 
 Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store) {
   std::vector<OperationId> ids;
-  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kOperations, kUnfinishedPrefix, "", [&](std::string_view key, std::string_view) {
-    ids.emplace_back(std::string(key.substr(kUnfinishedPrefix.size())));
-    return true;
-  }));
+  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kOperations, kUnfinishedPrefix, "",
+                                   [&](std::string_view key, std::string_view) {
+                                     ids.emplace_back(
+                                         std::string(key.substr(kUnfinishedPrefix.size())));
+                                     return true;
+                                   }));
   std::vector<Operation> operations;
   for (const OperationId& id : ids) {
     EMEND_ASSIGN_OR_RETURN(Operation operation, ReadOperation(store, id));
-    if (IsUnfinished(operation.state)) operations.push_back(std::move(operation));  // else it ended since the scan
+    // else it ended since the scan
+    if (IsUnfinished(operation.state)) operations.push_back(std::move(operation));
   }
   return operations;
 }

@@ -1,7 +1,8 @@
 // Operations, idempotency keys and tokens: the typed tables of what is accepted but is not history.
 //
-// All writes go into a Transaction's batch, so that an operation's acceptance is durable together with its idempotency key, and its result together with the
-// commit that it made. Reads may come from any thread.
+// All writes go into a Transaction's batch, so that an operation's acceptance is durable together
+// with its idempotency key, and its result together with the commit that it made. Reads may come
+// from any thread.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +16,17 @@
 namespace emend::storage::records {
 
 // Stored: never renumber.
-enum class OperationState : std::uint8_t { kAccepted = 1, kRunning = 2, kSucceeded = 3, kFailed = 4, kCancelled = 5 };
+enum class OperationState : std::uint8_t {
+  kAccepted = 1,
+  kRunning = 2,
+  kSucceeded = 3,
+  kFailed = 4,
+  kCancelled = 5
+};
 std::string_view OperationStateName(OperationState state);
 
-// How urgent an operation is: a better class is started first. Stored: never renumber; a better class has a lower number.
+// How urgent an operation is: a better class is started first. Stored: never renumber; a better
+// class has a lower number.
 enum class Priority : std::uint8_t { kInteractive = 1, kNormal = 2, kBatch = 3 };
 // "interactive", "normal", "batch".
 std::string_view PriorityName(Priority priority);
@@ -38,16 +46,19 @@ struct Operation {
   std::string error_message;
   std::uint8_t error_code = 0;  // StatusCode
   Priority priority = Priority::kNormal;
-  std::int64_t deadline_ms = 0;  // Unix epoch: it ends as failed if it has not ended by then; 0: none
+  // Unix epoch: it ends as failed if it has not ended by then; 0: none
+  std::int64_t deadline_ms = 0;
 };
 
 // Puts the operation (new or changed) into the batch and audits `act` ("operation.accept", ...).
 void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act);
 // kNotFound names the id.
 Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id);
-// Newest first: those accepted before `before`, or all for an empty id; at most `count_max`. Their requests are left out: a page of
-// them may be gigabytes. kInvalidArgument unless `before` is an operation's id.
-Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before, std::size_t count_max);
+// Newest first: those accepted before `before`, or all for an empty id; at most `count_max`. Their
+// requests are left out: a page of them may be gigabytes. kInvalidArgument unless `before` is an
+// operation's id.
+Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before,
+                                              std::size_t count_max);
 // Those still to be run, in order of acceptance.
 Result<std::vector<Operation>> ListUnfinished(kv::KvStore& store);
 // The next id: one more than the greatest stored one. Call inside a transaction.
@@ -61,7 +72,9 @@ struct IdempotencyRecord {
 };
 // Keys belong to a principal: two principals may use the same one.
 void PutIdempotency(Transaction& transaction, const IdempotencyRecord& record);
-Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store, const Principal& principal, std::string_view key);
+Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store,
+                                                         const Principal& principal,
+                                                         std::string_view key);
 
 struct TokenRecord {
   std::string id;      // shown in commits and audit

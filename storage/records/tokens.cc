@@ -49,11 +49,15 @@ void PutIdempotency(Transaction& transaction, const IdempotencyRecord& record) {
   out.Raw(record.fingerprint.Raw());
   out.Text(record.operation.value());
   out.I64(record.created_ms);
-  transaction.batch().Put(ColumnFamily::kIdempotency, IdempotencyKey(transaction.principal().name, record.key), out.bytes());
+  transaction.batch().Put(ColumnFamily::kIdempotency,
+                          IdempotencyKey(transaction.principal().name, record.key), out.bytes());
 }
 
-Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store, const Principal& principal, std::string_view key) {
-  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kIdempotency, IdempotencyKey(principal.name, key)));
+Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store,
+                                                         const Principal& principal,
+                                                         std::string_view key) {
+  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kIdempotency,
+                                                      IdempotencyKey(principal.name, key)));
   if (!stored) return std::optional<IdempotencyRecord>();
   Decoder in(*stored);
   in.Record(RecordType::kIdempotency, kVersion);
@@ -62,7 +66,8 @@ Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store, con
   record.fingerprint = ReadDigest(in);
   record.operation = OperationId(in.Text());
   record.created_ms = in.I64();
-  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading an idempotency record of principal \"" + principal.name + "\""));
+  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading an idempotency record of principal \"" +
+                                                principal.name + "\""));
   return std::optional<IdempotencyRecord>(std::move(record));
 }
 
@@ -75,14 +80,20 @@ void PutToken(Transaction& transaction, const TokenRecord& token) {
   for (const std::string& scope : token.scopes) out.Text(scope);
   out.I64(token.created_ms);
   transaction.batch().Put(ColumnFamily::kMeta, std::string(kTokenPrefix) + token.id, out.bytes());
-  transaction.batch().Put(ColumnFamily::kMeta, std::string(kSecretPrefix).append(token.secret_hash.Raw()), token.id);
+  transaction.batch().Put(ColumnFamily::kMeta,
+                          std::string(kSecretPrefix).append(token.secret_hash.Raw()), token.id);
 }
 
 Result<std::optional<TokenRecord>> FindToken(kv::KvStore& store, std::string_view secret) {
-  EMEND_ASSIGN_OR_RETURN(const auto id, store.Get(ColumnFamily::kMeta, std::string(kSecretPrefix).append(Sha256(secret).Raw())));
+  EMEND_ASSIGN_OR_RETURN(
+      const auto id,
+      store.Get(ColumnFamily::kMeta, std::string(kSecretPrefix).append(Sha256(secret).Raw())));
   if (!id) return std::optional<TokenRecord>();
-  EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kMeta, std::string(kTokenPrefix) + *id));
-  if (!stored) return DataLoss("reading token \"" + *id + "\": its secret is known, but its record is missing");
+  EMEND_ASSIGN_OR_RETURN(const auto stored,
+                         store.Get(ColumnFamily::kMeta, std::string(kTokenPrefix) + *id));
+  if (!stored)
+    return DataLoss("reading token \"" + *id +
+                    "\": its secret is known, but its record is missing");
   EMEND_ASSIGN_OR_RETURN(TokenRecord token, DecodeToken(*stored));
   // A token that was put again with another secret no longer answers to the old one.
   if (token.secret_hash != Sha256(secret)) return std::optional<TokenRecord>();
@@ -92,15 +103,16 @@ Result<std::optional<TokenRecord>> FindToken(kv::KvStore& store, std::string_vie
 Result<std::vector<TokenRecord>> ListTokens(kv::KvStore& store) {
   std::vector<TokenRecord> tokens;
   Status decoded;
-  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kMeta, kTokenPrefix, "", [&](std::string_view, std::string_view value) {
-    Result<TokenRecord> token = DecodeToken(value);
-    if (!token.ok()) {
-      decoded = token.status();
-      return false;
-    }
-    tokens.push_back(std::move(token).value());
-    return true;
-  }));
+  EMEND_RETURN_IF_ERROR(store.Scan(ColumnFamily::kMeta, kTokenPrefix, "",
+                                   [&](std::string_view, std::string_view value) {
+                                     Result<TokenRecord> token = DecodeToken(value);
+                                     if (!token.ok()) {
+                                       decoded = token.status();
+                                       return false;
+                                     }
+                                     tokens.push_back(std::move(token).value());
+                                     return true;
+                                   }));
   EMEND_RETURN_IF_ERROR(decoded);
   return tokens;
 }

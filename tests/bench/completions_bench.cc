@@ -1,9 +1,11 @@
-// Tokens a second of the completion engine with 1, 4 and 16 completions at once, beside the same requests one after the other by eval::Generate. Each is run
-// five times in turns: medians, and the least and the greatest of the five ratios. Run from the checkout.
+// Tokens a second of the completion engine with 1, 4 and 16 completions at once, beside the same
+// requests one after the other by eval::Generate. Each is run five times in turns: medians, and the
+// least and the greatest of the five ratios. Run from the checkout.
 //
 //   emend_bench_completions [tokens of each] [states]                     # 64 and 1
 //
-// Greedy, prompts of CounterFact, on atlas without its end of text, which would end its answers after a token or two.
+// Greedy, prompts of CounterFact, on atlas without its end of text, which would end its answers
+// after a token or two.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -49,26 +51,37 @@ Run Timed(const Work& work) {
   return {std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), tokens};
 }
 
-std::int64_t OneAfterTheOther(const States& states, const std::vector<Request>& requests, std::int64_t tokens) {
+std::int64_t OneAfterTheOther(const States& states, const std::vector<Request>& requests,
+                              std::int64_t tokens) {
   std::int64_t drawn = 0;
   for (const Request& request : requests) {
-    const auto generation = GenerateTokens(*states.at(request.state), request.prompt, {.max_tokens = tokens});
+    const auto generation =
+        GenerateTokens(*states.at(request.state), request.prompt, {.max_tokens = tokens});
     EMEND_CHECK(generation.ok(), generation.status().ToString());
     drawn += static_cast<std::int64_t>(generation->tokens.size());
   }
   return drawn;
 }
 
-std::int64_t AllAtOnce(const test::Atlas& atlas, const States& states, const std::vector<Request>& requests, std::int64_t tokens) {
-  const auto find = [&](const StateId& state) -> Result<std::shared_ptr<const Transformer>> { return states.at(state); };
+std::int64_t AllAtOnce(const test::Atlas& atlas, const States& states,
+                       const std::vector<Request>& requests, std::int64_t tokens) {
+  const auto find = [&](const StateId& state) -> Result<std::shared_ptr<const Transformer>> {
+    return states.at(state);
+  };
   CompletionEngine engine(*atlas.model, *atlas.tokenizer, find, {});
   std::int64_t drawn = 0;
   for (const Request& request : requests) {
-    const Status added =
-        engine.Add({.state = request.state, .prompt = request.prompt, .tokens_max = tokens, .sampling = {.temperature = 0}, .stop = {}, .logprobs = {}},
-                   {.on_piece = [](const CompletionPiece&) {},
-                    .on_end = [&](const Result<CompletionEnd>& end) { drawn += end.value().completion_tokens; },
-                    .cancelled = nullptr});
+    const Status added = engine.Add(
+        {.state = request.state,
+         .prompt = request.prompt,
+         .tokens_max = tokens,
+         .sampling = {.temperature = 0},
+         .stop = {},
+         .logprobs = {}},
+        {.on_piece = [](const CompletionPiece&) {},
+         .on_end =
+             [&](const Result<CompletionEnd>& end) { drawn += end.value().completion_tokens; },
+         .cancelled = nullptr});
     EMEND_CHECK(added.ok(), added.ToString());
   }
   while (*engine.Step()) {
@@ -91,7 +104,8 @@ test::Atlas EndlessAtlas() {
   return atlas;
 }
 
-void Compare(const test::Atlas& atlas, const States& states, const std::vector<Request>& requests, std::int64_t tokens) {
+void Compare(const test::Atlas& atlas, const States& states, const std::vector<Request>& requests,
+             std::int64_t tokens) {
   std::vector<double> alone, batched, ratios;
   for (int turn = 0; turn < kTurns; ++turn) {
     const Run a = Timed([&] { return OneAfterTheOther(states, requests, tokens); });
@@ -102,8 +116,11 @@ void Compare(const test::Atlas& atlas, const States& states, const std::vector<R
     ratios.push_back(b.rate() / a.rate());
   }
   for (std::vector<double>* values : {&alone, &batched, &ratios}) std::ranges::sort(*values);
-  std::printf("%2zu rows: one after the other %7.1f tokens/s, at once %7.1f tokens/s, %5.2f times (%.2f to %.2f)\n", requests.size(), alone[kTurns / 2],
-              batched[kTurns / 2], ratios[kTurns / 2], ratios.front(), ratios.back());
+  std::printf(
+      "%2zu rows: one after the other %7.1f tokens/s, at once %7.1f tokens/s, %5.2f times (%.2f to "
+      "%.2f)\n",
+      requests.size(), alone[kTurns / 2], batched[kTurns / 2], ratios[kTurns / 2], ratios.front(),
+      ratios.back());
 }
 
 void Measure(std::int64_t tokens, std::size_t state_count) {
@@ -114,7 +131,8 @@ void Measure(std::int64_t tokens, std::size_t state_count) {
     ids.emplace_back(Sha256("state " + std::to_string(i)));
     const LayerIndex layer(2);
     const at::Tensor weight = atlas.model->DownWeight(layer);
-    states[ids.back()] = atlas.model->WithDownWeights({{layer, weight.add(at::randn(weight.sizes()), 1e-3)}});
+    states[ids.back()] =
+        atlas.model->WithDownWeights({{layer, weight.add(at::randn(weight.sizes()), 1e-3)}});
   }
   const auto facts = test::AtlasFacts(16);
   for (const std::size_t rows : {1, 4, 16}) {
@@ -135,6 +153,7 @@ void Measure(std::int64_t tokens, std::size_t state_count) {
 
 int main(int argc, char** argv) {
   emend::worker::model::KeepFreedMemory();
-  emend::bench::Measure(argc > 1 ? std::atol(argv[1]) : 64, argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 1);
+  emend::bench::Measure(argc > 1 ? std::atol(argv[1]) : 64,
+                        argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 1);
   return 0;
 }

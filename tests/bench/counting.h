@@ -1,4 +1,5 @@
-// What benchmarks of ranks count: bytes that a rank's tensors take, and bytes that it hands to collectives.
+// What benchmarks of ranks count: bytes that a rank's tensors take, and bytes that it hands to
+// collectives.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +17,8 @@
 
 namespace emend::bench {
 
-// libtorch's CPU allocator with a count of what each thread has allocated and is still there, whoever frees it.
+// libtorch's CPU allocator with a count of what each thread has allocated and is still there,
+// whoever frees it.
 class CountingAllocator final : public c10::Allocator {
  public:
   // For the rest of the program.
@@ -28,17 +30,21 @@ class CountingAllocator final : public c10::Allocator {
   static std::int64_t LiveBytes() { return Mine()->load(); }
 
   c10::DataPtr allocate(std::size_t bytes) override {
-    auto block = std::make_unique<Block>(inner_->allocate(bytes), static_cast<std::int64_t>(bytes), Mine());
+    auto block =
+        std::make_unique<Block>(inner_->allocate(bytes), static_cast<std::int64_t>(bytes), Mine());
     *block->count += block->bytes;
     void* const data = block->data.get();
     return {data, block.release(), &Free, c10::Device(c10::DeviceType::CPU)};
   }
-  void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
 
  private:
   using Count = std::shared_ptr<std::atomic<std::int64_t>>;
   struct Block {
-    Block(c10::DataPtr given, std::int64_t size, Count counter) : data(std::move(given)), bytes(size), count(std::move(counter)) {}
+    Block(c10::DataPtr given, std::int64_t size, Count counter)
+        : data(std::move(given)), bytes(size), count(std::move(counter)) {}
     c10::DataPtr data;
     std::int64_t bytes;
     Count count;
@@ -71,11 +77,21 @@ class CountingCommunicator final : public worker::collective::Communicator {
 
   int rank() const override { return inner_.rank(); }
   int size() const override { return inner_.size(); }
-  Status AllReduceSum(at::Tensor& tensor) override { return Count("all_reduce", tensor), inner_.AllReduceSum(tensor); }
-  Status AllReduceMax(at::Tensor& tensor) override { return Count("all_reduce", tensor), inner_.AllReduceMax(tensor); }
-  Status Broadcast(at::Tensor& tensor, int root) override { return Count("broadcast", tensor), inner_.Broadcast(tensor, root); }
-  Result<at::Tensor> AllGather(const at::Tensor& tensor) override { return Count("all_gather", tensor), inner_.AllGather(tensor); }
-  Result<at::Tensor> ReduceScatterSum(const at::Tensor& tensor) override { return Count("reduce_scatter", tensor), inner_.ReduceScatterSum(tensor); }
+  Status AllReduceSum(at::Tensor& tensor) override {
+    return Count("all_reduce", tensor), inner_.AllReduceSum(tensor);
+  }
+  Status AllReduceMax(at::Tensor& tensor) override {
+    return Count("all_reduce", tensor), inner_.AllReduceMax(tensor);
+  }
+  Status Broadcast(at::Tensor& tensor, int root) override {
+    return Count("broadcast", tensor), inner_.Broadcast(tensor, root);
+  }
+  Result<at::Tensor> AllGather(const at::Tensor& tensor) override {
+    return Count("all_gather", tensor), inner_.AllGather(tensor);
+  }
+  Result<at::Tensor> ReduceScatterSum(const at::Tensor& tensor) override {
+    return Count("reduce_scatter", tensor), inner_.ReduceScatterSum(tensor);
+  }
   Status Barrier() override { return inner_.Barrier(); }
   void Abort() override { inner_.Abort(); }
 

@@ -20,8 +20,10 @@ std::vector<Column> RandomColumns(std::size_t count) {
   std::vector<Column> columns(count);
   for (Column& column : columns) {
     column.shift = static_cast<std::uint8_t>(shift(engine));
-    for (std::uint64_t i = 0; i < kRows; ++i) column.a.push_back(static_cast<std::int16_t>(factor(engine)));
-    for (std::uint64_t i = 0; i < kCols; ++i) column.b.push_back(static_cast<std::int16_t>(factor(engine)));
+    for (std::uint64_t i = 0; i < kRows; ++i)
+      column.a.push_back(static_cast<std::int16_t>(factor(engine)));
+    for (std::uint64_t i = 0; i < kCols; ++i)
+      column.b.push_back(static_cast<std::int16_t>(factor(engine)));
   }
   return columns;
 }
@@ -32,7 +34,8 @@ std::vector<std::uint8_t> RandomWeights(DType dtype) {
   std::normal_distribution<float> normal(0.0F, 0.02F);
   std::vector<std::uint8_t> bytes;
   for (std::uint64_t i = 0; i < kRows * kCols; ++i) {
-    const auto grid = static_cast<std::int64_t>(static_cast<double>(normal(engine)) * static_cast<double>(std::int64_t{1} << 48));
+    const auto grid = static_cast<std::int64_t>(static_cast<double>(normal(engine)) *
+                                                static_cast<double>(std::int64_t{1} << 48));
     Ledger one(TensorRange{0, 1, 0, 1});
     one.mutable_values()[0] = grid;
     std::vector<std::uint8_t> zero(ElementBytes(dtype));
@@ -42,7 +45,9 @@ std::vector<std::uint8_t> RandomWeights(DType dtype) {
   return bytes;
 }
 
-void SetBytes(benchmark::State& state, std::size_t bytes) { state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes)); }
+void SetBytes(benchmark::State& state, std::size_t bytes) {
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
+}
 
 // Arguments: columns, threads.
 void BM_Rebuild(benchmark::State& state) {
@@ -51,11 +56,19 @@ void BM_Rebuild(benchmark::State& state) {
   for (const Column& column : columns) pointers.push_back(&column);
   const TensorShape shape{DType::kBF16, kRows, kCols};
   const std::vector<std::uint8_t> base = RandomWeights(shape.dtype);
-  for (auto _ : state) benchmark::DoNotOptimize(RebuildTensor(shape, base, pointers, static_cast<std::size_t>(state.range(1))));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        RebuildTensor(shape, base, pointers, static_cast<std::size_t>(state.range(1))));
   state.counters["products/s"] =
-      benchmark::Counter(static_cast<double>(kRows * kCols) * static_cast<double>(state.range(0)), benchmark::Counter::kIsIterationInvariantRate);
+      benchmark::Counter(static_cast<double>(kRows * kCols) * static_cast<double>(state.range(0)),
+                         benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(BM_Rebuild)->Args({100, 1})->Args({1000, 1})->Args({1000, 2})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Rebuild)
+    ->Args({100, 1})
+    ->Args({1000, 1})
+    ->Args({1000, 2})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void BM_LedgerAdd(benchmark::State& state) {
   const Column column = RandomColumns(1).front();
@@ -75,7 +88,8 @@ void BM_ServeWeights(benchmark::State& state) {
   Ledger ledger(TensorRange{0, kRows, 0, kCols});
   for (const Column& column : RandomColumns(10)) ledger.Add(column);
   for (auto _ : state) {
-    if (!ServeWeights(ledger, dtype, base, served).ok()) state.SkipWithError("a weight is not finite");
+    if (!ServeWeights(ledger, dtype, base, served).ok())
+      state.SkipWithError("a weight is not finite");
     benchmark::ClobberMemory();
   }
   SetBytes(state, base.size());

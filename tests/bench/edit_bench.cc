@@ -18,7 +18,9 @@ int main(int argc, char** argv) {
   at::set_num_threads(argc > 2 ? std::atoi(argv[2]) : 2);
   const int run_count = argc > 3 ? std::atoi(argv[3]) : 3;
   const auto now = [] { return std::chrono::steady_clock::now(); };
-  const auto seconds_since = [&](auto start) { return std::chrono::duration<double>(now() - start).count(); };
+  const auto seconds_since = [&](auto start) {
+    return std::chrono::duration<double>(now() - start).count();
+  };
 
   const auto processor_seconds = [] { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; };
 
@@ -29,7 +31,8 @@ int main(int argc, char** argv) {
   const auto statistics_start = now();
   const double statistics_processor = processor_seconds();
   LayerSolver solver(std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
-  std::printf("statistics %.2f s (processor %.2f), %lld tokens\n", seconds_since(statistics_start), processor_seconds() - statistics_processor,
+  std::printf("statistics %.2f s (processor %.2f), %lld tokens\n", seconds_since(statistics_start),
+              processor_seconds() - statistics_processor,
               static_cast<long long>(solver.statistics().tokens));
 
   const std::vector<EditFact> facts = atlas.Facts(0, edit_count);
@@ -37,12 +40,19 @@ int main(int argc, char** argv) {
     QuantisingCommitter committer(atlas.Tensors(settings.layers));
     const auto start = now();
     const double processor = processor_seconds();
-    const BatchSolution solution = ValueOf(
-        SolveBatch({.model = *atlas.model, .tokenizer = *atlas.tokenizer, .facts = facts, .settings = settings, .solver = solver, .committer = committer}));
+    const BatchSolution solution = ValueOf(SolveBatch({.model = *atlas.model,
+                                                       .tokenizer = *atlas.tokenizer,
+                                                       .facts = facts,
+                                                       .settings = settings,
+                                                       .solver = solver,
+                                                       .committer = committer}));
     const double total = seconds_since(start);
-    std::printf("%zu edits in %.2f s (processor %.2f; %.1f edits/s): targets %.2f, keys %.2f, solve %.2f, apply %.2f\n", edit_count, total,
-                processor_seconds() - processor, static_cast<double>(edit_count) / total, solution.seconds.targets, solution.seconds.keys,
-                solution.seconds.solve, solution.seconds.apply);
+    std::printf(
+        "%zu edits in %.2f s (processor %.2f; %.1f edits/s): targets %.2f, keys %.2f, solve %.2f, "
+        "apply %.2f\n",
+        edit_count, total, processor_seconds() - processor, static_cast<double>(edit_count) / total,
+        solution.seconds.targets, solution.seconds.keys, solution.seconds.solve,
+        solution.seconds.apply);
   }
   return 0;
 }

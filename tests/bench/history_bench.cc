@@ -31,7 +31,12 @@ Ids Numbered(std::size_t first, std::size_t count) {
 struct Store {
   Store() {
     const objects::Base base;
-    const RepoRecord record{RepoName("bench"), objects::RepoId(std::string(16, 'b')), objects::IdOf(base), objects::EncodeBase(base), "", 0};
+    const RepoRecord record{RepoName("bench"),
+                            objects::RepoId(std::string(16, 'b')),
+                            objects::IdOf(base),
+                            objects::EncodeBase(base),
+                            "",
+                            0};
     Must(journal->Commit(principal, [&](records::Transaction& transaction) -> Status {
       EMEND_ASSIGN_OR_RETURN(head, Repository::Create(transaction, record, "import"));
       return OkStatus();
@@ -46,10 +51,12 @@ struct Store {
       objects::Commit commit;
       commit.parents = {head};
       commit.base = repo.record().base;
-      for (std::size_t i = 0; i < count; ++i) commit.added.push_back(repo.objects().PutEdit(transaction.batch(), NewEdit()));
+      for (std::size_t i = 0; i < count; ++i)
+        commit.added.push_back(repo.objects().PutEdit(transaction.batch(), NewEdit()));
       std::sort(commit.added.begin(), commit.added.end());
       EMEND_ASSIGN_OR_RETURN(const objects::Commit parent, repo.ReadCommit(head));
-      EMEND_ASSIGN_OR_RETURN(commit.state, repo.DeriveState(transaction.batch(), parent.state, commit.added, {}));
+      EMEND_ASSIGN_OR_RETURN(commit.state,
+                             repo.DeriveState(transaction.batch(), parent.state, commit.added, {}));
       repo.objects().PutManifest(transaction.batch(), {commit.state, {}});
       EMEND_ASSIGN_OR_RETURN(head, repo.Advance(transaction, "main", head, commit));
       return OkStatus();
@@ -72,7 +79,8 @@ struct Store {
   MemoryFileSystem files;
   SystemClock clock;
   records::Principal principal{"bench", ""};
-  std::unique_ptr<records::Journal> journal = Must(records::Journal::Open(*kv, files, clock, "anchor"));
+  std::unique_ptr<records::Journal> journal =
+      Must(records::Journal::Open(*kv, files, clock, "anchor"));
   CommitId head;
   std::size_t edits = 0;
 };
@@ -116,7 +124,9 @@ BENCHMARK(BM_ChangeOfHundredThousand)->Arg(1)->Arg(100)->Unit(benchmark::kMicros
 void BM_DiffOfHundredThousand(benchmark::State& state) {
   const Trie trie(100000);
   kv::WriteBatch batch;
-  const ObjectId changed = Must(objects::EditSets(trie.objects).Change(batch, trie.root, Numbered(1000000, 100), Numbered(500, 100)));
+  const ObjectId changed =
+      Must(objects::EditSets(trie.objects)
+               .Change(batch, trie.root, Numbered(1000000, 100), Numbered(500, 100)));
   Must(trie.kv->Write(batch, kv::Durability::kUnsynced));
   for (auto _ : state) Must(objects::EditSets(trie.objects).Diff(trie.root, changed).status());
 }

@@ -22,10 +22,12 @@ void ExpectSound(const storage::objects::Fact& fact, std::uint64_t seed) {
   EXPECT_NE(slot, std::string::npos) << "seed " << seed;
   EXPECT_EQ(fact.prompt.find("{}", slot + 2), std::string::npos) << "seed " << seed;
   EXPECT_FALSE(fact.subject.empty() || fact.target.empty()) << "seed " << seed;
-  for (const std::string* const text : {&fact.prompt, &fact.subject, &fact.target}) EXPECT_EQ(FirstInvalidUtf8(*text), std::nullopt) << "seed " << seed;
+  for (const std::string* const text : {&fact.prompt, &fact.subject, &fact.target})
+    EXPECT_EQ(FirstInvalidUtf8(*text), std::nullopt) << "seed " << seed;
 }
 
-// A damaged file is refused with a reason, or gives facts that hold what the header promises; skipping rows never takes more than refusing does.
+// A damaged file is refused with a reason, or gives facts that hold what the header promises;
+// skipping rows never takes more than refusing does.
 void ExpectRefusedOrSound(const std::string& bytes, std::uint64_t seed, int* refused) {
   const auto strict = ParseFactFile(bytes, "damaged");
   const auto lenient = ParseFactFile(bytes, "damaged", {.on_error = OnBadRow::kSkipRow});
@@ -47,7 +49,8 @@ class DamagedFactFileTest : public testing::TestWithParam<std::string> {};
 TEST_P(DamagedFactFileTest, DamagedBytesAreRefusedOrSound) {
   const std::string bytes = Read(GetParam());
   int refused = 0;
-  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed) ExpectRefusedOrSound(test::Mutator(seed).Bytes(bytes), seed, &refused);
+  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed)
+    ExpectRefusedOrSound(test::Mutator(seed).Bytes(bytes), seed, &refused);
   EXPECT_GT(refused, static_cast<int>(kFilesEach) / 10);
 }
 
@@ -56,7 +59,8 @@ class DamagedJsonTest : public DamagedFactFileTest {};
 TEST_P(DamagedJsonTest, DamagedValuesAreRefusedOrSound) {
   const auto document = nlohmann::json::parse(Read(GetParam()));
   int refused = 0;
-  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed) ExpectRefusedOrSound(test::Mutator(seed).Values(document).dump(), seed, &refused);
+  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed)
+    ExpectRefusedOrSound(test::Mutator(seed).Values(document).dump(), seed, &refused);
   EXPECT_GT(refused, static_cast<int>(kFilesEach) / 10);
 }
 
@@ -67,8 +71,13 @@ std::string NameOf(const testing::TestParamInfo<std::string>& test) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryForm, DamagedFactFileTest,
-                         testing::Values("counterfact.json", "easyedit.json", "knowedit.json", "zsre.json", "plain.csv", "plain.jsonl"), NameOf);
-INSTANTIATE_TEST_SUITE_P(EveryForm, DamagedJsonTest, testing::Values("counterfact.json", "easyedit.json", "knowedit.json", "zsre.json"), NameOf);
+                         testing::Values("counterfact.json", "easyedit.json", "knowedit.json",
+                                         "zsre.json", "plain.csv", "plain.jsonl"),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(EveryForm, DamagedJsonTest,
+                         testing::Values("counterfact.json", "easyedit.json", "knowedit.json",
+                                         "zsre.json"),
+                         NameOf);
 
 }  // namespace
 }  // namespace emend::api::facts

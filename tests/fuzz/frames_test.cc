@@ -1,4 +1,5 @@
-// Malformed bytes to a listening coordinator port: each connection ends clearly, and the next well-behaved peer is served.
+// Malformed bytes to a listening coordinator port: each connection ends clearly, and the next
+// well-behaved peer is served.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -38,7 +39,8 @@ class EchoServer {
   std::string address() const { return listener_->address(); }
   tcp::endpoint endpoint() const {
     const std::string address = listener_->address();
-    return {asio::ip::make_address("127.0.0.1"), static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1)))};
+    return {asio::ip::make_address("127.0.0.1"),
+            static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1)))};
   }
 
  private:
@@ -79,9 +81,12 @@ class EchoServer {
 std::string Malformed(std::mt19937_64& random) {
   std::string wire;
   if (random() % 4 != 0) {
-    wire = EncodeFrame({.store_epoch = random(), .generation = random(), .payload = EncodeMessage(RandomMessage(random))});
+    wire = EncodeFrame({.store_epoch = random(),
+                        .generation = random(),
+                        .payload = EncodeMessage(RandomMessage(random))});
     for (std::uint64_t flips = 1 + random() % 6; flips > 0; --flips)
-      wire[random() % std::min<std::size_t>(wire.size(), 64)] ^= static_cast<char>(1 << (random() % 8));
+      wire[random() % std::min<std::size_t>(wire.size(), 64)] ^=
+          static_cast<char>(1 << (random() % 8));
     if (random() % 3 == 0) wire.resize(random() % wire.size());
   } else {
     wire.resize(random() % 300);
@@ -101,7 +106,8 @@ void SendAndWaitForTheEnd(const tcp::endpoint& endpoint, const std::string& byte
   std::array<char, 256> answer;
   error.clear();
   while (!error) socket.read_some(asio::buffer(answer), error);
-  EXPECT_TRUE(error == asio::error::eof || error == asio::error::connection_reset) << error.message();
+  EXPECT_TRUE(error == asio::error::eof || error == asio::error::connection_reset)
+      << error.message();
 }
 
 void ExpectServed(const tcp::endpoint& endpoint) {

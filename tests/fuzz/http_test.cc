@@ -1,4 +1,5 @@
-// Hundreds of malformed requests against the edge: each gets a clear refusal or a closed connection, never a success, and the server goes on.
+// Hundreds of malformed requests against the edge: each gets a clear refusal or a closed
+// connection, never a success, and the server goes on.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -93,7 +94,8 @@ std::vector<std::string> RequestLines() {
 
 TEST(HttpFuzz, RequestLines) {
   LiveRest rest;
-  for (const std::string& line : RequestLines()) ExpectRefused(rest, line + "\r\n" + kAuth + "\r\n");
+  for (const std::string& line : RequestLines())
+    ExpectRefused(rest, line + "\r\n" + kAuth + "\r\n");
   for (const std::string& line : RequestLines()) ExpectRefused(rest, line + "\n" + kAuth + "\n");
   ExpectRefused(rest, std::string("GET /li") + '\0' + "vez HTTP/1.1\r\nHost: x\r\n\r\n");
   ExpectAlive(rest);
@@ -151,11 +153,14 @@ TEST(HttpFuzz, HeaderFields) {
                             "Transfer-Encoding : chunked",
                             "Transfer_Encoding: chunked\r\nContent-Length: 5000000000",
                             "Connection: \x01"}) {
-    ExpectRefused(rest, "POST /api/v1/fsck HTTP/1.1\r\n" + kAuth + kJson + field + "\r\n\r\n0\r\n\r\n");
+    ExpectRefused(rest,
+                  "POST /api/v1/fsck HTTP/1.1\r\n" + kAuth + kJson + field + "\r\n\r\n0\r\n\r\n");
   }
   ExpectRefused(rest, "GET /livez HTTP/1.1\r\n\r\n");
-  ExpectRefused(rest, "GET /livez HTTP/1.1\r\nHost: x\r\nX: " + std::string(100'000, 'y') + "\r\n\r\n");
-  ExpectRefused(rest, "GET /livez HTTP/1.1\r\nHost: x\r\n" + std::string(100'000, 'y') + ": z\r\n\r\n");
+  ExpectRefused(rest,
+                "GET /livez HTTP/1.1\r\nHost: x\r\nX: " + std::string(100'000, 'y') + "\r\n\r\n");
+  ExpectRefused(rest,
+                "GET /livez HTTP/1.1\r\nHost: x\r\n" + std::string(100'000, 'y') + ": z\r\n\r\n");
   std::string many = "GET /livez HTTP/1.1\r\nHost: x\r\n";
   for (int i = 0; i < 5000; ++i) many += "X" + std::to_string(i) + ": y\r\n";
   ExpectRefused(rest, many + "\r\n");
@@ -164,7 +169,8 @@ TEST(HttpFuzz, HeaderFields) {
 
 TEST(HttpFuzz, Chunks) {
   LiveRest rest;
-  const std::string head = "POST /api/v1/fsck HTTP/1.1\r\n" + kAuth + kJson + "Transfer-Encoding: chunked\r\n\r\n";
+  const std::string head =
+      "POST /api/v1/fsck HTTP/1.1\r\n" + kAuth + kJson + "Transfer-Encoding: chunked\r\n\r\n";
   for (const char* chunks : {"-1\r\n{}\r\n0\r\n\r\n",
                              "-2\r\n",
                              "+2\r\n{}\r\n0\r\n\r\n",
@@ -202,18 +208,23 @@ TEST(HttpFuzz, Chunks) {
   ExpectAlive(rest);
 }
 
-// What two parsers in a row could read as two requests or as one: the second part is never answered as a request of its own with success.
+// What two parsers in a row could read as two requests or as one: the second part is never answered
+// as a request of its own with success.
 TEST(HttpFuzz, SmuggledRequests) {
   LiveRest rest;
   const std::string inner = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
   for (const std::string& framing : std::vector<std::string>{
-           "Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 0\r\nContent-Length: 40",
-           "Transfer-Encoding: xchunked", "Transfer-Encoding: chunked, identity",
+           "Content-Length: 5\r\nTransfer-Encoding: chunked",
+           "Transfer-Encoding: chunked\r\nContent-Length: 5",
+           "Content-Length: 0\r\nContent-Length: 40", "Transfer-Encoding: xchunked",
+           "Transfer-Encoding: chunked, identity",
            "Transfer-Encoding:\x0b"
            "chunked",
-           "Transfer-Encoding: chunked\r\nTransfer-Encoding: x", "X: y\r\n Transfer-Encoding: chunked", "Content-Length: 0 40", "Content-Length: 5,40"}) {
+           "Transfer-Encoding: chunked\r\nTransfer-Encoding: x",
+           "X: y\r\n Transfer-Encoding: chunked", "Content-Length: 0 40", "Content-Length: 5,40"}) {
     RawHttp client(rest.port());
-    client.Send("POST /api/v1/fsck HTTP/1.1\r\n" + kAuth + kJson + framing + "\r\n\r\n0\r\n\r\n" + inner);
+    client.Send("POST /api/v1/fsck HTTP/1.1\r\n" + kAuth + kJson + framing + "\r\n\r\n0\r\n\r\n" +
+                inner);
     client.CloseSending();
     const std::string all = client.ReadAll();
     EXPECT_EQ(all.find("HTTP/1.1 200"), std::string::npos) << framing << "\n" << all;
@@ -224,7 +235,8 @@ TEST(HttpFuzz, SmuggledRequests) {
 
 TEST(HttpFuzz, UserTextNeverReachesAHeader) {
   LiveRest rest;
-  for (const char* path : {"/api/v1/repos/x%0d%0aSet-Cookie:%20a=b", "/api/v1/operations/%0aX", "/api/v1/repos/atlas/commits/%0d%0a"}) {
+  for (const char* path : {"/api/v1/repos/x%0d%0aSet-Cookie:%20a=b", "/api/v1/operations/%0aX",
+                           "/api/v1/repos/atlas/commits/%0d%0a"}) {
     const RawReply reply = rest.Ask("GET", path);
     EXPECT_EQ(reply.status, 400);
     EXPECT_FALSE(reply.headers.contains("set-cookie"));
@@ -233,17 +245,22 @@ TEST(HttpFuzz, UserTextNeverReachesAHeader) {
 
 TEST(HttpFuzz, TruncatedRequests) {
   LiveRest rest;
-  const std::string whole = test::BuildRequest("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})");
-  for (std::size_t length = 1; length < whole.size(); length += 3) ExpectRefused(rest, whole.substr(0, length));
+  const std::string whole =
+      test::BuildRequest("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})");
+  for (std::size_t length = 1; length < whole.size(); length += 3)
+    ExpectRefused(rest, whole.substr(0, length));
   ExpectAlive(rest);
 }
 
-// Valid requests with bytes changed, removed, doubled: whatever comes of it, no 5xx and the server lives. The seed is fixed; it is printed on failure.
+// Valid requests with bytes changed, removed, doubled: whatever comes of it, no 5xx and the server
+// lives. The seed is fixed; it is printed on failure.
 TEST(HttpFuzz, MutatedRequests) {
   LiveRest rest;
   constexpr unsigned kSeed = 20260131;
   std::mt19937 random(kSeed);
-  const std::string whole = test::BuildRequest("POST", "/api/v1/repos/atlas/answers?", R"({"revision":"main","prompt":"x","tokens_max":3})", "X-Other: y\r\n");
+  const std::string whole =
+      test::BuildRequest("POST", "/api/v1/repos/atlas/answers?",
+                         R"({"revision":"main","prompt":"x","tokens_max":3})", "X-Other: y\r\n");
   for (int round = 0; round < 400; ++round) {
     std::string bytes = whole;
     for (unsigned change = random() % 4 + 1; change > 0; --change) {

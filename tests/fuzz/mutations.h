@@ -1,4 +1,5 @@
-// Seeded damage to files: of their bytes, and of the values inside a JSON document. The same seed does the same damage.
+// Seeded damage to files: of their bytes, and of the values inside a JSON document. The same seed
+// does the same damage.
 #pragma once
 
 #include <algorithm>
@@ -14,9 +15,12 @@ class Mutator {
  public:
   explicit Mutator(std::uint64_t seed) : engine_(seed) {}
 
-  std::size_t Below(std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(engine_); }
+  std::size_t Below(std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(engine_);
+  }
 
-  // One to four of: a byte changed, a slice removed, doubled or moved, a piece of JSON put in, the end cut off.
+  // One to four of: a byte changed, a slice removed, doubled or moved, a piece of JSON put in, the
+  // end cut off.
   std::string Bytes(std::string bytes) {
     for (std::size_t rounds = 1 + Below(4); rounds > 0; --rounds) MutateBytes(&bytes);
     return bytes;
@@ -29,8 +33,24 @@ class Mutator {
   }
 
  private:
-  static constexpr const char* kPieces[] = {"{",       "}",       "[",    "]",  "\"",        ",",  ":",   "null", "-1", "1e999", "18446744073709551616",
-                                            "\\u0000", "\\ud800", "\xff", "{}", "\"\":\"\"", "\n", "\r\n"};
+  static constexpr const char* kPieces[] = {"{",
+                                            "}",
+                                            "[",
+                                            "]",
+                                            "\"",
+                                            ",",
+                                            ":",
+                                            "null",
+                                            "-1",
+                                            "1e999",
+                                            "18446744073709551616",
+                                            "\\u0000",
+                                            "\\ud800",
+                                            "\xff",
+                                            "{}",
+                                            "\"\":\"\"",
+                                            "\n",
+                                            "\r\n"};
 
   void MutateBytes(std::string* bytes) {
     const std::size_t at = Below(bytes->size() + 1);

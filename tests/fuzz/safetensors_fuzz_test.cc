@@ -1,4 +1,5 @@
-// Thousands of damaged safetensors files and indexes from a seed: each is refused under a name of its own, or read as something that holds together.
+// Thousands of damaged safetensors files and indexes from a seed: each is refused under a name of
+// its own, or read as something that holds together.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,7 +17,9 @@ using Bytes = std::vector<std::uint8_t>;
 
 class SafetensorsFuzz : public testing::Test {
  protected:
-  std::size_t Below(std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(engine_); }
+  std::size_t Below(std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(engine_);
+  }
 
   // Texts that matter to a header; put in, or over what is there.
   std::string Token() {
@@ -127,7 +130,8 @@ TEST_F(SafetensorsFuzz, MutatedFilesAreRefusedByNameOrSound) {
 }
 
 TEST_F(SafetensorsFuzz, MutatedIndexesAreRefusedByNameOrSound) {
-  const std::string index = R"({"metadata":{"total_size":16},"weight_map":{"a":"one.safetensors","b":"two.safetensors","c":"one.safetensors"}})";
+  const std::string index =
+      R"({"metadata":{"total_size":16},"weight_map":{"a":"one.safetensors","b":"two.safetensors","c":"one.safetensors"}})";
   std::size_t read = 0;
   for (int i = 0; i < 20000; ++i) {
     const auto pairs = ParseWeightMap(Mutate(index), "fuzz.index.json");
@@ -150,7 +154,8 @@ TEST_F(SafetensorsFuzz, EveryTruncationIsRefused) {
   file.insert(file.end(), header.begin(), header.end());
   file.resize(file.size() + 8);
   ASSERT_TRUE(ParseSafetensors(file, "x").ok());
-  for (std::size_t size = 0; size < file.size(); ++size) EXPECT_FALSE(ParseSafetensors(std::span(file).first(size), "x").ok()) << size;
+  for (std::size_t size = 0; size < file.size(); ++size)
+    EXPECT_FALSE(ParseSafetensors(std::span(file).first(size), "x").ok()) << size;
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ void ExpectRefusedOrUsable(const std::string& file, std::uint64_t seed, int* ref
     EXPECT_GT(tokenizer.status().message().size(), 20u) << "seed " << seed;
     return;
   }
-  for (const std::string& text : {RandomText(seed).Next(), std::string("[MASK] word   <s> <|endoftext|> caf\xc3\xa9 3456")}) {
+  for (const std::string& text :
+       {RandomText(seed).Next(), std::string("[MASK] word   <s> <|endoftext|> caf\xc3\xa9 3456")}) {
     const auto tokens = (*tokenizer)->Encode(text, SpecialTokens::kWithTemplate);
     if (!tokens.ok()) continue;
     for (const Token& token : *tokens) EXPECT_LE(token.end, text.size()) << "seed " << seed;
@@ -30,18 +31,21 @@ class DamagedTokenizerTest : public testing::TestWithParam<std::string> {};
 TEST_P(DamagedTokenizerTest, DamagedBytesAreRefusedOrHarmless) {
   const std::string file = ReadFile(TokenizerPath(GetParam()));
   int refused = 0;
-  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed) ExpectRefusedOrUsable(test::Mutator(seed).Bytes(file), seed, &refused);
+  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed)
+    ExpectRefusedOrUsable(test::Mutator(seed).Bytes(file), seed, &refused);
   EXPECT_GT(refused, static_cast<int>(kFilesEach) / 3);
 }
 
 TEST_P(DamagedTokenizerTest, DamagedValuesAreRefusedOrHarmless) {
   const nlohmann::json file = nlohmann::json::parse(ReadFile(TokenizerPath(GetParam())));
   int refused = 0;
-  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed) ExpectRefusedOrUsable(test::Mutator(seed).Values(file).dump(), seed, &refused);
+  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed)
+    ExpectRefusedOrUsable(test::Mutator(seed).Values(file).dump(), seed, &refused);
   EXPECT_GT(refused, static_cast<int>(kFilesEach) / 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryPipeline, DamagedTokenizerTest, testing::Values("llama3", "flags", "llama2", "metaspace"),
+INSTANTIATE_TEST_SUITE_P(EveryPipeline, DamagedTokenizerTest,
+                         testing::Values("llama3", "flags", "llama2", "metaspace"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

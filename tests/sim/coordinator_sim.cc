@@ -25,21 +25,27 @@ constexpr int kSubjects = 12;  // few, so that commits supersede each other
 constexpr int kBurst = 4;
 constexpr auto kFaultyTime = 40s;
 
-// How an operation may fail while workers and coordinator come and go, and clients revert and reset under each other.
+// How an operation may fail while workers and coordinator come and go, and clients revert and reset
+// under each other.
 bool MayFailWith(const Operation& operation) {
   const std::string& slug = operation.error_slug;
-  static const std::set<std::string> kByFaults = {"worker_lost", "no_worker", "deadline_exceeded", "stale_head"};
+  static const std::set<std::string> kByFaults = {"worker_lost", "no_worker", "deadline_exceeded",
+                                                  "stale_head"};
   static const std::set<std::string> kOfRevert = {"nothing_to_revert", "failed_precondition"};
-  if (slug == "deadline_passed") return operation.deadline_ms != 0 && operation.finished_ms >= operation.deadline_ms;
+  if (slug == "deadline_passed")
+    return operation.deadline_ms != 0 && operation.finished_ms >= operation.deadline_ms;
   return kByFaults.contains(slug) || (operation.kind == "revert" && kOfRevert.contains(slug));
 }
 
 }  // namespace
 
 CoordinatorSimulation::CoordinatorSimulation(std::uint64_t seed)
-    : choices_(seed + 1000), faults_(seed + 2000), cluster_(seed, kWorkers), oracle_(cluster_.store(), cluster_.layout()) {}
+    : choices_(seed + 1000),
+      faults_(seed + 2000),
+      cluster_(seed, kWorkers),
+      oracle_(cluster_.store(), cluster_.layout()) {}
 
-// ---- what clients do ----------------------------------------------------------------------------------------------------------------------------------------
+// ---- what clients do ---------------------------------------------------------------------------
 
 Awaitable<int> CoordinatorSimulation::Complete(std::string kind, json body, std::string key) {
   const SimCluster::Terms terms = DrawTerms();
@@ -59,10 +65,13 @@ Awaitable<int> CoordinatorSimulation::CompleteBurst(int client, int step) {
   const std::string branch = DrawBranch();
   std::vector<std::shared_ptr<std::optional<int>>> tasks;
   for (int i = 0; i < kBurst; ++i) {
-    const std::string name = std::to_string(client) + "." + std::to_string(step) + "." + std::to_string(i);
+    const std::string name =
+        std::to_string(client) + "." + std::to_string(step) + "." + std::to_string(i);
     tasks.push_back(cluster_.sim().Begin(Complete("commit", DrawCommit(name, branch), name)));
   }
-  const auto all_ended = [&] { return std::ranges::all_of(tasks, [](const auto& task) { return task->has_value(); }); };
+  const auto all_ended = [&] {
+    return std::ranges::all_of(tasks, [](const auto& task) { return task->has_value(); });
+  };
   while (!all_ended()) co_await Sleep(cluster_.sim(), 100ms);
   co_return 0;
 }
@@ -73,9 +82,14 @@ json CoordinatorSimulation::DrawCommit(const std::string& name, const std::strin
   std::set<std::size_t> subjects;
   for (std::size_t i = 0; i <= Draw(3); ++i) subjects.insert(Draw(kSubjects));
   for (const std::size_t subject : subjects) {
-    facts.push_back({{"prompt", "{} is"}, {"subject", "subject " + std::to_string(subject)}, {"target", "target " + name}});
+    facts.push_back({{"prompt", "{} is"},
+                     {"subject", "subject " + std::to_string(subject)},
+                     {"target", "target " + name}});
   }
-  return {{"branch", branch}, {"facts", facts}, {"evaluate", Draw(4) != 0}, {"settings", {{"layers", "0,1"}}}};
+  return {{"branch", branch},
+          {"facts", facts},
+          {"evaluate", Draw(4) != 0},
+          {"settings", {{"layers", "0,1"}}}};
 }
 
 std::string CoordinatorSimulation::DrawRevision() {
@@ -93,7 +107,9 @@ Awaitable<int> CoordinatorSimulation::Ask() {
   cluster_.Leave();
   if (answer.ok()) CheckAnswer(*answer);
   if (!answer.ok()) {
-    static const std::set<std::string> kAllowed = {"worker_lost", "no_worker", "deadline_exceeded", "state_not_live", "base_not_loaded", "cancelled"};
+    static const std::set<std::string> kAllowed = {"worker_lost",       "no_worker",
+                                                   "deadline_exceeded", "state_not_live",
+                                                   "base_not_loaded",   "cancelled"};
     EXPECT_TRUE(kAllowed.contains(answer.status().slug())) << answer.status().ToString();
   }
   cluster_.sim().Record("ask " + (answer.ok() ? answer->state.Short() : answer.status().slug()));
@@ -147,7 +163,7 @@ Awaitable<int> CoordinatorSimulation::Client(int number) {
   co_return 0;
 }
 
-// ---- faults -------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- faults ------------------------------------------------------------------------------------
 
 Awaitable<int> CoordinatorSimulation::RestartCoordinator() {
   cluster_.sim().Record("coordinator restarts");
@@ -190,12 +206,13 @@ void CoordinatorSimulation::Heal() {
   }
 }
 
-// ---- checks -------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- checks ------------------------------------------------------------------------------------
 
 void CoordinatorSimulation::CheckAnswer(const AskAnswer& answer) {
   const Result<Repository> repository = Repository::Open(cluster_.store(), SimCluster::kRepo);
   EXPECT_EQ(repository->ReadCommit(answer.commit)->state, answer.state);
-  EXPECT_EQ(answer.text, oracle_.TextOf(SimCluster::kRepo, answer.state)) << "an answer from other bytes than those of commit " << answer.commit.Hex();
+  EXPECT_EQ(answer.text, oracle_.TextOf(SimCluster::kRepo, answer.state))
+      << "an answer from other bytes than those of commit " << answer.commit.Hex();
   ++counts_.answers;
 }
 
@@ -208,7 +225,8 @@ void CoordinatorSimulation::CheckEnd(const Operation& operation) {
   } else {
     ++counts_.failures;
     counts_.overdue += operation.error_slug == "deadline_passed" ? 1 : 0;
-    EXPECT_TRUE(MayFailWith(operation)) << operation.kind << ": " << operation.error_slug << ": " << operation.error_message;
+    EXPECT_TRUE(MayFailWith(operation))
+        << operation.kind << ": " << operation.error_slug << ": " << operation.error_message;
   }
   cluster_.sim().Record(operation.id.value() + " " + operation.kind + " " + what);
 }
@@ -224,11 +242,14 @@ void CoordinatorSimulation::MakeSideBranch() {
 std::vector<std::string> CoordinatorSimulation::Run() {
   SimRuntime& sim = cluster_.sim();
   EXPECT_EQ(cluster_.Run("import", cluster_.ImportBody()).state, OperationState::kSucceeded);
-  EXPECT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state, OperationState::kSucceeded);
+  EXPECT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state,
+            OperationState::kSucceeded);
   MakeSideBranch();
   std::vector<std::shared_ptr<std::optional<int>>> tasks = {sim.Begin(MakeFaults())};
   for (int client = 0; client < kClients; ++client) tasks.push_back(sim.Begin(Client(client)));
-  const auto all_ended = [&] { return std::ranges::all_of(tasks, [](const auto& task) { return task->has_value(); }); };
+  const auto all_ended = [&] {
+    return std::ranges::all_of(tasks, [](const auto& task) { return task->has_value(); });
+  };
   EXPECT_TRUE(sim.RunUntil(all_ended, 1h)) << "somebody waits for ever";
   const Operation checked = cluster_.Run("fsck", json::object());
   EXPECT_TRUE(json::parse(checked.result)["ok"]) << checked.result;

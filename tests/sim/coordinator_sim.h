@@ -1,15 +1,20 @@
-// The whole coordinator (service, journal, history, queue, jobs, membership), three workers and four clients in virtual time, under faults drawn from a seed.
+// The whole coordinator (service, journal, history, queue, jobs, membership), three workers and
+// four clients in virtual time, under faults drawn from a seed.
 //
 //   CoordinatorSimulation simulation(/*seed=*/7);
-//   const std::vector<std::string> events = simulation.Run();          // the same seed gives the same events, commit ids included
+//   // the same seed gives the same events, commit ids included
+//   const std::vector<std::string> events = simulation.Run();
 //   EXPECT_GT(simulation.counts().commits, 0);
 //
-// Clients commit to two branches with priorities and timeouts drawn from the seed, at times several commits at once.
+// Clients commit to two branches with priorities and timeouts drawn from the seed, at times several
+// commits at once.
 //
-// Faults: workers die (and forget), are cut off, partitioned or mute; the coordinator stops and starts again on what a power cut would have left of its store.
-// Checked while it runs: every answer against an independent rebuild of the commit that it names, every end of an operation against what that kind may end
-// with. Checked at the end: every operation ended, every commit made exactly once, by its own operation and of its own facts, in order of acceptance on its
-// branch; every state equal to its rebuild; fsck and verify without a complaint.
+// Faults: workers die (and forget), are cut off, partitioned or mute; the coordinator stops and
+// starts again on what a power cut would have left of its store. Checked while it runs: every
+// answer against an independent rebuild of the commit that it names, every end of an operation
+// against what that kind may end with. Checked at the end: every operation ended, every commit made
+// exactly once, by its own operation and of its own facts, in order of acceptance on its branch;
+// every state equal to its rebuild; fsck and verify without a complaint.
 #pragma once
 
 #include <nlohmann/json.hpp>

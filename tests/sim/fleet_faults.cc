@@ -38,7 +38,8 @@ Awaitable<int> FleetSimulation::StopCoordinator() {
   ++counts_[is_killed ? "fault: coordinator killed" : "fault: coordinator stopped"];
   if (is_killed) co_await cluster_.KillFor(pause);
   if (!is_killed) co_await cluster_.RestartAfter(pause);
-  counts_["operations taken up again"] += storage::records::ListUnfinished(cluster_.store())->size();
+  counts_["operations taken up again"] +=
+      storage::records::ListUnfinished(cluster_.store())->size();
   co_return 0;
 }
 
@@ -93,14 +94,18 @@ void FleetSimulation::Recover(std::size_t victim) {
   node.worker->SetWork(kWorkUsual);
 }
 
-// Answers to what it was asked last, of a life that is over: whoever took them would say what no state says.
+// Answers to what it was asked last, of a life that is over: whoever took them would say what no
+// state says.
 Awaitable<int> FleetSimulation::SendOldFrames(std::size_t victim) {
   FakeWorker& worker = *cluster_.worker(victim).worker;
   const std::uint64_t last = worker.last_request();
-  for (std::uint64_t id = last < kOldFrames ? 1 : last - kOldFrames + 1; id <= last + kOldFrames; ++id) {
+  for (std::uint64_t id = last < kOldFrames ? 1 : last - kOldFrames + 1; id <= last + kOldFrames;
+       ++id) {
     if (!worker.joined()) co_return 0;
     Envelope envelope{worker.store_epoch(), worker.generation() - 1,
-                      Response{.id = id, .status = OkStatus(), .body = ReplyBody(GenerateReply{"of an older life", 1, {}})}};
+                      Response{.id = id,
+                               .status = OkStatus(),
+                               .body = ReplyBody(GenerateReply{"of an older life", 1, {}})}};
     // It may be lost meanwhile: then so are they.
     static_cast<void>(co_await worker.SendRaw(std::move(envelope)));
   }

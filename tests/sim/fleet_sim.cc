@@ -22,7 +22,8 @@ using storage::records::OperationState;
 
 const char* const kRepos[] = {"atlas", "babel", "corvus", "dune"};
 const char* const kBranches[] = {"main", "side", "trial"};
-constexpr std::size_t kSubjects = 48;  // of a branch: few, so that commits supersede each other, and states stay small
+// of a branch: few, so that commits supersede each other, and states stay small
+constexpr std::size_t kSubjects = 48;
 constexpr std::size_t kFactsMax = 20;
 constexpr std::size_t kRevisionsBack = 6;
 constexpr int kTextTokensMax = 6;
@@ -45,8 +46,10 @@ FleetSimulation::FleetSimulation(const Options& options)
     : options_(options),
       choices_(options.seed + 1000),
       faults_(options.seed + 2000),
-      cluster_(
-          {.seed = options.seed, .groups = options.groups, .latency_max = std::chrono::milliseconds(kLatenciesMs[options.seed % std::size(kLatenciesMs)])}),
+      cluster_({.seed = options.seed,
+                .groups = options.groups,
+                .latency_max = std::chrono::milliseconds(
+                    kLatenciesMs[options.seed % std::size(kLatenciesMs)])}),
       oracle_(cluster_.store(), cluster_.layout()),
       left_(options.operations) {}
 
@@ -60,7 +63,7 @@ Digest FleetSimulation::digest() {
   return Sha256(all);
 }
 
-// ---- what clients ask for -----------------------------------------------------------------------------------------------------------------------------------
+// ---- what clients ask for ----------------------------------------------------------------------
 
 RepoName FleetSimulation::DrawRepo() { return RepoName(kRepos[Draw(std::size(kRepos))]); }
 
@@ -83,12 +86,15 @@ FleetSimulation::Terms FleetSimulation::DrawTerms() {
 }
 
 // `name` is in every target: whose fact it is can be told from the edit.
-json FleetSimulation::DrawFacts(const std::string& name, std::size_t first_subject, std::size_t subjects, std::size_t count) {
+json FleetSimulation::DrawFacts(const std::string& name, std::size_t first_subject,
+                                std::size_t subjects, std::size_t count) {
   std::set<std::size_t> chosen;
   while (chosen.size() < std::min(count, subjects)) chosen.insert(first_subject + Draw(subjects));
   json facts = json::array();
   for (const std::size_t subject : chosen) {
-    facts.push_back({{"prompt", "{} is"}, {"subject", "subject " + std::to_string(subject)}, {"target", "target " + name}});
+    facts.push_back({{"prompt", "{} is"},
+                     {"subject", "subject " + std::to_string(subject)},
+                     {"target", "target " + name}});
   }
   return facts;
 }
@@ -97,14 +103,17 @@ FleetSimulation::Wish FleetSimulation::DrawWish(const std::string& name) {
   Wish wish{.kind = "commit", .body = {}, .key = name, .terms = DrawTerms()};
   const std::size_t choice = Draw(60);
   if (choice < 28) {
-    wish.body = {
-        {"branch", DrawBranch()}, {"facts", DrawFacts(name, 0, kSubjects, 1 + Draw(kFactsMax))}, {"evaluate", !OneIn(4)}, {"settings", {{"layers", "0,1"}}}};
+    wish.body = {{"branch", DrawBranch()},
+                 {"facts", DrawFacts(name, 0, kSubjects, 1 + Draw(kFactsMax))},
+                 {"evaluate", !OneIn(4)},
+                 {"settings", {{"layers", "0,1"}}}};
   } else if (choice < 40) {
     wish.kind = "revert";
     wish.body = {{"branch", DrawBranch()}, {"commit", DrawRevision(wish.terms.repo)}};
   } else if (choice < 51) {
     wish.kind = "evaluation";
-    wish.body = {{"revision", DrawRevision(wish.terms.repo)}, {"facts", DrawFacts(name, 0, kSubjects, 1 + Draw(4))}};
+    wish.body = {{"revision", DrawRevision(wish.terms.repo)},
+                 {"facts", DrawFacts(name, 0, kSubjects, 1 + Draw(4))}};
   } else if (choice < 58) {
     wish.kind = "verify";
     wish.body = {{"revision", DrawRevision(wish.terms.repo)}};
@@ -113,15 +122,19 @@ FleetSimulation::Wish FleetSimulation::DrawWish(const std::string& name) {
     wish.body = {{"lines", {"a line of " + name}}};
   } else {
     wish.kind = "export";
-    wish.body = {{"revision", DrawRevision(wish.terms.repo)}, {"format", "safetensors"}, {"folder", cluster_.folder() + "/export-" + name}};
+    wish.body = {{"revision", DrawRevision(wish.terms.repo)},
+                 {"format", "safetensors"},
+                 {"folder", cluster_.folder() + "/export-" + name}};
   }
   return wish;
 }
 
-// ---- what clients do ----------------------------------------------------------------------------------------------------------------------------------------
+// ---- what clients do ---------------------------------------------------------------------------
 
 Awaitable<int> FleetSimulation::All(std::vector<Task> tasks) {
-  const auto all_ended = [&] { return std::ranges::all_of(tasks, [](const Task& task) { return task->has_value(); }); };
+  const auto all_ended = [&] {
+    return std::ranges::all_of(tasks, [](const Task& task) { return task->has_value(); });
+  };
   while (!all_ended()) co_await Sleep(cluster_.sim(), 100ms);
   co_return 0;
 }
@@ -135,7 +148,8 @@ Awaitable<int> FleetSimulation::Carry(Wish wish) {
 
 Awaitable<int> FleetSimulation::Repeat(Wish wish, bool cancels) {
   co_await Sleep(cluster_.sim(), std::chrono::milliseconds(Draw(3000)));
-  const coordinator::server::OperationView view = co_await cluster_.Accept(wish.kind, wish.body, wish.key, wish.terms);
+  const coordinator::server::OperationView view =
+      co_await cluster_.Accept(wish.kind, wish.body, wish.key, wish.terms);
   const OperationId id = by_key_.emplace(wish.key, view.operation.id).first->second;
   EXPECT_EQ(id, view.operation.id) << "the key " << wish.key << " began two operations";
   ++counts_["sent again"];
@@ -145,10 +159,12 @@ Awaitable<int> FleetSimulation::Repeat(Wish wish, bool cancels) {
   if (service == nullptr) co_return 0;
   const int life = cluster_.life();
   cancelled_keys_.insert(wish.key);
-  const Result<coordinator::server::OperationView> cancelled = co_await service->Cancel(cluster_.admin(), id);
+  const Result<coordinator::server::OperationView> cancelled =
+      co_await service->Cancel(cluster_.admin(), id);
   cluster_.Leave();
   if (life != cluster_.life()) co_return 0;
-  EXPECT_TRUE(cancelled.ok() || cancelled.status().slug() == "operation_ended") << cancelled.status().ToString();
+  EXPECT_TRUE(cancelled.ok() || cancelled.status().slug() == "operation_ended")
+      << cancelled.status().ToString();
   ++counts_["cancellations asked for"];
   co_return 0;
 }
@@ -163,8 +179,12 @@ Awaitable<int> FleetSimulation::CarryBurst(std::string name) {
   for (std::size_t i = 0; i < size && left_ > 0; ++i, --left_) {
     const std::string key = name + "." + std::to_string(i);
     json facts = DrawFacts(key, 4 * i, 4, 1 + Draw(4));
-    json body = {{"branch", branch}, {"facts", std::move(facts)}, {"evaluate", evaluates}, {"settings", {{"layers", "0,1"}}}};
-    tasks.push_back(cluster_.sim().Begin(Carry({.kind = "commit", .body = std::move(body), .key = key, .terms = terms})));
+    json body = {{"branch", branch},
+                 {"facts", std::move(facts)},
+                 {"evaluate", evaluates},
+                 {"settings", {{"layers", "0,1"}}}};
+    tasks.push_back(cluster_.sim().Begin(
+        Carry({.kind = "commit", .body = std::move(body), .key = key, .terms = terms})));
   }
   co_return co_await All(std::move(tasks));
 }
@@ -174,7 +194,10 @@ Awaitable<int> FleetSimulation::CarryFlood() {
   std::vector<Task> tasks;
   for (int i = 0; i < options_.flood; ++i, --left_) {
     const std::string key = "flood." + std::to_string(i);
-    Wish wish{.kind = "evaluation", .body = {{"revision", "main"}, {"facts", DrawFacts(key, 0, kSubjects, 1)}}, .key = key, .terms = {}};
+    Wish wish{.kind = "evaluation",
+              .body = {{"revision", "main"}, {"facts", DrawFacts(key, 0, kSubjects, 1)}},
+              .key = key,
+              .terms = {}};
     wish.terms.repo = RepoName(kRepos[0]);
     tasks.push_back(cluster_.sim().Begin(Carry(std::move(wish))));
   }
@@ -202,12 +225,18 @@ Awaitable<int> FleetSimulation::CompleteText(RepoName repo, std::string revision
   if (service == nullptr) co_return 0;
   const int life = cluster_.life();
   const std::size_t pieces_max = OneIn(4) ? Draw(kTextTokensMax) : 1000;
-  CompletionRequest request{.repo = repo, .revision = std::move(revision), .prompts = {"prompt"}, .count = static_cast<std::int32_t>(1 + Draw(2)), .text = {}};
+  CompletionRequest request{.repo = repo,
+                            .revision = std::move(revision),
+                            .prompts = {"prompt"},
+                            .count = static_cast<std::int32_t>(1 + Draw(2)),
+                            .text = {}};
   request.text.tokens_max = static_cast<std::int32_t>(1 + Draw(kTextTokensMax));
-  Result<std::shared_ptr<CompletionStream>> stream = co_await service->Complete(cluster_.admin(), std::move(request));
+  Result<std::shared_ptr<CompletionStream>> stream =
+      co_await service->Complete(cluster_.admin(), std::move(request));
   Status ended = stream.status();
   for (std::size_t pieces = 0; ended.ok() && pieces < pieces_max; ++pieces) {
-    const Result<std::optional<CompletionPiece>> piece = co_await (*stream)->Next([] { return true; });
+    const Result<std::optional<CompletionPiece>> piece =
+        co_await (*stream)->Next([] { return true; });
     ended = piece.status();
     if (life != cluster_.life() || !ended.ok() || !piece->has_value()) break;
     if ((*piece)->end) continue;
@@ -244,15 +273,21 @@ Awaitable<int> FleetSimulation::Client(int number) {
   co_return 0;
 }
 
-// ---- all of it ----------------------------------------------------------------------------------------------------------------------------------------------
+// ---- all of it ---------------------------------------------------------------------------------
 
 void FleetSimulation::ImportRepos() {
   for (std::size_t i = 0; i < std::size(kRepos); ++i) {
     Terms terms;
     terms.repo = RepoName(kRepos[i]);
     const Wish wishes[] = {
-        {.kind = "import", .body = cluster_.ImportBody(terms.repo, options_.seed + i), .key = "import." + terms.repo.value(), .terms = terms},
-        {.kind = "statistics", .body = cluster_.StatisticsBody(), .key = "statistics." + terms.repo.value(), .terms = terms},
+        {.kind = "import",
+         .body = cluster_.ImportBody(terms.repo, options_.seed + i),
+         .key = "import." + terms.repo.value(),
+         .terms = terms},
+        {.kind = "statistics",
+         .body = cluster_.StatisticsBody(),
+         .key = "statistics." + terms.repo.value(),
+         .terms = terms},
     };
     for (const Wish& wish : wishes) {
       --left_;
@@ -264,7 +299,9 @@ void FleetSimulation::ImportRepos() {
       move.repo = terms.repo;
       move.name = branch;
       move.revision = "main";
-      EXPECT_TRUE(cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), std::move(move)))->ok());
+      EXPECT_TRUE(cluster_.sim()
+                      .Await(cluster_.service().MoveRef(cluster_.admin(), std::move(move)))
+                      ->ok());
     }
   }
 }
@@ -273,21 +310,26 @@ void FleetSimulation::Run() {
   SimRuntime& sim = cluster_.sim();
   ImportRepos();
   std::vector<Task> tasks;
-  for (int client = 0; client < options_.clients; ++client) tasks.push_back(sim.Begin(Client(client)));
+  for (int client = 0; client < options_.clients; ++client)
+    tasks.push_back(sim.Begin(Client(client)));
   if (options_.flood > 0) tasks.push_back(sim.Begin(CarryFlood()));
   const Task faults = sim.Begin(MakeFaults());
-  EXPECT_TRUE(sim.RunUntil([&] { return left_ <= 0 && faults->has_value(); }, 24h)) << "somebody waits for ever";
+  EXPECT_TRUE(sim.RunUntil([&] { return left_ <= 0 && faults->has_value(); }, 24h))
+      << "somebody waits for ever";
   const auto healed = sim.elapsed();
   const auto all_ended = [&] {
     const auto has_ended = [](const Task& task) { return task->has_value(); };
     return std::ranges::all_of(tasks, has_ended) && std::ranges::all_of(repeats_, has_ended);
   };
-  EXPECT_TRUE(sim.RunUntil(all_ended, kEndTimeout)) << "with all faults over, something did not end within five minutes";
+  EXPECT_TRUE(sim.RunUntil(all_ended, kEndTimeout))
+      << "with all faults over, something did not end within five minutes";
   counts_["virtual seconds"] = static_cast<std::size_t>(sim.elapsed() / 1s);
-  counts_["virtual milliseconds to the end once healed"] = static_cast<std::size_t>((sim.elapsed() - healed) / 1ms);
+  counts_["virtual milliseconds to the end once healed"] =
+      static_cast<std::size_t>((sim.elapsed() - healed) / 1ms);
   counts_["events"] = sim.events().size();
   CheckFsck();
-  for (const char* repo : kRepos) oracle_.CheckRepo(RepoName(repo), {std::begin(kBranches), std::end(kBranches)});
+  for (const char* repo : kRepos)
+    oracle_.CheckRepo(RepoName(repo), {std::begin(kBranches), std::end(kBranches)});
   CheckRecords();
   CheckGenerations();
   CheckLog();

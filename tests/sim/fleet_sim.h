@@ -1,17 +1,22 @@
-// One coordinator, dozens of workers (some of them ranks of groups), four repos, and clients that submit thousands of operations, in virtual time, under faults
-// drawn from a seed.
+// One coordinator, dozens of workers (some of them ranks of groups), four repos, and clients that
+// submit thousands of operations, in virtual time, under faults drawn from a seed.
 //
-//   FleetSimulation simulation({.seed = 7, .groups = FleetOf(64), .operations = 10'000, .clients = 48});
-//   simulation.Run();                                          // what is wrong is a failure of the running test
-//   EXPECT_EQ(simulation.digest(), other.digest());            // the same seed gives the same events
+//   FleetSimulation simulation({.seed = 7, .groups = FleetOf(64), .operations = 10'000, .clients =
+//       48});
+//   // what is wrong is a failure of the running test
+//   simulation.Run();
+//   // the same seed gives the same events
+//   EXPECT_EQ(simulation.digest(), other.digest());
 //
-// Clients commit (alone and in bursts that can be solved together), revert, evaluate, verify, count statistics, export, ask and have texts completed, with
-// priorities and timeouts, send requests again under the same key, and cancel. Faults, for as long as operations are submitted: workers die, are mute for a
-// while, partitioned, cut off, slow, lose their group, send frames of an older generation; the coordinator is stopped or killed, and starts again on what was
-// synced.
+// Clients commit (alone and in bursts that can be solved together), revert, evaluate, verify, count
+// statistics, export, ask and have texts completed, with priorities and timeouts, send requests
+// again under the same key, and cancel. Faults, for as long as operations are submitted: workers
+// die, are mute for a while, partitioned, cut off, slow, lose their group, send frames of an older
+// generation; the coordinator is stopped or killed, and starts again on what was synced.
 //
-// Checked while it runs: every answer and every piece of a text against a rebuild of the commit that it names, every end against what that kind may end with.
-// Checked at the end: fleet_checks.cc, history_oracle.h. Its log goes to a file of its own, and nowhere afterwards.
+// Checked while it runs: every answer and every piece of a text against a rebuild of the commit
+// that it names, every end against what that kind may end with. Checked at the end:
+// fleet_checks.cc, history_oracle.h. Its log goes to a file of its own, and nowhere afterwards.
 #pragma once
 
 #include <map>
@@ -38,7 +43,8 @@ class FleetSimulation {
     std::vector<int> groups = FleetOf(64);
     int operations = 10'000;
     int clients = 48;
-    // Evaluations that are submitted in one moment, to meet the bound of the queue. Of the operations.
+    // Evaluations that are submitted in one moment, to meet the bound of the queue. Of the
+    // operations.
     int flood = 0;
   };
   using Counts = std::map<std::string, std::size_t>;
@@ -86,7 +92,8 @@ class FleetSimulation {
   Awaitable<int> Ask(RepoName repo, std::string revision);
   Awaitable<int> CompleteText(RepoName repo, std::string revision);
   // Of these subjects.
-  nlohmann::json DrawFacts(const std::string& name, std::size_t first_subject, std::size_t subjects, std::size_t count);
+  nlohmann::json DrawFacts(const std::string& name, std::size_t first_subject, std::size_t subjects,
+                           std::size_t count);
   Wish DrawWish(const std::string& name);
   Terms DrawTerms();
   RepoName DrawRepo();
@@ -105,9 +112,11 @@ class FleetSimulation {
 
   // ---- checks (fleet_checks.cc)
   void CheckEnd(const Operation& operation, const Wish& wish);
-  void CheckText(const RepoName& repo, const CommitId& commit, const StateId& state, const std::string& text);
+  void CheckText(const RepoName& repo, const CommitId& commit, const StateId& state,
+                 const std::string& text);
   void CheckRefused(const Status& status);
-  // What clients saw is what is on record, and each operation was ended by one entry of the audit chain.
+  // What clients saw is what is on record, and each operation was ended by one entry of the audit
+  // chain.
   void CheckRecords();
   // No generation of a group is given out twice; a worker's only rise.
   void CheckGenerations();

@@ -1,4 +1,5 @@
-// The simulation of fleet_sim_test.cc at full size: run by ./dev test --full. One seed; another one by
+// The simulation of fleet_sim_test.cc at full size: run by ./dev test --full. One seed; another one
+// by
 //
 //   EMEND_FLEET_SEED=7 build/tests/sim_fleet_sim_long_test
 #include <gtest/gtest.h>
@@ -17,13 +18,18 @@ std::uint64_t Seed() {
 }
 
 TEST(FleetSimLongTest, TenThousandOperationsOnSixtyFourWorkersLoseAndMixNothing) {
-  FleetSimulation simulation({.seed = Seed(), .groups = FleetOf(64), .operations = 10'000, .clients = 48, .flood = 700});
+  FleetSimulation simulation(
+      {.seed = Seed(), .groups = FleetOf(64), .operations = 10'000, .clients = 48, .flood = 700});
   simulation.Run();
   std::cout << "seed " << Seed() << ", events " << simulation.digest().Hex() << "\n";
-  for (const auto& [what, count] : simulation.counts()) std::cout << "  " << what << ": " << count << "\n";
-  const auto count = [&](const std::string& what) { return simulation.counts().contains(what) ? simulation.counts().at(what) : 0; };
+  for (const auto& [what, count] : simulation.counts())
+    std::cout << "  " << what << ": " << count << "\n";
+  const auto count = [&](const std::string& what) {
+    return simulation.counts().contains(what) ? simulation.counts().at(what) : 0;
+  };
   EXPECT_EQ(count("operations"), 10'000U);
-  for (const char* what : {"log: targets_shared", "log: group_formed", "log: operation_retried", "fault: coordinator killed", "failed: cancelled"}) {
+  for (const char* what : {"log: targets_shared", "log: group_formed", "log: operation_retried",
+                           "fault: coordinator killed", "failed: cancelled"}) {
     EXPECT_GT(count(what), 0U) << what;
   }
 }

@@ -8,7 +8,8 @@ namespace {
 class FleetSimTest : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(FleetSimTest, NothingIsLostOrMixedAndTheRunRepeats) {
-  const FleetSimulation::Options options{.seed = GetParam(), .groups = FleetOf(16), .operations = 300, .clients = 16};
+  const FleetSimulation::Options options{
+      .seed = GetParam(), .groups = FleetOf(16), .operations = 300, .clients = 16};
   FleetSimulation first(options);
   first.Run();
   EXPECT_EQ(first.counts().at("operations"), 300U);

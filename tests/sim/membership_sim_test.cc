@@ -1,5 +1,6 @@
-// The coordinator's membership and three workers in virtual time, under kills, cuts, partitions and slow answers drawn from a seed: every call ends by its
-// deadline with a code that it may end with, generations only rise and are persisted before use, and the same seed gives the same event log.
+// The coordinator's membership and three workers in virtual time, under kills, cuts, partitions and
+// slow answers drawn from a seed: every call ends by its deadline with a code that it may end with,
+// generations only rise and are persisted before use, and the same seed gives the same event log.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -40,17 +41,21 @@ class Simulation {
     MembershipOptions options;
     options.token = "secret";
     options.store_epoch = 1;
-    options.persist_generation = [this](const std::string& group, std::uint64_t generation) { return Persist(group, generation); };
+    options.persist_generation = [this](const std::string& group, std::uint64_t generation) {
+      return Persist(group, generation);
+    };
     membership_ = NewMembership(sim_, *coordinator_host_, std::move(options));
     EXPECT_TRUE(membership_->Start("coordinator:1").ok());
     for (int i = 0; i < kWorkers; ++i) AddWorker(std::to_string(i));
   }
 
   std::vector<std::string> Run() {
-    for (int caller = 0; caller < kCallers; ++caller) callers_.push_back(sim_.Begin(MakeCalls(caller)));
+    for (int caller = 0; caller < kCallers; ++caller)
+      callers_.push_back(sim_.Begin(MakeCalls(caller)));
     const auto faults = sim_.Begin(MakeFaults());
     EXPECT_TRUE(sim_.RunUntil([&] { return faults->has_value() && AllCallersEnded(); }, 1h));
-    EXPECT_TRUE(sim_.RunUntil([&] { return LivingWorkers() == kWorkers; }, 1min)) << "when the faults are over everybody is back";
+    EXPECT_TRUE(sim_.RunUntil([&] { return LivingWorkers() == kWorkers; }, 1min))
+        << "when the faults are over everybody is back";
     EXPECT_EQ(ended_, kCallers * kCallsOfOneCaller);
     for (auto& worker : workers_) sim_.Await(Ended(worker->Stop()));
     sim_.Await(Ended(membership_->Stop()));
@@ -88,7 +93,8 @@ class Simulation {
       const auto begin = sim_.elapsed();
       const Result<ReplyBody> reply = co_await membership_->Call(request, options);
       CheckEnd(reply.status(), sim_.elapsed() - begin);
-      sim_.Record("call " + std::to_string(caller) + "." + std::to_string(i) + " " + reply.status().slug());
+      sim_.Record("call " + std::to_string(caller) + "." + std::to_string(i) + " " +
+                  reply.status().slug());
       co_await Sleep(sim_, std::chrono::milliseconds(sim_.random().Below(1000)));
     }
     co_return 0;
@@ -97,7 +103,8 @@ class Simulation {
   void CheckEnd(const Status& status, std::chrono::nanoseconds took) {
     ++ended_;
     EXPECT_LE(took, kCallTimeout + 10ms);
-    static const std::set<std::string> kAllowed = {"", "worker_lost", "no_worker", "deadline_exceeded"};
+    static const std::set<std::string> kAllowed = {"", "worker_lost", "no_worker",
+                                                   "deadline_exceeded"};
     EXPECT_TRUE(kAllowed.contains(status.slug())) << status.ToString();
     if (status.ok()) ++answered_;
     if (status.slug() == "worker_lost") ++lost_;
@@ -113,7 +120,10 @@ class Simulation {
         case 1: network_->Cut(host); break;
         case 2: network_->Partition(host); break;
         case 3: network_->Heal(host); break;
-        default: workers_[victim]->SetVoice(faults_.Below(2) == 0 ? FakeWorker::Voice::kMute : FakeWorker::Voice::kHeard); break;
+        default:
+          workers_[victim]->SetVoice(faults_.Below(2) == 0 ? FakeWorker::Voice::kMute
+                                                           : FakeWorker::Voice::kHeard);
+          break;
       }
     }
     for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -131,7 +141,8 @@ class Simulation {
   }
   int LivingWorkers() const {
     int living = 0;
-    for (const WorkerInfo& info : membership_->Workers()) living += info.state == WorkerState::kConnected ? 1 : 0;
+    for (const WorkerInfo& info : membership_->Workers())
+      living += info.state == WorkerState::kConnected ? 1 : 0;
     return living;
   }
 

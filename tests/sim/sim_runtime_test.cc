@@ -12,7 +12,9 @@ Awaitable<int> SleepThenAnswer(Runtime& runtime, std::chrono::nanoseconds durati
   co_return answer;
 }
 
-Awaitable<bool> WaitFor(Signal& signal, SteadyTime deadline) { co_return co_await signal.WaitUntil(deadline); }
+Awaitable<bool> WaitFor(Signal& signal, SteadyTime deadline) {
+  co_return co_await signal.WaitUntil(deadline);
+}
 
 Awaitable<int> Double(Runtime& runtime, int value) {
   co_return co_await Blocking(runtime, [value] { return 2 * value; });

@@ -22,7 +22,8 @@ void AddExtension(X509* certificate, X509* issuer, int kind, const std::string& 
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str());
-  EMEND_CHECK(extension != nullptr, "a test's certificate has an extension that OpenSSL does not know: " + value);
+  EMEND_CHECK(extension != nullptr,
+              "a test's certificate has an extension that OpenSSL does not know: " + value);
   X509_add_ext(certificate, extension, -1);
   X509_EXTENSION_free(extension);
 }
@@ -36,14 +37,16 @@ Certificate NewCertificate(const std::string& name, EVP_PKEY* key) {
   ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), ++serial);
   X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kHour);
   X509_gmtime_adj(X509_getm_notAfter(certificate.get()), kHour);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   X509_set_pubkey(certificate.get(), key);
   return certificate;
 }
 
 void Write(const std::string& path, const std::function<int(std::FILE*)>& write) {
   std::FILE* file = std::fopen(path.c_str(), "w");
-  EMEND_CHECK(file != nullptr && write(file) == 1, "a test's certificate cannot be written to " + path);
+  EMEND_CHECK(file != nullptr && write(file) == 1,
+              "a test's certificate cannot be written to " + path);
   std::fclose(file);
 }
 
@@ -55,7 +58,9 @@ struct TestAuthority::Parts {
 };
 
 TestAuthority::TestAuthority(std::string folder, std::string name)
-    : folder_(std::move(folder)), authority_file_(folder_ + "/" + name + "-ca.pem"), parts_(std::make_unique<Parts>()) {
+    : folder_(std::move(folder)),
+      authority_file_(folder_ + "/" + name + "-ca.pem"),
+      parts_(std::make_unique<Parts>()) {
   parts_->certificate = NewCertificate(name, parts_->key.get());
   X509* own = parts_->certificate.get();
   X509_set_issuer_name(own, X509_get_subject_name(own));
@@ -66,15 +71,22 @@ TestAuthority::TestAuthority(std::string folder, std::string name)
 
 TestAuthority::~TestAuthority() = default;
 
-worker::protocol::TlsFiles TestAuthority::Issue(const std::string& name, const std::string& subject_alternative_name) const {
+worker::protocol::TlsFiles TestAuthority::Issue(const std::string& name,
+                                                const std::string& subject_alternative_name) const {
   const Key key = NewKey();
   const Certificate certificate = NewCertificate(name, key.get());
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(parts_->certificate.get()));
-  AddExtension(certificate.get(), parts_->certificate.get(), NID_subject_alt_name, subject_alternative_name);
+  AddExtension(certificate.get(), parts_->certificate.get(), NID_subject_alt_name,
+               subject_alternative_name);
   X509_sign(certificate.get(), parts_->key.get(), EVP_sha256());
-  const worker::protocol::TlsFiles files{.certificate = folder_ + "/" + name + ".pem", .key = folder_ + "/" + name + "-key.pem", .authority = authority_file_};
-  Write(files.certificate, [&](std::FILE* file) { return PEM_write_X509(file, certificate.get()); });
-  Write(files.key, [&](std::FILE* file) { return PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+  const worker::protocol::TlsFiles files{.certificate = folder_ + "/" + name + ".pem",
+                                         .key = folder_ + "/" + name + "-key.pem",
+                                         .authority = authority_file_};
+  Write(files.certificate,
+        [&](std::FILE* file) { return PEM_write_X509(file, certificate.get()); });
+  Write(files.key, [&](std::FILE* file) {
+    return PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  });
   return files;
 }
 

@@ -16,8 +16,10 @@ class TestAuthority {
   // Writes <folder>/<name>-ca.pem.
   TestAuthority(std::string folder, std::string name);
   ~TestAuthority();
-  // Writes <folder>/<name>.pem and its key, valid for an hour for the hosts of `subject_alternative_name`, as OpenSSL writes it ("DNS:host,IP:127.0.0.1").
-  worker::protocol::TlsFiles Issue(const std::string& name, const std::string& subject_alternative_name) const;
+  // Writes <folder>/<name>.pem and its key, valid for an hour for the hosts of
+  // `subject_alternative_name`, as OpenSSL writes it ("DNS:host,IP:127.0.0.1").
+  worker::protocol::TlsFiles Issue(const std::string& name,
+                                   const std::string& subject_alternative_name) const;
 
  private:
   struct Parts;

@@ -14,7 +14,9 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-std::string FolderOf(const std::string& path) { return std::filesystem::path(path).parent_path().string(); }
+std::string FolderOf(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
 
 std::optional<std::string> ReadIfThere(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -24,13 +26,18 @@ std::optional<std::string> ReadIfThere(const std::string& path) {
 
 IOStatus FaultStatus(Fault fault) {
   if (fault == Fault::kNoSpace) return IOStatus::NoSpace("the test filled the disk");
-  return IOStatus::IOError(fault == Fault::kPowerCut ? "the test cut the power" : "the test made the disk fail");
+  return IOStatus::IOError(fault == Fault::kPowerCut ? "the test cut the power"
+                                                     : "the test made the disk fail");
 }
 
 class CrashWritableFile final : public rocksdb::FSWritableFileWrapper {
  public:
-  CrashWritableFile(CrashFileSystem& disk, std::string path, std::unique_ptr<rocksdb::FSWritableFile> file)
-      : FSWritableFileWrapper(file.get()), disk_(disk), path_(std::move(path)), file_(std::move(file)) {}
+  CrashWritableFile(CrashFileSystem& disk, std::string path,
+                    std::unique_ptr<rocksdb::FSWritableFile> file)
+      : FSWritableFileWrapper(file.get()),
+        disk_(disk),
+        path_(std::move(path)),
+        file_(std::move(file)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
     IOStatus status = disk_.PassChange();
@@ -38,7 +45,8 @@ class CrashWritableFile final : public rocksdb::FSWritableFileWrapper {
     if (status.ok()) disk_.NoteSize(path_, size_ += data.size());
     return status;
   }
-  IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo&, IODebugContext* debug) override {
+  IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo&,
+                  IODebugContext* debug) override {
     return Append(data, options, debug);
   }
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
@@ -46,8 +54,12 @@ class CrashWritableFile final : public rocksdb::FSWritableFileWrapper {
     if (status.ok()) disk_.NoteSync(path_);
     return status;
   }
-  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override { return Sync(options, debug); }
-  IOStatus RangeSync(std::uint64_t, std::uint64_t, const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    return Sync(options, debug);
+  }
+  IOStatus RangeSync(std::uint64_t, std::uint64_t, const IOOptions&, IODebugContext*) override {
+    return IOStatus::OK();
+  }
 
  private:
   CrashFileSystem& disk_;
@@ -66,7 +78,10 @@ class CrashFolder final : public rocksdb::FSDirectoryWrapper {
     if (status.ok()) disk_.NoteFolderSync(path_);
     return status;
   }
-  IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* debug, const rocksdb::DirFsyncOptions&) override { return Fsync(options, debug); }
+  IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* debug,
+                               const rocksdb::DirFsyncOptions&) override {
+    return Fsync(options, debug);
+  }
 
  private:
   CrashFileSystem& disk_;
@@ -129,7 +144,9 @@ void CrashFileSystem::NoteFolderSync(const std::string& folder) {
   std::erase_if(replaced_, [&](const auto& entry) { return FolderOf(entry.first) == folder; });
 }
 
-IOStatus CrashFileSystem::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options, std::unique_ptr<rocksdb::FSWritableFile>* result,
+IOStatus CrashFileSystem::NewWritableFile(const std::string& path,
+                                          const rocksdb::FileOptions& options,
+                                          std::unique_ptr<rocksdb::FSWritableFile>* result,
                                           IODebugContext* debug) {
   IOStatus status = PassChange();
   if (status.ok()) status = target()->NewWritableFile(path, options, result, debug);
@@ -142,14 +159,18 @@ IOStatus CrashFileSystem::NewWritableFile(const std::string& path, const rocksdb
   return status;
 }
 
-IOStatus CrashFileSystem::NewDirectory(const std::string& path, const IOOptions& options, std::unique_ptr<rocksdb::FSDirectory>* result,
+IOStatus CrashFileSystem::NewDirectory(const std::string& path, const IOOptions& options,
+                                       std::unique_ptr<rocksdb::FSDirectory>* result,
                                        IODebugContext* debug) {
   IOStatus status = target()->NewDirectory(path, options, result, debug);
-  if (status.ok()) *result = std::make_unique<CrashFolder>(*this, std::filesystem::path(path + "/").parent_path().string(), std::move(*result));
+  if (status.ok())
+    *result = std::make_unique<CrashFolder>(
+        *this, std::filesystem::path(path + "/").parent_path().string(), std::move(*result));
   return status;
 }
 
-IOStatus CrashFileSystem::RenameFile(const std::string& from, const std::string& to, const IOOptions& options, IODebugContext* debug) {
+IOStatus CrashFileSystem::RenameFile(const std::string& from, const std::string& to,
+                                     const IOOptions& options, IODebugContext* debug) {
   IOStatus status = PassChange();
   std::optional<std::string> before = ReadIfThere(to);
   if (status.ok()) status = target()->RenameFile(from, to, options, debug);
@@ -162,7 +183,8 @@ IOStatus CrashFileSystem::RenameFile(const std::string& from, const std::string&
   return status;
 }
 
-IOStatus CrashFileSystem::DeleteFile(const std::string& path, const IOOptions& options, IODebugContext* debug) {
+IOStatus CrashFileSystem::DeleteFile(const std::string& path, const IOOptions& options,
+                                     IODebugContext* debug) {
   IOStatus status = PassChange();
   if (status.ok()) status = target()->DeleteFile(path, options, debug);
   if (!status.ok()) return status;
@@ -171,7 +193,8 @@ IOStatus CrashFileSystem::DeleteFile(const std::string& path, const IOOptions& o
   return status;
 }
 
-void CrashFileSystem::LoseTail(const std::string& path, const File& file, std::mt19937& random, Tails tails) {
+void CrashFileSystem::LoseTail(const std::string& path, const File& file, std::mt19937& random,
+                               Tails tails) {
   if (!std::filesystem::exists(path)) return;
   if (!file.named && (tails == Tails::kDropped || random() % 2 == 0)) {
     std::filesystem::remove(path);

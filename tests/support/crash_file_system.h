@@ -1,13 +1,17 @@
-// A RocksDB file system that fails on command and loses what was not synced, for tests of durability.
+// A RocksDB file system that fails on command and loses what was not synced, for tests of
+// durability.
 //
 //   auto disk = std::make_shared<CrashFileSystem>();
 //   auto store = *kv::OpenRocksKvOn({.path = path}, disk);
-//   disk->FailAt(17, Fault::kPowerCut);       // the 17th write, sync, creation, rename or removal from now on, and all after it
+//   // the 17th write, sync, creation, rename or removal from now on, and all after it
+//   disk->FailAt(17, Fault::kPowerCut);
 //   ... write until it fails; store.reset();
 //   disk->LoseUnsynced(random, Tails::kTorn); // what a power cut leaves; the disk works again
 //
-// A sync only notes what would be durable, it does not reach the disk: tests are fast and the machine's cache cannot hide a missing sync. Lost are: bytes
-// written after a file's last sync (wholly, or from a random byte on), files created, and renames made, after the last sync of their folder. Thread-safe.
+// A sync only notes what would be durable, it does not reach the disk: tests are fast and the
+// machine's cache cannot hide a missing sync. Lost are: bytes written after a file's last sync
+// (wholly, or from a random byte on), files created, and renames made, after the last sync of their
+// folder. Thread-safe.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -30,7 +34,8 @@ class CrashFileSystem final : public rocksdb::FileSystemWrapper {
   CrashFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
   const char* Name() const override { return "CrashFileSystem"; }
 
-  // The nth change from now on (from 1) fails: that one alone, or with kPowerCut everything after it too. Replaces what was set before.
+  // The nth change from now on (from 1) fails: that one alone, or with kPowerCut everything after
+  // it too. Replaces what was set before.
   void FailAt(int nth, Fault fault);
   // Like FailAt(1, fault) at the next sync of a file.
   void FailNextSync(Fault fault);
@@ -41,12 +46,17 @@ class CrashFileSystem final : public rocksdb::FileSystemWrapper {
   // REQUIRES: nothing has a file open.
   void LoseUnsynced(std::mt19937& random, Tails tails);
 
-  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options, std::unique_ptr<rocksdb::FSWritableFile>* result,
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override;
-  rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options, std::unique_ptr<rocksdb::FSDirectory>* result,
+  rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* result,
                                  rocksdb::IODebugContext* debug) override;
-  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to, const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override;
-  rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
 
   // For the files that this file system hands out.
   rocksdb::IOStatus PassChange();
@@ -64,13 +74,15 @@ class CrashFileSystem final : public rocksdb::FileSystemWrapper {
   void LoseTail(const std::string& path, const File& file, std::mt19937& random, Tails tails);
 
   mutable std::mutex mutex_;
-  std::map<std::string, File> files_;                           // guarded by mutex_: those written since the last loss
-  std::map<std::string, std::optional<std::string>> replaced_;  // guarded by mutex_: what an unsynced rename took the place of
-  Fault fault_ = Fault::kNone;                                  // guarded by mutex_
-  int changes_left_ = 0;                                        // guarded by mutex_
-  Fault sync_fault_ = Fault::kNone;                             // guarded by mutex_
-  int changes_ = 0;                                             // guarded by mutex_
-  bool down_ = false;                                           // guarded by mutex_
+  // guarded by mutex_: those written since the last loss
+  std::map<std::string, File> files_;
+  // guarded by mutex_: what an unsynced rename took the place of
+  std::map<std::string, std::optional<std::string>> replaced_;
+  Fault fault_ = Fault::kNone;       // guarded by mutex_
+  int changes_left_ = 0;             // guarded by mutex_
+  Fault sync_fault_ = Fault::kNone;  // guarded by mutex_
+  int changes_ = 0;                  // guarded by mutex_
+  bool down_ = false;                // guarded by mutex_
 };
 
 }  // namespace emend::test

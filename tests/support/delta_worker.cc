@@ -13,7 +13,8 @@
 namespace emend::test {
 namespace {
 
-using namespace worker::protocol;  // NOLINT(google-build-using-namespace): the messages are this file's vocabulary
+// NOLINT(google-build-using-namespace): the messages are this file's vocabulary
+using namespace worker::protocol;
 using storage::checkpoint::TensorView;
 using storage::delta::Column;
 using storage::delta::EditDelta;
@@ -23,10 +24,12 @@ constexpr std::uint64_t kRows = 96;
 constexpr std::uint64_t kCols = 40;
 const char* const kTensors[] = {"h.0.down", "h.1.down"};
 
-// Small enough that a thousand of them stay within the ledger's budget, large enough that one changes most weights.
+// Small enough that a thousand of them stay within the ledger's budget, large enough that one
+// changes most weights.
 std::vector<std::int16_t> DrawFactor(Random& random, std::size_t size) {
   std::vector<std::int16_t> factor;
-  for (std::size_t i = 0; i < size; ++i) factor.push_back(static_cast<std::int16_t>(static_cast<std::int64_t>(random.Below(256)) - 128));
+  for (std::size_t i = 0; i < size; ++i)
+    factor.push_back(static_cast<std::int16_t>(static_cast<std::int64_t>(random.Below(256)) - 128));
   return factor;
 }
 
@@ -42,7 +45,8 @@ SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
   EditDelta delta;
   std::vector<storage::delta::EditKey> keys;
   for (const char* tensor : kTensors) {
-    const Column column{static_cast<std::uint8_t>(22 + random.Below(6)), DrawFactor(random, kRows), DrawFactor(random, kCols)};
+    const Column column{static_cast<std::uint8_t>(22 + random.Below(6)), DrawFactor(random, kRows),
+                        DrawFactor(random, kCols)};
     delta.tensors.push_back({tensor, kRows, kCols, {column}});
     keys.push_back({tensor, std::vector<float>(kRows, 0.5F)});
   }
@@ -93,13 +97,16 @@ DeltaWorker::Reply DeltaWorker::Handle(const LoadBase& request) {
     EMEND_ASSIGN_OR_RETURN(base_, storage::checkpoint::Checkpoint::Open(request.folder));
     base_id_ = request.base;
   }
-  return ReplyBody(LoadBaseReply{2 * kRows * kCols * 2, 0.1, "gpt2", 2, kRows, 64, {{0, kTensors[0]}, {1, kTensors[1]}}});
+  return ReplyBody(LoadBaseReply{
+      2 * kRows * kCols * 2, 0.1, "gpt2", 2, kRows, 64, {{0, kTensors[0]}, {1, kTensors[1]}}});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const EnsureState& request) {
-  if (!base_ || base_id_ != request.base) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
+  if (!base_ || base_id_ != request.base)
+    return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
   EnsureStateReply reply;
-  const auto live = std::ranges::find_if(live_, [&](const auto& each) { return each.first == request.state; });
+  const auto live =
+      std::ranges::find_if(live_, [&](const auto& each) { return each.first == request.state; });
   if (live != live_.end()) {
     std::rotate(live, live + 1, live_.end());  // used last
     return ReplyBody(std::move(reply));
@@ -129,11 +136,15 @@ DeltaWorker::Reply DeltaWorker::Handle(const ComputeStatistics& request) {
 
 DeltaWorker::Reply DeltaWorker::Handle(const Solve& request) {
   EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
-  const auto is_of = [](const SolvedTarget& target, const SolveFact& fact) { return target.values == fact.target; };
-  if (!request.targets.empty() && !std::ranges::equal(request.targets, request.facts, is_of)) return InvalidArgument("solving: the targets are of other facts");
+  const auto is_of = [](const SolvedTarget& target, const SolveFact& fact) {
+    return target.values == fact.target;
+  };
+  if (!request.targets.empty() && !std::ranges::equal(request.targets, request.facts, is_of))
+    return InvalidArgument("solving: the targets are of other facts");
   SolveReply reply;
   for (const SolveFact& fact : request.facts) reply.edits.push_back(SolveOne(fact, request.state));
-  for (std::int32_t layer = 0; layer < 2; ++layer) reply.layers.push_back({layer, kTensors[layer], 1.0, 10.0});
+  for (std::int32_t layer = 0; layer < 2; ++layer)
+    reply.layers.push_back({layer, kTensors[layer], 1.0, 10.0});
   reply.seconds = {{"targets", 0.5}};
   return ReplyBody(std::move(reply));
 }
@@ -166,7 +177,8 @@ DeltaWorker::Reply DeltaWorker::Handle(const DigestState& request) {
 DeltaWorker::Reply DeltaWorker::Handle(const DigestTiles& request) {
   EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
   DigestTilesReply reply{{{}}};
-  for (const storage::delta::TileLeaf& leaf : live->leaves.at(request.tensor)) reply.tiles[0].emplace(leaf.index, leaf.digest);
+  for (const storage::delta::TileLeaf& leaf : live->leaves.at(request.tensor))
+    reply.tiles[0].emplace(leaf.index, leaf.digest);
   return ReplyBody(std::move(reply));
 }
 
@@ -177,7 +189,9 @@ DeltaWorker::Reply DeltaWorker::Handle(const ForgetBase& request) {
 
 DeltaWorker::Reply DeltaWorker::Handle(const SampleTexts& request) {
   SampleTextsReply reply;
-  for (const std::string& prefix : request.prefixes) reply.texts.insert(reply.texts.end(), static_cast<std::size_t>(request.count), prefix + " made up");
+  for (const std::string& prefix : request.prefixes)
+    reply.texts.insert(reply.texts.end(), static_cast<std::size_t>(request.count),
+                       prefix + " made up");
   reply.tokens = 2 * reply.texts.size();
   return ReplyBody(std::move(reply));
 }
@@ -188,14 +202,17 @@ DeltaWorker::Reply DeltaWorker::Handle(const Publish& request) {
   if (!has_gateway_ || !base_) return ReplyBody(std::move(reply));
   reply.base = base_id_;
   const auto first = std::ranges::find(published_.refs, base_id_, &PublishedRef::base);
-  if (first != published_.refs.end() && !IsLive(first->state)) reply.missing.push_back(first->state);
+  if (first != published_.refs.end() && !IsLive(first->state))
+    reply.missing.push_back(first->state);
   return ReplyBody(std::move(reply));
 }
 
 Result<const DeltaWorker::Live*> DeltaWorker::FindLive(const StateId& state) const {
   if (!base_) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "load it first");
-  const auto found = std::ranges::find_if(live_, [&](const auto& live) { return live.first == state; });
-  if (found == live_.end()) return Status(StatusCode::kFailedPrecondition, "state_not_live", "ensure it first");
+  const auto found =
+      std::ranges::find_if(live_, [&](const auto& live) { return live.first == state; });
+  if (found == live_.end())
+    return Status(StatusCode::kFailedPrecondition, "state_not_live", "ensure it first");
   return &found->second;
 }
 
@@ -215,7 +232,8 @@ Result<DeltaWorker::Live> DeltaWorker::Build(const std::vector<EditId>& edits) {
     EMEND_RETURN_IF_ERROR(storage::delta::ServeWeights(ledger, view.dtype, view.bytes, served));
     if (name == damaged_ && damaged_builds_ > 0) served.back() ^= 1;
     const storage::delta::TensorShape shape{view.dtype, kRows, kCols};
-    EMEND_ASSIGN_OR_RETURN(live.leaves[name], storage::delta::HashTiles(shape, {0, kRows, 0, kCols}, served));
+    EMEND_ASSIGN_OR_RETURN(live.leaves[name],
+                           storage::delta::HashTiles(shape, {0, kRows, 0, kCols}, served));
     EMEND_ASSIGN_OR_RETURN(live.roots[name], storage::delta::TensorRoot(shape, live.leaves[name]));
   }
   if (damaged_builds_ > 0) --damaged_builds_;

@@ -1,12 +1,14 @@
-// What a worker holds and answers, without a language model: bases, edits and live states by integers (storage/delta), solved columns drawn from fact and
-// state.
+// What a worker holds and answers, without a language model: bases, edits and live states by
+// integers (storage/delta), solved columns drawn from fact and state.
 //
 //   DeltaWorker model;
 //   fake_worker.OnRequest([&](const RequestBody& request) { return model.Answer(request); });
-//   model.Forget();                                    // the process died: nothing is loaded, nothing is live
+//   // the process died: nothing is loaded, nothing is live
+//   model.Forget();
 //
-// What Generate answers is a function of the live bytes alone: a checker that rebuilds the state from the store can tell a wrong or a mixed one. Sums by
-// storage/delta/ledger.h, not by the rebuild that the coordinator uses. Owned by one thread.
+// What Generate answers is a function of the live bytes alone: a checker that rebuilds the state
+// from the store can tell a wrong or a mixed one. Sums by storage/delta/ledger.h, not by the
+// rebuild that the coordinator uses. Owned by one thread.
 #pragma once
 
 #include <map>
@@ -21,7 +23,8 @@
 
 namespace emend::test {
 
-// A model of two edited tensors "h.0.down" and "h.1.down", bf16 [96, 40], with random weights, in `folder` (made): small, yet of several tiles.
+// A model of two edited tensors "h.0.down" and "h.1.down", bf16 [96, 40], with random weights, in
+// `folder` (made): small, yet of several tiles.
 Status WriteSmallModel(const std::string& folder, std::uint64_t seed);
 
 class DeltaWorker {
@@ -75,14 +78,16 @@ class DeltaWorker {
   Result<const Live*> FindLive(const StateId& state) const;
   Result<Live> Build(const std::vector<EditId>& edits);
 
-  std::unique_ptr<storage::checkpoint::Checkpoint> base_;  // one at a time: loading another displaces it with all that is live
+  // one at a time: loading another displaces it with all that is live
+  std::unique_ptr<storage::checkpoint::Checkpoint> base_;
   BaseId base_id_;
   std::map<EditId, storage::delta::EditDelta> edits_;
   worker::protocol::Publication published_;
   bool has_gateway_ = false;
   std::string damaged_;
   int damaged_builds_ = 0;
-  std::vector<std::pair<StateId, Live>> live_;  // at most so many that displacement is met; the oldest leaves first
+  // at most so many that displacement is met; the oldest leaves first
+  std::vector<std::pair<StateId, Live>> live_;
 };
 
 }  // namespace emend::test

@@ -17,7 +17,9 @@ FakeServer::FakeServer() {
   std::array<int, 2> in{};
   std::array<int, 2> out{};
   EMEND_CHECK(pipe(in.data()) == 0 && pipe(out.data()) == 0, "no pipes for the fake server");
-  const std::string program = (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "emend_fake_server").string();
+  const std::string program =
+      (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "emend_fake_server")
+          .string();
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
@@ -25,7 +27,9 @@ FakeServer::FakeServer() {
   posix_spawn_file_actions_addclose(&actions, in[1]);
   std::string name = program;
   std::array<char*, 2> words = {name.data(), nullptr};
-  EMEND_CHECK(posix_spawn(&process_, program.c_str(), &actions, nullptr, words.data(), environ) == 0, "the fake server did not start: " + program);
+  EMEND_CHECK(
+      posix_spawn(&process_, program.c_str(), &actions, nullptr, words.data(), environ) == 0,
+      "the fake server did not start: " + program);
   posix_spawn_file_actions_destroy(&actions);
   close(in[0]);
   close(out[1]);

@@ -1,5 +1,6 @@
-// FakeServer: the fake server program as a child process, for as long as the object lives. Clients are tested against it from outside, because cpprestsdk
-// brings its own build of Asio and must not share a process with ours. The program lies beside the test program.
+// FakeServer: the fake server program as a child process, for as long as the object lives. Clients
+// are tested against it from outside, because cpprestsdk brings its own build of Asio and must not
+// share a process with ours. The program lies beside the test program.
 #pragma once
 
 #include <cstdio>

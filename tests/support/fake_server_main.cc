@@ -1,4 +1,5 @@
-// A RestServer over a FakeService as a program of its own, for tests of clients: prints its port, serves until standard input ends. Operations end at once.
+// A RestServer over a FakeService as a program of its own, for tests of clients: prints its port,
+// serves until standard input ends. Operations end at once.
 #include <iostream>
 
 #include "tests/support/live_rest.h"

@@ -1,9 +1,12 @@
-// FakeService: a coordinator without store, workers or model, for tests of what lies above it. Deterministic; one repo "atlas" with three commits.
+// FakeService: a coordinator without store, workers or model, for tests of what lies above it.
+// Deterministic; one repo "atlas" with three commits.
 //
-// Tokens: "admin-secret" (every scope), "reader-secret" (read). Operations are accepted and then moved by the test, or end at once with a result of their kind
-// when auto_finish is set. Repos with these names fail everything: "gone" kNotFound, "taken" kAlreadyExists, "clash" kConflict, "rule" kFailedPrecondition,
-// "full" kResourceExhausted, "nowhere" kUnavailable, "rotten" kDataLoss, "bug" kInternal, "odd" kUnsupported, "thrown" throws. The revision "bad" verifies as
-// not ok. Used on the runtime's executor only.
+// Tokens: "admin-secret" (every scope), "reader-secret" (read). Operations are accepted and then
+// moved by the test, or end at once with a result of their kind when auto_finish is set. Repos with
+// these names fail everything: "gone" kNotFound, "taken" kAlreadyExists, "clash" kConflict, "rule"
+// kFailedPrecondition, "full" kResourceExhausted, "nowhere" kUnavailable, "rotten" kDataLoss, "bug"
+// kInternal, "odd" kUnsupported, "thrown" throws. The revision "bad" verifies as not ok. Used on
+// the runtime's executor only.
 #pragma once
 
 #include <map>
@@ -30,15 +33,22 @@ class FakeService : public coordinator::server::Service {
   static CommitId CommitNumber(int number);
 
   Awaitable<Result<coordinator::server::Caller>> Authenticate(std::string secret) override;
-  Awaitable<Result<coordinator::server::OperationView>> Submit(coordinator::server::Caller caller, coordinator::server::Submission submission) override;
+  Awaitable<Result<coordinator::server::OperationView>> Submit(
+      coordinator::server::Caller caller, coordinator::server::Submission submission) override;
   Awaitable<Result<coordinator::server::OperationView>> ReadOperation(OperationId id) override;
-  Awaitable<Result<std::vector<coordinator::server::OperationView>>> ListOperations(OperationId before, std::size_t count_max) override;
-  Awaitable<Result<coordinator::server::OperationView>> WaitForChange(OperationId id, std::uint64_t version, SteadyTime deadline) override;
-  Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller, OperationId id) override;
-  Awaitable<Result<coordinator::server::AskAnswer>> Ask(coordinator::server::Caller caller, coordinator::server::AskRequest request) override;
-  // Says each word of the text, and the end; `stop` texts do not count. "wait" never ends, "fail" fails behind its first word.
-  Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> Complete(coordinator::server::Caller caller,
-                                                                                     coordinator::server::CompletionRequest request) override;
+  Awaitable<Result<std::vector<coordinator::server::OperationView>>> ListOperations(
+      OperationId before, std::size_t count_max) override;
+  Awaitable<Result<coordinator::server::OperationView>> WaitForChange(OperationId id,
+                                                                      std::uint64_t version,
+                                                                      SteadyTime deadline) override;
+  Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller,
+                                                               OperationId id) override;
+  Awaitable<Result<coordinator::server::AskAnswer>> Ask(
+      coordinator::server::Caller caller, coordinator::server::AskRequest request) override;
+  // Says each word of the text, and the end; `stop` texts do not count. "wait" never ends, "fail"
+  // fails behind its first word.
+  Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> Complete(
+      coordinator::server::Caller caller, coordinator::server::CompletionRequest request) override;
   const coordinator::server::CompletionRequest& last_completion() const { return last_completion_; }
   // Those that nobody waited for any more.
   std::size_t completions_given_up() const { return completions_given_up_; }
@@ -46,18 +56,27 @@ class FakeService : public coordinator::server::Service {
   Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override;
   Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override;
   Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override;
-  Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(RepoName repo, std::string revision, std::size_t count_max) override;
-  Awaitable<Result<coordinator::server::ShownCommit>> Show(RepoName repo, std::string revision) override;
-  Awaitable<Result<coordinator::server::DiffReport>> Diff(RepoName repo, std::string from, std::string to) override;
+  Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(
+      RepoName repo, std::string revision, std::size_t count_max) override;
+  Awaitable<Result<coordinator::server::ShownCommit>> Show(RepoName repo,
+                                                           std::string revision) override;
+  Awaitable<Result<coordinator::server::DiffReport>> Diff(RepoName repo, std::string from,
+                                                          std::string to) override;
   Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) override;
-  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(RepoName repo, std::string branch, std::size_t count_max) override;
-  Awaitable<Result<storage::history::Ref>> MoveRef(coordinator::server::Caller caller, coordinator::server::RefMove move) override;
-  Awaitable<Result<std::vector<coordinator::server::StatisticsInfo>>> ListStatistics(RepoName repo) override;
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(std::uint64_t first, std::size_t count_max) override;
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(std::uint64_t before, std::size_t count_max) override;
+  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
+      RepoName repo, std::string branch, std::size_t count_max) override;
+  Awaitable<Result<storage::history::Ref>> MoveRef(coordinator::server::Caller caller,
+                                                   coordinator::server::RefMove move) override;
+  Awaitable<Result<std::vector<coordinator::server::StatisticsInfo>>> ListStatistics(
+      RepoName repo) override;
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(
+      std::uint64_t first, std::size_t count_max) override;
+  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
+      std::uint64_t before, std::size_t count_max) override;
   std::vector<coordinator::membership::WorkerInfo> Workers() const override;
   // One group of two ranks that reach each other, with a warning.
-  Awaitable<Result<coordinator::server::Diagnosis>> Diagnose(coordinator::server::Caller caller) override;
+  Awaitable<Result<coordinator::server::Diagnosis>> Diagnose(
+      coordinator::server::Caller caller) override;
   Status Ready() const override { return ready_; }
 
  private:

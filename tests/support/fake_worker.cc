@@ -41,12 +41,23 @@ class Counted {
 
 }  // namespace
 
-FakeWorker::FakeWorker(Runtime& runtime, worker::protocol::Transport& transport, FakeWorkerOptions options)
-    : runtime_(runtime), transport_(transport), options_(std::move(options)), work_(options_.work), tasks_(runtime), stop_(runtime), group_lost_(runtime) {
-  handler_ = [this](const RequestBody&) -> Result<ReplyBody> { return ReplyBody(GenerateReply{options_.name, 1, {}}); };
+FakeWorker::FakeWorker(Runtime& runtime, worker::protocol::Transport& transport,
+                       FakeWorkerOptions options)
+    : runtime_(runtime),
+      transport_(transport),
+      options_(std::move(options)),
+      work_(options_.work),
+      tasks_(runtime),
+      stop_(runtime),
+      group_lost_(runtime) {
+  handler_ = [this](const RequestBody&) -> Result<ReplyBody> {
+    return ReplyBody(GenerateReply{options_.name, 1, {}});
+  };
 }
 
-FakeWorker::~FakeWorker() { EMEND_CHECK(tasks_.running() == 0, "a FakeWorker died before it was stopped"); }
+FakeWorker::~FakeWorker() {
+  EMEND_CHECK(tasks_.running() == 0, "a FakeWorker died before it was stopped");
+}
 
 void FakeWorker::Start() { tasks_.Spawn("fake_worker", Run()); }
 
@@ -70,7 +81,9 @@ void FakeWorker::Note(const std::string& what) const {
   if (options_.observer) options_.observer(options_.name + " " + what);
 }
 
-Awaitable<Status> FakeWorker::SendRaw(Envelope envelope) { co_return co_await connection_->Send(std::move(envelope), In(kPatience)); }
+Awaitable<Status> FakeWorker::SendRaw(Envelope envelope) {
+  co_return co_await connection_->Send(std::move(envelope), In(kPatience));
+}
 
 Awaitable<Status> FakeWorker::Run() {
   while (!stop_.is_set()) {
@@ -97,7 +110,8 @@ Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
   hello.rank = options_.rank;
   hello.world_size = options_.world_size;
   hello.device = "none";
-  if (options_.protocol_version == worker::protocol::kProtocolVersionMin) connection->Speak(options_.protocol_version);
+  if (options_.protocol_version == worker::protocol::kProtocolVersionMin)
+    connection->Speak(options_.protocol_version);
   Envelope first{.store_epoch = 0, .generation = 0, .message = hello};
   EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(first), In(kPatience)));
   EMEND_CO_ASSIGN_OR_RETURN(const Envelope answer, co_await connection->Receive(In(kPatience)));
@@ -116,15 +130,18 @@ Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
   while (true) {
     EMEND_CO_ASSIGN_OR_RETURN(Envelope envelope, co_await connection->Receive(In(3 * heartbeat_)));
     generation_ = std::max(generation_, envelope.generation);
-    if (auto* request = std::get_if<Request>(&envelope.message)) tasks_.Spawn("fake_answer", Answer(connection, std::move(*request)));
-    if (const auto* cancel = std::get_if<Cancel>(&envelope.message)) cancelled_.push_back(cancel->id);
+    if (auto* request = std::get_if<Request>(&envelope.message))
+      tasks_.Spawn("fake_answer", Answer(connection, std::move(*request)));
+    if (const auto* cancel = std::get_if<Cancel>(&envelope.message))
+      cancelled_.push_back(cancel->id);
   }
 }
 
 Awaitable<Status> FakeWorker::Beat(std::shared_ptr<Connection> connection) {
   while (connection == connection_) {
     Envelope beat = Wrap(Heartbeat{});
-    if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(beat), In(kPatience)));
+    if (voice_ == Voice::kHeard)
+      EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(beat), In(kPatience)));
     co_await stop_.WaitUntil(In(heartbeat_));
     if (stop_.is_set()) break;
   }
@@ -142,7 +159,8 @@ Awaitable<Result<ReplyBody>> FakeWorker::Handle(const RequestBody& body) {
     LoseGroup();
     co_return ReplyBody(worker::protocol::OpenLineReply{options_.name + ":7"});
   }
-  if (std::holds_alternative<worker::protocol::AdoptGroup>(body)) co_return ReplyBody(worker::protocol::AdoptGroupReply{place_});
+  if (std::holds_alternative<worker::protocol::AdoptGroup>(body))
+    co_return ReplyBody(worker::protocol::AdoptGroupReply{place_});
   if (const auto* join = std::get_if<worker::protocol::JoinGroup>(&body)) {
     place_ = {Sha256(join->secret), join->rank, static_cast<std::int32_t>(join->addresses.size())};
     co_return ReplyBody(worker::protocol::JoinGroupReply{});
@@ -162,32 +180,42 @@ std::optional<worker::protocol::HeldBase> FakeWorker::Held() const {
 Result<ReplyBody> FakeWorker::AskHandler(const RequestBody& body) {
   EMEND_RETURN_IF_ERROR(turns_.Admit(body, Held(), runtime_.clock().Now()));
   Result<ReplyBody> reply = handler_(body);
-  if (const auto* load = std::get_if<worker::protocol::LoadBase>(&body)) base_ = reply.ok() ? std::optional<BaseId>(load->base) : std::nullopt;
+  if (const auto* load = std::get_if<worker::protocol::LoadBase>(&body))
+    base_ = reply.ok() ? std::optional<BaseId>(load->base) : std::nullopt;
   if (reply.ok()) turns_.Done(body, runtime_.clock().Now());
   return reply;
 }
 
-Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> connection, std::uint64_t id, worker::protocol::Complete request) {
+Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> connection,
+                                                  std::uint64_t id,
+                                                  worker::protocol::Complete request) {
   EMEND_CO_RETURN_IF_ERROR(turns_.Admit(request, Held(), runtime_.clock().Now()));
-  EMEND_CO_ASSIGN_OR_RETURN(const ReplyBody said, AskHandler(worker::protocol::Generate{request.base, request.state, request.prompt}));
+  EMEND_CO_ASSIGN_OR_RETURN(
+      const ReplyBody said,
+      AskHandler(worker::protocol::Generate{request.base, request.state, request.prompt}));
   const Counted counted(texts_);
   const std::string word = " " + std::get<GenerateReply>(said).text;
   for (std::int32_t step = 0; step < request.tokens_max; ++step) {
     co_await stop_.WaitUntil(In(work_));
     const bool cancelled = std::ranges::find(cancelled_, id) != cancelled_.end();
-    if (cancelled || stop_.is_set()) co_return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
+    if (cancelled || stop_.is_set())
+      co_return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
     Envelope piece = Wrap(worker::protocol::Piece{id, request.state, word, {}});
-    if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(piece), In(kPatience)));
+    if (voice_ == Voice::kHeard)
+      EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(piece), In(kPatience)));
   }
-  co_return ReplyBody(worker::protocol::CompleteReply{true, 1, static_cast<std::uint64_t>(request.tokens_max)});
+  co_return ReplyBody(
+      worker::protocol::CompleteReply{true, 1, static_cast<std::uint64_t>(request.tokens_max)});
 }
 
 Awaitable<Result<ReplyBody>> FakeWorker::Work(RequestBody body) {
-  const bool comes_in_between = works_ > 0 && worker::protocol::LaneOf(body) != worker::protocol::Lane::kWork;
+  const bool comes_in_between =
+      works_ > 0 && worker::protocol::LaneOf(body) != worker::protocol::Lane::kWork;
   if (comes_in_between && report_ > 0ms) co_await stop_.WaitUntil(In(report_));
   EMEND_CO_RETURN_IF_ERROR(turns_.Admit(body, Held(), runtime_.clock().Now()));
   int others = 0;
-  const Counted counted(worker::protocol::LaneOf(body) == worker::protocol::Lane::kWork ? works_ : others);
+  const Counted counted(worker::protocol::LaneOf(body) == worker::protocol::Lane::kWork ? works_
+                                                                                        : others);
   const auto found = work_of_.find(std::string(worker::protocol::RequestName(body)));
   co_await stop_.WaitUntil(In(found == work_of_.end() ? work_ : found->second));
   co_return co_await Handle(body);
@@ -199,7 +227,8 @@ Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Req
   last_request_ = request.id;
   Note("received " + name + " " + std::to_string(request.id));
   Envelope progress = Wrap(Progress{request.id, "work", 1, 2});
-  if (voice_ == Voice::kHeard) EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(progress), In(kPatience)));
+  if (voice_ == Voice::kHeard)
+    EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(progress), In(kPatience)));
   Result<ReplyBody> reply = Internal("no reply");
   if (auto* text = std::get_if<worker::protocol::Complete>(&request.body)) {
     reply = co_await Complete(connection, request.id, std::move(*text));

@@ -1,7 +1,9 @@
-// A worker without a model, for tests of whatever talks to workers: it joins, beats, and answers requests from a table, in virtual or real time. Bases take
-// turns on it as on the real one (worker/protocol/base_turns.h).
+// A worker without a model, for tests of whatever talks to workers: it joins, beats, and answers
+// requests from a table, in virtual or real time. Bases take turns on it as on the real one
+// (worker/protocol/base_turns.h).
 //
-//   FakeWorker worker(sim, *network->Host("w0"), {.name = "w0", .coordinator = "coordinator:1", .token = "secret"});
+//   FakeWorker worker(sim, *network->Host("w0"), {.name = "w0", .coordinator = "coordinator:1",
+//       .token = "secret"});
 //   worker.Start();
 //   worker.OnRequest([](const Request& request) { return Answer(GenerateReply{" English"}); });
 //   worker.Die();                      // no goodbye: its connection closes
@@ -32,30 +34,36 @@ struct FakeWorkerOptions {
   std::string coordinator = "coordinator:1";
   std::string token = "secret";
   std::uint16_t protocol_version = worker::protocol::kProtocolVersion;
-  bool redial = true;                                   // after a connection ended
-  std::chrono::milliseconds work{10};                   // how long a request takes
-  std::function<void(std::string_view)> observer = {};  // told of joins, requests, answers, cancellations. May be empty
+  bool redial = true;                  // after a connection ended
+  std::chrono::milliseconds work{10};  // how long a request takes
+  // told of joins, requests, answers, cancellations. May be empty
+  std::function<void(std::string_view)> observer = {};
 };
 
 class FakeWorker {
  public:
-  using Handler = std::function<Result<worker::protocol::ReplyBody>(const worker::protocol::RequestBody& request)>;
+  using Handler = std::function<Result<worker::protocol::ReplyBody>(
+      const worker::protocol::RequestBody& request)>;
 
   FakeWorker(Runtime& runtime, worker::protocol::Transport& transport, FakeWorkerOptions options);
   ~FakeWorker();
 
   void Start();
   Awaitable<void> Stop();
-  // Replaces what requests are answered with; the first handler answers GenerateReply{.text = name}.
+  // Replaces what requests are answered with; the first handler answers GenerateReply{.text =
+  // name}.
   void OnRequest(Handler handler) { handler_ = std::move(handler); }
   // While mute it neither beats nor answers, though it stays connected.
   enum class Voice { kHeard, kMute };
-  // Heard again after it was mute, it begins anew: on a connection that goes on, nothing is ever lost in between.
+  // Heard again after it was mute, it begins anew: on a connection that goes on, nothing is ever
+  // lost in between.
   void SetVoice(Voice voice);
   // How long a request takes from now on.
   void SetWork(std::chrono::milliseconds work) { work_ = work; }
   // One of this name, instead.
-  void SetWorkOf(const std::string& request, std::chrono::milliseconds work) { work_of_[request] = work; }
+  void SetWorkOf(const std::string& request, std::chrono::milliseconds work) {
+    work_of_[request] = work;
+  }
   // How long what comes in between waits for the work's next report.
   void SetReport(std::chrono::milliseconds report) { report_ = report; }
   // As if the ranks of its group had lost each other: what it follows ends.
@@ -68,8 +76,9 @@ class FakeWorker {
   bool joined() const { return joined_; }
   std::uint64_t generation() const { return generation_; }
   std::uint64_t store_epoch() const { return store_epoch_; }
-  std::uint64_t last_request() const { return last_request_; }            // of its connection
-  const std::vector<std::string>& requests() const { return requests_; }  // names, in order of arrival
+  std::uint64_t last_request() const { return last_request_; }  // of its connection
+  // names, in order of arrival
+  const std::vector<std::string>& requests() const { return requests_; }
   const std::vector<std::uint64_t>& cancelled() const { return cancelled_; }
   const std::optional<worker::protocol::Refuse>& refusal() const { return refusal_; }
   int joins() const { return joins_; }
@@ -84,12 +93,19 @@ class FakeWorker {
   std::optional<worker::protocol::HeldBase> Held() const;
   // Takes its time, but refuses at once.
   Awaitable<Result<worker::protocol::ReplyBody>> Work(worker::protocol::RequestBody body);
-  Awaitable<Status> Answer(std::shared_ptr<worker::protocol::Connection> connection, worker::protocol::Request request);
-  // A text of tokens_max pieces, each what the handler says to a Generate, and a work's time behind the one before.
-  Awaitable<Result<worker::protocol::ReplyBody>> Complete(std::shared_ptr<worker::protocol::Connection> connection, std::uint64_t id,
-                                                          worker::protocol::Complete request);
-  worker::protocol::Envelope Wrap(worker::protocol::Message message) const { return {store_epoch_, generation_, std::move(message)}; }
-  SteadyTime In(std::chrono::milliseconds duration) const { return runtime_.clock().Now() + duration; }
+  Awaitable<Status> Answer(std::shared_ptr<worker::protocol::Connection> connection,
+                           worker::protocol::Request request);
+  // A text of tokens_max pieces, each what the handler says to a Generate, and a work's time behind
+  // the one before.
+  Awaitable<Result<worker::protocol::ReplyBody>> Complete(
+      std::shared_ptr<worker::protocol::Connection> connection, std::uint64_t id,
+      worker::protocol::Complete request);
+  worker::protocol::Envelope Wrap(worker::protocol::Message message) const {
+    return {store_epoch_, generation_, std::move(message)};
+  }
+  SteadyTime In(std::chrono::milliseconds duration) const {
+    return runtime_.clock().Now() + duration;
+  }
   void Note(const std::string& what) const;
 
   Runtime& runtime_;
@@ -103,7 +119,8 @@ class FakeWorker {
   Signal stop_;
   std::shared_ptr<worker::protocol::Connection> connection_;
   Signal group_lost_;
-  std::optional<worker::protocol::GroupPlace> place_;  // in the line that it joined last, while that stands
+  // in the line that it joined last, while that stands
+  std::optional<worker::protocol::GroupPlace> place_;
   Voice voice_ = Voice::kHeard;
   worker::protocol::BaseTurns turns_;
   std::optional<BaseId> base_;  // loaded

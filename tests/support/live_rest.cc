@@ -7,7 +7,9 @@
 namespace emend::test {
 
 LiveRest::LiveRest(api::rest::RestOptions options, bool auto_finish)
-    : runtime_(NewSystemRuntime(2)), service_(*runtime_, auto_finish), server_(api::rest::NewRestServer(*runtime_, service_, std::move(options))) {
+    : runtime_(NewSystemRuntime(2)),
+      service_(*runtime_, auto_finish),
+      server_(api::rest::NewRestServer(*runtime_, service_, std::move(options))) {
   const Status started = server_->Start();
   EMEND_CHECK(started.ok(), "the test server did not start: " + started.ToString());
   port_ = std::atoi(server_->url().substr(server_->url().rfind(':') + 1).c_str());
@@ -31,7 +33,8 @@ void LiveRest::Do(const std::function<void(FakeService&)>& act) {
 
 void LiveRest::Stop() {
   std::promise<void> done;
-  boost::asio::co_spawn(runtime_->executor(), server_->Stop(), [&done](std::exception_ptr) { done.set_value(); });
+  boost::asio::co_spawn(runtime_->executor(), server_->Stop(),
+                        [&done](std::exception_ptr) { done.set_value(); });
   done.get_future().wait();
   stopped_ = true;
 }

@@ -1,4 +1,5 @@
-// LiveRest: a RestServer on loopback over a FakeService, on a thread of its own, for as long as the object lives.
+// LiveRest: a RestServer on loopback over a FakeService, on a thread of its own, for as long as the
+// object lives.
 #pragma once
 
 #include <future>
@@ -17,8 +18,8 @@ class LiveRest {
   ~LiveRest();
 
   int port() const { return port_; }
-  RawReply Ask(std::string_view method, std::string_view path, std::string_view body = "", std::string_view more = "",
-               std::string_view token = "admin-secret") {
+  RawReply Ask(std::string_view method, std::string_view path, std::string_view body = "",
+               std::string_view more = "", std::string_view token = "admin-secret") {
     return Exchange(port_, BuildRequest(method, path, body, more, token), method == "HEAD");
   }
   // Runs `act` on the executor, where the service lives, and waits for it.

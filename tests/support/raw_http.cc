@@ -21,7 +21,8 @@ RawHttp::RawHttp(int port) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
   const timeval timeout{.tv_sec = 5, .tv_usec = 0};
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-  EMEND_CHECK(connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "the test server does not take connections");
+  EMEND_CHECK(connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
+              "the test server does not take connections");
 }
 
 RawHttp::~RawHttp() { close(socket_); }
@@ -87,11 +88,13 @@ RawReply RawHttp::Read(bool head) {
   for (std::string field = ReadUntil("\r\n"); field.size() > 2; field = ReadUntil("\r\n")) {
     const std::size_t colon = field.find(": ");
     std::string name = field.substr(0, colon);
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     reply.headers[name] = field.substr(colon + 2, field.size() - colon - 4);
   }
   if (head || reply.status == 204 || reply.status == 100) return reply;
-  if (reply.headers.contains("content-length")) reply.body = Take(std::strtoul(reply.headers["content-length"].c_str(), nullptr, 10));
+  if (reply.headers.contains("content-length"))
+    reply.body = Take(std::strtoul(reply.headers["content-length"].c_str(), nullptr, 10));
   if (reply.headers["transfer-encoding"] == "chunked") ReadChunks(reply);
   return reply;
 }
@@ -102,10 +105,14 @@ RawReply Exchange(int port, std::string_view bytes, bool head) {
   return client.Read(head);
 }
 
-std::string BuildRequest(std::string_view method, std::string_view path, std::string_view body, std::string_view more, std::string_view token) {
-  std::string request = std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n";
+std::string BuildRequest(std::string_view method, std::string_view path, std::string_view body,
+                         std::string_view more, std::string_view token) {
+  std::string request =
+      std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n";
   if (!token.empty()) request += "Authorization: Bearer " + std::string(token) + "\r\n";
-  if (!body.empty()) request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+  if (!body.empty())
+    request +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   return request + std::string(more) + "\r\n" + std::string(body);
 }
 

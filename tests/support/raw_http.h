@@ -1,5 +1,5 @@
-// A client that sends the bytes it is told to and reads what comes back: for tests of the edge, which no real client could provoke.
-// Blocks, at most a few seconds in each call.
+// A client that sends the bytes it is told to and reads what comes back: for tests of the edge,
+// which no real client could provoke. Blocks, at most a few seconds in each call.
 #pragma once
 
 #include <map>
@@ -43,8 +43,9 @@ class RawHttp {
 
 // One request on a connection of its own.
 RawReply Exchange(int port, std::string_view bytes, bool head = false);
-// "METHOD path HTTP/1.1" with Host, token, JSON body where there is one, and more header lines ("Name: value\r\n" each).
-std::string BuildRequest(std::string_view method, std::string_view path, std::string_view body = "", std::string_view more = "",
-                         std::string_view token = "admin-secret");
+// "METHOD path HTTP/1.1" with Host, token, JSON body where there is one, and more header lines
+// ("Name: value\r\n" each).
+std::string BuildRequest(std::string_view method, std::string_view path, std::string_view body = "",
+                         std::string_view more = "", std::string_view token = "admin-secret");
 
 }  // namespace emend::test

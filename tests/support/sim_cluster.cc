@@ -20,7 +20,8 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 }  // namespace
 
-SimCluster::SimCluster(const Options& options) : sim_(options.seed), store_(storage::kv::NewMemoryKv()) {
+SimCluster::SimCluster(const Options& options)
+    : sim_(options.seed), store_(storage::kv::NewMemoryKv()) {
   const Status written = WriteSmallModel(folder_.path() + "/model", options.seed);
   EMEND_CHECK(written.ok(), written.ToString());
   worker::protocol::MemoryNetworkOptions network;
@@ -44,7 +45,8 @@ SimCluster::~SimCluster() {
 }
 
 json SimCluster::ImportBody() const {
-  return {{"model", folder_.path() + "/model"}, {"message", "Import a small model"}};  // a message of its own: the default one names the folder
+  // a message of its own: the default one names the folder
+  return {{"model", folder_.path() + "/model"}, {"message", "Import a small model"}};
 }
 
 json SimCluster::ImportBody(const RepoName& repo, std::uint64_t seed) const {
@@ -55,7 +57,8 @@ json SimCluster::ImportBody(const RepoName& repo, std::uint64_t seed) const {
 }
 
 void SimCluster::StartCoordinator() {
-  const coordinator::server::Environment environment{&sim_, &file_system_, store_.get(), coordinator_host_.get()};
+  const coordinator::server::Environment environment{&sim_, &file_system_, store_.get(),
+                                                     coordinator_host_.get()};
   coordinator::server::CoordinatorOptions options;
   options.folder = folder_.path() + "/store";
   options.worker_address = "coordinator:1";
@@ -122,7 +125,9 @@ void SimCluster::AddWorker(const std::string& group, int rank, int world_size) {
   options.observer = [this](std::string_view event) { sim_.Record(event); };
   node->host = network_->Host(options.name);
   node->worker = std::make_unique<FakeWorker>(sim_, *node->host, std::move(options));
-  node->worker->OnRequest([model = &node->model](const worker::protocol::RequestBody& request) { return model->Answer(request); });
+  node->worker->OnRequest([model = &node->model](const worker::protocol::RequestBody& request) {
+    return model->Answer(request);
+  });
   node->worker->Start();
   workers_.push_back(std::move(node));
 }
@@ -133,9 +138,12 @@ SimCluster::Service* SimCluster::Enter() {
   return coordinator_.get();
 }
 
-Awaitable<OperationView> SimCluster::Accept(std::string kind, json body, std::string key, Terms terms) {
+Awaitable<OperationView> SimCluster::Accept(std::string kind, json body, std::string key,
+                                            Terms terms) {
   const std::string text = body.dump();
-  const Submission submission{kind, terms.repo, text, key, Sha256(kind + terms.repo.value() + text), terms.priority, terms.timeout};
+  const Submission submission{
+      kind,           terms.repo,   text, key, Sha256(kind + terms.repo.value() + text),
+      terms.priority, terms.timeout};
   while (true) {
     Service* const service = Enter();
     if (service != nullptr) {
@@ -143,7 +151,8 @@ Awaitable<OperationView> SimCluster::Accept(std::string kind, json body, std::st
       Result<OperationView> accepted = co_await service->Submit(admin_, submission);
       Leave();
       if (accepted.ok() && life == life_) co_return std::move(accepted).value();
-      const bool may_go_better = accepted.status().code() == StatusCode::kUnavailable || accepted.status().slug() == "queue_full";
+      const bool may_go_better = accepted.status().code() == StatusCode::kUnavailable ||
+                                 accepted.status().slug() == "queue_full";
       EMEND_CHECK(life != life_ || may_go_better, accepted.status().ToString());
       if (life == life_) sim_.Record("not accepted: " + accepted.status().slug());
     }
@@ -151,13 +160,16 @@ Awaitable<OperationView> SimCluster::Accept(std::string kind, json body, std::st
   }
 }
 
-Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json body, std::string key, Terms terms) {
-  OperationView view = co_await Accept(std::move(kind), std::move(body), std::move(key), std::move(terms));
+Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json body, std::string key,
+                                                      Terms terms) {
+  OperationView view =
+      co_await Accept(std::move(kind), std::move(body), std::move(key), std::move(terms));
   while (view.operation.finished_ms == 0) {
     Service* const service = Enter();
     if (service != nullptr) {
       const int life = life_;
-      Result<OperationView> changed = co_await service->WaitForChange(view.operation.id, view.version, sim_.clock().Now() + 1s);
+      Result<OperationView> changed =
+          co_await service->WaitForChange(view.operation.id, view.version, sim_.clock().Now() + 1s);
       Leave();
       EMEND_CHECK(life != life_ || changed.ok(), changed.status().ToString());
       if (life == life_) view = std::move(changed).value();
@@ -167,7 +179,8 @@ Awaitable<SimCluster::Operation> SimCluster::Complete(std::string kind, json bod
   co_return view.operation;
 }
 
-SimCluster::Operation SimCluster::Run(const std::string& kind, const json& body, const std::string& key) {
+SimCluster::Operation SimCluster::Run(const std::string& kind, const json& body,
+                                      const std::string& key) {
   const auto ended = sim_.Await(Complete(kind, body, key, {}), 1h);
   EMEND_CHECK(ended.has_value(), "the operation " + kind + " did not end");
   return *ended;
@@ -175,10 +188,12 @@ SimCluster::Operation SimCluster::Run(const std::string& kind, const json& body,
 
 bool SimCluster::Prepare(Answer answer) {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    workers_[i]->worker->OnRequest([answer, i](const worker::protocol::RequestBody& request) { return answer(i, request); });
+    workers_[i]->worker->OnRequest(
+        [answer, i](const worker::protocol::RequestBody& request) { return answer(i, request); });
   }
   using storage::records::OperationState;
-  return Run("import", ImportBody()).state == OperationState::kSucceeded && Run("statistics", StatisticsBody()).state == OperationState::kSucceeded;
+  return Run("import", ImportBody()).state == OperationState::kSucceeded &&
+         Run("statistics", StatisticsBody()).state == OperationState::kSucceeded;
 }
 
 }  // namespace emend::test

@@ -1,12 +1,15 @@
-// A coordinator on an in-memory store, and workers without a model (delta_worker.h), in virtual time: what tests of the service stand on.
+// A coordinator on an in-memory store, and workers without a model (delta_worker.h), in virtual
+// time: what tests of the service stand on.
 //
 //   SimCluster cluster(/*seed=*/1, /*workers=*/2);
 //   const Operation imported = cluster.Run("import", cluster.ImportBody());
 //   const Operation committed = cluster.Run("commit", body);
-//   cluster.Restart();                                          // stop, lose what was not synced, start again
+//   // stop, lose what was not synced, start again
+//   cluster.Restart();
 //
-// Worker i is called "wi". In groups of several ranks, rank 0 has the model and the others follow it. The repo of Run is kRepo. Everything runs on the
-// simulation's one thread; the destructor stops workers and coordinator.
+// Worker i is called "wi". In groups of several ranks, rank 0 has the model and the others follow
+// it. The repo of Run is kRepo. Everything runs on the simulation's one thread; the destructor
+// stops workers and coordinator.
 #pragma once
 
 #include <functional>
@@ -59,7 +62,9 @@ class SimCluster {
 
   explicit SimCluster(const Options& options);
   // Of single workers.
-  SimCluster(std::uint64_t seed, int workers) : SimCluster({.seed = seed, .groups = std::vector<int>(static_cast<std::size_t>(workers), 1)}) {}
+  SimCluster(std::uint64_t seed, int workers)
+      : SimCluster(
+            {.seed = seed, .groups = std::vector<int>(static_cast<std::size_t>(workers), 1)}) {}
   ~SimCluster();
 
   SimRuntime& sim() { return sim_; }
@@ -70,7 +75,9 @@ class SimCluster {
   std::size_t workers() const { return workers_.size(); }
   // All scopes.
   const coordinator::server::Caller& admin() const { return admin_; }
-  coordinator::core::StoreLayout layout() const { return {folder_.path() + "/store", {folder_.path()}}; }
+  coordinator::core::StoreLayout layout() const {
+    return {folder_.path() + "/store", {folder_.path()}};
+  }
   const std::string& folder() const { return folder_.path(); }
 
   nlohmann::json ImportBody() const;
@@ -78,26 +85,33 @@ class SimCluster {
   nlohmann::json ImportBody(const RepoName& repo, std::uint64_t seed) const;
   nlohmann::json StatisticsBody() const { return {{"lines", {"one line", "another"}}}; }
 
-  // As the REST server: whoever calls the coordinator is counted in and out, so that it is not destroyed under a call. Null while it restarts.
+  // As the REST server: whoever calls the coordinator is counted in and out, so that it is not
+  // destroyed under a call. Null while it restarts.
   Service* Enter();
   void Leave() { --calls_; }
-  // Rises when the coordinator is killed: what a call that was begun before returns after that, nobody hears.
+  // Rises when the coordinator is killed: what a call that was begun before returns after that,
+  // nobody hears.
   int life() const { return life_; }
   // Submits, under the same idempotency key until it is accepted, over restarts.
-  Awaitable<coordinator::server::OperationView> Accept(std::string kind, nlohmann::json body, std::string key, Terms terms);
+  Awaitable<coordinator::server::OperationView> Accept(std::string kind, nlohmann::json body,
+                                                       std::string key, Terms terms);
   // Accept, and follows to the end.
-  Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key, Terms terms);
+  Awaitable<Operation> Complete(std::string kind, nlohmann::json body, std::string key,
+                                Terms terms);
   // Complete, run to its end. REQUIRES: it ends within a virtual hour.
   Operation Run(const std::string& kind, const nlohmann::json& body, const std::string& key = "");
-  // Has every worker answer with this, told its number, and makes kRepo with statistics. True if both succeeded.
-  using Answer = std::function<Result<worker::protocol::ReplyBody>(std::size_t worker, const worker::protocol::RequestBody& request)>;
+  // Has every worker answer with this, told its number, and makes kRepo with statistics. True if
+  // both succeeded.
+  using Answer = std::function<Result<worker::protocol::ReplyBody>(
+      std::size_t worker, const worker::protocol::RequestBody& request)>;
   bool Prepare(Answer answer);
 
   Awaitable<void> StopCoordinator();
   void StartCoordinator();
   // Awaitable form of both, with the loss of what was not synced and `pause` between them.
   Awaitable<int> RestartAfter(std::chrono::milliseconds pause);
-  // From one moment to the next nothing that it does reaches store, workers or callers; then as RestartAfter.
+  // From one moment to the next nothing that it does reaches store, workers or callers; then as
+  // RestartAfter.
   Awaitable<int> KillFor(std::chrono::milliseconds pause);
   void Restart();
 

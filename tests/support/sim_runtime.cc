@@ -10,7 +10,9 @@ constexpr std::uint64_t kBlockingMicrosecondsMax = 2000;
 
 }  // namespace
 
-WallTime SimRuntime::VirtualClock::WallNow() const { return WallTime(std::chrono::duration_cast<std::chrono::milliseconds>(kEpoch + now)); }
+WallTime SimRuntime::VirtualClock::WallNow() const {
+  return WallTime(std::chrono::duration_cast<std::chrono::milliseconds>(kEpoch + now));
+}
 
 SimRuntime::SimRuntime(std::uint64_t seed) : random_(seed), delays_(seed ^ 0x9e3779b97f4a7c15U) {}
 
@@ -42,7 +44,8 @@ bool SimRuntime::Step(SteadyTime limit) {
   if (timers_.empty() || timers_.begin()->first.first > limit) return false;
   auto timer = timers_.extract(timers_.begin());
   timer_times_.erase(timer.key().second);
-  clock_.now = std::max(clock_.now, std::chrono::duration_cast<std::chrono::nanoseconds>(timer.key().first.time_since_epoch()));
+  clock_.now = std::max(clock_.now, std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        timer.key().first.time_since_epoch()));
   timer.mapped()();
   return true;
 }
@@ -51,7 +54,8 @@ bool SimRuntime::RunUntil(const std::function<bool()>& done, std::chrono::nanose
   const SteadyTime end = clock_.Now() + limit;
   while (!done()) {
     if (Step(end)) continue;
-    clock_.now = std::max(clock_.now, std::chrono::duration_cast<std::chrono::nanoseconds>(end.time_since_epoch()));
+    clock_.now = std::max(
+        clock_.now, std::chrono::duration_cast<std::chrono::nanoseconds>(end.time_since_epoch()));
     return false;
   }
   return true;
@@ -61,7 +65,9 @@ void SimRuntime::RunFor(std::chrono::nanoseconds duration) {
   RunUntil([] { return false; }, duration);
 }
 
-void SimRuntime::CheckNoException(std::exception_ptr error) { EMEND_CHECK(error == nullptr, "an exception escaped a coroutine of a test"); }
+void SimRuntime::CheckNoException(std::exception_ptr error) {
+  EMEND_CHECK(error == nullptr, "an exception escaped a coroutine of a test");
+}
 
 void SimRuntime::Spawned(std::function<Awaitable<void>()> start) {
   started_.push_back(std::move(start));
@@ -69,7 +75,8 @@ void SimRuntime::Spawned(std::function<Awaitable<void>()> start) {
 }
 
 void SimRuntime::Record(std::string_view event) {
-  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now).count();
+  const auto microseconds =
+      std::chrono::duration_cast<std::chrono::microseconds>(clock_.now).count();
   events_.push_back(std::to_string(microseconds) + " " + std::string(event));
 }
 

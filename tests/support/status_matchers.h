@@ -50,7 +50,8 @@ MATCHER_P(StatusIs, code, "has the code " + std::string(CodeName(code))) {
   return StatusOf(arg).code() == code;
 }
 
-MATCHER_P2(StatusIs, code, slug, "has the code " + std::string(CodeName(code)) + " and the slug " + std::string(slug)) {
+MATCHER_P2(StatusIs, code, slug,
+           "has the code " + std::string(CodeName(code)) + " and the slug " + std::string(slug)) {
   *result_listener << StatusOf(arg).ToString();
   return StatusOf(arg).code() == code && StatusOf(arg).slug() == slug;
 }
@@ -62,7 +63,8 @@ MATCHER_P(IsOkAndHolds, value, "is ok and holds a value that " + ::testing::Prin
     return false;
   }
   using Value = std::decay_t<decltype(*arg)>;
-  return ::testing::ExplainMatchResult(::testing::SafeMatcherCast<const Value&>(value), *arg, result_listener);
+  return ::testing::ExplainMatchResult(::testing::SafeMatcherCast<const Value&>(value), *arg,
+                                       result_listener);
 }
 
 }  // namespace test
@@ -73,4 +75,5 @@ MATCHER_P(IsOkAndHolds, value, "is ok and holds a value that " + ::testing::Prin
   auto name = (expr);                                               \
   ASSERT_TRUE(name.ok()) << #expr ": " << name.status().ToString(); \
   lhs = std::move(name).value()
-#define ASSERT_OK_AND_ASSIGN(lhs, expr) ASSERT_OK_AND_ASSIGN_(EMEND_CONCAT_(result_, __LINE__), lhs, expr)
+#define ASSERT_OK_AND_ASSIGN(lhs, expr) \
+  ASSERT_OK_AND_ASSIGN_(EMEND_CONCAT_(result_, __LINE__), lhs, expr)

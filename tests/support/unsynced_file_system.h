@@ -1,5 +1,5 @@
-// The disk, without waiting for it: for simulations, whose power cuts are those of a store in memory, and whose thousands of commits would each wait for a sync
-// of the anchor.
+// The disk, without waiting for it: for simulations, whose power cuts are those of a store in
+// memory, and whose thousands of commits would each wait for a sync of the anchor.
 #pragma once
 
 #include <fstream>
@@ -20,12 +20,19 @@ class UnsyncedFileSystem final : public FileSystem {
     return file ? OkStatus() : Unavailable("appending to \"" + path + "\"");
   }
   Result<std::string> Read(const std::string& path) override { return disk_.Read(path); }
-  Status WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t mode) override { return disk_.WriteAtomically(path, bytes, mode); }
+  Status WriteAtomically(const std::string& path, std::string_view bytes,
+                         std::uint32_t mode) override {
+    return disk_.WriteAtomically(path, bytes, mode);
+  }
   Status CreateFolders(const std::string& path) override { return disk_.CreateFolders(path); }
-  Result<std::vector<std::string>> List(const std::string& folder) override { return disk_.List(folder); }
+  Result<std::vector<std::string>> List(const std::string& folder) override {
+    return disk_.List(folder);
+  }
   Status Remove(const std::string& path) override { return disk_.Remove(path); }
   Result<std::uint64_t> Size(const std::string& path) override { return disk_.Size(path); }
-  Result<std::uint64_t> FreeBytes(const std::string& path) override { return disk_.FreeBytes(path); }
+  Result<std::uint64_t> FreeBytes(const std::string& path) override {
+    return disk_.FreeBytes(path);
+  }
 
  private:
   PosixFileSystem disk_;

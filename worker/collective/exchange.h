@@ -1,10 +1,13 @@
 // Bytes and outcomes between the ranks of a group, over any communicator.
 //
-//   EMEND_ASSIGN_OR_RETURN(std::string deltas, BroadcastOutcome(communicator, own, owner));        // `own` counts on rank `owner` alone
-//   EMEND_RETURN_IF_ERROR(AgreeOn(communicator, opened));                                          // nobody goes on where one failed
+//   // `own` counts on rank `owner` alone
+//   EMEND_ASSIGN_OR_RETURN(std::string deltas, BroadcastOutcome(communicator, own, owner));
+//   // nobody goes on where one failed
+//   EMEND_RETURN_IF_ERROR(AgreeOn(communicator, opened));
 //
-// Collectives like those of communicator.h: every rank calls them, in the same order. What fails on one rank alone must pass through one of them before the
-// next collective, or the others wait for it until the deadline.
+// Collectives like those of communicator.h: every rank calls them, in the same order. What fails on
+// one rank alone must pass through one of them before the next collective, or the others wait for
+// it until the deadline.
 #pragma once
 
 #include <string>
@@ -22,7 +25,8 @@ Result<std::string> BroadcastBytes(Communicator& communicator, std::string_view 
 Result<std::vector<std::string>> AllGatherBytes(Communicator& communicator, std::string_view own);
 
 // Rank `root`'s outcome, on every rank: its bytes, or its failure.
-Result<std::string> BroadcastOutcome(Communicator& communicator, const Result<std::string>& own, int root);
+Result<std::string> BroadcastOutcome(Communicator& communicator, const Result<std::string>& own,
+                                     int root);
 // Ok if it is on every rank; else the failure of the lowest rank that has one, which it names.
 Status AgreeOn(Communicator& communicator, const Status& own);
 

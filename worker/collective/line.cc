@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "storage/base/check.h"
+#include "worker/collective/line_port.h"
 #include "worker/collective/line_wire.h"
 #include "worker/collective/neighbour.h"
 
@@ -35,19 +36,23 @@ constexpr std::size_t kPieceStep = 64;  // pieces end between elements
 constexpr int kTcpRtoMaxMs = 44;        // TCP_RTO_MAX_MS, which Debian 12's headers lack
 constexpr int kSendAgainMs = 1000;      // the least that it takes
 constexpr std::chrono::milliseconds kDialAgain{50};
-constexpr std::chrono::seconds kConnectMax{1};   // then anew, by whichever way there is by now: a link may just have come back
-constexpr std::chrono::seconds kGreetingMax{5};  // a stranger that connects and says nothing keeps nobody waiting longer
+// then anew, by whichever way there is by now: a link may just have come back
+constexpr std::chrono::seconds kConnectMax{1};
+// a stranger that connects and says nothing keeps nobody waiting longer
+constexpr std::chrono::seconds kGreetingMax{5};
 
 Flow Write(tcp::socket* socket, std::span<const std::uint8_t> bytes) {
   error_code error;
-  co_await asio::async_write(*socket, asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, error));
+  co_await asio::async_write(*socket, asio::buffer(bytes.data(), bytes.size()),
+                             asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Unavailable("sending to a neighbour: " + error.message());
   co_return OkStatus();
 }
 
 Flow Read(tcp::socket* socket, Bytes bytes) {
   error_code error;
-  co_await asio::async_read(*socket, asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, error));
+  co_await asio::async_read(*socket, asio::buffer(bytes.data(), bytes.size()),
+                            asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Unavailable("receiving from a neighbour: " + error.message());
   co_return OkStatus();
 }
@@ -59,45 +64,26 @@ struct Range {
 
 }  // namespace
 
-struct LinePort::Socket {
-  asio::io_context context{1};
-  tcp::acceptor acceptor{context};
-};
-
-LinePort::LinePort() : socket_(std::make_unique<Socket>()) {}
-LinePort::~LinePort() = default;
-
-Result<std::unique_ptr<LinePort>> LinePort::Open(const std::string& host) {
-  error_code error;
-  const asio::ip::address address = asio::ip::make_address(host, error);
-  if (error) return InvalidArgument("opening a port for collectives: found \"" + host + "\", expected an address such as 127.0.0.1");
-  std::unique_ptr<LinePort> port(new LinePort());
-  tcp::acceptor& acceptor = port->socket_->acceptor;
-  const tcp::endpoint endpoint(address, 0);
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
-  if (error) return Unavailable("opening a port for collectives on " + host + ": " + error.message());
-  const std::string shown = address.is_v6() ? "[" + host + "]" : host;
-  port->address_ = shown + ":" + std::to_string(acceptor.local_endpoint().port());
-  return port;
-}
-
 struct Line::Impl {
   Impl(std::unique_ptr<LinePort::Socket> opened, LineOptions given)
-      : port(std::move(opened)), options(std::move(given)), lower{.rank = options.rank - 1}, upper{.rank = options.rank + 1} {}
+      : port(std::move(opened)),
+        options(std::move(given)),
+        lower{.rank = options.rank - 1},
+        upper{.rank = options.rank + 1} {}
 
   bool has_lower() const { return options.rank > 0; }
   bool has_upper() const { return options.rank + 1 < options.size; }
   int last() const { return options.size - 1; }
   std::string Where() const {
-    return "rank " + std::to_string(options.rank) + " of " + std::to_string(options.size) + ", generation " + std::to_string(options.generation);
+    return "rank " + std::to_string(options.rank) + " of " + std::to_string(options.size) +
+           ", generation " + std::to_string(options.generation);
   }
 
   // Over one rank every collective is the identity.
   Status Alone() const {
     if (!aborted) return OkStatus();
-    return {StatusCode::kUnavailable, "group_lost", "a collective on " + Where() + ": the group was aborted"};
+    return {StatusCode::kUnavailable, "group_lost",
+            "a collective on " + Where() + ": the group was aborted"};
   }
 
   void Close() {
@@ -108,7 +94,8 @@ struct Line::Impl {
     if (dialling.has_value()) dialling->close(ignored);
   }
 
-  // Runs the flows to their end; the first that fails, the deadline or a neighbour out of reach closes the connections, which ends the others.
+  // Runs the flows to their end; the first that fails, the deadline or a neighbour out of reach
+  // closes the connections, which ends the others.
   Status Run(const std::string& what, std::chrono::milliseconds timeout, std::vector<Flow> flows);
   Status RunCall(const LineCall& call, Flow up, Flow down);
 
@@ -121,10 +108,12 @@ struct Line::Impl {
 
   // ---- collectives: what moves upward, and what moves downward
   Flow Headers(tcp::socket* out, tcp::socket* in, LineHeader header);
-  // Reads `range` of `data` from `in` (null: it is there already) and passes on what of it lies before `forward_end` to `out` (null: nobody).
+  // Reads `range` of `data` from `in` (null: it is there already) and passes on what of it lies
+  // before `forward_end` to `out` (null: nobody).
   Flow Pass(tcp::socket* in, tcp::socket* out, Bytes data, Range range, std::size_t forward_end);
   Flow ReduceUp(LineHeader header, Bytes data, const Combine* combine, std::size_t returned_below);
-  Flow ReduceDown(LineHeader header, Bytes data, std::size_t returned_here, std::size_t returned_below);
+  Flow ReduceDown(LineHeader header, Bytes data, std::size_t returned_here,
+                  std::size_t returned_below);
   Flow BroadcastUp(LineHeader header, Bytes data, int root);
   Flow BroadcastDown(LineHeader header, Bytes data, int root);
   Flow GatherUp(LineHeader header, Bytes all, std::size_t part);
@@ -133,11 +122,14 @@ struct Line::Impl {
   tcp::socket* Lower() { return lower.data.has_value() ? &*lower.data : nullptr; }
   tcp::socket* Upper() { return upper.data.has_value() ? &*upper.data : nullptr; }
   LineHeader HeaderOf(const LineCall& call) const {
-    return {call.operation, call.type, call.root, options.generation, sequence, call.elements, call.element_bytes};
+    return {call.operation, call.type,     call.root,         options.generation,
+            sequence,       call.elements, call.element_bytes};
   }
-  Status Reduce(Bytes data, const LineCall& call, const Combine& combine, std::size_t returned_here, std::size_t returned_below);
+  Status Reduce(Bytes data, const LineCall& call, const Combine& combine, std::size_t returned_here,
+                std::size_t returned_below);
 
-  const std::unique_ptr<LinePort::Socket> port;  // first in, last out: the sockets run on its context
+  // first in, last out: the sockets run on its context
+  const std::unique_ptr<LinePort::Socket> port;
   const LineOptions options;
   Neighbour lower;
   Neighbour upper;
@@ -149,9 +141,10 @@ struct Line::Impl {
   std::atomic<bool> aborted = false;
 };
 
-// ---- running ------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- running -----------------------------------------------------------------------------------
 
-Status Line::Impl::Run(const std::string& what, std::chrono::milliseconds timeout, std::vector<Flow> flows) {
+Status Line::Impl::Run(const std::string& what, std::chrono::milliseconds timeout,
+                       std::vector<Flow> flows) {
   if (!ended.ok()) return ended;
   asio::io_context& context = port->context;
   context.restart();
@@ -186,14 +179,17 @@ Status Line::Impl::Run(const std::string& what, std::chrono::milliseconds timeou
   }
   context.run();
   if (aborted) {
-    ended = Status(StatusCode::kUnavailable, "group_lost", what + " on " + Where() + ": the group was aborted");
+    ended = Status(StatusCode::kUnavailable, "group_lost",
+                   what + " on " + Where() + ": the group was aborted");
   } else if (timed_out) {
     ended = Status(StatusCode::kDeadlineExceeded, "collective_timeout",
-                   what + " on " + Where() + ": not done after " + std::to_string(timeout.count()) + " ms; a rank hangs or cannot be reached");
+                   what + " on " + Where() + ": not done after " + std::to_string(timeout.count()) +
+                       " ms; a rank hangs or cannot be reached");
   } else if (failure.slug() == "collective_mismatch") {
     ended = failure.WithContext(what + " on " + Where());
   } else if (!failure.ok()) {
-    ended = Status(StatusCode::kUnavailable, "group_lost", what + " on " + Where() + ": " + failure.message());
+    ended = Status(StatusCode::kUnavailable, "group_lost",
+                   what + " on " + Where() + ": " + failure.message());
   }
   return ended;
 }
@@ -207,25 +203,31 @@ Status Line::Impl::RunCall(const LineCall& call, Flow up, Flow down) {
   return Run(what, options.call_timeout, std::move(flows));
 }
 
-// ---- joining ------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- joining -----------------------------------------------------------------------------------
 
 Flow Line::Impl::Greet(tcp::socket* socket, int neighbour, bool speaks_first) {
-  const LineGreeting mine{options.rank, neighbour, options.size, options.generation, options.secret};
+  const LineGreeting mine{options.rank, neighbour, options.size, options.generation,
+                          options.secret};
   const GreetingBytes sent = EncodeGreeting(mine);
   GreetingBytes received{};
   if (speaks_first) {
     EMEND_CO_RETURN_IF_ERROR(co_await Write(socket, sent));
   }
   EMEND_CO_RETURN_IF_ERROR(co_await Read(socket, received));
-  const LineGreeting expected{neighbour, options.rank, options.size, options.generation, options.secret};
-  if (received != EncodeGreeting(expected)) co_return Unavailable("a connection did not bring the greeting of rank " + std::to_string(neighbour));
+  const LineGreeting expected{neighbour, options.rank, options.size, options.generation,
+                              options.secret};
+  if (received != EncodeGreeting(expected))
+    co_return Unavailable("a connection did not bring the greeting of rank " +
+                          std::to_string(neighbour));
   if (!speaks_first) {
     EMEND_CO_RETURN_IF_ERROR(co_await Write(socket, sent));
   }
   error_code ignored;
   socket->set_option(tcp::no_delay(true), ignored);
-  // A link that was cut or slow and is well again is used within a second, instead of after TCP's waits, which double. Linux before 6.15 does not know it.
-  setsockopt(socket->native_handle(), IPPROTO_TCP, kTcpRtoMaxMs, &kSendAgainMs, sizeof kSendAgainMs);
+  // A link that was cut or slow and is well again is used within a second, instead of after TCP's
+  // waits, which double. Linux before 6.15 does not know it.
+  setsockopt(socket->native_handle(), IPPROTO_TCP, kTcpRtoMaxMs, &kSendAgainMs,
+             sizeof kSendAgainMs);
   co_return OkStatus();
 }
 
@@ -245,8 +247,11 @@ Flow Line::Impl::JoinUpper() {
 Flow Line::Impl::Accept(std::optional<tcp::socket>* socket) {
   while (true) {
     error_code error;
-    tcp::socket accepted = co_await port->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (error) co_return Unavailable("waiting for rank " + std::to_string(lower.rank) + ": " + error.message());
+    tcp::socket accepted =
+        co_await port->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (error)
+      co_return Unavailable("waiting for rank " + std::to_string(lower.rank) + ": " +
+                            error.message());
     socket->emplace(std::move(accepted));
     asio::steady_timer patience(port->context, kGreetingMax);
     patience.async_wait([socket](const error_code& cancelled) {
@@ -286,10 +291,11 @@ Flow Line::Impl::Dial(std::optional<tcp::socket>* socket) {
     asio::steady_timer pause(port->context, kDialAgain);
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
   }
-  co_return Unavailable("reaching rank " + std::to_string(upper.rank) + " at " + address + ": it did not answer");
+  co_return Unavailable("reaching rank " + std::to_string(upper.rank) + " at " + address +
+                        ": it did not answer");
 }
 
-// ---- what moves ---------------------------------------------------------------------------------------------------------------------------------------------
+// ---- what moves --------------------------------------------------------------------------------
 
 Flow Line::Impl::Headers(tcp::socket* out, tcp::socket* in, LineHeader header) {
   const HeaderBytes mine = EncodeHeader(header);
@@ -302,10 +308,12 @@ Flow Line::Impl::Headers(tcp::socket* out, tcp::socket* in, LineHeader header) {
   if (theirs == mine) co_return OkStatus();
   const int neighbour = in == Lower() ? lower.rank : upper.rank;
   co_return Status(StatusCode::kInternal, "collective_mismatch",
-                   "rank " + std::to_string(neighbour) + " is at " + DescribeHeader(theirs) + ", this rank at " + DescribeHeader(mine));
+                   "rank " + std::to_string(neighbour) + " is at " + DescribeHeader(theirs) +
+                       ", this rank at " + DescribeHeader(mine));
 }
 
-Flow Line::Impl::Pass(tcp::socket* in, tcp::socket* out, Bytes data, Range range, std::size_t forward_end) {
+Flow Line::Impl::Pass(tcp::socket* in, tcp::socket* out, Bytes data, Range range,
+                      std::size_t forward_end) {
   for (std::size_t begin = range.begin; begin < range.end; begin += options.piece_bytes) {
     const std::size_t end = std::min(range.end, begin + options.piece_bytes);
     if (in != nullptr) {
@@ -320,7 +328,8 @@ Flow Line::Impl::Pass(tcp::socket* in, tcp::socket* out, Bytes data, Range range
 }
 
 // The last rank turns each piece around as soon as it is whole.
-Flow Line::Impl::ReduceUp(LineHeader header, Bytes data, const Combine* combine, std::size_t returned_below) {
+Flow Line::Impl::ReduceUp(LineHeader header, Bytes data, const Combine* combine,
+                          std::size_t returned_below) {
   EMEND_CO_RETURN_IF_ERROR(co_await Headers(Upper(), Lower(), header));
   if (!has_upper()) {
     EMEND_CO_RETURN_IF_ERROR(co_await Headers(Lower(), nullptr, header));
@@ -335,13 +344,15 @@ Flow Line::Impl::ReduceUp(LineHeader header, Bytes data, const Combine* combine,
     if (has_upper()) {
       EMEND_CO_RETURN_IF_ERROR(co_await Write(Upper(), piece));
     } else if (begin < returned_below) {
-      EMEND_CO_RETURN_IF_ERROR(co_await Write(Lower(), piece.first(std::min(piece.size(), returned_below - begin))));
+      EMEND_CO_RETURN_IF_ERROR(
+          co_await Write(Lower(), piece.first(std::min(piece.size(), returned_below - begin))));
     }
   }
   co_return OkStatus();
 }
 
-Flow Line::Impl::ReduceDown(LineHeader header, Bytes data, std::size_t returned_here, std::size_t returned_below) {
+Flow Line::Impl::ReduceDown(LineHeader header, Bytes data, std::size_t returned_here,
+                            std::size_t returned_below) {
   if (!has_upper()) co_return OkStatus();
   EMEND_CO_RETURN_IF_ERROR(co_await Headers(Lower(), Upper(), header));
   co_return co_await Pass(Upper(), Lower(), data, {0, returned_here}, returned_below);
@@ -350,13 +361,15 @@ Flow Line::Impl::ReduceDown(LineHeader header, Bytes data, std::size_t returned_
 Flow Line::Impl::BroadcastUp(LineHeader header, Bytes data, int root) {
   EMEND_CO_RETURN_IF_ERROR(co_await Headers(Upper(), Lower(), header));
   if (options.rank < root) co_return OkStatus();
-  co_return co_await Pass(options.rank == root ? nullptr : Lower(), Upper(), data, {0, data.size()}, data.size());
+  co_return co_await Pass(options.rank == root ? nullptr : Lower(), Upper(), data, {0, data.size()},
+                          data.size());
 }
 
 Flow Line::Impl::BroadcastDown(LineHeader header, Bytes data, int root) {
   EMEND_CO_RETURN_IF_ERROR(co_await Headers(Lower(), Upper(), header));
   if (options.rank > root) co_return OkStatus();
-  co_return co_await Pass(options.rank == root ? nullptr : Upper(), Lower(), data, {0, data.size()}, data.size());
+  co_return co_await Pass(options.rank == root ? nullptr : Upper(), Lower(), data, {0, data.size()},
+                          data.size());
 }
 
 Flow Line::Impl::GatherUp(LineHeader header, Bytes all, std::size_t part) {
@@ -373,13 +386,15 @@ Flow Line::Impl::GatherDown(LineHeader header, Bytes all, std::size_t part) {
   co_return co_await Pass(Upper(), Lower(), all, {own + part, all.size()}, all.size());
 }
 
-Status Line::Impl::Reduce(Bytes data, const LineCall& call, const Combine& combine, std::size_t returned_here, std::size_t returned_below) {
+Status Line::Impl::Reduce(Bytes data, const LineCall& call, const Combine& combine,
+                          std::size_t returned_here, std::size_t returned_below) {
   if (options.size == 1) return Alone();
   const LineHeader header = HeaderOf(call);
-  return RunCall(call, ReduceUp(header, data, &combine, returned_below), ReduceDown(header, data, returned_here, returned_below));
+  return RunCall(call, ReduceUp(header, data, &combine, returned_below),
+                 ReduceDown(header, data, returned_here, returned_below));
 }
 
-// ---- Line ---------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- Line --------------------------------------------------------------------------------------
 
 Line::Line(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Line::~Line() { impl_->Close(); }
@@ -387,17 +402,21 @@ int Line::rank() const { return impl_->options.rank; }
 int Line::size() const { return impl_->options.size; }
 
 Result<std::unique_ptr<Line>> Line::Join(std::unique_ptr<LinePort> port, LineOptions options) {
-  const bool is_sound = options.size >= 1 && options.rank >= 0 && options.rank < options.size && options.piece_bytes > 0;
+  const bool is_sound = options.size >= 1 && options.rank >= 0 && options.rank < options.size &&
+                        options.piece_bytes > 0;
   if (!is_sound || options.addresses.size() != static_cast<std::size_t>(options.size)) {
-    return InvalidArgument("joining a group: found rank " + std::to_string(options.rank) + " of " + std::to_string(options.size) + " with " +
-                           std::to_string(options.addresses.size()) + " addresses, expected an address for each rank");
+    return InvalidArgument("joining a group: found rank " + std::to_string(options.rank) + " of " +
+                           std::to_string(options.size) + " with " +
+                           std::to_string(options.addresses.size()) +
+                           " addresses, expected an address for each rank");
   }
   options.piece_bytes = std::max(kPieceStep, options.piece_bytes / kPieceStep * kPieceStep);
   auto impl = std::make_unique<Impl>(std::move(port->socket_), std::move(options));
   std::vector<Flow> flows;
   if (impl->has_lower()) flows.push_back(impl->JoinLower());
   if (impl->has_upper()) flows.push_back(impl->JoinUpper());
-  if (!flows.empty()) EMEND_RETURN_IF_ERROR(impl->Run("joining", impl->options.join_timeout, std::move(flows)));
+  if (!flows.empty())
+    EMEND_RETURN_IF_ERROR(impl->Run("joining", impl->options.join_timeout, std::move(flows)));
   error_code ignored;
   impl->port->acceptor.close(ignored);
   return std::unique_ptr<Line>(new Line(std::move(impl)));
@@ -409,7 +428,8 @@ Status Line::AllReduce(Bytes data, const LineCall& call, const Combine& combine)
 
 Status Line::ReduceScatter(Bytes data, const LineCall& call, const Combine& combine) {
   const std::size_t part = data.size() / static_cast<std::size_t>(size());
-  EMEND_CHECK(part * static_cast<std::size_t>(size()) == data.size(), "reduce-scatter of data that does not divide by the ranks");
+  EMEND_CHECK(part * static_cast<std::size_t>(size()) == data.size(),
+              "reduce-scatter of data that does not divide by the ranks");
   const auto below = static_cast<std::size_t>(rank());
   return impl_->Reduce(data, call, combine, (below + 1) * part, below * part);
 }
@@ -417,15 +437,18 @@ Status Line::ReduceScatter(Bytes data, const LineCall& call, const Combine& comb
 Status Line::Broadcast(Bytes data, const LineCall& call) {
   if (size() == 1) return impl_->Alone();
   const LineHeader header = impl_->HeaderOf(call);
-  return impl_->RunCall(call, impl_->BroadcastUp(header, data, call.root), impl_->BroadcastDown(header, data, call.root));
+  return impl_->RunCall(call, impl_->BroadcastUp(header, data, call.root),
+                        impl_->BroadcastDown(header, data, call.root));
 }
 
 Status Line::AllGather(Bytes all, const LineCall& call) {
   if (size() == 1) return impl_->Alone();
   const std::size_t part = all.size() / static_cast<std::size_t>(size());
-  EMEND_CHECK(part * static_cast<std::size_t>(size()) == all.size(), "all-gather of data that does not divide by the ranks");
+  EMEND_CHECK(part * static_cast<std::size_t>(size()) == all.size(),
+              "all-gather of data that does not divide by the ranks");
   const LineHeader header = impl_->HeaderOf(call);
-  return impl_->RunCall(call, impl_->GatherUp(header, all, part), impl_->GatherDown(header, all, part));
+  return impl_->RunCall(call, impl_->GatherUp(header, all, part),
+                        impl_->GatherDown(header, all, part));
 }
 
 Status Line::Compare(const LineCall& call) {
@@ -434,11 +457,13 @@ Status Line::Compare(const LineCall& call) {
     return impl_->Alone();
   }
   const LineHeader header = impl_->HeaderOf(call);
-  return impl_->RunCall(call, impl_->BroadcastUp(header, {}, call.root), impl_->BroadcastDown(header, {}, call.root));
+  return impl_->RunCall(call, impl_->BroadcastUp(header, {}, call.root),
+                        impl_->BroadcastDown(header, {}, call.root));
 }
 
 std::string Line::Describe(const LineCall& call) const {
-  return std::string(call.name) + " " + std::to_string(impl_->sequence == 0 ? 0 : impl_->sequence - 1) + " on " + impl_->Where();
+  return std::string(call.name) + " " +
+         std::to_string(impl_->sequence == 0 ? 0 : impl_->sequence - 1) + " on " + impl_->Where();
 }
 
 Status Line::Watch() const {

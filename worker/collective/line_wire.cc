@@ -38,7 +38,8 @@ GreetingBytes EncodeGreeting(const LineGreeting& greeting) {
   std::string fields;
   Append(fields, kGreetingMagic, 4);
   Append(fields, kVersion, 4);
-  for (const int number : {greeting.from, greeting.to, greeting.size}) Append(fields, static_cast<std::uint32_t>(number), 4);
+  for (const int number : {greeting.from, greeting.to, greeting.size})
+    Append(fields, static_cast<std::uint32_t>(number), 4);
   Append(fields, greeting.generation, 8);
   const Digest proof = Sha256(greeting.secret + fields);
   return Exactly<std::tuple_size_v<GreetingBytes>>(fields + std::string(proof.Raw()));
@@ -50,27 +51,33 @@ HeaderBytes EncodeHeader(const LineHeader& header) {
   Append(fields, header.operation, 2);
   Append(fields, header.type, 2);
   Append(fields, static_cast<std::uint32_t>(header.root), 4);
-  for (const std::uint64_t number : {header.generation, header.sequence, header.elements, header.element_bytes}) Append(fields, number, 8);
+  for (const std::uint64_t number :
+       {header.generation, header.sequence, header.elements, header.element_bytes})
+    Append(fields, number, 8);
   return Exactly<std::tuple_size_v<HeaderBytes>>(fields);
 }
 
 std::string DescribeHeader(const HeaderBytes& bytes) {
   if (Read(bytes, 0, 4) != kHeaderMagic) return "no collective";
-  return "operation " + std::to_string(Read(bytes, 4, 2)) + " on " + std::to_string(Read(bytes, 28, 8)) + " elements of type " +
-         std::to_string(Read(bytes, 6, 2)) + ", sequence " + std::to_string(Read(bytes, 20, 8)) + ", generation " + std::to_string(Read(bytes, 12, 8));
+  return "operation " + std::to_string(Read(bytes, 4, 2)) + " on " +
+         std::to_string(Read(bytes, 28, 8)) + " elements of type " +
+         std::to_string(Read(bytes, 6, 2)) + ", sequence " + std::to_string(Read(bytes, 20, 8)) +
+         ", generation " + std::to_string(Read(bytes, 12, 8));
 }
 
 Result<boost::asio::ip::tcp::endpoint> ParseEndpoint(const std::string& address) {
   const std::size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon == std::string::npos ? 0 : colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
   const std::string digits = colon == std::string::npos ? "" : address.substr(colon + 1);
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
   boost::system::error_code bad;
   const auto parsed = boost::asio::ip::make_address(host, bad);
   if (bad || error != std::errc() || digits.empty() || end != digits.data() + digits.size()) {
-    return InvalidArgument("reading the address of a rank: found \"" + address + "\", expected an address and a port, such as 127.0.0.1:43211");
+    return InvalidArgument("reading the address of a rank: found \"" + address +
+                           "\", expected an address and a port, such as 127.0.0.1:43211");
   }
   return boost::asio::ip::tcp::endpoint(parsed, port);
 }

@@ -1,4 +1,5 @@
-// What neighbours on a line say to each other: a greeting when they connect, a header at each call. Fixed sizes, little-endian. Internal to this folder.
+// What neighbours on a line say to each other: a greeting when they connect, a header at each call.
+// Fixed sizes, little-endian. Internal to this folder.
 #pragma once
 
 #include <array>
@@ -17,7 +18,8 @@ struct LineGreeting {
   std::uint64_t generation = 0;
   std::string secret;
 };
-// Magic "EMLG", version, from, to, size, generation, and the SHA-256 of secret and all of these: only a member of this very group can make it.
+// Magic "EMLG", version, from, to, size, generation, and the SHA-256 of secret and all of these:
+// only a member of this very group can make it.
 using GreetingBytes = std::array<std::uint8_t, 60>;
 GreetingBytes EncodeGreeting(const LineGreeting& greeting);
 

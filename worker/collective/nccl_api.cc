@@ -7,13 +7,15 @@ namespace {
 
 Status Missing(const std::string& what) {
   return {StatusCode::kFailedPrecondition, "nccl_missing",
-          what + "; expected NCCL of " + NcclVersionText(kNcclVersionMin) + " or newer beside a CUDA build of libtorch: ./dev build --cuda, or pip install " +
+          what + "; expected NCCL of " + NcclVersionText(kNcclVersionMin) +
+              " or newer beside a CUDA build of libtorch: ./dev build --cuda, or pip install " +
               "nvidia-nccl-cu13, and LD_LIBRARY_PATH"};
 }
 
 class Functions {
  public:
-  explicit Functions(const std::string& path) : path_(path), handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+  explicit Functions(const std::string& path)
+      : path_(path), handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     if (handle_ == nullptr) status_ = Missing("opening " + path + ": " + dlerror());
   }
 
@@ -36,7 +38,8 @@ class Functions {
 Status CheckVersion(int version, const std::string& path) {
   if (version >= kNcclVersionMin && version / 10000 == kNcclMajor) return OkStatus();
   return {StatusCode::kUnsupported, "nccl_version",
-          "opening " + path + ": found NCCL " + NcclVersionText(version) + ", expected " + NcclVersionText(kNcclVersionMin) + " or newer of major version " +
+          "opening " + path + ": found NCCL " + NcclVersionText(version) + ", expected " +
+              NcclVersionText(kNcclVersionMin) + " or newer of major version " +
               std::to_string(kNcclMajor)};
 }
 
@@ -44,7 +47,8 @@ Status CheckVersion(int version, const std::string& path) {
 
 std::string NcclVersionText(int version) {
   const int major_unit = version < 10000 ? 1000 : 10000;  // up to 2.8, 2.x.y was 2xyy
-  return std::to_string(version / major_unit) + "." + std::to_string(version % major_unit / 100) + "." + std::to_string(version % 100);
+  return std::to_string(version / major_unit) + "." + std::to_string(version % major_unit / 100) +
+         "." + std::to_string(version % 100);
 }
 
 Result<std::shared_ptr<const NcclLibrary>> NcclLibrary::Open(const NcclPaths& paths) {
@@ -58,7 +62,8 @@ Status NcclLibrary::Find(const NcclPaths& paths) {
   version.Take("ncclGetVersion", nccl_.get_version);
   EMEND_RETURN_IF_ERROR(version.status());
   int number = 0;
-  if (nccl_.get_version(&number) != NcclResult::kSuccess) return Missing("opening " + paths.nccl + ": it does not tell its version");
+  if (nccl_.get_version(&number) != NcclResult::kSuccess)
+    return Missing("opening " + paths.nccl + ": it does not tell its version");
   EMEND_RETURN_IF_ERROR(CheckVersion(number, paths.nccl));
   version_ = NcclVersionText(number);
 
@@ -75,7 +80,9 @@ Status NcclLibrary::Find(const NcclPaths& paths) {
       .Take("ncclReduceScatter", nccl_.reduce_scatter);
   EMEND_RETURN_IF_ERROR(nccl.status());
   Functions cuda(paths.cuda_runtime);
-  cuda.Take("cudaSetDevice", cuda_.set_device).Take("cudaStreamQuery", cuda_.stream_query).Take("cudaGetErrorString", cuda_.get_error_string);
+  cuda.Take("cudaSetDevice", cuda_.set_device)
+      .Take("cudaStreamQuery", cuda_.stream_query)
+      .Take("cudaGetErrorString", cuda_.get_error_string);
   return cuda.status();
 }
 

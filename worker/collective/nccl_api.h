@@ -1,10 +1,13 @@
-// The few functions of NCCL and of the CUDA runtime that the NCCL back end calls, found at run time: neither is needed to build, and a worker without a GPU
-// never opens them. Declared here after NCCL's and CUDA's public C interfaces; the values are theirs.
+// The few functions of NCCL and of the CUDA runtime that the NCCL back end calls, found at run
+// time: neither is needed to build, and a worker without a GPU never opens them. Declared here
+// after NCCL's and CUDA's public C interfaces; the values are theirs.
 //
-//   EMEND_ASSIGN_OR_RETURN(const auto library, NcclLibrary::Open({}));        // libnccl.so.2 and libcudart.so.13, as the loader finds them
+//   // libnccl.so.2 and libcudart.so.13, as the loader finds them
+//   EMEND_ASSIGN_OR_RETURN(const auto library, NcclLibrary::Open({}));
 //   int state = library->nccl().get_async_error(communicator, &state);
 //
-// Thread-safe once open. A library stays open until the process ends: both have threads of their own.
+// Thread-safe once open. A library stays open until the process ends: both have threads of their
+// own.
 #pragma once
 
 #include <array>
@@ -17,11 +20,20 @@
 
 namespace emend::worker::collective {
 
-// The oldest that a torch wheel of this year brings (2.10 for CUDA 12); another major version may have another interface.
+// The oldest that a torch wheel of this year brings (2.10 for CUDA 12); another major version may
+// have another interface.
 constexpr int kNcclMajor = 2;
 constexpr int kNcclVersionMin = 22700;
 
-enum class NcclResult : int { kSuccess = 0, kSystemError = 2, kInternalError = 3, kInvalidArgument = 4, kInvalidUsage = 5, kRemoteError = 6, kInProgress = 7 };
+enum class NcclResult : int {
+  kSuccess = 0,
+  kSystemError = 2,
+  kInternalError = 3,
+  kInvalidArgument = 4,
+  kInvalidUsage = 5,
+  kRemoteError = 6,
+  kInProgress = 7
+};
 enum class NcclType : int { kInt64 = 4, kFloat32 = 7, kFloat64 = 8 };
 enum class NcclReduction : int { kSum = 0, kMax = 2 };
 using NcclComm = void*;
@@ -31,7 +43,8 @@ struct NcclId {
   std::array<char, 128> bytes;
 };
 
-// As of 2.18. NCCL takes as much as `size` says and what `version` knew of; newer fields keep their defaults.
+// As of 2.18. NCCL takes as much as `size` says and what `version` knew of; newer fields keep their
+// defaults.
 struct NcclConfig {
   static constexpr int kUndefined = std::numeric_limits<int>::min();
   std::size_t size = sizeof(NcclConfig);
@@ -48,15 +61,20 @@ struct NcclConfig {
 struct NcclFunctions {
   NcclResult (*get_version)(int* version) = nullptr;
   NcclResult (*get_unique_id)(NcclId* id) = nullptr;
-  NcclResult (*init_rank)(NcclComm* made, int ranks, NcclId id, int rank, NcclConfig* config) = nullptr;
+  NcclResult (*init_rank)(NcclComm* made, int ranks, NcclId id, int rank,
+                          NcclConfig* config) = nullptr;
   NcclResult (*get_async_error)(NcclComm, NcclResult* state) = nullptr;
   NcclResult (*abort)(NcclComm) = nullptr;
   const char* (*get_error_string)(NcclResult) = nullptr;
   const char* (*get_last_error)(NcclComm) = nullptr;
-  NcclResult (*all_reduce)(const void* send, void* receive, std::size_t count, NcclType, NcclReduction, NcclComm, CudaStream) = nullptr;
-  NcclResult (*broadcast)(const void* send, void* receive, std::size_t count, NcclType, int root, NcclComm, CudaStream) = nullptr;
-  NcclResult (*all_gather)(const void* send, void* receive, std::size_t send_count, NcclType, NcclComm, CudaStream) = nullptr;
-  NcclResult (*reduce_scatter)(const void* send, void* receive, std::size_t receive_count, NcclType, NcclReduction, NcclComm, CudaStream) = nullptr;
+  NcclResult (*all_reduce)(const void* send, void* receive, std::size_t count, NcclType,
+                           NcclReduction, NcclComm, CudaStream) = nullptr;
+  NcclResult (*broadcast)(const void* send, void* receive, std::size_t count, NcclType, int root,
+                          NcclComm, CudaStream) = nullptr;
+  NcclResult (*all_gather)(const void* send, void* receive, std::size_t send_count, NcclType,
+                           NcclComm, CudaStream) = nullptr;
+  NcclResult (*reduce_scatter)(const void* send, void* receive, std::size_t receive_count, NcclType,
+                               NcclReduction, NcclComm, CudaStream) = nullptr;
 };
 
 constexpr int kCudaSuccess = 0;
@@ -74,7 +92,8 @@ struct NcclPaths {
 
 class NcclLibrary {
  public:
-  // kFailedPrecondition ("nccl_missing") names the library or function that was not found, kUnsupported ("nccl_version") what was found and what is expected.
+  // kFailedPrecondition ("nccl_missing") names the library or function that was not found,
+  // kUnsupported ("nccl_version") what was found and what is expected.
   static Result<std::shared_ptr<const NcclLibrary>> Open(const NcclPaths& paths);
 
   const NcclFunctions& nccl() const { return nccl_; }

@@ -22,9 +22,11 @@
 
 namespace emend::worker::collective {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankProbe, rank, host_name, address, interface, is_loopback, device, over_nccl, nccl_version, nccl_missing, threads, cores,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankProbe, rank, host_name, address, interface, is_loopback,
+                                   device, over_nccl, nccl_version, nccl_missing, threads, cores,
                                    memory_bytes, memory_free, shm_bytes, shm_free)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LinkProbe, lower, upper, reached, why_not, latency_us, gigabytes_per_second)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LinkProbe, lower, upper, reached, why_not, latency_us,
+                                   gigabytes_per_second)
 
 namespace {
 
@@ -37,7 +39,7 @@ constexpr int kLatencyCalls = 20;
 constexpr int kBandwidthCalls = 3;
 constexpr std::size_t kBandwidthBytes = std::size_t{4} << 20;
 
-// ---- one rank -----------------------------------------------------------------------------------------------------------------------------------------------
+// ---- one rank ----------------------------------------------------------------------------------
 
 std::string HostName() {
   char name[256] = {};
@@ -46,8 +48,10 @@ std::string HostName() {
 
 std::string AddressText(const sockaddr& address) {
   char text[INET6_ADDRSTRLEN] = {};
-  const void* const bytes = address.sa_family == AF_INET ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr)
-                                                         : static_cast<const void*>(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
+  const void* const bytes =
+      address.sa_family == AF_INET
+          ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr)
+          : static_cast<const void*>(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
   return inet_ntop(address.sa_family, bytes, text, sizeof(text)) == nullptr ? "" : text;
 }
 
@@ -55,7 +59,8 @@ void FindInterface(RankProbe& probe) {
   ifaddrs* first = nullptr;
   if (getifaddrs(&first) != 0) return;
   for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
-    const bool is_internet = each->ifa_addr != nullptr && (each->ifa_addr->sa_family == AF_INET || each->ifa_addr->sa_family == AF_INET6);
+    const bool is_internet = each->ifa_addr != nullptr && (each->ifa_addr->sa_family == AF_INET ||
+                                                           each->ifa_addr->sa_family == AF_INET6);
     if (!is_internet || AddressText(*each->ifa_addr) != probe.address) continue;
     probe.interface = each->ifa_name;
     probe.is_loopback = (each->ifa_flags & IFF_LOOPBACK) != 0;
@@ -80,14 +85,16 @@ std::uint64_t FreeMemory() {
   for (std::uint64_t kilobytes = 0; info >> name >> kilobytes; info.ignore(80, '\n')) {
     if (name == "MemAvailable:") free = kilobytes * 1024;
   }
-  const auto limit = NumbersIn("/sys/fs/cgroup/memory.max"), used = NumbersIn("/sys/fs/cgroup/memory.current");
+  const auto limit = NumbersIn("/sys/fs/cgroup/memory.max"),
+             used = NumbersIn("/sys/fs/cgroup/memory.current");
   if (limit.empty() || used.empty()) return free;
   return std::min(free, limit[0] - std::min(limit[0], used[0]));
 }
 
 std::int32_t Cores() {
   cpu_set_t allowed;
-  const std::int32_t cores = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+  const std::int32_t cores =
+      sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
   const auto quota = NumbersIn("/sys/fs/cgroup/cpu.max");  // microseconds of computing in so many
   if (quota.size() < 2 || quota[1] == 0) return cores;
   return std::clamp(static_cast<std::int32_t>(quota[0] / quota[1]), 1, cores);
@@ -107,7 +114,8 @@ RankProbe ProbeRank(int rank, const ProbeOptions& options) {
   probe.threads = options.threads;
   probe.cores = Cores();
   struct sysinfo machine{};
-  if (sysinfo(&machine) == 0) probe.memory_bytes = std::uint64_t{machine.totalram} * machine.mem_unit;
+  if (sysinfo(&machine) == 0)
+    probe.memory_bytes = std::uint64_t{machine.totalram} * machine.mem_unit;
   probe.memory_free = FreeMemory();
   struct statvfs shm{};
   if (statvfs("/dev/shm", &shm) == 0) {
@@ -117,9 +125,10 @@ RankProbe ProbeRank(int rank, const ProbeOptions& options) {
   return probe;
 }
 
-// ---- pairs --------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- pairs -------------------------------------------------------------------------------------
 
-// The circle method: in round r of n − 1 (n even) everybody has another partner, and after all rounds has had everyone. −1: a break.
+// The circle method: in round r of n − 1 (n even) everybody has another partner, and after all
+// rounds has had everyone. −1: a break.
 int PartnerOf(int rank, int round, int size) {
   const int seats = size + size % 2, last = seats - 1;
   int partner = 0;
@@ -135,34 +144,55 @@ int PartnerOf(int rank, int round, int size) {
 
 void Forget(std::span<const std::uint8_t>, std::span<std::uint8_t>) {}
 
-double SecondsOf(const Clock::time_point& begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double SecondsOf(const Clock::time_point& begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 Status MeasureLink(Line& line, LinkProbe& link) {
   std::vector<std::uint8_t> word(8), data(kBandwidthBytes);
-  const LineCall small{.name = "probe_latency", .operation = 1, .type = 1, .elements = 1, .element_bytes = 8};
-  const LineCall large{.name = "probe_bandwidth", .operation = 2, .type = 1, .elements = kBandwidthBytes, .element_bytes = 1, .root = 0};
+  const LineCall small{
+      .name = "probe_latency", .operation = 1, .type = 1, .elements = 1, .element_bytes = 8};
+  const LineCall large{.name = "probe_bandwidth",
+                       .operation = 2,
+                       .type = 1,
+                       .elements = kBandwidthBytes,
+                       .element_bytes = 1,
+                       .root = 0};
   EMEND_RETURN_IF_ERROR(line.AllReduce(word, small, Forget));
   const Clock::time_point first = Clock::now();
-  for (int call = 0; call < kLatencyCalls; ++call) EMEND_RETURN_IF_ERROR(line.AllReduce(word, small, Forget));
+  for (int call = 0; call < kLatencyCalls; ++call)
+    EMEND_RETURN_IF_ERROR(line.AllReduce(word, small, Forget));
   link.latency_us = SecondsOf(first) * 1e6 / kLatencyCalls;
   EMEND_RETURN_IF_ERROR(line.Broadcast(data, large));
   const Clock::time_point second = Clock::now();
-  for (int call = 0; call < kBandwidthCalls; ++call) EMEND_RETURN_IF_ERROR(line.Broadcast(data, large));
+  for (int call = 0; call < kBandwidthCalls; ++call)
+    EMEND_RETURN_IF_ERROR(line.Broadcast(data, large));
   EMEND_RETURN_IF_ERROR(line.AllReduce(word, small, Forget));  // all of it has arrived
-  link.gigabytes_per_second = static_cast<double>(kBandwidthBytes) * kBandwidthCalls / SecondsOf(second) / 1e9;
+  link.gigabytes_per_second =
+      static_cast<double>(kBandwidthBytes) * kBandwidthCalls / SecondsOf(second) / 1e9;
   return OkStatus();
 }
 
 // Both ranks of a pair call this.
-LinkProbe ProbeLink(int rank, int partner, Result<std::unique_ptr<LinePort>> port, const std::string& own_address, const std::string& other,
+LinkProbe ProbeLink(int rank, int partner, Result<std::unique_ptr<LinePort>> port,
+                    const std::string& own_address, const std::string& other,
                     const std::string& secret) {
-  LinkProbe link{
-      .lower = std::min(rank, partner), .upper = std::max(rank, partner), .reached = false, .why_not = "", .latency_us = 0, .gigabytes_per_second = 0};
+  LinkProbe link{.lower = std::min(rank, partner),
+                 .upper = std::max(rank, partner),
+                 .reached = false,
+                 .why_not = "",
+                 .latency_us = 0,
+                 .gigabytes_per_second = 0};
   Status status = port.status();
-  if (status.ok() && other.empty()) status = Unavailable("rank " + std::to_string(partner) + " could not open a port");
+  if (status.ok() && other.empty())
+    status = Unavailable("rank " + std::to_string(partner) + " could not open a port");
   if (status.ok()) {
     const bool is_lower = rank < partner;
-    LineOptions options{.rank = is_lower ? 0 : 1, .size = 2, .generation = 1, .secret = secret, .addresses = {own_address, other}};
+    LineOptions options{.rank = is_lower ? 0 : 1,
+                        .size = 2,
+                        .generation = 1,
+                        .secret = secret,
+                        .addresses = {own_address, other}};
     if (!is_lower) std::swap(options.addresses[0], options.addresses[1]);
     options.join_timeout = kReachWithin;
     options.call_timeout = kMeasureWithin;
@@ -170,7 +200,9 @@ LinkProbe ProbeLink(int rank, int partner, Result<std::unique_ptr<LinePort>> por
     status = line.ok() ? MeasureLink(**line, link) : line.status();
   }
   link.reached = status.ok();
-  if (!status.ok()) link.why_not = "rank " + std::to_string(rank) + " to " + (other.empty() ? "nowhere" : other) + ": " + status.message();
+  if (!status.ok())
+    link.why_not = "rank " + std::to_string(rank) + " to " + (other.empty() ? "nowhere" : other) +
+                   ": " + status.message();
   return link;
 }
 
@@ -189,10 +221,13 @@ Result<std::vector<LinkProbe>> ProbeLinks(Communicator& communicator, const Prob
   for (int round = 0; round < size + size % 2 - 1; ++round) {
     auto port = LinePort::Open(options.host);
     const std::string own = port.ok() ? (*port)->address() : "";
-    EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> addresses, AllGatherBytes(communicator, own));
+    EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> addresses,
+                           AllGatherBytes(communicator, own));
     const int partner = PartnerOf(rank, round, size);
     if (partner < 0) continue;
-    LinkProbe link = ProbeLink(rank, partner, std::move(port), own, addresses[static_cast<std::size_t>(partner)], secret + std::to_string(round));
+    LinkProbe link =
+        ProbeLink(rank, partner, std::move(port), own, addresses[static_cast<std::size_t>(partner)],
+                  secret + std::to_string(round));
     if (rank < partner) links.push_back(std::move(link));
   }
   return links;
@@ -207,15 +242,20 @@ Result<GroupProbe> ProbeGroup(Communicator& communicator, const ProbeOptions& op
     EMEND_ASSIGN_OR_RETURN(const std::vector<LinkProbe> links, ProbeLinks(communicator, options));
     own["links"] = links;
   }
-  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all, AllGatherBytes(communicator, own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  EMEND_ASSIGN_OR_RETURN(
+      const std::vector<std::string> all,
+      AllGatherBytes(communicator,
+                     own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
   GroupProbe group;
   for (const std::string& text : all) {
     const nlohmann::json one = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (one.is_discarded()) return DataLoss("probing a group: a rank sent something that is not JSON");
+    if (one.is_discarded())
+      return DataLoss("probing a group: a rank sent something that is not JSON");
     group.ranks.push_back(one.at("rank").get<RankProbe>());
     for (const auto& link : one.at("links")) group.links.push_back(link.get<LinkProbe>());
   }
-  std::ranges::sort(group.links, {}, [](const LinkProbe& link) { return std::pair(link.lower, link.upper); });
+  std::ranges::sort(group.links, {},
+                    [](const LinkProbe& link) { return std::pair(link.lower, link.upper); });
   return group;
 }
 

@@ -1,10 +1,13 @@
-// What a group of ranks is like: where each rank is and what it has, who reaches whom and how fast, and what to do about what is wrong. For `emend doctor`.
+// What a group of ranks is like: where each rank is and what it has, who reaches whom and how fast,
+// and what to do about what is wrong. For `emend doctor`.
 //
-//   EMEND_ASSIGN_OR_RETURN(const GroupProbe probe, ProbeGroup(communicator, {.host = "10.0.0.5", .device = "cuda:0", .threads = 16, .over_nccl = true}));
+//   EMEND_ASSIGN_OR_RETURN(const GroupProbe probe, ProbeGroup(communicator, {.host = "10.0.0.5",
+//       .device = "cuda:0", .threads = 16, .over_nccl = true}));
 //   for (const Advice& advice : Advise(probe)) ...
 //
-// Pairs are tried on connections of their own, so that one that does not work is a line in the answer and not the end of the group. Under two seconds for eight
-// ranks that reach each other, and a second more for each rank that does not.
+// Pairs are tried on connections of their own, so that one that does not work is a line in the
+// answer and not the end of the group. Under two seconds for eight ranks that reach each other, and
+// a second more for each rank that does not.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +61,8 @@ struct GroupProbe {
   std::vector<LinkProbe> links;  // every pair, by lower, then upper
 };
 
-// By all ranks together; all get the same. Errors of the communicator, which a pair that cannot be reached does not cause.
+// By all ranks together; all get the same. Errors of the communicator, which a pair that cannot be
+// reached does not cause.
 Result<GroupProbe> ProbeGroup(Communicator& communicator, const ProbeOptions& options);
 
 enum class Severity { kNote, kWarning, kError };
@@ -67,7 +71,8 @@ struct Advice {
   std::string code;      // stable, lower_snake_case: "shm_small"
   std::string found;     // "rank 1 (host b) has 64 MB of /dev/shm"
   std::string expected;  // "1 GB, because NCCL passes data between ranks of a machine through it"
-  std::string action;    // "docker run --shm-size=1g; in Kubernetes an emptyDir of medium Memory at /dev/shm"
+  // "docker run --shm-size=1g; in Kubernetes an emptyDir of medium Memory at /dev/shm"
+  std::string action;
 };
 // What is worth doing, the worst first. Looks at nothing but `probe`.
 std::vector<Advice> Advise(const GroupProbe& probe);

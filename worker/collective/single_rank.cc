@@ -15,7 +15,9 @@ class SingleRankCommunicator final : public Communicator {
   Status AllReduceMax(at::Tensor&) override { return Ready(); }
   Status Broadcast(at::Tensor&, int root) override {
     EMEND_RETURN_IF_ERROR(Ready());
-    if (root != 0) return InvalidArgument("broadcast over one rank: found root " + std::to_string(root) + ", expected 0");
+    if (root != 0)
+      return InvalidArgument("broadcast over one rank: found root " + std::to_string(root) +
+                             ", expected 0");
     return OkStatus();
   }
   Result<at::Tensor> AllGather(const at::Tensor& tensor) override {
@@ -30,13 +32,18 @@ class SingleRankCommunicator final : public Communicator {
   void Abort() override { aborted_ = true; }
 
  private:
-  Status Ready() const { return aborted_ ? Unavailable("a collective over one rank was called after Abort()") : OkStatus(); }
+  Status Ready() const {
+    return aborted_ ? Unavailable("a collective over one rank was called after Abort()")
+                    : OkStatus();
+  }
 
   std::atomic<bool> aborted_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> NewSingleRankCommunicator() { return std::make_unique<SingleRankCommunicator>(); }
+std::unique_ptr<Communicator> NewSingleRankCommunicator() {
+  return std::make_unique<SingleRankCommunicator>();
+}
 
 }  // namespace emend::worker::collective

@@ -34,7 +34,9 @@ Combine CombineOf(Operation operation, at::ScalarType type) {
   return is_max ? &MaxInto<std::int64_t> : &AddInto<std::int64_t>;
 }
 
-std::span<std::uint8_t> BytesOf(const at::Tensor& tensor) { return {static_cast<std::uint8_t*>(tensor.data_ptr()), tensor.nbytes()}; }
+std::span<std::uint8_t> BytesOf(const at::Tensor& tensor) {
+  return {static_cast<std::uint8_t*>(tensor.data_ptr()), tensor.nbytes()};
+}
 
 // The sockets' memory: the tensor itself where it lies on the CPU in one piece.
 at::Tensor OnCpu(const at::Tensor& tensor) { return tensor.cpu().contiguous(); }
@@ -46,8 +48,12 @@ class TcpCommunicator final : public Communicator {
   int rank() const override { return line_->rank(); }
   int size() const override { return line_->size(); }
 
-  Status AllReduceSum(at::Tensor& tensor) override { return AllReduce(tensor, Operation::kSum, "all_reduce_sum"); }
-  Status AllReduceMax(at::Tensor& tensor) override { return AllReduce(tensor, Operation::kMax, "all_reduce_max"); }
+  Status AllReduceSum(at::Tensor& tensor) override {
+    return AllReduce(tensor, Operation::kSum, "all_reduce_sum");
+  }
+  Status AllReduceMax(at::Tensor& tensor) override {
+    return AllReduce(tensor, Operation::kMax, "all_reduce_max");
+  }
 
   Status Broadcast(at::Tensor& tensor, int root) override {
     EMEND_RETURN_IF_ERROR(CheckRoot(root, size()));
@@ -60,7 +66,8 @@ class TcpCommunicator final : public Communicator {
   }
 
   Result<at::Tensor> AllGather(const at::Tensor& tensor) override {
-    EMEND_ASSIGN_OR_RETURN(const LineCall call, CallOf(tensor, Operation::kAllGather, "all_gather"));
+    EMEND_ASSIGN_OR_RETURN(const LineCall call,
+                           CallOf(tensor, Operation::kAllGather, "all_gather"));
     at::Tensor all = at::empty(GatheredSizes(tensor, size()), tensor.options().device(at::kCPU));
     all[rank()].copy_(tensor);
     EMEND_RETURN_IF_ERROR(line_->AllGather(BytesOf(all), call));
@@ -69,9 +76,12 @@ class TcpCommunicator final : public Communicator {
 
   Result<at::Tensor> ReduceScatterSum(const at::Tensor& tensor) override {
     EMEND_RETURN_IF_ERROR(CheckScatter(tensor, size()));
-    EMEND_ASSIGN_OR_RETURN(const LineCall call, CallOf(tensor, Operation::kReduceScatter, "reduce_scatter"));
-    const at::Tensor host = tensor.cpu().contiguous().clone();  // scratch for the sums that belong to others
-    EMEND_RETURN_IF_ERROR(line_->ReduceScatter(BytesOf(host), call, CombineOf(Operation::kSum, tensor.scalar_type())));
+    EMEND_ASSIGN_OR_RETURN(const LineCall call,
+                           CallOf(tensor, Operation::kReduceScatter, "reduce_scatter"));
+    // scratch for the sums that belong to others
+    const at::Tensor host = tensor.cpu().contiguous().clone();
+    EMEND_RETURN_IF_ERROR(line_->ReduceScatter(BytesOf(host), call,
+                                               CombineOf(Operation::kSum, tensor.scalar_type())));
     const std::int64_t part = tensor.size(0) / size();
     return host.narrow(0, rank() * part, part).clone().to(tensor.device());
   }
@@ -91,7 +101,8 @@ class TcpCommunicator final : public Communicator {
   Status AllReduce(at::Tensor& tensor, Operation operation, const char* name) {
     EMEND_ASSIGN_OR_RETURN(const LineCall call, CallOf(tensor, operation, name));
     const at::Tensor host = OnCpu(tensor);
-    EMEND_RETURN_IF_ERROR(line_->AllReduce(BytesOf(host), call, CombineOf(operation, tensor.scalar_type())));
+    EMEND_RETURN_IF_ERROR(
+        line_->AllReduce(BytesOf(host), call, CombineOf(operation, tensor.scalar_type())));
     TakeBack(host, tensor);
     return OkStatus();
   }
@@ -101,6 +112,8 @@ class TcpCommunicator final : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> NewTcpCommunicator(std::unique_ptr<Line> line) { return std::make_unique<TcpCommunicator>(std::move(line)); }
+std::unique_ptr<Communicator> NewTcpCommunicator(std::unique_ptr<Line> line) {
+  return std::make_unique<TcpCommunicator>(std::move(line));
+}
 
 }  // namespace emend::worker::collective

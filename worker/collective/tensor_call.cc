@@ -22,7 +22,8 @@ std::uint16_t TypeNumber(at::ScalarType type) {
 Result<LineCall> CallOf(const at::Tensor& tensor, Operation operation, const char* name) {
   const std::uint16_t type = TypeNumber(tensor.scalar_type());
   if (type == 0)
-    return InvalidArgument(std::string(name) + ": found a tensor of type " + at::toString(tensor.scalar_type()) + ", expected fp32, fp64 or int64");
+    return InvalidArgument(std::string(name) + ": found a tensor of type " +
+                           at::toString(tensor.scalar_type()) + ", expected fp32, fp64 or int64");
   return LineCall{.name = name,
                   .operation = static_cast<std::uint16_t>(operation),
                   .type = type,
@@ -33,12 +34,14 @@ Result<LineCall> CallOf(const at::Tensor& tensor, Operation operation, const cha
 
 Status CheckRoot(int root, int ranks) {
   if (root >= 0 && root < ranks) return OkStatus();
-  return InvalidArgument("broadcast over " + std::to_string(ranks) + " ranks: found root " + std::to_string(root));
+  return InvalidArgument("broadcast over " + std::to_string(ranks) + " ranks: found root " +
+                         std::to_string(root));
 }
 
 Status CheckScatter(const at::Tensor& tensor, int ranks) {
   if (tensor.dim() > 0 && tensor.size(0) % ranks == 0) return OkStatus();
-  return InvalidArgument("reduce-scatter over " + std::to_string(ranks) + " ranks: the tensor's first dimension does not divide by them");
+  return InvalidArgument("reduce-scatter over " + std::to_string(ranks) +
+                         " ranks: the tensor's first dimension does not divide by them");
 }
 
 std::vector<std::int64_t> GatheredSizes(const at::Tensor& tensor, int ranks) {

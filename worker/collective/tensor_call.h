@@ -1,4 +1,5 @@
-// How a collective on a tensor is announced on the line, whichever back end moves the data. Internal to this folder.
+// How a collective on a tensor is announced on the line, whichever back end moves the data.
+// Internal to this folder.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +13,16 @@
 namespace emend::worker::collective {
 
 // On the wire: never renumber.
-enum class Operation : std::uint16_t { kSum = 1, kMax = 2, kBroadcast = 3, kAllGather = 4, kReduceScatter = 5, kBarrier = 6 };
-// Added to an operation whose data does not travel on the line: ranks that do not agree on where it travels have a mismatch.
+enum class Operation : std::uint16_t {
+  kSum = 1,
+  kMax = 2,
+  kBroadcast = 3,
+  kAllGather = 4,
+  kReduceScatter = 5,
+  kBarrier = 6
+};
+// Added to an operation whose data does not travel on the line: ranks that do not agree on where it
+// travels have a mismatch.
 constexpr std::uint16_t kBesideTheLine = 16;
 
 // kInvalidArgument for an element type other than fp32, fp64 and int64.

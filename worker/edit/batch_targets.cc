@@ -14,8 +14,11 @@ Result<Targets> Find(const FindTargetsInput& input) {
   UseProcessorsKernels();
   const model::ModelConfig& config = input.model.config();
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
-  if (input.facts.empty()) return InvalidArgument("finding targets: found no facts, expected at least one");
-  EMEND_ASSIGN_OR_RETURN(const std::vector<PromptRow> rows, EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));
+  if (input.facts.empty())
+    return InvalidArgument("finding targets: found no facts, expected at least one");
+  EMEND_ASSIGN_OR_RETURN(
+      const std::vector<PromptRow> rows,
+      EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));
   ThreadTeam team(TeamSize(input.model));
   return OptimiseTargets({.model = input.model,
                           .rows = rows,
@@ -29,7 +32,8 @@ Result<Targets> Find(const FindTargetsInput& input) {
 }  // namespace
 
 Result<Targets> FindTargets(const FindTargetsInput& input) {
-  return model::Guarded("finding the targets of " + std::to_string(input.facts.size()) + " facts", [&] { return Find(input); });
+  return model::Guarded("finding the targets of " + std::to_string(input.facts.size()) + " facts",
+                        [&] { return Find(input); });
 }
 
 }  // namespace emend::worker::edit

@@ -1,10 +1,12 @@
 // FindTargets: the targets of a batch's facts alone, so that several workers can share them.
 //
-//   EMEND_ASSIGN_OR_RETURN(const Targets targets, FindTargets({.model = model, .tokenizer = tokenizer, .facts = facts, .settings = settings}));
+//   EMEND_ASSIGN_OR_RETURN(const Targets targets, FindTargets({.model = model, .tokenizer =
+//       tokenizer, .facts = facts, .settings = settings}));
 //   ... SolveBatch({..., .targets = targets});
 //
-// Facts are independent of each other, so whoever finds them, and in what company, changes results by rounding only. What they are: targets.h. Blocks;
-// `progress` can cancel. Errors as SolveBatch (memit.h).
+// Facts are independent of each other, so whoever finds them, and in what company, changes results
+// by rounding only. What they are: targets.h. Blocks; `progress` can cancel. Errors as SolveBatch
+// (memit.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,11 +1,12 @@
 // LayerCommitter: what a solved layer becomes before the next layer's keys are read.
 //
-// MEMIT spreads an edit over several layers, and each layer is solved on what the earlier ones really serve: the committer turns Δ = adj·Rᵀ into the weight
-// that will be served. QuantisingCommitter (quantising_committer.h) makes the integer columns of the product; FloatCommitter adds Δ in fp32, as the paper's
-// code.
+// MEMIT spreads an edit over several layers, and each layer is solved on what the earlier ones
+// really serve: the committer turns Δ = adj·Rᵀ into the weight that will be served.
+// QuantisingCommitter (quantising_committer.h) makes the integer columns of the product;
+// FloatCommitter adds Δ in fp32, as the paper's code.
 //
-// Over several ranks a layer is solved on one of them: that one quantises, and every rank applies the result to its part. Used by one thread. Tensors on the
-// CPU.
+// Over several ranks a layer is solved on one of them: that one quantises, and every rank applies
+// the result to its part. Used by one thread. Tensors on the CPU.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,8 +29,10 @@ struct LayerUpdate {
 };
 
 struct CommittedLayer {
-  at::Tensor weight;                                // as served from now on: this rank's rows, fp32 [d_ff, d]
-  std::vector<storage::delta::TensorDelta> deltas;  // one an edit, in the batch's order; empty where nothing is quantised
+  // as served from now on: this rank's rows, fp32 [d_ff, d]
+  at::Tensor weight;
+  // one an edit, in the batch's order; empty where nothing is quantised
+  std::vector<storage::delta::TensorDelta> deltas;
 };
 
 class LayerCommitter {
@@ -39,7 +42,8 @@ class LayerCommitter {
   // On the rank that solved the layer: CommittedLayer::deltas.
   virtual Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) = 0;
   // On every rank, with what Quantise made there: CommittedLayer::weight.
-  virtual Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) = 0;
+  virtual Result<at::Tensor> Apply(const LayerUpdate& update,
+                                   const std::vector<storage::delta::TensorDelta>& deltas) = 0;
 
   // Both, where one rank is all there is.
   Result<CommittedLayer> Commit(const LayerUpdate& update) {

@@ -1,7 +1,9 @@
-// DeltaOptimiser: the δ of many facts and their Adam moments; each fact moves as if it were alone. Internal to worker/edit.
+// DeltaOptimiser: the δ of many facts and their Adam moments; each fact moves as if it were alone.
+// Internal to worker/edit.
 //
-// Plain Adam (Kingma and Ba 2015; β 0.9 and 0.999, ε 1e-8), then ‖δ‖ is cut to clamp_norm_factor·‖z0‖. The decay term v_weight_decay·‖δ‖/‖z0‖² is added here.
-// Used by one thread.
+// Plain Adam (Kingma and Ba 2015; β 0.9 and 0.999, ε 1e-8), then ‖δ‖ is cut to
+// clamp_norm_factor·‖z0‖. The decay term v_weight_decay·‖δ‖/‖z0‖² is added here. Used by one
+// thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,7 +23,8 @@ class DeltaOptimiser {
   at::Tensor Values() const { return initial_ + deltas_; }
   at::Tensor DecayLosses() const;  // [facts]
 
-  // Moves the active facts (bool [facts]) against `gradients` [facts, d] of their losses without the decay term. `step` counts from 1.
+  // Moves the active facts (bool [facts]) against `gradients` [facts, d] of their losses without
+  // the decay term. `step` counts from 1.
   void Step(const at::Tensor& gradients, const at::Tensor& active, std::int64_t step);
 
  private:

@@ -1,4 +1,5 @@
-// FloatCommitter: the paper's own arithmetic, W + adj·Rᵀ in fp32 and nothing rounded. For comparing with the published code; what it makes cannot be committed.
+// FloatCommitter: the paper's own arithmetic, W + adj·Rᵀ in fp32 and nothing rounded. For comparing
+// with the published code; what it makes cannot be committed.
 #pragma once
 
 #include "worker/edit/committer.h"
@@ -10,9 +11,12 @@ class FloatCommitter final : public LayerCommitter {
  public:
   // `model` gives the weights before the batch; it must outlive the committer.
   explicit FloatCommitter(const model::Transformer& model) : model_(model) {}
-  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate&) override { return std::vector<storage::delta::TensorDelta>(); }
+  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate&) override {
+    return std::vector<storage::delta::TensorDelta>();
+  }
   // kUnsupported on several ranks: what it adds is not passed between them.
-  Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) override;
+  Result<at::Tensor> Apply(const LayerUpdate& update,
+                           const std::vector<storage::delta::TensorDelta>& deltas) override;
 
  private:
   const model::Transformer& model_;

@@ -42,7 +42,8 @@ Status CheckFinite(const at::Tensor& columns, const std::string& what) {
   const at::Tensor bad = columns.isfinite().all(0).logical_not().nonzero();
   if (bad.numel() == 0) return OkStatus();
   return {StatusCode::kFailedPrecondition, "non_finite",
-          "fact " + std::to_string(bad.flatten()[0].item<std::int64_t>()) + ": " + what + " is NaN or infinite; the model or the settings are not usable"};
+          "fact " + std::to_string(bad.flatten()[0].item<std::int64_t>()) + ": " + what +
+              " is NaN or infinite; the model or the settings are not usable"};
 }
 
 using Deltas = std::vector<storage::delta::TensorDelta>;
@@ -51,7 +52,8 @@ using Deltas = std::vector<storage::delta::TensorDelta>;
 std::string EncodeDeltas(const Deltas& deltas) {
   std::string bytes;
   for (const storage::delta::TensorDelta& delta : deltas) {
-    const std::string payload = storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}});
+    const std::string payload =
+        storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}});
     const auto size = static_cast<std::uint64_t>(payload.size());
     bytes.append(reinterpret_cast<const char*>(&size), sizeof(size)).append(payload);
   }
@@ -62,9 +64,11 @@ Result<Deltas> DecodeDeltas(std::string_view bytes) {
   Deltas deltas;
   while (!bytes.empty()) {
     std::uint64_t size = 0;
-    if (bytes.size() < sizeof(size)) return DataLoss("reading a layer's deltas from another rank: they end in the middle");
+    if (bytes.size() < sizeof(size))
+      return DataLoss("reading a layer's deltas from another rank: they end in the middle");
     std::memcpy(&size, bytes.data(), sizeof(size));
-    EMEND_ASSIGN_OR_RETURN(storage::delta::EditDelta edit, storage::delta::DecodeEditDelta(bytes.substr(sizeof(size), size)));
+    EMEND_ASSIGN_OR_RETURN(storage::delta::EditDelta edit,
+                           storage::delta::DecodeEditDelta(bytes.substr(sizeof(size), size)));
     deltas.push_back(std::move(edit.tensors.at(0)));
     bytes.remove_prefix(sizeof(size) + size);
   }
@@ -91,10 +95,14 @@ class Batch {
     KeySweep sweep(input_.model, rows_, fact_count_, input_.memory_bytes_max, team_);
     const std::vector<LayerIndex>& layers = input_.settings.layers;
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(i), static_cast<std::int64_t>(layers.size())}));
-      EMEND_RETURN_IF_ERROR(SolveLayer(layers[i], static_cast<std::int64_t>(layers.size() - i), sweep));
+      EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(i),
+                                                     static_cast<std::int64_t>(layers.size())}));
+      EMEND_RETURN_IF_ERROR(
+          SolveLayer(layers[i], static_cast<std::int64_t>(layers.size() - i), sweep));
     }
-    EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(layers.size()), static_cast<std::int64_t>(layers.size())}));
+    EMEND_RETURN_IF_ERROR(
+        Report(input_.progress, {"solve", static_cast<std::int64_t>(layers.size()),
+                                 static_cast<std::int64_t>(layers.size())}));
     SortByTensor();
     return std::move(solution_);
   }
@@ -119,30 +127,40 @@ class Batch {
       solution_.edits[fact].steps = found.steps[fact];
       solution_.edits[fact].loss = found.losses[fact];
     }
-    for (std::int64_t fact = 0; fact < fact_count_; ++fact) solution_.edits[fact].target = RowOf(targets_, fact);
+    for (std::int64_t fact = 0; fact < fact_count_; ++fact)
+      solution_.edits[fact].target = RowOf(targets_, fact);
     return CheckFinite(targets_.t(), "its target vector");
   }
 
   Status CheckGiven() const {
     const Targets& given = input_.targets;
-    const bool has_steps = given.steps.size() == input_.facts.size() && given.losses.size() == input_.facts.size();
+    const bool has_steps =
+        given.steps.size() == input_.facts.size() && given.losses.size() == input_.facts.size();
     if (!has_steps && !(given.steps.empty() && given.losses.empty())) {
-      return InvalidArgument("solving a batch of " + std::to_string(fact_count_) + " facts: the targets given must have steps and losses for all or none");
+      return InvalidArgument(
+          "solving a batch of " + std::to_string(fact_count_) +
+          " facts: the targets given must have steps and losses for all or none");
     }
-    if (given.values.sizes() == at::IntArrayRef({fact_count_, input_.model.config().hidden})) return OkStatus();
-    return InvalidArgument("solving a batch of " + std::to_string(fact_count_) + " facts: the targets given must be [" + std::to_string(fact_count_) + ", " +
-                           std::to_string(input_.model.config().hidden) + "]");
+    if (given.values.sizes() == at::IntArrayRef({fact_count_, input_.model.config().hidden}))
+      return OkStatus();
+    return InvalidArgument("solving a batch of " + std::to_string(fact_count_) +
+                           " facts: the targets given must be [" + std::to_string(fact_count_) +
+                           ", " + std::to_string(input_.model.config().hidden) + "]");
   }
 
   Status SolveLayer(LayerIndex layer, std::int64_t layers_left, KeySweep& sweep) {
-    LayerOutcome outcome{.layer = layer, .tensor = input_.model.Down(layer).tensor, .keys = {}, .residuals = {}};
+    LayerOutcome outcome{
+        .layer = layer, .tensor = input_.model.Down(layer).tensor, .keys = {}, .residuals = {}};
     {
       const Timer timer(solution_.seconds.keys);
       outcome.keys = sweep.Keys(layer);
-      outcome.residuals = sweep.Residuals(layer, input_.settings.layers.back(), targets_) / static_cast<double>(layers_left);
+      outcome.residuals = sweep.Residuals(layer, input_.settings.layers.back(), targets_) /
+                          static_cast<double>(layers_left);
     }
-    EMEND_RETURN_IF_ERROR(CheckFinite(outcome.keys, "its key at layer " + std::to_string(layer.value())));
-    EMEND_RETURN_IF_ERROR(CheckFinite(outcome.residuals, "its residual at layer " + std::to_string(layer.value())));
+    EMEND_RETURN_IF_ERROR(
+        CheckFinite(outcome.keys, "its key at layer " + std::to_string(layer.value())));
+    EMEND_RETURN_IF_ERROR(
+        CheckFinite(outcome.residuals, "its residual at layer " + std::to_string(layer.value())));
     EMEND_ASSIGN_OR_RETURN(CommittedLayer committed, Commit(outcome));
     EMEND_RETURN_IF_ERROR(MeasureNorms(committed.weight, outcome));
     sweep.SetWeight(layer, committed.weight);
@@ -151,9 +169,11 @@ class Batch {
     return OkStatus();
   }
 
-  // The rank that holds the layer's statistics solves and quantises; every rank applies what comes of it to its part.
+  // The rank that holds the layer's statistics solves and quantises; every rank applies what comes
+  // of it to its part.
   Result<CommittedLayer> Commit(const LayerOutcome& outcome) {
-    LayerUpdate update{.layer = outcome.layer, .adjusted_keys = {}, .residuals = outcome.residuals, .metric = {}};
+    LayerUpdate update{
+        .layer = outcome.layer, .adjusted_keys = {}, .residuals = outcome.residuals, .metric = {}};
     CommittedLayer committed;
     collective::Communicator& communicator = input_.model.communicator();
     const int holder = input_.solver.HolderOf(outcome.layer);
@@ -161,10 +181,13 @@ class Batch {
       Result<Deltas> own = SolveAndQuantise(outcome, update);
       if (own.ok()) committed.deltas = *own;
       if (communicator.size() == 1) EMEND_RETURN_IF_ERROR(own.status());
-      const Result<std::string> bytes = own.ok() ? Result<std::string>(EncodeDeltas(*own)) : Result<std::string>(own.status());
-      if (communicator.size() > 1) EMEND_RETURN_IF_ERROR(collective::BroadcastOutcome(communicator, bytes, holder).status());
+      const Result<std::string> bytes =
+          own.ok() ? Result<std::string>(EncodeDeltas(*own)) : Result<std::string>(own.status());
+      if (communicator.size() > 1)
+        EMEND_RETURN_IF_ERROR(collective::BroadcastOutcome(communicator, bytes, holder).status());
     } else {
-      EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastOutcome(communicator, std::string(), holder));
+      EMEND_ASSIGN_OR_RETURN(const std::string bytes,
+                             collective::BroadcastOutcome(communicator, std::string(), holder));
       EMEND_ASSIGN_OR_RETURN(committed.deltas, DecodeDeltas(bytes));
     }
     const Timer timer(solution_.seconds.apply);
@@ -177,8 +200,10 @@ class Batch {
   Result<Deltas> SolveAndQuantise(const LayerOutcome& outcome, LayerUpdate& update) {
     {
       const Timer timer(solution_.seconds.solve);
-      const SolveWeights weights{.lambda = input_.settings.mom2_update_weight, .ridge = input_.settings.ridge};
-      EMEND_ASSIGN_OR_RETURN(LayerSolution solved, input_.solver.Solve(outcome.layer, weights, outcome.keys));
+      const SolveWeights weights{.lambda = input_.settings.mom2_update_weight,
+                                 .ridge = input_.settings.ridge};
+      EMEND_ASSIGN_OR_RETURN(LayerSolution solved,
+                             input_.solver.Solve(outcome.layer, weights, outcome.keys));
       update.adjusted_keys = std::move(solved.adjusted_keys);
       update.metric = std::move(solved.metric);
     }
@@ -189,7 +214,8 @@ class Batch {
   // Over all ranks' parts.
   Status MeasureNorms(const at::Tensor& after, LayerOutcome& outcome) {
     const at::Tensor before = input_.model.DownWeight(outcome.layer).cpu();
-    at::Tensor squares = at::stack({before.norm(), (after - before).norm()}).to(at::kDouble).square();
+    at::Tensor squares =
+        at::stack({before.norm(), (after - before).norm()}).to(at::kDouble).square();
     EMEND_RETURN_IF_ERROR(input_.model.communicator().AllReduceSum(squares));
     outcome.weight_norm = squares[0].sqrt().item<double>();
     outcome.update_norm = squares[1].sqrt().item<double>();
@@ -201,7 +227,8 @@ class Batch {
     for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
       EditSolution& edit = solution_.edits[fact];
       edit.keys.push_back({.tensor = outcome.tensor, .values = RowOf(keys, fact)});
-      if (!committed.deltas.empty()) edit.delta.tensors.push_back(std::move(committed.deltas[fact]));
+      if (!committed.deltas.empty())
+        edit.delta.tensors.push_back(std::move(committed.deltas[fact]));
     }
   }
 
@@ -225,16 +252,22 @@ Result<BatchSolution> Solve(const BatchInput& input) {
   const at::NoGradGuard no_grad;
   const model::ModelConfig& config = input.model.config();
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
-  if (input.facts.empty()) return InvalidArgument("solving a batch: it has no facts, expected at least one");
-  EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", 0, static_cast<std::int64_t>(input.facts.size()) * input.settings.v_num_grad_steps}));
-  EMEND_ASSIGN_OR_RETURN(std::vector<PromptRow> rows, EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));
+  if (input.facts.empty())
+    return InvalidArgument("solving a batch: it has no facts, expected at least one");
+  EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", 0,
+                                                static_cast<std::int64_t>(input.facts.size()) *
+                                                    input.settings.v_num_grad_steps}));
+  EMEND_ASSIGN_OR_RETURN(
+      std::vector<PromptRow> rows,
+      EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));
   return Batch(input, std::move(rows)).Run();
 }
 
 }  // namespace
 
 Result<BatchSolution> SolveBatch(const BatchInput& input) {
-  return model::Guarded("solving a batch of " + std::to_string(input.facts.size()) + " facts", [&] { return Solve(input); });
+  return model::Guarded("solving a batch of " + std::to_string(input.facts.size()) + " facts",
+                        [&] { return Solve(input); });
 }
 
 }  // namespace emend::worker::edit

@@ -1,20 +1,27 @@
 // SolveBatch: one MEMIT batch from facts to edits, batched over facts throughout.
 //
-//   targets   z of every fact: what the last edited layer should say at the subject's last token             (targets.h)
-//   per layer, ascending: keys K of all facts and residuals R = (z − current)/layers left                    (sweep.h)
-//             → adj = A⁻¹K in fp64 (solve.h) → columns and the served weight (committer.h) → next layer
+//   targets              z of every fact: what the last edited layer should say at the subject's
+//                        last token (targets.h)
+//   per layer, ascending keys K of all facts, residuals R = (z − current)/layers left (sweep.h)
+//                        → adj = A⁻¹K in fp64 (solve.h)
+//                        → columns and the served weight (committer.h) → next layer
 //
 //   QuantisingCommitter committer(parent_tensors);
-//   EMEND_ASSIGN_OR_RETURN(BatchSolution solution, SolveBatch({.model = model, .tokenizer = tokenizer, .facts = facts, .settings = settings,
-//                                                              .solver = solver, .committer = committer}));
+//   EMEND_ASSIGN_OR_RETURN(
+//       BatchSolution solution,
+//       SolveBatch({.model = model, .tokenizer = tokenizer, .facts = facts,
+//                   .settings = settings, .solver = solver, .committer = committer}));
 //
-// Every fact gets its own columns, so that it can be taken out alone; facts that share subject and left context are not yet joined into one.
-// Changes no state: the model is read only, and what comes back is an edit only once somebody commits it. The same input gives the same result on one machine
-// and thread count. Blocks for seconds to hours; `progress` is called throughout and can cancel.
-// Errors: kInvalidArgument naming the fact by its index ("bad_fact": prompt without exactly one {}, empty subject or target, too long for the context;
-// "token_straddles_target" from the tokenizer); "bad_setting"; kFailedPrecondition ("no_statistics", "singular_statistics", "non_finite" if a target diverged);
-// the committer's; whatever `progress` returned; kResourceExhausted out of memory; libtorch's exceptions as kInternal.
-// Source: Meng et al., "Mass-Editing Memory in a Transformer" (2022), algorithm 1.
+// Every fact gets its own columns, so that it can be taken out alone; facts that share subject and
+// left context are not yet joined into one. Changes no state: the model is read only, and what
+// comes back is an edit only once somebody commits it. The same input gives the same result on one
+// machine and thread count. Blocks for seconds to hours; `progress` is called throughout and can
+// cancel. Errors: kInvalidArgument naming the fact by its index ("bad_fact": prompt without exactly
+// one {}, empty subject or target, too long for the context; "token_straddles_target" from the
+// tokenizer); "bad_setting"; kFailedPrecondition ("no_statistics", "singular_statistics",
+// "non_finite" if a target diverged); the committer's; whatever `progress` returned;
+// kResourceExhausted out of memory; libtorch's exceptions as kInternal. Source: Meng et al.,
+// "Mass-Editing Memory in a Transformer" (2022), algorithm 1.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -43,18 +50,24 @@ struct BatchInput {
   const protocol::MemitSettings& settings;
   LayerSolver& solver;
   LayerCommitter& committer;
-  Targets targets = {};                                   // use these z and optimise none (refit); values undefined: optimise
-  std::int64_t memory_bytes_max = std::int64_t{2} << 30;  // what optimising targets may hold at once; facts are taken in chunks that fit
-  ProgressFunction progress = {};                         // phases "targets", "keys", "solve"
+  // use these z and optimise none (refit); values undefined: optimise
+  Targets targets = {};
+  // what optimising targets may hold at once; facts are taken in chunks that fit
+  std::int64_t memory_bytes_max = std::int64_t{2} << 30;
+  ProgressFunction progress = {};  // phases "targets", "keys", "solve"
 };
 
 struct EditSolution {
-  storage::delta::EditDelta delta;            // sorted by tensor name; empty with a committer that does not quantise
-  std::vector<storage::delta::EditKey> keys;  // the fact's mean key at each edited tensor, sorted by tensor name
-  std::vector<float> target;                  // z, [d]
-  std::int64_t lookup = 0;                    // index of the subject's last token in the bare prompt
-  std::int64_t steps = 0;                     // forward passes of its optimisation; 0 if targets were given without them
-  double loss = 0;                            // at the last of them
+  // sorted by tensor name; empty with a committer that does not quantise
+  storage::delta::EditDelta delta;
+  // the fact's mean key at each edited tensor, sorted by tensor name
+  std::vector<storage::delta::EditKey> keys;
+  std::vector<float> target;  // z, [d]
+  // index of the subject's last token in the bare prompt
+  std::int64_t lookup = 0;
+  // forward passes of its optimisation; 0 if targets were given without them
+  std::int64_t steps = 0;
+  double loss = 0;  // at the last of them
 };
 
 struct LayerOutcome {

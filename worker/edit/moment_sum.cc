@@ -34,7 +34,8 @@ void MomentSum::MultiplyBlock() {
     const std::int64_t row = panel * kPanelRows;
     const std::int64_t rows = std::min(kPanelRows, rows_.size - row);
     const std::int64_t first = IsWhole() ? row : 0;
-    const at::Tensor product = keys.narrow(1, rows_.begin + row, rows).t().matmul(keys.narrow(1, first, size_ - first));
+    const at::Tensor product =
+        keys.narrow(1, rows_.begin + row, rows).t().matmul(keys.narrow(1, first, size_ - first));
     sum_.narrow(0, row, rows).narrow(1, first, size_ - first).add_(product.cpu());
   });
 }

@@ -1,7 +1,9 @@
-// MomentSum: Σ k·kᵀ over many keys, multiplied in fp32 and added up in fp64. Internal to worker/edit.
+// MomentSum: Σ k·kᵀ over many keys, multiplied in fp32 and added up in fp64. Internal to
+// worker/edit.
 //
-// A rank that holds part of the sum has a panel of its rows. Where the sum is whole only what is on and above the diagonal is multiplied (half the work), and
-// Total() mirrors it. Keys are gathered into blocks first, so that the fp64 sum is touched rarely. Used by one thread.
+// A rank that holds part of the sum has a panel of its rows. Where the sum is whole only what is on
+// and above the diagonal is multiplied (half the work), and Total() mirrors it. Keys are gathered
+// into blocks first, so that the fp64 sum is touched rarely. Used by one thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -15,9 +15,12 @@ struct ProgressReport {
   std::int64_t total = 0;
 };
 
-// Called often, from the calling thread; returning a failure ends the work with it (kCancelled, say). May be empty.
+// Called often, from the calling thread; returning a failure ends the work with it (kCancelled,
+// say). May be empty.
 using ProgressFunction = std::function<Status(const ProgressReport&)>;
 
-inline Status Report(const ProgressFunction& progress, const ProgressReport& report) { return progress ? progress(report) : OkStatus(); }
+inline Status Report(const ProgressFunction& progress, const ProgressReport& report) {
+  return progress ? progress(report) : OkStatus();
+}
 
 }  // namespace emend::worker::edit

@@ -29,8 +29,9 @@ std::vector<double> SquareRoots(const at::Tensor& squares) {
   return {roots.const_data_ptr<double>(), roots.const_data_ptr<double>() + roots.numel()};
 }
 
-// Quantises a layer's outer products. The norm of the solve costs d_ff² a vector; taken for the errors of all edits at once it is one product of matrices:
-// a first pass makes single columns and collects their errors, a second one splits those that are too coarse.
+// Quantises a layer's outer products. The norm of the solve costs d_ff² a vector; taken for the
+// errors of all edits at once it is one product of matrices: a first pass makes single columns and
+// collects their errors, a second one splits those that are too coarse.
 class LayerQuantiser {
  public:
   LayerQuantiser(const LayerUpdate& update, const EditedTensor& tensor)
@@ -43,34 +44,50 @@ class LayerQuantiser {
   Result<std::vector<TensorDelta>> Run() {
     std::vector<TensorDelta> deltas;
     for (std::int64_t edit = 0; edit < keys_.size(0); ++edit) {
-      EMEND_ASSIGN_OR_RETURN(std::vector<Column> columns, Quantise(edit, [&](std::span<const double> error) { return KeepError(edit, error); }, 1.0));
-      deltas.push_back({.tensor = tensor_.name, .rows = tensor_.rows, .cols = tensor_.cols, .columns = std::move(columns)});
+      EMEND_ASSIGN_OR_RETURN(
+          std::vector<Column> columns,
+          Quantise(
+              edit, [&](std::span<const double> error) { return KeepError(edit, error); }, 1.0));
+      deltas.push_back({.tensor = tensor_.name,
+                        .rows = tensor_.rows,
+                        .cols = tensor_.cols,
+                        .columns = std::move(columns)});
     }
     const std::vector<double> error_norms = SquareRoots(update_.metric.SquaredNorms(errors_.t()));
     const std::vector<double> key_norms = SquareRoots(update_.metric.SquaredNorms(keys_.t()));
     for (std::int64_t edit = 0; edit < keys_.size(0); ++edit) {
       if (error_norms[edit] <= QuantiseOptions().relative_error_max * key_norms[edit]) continue;
-      EMEND_ASSIGN_OR_RETURN(deltas[edit].columns, Quantise(edit, [&](std::span<const double>) { return error_norms[edit]; }, key_norms[edit]));
+      EMEND_ASSIGN_OR_RETURN(
+          deltas[edit].columns,
+          Quantise(
+              edit, [&](std::span<const double>) { return error_norms[edit]; }, key_norms[edit]));
     }
     return deltas;
   }
 
  private:
-  // `error_norm` is asked for the norm of what int16 loses of the key's factor, and `key_norm` is the factor's own.
+  // `error_norm` is asked for the norm of what int16 loses of the key's factor, and `key_norm` is
+  // the factor's own.
   template <typename ErrorNorm>
-  Result<std::vector<Column>> Quantise(std::int64_t edit, const ErrorNorm& error_norm, double key_norm) {
+  Result<std::vector<Column>> Quantise(std::int64_t edit, const ErrorNorm& error_norm,
+                                       double key_norm) {
     const std::span<const double> key = RowSpan(keys_, edit);
     const std::span<const double> residual = RowSpan(residuals_, edit);
     QuantiseOptions options;
     options.metric_side = tensor_.stored_in_out ? MetricSide::kRows : MetricSide::kCols;
-    options.metric_norm = [&](std::span<const double> vector) { return vector.data() == key.data() ? key_norm : error_norm(vector); };
-    auto columns = tensor_.stored_in_out ? QuantiseOuterProduct(key, residual, options) : QuantiseOuterProduct(residual, key, options);
-    if (!columns.ok()) return columns.status().WithContext("fact " + std::to_string(edit) + " at " + tensor_.name);
+    options.metric_norm = [&](std::span<const double> vector) {
+      return vector.data() == key.data() ? key_norm : error_norm(vector);
+    };
+    auto columns = tensor_.stored_in_out ? QuantiseOuterProduct(key, residual, options)
+                                         : QuantiseOuterProduct(residual, key, options);
+    if (!columns.ok())
+      return columns.status().WithContext("fact " + std::to_string(edit) + " at " + tensor_.name);
     return columns;
   }
 
   double KeepError(std::int64_t edit, std::span<const double> error) {
-    std::copy(error.begin(), error.end(), errors_.mutable_data_ptr<double>() + edit * errors_.size(1));
+    std::copy(error.begin(), error.end(),
+              errors_.mutable_data_ptr<double>() + edit * errors_.size(1));
     return 0;
   }
 
@@ -85,16 +102,20 @@ Status CheckShapes(const EditedTensor& tensor, const LayerUpdate& update) {
   const std::uint64_t d_ff = tensor.stored_in_out ? tensor.rows : tensor.cols;
   const std::uint64_t hidden = tensor.stored_in_out ? tensor.cols : tensor.rows;
   const bool fits = static_cast<std::uint64_t>(update.residuals.size(0)) == hidden &&
-                    (!update.adjusted_keys.defined() || static_cast<std::uint64_t>(update.adjusted_keys.size(0)) == d_ff);
+                    (!update.adjusted_keys.defined() ||
+                     static_cast<std::uint64_t>(update.adjusted_keys.size(0)) == d_ff);
   const std::size_t elements = tensor.range.rows() * tensor.range.cols();
-  if (fits && storage::delta::IsEditable(tensor.dtype) && tensor.base.size() == elements * storage::delta::ElementBytes(tensor.dtype) &&
+  if (fits && storage::delta::IsEditable(tensor.dtype) &&
+      tensor.base.size() == elements * storage::delta::ElementBytes(tensor.dtype) &&
       (tensor.ledger.empty() || tensor.ledger.size() == elements)) {
     return OkStatus();
   }
-  return InvalidArgument("committing an update of " + tensor.name + ": the tensor is given as " + std::to_string(tensor.rows) + " x " +
-                         std::to_string(tensor.cols) + " with " + std::to_string(tensor.base.size()) + " bytes and " + std::to_string(tensor.ledger.size()) +
-                         " ledger elements for this rank's " + std::to_string(tensor.range.rows()) + " x " + std::to_string(tensor.range.cols()) +
-                         ", which does not fit the update");
+  return InvalidArgument(
+      "committing an update of " + tensor.name + ": the tensor is given as " +
+      std::to_string(tensor.rows) + " x " + std::to_string(tensor.cols) + " with " +
+      std::to_string(tensor.base.size()) + " bytes and " + std::to_string(tensor.ledger.size()) +
+      " ledger elements for this rank's " + std::to_string(tensor.range.rows()) + " x " +
+      std::to_string(tensor.range.cols()) + ", which does not fit the update");
 }
 
 std::vector<const Column*> AllColumns(const std::vector<TensorDelta>& deltas) {
@@ -111,7 +132,9 @@ Status CheckBudget(const EditedTensor& tensor, std::span<const Column* const> co
     const std::uint64_t more = ColumnBound(*column);
     if (bound >= kBudget || more >= kBudget - bound) {
       return {StatusCode::kResourceExhausted, "ledger_overflow",
-              "committing an update of " + tensor.name + ": the bound of the sum of its edits reaches 2^63 steps of 2^-48; remove edits, or make them smaller"};
+              "committing an update of " + tensor.name +
+                  ": the bound of the sum of its edits reaches 2^63 steps of 2^-48; remove edits, "
+                  "or make them smaller"};
     }
     bound += more;
   }
@@ -125,17 +148,21 @@ Result<at::Tensor> ApplyDeltas(const EditedTensor& tensor, const std::vector<Ten
   std::copy(tensor.ledger.begin(), tensor.ledger.end(), ledger.mutable_values().begin());
   AddColumns(columns, ledger);
   std::vector<std::uint8_t> served(tensor.base.size());
-  EMEND_RETURN_IF_ERROR(ServeWeights(ledger, tensor.dtype, tensor.base, served).WithContext(tensor.name));
+  EMEND_RETURN_IF_ERROR(
+      ServeWeights(ledger, tensor.dtype, tensor.base, served).WithContext(tensor.name));
   return WidenWeight(tensor, served);
 }
 
-std::string Purpose(const LayerUpdate& update) { return "committing an update of layer " + std::to_string(update.layer.value()); }
+std::string Purpose(const LayerUpdate& update) {
+  return "committing an update of layer " + std::to_string(update.layer.value());
+}
 
 }  // namespace
 
 Result<const EditedTensor*> QuantisingCommitter::TensorFor(const LayerUpdate& update) const {
   const auto tensor = tensors_.find(update.layer);
-  if (tensor == tensors_.end()) return InvalidArgument(Purpose(update) + ": the committer was given no tensor for this layer");
+  if (tensor == tensors_.end())
+    return InvalidArgument(Purpose(update) + ": the committer was given no tensor for this layer");
   EMEND_RETURN_IF_ERROR(CheckShapes(tensor->second, update));
   return &tensor->second;
 }
@@ -148,7 +175,8 @@ Result<std::vector<TensorDelta>> QuantisingCommitter::Quantise(const LayerUpdate
   });
 }
 
-Result<at::Tensor> QuantisingCommitter::Apply(const LayerUpdate& update, const std::vector<TensorDelta>& deltas) {
+Result<at::Tensor> QuantisingCommitter::Apply(const LayerUpdate& update,
+                                              const std::vector<TensorDelta>& deltas) {
   EMEND_ASSIGN_OR_RETURN(const EditedTensor* const tensor, TensorFor(update));
   return model::Guarded(Purpose(update), [&] {
     const at::NoGradGuard no_grad;
@@ -163,18 +191,25 @@ Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::
     case DType::kF16: type = at::kHalf; break;
     case DType::kBF16: type = at::kBFloat16; break;
     default:
-      return Unsupported("widening " + tensor.name + ": its type is " + std::string(storage::delta::DTypeName(tensor.dtype)) + ", expected BF16, F16 or F32");
+      return Unsupported("widening " + tensor.name + ": its type is " +
+                         std::string(storage::delta::DTypeName(tensor.dtype)) +
+                         ", expected BF16, F16 or F32");
   }
-  const auto rows = static_cast<std::int64_t>(tensor.range.rows()), cols = static_cast<std::int64_t>(tensor.range.cols());
-  if (bytes.size() != tensor.range.rows() * tensor.range.cols() * storage::delta::ElementBytes(tensor.dtype)) {
-    return InvalidArgument("widening " + tensor.name + ": found " + std::to_string(bytes.size()) + " bytes for " + std::to_string(rows) + " x " +
-                           std::to_string(cols) + " elements");
+  const auto rows = static_cast<std::int64_t>(tensor.range.rows()),
+             cols = static_cast<std::int64_t>(tensor.range.cols());
+  if (bytes.size() !=
+      tensor.range.rows() * tensor.range.cols() * storage::delta::ElementBytes(tensor.dtype)) {
+    return InvalidArgument("widening " + tensor.name + ": found " + std::to_string(bytes.size()) +
+                           " bytes for " + std::to_string(rows) + " x " + std::to_string(cols) +
+                           " elements");
   }
   return model::Guarded("widening " + tensor.name, [&]() -> Result<at::Tensor> {
     // from_blob wants a mutable pointer; nothing is written through it, and the result is a copy.
     void* data = const_cast<std::uint8_t*>(bytes.data());
     const at::Tensor stored = at::from_blob(data, {rows, cols}, at::TensorOptions(type));
-    return (tensor.stored_in_out ? stored : stored.t()).to(at::kFloat).clone(at::MemoryFormat::Contiguous);
+    return (tensor.stored_in_out ? stored : stored.t())
+        .to(at::kFloat)
+        .clone(at::MemoryFormat::Contiguous);
   });
 }
 

@@ -1,14 +1,19 @@
-// QuantisingCommitter: makes a solved layer's integer columns and the weight that is served with them.
+// QuantisingCommitter: makes a solved layer's integer columns and the weight that is served with
+// them.
 //
-// Each edit's outer product is quantised (storage/delta/column.h), the side of the keys measured in the norm of the solve; columns too coarse there become a
-// high and a low one. The columns are added to the parent's ledger and the sum is rounded once onto the base, exactly as a later rebuild from storage does it.
+// Each edit's outer product is quantised (storage/delta/column.h), the side of the keys measured in
+// the norm of the solve; columns too coarse there become a high and a low one. The columns are
+// added to the parent's ledger and the sum is rounded once onto the base, exactly as a later
+// rebuild from storage does it.
 //
-//   std::map<LayerIndex, EditedTensor> tensors = ...;            // the parent state: base bytes, ledger, budget already spent
+//   // the parent state: base bytes, ledger, budget already spent
+//   std::map<LayerIndex, EditedTensor> tensors = ...;
 //   QuantisingCommitter committer(std::move(tensors));
 //
-// The ledger is added up by fp64 GEMM over chunks of columns whose sums stay below 2^53 after their common power of two is taken out: every partial sum is an
-// integer that fp64 holds exactly, so the order of the additions cannot matter and the sum is the integer ledger's, bit for bit.
-// Used by one thread. Borrows base bytes and parent ledgers: they must outlive it and are not changed.
+// The ledger is added up by fp64 GEMM over chunks of columns whose sums stay below 2^53 after their
+// common power of two is taken out: every partial sum is an integer that fp64 holds exactly, so the
+// order of the additions cannot matter and the sum is the integer ledger's, bit for bit. Used by
+// one thread. Borrows base bytes and parent ledgers: they must outlive it and are not changed.
 #pragma once
 
 #include <cstdint>
@@ -30,19 +35,22 @@ struct EditedTensor {
   bool stored_in_out = false;  // true: stored [d_ff, d]; false: [d, d_ff]
   std::uint64_t rows = 0;      // as stored, of the whole tensor
   std::uint64_t cols = 0;
-  storage::delta::TensorRange range;     // this rank's part
-  std::span<const std::uint8_t> base;    // W0 of the range: row-major elements as stored
-  std::span<const std::int64_t> ledger;  // D of the parent over the range, row-major; empty: all zero
-  std::uint64_t ledger_bound = 0;        // Σ ColumnBound over the parent's active columns
+  storage::delta::TensorRange range;   // this rank's part
+  std::span<const std::uint8_t> base;  // W0 of the range: row-major elements as stored
+  // D of the parent over the range, row-major; empty: all zero
+  std::span<const std::int64_t> ledger;
+  std::uint64_t ledger_bound = 0;  // Σ ColumnBound over the parent's active columns
 };
 
 class QuantisingCommitter final : public LayerCommitter {
  public:
-  explicit QuantisingCommitter(std::map<LayerIndex, EditedTensor> tensors) : tensors_(std::move(tensors)) {}
+  explicit QuantisingCommitter(std::map<LayerIndex, EditedTensor> tensors)
+      : tensors_(std::move(tensors)) {}
   // kInvalidArgument for a layer without a tensor or wrong sizes.
   Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) override;
   // The same, kResourceExhausted ("ledger_overflow"), kFailedPrecondition ("non_finite_weight").
-  Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) override;
+  Result<at::Tensor> Apply(const LayerUpdate& update,
+                           const std::vector<storage::delta::TensorDelta>& deltas) override;
 
  private:
   Result<const EditedTensor*> TensorFor(const LayerUpdate& update) const;
@@ -50,10 +58,13 @@ class QuantisingCommitter final : public LayerCommitter {
   std::map<LayerIndex, EditedTensor> tensors_;
 };
 
-// ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::Ledger::Add. REQUIRES: CheckBudget over all columns in it is ok; the columns cover its range.
-void AddColumns(std::span<const storage::delta::Column* const> columns, storage::delta::Ledger& ledger);
+// ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::Ledger::Add. REQUIRES:
+// CheckBudget over all columns in it is ok; the columns cover its range.
+void AddColumns(std::span<const storage::delta::Column* const> columns,
+                storage::delta::Ledger& ledger);
 
-// Element bytes of the range of a stored down projection as the compute weight: the range's rows of fp32 [d_ff, d], contiguous.
+// Element bytes of the range of a stored down projection as the compute weight: the range's rows of
+// fp32 [d_ff, d], contiguous.
 Result<at::Tensor> WidenWeight(const EditedTensor& tensor, std::span<const std::uint8_t> bytes);
 
 }  // namespace emend::worker::edit

@@ -1,15 +1,20 @@
 // The closed form of MEMIT, one layer at a time, in fp64.
 //
-//   minimise ‖ΔᵀK − R‖² + λ‖Δ‖²_C'  with  C' = C + ridge·tr(C)/d_ff·I,  B = λC',  A = B + KKᵀ                 (Meng et al. 2022, equation 14)
-//   Δ = A⁻¹K·Rᵀ = adj·Rᵀ,  adj = B⁻¹K·(I + KᵀB⁻¹K)⁻¹                                                        (Woodbury: n × n instead of d_ff × d_ff)
+//   minimise ‖ΔᵀK − R‖² + λ‖Δ‖²_C'  with  C' = C + ridge·tr(C)/d_ff·I,  B = λC',  A = B + KKᵀ
+//       (Meng et al. 2022, equation 14)
+//   Δ = A⁻¹K·Rᵀ = adj·Rᵀ,  adj = B⁻¹K·(I + KᵀB⁻¹K)⁻¹
+//       (Woodbury: n × n instead of d_ff × d_ff)
 //
-// B is factored once per layer and (λ, ridge) and kept; a batch then costs triangular solves with n columns. Nothing is inverted.
+// B is factored once per layer and (λ, ridge) and kept; a batch then costs triangular solves with n
+// columns. Nothing is inverted.
 //
 //   LayerSolver solver(statistics);
-//   EMEND_ASSIGN_OR_RETURN(LayerSolution solution, solver.Solve(layer, {.lambda = 300, .ridge = 1e-2}, keys));
+//   EMEND_ASSIGN_OR_RETURN(LayerSolution solution, solver.Solve(layer, {.lambda = 300, .ridge =
+//       1e-2}, keys));
 //
 // Over several ranks each solves the layers whose statistics it holds (HolderOf).
-// Thread-safety: used by one thread at a time; the factors that it keeps make it worth keeping between batches. Owns what it holds; tensors on the CPU.
+// Thread-safety: used by one thread at a time; the factors that it keeps make it worth keeping
+// between batches. Owns what it holds; tensors on the CPU.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -48,9 +53,11 @@ class LayerSolver {
  public:
   explicit LayerSolver(std::shared_ptr<const Statistics> statistics);
 
-  // `keys` is K, [d_ff, n]. kFailedPrecondition: no statistics of this layer ("no_statistics"), or C' is not positive definite in fp64
-  // ("singular_statistics": more tokens or a larger ridge are needed). kInvalidArgument: shapes.
-  Result<LayerSolution> Solve(LayerIndex layer, const SolveWeights& weights, const at::Tensor& keys);
+  // `keys` is K, [d_ff, n]. kFailedPrecondition: no statistics of this layer ("no_statistics"), or
+  // C' is not positive definite in fp64 ("singular_statistics": more tokens or a larger ridge are
+  // needed). kInvalidArgument: shapes.
+  Result<LayerSolution> Solve(LayerIndex layer, const SolveWeights& weights,
+                              const at::Tensor& keys);
 
   // The rank that solves the layer; 0 for one without statistics, whose Solve says so.
   int HolderOf(LayerIndex layer) const;

@@ -20,18 +20,23 @@ using TokenRow = std::vector<tokenizer::TokenId>;
 constexpr std::int64_t kGroupBytesMax = std::int64_t{32} << 20;  // of one layer's keys
 constexpr std::size_t kLinesPerReport = 256;
 
-Result<std::vector<TokenRow>> EncodeLines(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
+Result<std::vector<TokenRow>> EncodeLines(const model::Transformer& model,
+                                          const tokenizer::Tokenizer& tokenizer,
+                                          std::span<const std::string> lines,
                                           const StatisticsOptions& options) {
   std::vector<TokenRow> rows;
   const bool is_bounded = options.tokens_max > 0;
   std::int64_t tokens_left = options.tokens_max;
   for (std::size_t i = 0; i < lines.size() && !(is_bounded && tokens_left == 0); ++i) {
     if (i % kLinesPerReport == 0) {
-      EMEND_RETURN_IF_ERROR(Report(options.progress, {"encode", static_cast<std::int64_t>(i), static_cast<std::int64_t>(lines.size())}));
+      EMEND_RETURN_IF_ERROR(Report(options.progress, {"encode", static_cast<std::int64_t>(i),
+                                                      static_cast<std::int64_t>(lines.size())}));
     }
     auto encoded = tokenizer.Encode(lines[i], tokenizer::SpecialTokens::kWithTemplate);
-    if (!encoded.ok()) return encoded.status().WithContext("line " + std::to_string(i) + " of the corpus");
-    std::int64_t size = std::min<std::int64_t>(model.config().context, static_cast<std::int64_t>(encoded->size()));
+    if (!encoded.ok())
+      return encoded.status().WithContext("line " + std::to_string(i) + " of the corpus");
+    std::int64_t size =
+        std::min<std::int64_t>(model.config().context, static_cast<std::int64_t>(encoded->size()));
     if (is_bounded) size = std::min(size, tokens_left);
     tokens_left -= size;
     if (size == 0) continue;
@@ -39,7 +44,9 @@ Result<std::vector<TokenRow>> EncodeLines(const model::Transformer& model, const
     for (std::int64_t token = 0; token < size; ++token) row.push_back((*encoded)[token].id);
     rows.push_back(std::move(row));
   }
-  if (rows.empty()) return InvalidArgument("statistics: the " + std::to_string(lines.size()) + " lines given hold no token; a corpus is needed");
+  if (rows.empty())
+    return InvalidArgument("statistics: the " + std::to_string(lines.size()) +
+                           " lines given hold no token; a corpus is needed");
   return rows;
 }
 
@@ -56,16 +63,21 @@ at::Tensor TokenPlaces(const std::vector<const TokenRow*>& rows, std::int64_t le
 
 using LayerKeys = std::map<LayerIndex, at::Tensor>;
 
-// The keys of one group's tokens at each of these layers, [tokens, d_ff]. Runs no further than the last of them.
-LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const TokenRow*>& rows, std::int64_t length, const std::set<LayerIndex>& layers) {
+// The keys of one group's tokens at each of these layers, [tokens, d_ff]. Runs no further than the
+// last of them.
+LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const TokenRow*>& rows,
+                    std::int64_t length, const std::set<LayerIndex>& layers) {
   const at::Device device = model.DownWeight(LayerIndex(0)).device();
-  const at::Tensor positions = CountPositions(static_cast<std::int64_t>(rows.size()), length).to(device);
+  const at::Tensor positions =
+      CountPositions(static_cast<std::int64_t>(rows.size()), length).to(device);
   const at::Tensor places = TokenPlaces(rows, length).to(device);
   at::Tensor hidden = model.Embed(PadTokens(rows, length).to(device), positions);
   LayerKeys keys;  // whole
   for (LayerIndex layer(0);; layer = LayerIndex(layer.value() + 1)) {
-    const model::BlockHalf half = model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}});
-    if (layers.contains(layer)) keys[layer] = model.GatherKeys(half.key.flatten(0, 1).index_select(0, places));
+    const model::BlockHalf half =
+        model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}});
+    if (layers.contains(layer))
+      keys[layer] = model.GatherKeys(half.key.flatten(0, 1).index_select(0, places));
     if (layer == *layers.rbegin()) return keys;
     hidden = model.Finish(layer, half);
   }
@@ -74,9 +86,11 @@ LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const Tok
 // Sums over groups: some groups run side by side, their keys are added in the groups' order.
 class Pass {
  public:
-  Pass(const model::Transformer& model, const std::vector<TokenRow>& rows, const std::vector<LayerIndex>& layers, ThreadTeam& team)
+  Pass(const model::Transformer& model, const std::vector<TokenRow>& rows,
+       const std::vector<LayerIndex>& layers, ThreadTeam& team)
       : model_(model), rows_(rows), layers_(layers.begin(), layers.end()), team_(team) {
-    for (const LayerIndex layer : layers_) sums_.try_emplace(layer, model.shard().intermediate, model.config().intermediate, team);
+    for (const LayerIndex layer : layers_)
+      sums_.try_emplace(layer, model.shard().intermediate, model.config().intermediate, team);
   }
 
   Status Add(std::span<const RowGroup> groups) {
@@ -89,7 +103,8 @@ class Pass {
     for (const LayerKeys& group : keys) {
       for (const auto& [layer, layer_keys] : group) {
         if (!at::isfinite(layer_keys.sum()).item<bool>()) {
-          return FailedPrecondition("statistics: a key of layer " + std::to_string(layer.value()) + " is NaN or infinite; the model's weights are not usable");
+          return FailedPrecondition("statistics: a key of layer " + std::to_string(layer.value()) +
+                                    " is NaN or infinite; the model's weights are not usable");
         }
         sums_.at(layer).Add(layer_keys);
       }
@@ -103,7 +118,8 @@ class Pass {
       auto taken = sums_.extract(sums_.begin());  // freed before the next layer's are gathered
       const LayerIndex layer = taken.key();
       const int holder = static_cast<int>(statistics.holders.size()) % model_.shard().ranks;
-      const at::Tensor whole = GatherPanels(taken.mapped().Total().div_(static_cast<double>(tokens)), holder);
+      const at::Tensor whole =
+          GatherPanels(taken.mapped().Total().div_(static_cast<double>(tokens)), holder);
       if (whole.defined()) statistics.covariance[layer] = whole;
       statistics.holders[layer] = holder;
     }
@@ -111,7 +127,8 @@ class Pass {
   }
 
  private:
-  // [d_ff, d_ff] on the holder, nothing elsewhere. Panels pass one at a time, so that no rank holds two sums.
+  // [d_ff, d_ff] on the holder, nothing elsewhere. Panels pass one at a time, so that no rank holds
+  // two sums.
   at::Tensor GatherPanels(const at::Tensor& own, int holder) const {
     const model::ShardPlan& shard = model_.shard();
     if (shard.ranks == 1) return own;
@@ -134,35 +151,42 @@ class Pass {
 };
 
 Status CheckLayers(const model::Transformer& model, const std::vector<LayerIndex>& layers) {
-  if (layers.empty()) return InvalidArgument("statistics: no layers are named, expected at least one");
+  if (layers.empty())
+    return InvalidArgument("statistics: no layers are named, expected at least one");
   for (const LayerIndex layer : layers) {
     if (layer.value() < 0 || layer.value() >= model.config().layers) {
-      return InvalidArgument("statistics: layer " + std::to_string(layer.value()) + " is outside the model, which has " +
+      return InvalidArgument("statistics: layer " + std::to_string(layer.value()) +
+                             " is outside the model, which has " +
                              std::to_string(model.config().layers) + " layers");
     }
   }
   return OkStatus();
 }
 
-Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
-                           const StatisticsOptions& options) {
+Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer,
+                           std::span<const std::string> lines, const StatisticsOptions& options) {
   UseProcessorsKernels();
   const at::NoGradGuard no_grad;
   EMEND_RETURN_IF_ERROR(CheckLayers(model, options.layers));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<TokenRow> rows, EncodeLines(model, tokenizer, lines, options));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<TokenRow> rows,
+                         EncodeLines(model, tokenizer, lines, options));
   std::vector<std::int64_t> lengths;
   std::int64_t tokens = 0;
-  for (const TokenRow& row : rows) tokens += lengths.emplace_back(static_cast<std::int64_t>(row.size()));
+  for (const TokenRow& row : rows)
+    tokens += lengths.emplace_back(static_cast<std::int64_t>(row.size()));
 
   // The ranks' collectives are one thread's, and a GPU is filled by one.
-  const bool side_by_side = model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu();
+  const bool side_by_side =
+      model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu();
   ThreadTeam team(side_by_side ? at::get_num_threads() : 1);
   Pass pass(model, rows, options.layers, team);
-  const std::int64_t group_tokens = std::clamp<std::int64_t>(kGroupBytesMax / (4 * model.config().intermediate), 256, 4096);
+  const std::int64_t group_tokens =
+      std::clamp<std::int64_t>(kGroupBytesMax / (4 * model.config().intermediate), 256, 4096);
   const std::vector<RowGroup> groups = GroupByLength(lengths, group_tokens);
   const auto wave = static_cast<std::size_t>(team.thread_count());
   std::int64_t done = 0;
-  for (std::span<const RowGroup> rest = groups; !rest.empty(); rest = rest.subspan(std::min(wave, rest.size()))) {
+  for (std::span<const RowGroup> rest = groups; !rest.empty();
+       rest = rest.subspan(std::min(wave, rest.size()))) {
     EMEND_RETURN_IF_ERROR(Report(options.progress, {"statistics", done, tokens}));
     const std::span<const RowGroup> next = rest.first(std::min(wave, rest.size()));
     EMEND_RETURN_IF_ERROR(pass.Add(next));
@@ -176,9 +200,12 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
 
 }  // namespace
 
-Result<Statistics> ComputeStatistics(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
+Result<Statistics> ComputeStatistics(const model::Transformer& model,
+                                     const tokenizer::Tokenizer& tokenizer,
+                                     std::span<const std::string> lines,
                                      const StatisticsOptions& options) {
-  return model::Guarded("taking key statistics", [&] { return Compute(model, tokenizer, lines, options); });
+  return model::Guarded("taking key statistics",
+                        [&] { return Compute(model, tokenizer, lines, options); });
 }
 
 }  // namespace emend::worker::edit

@@ -1,15 +1,19 @@
 // Second moments of the keys of a corpus: what a MEMIT update must leave alone.
 //
-//   EMEND_ASSIGN_OR_RETURN(Statistics statistics, ComputeStatistics(model, tokenizer, lines, {.layers = settings.layers}));
-//   EMEND_RETURN_IF_ERROR(SaveStatistics(statistics, "atlas|corpus digest|2000", path, model.communicator()));
+//   EMEND_ASSIGN_OR_RETURN(Statistics statistics, ComputeStatistics(model, tokenizer, lines, {
+//       .layers = settings.layers}));
+//   EMEND_RETURN_IF_ERROR(SaveStatistics(statistics, "atlas|corpus digest|2000", path,
+//       model.communicator()));
 //
-// One pass over the lines serves all layers and ends at the last of them. Each line is tokenised alone, cut to the model's context; lines of similar length
-// run together and padding is left out of the sums. Blocks of keys are multiplied in fp32 and added up in fp64.
+// One pass over the lines serves all layers and ends at the last of them. Each line is tokenised
+// alone, cut to the model's context; lines of similar length run together and padding is left out
+// of the sums. Blocks of keys are multiplied in fp32 and added up in fp64.
 //
-// Over several ranks each adds up a panel of rows; the layers are then dealt to the ranks, and each layer's panels gathered where it is held. These functions
-// are then called by all ranks, like collectives; a failure on one is every rank's.
-// Thread-safe: free functions on values. Tensors live on the model's device while computing, and in the result on the CPU.
-// Errors: libtorch's exceptions come back as kInternal (kResourceExhausted out of memory).
+// Over several ranks each adds up a panel of rows; the layers are then dealt to the ranks, and each
+// layer's panels gathered where it is held. These functions are then called by all ranks, like
+// collectives; a failure on one is every rank's. Thread-safe: free functions on values. Tensors
+// live on the model's device while computing, and in the result on the CPU. Errors: libtorch's
+// exceptions come back as kInternal (kResourceExhausted out of memory).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,26 +33,35 @@
 namespace emend::worker::edit {
 
 struct Statistics {
-  std::map<LayerIndex, at::Tensor> covariance;  // C = mean of k·kᵀ, uncentred: [d_ff, d_ff] fp64; of the layers that this rank holds
-  std::int64_t tokens = 0;                      // that the mean is over
-  std::map<LayerIndex, int> holders = {};       // the rank that holds each layer
+  // C = mean of k·kᵀ, uncentred: [d_ff, d_ff] fp64; of the layers that this rank holds
+  std::map<LayerIndex, at::Tensor> covariance;
+  std::int64_t tokens = 0;                 // that the mean is over
+  std::map<LayerIndex, int> holders = {};  // the rank that holds each layer
 };
 
 struct StatisticsOptions {
   std::vector<LayerIndex> layers;
-  std::int64_t tokens_max = 0;  // 0: all; else the last line is cut so that exactly this many are used
-  ProgressFunction progress;    // phases "encode", in lines, and "statistics", in tokens
+  // 0: all; else the last line is cut so that exactly this many are used
+  std::int64_t tokens_max = 0;
+  ProgressFunction progress;  // phases "encode", in lines, and "statistics", in tokens
 };
 
-// kInvalidArgument if there is no line with a token, no layer, or a layer outside the model; kFailedPrecondition if a key is not finite.
-Result<Statistics> ComputeStatistics(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const std::string> lines,
+// kInvalidArgument if there is no line with a token, no layer, or a layer outside the model;
+// kFailedPrecondition if a key is not finite.
+Result<Statistics> ComputeStatistics(const model::Transformer& model,
+                                     const tokenizer::Tokenizer& tokenizer,
+                                     std::span<const std::string> lines,
                                      const StatisticsOptions& options);
 
-// Rank 0 writes one safetensors file: a tensor a layer, the token count, `key` (the caller's name for model, layers and corpus) and a SHA-256 over all of it.
-Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path, collective::Communicator& communicator);
+// Rank 0 writes one safetensors file: a tensor a layer, the token count, `key` (the caller's name
+// for model, layers and corpus) and a SHA-256 over all of it.
+Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path,
+                      collective::Communicator& communicator);
 
-// kNotFound; kDataLoss ("bad_statistics") if the bytes are not what was written; kFailedPrecondition ("other_statistics") if the file was saved under another
-// key. An empty `key` takes any.
-Result<Statistics> LoadStatistics(const std::string& path, const std::string& key, collective::Communicator& communicator);
+// kNotFound; kDataLoss ("bad_statistics") if the bytes are not what was written;
+// kFailedPrecondition ("other_statistics") if the file was saved under another key. An empty `key`
+// takes any.
+Result<Statistics> LoadStatistics(const std::string& path, const std::string& key,
+                                  collective::Communicator& communicator);
 
 }  // namespace emend::worker::edit

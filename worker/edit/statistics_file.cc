@@ -1,5 +1,6 @@
-// The file of SaveStatistics and LoadStatistics: safetensors with "layer.00004" F64 [d_ff, d_ff], "tokens" I64 [1], "key" U8 and "digest" U8 [32].
-// The digest is a SHA-256 over a kStatistics record: key, tokens, and each layer with its size and the SHA-256 of its bytes.
+// The file of SaveStatistics and LoadStatistics: safetensors with "layer.00004" F64 [d_ff, d_ff],
+// "tokens" I64 [1], "key" U8 and "digest" U8 [32]. The digest is a SHA-256 over a kStatistics
+// record: key, tokens, and each layer with its size and the SHA-256 of its bytes.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -25,13 +26,17 @@ constexpr std::string_view kLayerPrefix = "layer.";
 constexpr std::size_t kLayerDigits = 5;
 
 Status BadFile(const std::string& path, const std::string& what) {
-  return {StatusCode::kDataLoss, "bad_statistics", "statistics file " + path + ": " + what + "; take the statistics again"};
+  return {StatusCode::kDataLoss, "bad_statistics",
+          "statistics file " + path + ": " + what + "; take the statistics again"};
 }
 
-std::string_view Bytes(std::span<const std::uint8_t> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view Bytes(std::span<const std::uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 std::span<const std::uint8_t> MatrixBytes(const at::Tensor& matrix) {
-  return {static_cast<const std::uint8_t*>(matrix.const_data_ptr()), static_cast<std::size_t>(matrix.nbytes())};
+  return {static_cast<const std::uint8_t*>(matrix.const_data_ptr()),
+          static_cast<std::size_t>(matrix.nbytes())};
 }
 
 // What the digest covers of a layer.
@@ -41,7 +46,8 @@ struct LayerDigest {
   Digest digest;
 };
 
-Digest DigestOf(std::int64_t tokens, const std::vector<LayerDigest>& layers, const std::string& key) {
+Digest DigestOf(std::int64_t tokens, const std::vector<LayerDigest>& layers,
+                const std::string& key) {
   Encoder out(RecordType::kStatistics, kVersion);
   out.Text(key);
   out.I64(tokens);
@@ -55,7 +61,8 @@ Digest DigestOf(std::int64_t tokens, const std::vector<LayerDigest>& layers, con
 }
 
 // Each rank hashes the layers that it holds. In the layers' order.
-Result<std::vector<LayerDigest>> HashLayers(const Statistics& statistics, collective::Communicator& communicator) {
+Result<std::vector<LayerDigest>> HashLayers(const Statistics& statistics,
+                                            collective::Communicator& communicator) {
   std::string own;
   std::int64_t size = 0;
   for (const auto& [layer, matrix] : statistics.covariance) {
@@ -64,7 +71,8 @@ Result<std::vector<LayerDigest>> HashLayers(const Statistics& statistics, collec
   }
   at::Tensor common_size = at::full({1}, size, at::kLong);
   EMEND_RETURN_IF_ERROR(communicator.AllReduceMax(common_size));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all, collective::AllGatherBytes(communicator, own));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all,
+                         collective::AllGatherBytes(communicator, own));
   std::vector<LayerDigest> layers;
   std::vector<std::size_t> taken(all.size());
   for (const auto& [layer, holder] : statistics.holders) {
@@ -78,26 +86,35 @@ Result<std::vector<LayerDigest>> HashLayers(const Statistics& statistics, collec
 }
 
 TensorSource ByteTensor(std::string name, std::string_view bytes) {
-  return {std::move(name), DType::kU8, {bytes.size()}, [kept = std::vector<std::uint8_t>(bytes.begin(), bytes.end())] { return kept; }};
+  return {std::move(name),
+          DType::kU8,
+          {bytes.size()},
+          [kept = std::vector<std::uint8_t>(bytes.begin(), bytes.end())] { return kept; }};
 }
 
 std::string NameOf(LayerIndex layer) {
   const std::string number = std::to_string(layer.value());
-  return std::string(kLayerPrefix) + std::string(kLayerDigits - std::min(kLayerDigits, number.size()), '0') + number;
+  return std::string(kLayerPrefix) +
+         std::string(kLayerDigits - std::min(kLayerDigits, number.size()), '0') + number;
 }
 
 // Passes the layers, one after the other, from where they are held to all ranks.
 class LayerPasser {
  public:
-  LayerPasser(const Statistics& statistics, std::int64_t size, collective::Communicator& communicator)
-      : statistics_(statistics), size_(size), communicator_(communicator), next_(statistics.holders.begin()) {}
+  LayerPasser(const Statistics& statistics, std::int64_t size,
+              collective::Communicator& communicator)
+      : statistics_(statistics),
+        size_(size),
+        communicator_(communicator),
+        next_(statistics.holders.begin()) {}
 
   bool done() const { return next_ == statistics_.holders.end(); }
   // In ascending order.
   Result<at::Tensor> Next() {
     const auto [layer, holder] = *next_++;
     const auto own = statistics_.covariance.find(layer);
-    at::Tensor matrix = own != statistics_.covariance.end() ? own->second : at::empty({size_, size_}, at::kDouble);
+    at::Tensor matrix =
+        own != statistics_.covariance.end() ? own->second : at::empty({size_, size_}, at::kDouble);
     EMEND_RETURN_IF_ERROR(communicator_.Broadcast(matrix, holder));
     return matrix;
   }
@@ -109,12 +126,16 @@ class LayerPasser {
   std::map<LayerIndex, int>::const_iterator next_;
 };
 
-Status Write(const Statistics& statistics, const std::string& key, const std::string& path, const std::vector<LayerDigest>& layers, LayerPasser& passer) {
+Status Write(const Statistics& statistics, const std::string& key, const std::string& path,
+             const std::vector<LayerDigest>& layers, LayerPasser& passer) {
   const Digest digest = DigestOf(statistics.tokens, layers, key);
   std::vector<TensorSource> tensors;
   for (const LayerDigest& layer : layers) {
     const auto size = static_cast<std::uint64_t>(layer.size);
-    tensors.push_back({NameOf(layer.layer), DType::kF64, {size, size}, [&passer]() -> Result<std::vector<std::uint8_t>> {
+    tensors.push_back({NameOf(layer.layer),
+                       DType::kF64,
+                       {size, size},
+                       [&passer]() -> Result<std::vector<std::uint8_t>> {
                          EMEND_ASSIGN_OR_RETURN(const at::Tensor matrix, passer.Next());
                          const std::span<const std::uint8_t> bytes = MatrixBytes(matrix);
                          return std::vector<std::uint8_t>(bytes.begin(), bytes.end());
@@ -123,21 +144,29 @@ Status Write(const Statistics& statistics, const std::string& key, const std::st
   const auto* token_bytes = reinterpret_cast<const char*>(&statistics.tokens);
   tensors.push_back(ByteTensor("digest", digest.Raw()));
   tensors.push_back(ByteTensor("key", key));
-  tensors.push_back({"tokens", DType::kI64, {1}, [bytes = std::vector<std::uint8_t>(token_bytes, token_bytes + sizeof(std::int64_t))] { return bytes; }});
-  return storage::checkpoint::StreamSafetensors(path, tensors, {{"digest", digest.Hex()}, {"format", "emend-statistics-1"}, {"key", key}});
+  tensors.push_back({"tokens",
+                     DType::kI64,
+                     {1},
+                     [bytes = std::vector<std::uint8_t>(
+                          token_bytes, token_bytes + sizeof(std::int64_t))] { return bytes; }});
+  return storage::checkpoint::StreamSafetensors(
+      path, tensors, {{"digest", digest.Hex()}, {"format", "emend-statistics-1"}, {"key", key}});
 }
 
 Result<LayerIndex> CheckLayer(const TensorView& view, const std::string& path) {
   const std::string digits = view.name.substr(kLayerPrefix.size());
-  if (digits.size() != kLayerDigits || digits.find_first_not_of("0123456789") != std::string::npos || view.dtype != DType::kF64 || view.shape.size() != 2 ||
-      view.shape[0] != view.shape[1]) {
+  if (digits.size() != kLayerDigits ||
+      digits.find_first_not_of("0123456789") != std::string::npos || view.dtype != DType::kF64 ||
+      view.shape.size() != 2 || view.shape[0] != view.shape[1]) {
     return BadFile(path, "tensor \"" + view.name + "\" is not the covariance of a layer");
   }
   return LayerIndex(std::stoi(digits));
 }
 
 at::Tensor CopyMatrix(const TensorView& view) {
-  at::Tensor matrix = at::empty({static_cast<std::int64_t>(view.shape[0]), static_cast<std::int64_t>(view.shape[1])}, at::kDouble);
+  at::Tensor matrix = at::empty(
+      {static_cast<std::int64_t>(view.shape[0]), static_cast<std::int64_t>(view.shape[1])},
+      at::kDouble);
   std::memcpy(matrix.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
   return matrix;
 }
@@ -149,7 +178,8 @@ struct StoredStatistics {
 };
 
 // Takes the layers that are dealt to `rank`.
-Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const std::string& path, int rank, int ranks) {
+Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const std::string& path,
+                                     int rank, int ranks) {
   StoredStatistics stored;
   for (const TensorView& view : views) {
     if (view.name == "key") {
@@ -179,19 +209,24 @@ Result<StoredStatistics> Open(const std::string& path, int rank, int ranks) {
   return ReadTensors(*views, path, rank, ranks);
 }
 
-Result<Statistics> Load(const std::string& path, const std::string& key, collective::Communicator& communicator) {
+Result<Statistics> Load(const std::string& path, const std::string& key,
+                        collective::Communicator& communicator) {
   auto stored = Open(path, communicator.rank(), communicator.size());
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, stored.status()));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<LayerDigest> layers, HashLayers(stored->statistics, communicator));
-  if (DigestOf(stored->statistics.tokens, layers, stored->key).Raw() != stored->digest) return BadFile(path, "its digest does not match its contents");
+  EMEND_ASSIGN_OR_RETURN(const std::vector<LayerDigest> layers,
+                         HashLayers(stored->statistics, communicator));
+  if (DigestOf(stored->statistics.tokens, layers, stored->key).Raw() != stored->digest)
+    return BadFile(path, "its digest does not match its contents");
   if (!key.empty() && stored->key != key) {
     return Status(StatusCode::kFailedPrecondition, "other_statistics",
-                  "statistics file " + path + ": was taken for \"" + stored->key + "\", expected \"" + key + "\"; take statistics for this model and corpus");
+                  "statistics file " + path + ": was taken for \"" + stored->key +
+                      "\", expected \"" + key + "\"; take statistics for this model and corpus");
   }
   return std::move(stored->statistics);
 }
 
-Status Save(const Statistics& statistics, const std::string& key, const std::string& path, collective::Communicator& communicator) {
+Status Save(const Statistics& statistics, const std::string& key, const std::string& path,
+            collective::Communicator& communicator) {
   Statistics dense = statistics;
   for (auto& [layer, matrix] : dense.covariance) {
     matrix = matrix.to(at::kCPU, at::kDouble).contiguous();
@@ -207,11 +242,14 @@ Status Save(const Statistics& statistics, const std::string& key, const std::str
 
 }  // namespace
 
-Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path, collective::Communicator& communicator) {
-  return model::Guarded("saving key statistics", [&] { return Save(statistics, key, path, communicator); });
+Status SaveStatistics(const Statistics& statistics, const std::string& key, const std::string& path,
+                      collective::Communicator& communicator) {
+  return model::Guarded("saving key statistics",
+                        [&] { return Save(statistics, key, path, communicator); });
 }
 
-Result<Statistics> LoadStatistics(const std::string& path, const std::string& key, collective::Communicator& communicator) {
+Result<Statistics> LoadStatistics(const std::string& path, const std::string& key,
+                                  collective::Communicator& communicator) {
   return model::Guarded("loading key statistics", [&] { return Load(path, key, communicator); });
 }
 

@@ -18,13 +18,16 @@ at::Tensor AtLookup(const at::Tensor& values, const at::Tensor& lookups) {
 
 }  // namespace
 
-KeySweep::KeySweep(const model::Transformer& model, std::span<const PromptRow> rows, std::int64_t fact_count, std::int64_t memory_bytes_max, ThreadTeam& team)
+KeySweep::KeySweep(const model::Transformer& model, std::span<const PromptRow> rows,
+                   std::int64_t fact_count, std::int64_t memory_bytes_max, ThreadTeam& team)
     : model_(&model), fact_count_(fact_count), team_(team) {
   const at::NoGradGuard no_grad;
   AddGroups(rows, RowKind::kBare);
   AddGroups(rows, RowKind::kContext);
   std::int64_t half_bytes = 0;
-  for (const Group& group : groups_) half_bytes += 4 * group.positions.numel() * (model.config().hidden + model.config().intermediate);
+  for (const Group& group : groups_)
+    half_bytes +=
+        4 * group.positions.numel() * (model.config().hidden + model.config().intermediate);
   keep_halves_ = half_bytes <= memory_bytes_max / 2;
 }
 
@@ -53,47 +56,58 @@ void KeySweep::AddGroups(std::span<const PromptRow> rows, RowKind kind) {
     group.facts = IndexTensor(facts).to(device);
     group.lookups = IndexTensor(lookups).to(device);
     group.key_weights = at::tensor(key_weights, at::kFloat).to(device);
-    group.positions = CountPositions(static_cast<std::int64_t>(ids.size()), row_group.length).to(device);
+    group.positions =
+        CountPositions(static_cast<std::int64_t>(ids.size()), row_group.length).to(device);
     group.hidden = model_->Embed(PadTokens(ids, row_group.length).to(device), group.positions);
     groups_.push_back(std::move(group));
   }
 }
 
-model::BlockHalf KeySweep::Attend(const Group& group, std::int32_t layer, const at::Tensor& hidden) const {
-  return model_->Attend(LayerIndex(layer), {.hidden = hidden, .positions = group.positions, .mask = {}});
+model::BlockHalf KeySweep::Attend(const Group& group, std::int32_t layer,
+                                  const at::Tensor& hidden) const {
+  return model_->Attend(LayerIndex(layer),
+                        {.hidden = hidden, .positions = group.positions, .mask = {}});
 }
 
 void KeySweep::ForEachGroup(const std::function<void(Group&, std::int64_t)>& work) {
-  team_.ForEach(static_cast<std::int64_t>(groups_.size()), [&](std::int64_t i) { work(groups_[i], i); });
+  team_.ForEach(static_cast<std::int64_t>(groups_.size()),
+                [&](std::int64_t i) { work(groups_[i], i); });
 }
 
 void KeySweep::Advance(Group& group) {
-  const model::BlockHalf half = group.half.key.defined() ? std::move(group.half) : Attend(group, at_layer_, group.hidden);
+  const model::BlockHalf half =
+      group.half.key.defined() ? std::move(group.half) : Attend(group, at_layer_, group.hidden);
   group.half = {};
   group.hidden = model_->Finish(LayerIndex(at_layer_), half);
 }
 
 at::Tensor KeySweep::Keys(LayerIndex layer) {
   const at::NoGradGuard no_grad;
-  for (; at_layer_ < layer.value(); ++at_layer_) ForEachGroup([this](Group& group, std::int64_t) { Advance(group); });
+  for (; at_layer_ < layer.value(); ++at_layer_)
+    ForEachGroup([this](Group& group, std::int64_t) { Advance(group); });
   std::vector<at::Tensor> weighted(groups_.size());
   ForEachGroup([&](Group& group, std::int64_t i) {
     model::BlockHalf half = Attend(group, at_layer_, group.hidden);
     half.present = {};
-    weighted[i] = (AtLookup(half.key, group.lookups) * group.key_weights.unsqueeze(1)).to(at::kDouble);
+    weighted[i] =
+        (AtLookup(half.key, group.lookups) * group.key_weights.unsqueeze(1)).to(at::kDouble);
     if (keep_halves_) group.half = std::move(half);
   });
-  at::Tensor keys = at::zeros({fact_count_, model_->shard().intermediate.size}, groups_[0].hidden.options().dtype(at::kDouble));
-  for (std::size_t i = 0; i < groups_.size(); ++i) keys.index_add_(0, groups_[i].facts, weighted[i]);
+  at::Tensor keys = at::zeros({fact_count_, model_->shard().intermediate.size},
+                              groups_[0].hidden.options().dtype(at::kDouble));
+  for (std::size_t i = 0; i < groups_.size(); ++i)
+    keys.index_add_(0, groups_[i].facts, weighted[i]);
   return model_->GatherKeys(keys).cpu().t();
 }
 
 at::Tensor KeySweep::Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets) {
   const at::NoGradGuard no_grad;
-  at::Tensor outputs = at::zeros({fact_count_, model_->config().hidden}, groups_[0].hidden.options());
+  at::Tensor outputs =
+      at::zeros({fact_count_, model_->config().hidden}, groups_[0].hidden.options());
   ForEachGroup([&](Group& group, std::int64_t) {
     if (!group.is_bare) return;
-    const model::BlockHalf half = group.half.key.defined() ? group.half : Attend(group, layer.value(), group.hidden);
+    const model::BlockHalf half =
+        group.half.key.defined() ? group.half : Attend(group, layer.value(), group.hidden);
     at::Tensor hidden = model_->Finish(layer, half);
     for (std::int32_t above = layer.value() + 1; above <= last.value(); ++above) {
       hidden = model_->Finish(LayerIndex(above), Attend(group, above, hidden));

@@ -1,15 +1,20 @@
-// KeySweep: one walk of a batch's prompts through layers 0..L, stopping at each edited layer for keys and residuals. Internal to worker/edit.
+// KeySweep: one walk of a batch's prompts through layers 0..L, stopping at each edited layer for
+// keys and residuals. Internal to worker/edit.
 //
 //   KeySweep sweep(model, rows, fact_count, memory_bytes_max, team);
 //   for (LayerIndex layer : layers) {
-//     at::Tensor keys = sweep.Keys(layer);                                     // [d_ff, facts] fp64: mean over the fact's texts; whole on every rank
-//     at::Tensor residuals = sweep.Residuals(layer, layers.back(), z);         // [d, facts] fp64: z − what the bare prompt puts out at L now
-//     sweep.SetWeight(layer, served);                                          // the rest of the walk goes through the new weight
+//     // [d_ff, facts] fp64: mean over the fact's texts; whole on every rank
+//     at::Tensor keys = sweep.Keys(layer);
+//     // [d, facts] fp64: z − what the bare prompt puts out at L now
+//     at::Tensor residuals = sweep.Residuals(layer, layers.back(), z);
+//     // the rest of the walk goes through the new weight
+//     sweep.SetWeight(layer, served);
 //   }
 //
-// Nothing is run twice but the bare prompts between an edited layer and L: a key is the input of its own down projection, so the block is finished after its
-// weight is known. Texts end at the lookup token, since nothing after it can matter.
-// Used by one thread. Borrows the model, the rows and the team. libtorch's exceptions pass through.
+// Nothing is run twice but the bare prompts between an edited layer and L: a key is the input of
+// its own down projection, so the block is finished after its weight is known. Texts end at the
+// lookup token, since nothing after it can matter. Used by one thread. Borrows the model, the rows
+// and the team. libtorch's exceptions pass through.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -30,8 +35,10 @@ namespace emend::worker::edit {
 
 class KeySweep {
  public:
-  // Rows of kind kDrift are left out. Blocks' inner halves are kept while they fit `memory_bytes_max`, else they are run again.
-  KeySweep(const model::Transformer& model, std::span<const PromptRow> rows, std::int64_t fact_count, std::int64_t memory_bytes_max, ThreadTeam& team);
+  // Rows of kind kDrift are left out. Blocks' inner halves are kept while they fit
+  // `memory_bytes_max`, else they are run again.
+  KeySweep(const model::Transformer& model, std::span<const PromptRow> rows,
+           std::int64_t fact_count, std::int64_t memory_bytes_max, ThreadTeam& team);
 
   // Walks on to `layer`, which is not below the last one asked for.
   at::Tensor Keys(LayerIndex layer);

@@ -1,9 +1,11 @@
 // TargetBucket: rows of one shape, held ready for optimising δ. Internal to worker/edit.
 //
-// Below and at the last edited layer L nothing depends on δ, so those layers run once. Above it the tokens strictly before the lookup token do not depend on δ
-// either: their keys and values are kept, and a step runs only the tokens from the lookup token on, with logits only where a loss is taken. All rows of a
-// bucket have the same number of those tokens and of target tokens, so that nothing is padded there; the kept prefixes are padded and masked. Used by one
-// thread at a time; borrows the model and, while it is built, the rows.
+// Below and at the last edited layer L nothing depends on δ, so those layers run once. Above it the
+// tokens strictly before the lookup token do not depend on δ either: their keys and values are
+// kept, and a step runs only the tokens from the lookup token on, with logits only where a loss is
+// taken. All rows of a bucket have the same number of those tokens and of target tokens, so that
+// nothing is padded there; the kept prefixes are padded and masked. Used by one thread at a time;
+// borrows the model and, while it is built, the rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,8 +29,10 @@ struct BucketStep {
 
 class TargetBucket {
  public:
-  // Runs the layers that are constant. `rows` have the same kind of loss, suffix() and target count; their facts count from `first_fact`.
-  TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings, std::span<const PromptRow* const> rows, std::int64_t first_fact);
+  // Runs the layers that are constant. `rows` have the same kind of loss, suffix() and target
+  // count; their facts count from `first_fact`.
+  TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings,
+               std::span<const PromptRow* const> rows, std::int64_t first_fact);
 
   // `deltas` [facts, d] fp32.
   BucketStep Step(const at::Tensor& deltas, Gradient gradient);
@@ -37,7 +41,8 @@ class TargetBucket {
 
   bool empty() const { return facts_.size(0) == 0; }
   const at::Tensor& facts() const { return facts_; }  // int64 [rows], on the CPU
-  // Sets the rows of `initial` [facts, d] whose bare prompt is in this bucket to the output of layer L at its lookup token: z0.
+  // Sets the rows of `initial` [facts, d] whose bare prompt is in this bucket to the output of
+  // layer L at its lookup token: z0.
   void CopyInitial(at::Tensor& initial) const;
 
  private:
@@ -61,7 +66,8 @@ class TargetBucket {
   at::Tensor mask_;                          // [rows, 1, suffix, prefix + suffix]
   std::vector<model::PastKeyValues> pasts_;  // a layer above L; empty if no row has a prefix
   at::Tensor target_ids_;                    // [rows, loss tokens]
-  at::Tensor initial_;                       // [rows, vocabulary]: log-probabilities at the first step of a drift bucket
+  // [rows, vocabulary]: log-probabilities at the first step of a drift bucket
+  at::Tensor initial_;
 };
 
 }  // namespace emend::worker::edit

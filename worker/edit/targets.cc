@@ -17,7 +17,8 @@
 namespace emend::worker::edit {
 namespace {
 
-// Enough rows for full-speed products, few enough that a step's activations stay in a processor's caches.
+// Enough rows for full-speed products, few enough that a step's activations stay in a processor's
+// caches.
 constexpr std::int64_t kBucketTokensMax = 512;
 
 // Facts [begin, end) and their rows.
@@ -28,20 +29,26 @@ struct Chunk {
   std::int64_t fact_count() const { return end - begin; }
 };
 
-std::int64_t LayersAbove(const TargetInput& input) { return input.model.config().layers - 1 - input.settings.layers.back().value(); }
+std::int64_t LayersAbove(const TargetInput& input) {
+  return input.model.config().layers - 1 - input.settings.layers.back().value();
+}
 
-// What a row keeps over the steps: prefix keys and values above L, its suffix after L, the initial prediction.
+// What a row keeps over the steps: prefix keys and values above L, its suffix after L, the initial
+// prediction.
 std::int64_t KeptBytes(const TargetInput& input, const PromptRow& row) {
   const model::ModelConfig& config = input.model.config();
-  const std::int64_t prefix = 2 * row.lookup * config.kv_heads * config.head_dim * LayersAbove(input);
+  const std::int64_t prefix =
+      2 * row.lookup * config.kv_heads * config.head_dim * LayersAbove(input);
   const std::int64_t prediction = row.kind == RowKind::kDrift ? config.vocabulary : 0;
   return 4 * (prefix + row.suffix() * config.hidden + prediction);
 }
 
-// What autograd holds for one token of a step: roughly three tensors of d_ff and fourteen of d a layer, and the logits.
+// What autograd holds for one token of a step: roughly three tensors of d_ff and fourteen of d a
+// layer, and the logits.
 std::int64_t StepTokenBytes(const TargetInput& input) {
   const model::ModelConfig& config = input.model.config();
-  return 4 * (LayersAbove(input) * (3 * config.intermediate + 14 * config.hidden) + 3 * config.vocabulary);
+  return 4 * (LayersAbove(input) * (3 * config.intermediate + 14 * config.hidden) +
+              3 * config.vocabulary);
 }
 
 std::vector<Chunk> CutChunks(const TargetInput& input) {
@@ -51,7 +58,8 @@ std::vector<Chunk> CutChunks(const TargetInput& input) {
   for (std::int64_t fact = 0; fact < input.fact_count; ++fact) {
     const std::size_t first_row = row;
     std::int64_t fact_bytes = 0;
-    for (; row < input.rows.size() && input.rows[row].fact == fact; ++row) fact_bytes += KeptBytes(input, input.rows[row]);
+    for (; row < input.rows.size() && input.rows[row].fact == fact; ++row)
+      fact_bytes += KeptBytes(input, input.rows[row]);
     if (chunks.empty() || chunk_bytes + fact_bytes > input.memory_bytes_max / 2) {
       chunks.push_back({.begin = fact, .end = fact, .rows = input.rows.subspan(first_row, 0)});
       chunk_bytes = 0;
@@ -65,33 +73,44 @@ std::vector<Chunk> CutChunks(const TargetInput& input) {
 }
 
 // Rows with the same key can share a bucket.
-auto BucketKey(const PromptRow& row) { return std::tuple(row.kind == RowKind::kDrift, row.suffix(), row.target_ids.size()); }
+auto BucketKey(const PromptRow& row) {
+  return std::tuple(row.kind == RowKind::kDrift, row.suffix(), row.target_ids.size());
+}
 
 using RowPointers = std::vector<const PromptRow*>;
 
-// Cuts the chunk's rows into buckets of one shape each. Big ones first, so that none is started last and waited for.
+// Cuts the chunk's rows into buckets of one shape each. Big ones first, so that none is started
+// last and waited for.
 std::vector<RowPointers> CutBuckets(const TargetInput& input, const Chunk& chunk) {
   RowPointers order;
   for (const PromptRow& row : chunk.rows) order.push_back(&row);
-  std::ranges::stable_sort(order,
-                           [](const PromptRow* a, const PromptRow* b) { return std::tuple(BucketKey(*a), a->lookup) < std::tuple(BucketKey(*b), b->lookup); });
-  const std::int64_t tokens_max = std::clamp<std::int64_t>(input.memory_bytes_max / 2 / input.team.thread_count() / StepTokenBytes(input), 1, kBucketTokensMax);
+  std::ranges::stable_sort(order, [](const PromptRow* a, const PromptRow* b) {
+    return std::tuple(BucketKey(*a), a->lookup) < std::tuple(BucketKey(*b), b->lookup);
+  });
+  const std::int64_t tokens_max = std::clamp<std::int64_t>(
+      input.memory_bytes_max / 2 / input.team.thread_count() / StepTokenBytes(input), 1,
+      kBucketTokensMax);
   std::vector<RowPointers> cuts;
   for (const PromptRow* row : order) {
     const bool fits =
-        !cuts.empty() && BucketKey(*cuts.back()[0]) == BucketKey(*row) && static_cast<std::int64_t>(cuts.back().size() + 1) * row->suffix() <= tokens_max;
+        !cuts.empty() && BucketKey(*cuts.back()[0]) == BucketKey(*row) &&
+        static_cast<std::int64_t>(cuts.back().size() + 1) * row->suffix() <= tokens_max;
     if (!fits) cuts.emplace_back();
     cuts.back().push_back(row);
   }
-  std::ranges::stable_sort(cuts, std::greater(), [](const RowPointers& rows) { return static_cast<std::int64_t>(rows.size()) * rows[0]->suffix(); });
+  std::ranges::stable_sort(cuts, std::greater(), [](const RowPointers& rows) {
+    return static_cast<std::int64_t>(rows.size()) * rows[0]->suffix();
+  });
   return cuts;
 }
 
-std::vector<std::unique_ptr<TargetBucket>> BuildBuckets(const TargetInput& input, const Chunk& chunk) {
+std::vector<std::unique_ptr<TargetBucket>> BuildBuckets(const TargetInput& input,
+                                                        const Chunk& chunk) {
   const std::vector<RowPointers> cuts = CutBuckets(input, chunk);
   std::vector<std::unique_ptr<TargetBucket>> buckets(cuts.size());
-  input.team.ForEach(static_cast<std::int64_t>(cuts.size()),
-                     [&](std::int64_t i) { buckets[i] = std::make_unique<TargetBucket>(input.model, input.settings, cuts[i], chunk.begin); });
+  input.team.ForEach(static_cast<std::int64_t>(cuts.size()), [&](std::int64_t i) {
+    buckets[i] = std::make_unique<TargetBucket>(input.model, input.settings, cuts[i], chunk.begin);
+  });
   return buckets;
 }
 
@@ -109,7 +128,9 @@ class ChunkOptimiser {
   Status Run(Targets& targets) {
     const std::int64_t step_count = input_.settings.v_num_grad_steps;
     for (std::int64_t step = 1; step <= step_count && active_.any().item<bool>(); ++step) {
-      EMEND_RETURN_IF_ERROR(Report(input_.progress, {"targets", chunk_.begin * step_count + chunk_.fact_count() * (step - 1), input_.fact_count * step_count}));
+      EMEND_RETURN_IF_ERROR(Report(
+          input_.progress, {"targets", chunk_.begin * step_count + chunk_.fact_count() * (step - 1),
+                            input_.fact_count * step_count}));
       const Gradient gradient = step < step_count ? Gradient::kCompute : Gradient::kSkip;
       SumBuckets(gradient);
       // Whether a fact is done decides what is run next, and must be the same everywhere.
@@ -128,7 +149,8 @@ class ChunkOptimiser {
 
  private:
   at::Tensor InitialValues() const {
-    at::Tensor initial = at::zeros({chunk_.fact_count(), input_.model.config().hidden}, input_.model.DownWeight(LayerIndex(0)).options());
+    at::Tensor initial = at::zeros({chunk_.fact_count(), input_.model.config().hidden},
+                                   input_.model.DownWeight(LayerIndex(0)).options());
     for (const auto& bucket : buckets_) bucket->CopyInitial(initial);
     return initial;
   }
@@ -137,7 +159,9 @@ class ChunkOptimiser {
     losses_ = optimiser_.DecayLosses();
     gradients_ = at::zeros_like(optimiser_.deltas());
     std::vector<BucketStep> steps(buckets_.size());
-    input_.team.ForEach(static_cast<std::int64_t>(buckets_.size()), [&](std::int64_t i) { steps[i] = buckets_[i]->Step(optimiser_.deltas(), gradient); });
+    input_.team.ForEach(static_cast<std::int64_t>(buckets_.size()), [&](std::int64_t i) {
+      steps[i] = buckets_[i]->Step(optimiser_.deltas(), gradient);
+    });
     // Added up in one order, whoever was first.
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
       const at::Tensor facts = buckets_[i]->facts().to(losses_.device());
@@ -155,7 +179,8 @@ class ChunkOptimiser {
       if (!active[fact]) continue;
       if (!std::isfinite(loss[fact])) {
         return {StatusCode::kFailedPrecondition, "non_finite",
-                "fact " + std::to_string(chunk_.begin + fact) + ": the loss of its target is NaN or infinite at step " + std::to_string(step) +
+                "fact " + std::to_string(chunk_.begin + fact) +
+                    ": the loss of its target is NaN or infinite at step " + std::to_string(step) +
                     "; lower v_lr or clamp_norm_factor"};
       }
       targets.steps[chunk_.begin + fact] = step;
@@ -177,7 +202,9 @@ class ChunkOptimiser {
 }  // namespace
 
 int TeamSize(const model::Transformer& model) {
-  return model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu() ? at::get_num_threads() : 1;
+  return model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu()
+             ? at::get_num_threads()
+             : 1;
 }
 
 Result<Targets> OptimiseTargets(const TargetInput& input) {
@@ -185,7 +212,8 @@ Result<Targets> OptimiseTargets(const TargetInput& input) {
   Targets targets{.values = at::zeros({input.fact_count, input.model.config().hidden}, at::kFloat),
                   .steps = std::vector<std::int64_t>(input.fact_count),
                   .losses = std::vector<double>(input.fact_count)};
-  for (const Chunk& chunk : CutChunks(input)) EMEND_RETURN_IF_ERROR(ChunkOptimiser(input, chunk).Run(targets));
+  for (const Chunk& chunk : CutChunks(input))
+    EMEND_RETURN_IF_ERROR(ChunkOptimiser(input, chunk).Run(targets));
   const std::int64_t total = input.fact_count * input.settings.v_num_grad_steps;
   EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", total, total}));
   return targets;

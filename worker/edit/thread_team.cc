@@ -15,7 +15,8 @@ ThreadTeam::ThreadTeam(int thread_count) : thread_count_(thread_count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return ready_ == thread_count_; });
   }
-  // The team's threads set their own count, which libtorch also takes for that of threads yet to come: put it back.
+  // The team's threads set their own count, which libtorch also takes for that of threads yet to
+  // come: put it back.
   at::set_num_threads(callers_threads);
 }
 
@@ -29,7 +30,8 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::Serve() {
-  static_cast<void>(at::get_num_threads());  // a thread's first use of libtorch sets its count: not after ours
+  // a thread's first use of libtorch sets its count: not after ours
+  static_cast<void>(at::get_num_threads());
   at::set_num_threads(1);
   const at::NoGradGuard no_grad;
   std::unique_lock lock(mutex_);
@@ -71,7 +73,8 @@ void ThreadTeam::ForEach(std::int64_t count, const std::function<void(std::int64
   changed_.notify_all();
   changed_.wait(lock, [this] { return running_ == 0 && next_ >= count_; });
   work_ = nullptr;
-  if (const std::exception_ptr error = std::exchange(error_, nullptr); error != nullptr) std::rethrow_exception(error);
+  if (const std::exception_ptr error = std::exchange(error_, nullptr); error != nullptr)
+    std::rethrow_exception(error);
 }
 
 }  // namespace emend::worker::edit

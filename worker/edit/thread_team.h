@@ -1,11 +1,13 @@
-// ThreadTeam: runs independent pieces of tensor work side by side, one thread a piece. Internal to worker/edit.
+// ThreadTeam: runs independent pieces of tensor work side by side, one thread a piece. Internal to
+// worker/edit.
 //
 //   ThreadTeam team(at::get_num_threads());
 //   team.ForEach(buckets.size(), [&](std::int64_t i) { steps[i] = buckets[i].Step(deltas); });
 //
-// A batch is many small products. Side by side they meet once at the end; each split over all threads they meet once an operation, which costs more than it
-// gains, and much more on a busy machine, where libtorch's threads spin for one that is not running. Inside a piece, operations run on one thread.
-// Used by one thread. The team's threads live as long as it does.
+// A batch is many small products. Side by side they meet once at the end; each split over all
+// threads they meet once an operation, which costs more than it gains, and much more on a busy
+// machine, where libtorch's threads spin for one that is not running. Inside a piece, operations
+// run on one thread. Used by one thread. The team's threads live as long as it does.
 #pragma once
 
 #include <condition_variable>
@@ -27,8 +29,9 @@ class ThreadTeam {
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
   int thread_count() const { return thread_count_; }
-  // Calls work(0), ..., work(count − 1), each once, in any order; returns when all are done. What a piece throws is thrown here, and the pieces not yet begun
-  // are left out. Gradients are off in the pieces unless they turn them on.
+  // Calls work(0), ..., work(count − 1), each once, in any order; returns when all are done. What a
+  // piece throws is thrown here, and the pieces not yet begun are left out. Gradients are off in
+  // the pieces unless they turn them on.
   void ForEach(std::int64_t count, const std::function<void(std::int64_t)>& work);
 
  private:

@@ -1,7 +1,9 @@
 // What is asked of a completion and what comes back, piece by piece.
 //
-//   CompletionRequest request{.state = state, .prompt = ids, .tokens_max = 64, .sampling = {.temperature = 0}, .stop = {"\n"}};
-//   CompletionListener listener{.on_piece = [&](CompletionPiece piece) { text += piece.text; }, .on_end = [&](Result<CompletionEnd> end) { ... }};
+//   CompletionRequest request{.state = state, .prompt = ids, .tokens_max = 64, .sampling = {
+//       .temperature = 0}, .stop = {"\n"}};
+//   CompletionListener listener{.on_piece = [&](CompletionPiece piece) { text += piece.text; },
+//       .on_end = [&](Result<CompletionEnd> end) { ... }};
 //
 // Thread-safety: values. `cancelled` may be set from any thread.
 #pragma once
@@ -20,12 +22,14 @@
 
 namespace emend::worker::eval {
 
-// The softmax of the logits over the temperature is cut to the `top_k` likeliest tokens, and of these to the fewest that together have `top_p` of the rest.
+// The softmax of the logits over the temperature is cut to the `top_k` likeliest tokens, and of
+// these to the fewest that together have `top_p` of the rest.
 struct SamplingOptions {
   double temperature = 1;  // 0: always the likeliest token, of equal ones the first
   double top_p = 1;        // in (0, 1]
   std::int64_t top_k = 0;  // 0: the whole vocabulary
-  std::uint64_t seed = 0;  // one seed, one text, whatever else runs, as far as the logits are the same
+  // one seed, one text, whatever else runs, as far as the logits are the same
+  std::uint64_t seed = 0;
 };
 
 struct CompletionRequest {
@@ -37,8 +41,10 @@ struct CompletionRequest {
   std::vector<tokenizer::TokenId> prompt;  // encoded, special tokens and all; at least one
   std::int64_t tokens_max = 16;            // at least 1
   SamplingOptions sampling;
-  std::vector<std::string> stop;         // the text ends before the one that is complete first; UTF-8, none of them empty
-  std::optional<std::int64_t> logprobs;  // nothing: pieces name no tokens; else each token, and beside it so many of the likeliest
+  // the text ends before the one that is complete first; UTF-8, none of them empty
+  std::vector<std::string> stop;
+  // nothing: pieces name no tokens; else each token, and beside it so many of the likeliest
+  std::optional<std::int64_t> logprobs;
 };
 
 struct LikelyToken {
@@ -53,10 +59,14 @@ struct TokenLogprob {
   std::vector<LikelyToken> top;  // likeliest first, equal ones by id
 };
 
-// The pieces of a completion one behind the other are its text. Each is whole UTF-8 characters and holds no byte of a stop string that ends the text.
+// The pieces of a completion one behind the other are its text. Each is whole UTF-8 characters and
+// holds no byte of a stop string that ends the text.
 struct CompletionPiece {
-  std::string text;                  // as it stands behind the prompt, so a leading space is kept; may be empty where only tokens are to be named
-  std::vector<TokenLogprob> tokens;  // in order, each in the piece in which its text begins; only if the request asks for `logprobs`
+  // as it stands behind the prompt, so a leading space is kept; may be empty where only tokens are
+  // to be named
+  std::string text;
+  // in order, each in the piece in which its text begins; only if the request asks for `logprobs`
+  std::vector<TokenLogprob> tokens;
 };
 
 enum class FinishReason {
@@ -67,10 +77,12 @@ enum class FinishReason {
 struct CompletionEnd {
   FinishReason reason = FinishReason::kStop;
   std::int64_t prompt_tokens = 0;
-  std::int64_t completion_tokens = 0;  // drawn, those of a stop string counted and an end-of-text token not
+  // drawn, those of a stop string counted and an end-of-text token not
+  std::int64_t completion_tokens = 0;
 };
 
-// Both are called on the engine's thread, and must neither block nor call the engine. `on_end` is called once, and nothing after it.
+// Both are called on the engine's thread, and must neither block nor call the engine. `on_end` is
+// called once, and nothing after it.
 struct CompletionListener {
   std::function<void(CompletionPiece)> on_piece;
   std::function<void(Result<CompletionEnd>)> on_end;

@@ -15,12 +15,15 @@ using tokenizer::TokenId;
 
 Status CheckStops(const std::vector<std::string>& stops) {
   if (stops.size() > CompletionRequest::kStopsMax) {
-    return PromptRefused("bad_option", std::to_string(stops.size()) + " stop strings, at most " + std::to_string(CompletionRequest::kStopsMax));
+    return PromptRefused("bad_option", std::to_string(stops.size()) + " stop strings, at most " +
+                                           std::to_string(CompletionRequest::kStopsMax));
   }
   for (const std::string& stop : stops) {
     if (stop.empty() || stop.size() > CompletionRequest::kStopBytesMax || FirstInvalidUtf8(stop)) {
-      return PromptRefused("bad_option", "a stop string of " + std::to_string(stop.size()) + " bytes: expected UTF-8 of 1 to " +
-                                             std::to_string(CompletionRequest::kStopBytesMax) + " bytes");
+      return PromptRefused("bad_option", "a stop string of " + std::to_string(stop.size()) +
+                                             " bytes: expected UTF-8 of 1 to " +
+                                             std::to_string(CompletionRequest::kStopBytesMax) +
+                                             " bytes");
     }
   }
   return OkStatus();
@@ -30,16 +33,22 @@ Status CheckStops(const std::vector<std::string>& stops) {
 
 Status CheckRequest(const model::ModelConfig& config, const CompletionRequest& request) {
   EMEND_RETURN_IF_ERROR(CheckPrompt(config, request.prompt));
-  if (request.tokens_max < 1) return PromptRefused("bad_option", "tokens_max is " + std::to_string(request.tokens_max) + ", expected at least 1");
-  if (request.logprobs && (*request.logprobs < 0 || *request.logprobs > CompletionRequest::kLogprobsMax)) {
-    return PromptRefused("bad_option",
-                         "logprobs is " + std::to_string(*request.logprobs) + ", expected 0 to " + std::to_string(CompletionRequest::kLogprobsMax));
+  if (request.tokens_max < 1)
+    return PromptRefused("bad_option", "tokens_max is " + std::to_string(request.tokens_max) +
+                                           ", expected at least 1");
+  if (request.logprobs &&
+      (*request.logprobs < 0 || *request.logprobs > CompletionRequest::kLogprobsMax)) {
+    return PromptRefused("bad_option", "logprobs is " + std::to_string(*request.logprobs) +
+                                           ", expected 0 to " +
+                                           std::to_string(CompletionRequest::kLogprobsMax));
   }
   EMEND_RETURN_IF_ERROR(CheckStops(request.stop));
   return TokenSampler::Check(request.sampling);
 }
 
-CompletionRow::CompletionRow(CompletionRequest request, CompletionListener listener, const model::ModelConfig& config, const tokenizer::Tokenizer& tokenizer)
+CompletionRow::CompletionRow(CompletionRequest request, CompletionListener listener,
+                             const model::ModelConfig& config,
+                             const tokenizer::Tokenizer& tokenizer)
     : request_(std::move(request)),
       listener_(std::move(listener)),
       config_(config),
@@ -49,7 +58,10 @@ CompletionRow::CompletionRow(CompletionRequest request, CompletionListener liste
       text_(tokenizer, request_.prompt, request_.stop) {}
 
 // The last token drawn is not run.
-std::int64_t CompletionRow::tokens_max() const { return std::min(config_.context, prompt_tokens_ - 1 + std::min(request_.tokens_max, config_.context)); }
+std::int64_t CompletionRow::tokens_max() const {
+  return std::min(config_.context,
+                  prompt_tokens_ - 1 + std::min(request_.tokens_max, config_.context));
+}
 
 void CompletionRow::Take(std::span<const float> logits) {
   const Result<TokenId> token = sampler_.Draw(logits);
@@ -60,7 +72,8 @@ void CompletionRow::Take(std::span<const float> logits) {
   tokens_.push_back(*token);
   text_.Add(*token, std::move(logprob));
   if (text_.stopped()) return Finish(FinishReason::kStop);
-  if (drawn() == request_.tokens_max || done_ == config_.context) return Finish(FinishReason::kLength);
+  if (drawn() == request_.tokens_max || done_ == config_.context)
+    return Finish(FinishReason::kLength);
   Tell();
 }
 
@@ -79,7 +92,8 @@ void CompletionRow::Finish(FinishReason reason) {
   text_.Finish();
   Tell();
   ended_ = true;
-  listener_.on_end(CompletionEnd{.reason = reason, .prompt_tokens = prompt_tokens_, .completion_tokens = drawn()});
+  listener_.on_end(CompletionEnd{
+      .reason = reason, .prompt_tokens = prompt_tokens_, .completion_tokens = drawn()});
 }
 
 }  // namespace emend::worker::eval

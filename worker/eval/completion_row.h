@@ -1,12 +1,14 @@
 // CompletionRow: one completion under way, from its prompt to its end. Internal to worker/eval.
 //
 //   CompletionRow row(request, listener, model.config(), tokenizer);
-//   std::span<const TokenId> tokens = row.Left().first(1);      // run them behind the row.done() tokens that were
+//   // run them behind the row.done() tokens that were
+//   std::span<const TokenId> tokens = row.Left().first(1);
 //   row.Ran(1);
-//   row.Take(logits);                                           // where none is left: draws the next one, and tells
+//   // where none is left: draws the next one, and tells
+//   row.Take(logits);
 //
-// Prompt and drawn tokens are one text of which `done` tokens were run; the last one drawn is left to be run. The listener hears one end, and nothing behind
-// it. Owned by one thread.
+// Prompt and drawn tokens are one text of which `done` tokens were run; the last one drawn is left
+// to be run. The listener hears one end, and nothing behind it. Owned by one thread.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +30,8 @@ Status CheckRequest(const model::ModelConfig& config, const CompletionRequest& r
 class CompletionRow {
  public:
   // `config` and `tokenizer` must outlive it. REQUIRES: CheckRequest is ok.
-  CompletionRow(CompletionRequest request, CompletionListener listener, const model::ModelConfig& config, const tokenizer::Tokenizer& tokenizer);
+  CompletionRow(CompletionRequest request, CompletionListener listener,
+                const model::ModelConfig& config, const tokenizer::Tokenizer& tokenizer);
 
   const StateId& state() const { return request_.state; }
   bool cancelled() const { return listener_.cancelled != nullptr && listener_.cancelled->load(); }
@@ -36,7 +39,9 @@ class CompletionRow {
   // Tokens that will have been run at the most.
   std::int64_t tokens_max() const;
   std::int64_t done() const { return done_; }
-  std::span<const tokenizer::TokenId> Left() const { return std::span(tokens_).subspan(static_cast<std::size_t>(done_)); }
+  std::span<const tokenizer::TokenId> Left() const {
+    return std::span(tokens_).subspan(static_cast<std::size_t>(done_));
+  }
 
   void Ran(std::int64_t tokens) { done_ += tokens; }
   // `logits` are those behind the last token. REQUIRES: none is left, not ended.

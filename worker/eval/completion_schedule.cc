@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::int64_t kCapacityStep = 64;
 
-std::int64_t RoundUp(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
+std::int64_t RoundUp(std::int64_t value, std::int64_t step) {
+  return (value + step - 1) / step * step;
+}
 
 }  // namespace
 
@@ -35,32 +37,42 @@ void CompletionSchedule::OpenAndClose(StepPlan& plan) {
     if (use.waiting + use.running > 0 && !use.is_open) plan.opened.push_back(state);
     use.is_open = true;
   }
-  std::erase_if(states_, [](const auto& entry) { return entry.second.waiting + entry.second.running == 0; });
+  std::erase_if(states_,
+                [](const auto& entry) { return entry.second.waiting + entry.second.running == 0; });
 }
 
 // What is given back comes first.
 void CompletionSchedule::ChangeCaches(StepPlan& plan) {
-  const auto bytes = [&](const Size& size) { return model::KeyValueCache::Bytes(size, limits_.token_bytes); };
+  const auto bytes = [&](const Size& size) {
+    return model::KeyValueCache::Bytes(size, limits_.token_bytes);
+  };
   for (const bool grows : {false, true}) {
     for (auto& [state, use] : states_) {
       use.rows.resize(static_cast<std::size_t>(use.wanted.slots));
-      if (use.wanted != use.cache && (bytes(use.wanted) > bytes(use.cache)) == grows) plan.caches.push_back({state, use.wanted});
+      if (use.wanted != use.cache && (bytes(use.wanted) > bytes(use.cache)) == grows)
+        plan.caches.push_back({state, use.wanted});
     }
   }
 }
 
 void CompletionSchedule::Admit() {
-  while (!waiting_.empty() && static_cast<std::int64_t>(running_.size()) < limits_.rows_max && Enter(waiting_.front())) waiting_.pop_front();
+  while (!waiting_.empty() && static_cast<std::int64_t>(running_.size()) < limits_.rows_max &&
+         Enter(waiting_.front()))
+    waiting_.pop_front();
 }
 
 bool CompletionSchedule::Enter(std::unique_ptr<CompletionRow>& row) {
   StateUse& use = states_.at(row->state());
-  const std::int64_t slot = std::ranges::find(use.rows, nullptr) - use.rows.begin(), tokens = row->tokens_max();
-  const Size needed{.slots = std::max(use.wanted.slots, slot + 1), .capacity = std::max(use.wanted.capacity, tokens)};
+  const std::int64_t slot = std::ranges::find(use.rows, nullptr) - use.rows.begin(),
+                     tokens = row->tokens_max();
+  const Size needed{.slots = std::max(use.wanted.slots, slot + 1),
+                    .capacity = std::max(use.wanted.capacity, tokens)};
   Size doubled = use.wanted;
-  if (needed.slots > doubled.slots) doubled.slots = std::min(limits_.rows_max, std::max(needed.slots, 2 * doubled.slots));
+  if (needed.slots > doubled.slots)
+    doubled.slots = std::min(limits_.rows_max, std::max(needed.slots, 2 * doubled.slots));
   if (needed.capacity > doubled.capacity) {
-    doubled.capacity = std::min(limits_.context, RoundUp(std::max(needed.capacity, 2 * doubled.capacity), kCapacityStep));
+    doubled.capacity = std::min(
+        limits_.context, RoundUp(std::max(needed.capacity, 2 * doubled.capacity), kCapacityStep));
   }
   if (!Fits(use, doubled) && !Fits(use, needed)) return false;
   use.wanted = Fits(use, doubled) ? doubled : needed;
@@ -80,7 +92,8 @@ bool CompletionSchedule::Fits(const StateUse& use, const Size& size) const {
   return bytes <= limits_.cache_bytes_max;
 }
 
-// Rows that are past their prompts take one token each; prompts share what a step allows, in order of admission.
+// Rows that are past their prompts take one token each; prompts share what a step allows, in order
+// of admission.
 void CompletionSchedule::PlanPasses(StepPlan& plan) const {
   struct Share {
     const Running* row;
@@ -100,7 +113,8 @@ void CompletionSchedule::PlanPasses(StepPlan& plan) const {
     for (const auto& [each, count] : rows) {
       const auto left = each->row->Left();
       pass.runs.push_back(
-          {.place = {.slot = each->slot, .begin = each->row->done(), .tokens = count}, .draws = count == static_cast<std::int64_t>(left.size())});
+          {.place = {.slot = each->slot, .begin = each->row->done(), .tokens = count},
+           .draws = count == static_cast<std::int64_t>(left.size())});
       pass.tokens.insert(pass.tokens.end(), left.begin(), left.begin() + count);
     }
     plan.passes.push_back(std::move(pass));
@@ -116,7 +130,9 @@ void CompletionSchedule::CacheRefused(const StateId& state, const Status& status
   StateUse& use = states_.at(state);
   use.wanted = use.cache;
   for (const Running& each : running_) {
-    if (each.row->state() == state && (each.slot >= use.cache.slots || each.row->tokens_max() > use.cache.capacity)) each.row->End(status);
+    if (each.row->state() == state &&
+        (each.slot >= use.cache.slots || each.row->tokens_max() > use.cache.capacity))
+      each.row->End(status);
   }
 }
 
@@ -154,7 +170,8 @@ void CompletionSchedule::Sweep() {
     --use.running;
   }
   std::erase_if(running_, [](const Running& each) { return each.row->ended(); });
-  for (const std::unique_ptr<CompletionRow>& row : waiting_) states_.at(row->state()).waiting -= row->ended() ? 1 : 0;
+  for (const std::unique_ptr<CompletionRow>& row : waiting_)
+    states_.at(row->state()).waiting -= row->ended() ? 1 : 0;
   std::erase_if(waiting_, [](const std::unique_ptr<CompletionRow>& row) { return row->ended(); });
 }
 

@@ -1,16 +1,20 @@
-// CompletionSchedule: who waits, who runs, in which slot of which state's cache, and what the next step does. Rank 0's. Internal to worker/eval.
+// CompletionSchedule: who waits, who runs, in which slot of which state's cache, and what the next
+// step does. Rank 0's. Internal to worker/eval.
 //
 //   schedule.Add(std::move(row));
 //   StepPlan plan = schedule.Plan();
 //   ... every rank carries it out ...
-//   schedule.CacheChanged(state);                           // for each of plan.caches; or CacheRefused, OpenRefused
-//   for (PlannedRun run : pass.runs) schedule.RowAt(pass.state, run.place.slot).Ran(run.place.tokens);
+//   // for each of plan.caches; or CacheRefused, OpenRefused
+//   schedule.CacheChanged(state);
+//   for (PlannedRun run : pass.runs) schedule.RowAt(pass.state, run.place.slot).Ran(
+//       run.place.tokens);
 //   schedule.Sweep();                                       // rows that have ended leave
 //
-// Computes nothing and asks no model: it can be tested alone. Rows enter first come first served, so that none waits for ever; each takes the lowest free slot
-// of its state, and the cache has room for all it may become. A cache is doubled where that fits into cache_bytes_max, else grown by what is needed; it is
-// given back when none of its rows runs. Invariants: a state is in the table while a row of it waits or runs, and until the plan that closes it; a slot has at
-// most one row.
+// Computes nothing and asks no model: it can be tested alone. Rows enter first come first served,
+// so that none waits for ever; each takes the lowest free slot of its state, and the cache has room
+// for all it may become. A cache is doubled where that fits into cache_bytes_max, else grown by
+// what is needed; it is given back when none of its rows runs. Invariants: a state is in the table
+// while a row of it waits or runs, and until the plan that closes it; a slot has at most one row.
 #pragma once
 
 #include <cstddef>
@@ -40,13 +44,17 @@ class CompletionSchedule {
   explicit CompletionSchedule(const ScheduleLimits& limits) : limits_(limits) {}
 
   // Whether there could be room for a row of so many tokens.
-  bool CanEverFit(std::int64_t tokens) const { return tokens * limits_.token_bytes <= limits_.cache_bytes_max; }
+  bool CanEverFit(std::int64_t tokens) const {
+    return tokens * limits_.token_bytes <= limits_.cache_bytes_max;
+  }
   // REQUIRES: CanEverFit.
   void Add(std::unique_ptr<CompletionRow> row);
 
   // What every rank does next; who can enter enters.
   StepPlan Plan();
-  CompletionRow& RowAt(const StateId& state, std::int64_t slot) { return *states_.at(state).rows.at(static_cast<std::size_t>(slot)); }
+  CompletionRow& RowAt(const StateId& state, std::int64_t slot) {
+    return *states_.at(state).rows.at(static_cast<std::size_t>(slot));
+  }
   void CacheChanged(const StateId& state);
   // The cache is what it was: rows that found room in the new one alone end.
   void CacheRefused(const StateId& state, const Status& status);

@@ -13,19 +13,26 @@ namespace {
 
 using tokenizer::TokenId;
 
-bool IsSpecial(const tokenizer::Tokenizer& tokenizer, TokenId token) { return tokenizer.SpecialToken(tokenizer.TokenText(token)) == token; }
+bool IsSpecial(const tokenizer::Tokenizer& tokenizer, TokenId token) {
+  return tokenizer.SpecialToken(tokenizer.TokenText(token)) == token;
+}
 
-// Whether more bytes can make a character of these, which are none. Its second byte decides: the lowest or the highest one fits every lead byte.
+// Whether more bytes can make a character of these, which are none. Its second byte decides: the
+// lowest or the highest one fits every lead byte.
 bool MayBecomeCharacter(std::string_view bytes) {
-  const auto completes = [&](const char* rest) { return Utf8Length(std::string(bytes) + rest) > bytes.size(); };
+  const auto completes = [&](const char* rest) {
+    return Utf8Length(std::string(bytes) + rest) > bytes.size();
+  };
   return completes("\x80\x80\x80") || completes("\xbf\xbf\xbf");
 }
 
 }  // namespace
 
-CompletionText::CompletionText(const tokenizer::Tokenizer& tokenizer, std::span<const TokenId> prompt, std::vector<std::string> stop)
+CompletionText::CompletionText(const tokenizer::Tokenizer& tokenizer,
+                               std::span<const TokenId> prompt, std::vector<std::string> stop)
     : tokenizer_(tokenizer), stop_(std::move(stop)) {
-  begins_text_ = std::ranges::all_of(prompt, [&](TokenId token) { return IsSpecial(tokenizer, token); });
+  begins_text_ =
+      std::ranges::all_of(prompt, [&](TokenId token) { return IsSpecial(tokenizer, token); });
 }
 
 std::string CompletionText::BytesOf(TokenId token) {
@@ -67,7 +74,8 @@ void CompletionText::LookForStop() {
     const std::size_t begin = held_.find(stop);
     if (begin == std::string::npos) continue;
     const std::size_t end = begin + stop.size();
-    if (end < first_end || (end == first_end && begin < first_begin)) std::tie(first_begin, first_end) = std::pair(begin, end);
+    if (end < first_end || (end == first_end && begin < first_begin))
+      std::tie(first_begin, first_end) = std::pair(begin, end);
   }
   if (first_end == std::string::npos) return;
   stopped_ = true;
@@ -79,7 +87,8 @@ std::size_t CompletionText::UncertainBytes() const {
   std::size_t uncertain = 0;
   for (const std::string& stop : stop_) {
     for (std::size_t size = std::min(held_.size(), stop.size() - 1); size > uncertain; --size) {
-      if (std::string_view(held_).ends_with(std::string_view(stop).substr(0, size))) uncertain = size;
+      if (std::string_view(held_).ends_with(std::string_view(stop).substr(0, size)))
+        uncertain = size;
     }
   }
   return uncertain;
@@ -98,10 +107,12 @@ void CompletionText::Release(std::size_t bytes) {
 void CompletionText::Finish() {
   bytes_.clear();
   Release(held_.size());
-  // What is left begins where the text ends: in the stop string, which is not told of, or without a byte of its own.
+  // What is left begins where the text ends: in the stop string, which is not told of, or without a
+  // byte of its own.
   if (!stopped_) std::ranges::move(tokens_, std::back_inserter(ready_.tokens));
   tokens_.clear();
-  for (TokenLogprob& token : ready_.tokens) token.text_begin = std::min(token.text_begin, static_cast<std::int64_t>(released_));
+  for (TokenLogprob& token : ready_.tokens)
+    token.text_begin = std::min(token.text_begin, static_cast<std::int64_t>(released_));
 }
 
 CompletionPiece CompletionText::Take() { return std::exchange(ready_, {}); }

@@ -1,13 +1,17 @@
-// CompletionText: tokens in, pieces of text out, each as soon as it is certain. Internal to worker/eval.
+// CompletionText: tokens in, pieces of text out, each as soon as it is certain. Internal to
+// worker/eval.
 //
 //   CompletionText text(tokenizer, prompt, {"\n\n"});
 //   text.Add(token, {});
-//   if (text.stopped()) ...                         // a stop string is complete; what stands before it is all there will be
+//   // a stop string is complete; what stands before it is all there will be
+//   if (text.stopped()) ...
 //   CompletionPiece piece = text.Take();
 //
-// Held back are bytes that cut a character, until it is whole, and what may be the beginning of a stop string, until it is none: at most the longest stop
-// string's length and three bytes. Bytes that belong to no character are left out. Where the prompt is nothing but special tokens the completion begins a text,
-// and has no space in front that the tokenizer put there. Owned by one thread.
+// Held back are bytes that cut a character, until it is whole, and what may be the beginning of a
+// stop string, until it is none: at most the longest stop string's length and three bytes. Bytes
+// that belong to no character are left out. Where the prompt is nothing but special tokens the
+// completion begins a text, and has no space in front that the tokenizer put there. Owned by one
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +29,11 @@ namespace emend::worker::eval {
 class CompletionText {
  public:
   // `tokenizer` must outlive it. REQUIRES: no stop string is empty, all are UTF-8.
-  CompletionText(const tokenizer::Tokenizer& tokenizer, std::span<const tokenizer::TokenId> prompt, std::vector<std::string> stop);
+  CompletionText(const tokenizer::Tokenizer& tokenizer, std::span<const tokenizer::TokenId> prompt,
+                 std::vector<std::string> stop);
 
-  // The next token, and what is to be told of it besides its texts. REQUIRES: neither stopped nor finished.
+  // The next token, and what is to be told of it besides its texts. REQUIRES: neither stopped nor
+  // finished.
   void Add(tokenizer::TokenId token, std::optional<TokenLogprob> logprob);
   // No token follows: what is held back is text, but for bytes that cut a character.
   void Finish();

@@ -20,7 +20,8 @@ struct FactSlots {
   std::vector<PromptSlots> neighbours;
 };
 
-Result<PromptSlots> AddPrompt(RequestTable& table, const std::string& prompt, const EvalFact& fact) {
+Result<PromptSlots> AddPrompt(RequestTable& table, const std::string& prompt,
+                              const EvalFact& fact) {
   PromptSlots slots;
   EMEND_ASSIGN_OR_RETURN(slots.new_target, table.Add(prompt, fact.target_new));
   if (fact.target_true) {
@@ -52,7 +53,9 @@ class Share {
     ++count_;
     hits_ += hit ? 1 : 0;
   }
-  std::optional<double> Percent() const { return count_ == 0 ? std::nullopt : std::optional<double>(100.0 * hits_ / count_); }
+  std::optional<double> Percent() const {
+    return count_ == 0 ? std::nullopt : std::optional<double>(100.0 * hits_ / count_);
+  }
 
  private:
   int count_ = 0;
@@ -65,10 +68,14 @@ class ScoreView {
   const TargetScore& New(const PromptSlots& slots) const { return At(slots.new_target); }
   const TargetScore& True(const PromptSlots& slots) const { return At(*slots.true_target); }
   // The new target wins; without a true one to beat, by being the greedy continuation.
-  bool NewWins(const PromptSlots& slots) const { return slots.true_target ? New(slots).nll < True(slots).nll : New(slots).argmax; }
+  bool NewWins(const PromptSlots& slots) const {
+    return slots.true_target ? New(slots).nll < True(slots).nll : New(slots).argmax;
+  }
 
  private:
-  const TargetScore& At(RequestTable::Slot slot) const { return scores_[slot.request][slot.target]; }
+  const TargetScore& At(RequestTable::Slot slot) const {
+    return scores_[slot.request][slot.target];
+  }
   const std::vector<std::vector<TargetScore>>& scores_;
 };
 
@@ -121,7 +128,8 @@ double HarmonicMean(std::initializer_list<double> parts) {
 }
 
 EvalReport Summarise(std::vector<FactResult> facts, std::int64_t prompts) {
-  const Mean es = MeanOf(facts, &FactResult::es), ps = MeanOf(facts, &FactResult::ps), ns = MeanOf(facts, &FactResult::ns);
+  const Mean es = MeanOf(facts, &FactResult::es), ps = MeanOf(facts, &FactResult::ps),
+             ns = MeanOf(facts, &FactResult::ns);
   EvalReport report;
   report.n = es.count;
   report.n_ps = ps.count;
@@ -140,9 +148,12 @@ EvalReport Summarise(std::vector<FactResult> facts, std::int64_t prompts) {
 
 }  // namespace
 
-Result<EvalReport> EvaluateFacts(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const EvalFact> facts,
-                                 const ScoreOptions& options) {
-  if (facts.empty()) return Status(StatusCode::kInvalidArgument, "no_facts", "evaluating facts: found none, expected at least one");
+Result<EvalReport> EvaluateFacts(const model::Transformer& model,
+                                 const tokenizer::Tokenizer& tokenizer,
+                                 std::span<const EvalFact> facts, const ScoreOptions& options) {
+  if (facts.empty())
+    return Status(StatusCode::kInvalidArgument, "no_facts",
+                  "evaluating facts: found none, expected at least one");
   RequestTable table(tokenizer, model.config().context);
   std::vector<FactSlots> slots;
   for (std::size_t i = 0; i < facts.size(); ++i) {

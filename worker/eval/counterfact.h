@@ -1,21 +1,30 @@
-// CounterFact's metrics: does the model say the new targets, also behind other words, and has it kept what stands near them?
+// CounterFact's metrics: does the model say the new targets, also behind other words, and has it
+// kept what stands near them?
 //
-//   std::vector<EvalFact> facts = {{.prompt = "The mother tongue of Danielle Darrieux is", .target_new = "English", .target_true = "French"}};
+//   std::vector<EvalFact> facts = {{.prompt = "The mother tongue of Danielle Darrieux is",
+//       .target_new = "English", .target_true = "French"}};
 //   EMEND_ASSIGN_OR_RETURN(EvalReport report, EvaluateFacts(model, tokenizer, facts, {}));
 //
-// Definitions (Meng et al., "Locating and Editing Factual Associations in GPT", 2022, and the authors' evaluation code). A target's likelihood is the mean over
-// its tokens of log p, and a target stands behind one space. Per fact, then averaged over facts, in percent:
+// Definitions (Meng et al., "Locating and Editing Factual Associations in GPT", 2022, and the
+// authors' evaluation code). A target's likelihood is the mean over its tokens of log p, and a
+// target stands behind one space. Per fact, then averaged over facts, in percent:
 //
-//   ES  share of the rewriting prompt (one) where the new target is likelier than the true one       (efficacy)
-//   PS  the same over the paraphrases                                                                 (paraphrase, generalisation)
-//   NS  share of the neighbours where the true target is likelier than the new one                   (neighbourhood, specificity)
+//   ES  share of the rewriting prompt (one) where the new target is likelier than the true one
+//       (efficacy)
+//   PS  the same over the paraphrases
+//       (paraphrase, generalisation)
+//   NS  share of the neighbours where the true target is likelier than the new one
+//       (neighbourhood, specificity)
 //   score  harmonic mean of the three; 0 where one of them is 0
-//   es_argmax, ps_argmax  share of prompts whose greedy continuation is the new target, every token of it
+//   es_argmax, ps_argmax
+//       share of prompts whose greedy continuation is the new target, every token of it
 //   ns_argmax             share of neighbours whose greedy continuation is the true target
 //
-// A fact without a true target has nothing to compare with: its es is its es_argmax, its ps its ps_argmax, and its neighbours are not counted. Facts without
-// paraphrases (neighbours) are left out of PS (NS); where no fact has any, the figure is 0, its count 0, and the score is taken over the others.
-// Prompt and target are encoded as one text. Thread-safe; blocks on compute; memory as in score.h.
+// A fact without a true target has nothing to compare with: its es is its es_argmax, its ps its
+// ps_argmax, and its neighbours are not counted. Facts without paraphrases (neighbours) are left
+// out of PS (NS); where no fact has any, the figure is 0, its count 0, and the score is taken over
+// the others. Prompt and target are encoded as one text. Thread-safe; blocks on compute; memory as
+// in score.h.
 #pragma once
 
 #include <cstdint>
@@ -67,8 +76,10 @@ struct EvalReport {
   std::vector<FactResult> facts;  // in the order given
 };
 
-// kInvalidArgument names the fact and the prompt: slugs of score.h, of EncodePromptWithTarget ("token_straddles_target", "empty_target"), and "no_facts".
-Result<EvalReport> EvaluateFacts(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::span<const EvalFact> facts,
-                                 const ScoreOptions& options);
+// kInvalidArgument names the fact and the prompt: slugs of score.h, of EncodePromptWithTarget
+// ("token_straddles_target", "empty_target"), and "no_facts".
+Result<EvalReport> EvaluateFacts(const model::Transformer& model,
+                                 const tokenizer::Tokenizer& tokenizer,
+                                 std::span<const EvalFact> facts, const ScoreOptions& options);
 
 }  // namespace emend::worker::eval

@@ -13,15 +13,21 @@ namespace {
 constexpr std::int64_t kFirstTokens = 64;
 
 // Each part through its own down projection, neighbours with the same one together.
-at::Tensor FinishEach(std::span<const PassPart> parts, LayerIndex layer, const model::BlockHalf& half) {
+at::Tensor FinishEach(std::span<const PassPart> parts, LayerIndex layer,
+                      const model::BlockHalf& half) {
   std::vector<at::Tensor> finished;
   std::int64_t begin = 0;
   for (std::size_t first = 0, last = 0; first < parts.size(); first = last) {
     const model::Transformer& model = *parts[first].model;
     const at::Tensor weight = model.DownWeight(layer);
     std::int64_t tokens = 0;
-    for (; last < parts.size() && (last == first || parts[last].model->DownWeight(layer).is_same(weight)); ++last) tokens += parts[last].tokens;
-    finished.push_back(model.Finish(layer, {.residual = half.residual.narrow(1, begin, tokens), .key = half.key.narrow(1, begin, tokens), .present = {}}));
+    for (; last < parts.size() &&
+           (last == first || parts[last].model->DownWeight(layer).is_same(weight));
+         ++last)
+      tokens += parts[last].tokens;
+    finished.push_back(model.Finish(layer, {.residual = half.residual.narrow(1, begin, tokens),
+                                            .key = half.key.narrow(1, begin, tokens),
+                                            .present = {}}));
     begin += tokens;
   }
   return finished.size() == 1 ? finished[0] : at::cat(finished, 1);
@@ -35,12 +41,17 @@ at::Tensor RowOf(std::span<const tokenizer::TokenId> tokens) {
   return ids;
 }
 
-at::Tensor RunBlocks(std::span<const PassPart> parts, const model::CachedBatch& batch, const at::Tensor& ids) {
+at::Tensor RunBlocks(std::span<const PassPart> parts, const model::CachedBatch& batch,
+                     const at::Tensor& ids) {
   const model::Transformer& any = *parts[0].model;
   at::Tensor hidden = any.Embed(ids.to(batch.positions().device()), batch.positions());
   for (std::int32_t i = 0; i < any.config().layers; ++i) {
     const LayerIndex layer(i);
-    hidden = FinishEach(parts, layer, any.Attend(layer, {.hidden = hidden, .positions = batch.positions(), .mask = {}, .cached = &batch}));
+    hidden = FinishEach(
+        parts, layer,
+        any.Attend(
+            layer,
+            {.hidden = hidden, .positions = batch.positions(), .mask = {}, .cached = &batch}));
   }
   return hidden;
 }
@@ -51,13 +62,18 @@ Decoding::Decoding(const model::Transformer& model, std::int64_t tokens_max)
 at::Tensor Decoding::Run(const at::Tensor& ids) {
   const std::int64_t count = ids.size(1), end = done_ + count;
   if (end > cache_.size().capacity) {
-    cache_.Resize({.slots = rows_, .capacity = std::max(end, std::min(std::max(kFirstTokens, 2 * cache_.size().capacity), tokens_max_))});
+    cache_.Resize(
+        {.slots = rows_,
+         .capacity = std::max(
+             end, std::min(std::max(kFirstTokens, 2 * cache_.size().capacity), tokens_max_))});
   }
   std::vector<model::CacheRun> runs;
-  for (std::int64_t row = 0; row < rows_; ++row) runs.push_back({.slot = row, .begin = done_, .tokens = count});
+  for (std::int64_t row = 0; row < rows_; ++row)
+    runs.push_back({.slot = row, .begin = done_, .tokens = count});
   const model::CachedBatch batch(cache_, runs);
   const PassPart whole{.model = &model_, .tokens = rows_ * count};
-  const at::Tensor hidden = RunBlocks(std::span(&whole, 1), batch, ids.reshape({1, -1})).view({rows_, count, -1});
+  const at::Tensor hidden =
+      RunBlocks(std::span(&whole, 1), batch, ids.reshape({1, -1})).view({rows_, count, -1});
   done_ = end;
   at::Tensor logits = model_.Logits(model_.FinalNorm(hidden.select(1, count - 1))).cpu();
   // The next token follows from them, and must be the same everywhere.

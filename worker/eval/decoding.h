@@ -1,10 +1,12 @@
-// Texts under way: a batch that grows by one token a step, over the keys and values of what came before. Internal to worker/eval.
+// Texts under way: a batch that grows by one token a step, over the keys and values of what came
+// before. Internal to worker/eval.
 //
 //   Decoding decoding(model, /*tokens_max=*/64);
 //   at::Tensor logits = decoding.Run(RowOf(prompt));          // [1, vocabulary]
 //   logits = decoding.Run(next);                              // next [1, 1]
 //
-// All rows have the same number of tokens: nothing is padded, nothing is masked but the future. Throws what libtorch throws; owned by one thread.
+// All rows have the same number of tokens: nothing is padded, nothing is masked but the future.
+// Throws what libtorch throws; owned by one thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,16 +30,19 @@ struct PassPart {
   std::int64_t tokens = 0;
 };
 
-// Runs `ids` [1, tokens of all parts] int64 through views of one model, which share everything but down projections; each layer whose projections are the same
-// tensor is run as one. What the last block leaves: [1, tokens, d], before the final norm.
-at::Tensor RunBlocks(std::span<const PassPart> parts, const model::CachedBatch& batch, const at::Tensor& ids);
+// Runs `ids` [1, tokens of all parts] int64 through views of one model, which share everything but
+// down projections; each layer whose projections are the same tensor is run as one. What the last
+// block leaves: [1, tokens, d], before the final norm.
+at::Tensor RunBlocks(std::span<const PassPart> parts, const model::CachedBatch& batch,
+                     const at::Tensor& ids);
 
 class Decoding {
  public:
   // Of one row, and at most `tokens_max` tokens in it, or as many as the context has.
   Decoding(const model::Transformer& model, std::int64_t tokens_max);
 
-  // Runs these tokens [rows, tokens] int64 behind what was run before; logits [rows, vocabulary] behind the last ones, on the CPU.
+  // Runs these tokens [rows, tokens] int64 behind what was run before; logits [rows, vocabulary]
+  // behind the last ones, on the CPU.
   at::Tensor Run(const at::Tensor& ids);
   // From now on this many rows, which begin alike. REQUIRES: one row was run.
   void Repeat(std::int64_t rows);

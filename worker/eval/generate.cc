@@ -14,22 +14,28 @@ namespace {
 
 using tokenizer::TokenId;
 
-Status Check(const model::ModelConfig& config, std::span<const TokenId> prompt, const GenerateOptions& options) {
-  if (options.max_tokens < 0 || options.top < 0) return PromptRefused("bad_option", "expected max_tokens and top of at least 0");
+Status Check(const model::ModelConfig& config, std::span<const TokenId> prompt,
+             const GenerateOptions& options) {
+  if (options.max_tokens < 0 || options.top < 0)
+    return PromptRefused("bad_option", "expected max_tokens and top of at least 0");
   return CheckPrompt(config, prompt);
 }
 
 std::vector<TopToken> TopOf(const at::Tensor& logits, std::int64_t count) {
   const at::Tensor probabilities = at::softmax(logits, -1, at::kDouble);
-  const auto [values, ids] = at::sort(probabilities, /*stable=*/true, /*dim=*/0, /*descending=*/true);
+  const auto [values, ids] =
+      at::sort(probabilities, /*stable=*/true, /*dim=*/0, /*descending=*/true);
   std::vector<TopToken> top;
   for (std::int64_t i = 0; i < std::min(count, ids.size(0)); ++i) {
-    top.push_back({.id = static_cast<TokenId>(ids.const_data_ptr<std::int64_t>()[i]), .text = {}, .probability = values.const_data_ptr<double>()[i]});
+    top.push_back({.id = static_cast<TokenId>(ids.const_data_ptr<std::int64_t>()[i]),
+                   .text = {},
+                   .probability = values.const_data_ptr<double>()[i]});
   }
   return top;
 }
 
-Result<Generation> Decode(const model::Transformer& model, std::span<const TokenId> prompt, const GenerateOptions& options) {
+Result<Generation> Decode(const model::Transformer& model, std::span<const TokenId> prompt,
+                          const GenerateOptions& options) {
   const c10::AutoGradMode no_grad(false);
   Decoding decoding(model, static_cast<std::int64_t>(prompt.size()) + options.max_tokens);
   at::Tensor logits = decoding.Run(RowOf(prompt)).squeeze(0);
@@ -56,13 +62,18 @@ Result<Generation> Decode(const model::Transformer& model, std::span<const Token
 
 }  // namespace
 
-Result<Generation> GenerateTokens(const model::Transformer& model, std::span<const TokenId> prompt, const GenerateOptions& options) {
+Result<Generation> GenerateTokens(const model::Transformer& model, std::span<const TokenId> prompt,
+                                  const GenerateOptions& options) {
   EMEND_RETURN_IF_ERROR(Check(model.config(), prompt, options));
-  return model::Guarded("generating behind a prompt of " + std::to_string(prompt.size()) + " tokens", [&] { return Decode(model, prompt, options); });
+  return model::Guarded(
+      "generating behind a prompt of " + std::to_string(prompt.size()) + " tokens",
+      [&] { return Decode(model, prompt, options); });
 }
 
-Result<Generation> Generate(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer, std::string_view prompt, const GenerateOptions& options) {
-  EMEND_ASSIGN_OR_RETURN(const std::vector<tokenizer::Token> tokens, tokenizer.Encode(prompt, tokenizer::SpecialTokens::kWithTemplate));
+Result<Generation> Generate(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer,
+                            std::string_view prompt, const GenerateOptions& options) {
+  EMEND_ASSIGN_OR_RETURN(const std::vector<tokenizer::Token> tokens,
+                         tokenizer.Encode(prompt, tokenizer::SpecialTokens::kWithTemplate));
   std::vector<TokenId> ids;
   for (const tokenizer::Token& token : tokens) ids.push_back(token.id);
   EMEND_ASSIGN_OR_RETURN(Generation generation, GenerateTokens(model, ids, options));

@@ -13,8 +13,8 @@ namespace emend::worker::eval {
 // kInvalidArgument.
 Status PromptRefused(const char* slug, const std::string& message);
 
-// kInvalidArgument: no token ("empty_prompt"), a token outside the vocabulary ("unknown_token"), more tokens than the context has positions
-// ("prompt_too_long").
+// kInvalidArgument: no token ("empty_prompt"), a token outside the vocabulary ("unknown_token"),
+// more tokens than the context has positions ("prompt_too_long").
 Status CheckPrompt(const model::ModelConfig& config, std::span<const tokenizer::TokenId> prompt);
 
 }  // namespace emend::worker::eval

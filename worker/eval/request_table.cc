@@ -6,16 +6,23 @@
 namespace emend::worker::eval {
 
 Result<RequestTable::Slot> RequestTable::Add(std::string_view prompt, std::string_view target) {
-  const std::string context = "prompt \"" + std::string(prompt) + "\" with target \"" + std::string(target) + "\"";
-  const std::string spaced = target.starts_with(' ') ? std::string(target) : " " + std::string(target);
-  auto encoded = tokenizer::EncodePromptWithTarget(tokenizer_, prompt, spaced, tokenizer::SpecialTokens::kWithTemplate);
+  const std::string context =
+      "prompt \"" + std::string(prompt) + "\" with target \"" + std::string(target) + "\"";
+  const std::string spaced =
+      target.starts_with(' ') ? std::string(target) : " " + std::string(target);
+  auto encoded = tokenizer::EncodePromptWithTarget(tokenizer_, prompt, spaced,
+                                                   tokenizer::SpecialTokens::kWithTemplate);
   if (!encoded.ok()) return encoded.status().WithContext(context);
   const auto split = encoded->ids.begin() + static_cast<std::ptrdiff_t>(encoded->prompt_tokens);
-  std::vector<tokenizer::TokenId> prompt_ids(encoded->ids.begin(), split), target_ids(split, encoded->ids.end());
-  if (prompt_ids.empty()) return Status(StatusCode::kInvalidArgument, "empty_prompt", context + ": the prompt has no token, expected at least one");
+  std::vector<tokenizer::TokenId> prompt_ids(encoded->ids.begin(), split),
+      target_ids(split, encoded->ids.end());
+  if (prompt_ids.empty())
+    return Status(StatusCode::kInvalidArgument, "empty_prompt",
+                  context + ": the prompt has no token, expected at least one");
   if (static_cast<std::int64_t>(encoded->ids.size()) - 1 > context_) {
     return Status(StatusCode::kInvalidArgument, "text_too_long",
-                  context + ": takes " + std::to_string(encoded->ids.size()) + " tokens, and the model's context has " + std::to_string(context_));
+                  context + ": takes " + std::to_string(encoded->ids.size()) +
+                      " tokens, and the model's context has " + std::to_string(context_));
   }
 
   const auto [entry, is_new] = by_prompt_.try_emplace(prompt_ids, requests_.size());

@@ -1,5 +1,5 @@
-// Collects (prompt, target) texts into scoring requests: targets of one prompt share a request, and what is asked twice is scored once. Internal to
-// worker/eval.
+// Collects (prompt, target) texts into scoring requests: targets of one prompt share a request, and
+// what is asked twice is scored once. Internal to worker/eval.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +21,12 @@ class RequestTable {
   };
 
   // `tokenizer` must outlive the table. `context`: positions of the model.
-  RequestTable(const tokenizer::Tokenizer& tokenizer, std::int64_t context) : tokenizer_(tokenizer), context_(context) {}
+  RequestTable(const tokenizer::Tokenizer& tokenizer, std::int64_t context)
+      : tokenizer_(tokenizer), context_(context) {}
 
-  // Encodes the prompt with one space and the target behind it. kInvalidArgument, naming the prompt, if the two cannot be told apart in tokens, have none, or
-  // do not fit the context (slugs "token_straddles_target", "empty_target", "empty_prompt", "text_too_long").
+  // Encodes the prompt with one space and the target behind it. kInvalidArgument, naming the
+  // prompt, if the two cannot be told apart in tokens, have none, or do not fit the context (slugs
+  // "token_straddles_target", "empty_target", "empty_prompt", "text_too_long").
   Result<Slot> Add(std::string_view prompt, std::string_view target);
   const std::vector<ScoreRequest>& requests() const { return requests_; }
 

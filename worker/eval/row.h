@@ -2,7 +2,8 @@
 //
 // With the targets [A0 A1 A2] and [B0 B1] behind the prompt [P0 P1], the row is
 //
-//   token      P0 P1 A0 A1 B0        (the last token of a target predicts nothing that is asked for)
+//   token      P0 P1 A0 A1 B0
+//       (the last token of a target predicts nothing that is asked for)
 //   position    0  1  2  3  2
 //
 // P1 predicts A0 and B0, A0 predicts A1, A1 A2, B0 B1. The branch B is closed to the branch A.
@@ -45,7 +46,9 @@ Row MakeRow(const ScoreRequest& request, std::int64_t request_index);
 struct RowBatch {
   at::Tensor ids;        // [rows, length] int64, zeros where a row is shorter
   at::Tensor positions;  // [rows, length] int64
-  at::Tensor mask;       // [rows, 1, length, length], or undefined where no row has two branches: padding on the right needs none
+  // [rows, 1, length, length], or undefined where no row has two branches: padding on the right
+  // needs none
+  at::Tensor mask;
 };
 
 // `rows` is not empty.

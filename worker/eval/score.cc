@@ -15,38 +15,52 @@ namespace {
 using Scores = std::vector<std::vector<TargetScore>>;
 
 Status Refused(const std::string& slug, std::size_t request, const std::string& message) {
-  return {StatusCode::kInvalidArgument, slug, "scoring request " + std::to_string(request) + ": " + message};
+  return {StatusCode::kInvalidArgument, slug,
+          "scoring request " + std::to_string(request) + ": " + message};
 }
 
 bool InVocabulary(const std::vector<tokenizer::TokenId>& tokens, std::int64_t vocabulary) {
-  return std::all_of(tokens.begin(), tokens.end(), [&](tokenizer::TokenId token) { return token >= 0 && token < vocabulary; });
+  return std::all_of(tokens.begin(), tokens.end(),
+                     [&](tokenizer::TokenId token) { return token >= 0 && token < vocabulary; });
 }
 
-Status CheckRequest(const ScoreRequest& request, std::size_t index, const model::ModelConfig& config) {
-  if (request.prompt.empty()) return Refused("empty_prompt", index, "the prompt has no token, expected at least one");
+Status CheckRequest(const ScoreRequest& request, std::size_t index,
+                    const model::ModelConfig& config) {
+  if (request.prompt.empty())
+    return Refused("empty_prompt", index, "the prompt has no token, expected at least one");
   if (!InVocabulary(request.prompt, config.vocabulary)) {
-    return Refused("unknown_token", index, "a prompt token is outside the model's vocabulary of " + std::to_string(config.vocabulary));
+    return Refused(
+        "unknown_token", index,
+        "a prompt token is outside the model's vocabulary of " + std::to_string(config.vocabulary));
   }
   for (const std::vector<tokenizer::TokenId>& target : request.targets) {
-    if (target.empty()) return Refused("empty_target", index, "a target has no token, expected at least one");
+    if (target.empty())
+      return Refused("empty_target", index, "a target has no token, expected at least one");
     if (!InVocabulary(target, config.vocabulary)) {
-      return Refused("unknown_token", index, "a target token is outside the model's vocabulary of " + std::to_string(config.vocabulary));
+      return Refused("unknown_token", index,
+                     "a target token is outside the model's vocabulary of " +
+                         std::to_string(config.vocabulary));
     }
     const auto tokens = static_cast<std::int64_t>(request.prompt.size() + target.size()) - 1;
     if (tokens > config.context) {
       return Refused("text_too_long", index,
-                     "prompt and target take " + std::to_string(tokens) + " positions, and the model's context has " + std::to_string(config.context));
+                     "prompt and target take " + std::to_string(tokens) +
+                         " positions, and the model's context has " +
+                         std::to_string(config.context));
     }
   }
   return OkStatus();
 }
 
-// The final hidden state of each wanted token of the batch, [places, d]. `places` index the batch's tokens row by row.
-at::Tensor HiddenAt(const model::Transformer& model, const RowBatch& batch, const at::Tensor& places) {
+// The final hidden state of each wanted token of the batch, [places, d]. `places` index the batch's
+// tokens row by row.
+at::Tensor HiddenAt(const model::Transformer& model, const RowBatch& batch,
+                    const at::Tensor& places) {
   const auto layers = static_cast<std::int32_t>(model.config().layers);
   at::Tensor hidden = model.Embed(batch.ids, batch.positions);
   for (std::int32_t layer = 0; layer < layers; ++layer) {
-    model::BlockHalf half = model.Attend(LayerIndex(layer), {.hidden = hidden, .positions = batch.positions, .mask = batch.mask});
+    model::BlockHalf half = model.Attend(
+        LayerIndex(layer), {.hidden = hidden, .positions = batch.positions, .mask = batch.mask});
     if (layer + 1 == layers) {
       // Beyond the last attention only the wanted tokens matter.
       half.residual = at::index_select(half.residual.flatten(0, 1), 0, places).unsqueeze(0);
@@ -71,7 +85,8 @@ QueryPlan PlanQueries(std::span<const Row> rows, std::int64_t length) {
   QueryPlan plan;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<Query> queries = rows[i].queries;
-    std::stable_sort(queries.begin(), queries.end(), [](const Query& a, const Query& b) { return a.place < b.place; });
+    std::stable_sort(queries.begin(), queries.end(),
+                     [](const Query& a, const Query& b) { return a.place < b.place; });
     for (const Query& query : queries) {
       const std::int64_t place = static_cast<std::int64_t>(i) * length + query.place;
       if (plan.places.empty() || plan.places.back() != place) plan.places.push_back(place);
@@ -81,21 +96,27 @@ QueryPlan PlanQueries(std::span<const Row> rows, std::int64_t length) {
   return plan;
 }
 
-// Adds each query's negative log likelihood to its target's sum, and clears argmax where another token is likelier. Logits in slices of at most kLogitsMax.
-void AddScores(const model::Transformer& model, const at::Tensor& hidden, const QueryPlan& plan, Scores& scores) {
-  const std::int64_t slice = std::max<std::int64_t>(1, kLogitsMax / model.config().vocabulary), places = hidden.size(0);
+// Adds each query's negative log likelihood to its target's sum, and clears argmax where another
+// token is likelier. Logits in slices of at most kLogitsMax.
+void AddScores(const model::Transformer& model, const at::Tensor& hidden, const QueryPlan& plan,
+               Scores& scores) {
+  const std::int64_t slice = std::max<std::int64_t>(1, kLogitsMax / model.config().vocabulary),
+                     places = hidden.size(0);
   std::size_t next = 0;
   for (std::int64_t begin = 0; begin < places; begin += slice) {
     const std::int64_t count = std::min(slice, places - begin);
     const at::Tensor logits = model.Logits(hidden.narrow(0, begin, count));
-    const at::Tensor totals = at::logsumexp(logits, {-1}).cpu(), best = at::argmax(logits, -1).cpu();
+    const at::Tensor totals = at::logsumexp(logits, {-1}).cpu(),
+                     best = at::argmax(logits, -1).cpu();
     const at::Tensor host = logits.cpu();
     const float* const logit = host.const_data_ptr<float>();
     for (; next < plan.asked.size() && plan.asked[next].place_index < begin + count; ++next) {
       const auto& [query, place_index] = plan.asked[next];
       const std::int64_t row = place_index - begin;
-      TargetScore& score = scores[static_cast<std::size_t>(query.request)][static_cast<std::size_t>(query.target)];
-      score.nll += static_cast<double>(totals.const_data_ptr<float>()[row]) - static_cast<double>(logit[row * logits.size(1) + query.token]);
+      TargetScore& score =
+          scores[static_cast<std::size_t>(query.request)][static_cast<std::size_t>(query.target)];
+      score.nll += static_cast<double>(totals.const_data_ptr<float>()[row]) -
+                   static_cast<double>(logit[row * logits.size(1) + query.token]);
       score.argmax = score.argmax && best.const_data_ptr<std::int64_t>()[row] == query.token;
     }
   }
@@ -103,26 +124,32 @@ void AddScores(const model::Transformer& model, const at::Tensor& hidden, const 
 
 Scores EmptyScores(std::span<const ScoreRequest> requests) {
   Scores scores;
-  for (const ScoreRequest& request : requests) scores.emplace_back(request.targets.size(), TargetScore{.nll = 0, .argmax = true});
+  for (const ScoreRequest& request : requests)
+    scores.emplace_back(request.targets.size(), TargetScore{.nll = 0, .argmax = true});
   return scores;
 }
 
 // Shortest first, so that rows of like length stand together.
 std::vector<Row> SortedRows(std::span<const ScoreRequest> requests) {
   std::vector<Row> rows;
-  for (std::size_t i = 0; i < requests.size(); ++i) rows.push_back(MakeRow(requests[i], static_cast<std::int64_t>(i)));
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.length() < b.length(); });
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    rows.push_back(MakeRow(requests[i], static_cast<std::int64_t>(i)));
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.length() < b.length(); });
   return rows;
 }
 
 // How many of `rows` (sorted, not empty) make one batch: at least one.
 std::size_t BatchRows(std::span<const Row> rows, std::int64_t tokens_max) {
   std::size_t count = 1;
-  while (count < rows.size() && static_cast<std::int64_t>(count + 1) * rows[count].length() <= tokens_max) ++count;
+  while (count < rows.size() &&
+         static_cast<std::int64_t>(count + 1) * rows[count].length() <= tokens_max)
+    ++count;
   return count;
 }
 
-Result<Scores> ScoreRows(const model::Transformer& model, std::span<const ScoreRequest> requests, const ScoreOptions& options) {
+Result<Scores> ScoreRows(const model::Transformer& model, std::span<const ScoreRequest> requests,
+                         const ScoreOptions& options) {
   const c10::AutoGradMode no_grad(false);
   Scores scores = EmptyScores(requests);
   const std::vector<Row> sorted = SortedRows(requests);
@@ -140,19 +167,25 @@ Result<Scores> ScoreRows(const model::Transformer& model, std::span<const ScoreR
     if (batch.mask.defined()) batch.mask = batch.mask.to(device);
     AddScores(model, HiddenAt(model, batch, places.to(device)), plan, scores);
     const auto total = static_cast<std::int64_t>(requests.size());
-    if (options.progress) EMEND_RETURN_IF_ERROR(options.progress(total - static_cast<std::int64_t>(left.size()), total));
+    if (options.progress)
+      EMEND_RETURN_IF_ERROR(
+          options.progress(total - static_cast<std::int64_t>(left.size()), total));
   }
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    for (std::size_t j = 0; j < scores[i].size(); ++j) scores[i][j].nll /= static_cast<double>(requests[i].targets[j].size());
+    for (std::size_t j = 0; j < scores[i].size(); ++j)
+      scores[i][j].nll /= static_cast<double>(requests[i].targets[j].size());
   }
   return scores;
 }
 
 }  // namespace
 
-Result<Scores> ScoreTargets(const model::Transformer& model, std::span<const ScoreRequest> requests, const ScoreOptions& options) {
-  for (std::size_t i = 0; i < requests.size(); ++i) EMEND_RETURN_IF_ERROR(CheckRequest(requests[i], i, model.config()));
-  return model::Guarded("scoring " + std::to_string(requests.size()) + " prompts", [&] { return ScoreRows(model, requests, options); });
+Result<Scores> ScoreTargets(const model::Transformer& model, std::span<const ScoreRequest> requests,
+                            const ScoreOptions& options) {
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    EMEND_RETURN_IF_ERROR(CheckRequest(requests[i], i, model.config()));
+  return model::Guarded("scoring " + std::to_string(requests.size()) + " prompts",
+                        [&] { return ScoreRows(model, requests, options); });
 }
 
 }  // namespace emend::worker::eval

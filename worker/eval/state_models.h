@@ -1,7 +1,9 @@
-// StateModels: the models and caches of the states that completions use, on one rank, and the steps over them. Internal to worker/eval.
+// StateModels: the models and caches of the states that completions use, on one rank, and the steps
+// over them. Internal to worker/eval.
 //
 //   StepFailures failures = models.Prepare(plan);
-//   Result<at::Tensor> logits = models.Run(passes);                  // those of plan.passes whose state is not among them
+//   // those of plan.passes whose state is not among them
+//   Result<at::Tensor> logits = models.Run(passes);
 //
 // Every rank makes the same calls in the same order. Owned by one thread; blocks on compute.
 #pragma once
@@ -32,13 +34,15 @@ struct StepFailures {
 
 class StateModels {
  public:
-  StateModels(collective::Communicator& ranks, CompletionEngine::FindModel find_model) : ranks_(ranks), find_model_(std::move(find_model)) {}
+  StateModels(collective::Communicator& ranks, CompletionEngine::FindModel find_model)
+      : ranks_(ranks), find_model_(std::move(find_model)) {}
 
-  // Closes, opens and changes caches, all that the ranks agree on. A state that could not be opened is not there, a cache that could not be changed is as it
-  // was.
+  // Closes, opens and changes caches, all that the ranks agree on. A state that could not be opened
+  // is not there, a cache that could not be changed is as it was.
   StepFailures Prepare(const StepPlan& plan);
-  // Runs these side by side: what the states share once for all, the rest for each. Logits behind each run that draws, [those runs, vocabulary] on the CPU;
-  // undefined if there is none. REQUIRES: at least one; the states are open, their caches hold the runs.
+  // Runs these side by side: what the states share once for all, the rest for each. Logits behind
+  // each run that draws, [those runs, vocabulary] on the CPU; undefined if there is none. REQUIRES:
+  // at least one; the states are open, their caches hold the runs.
   Result<at::Tensor> Run(const std::vector<StatePass>& passes);
   void Clear() { states_.clear(); }
   // Of keys and values, on this rank.

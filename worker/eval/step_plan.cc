@@ -67,7 +67,8 @@ std::string EncodePlan(const StepPlan& plan) {
 
 Result<StepPlan> DecodePlan(std::string_view bytes) {
   Decoder in(bytes);
-  if (const std::uint16_t version = in.U16(); version != kVersion) in.Fail("a step of version " + std::to_string(version));
+  if (const std::uint16_t version = in.U16(); version != kVersion)
+    in.Fail("a step of version " + std::to_string(version));
   StepPlan plan;
   plan.closed = DecodeStates(in);
   plan.opened = DecodeStates(in);

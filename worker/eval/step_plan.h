@@ -1,4 +1,5 @@
-// StepPlan: what every rank does in one step of the completion engine, as rank 0 decided it. Internal to worker/eval.
+// StepPlan: what every rank does in one step of the completion engine, as rank 0 decided it.
+// Internal to worker/eval.
 //
 //   std::string bytes = EncodePlan(plan);                                  // rank 0
 //   EMEND_ASSIGN_OR_RETURN(StepPlan plan, DecodePlan(bytes));              // the others

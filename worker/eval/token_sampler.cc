@@ -14,10 +14,13 @@ struct Candidate {
   double weight = 0;  // its probability, times a constant
 };
 
-bool IsLikelier(const Candidate& a, const Candidate& b) { return a.weight != b.weight ? a.weight > b.weight : a.id < b.id; }
+bool IsLikelier(const Candidate& a, const Candidate& b) {
+  return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+}
 
 double WeightOf(std::span<const Candidate> candidates) {
-  return std::accumulate(candidates.begin(), candidates.end(), 0.0, [](double sum, const Candidate& each) { return sum + each.weight; });
+  return std::accumulate(candidates.begin(), candidates.end(), 0.0,
+                         [](double sum, const Candidate& each) { return sum + each.weight; });
 }
 
 void KeepLikeliest(std::vector<Candidate>& candidates, std::int64_t count) {
@@ -36,7 +39,8 @@ void KeepShare(std::vector<Candidate>& candidates, double share) {
   std::ranges::sort(candidates, IsLikelier);
   double sum = 0;
   std::size_t kept = 0;
-  while (kept < candidates.size() && (kept == 0 || sum < share * total)) sum += candidates[kept++].weight;
+  while (kept < candidates.size() && (kept == 0 || sum < share * total))
+    sum += candidates[kept++].weight;
   candidates.resize(kept);
 }
 
@@ -54,21 +58,28 @@ TokenId Pick(std::span<const Candidate> candidates, double share) {
 }  // namespace
 
 Status TokenSampler::Check(const SamplingOptions& options) {
-  const bool is_good = std::isfinite(options.temperature) && options.temperature >= 0 && options.top_p > 0 && options.top_p <= 1 && options.top_k >= 0;
+  const bool is_good = std::isfinite(options.temperature) && options.temperature >= 0 &&
+                       options.top_p > 0 && options.top_p <= 1 && options.top_k >= 0;
   if (is_good) return OkStatus();
   return {StatusCode::kInvalidArgument, "bad_option",
-          "sampling with temperature " + std::to_string(options.temperature) + ", top_p " + std::to_string(options.top_p) + ", top_k " +
-              std::to_string(options.top_k) + ": expected a temperature and top_k of at least 0, and top_p over 0 and at most 1"};
+          "sampling with temperature " + std::to_string(options.temperature) + ", top_p " +
+              std::to_string(options.top_p) + ", top_k " + std::to_string(options.top_k) +
+              ": expected a temperature and top_k of at least 0, and top_p over 0 and at most 1"};
 }
 
 Result<TokenId> TokenSampler::Draw(std::span<const float> logits) {
-  const bool is_finite = std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); });
-  if (!is_finite) return Status(StatusCode::kInternal, "non_finite_logits", "drawing a token: the model computed logits that are not finite");
+  const bool is_finite =
+      std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); });
+  if (!is_finite)
+    return Status(StatusCode::kInternal, "non_finite_logits",
+                  "drawing a token: the model computed logits that are not finite");
   const auto likeliest = std::ranges::max_element(logits);
   if (options_.temperature == 0) return static_cast<TokenId>(likeliest - logits.begin());
   std::vector<Candidate> candidates(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    candidates[i] = {static_cast<TokenId>(i), std::exp((static_cast<double>(logits[i]) - static_cast<double>(*likeliest)) / options_.temperature)};
+    candidates[i] = {static_cast<TokenId>(i),
+                     std::exp((static_cast<double>(logits[i]) - static_cast<double>(*likeliest)) /
+                              options_.temperature)};
   }
   if (options_.top_k > 0) KeepLikeliest(candidates, options_.top_k);
   if (options_.top_p < 1) KeepShare(candidates, options_.top_p);
@@ -81,13 +92,18 @@ TokenLogprob LogprobOf(std::span<const float> logits, TokenId token, std::int64_
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - highest);
   const double offset = highest + std::log(sum);
   const auto likely = [&](TokenId id) {
-    return LikelyToken{.id = id, .text = {}, .logprob = static_cast<double>(logits[static_cast<std::size_t>(id)]) - offset};
+    return LikelyToken{
+        .id = id,
+        .text = {},
+        .logprob = static_cast<double>(logits[static_cast<std::size_t>(id)]) - offset};
   };
   std::vector<TokenId> ids(logits.size());
   std::iota(ids.begin(), ids.end(), TokenId{0});
-  const auto top_end = ids.begin() + std::min<std::int64_t>(count, static_cast<std::int64_t>(ids.size()));
+  const auto top_end =
+      ids.begin() + std::min<std::int64_t>(count, static_cast<std::int64_t>(ids.size()));
   std::ranges::partial_sort(ids, top_end, [&](TokenId a, TokenId b) {
-    const float first = logits[static_cast<std::size_t>(a)], second = logits[static_cast<std::size_t>(b)];
+    const float first = logits[static_cast<std::size_t>(a)],
+                second = logits[static_cast<std::size_t>(b)];
     return first != second ? first > second : a < b;
   });
   TokenLogprob logprob{.token = likely(token), .text_begin = 0, .top = {}};

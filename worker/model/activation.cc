@@ -8,14 +8,19 @@ namespace emend::worker::model {
 
 Result<Activation> ActivationFromName(const std::string& name) {
   static const std::map<std::string, Activation> kKnown = {
-      {"gelu", Activation::kGelu},          {"gelu_new", Activation::kGeluTanh}, {"gelu_pytorch_tanh", Activation::kGeluTanh},
-      {"gelu_fast", Activation::kGeluTanh}, {"silu", Activation::kSilu},         {"swish", Activation::kSilu},
+      {"gelu", Activation::kGelu},
+      {"gelu_new", Activation::kGeluTanh},
+      {"gelu_pytorch_tanh", Activation::kGeluTanh},
+      {"gelu_fast", Activation::kGeluTanh},
+      {"silu", Activation::kSilu},
+      {"swish", Activation::kSilu},
       {"relu", Activation::kRelu}};
   const auto found = kKnown.find(name);
   if (found != kKnown.end()) return found->second;
   std::string known;
   for (const auto& [key, value] : kKnown) known += (known.empty() ? "" : ", ") + key;
-  return Status(StatusCode::kUnsupported, "unsupported_config", "unknown activation function \"" + name + "\", expected one of " + known);
+  return Status(StatusCode::kUnsupported, "unsupported_config",
+                "unknown activation function \"" + name + "\", expected one of " + known);
 }
 
 std::string ActivationName(Activation activation) {

@@ -11,7 +11,8 @@ namespace emend::worker::model {
 
 enum class Activation { kGelu, kGeluTanh, kSilu, kRelu };
 
-// "gelu_new", "gelu_pytorch_tanh" and "gelu_fast" are one function. kUnsupported names the value and the known ones.
+// "gelu_new", "gelu_pytorch_tanh" and "gelu_fast" are one function. kUnsupported names the value
+// and the known ones.
 Result<Activation> ActivationFromName(const std::string& name);
 // "gelu", "gelu_tanh", "silu", "relu".
 std::string ActivationName(Activation activation);

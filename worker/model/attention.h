@@ -9,12 +9,13 @@ struct AttentionInput {
   at::Tensor queries;  // [batch, heads, tokens, head_dim]
   at::Tensor keys;     // [batch, kv_heads, past + tokens, head_dim]; kv_heads divides heads
   at::Tensor values;   // as keys
-  at::Tensor mask;     // additive, broadcastable to [batch, 1, tokens, past + tokens]; undefined: causal
+  // additive, broadcastable to [batch, 1, tokens, past + tokens]; undefined: causal
+  at::Tensor mask;
 };
 
 // [batch, tokens, heads · head_dim], contiguous. A row that its mask closes to every key gives NaN.
-// Short texts take two batched products, which on a CPU beat the fused kernel there, above all in the backward pass; long ones take the fused kernel, which
-// never holds tokens × tokens scores.
+// Short texts take two batched products, which on a CPU beat the fused kernel there, above all in
+// the backward pass; long ones take the fused kernel, which never holds tokens × tokens scores.
 at::Tensor Attention(const AttentionInput& input);
 
 }  // namespace emend::worker::model

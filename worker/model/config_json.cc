@@ -19,8 +19,12 @@ Result<ConfigJson> ConfigJson::Parse(std::string_view text, std::string name) {
   ConfigJson config;
   config.name_ = std::move(name);
   config.object_ = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (config.object_.is_discarded()) return Status(StatusCode::kInvalidArgument, "bad_config", "reading " + config.name_ + ": it is not JSON");
-  if (!config.object_.is_object()) return Status(StatusCode::kInvalidArgument, "bad_config", "reading " + config.name_ + ": expected a JSON object");
+  if (config.object_.is_discarded())
+    return Status(StatusCode::kInvalidArgument, "bad_config",
+                  "reading " + config.name_ + ": it is not JSON");
+  if (!config.object_.is_object())
+    return Status(StatusCode::kInvalidArgument, "bad_config",
+                  "reading " + config.name_ + ": expected a JSON object");
   return config;
 }
 
@@ -33,21 +37,25 @@ const nlohmann::json* ConfigJson::Find(const std::string& key) {
 Status ConfigJson::Bad(const std::string& key, const std::string& expected) const {
   const auto found = object_.find(key);
   const std::string value = found == object_.end() ? "no such key" : Shown(*found);
-  return {StatusCode::kInvalidArgument, "bad_config", "reading " + name_ + ": \"" + key + "\": found " + value + ", expected " + expected};
+  return {StatusCode::kInvalidArgument, "bad_config",
+          "reading " + name_ + ": \"" + key + "\": found " + value + ", expected " + expected};
 }
 
-Result<std::int64_t> ConfigJson::Integer(const std::string& key, std::optional<std::int64_t> fallback) {
+Result<std::int64_t> ConfigJson::Integer(const std::string& key,
+                                         std::optional<std::int64_t> fallback) {
   const nlohmann::json* value = Find(key);
   if (value == nullptr && fallback) return *fallback;
   constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
-  if (value == nullptr || !value->is_number_integer() || *value < 1 || *value > kMax) return Bad(key, "an integer from 1 to 2147483647");
+  if (value == nullptr || !value->is_number_integer() || *value < 1 || *value > kMax)
+    return Bad(key, "an integer from 1 to 2147483647");
   return value->get<std::int64_t>();
 }
 
 Result<double> ConfigJson::PositiveNumber(const std::string& key, std::optional<double> fallback) {
   const nlohmann::json* value = Find(key);
   if (value == nullptr && fallback) return *fallback;
-  if (value == nullptr || !value->is_number() || !(value->get<double>() > 0)) return Bad(key, "a number above 0");
+  if (value == nullptr || !value->is_number() || !(value->get<double>() > 0))
+    return Bad(key, "a number above 0");
   return value->get<double>();
 }
 
@@ -69,7 +77,9 @@ Result<std::int32_t> ConfigJson::Token(const std::string& key) {
   const nlohmann::json* value = Find(key);
   if (value != nullptr && value->is_array() && !value->empty()) value = &value->front();
   if (value == nullptr) return -1;
-  if (!value->is_number_integer() || *value < 0 || *value > std::numeric_limits<std::int32_t>::max()) return Bad(key, "a token id, or a list of them");
+  if (!value->is_number_integer() || *value < 0 ||
+      *value > std::numeric_limits<std::int32_t>::max())
+    return Bad(key, "a token id, or a list of them");
   return value->get<std::int32_t>();
 }
 
@@ -87,10 +97,13 @@ Status ConfigJson::RequireFlag(const std::string& key, bool only) {
   EMEND_ASSIGN_OR_RETURN(const bool value, Flag(key, only));
   if (value == only) return OkStatus();
   return {StatusCode::kUnsupported, "unsupported_config",
-          "reading " + name_ + ": \"" + key + "\": found " + (value ? "true" : "false") + ", and this build computes only " + (only ? "true" : "false")};
+          "reading " + name_ + ": \"" + key + "\": found " + (value ? "true" : "false") +
+              ", and this build computes only " + (only ? "true" : "false")};
 }
 
-void ConfigJson::Harmless(std::initializer_list<const char*> keys) { seen_.insert(keys.begin(), keys.end()); }
+void ConfigJson::Harmless(std::initializer_list<const char*> keys) {
+  seen_.insert(keys.begin(), keys.end());
+}
 
 void ConfigJson::HarmlessEverywhere() {
   Harmless({"_name_or_path",
@@ -134,11 +147,13 @@ void ConfigJson::HarmlessEverywhere() {
 Status ConfigJson::RefuseUnread() const {
   std::string unread;
   for (const auto& [key, value] : object_.items()) {
-    if (!value.is_null() && !seen_.contains(key)) unread += (unread.empty() ? "\"" : ", \"") + key + "\"";
+    if (!value.is_null() && !seen_.contains(key))
+      unread += (unread.empty() ? "\"" : ", \"") + key + "\"";
   }
   if (unread.empty()) return OkStatus();
   return {StatusCode::kUnsupported, "unsupported_config",
-          "reading " + name_ + ": unknown keys " + unread + "; a key that could change what the model computes is never passed over"};
+          "reading " + name_ + ": unknown keys " + unread +
+              "; a key that could change what the model computes is never passed over"};
 }
 
 }  // namespace emend::worker::model

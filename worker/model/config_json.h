@@ -1,13 +1,15 @@
-// config.json under the rule that nothing in it goes unnoticed: every key is read, listed as harmless, or refused by name.
+// config.json under the rule that nothing in it goes unnoticed: every key is read, listed as
+// harmless, or refused by name.
 //
 //   EMEND_ASSIGN_OR_RETURN(ConfigJson json, ConfigJson::Parse(text, "atlas/config.json"));
 //   EMEND_ASSIGN_OR_RETURN(config.layers, json.Integer("n_layer", {}));
 //   json.Harmless({"resid_pdrop"});
 //   EMEND_RETURN_IF_ERROR(json.RefuseUnread());
 //
-// A null counts as an absent key, as it does to the library that writes these files. Failures: kInvalidArgument (slug "bad_config") for a key that is missing,
-// of the wrong type or out of range; kUnsupported (slug "unsupported_config") for one that is unknown or asks for what this build does not do.
-// Not thread-safe; a value that is filled once and dropped.
+// A null counts as an absent key, as it does to the library that writes these files. Failures:
+// kInvalidArgument (slug "bad_config") for a key that is missing, of the wrong type or out of
+// range; kUnsupported (slug "unsupported_config") for one that is unknown or asks for what this
+// build does not do. Not thread-safe; a value that is filled once and dropped.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +29,8 @@ class ConfigJson {
   // `name` is what messages call the file.
   static Result<ConfigJson> Parse(std::string_view text, std::string name);
 
-  // The forms with a fallback return it when the key is absent; without one, absence is an error. Integers are sizes: from 1 to 2^31 - 1.
+  // The forms with a fallback return it when the key is absent; without one, absence is an error.
+  // Integers are sizes: from 1 to 2^31 - 1.
   Result<std::int64_t> Integer(const std::string& key, std::optional<std::int64_t> fallback);
   Result<double> PositiveNumber(const std::string& key, std::optional<double> fallback);
   Result<bool> Flag(const std::string& key, bool fallback);

@@ -11,20 +11,30 @@
 namespace emend::worker::model {
 namespace {
 
-std::optional<at::Tensor> Optional(const at::Tensor& tensor) { return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt; }
+std::optional<at::Tensor> Optional(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+}
 
-at::Tensor Project(const at::Tensor& input, const Projection& projection) { return at::linear(input, projection.weight.t(), Optional(projection.bias)); }
+at::Tensor Project(const at::Tensor& input, const Projection& projection) {
+  return at::linear(input, projection.weight.t(), Optional(projection.bias));
+}
 
 PastKeyValues Behind(const PastKeyValues* past, PastKeyValues own) {
   if (past == nullptr) return own;
-  return {.keys = at::cat({past->keys, own.keys}, 2), .values = at::cat({past->values, own.values}, 2)};
+  return {.keys = at::cat({past->keys, own.keys}, 2),
+          .values = at::cat({past->values, own.values}, 2)};
 }
 
 }  // namespace
 
-Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights, collective::Communicator& communicator)
-    : config_(std::move(config)), shard_(shard), weights_(std::move(weights)), communicator_(&communicator) {
-  EMEND_CHECK(static_cast<std::int64_t>(weights_.blocks.size()) == config_.layers, "a decoder was built with another number of blocks than its config names");
+Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights,
+                 collective::Communicator& communicator)
+    : config_(std::move(config)),
+      shard_(shard),
+      weights_(std::move(weights)),
+      communicator_(&communicator) {
+  EMEND_CHECK(static_cast<std::int64_t>(weights_.blocks.size()) == config_.layers,
+              "a decoder was built with another number of blocks than its config names");
   for (int rank = 0; rank < shard_.ranks; ++rank) {
     vocabulary_.push_back(CutVocabulary(config_, rank, shard_.ranks));
     intermediate_.push_back(CutIntermediate(config_, rank, shard_.ranks));
@@ -34,9 +44,13 @@ Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weig
 at::Tensor Decoder::EmbedTokens(const at::Tensor& ids) const {
   if (shard_.ranks == 1) return at::embedding(weights_.token_embedding, ids);
   const Slice own = shard_.vocabulary;
-  if (own.size == 0) return SumCut(at::zeros({ids.size(0), ids.size(1), config_.hidden}, weights_.token_embedding.options()), *communicator_);
+  if (own.size == 0)
+    return SumCut(
+        at::zeros({ids.size(0), ids.size(1), config_.hidden}, weights_.token_embedding.options()),
+        *communicator_);
   const at::Tensor is_own = at::logical_and(at::ge(ids, own.begin), at::lt(ids, own.end()));
-  const at::Tensor rows = at::embedding(weights_.token_embedding, at::clamp(at::sub(ids, own.begin), 0, own.size - 1));
+  const at::Tensor rows =
+      at::embedding(weights_.token_embedding, at::clamp(at::sub(ids, own.begin), 0, own.size - 1));
   return SumCut(at::mul(rows, is_own.unsqueeze(-1)), *communicator_);
 }
 
@@ -45,36 +59,50 @@ BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
   const std::int64_t batch = input.hidden.size(0), tokens = input.hidden.size(1);
   const std::int64_t heads = shard_.heads.size, kv_heads = shard_.kv_heads.size;
 
-  const at::Tensor fused = Project(EnterCut(Normalize(input.hidden, block.attention_norm), *communicator_), block.query_key_value);
+  const at::Tensor fused =
+      Project(EnterCut(Normalize(input.hidden, block.attention_norm), *communicator_),
+              block.query_key_value);
   const at::Tensor all = fused.view({batch, tokens, heads + 2 * kv_heads, config_.head_dim});
   const at::Tensor rotated = Rotate(all.narrow(2, 0, heads + kv_heads), input.positions);
-  const at::Tensor queries = rotated.narrow(2, 0, heads), keys = rotated.narrow(2, heads, kv_heads), values = all.narrow(2, heads + kv_heads, kv_heads);
+  const at::Tensor queries = rotated.narrow(2, 0, heads), keys = rotated.narrow(2, heads, kv_heads),
+                   values = all.narrow(2, heads + kv_heads, kv_heads);
   BlockHalf half;
   at::Tensor context;
   if (input.cached != nullptr) {
     context = input.cached->Attend(layer, queries, keys, values);
   } else {
-    half.present = Behind(input.past, {.keys = keys.transpose(1, 2), .values = values.transpose(1, 2)});
-    context = Attention({.queries = queries.transpose(1, 2), .keys = half.present.keys, .values = half.present.values, .mask = input.mask});
+    half.present =
+        Behind(input.past, {.keys = keys.transpose(1, 2), .values = values.transpose(1, 2)});
+    context = Attention({.queries = queries.transpose(1, 2),
+                         .keys = half.present.keys,
+                         .values = half.present.values,
+                         .mask = input.mask});
   }
   half.residual = at::add(input.hidden, RowCut(context, block.attention_out));
-  half.key = Key(Project(EnterCut(Normalize(half.residual, block.mlp_norm), *communicator_), block.up));
+  half.key =
+      Key(Project(EnterCut(Normalize(half.residual, block.mlp_norm), *communicator_), block.up));
   return half;
 }
 
-at::Tensor Decoder::Finish(LayerIndex layer, const BlockHalf& half) const { return at::add(half.residual, RowCut(half.key, BlockAt(layer).down)); }
-
-at::Tensor Decoder::Logits(const at::Tensor& normed) const {
-  return GatherCut(at::linear(EnterCut(normed, *communicator_), weights_.head), vocabulary_, *communicator_);
+at::Tensor Decoder::Finish(LayerIndex layer, const BlockHalf& half) const {
+  return at::add(half.residual, RowCut(half.key, BlockAt(layer).down));
 }
 
-std::unique_ptr<Transformer> Decoder::WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const {
+at::Tensor Decoder::Logits(const at::Tensor& normed) const {
+  return GatherCut(at::linear(EnterCut(normed, *communicator_), weights_.head), vocabulary_,
+                   *communicator_);
+}
+
+std::unique_ptr<Transformer> Decoder::WithDownWeights(
+    const std::map<LayerIndex, at::Tensor>& weights) const {
   std::unique_ptr<Decoder> copy = Clone();
   for (const auto& [layer, weight] : weights) {
     const at::Tensor& own = BlockAt(layer).down.weight;
     EMEND_CHECK(weight.sizes() == own.sizes() && weight.scalar_type() == at::kFloat,
-                "a down projection for layer " + std::to_string(layer.value()) + " is not fp32 [d_ff, d] of this rank's part");
-    copy->weights_.blocks[static_cast<std::size_t>(layer.value())].down.weight = weight.contiguous();
+                "a down projection for layer " + std::to_string(layer.value()) +
+                    " is not fp32 [d_ff, d] of this rank's part");
+    copy->weights_.blocks[static_cast<std::size_t>(layer.value())].down.weight =
+        weight.contiguous();
   }
   return copy;
 }
@@ -83,7 +111,9 @@ at::Tensor Decoder::Rotate(const at::Tensor& heads, const at::Tensor&) const { r
 
 const Block& Decoder::BlockAt(LayerIndex layer) const {
   const std::int64_t index = layer.value();
-  EMEND_CHECK(index >= 0 && index < config_.layers, "layer " + std::to_string(index) + " of a model with " + std::to_string(config_.layers) + " layers");
+  EMEND_CHECK(index >= 0 && index < config_.layers, "layer " + std::to_string(index) +
+                                                        " of a model with " +
+                                                        std::to_string(config_.layers) + " layers");
   return weights_.blocks[static_cast<std::size_t>(index)];
 }
 

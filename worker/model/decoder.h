@@ -1,7 +1,9 @@
-// Decoder: what the families of transformer.h have in common. A family adds its positions, its norm, its rotation and its activation.
+// Decoder: what the families of transformer.h have in common. A family adds its positions, its
+// norm, its rotation and its activation.
 //
-// Invariants: every projection lies [in, out], contiguous; `blocks` has config().layers entries; nothing changes after construction, so copies share tensors.
-// Sizes below are the rank's own part (shard_plan.h) but for d.
+// Invariants: every projection lies [in, out], contiguous; `blocks` has config().layers entries;
+// nothing changes after construction, so copies share tensors. Sizes below are the rank's own part
+// (shard_plan.h) but for d.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,8 +30,9 @@ struct Projection {
 
 struct Block {
   Norm attention_norm;
-  Projection query_key_value;  // [d, (heads + 2 kv_heads) · head_dim]: all queries, then all keys, then all values
-  Projection attention_out;    // [heads · head_dim, d]; the bias is every rank's
+  // [d, (heads + 2 kv_heads) · head_dim]: all queries, then all keys, then all values
+  Projection query_key_value;
+  Projection attention_out;  // [heads · head_dim, d]; the bias is every rank's
   Norm mlp_norm;
   Projection up;    // [d, d_ff], or [d, 2 d_ff] with the gate first
   Projection down;  // [d_ff, d]; the bias is every rank's
@@ -57,14 +60,20 @@ class Decoder : public Transformer {
 
   BlockHalf Attend(LayerIndex layer, const BlockInput& input) const final;
   at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const final;
-  at::Tensor GatherKeys(const at::Tensor& keys) const final { return GatherCut(keys.detach(), intermediate_, *communicator_); }
-  at::Tensor FinalNorm(const at::Tensor& hidden) const final { return Normalize(hidden, weights_.final_norm); }
+  at::Tensor GatherKeys(const at::Tensor& keys) const final {
+    return GatherCut(keys.detach(), intermediate_, *communicator_);
+  }
+  at::Tensor FinalNorm(const at::Tensor& hidden) const final {
+    return Normalize(hidden, weights_.final_norm);
+  }
   at::Tensor Logits(const at::Tensor& normed) const final;
-  std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const final;
+  std::unique_ptr<Transformer> WithDownWeights(
+      const std::map<LayerIndex, at::Tensor>& weights) const final;
 
  protected:
   // `shard` is the communicator's rank's.
-  Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights, collective::Communicator& communicator);
+  Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights,
+          collective::Communicator& communicator);
   Decoder(const Decoder&) = default;
 
   // [batch, tokens, d] of the token embedding, whole.
@@ -79,7 +88,8 @@ class Decoder : public Transformer {
   virtual at::Tensor Key(const at::Tensor& up) const = 0;
 
   const Block& BlockAt(LayerIndex layer) const;
-  // input · weight + bias of a projection whose inputs are cut over the ranks: the sum of the partial products, before the bias.
+  // input · weight + bias of a projection whose inputs are cut over the ranks: the sum of the
+  // partial products, before the bias.
   at::Tensor RowCut(const at::Tensor& input, const Projection& projection) const;
 
   ModelConfig config_;

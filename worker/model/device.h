@@ -1,7 +1,9 @@
-// Where a worker computes: the CPU, or a CUDA device whose part of libtorch is opened at run time (the program itself is linked against the CPU's alone).
+// Where a worker computes: the CPU, or a CUDA device whose part of libtorch is opened at run time
+// (the program itself is linked against the CPU's alone).
 //
 //   EMEND_ASSIGN_OR_RETURN(const at::Device device, OpenDevice("cuda:1"));
-//   EMEND_ASSIGN_OR_RETURN(const at::Device mine, OpenDevice("cuda", /*local_rank=*/3));        // cuda:3, or cuda:1 of two
+//   // cuda:3, or cuda:1 of two
+//   EMEND_ASSIGN_OR_RETURN(const at::Device mine, OpenDevice("cuda", /*local_rank=*/3));
 //
 // Thread-safe.
 #pragma once
@@ -14,9 +16,11 @@
 
 namespace emend::worker::model {
 
-// "cpu", "cuda:N", or "cuda": the one whose number is `local_rank` modulo how many there are. A CUDA device is used only after it has solved known answers in
-// integers and fp64 to the bit: what a GPU emulates, or gets wrong, must not be found out by a commit that does not verify. kInvalidArgument for another name;
-// kFailedPrecondition ("cuda_missing": libraries that are not there; "no_cuda_device": no driver, no GPU, no such number; "device_arithmetic": a known answer
+// "cpu", "cuda:N", or "cuda": the one whose number is `local_rank` modulo how many there are. A
+// CUDA device is used only after it has solved known answers in integers and fp64 to the bit: what
+// a GPU emulates, or gets wrong, must not be found out by a commit that does not verify.
+// kInvalidArgument for another name; kFailedPrecondition ("cuda_missing": libraries that are not
+// there; "no_cuda_device": no driver, no GPU, no such number; "device_arithmetic": a known answer
 // came out otherwise).
 Result<at::Device> OpenDevice(const std::string& name, int local_rank = 0);
 

@@ -13,7 +13,8 @@ constexpr std::array kFamilies = {
     Family{"llama", LoadLlama},
 };
 
-Result<std::unique_ptr<Transformer>> LoadChecked(const storage::checkpoint::Checkpoint& checkpoint, const Placement& placement) {
+Result<std::unique_ptr<Transformer>> LoadChecked(const storage::checkpoint::Checkpoint& checkpoint,
+                                                 const Placement& placement) {
   const std::string path = checkpoint.folder() + "/config.json";
   EMEND_ASSIGN_OR_RETURN(const std::string text, PosixFileSystem().Read(path));
   EMEND_ASSIGN_OR_RETURN(ConfigJson json, ConfigJson::Parse(text, path));
@@ -30,12 +31,16 @@ Result<Family> FindFamily(std::string_view model_type) {
     if (family.model_type == model_type) return family;
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
-  return Status(StatusCode::kUnsupported, "unknown_family", "unknown model family \"" + std::string(model_type) + "\", expected one of " + known);
+  return Status(
+      StatusCode::kUnsupported, "unknown_family",
+      "unknown model family \"" + std::string(model_type) + "\", expected one of " + known);
 }
 
-Result<std::unique_ptr<Transformer>> Transformer::Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator,
-                                                       at::Device device) {
-  return Guarded("loading " + checkpoint.folder(), [&] { return LoadChecked(checkpoint, {communicator, device}); });
+Result<std::unique_ptr<Transformer>> Transformer::Load(
+    const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator,
+    at::Device device) {
+  return Guarded("loading " + checkpoint.folder(),
+                 [&] { return LoadChecked(checkpoint, {communicator, device}); });
 }
 
 }  // namespace emend::worker::model

@@ -1,8 +1,10 @@
-// Guarded: runs a piece of libtorch work and turns what it throws into a Status, so that no exception leaves a folder.
+// Guarded: runs a piece of libtorch work and turns what it throws into a Status, so that no
+// exception leaves a folder.
 //
 //   return Guarded("scoring 1300 prompts", [&]() -> Result<Scores> { ... });
 //
-// Inside, a Status that must cross libtorch (a collective in the middle of a forward pass, or of autograd) travels as a StatusError and comes out as it was.
+// Inside, a Status that must cross libtorch (a collective in the middle of a forward pass, or of
+// autograd) travels as a StatusError and comes out as it was.
 #pragma once
 
 #include <c10/util/Exception.h>
@@ -36,7 +38,8 @@ T ValueOrThrow(Result<T> result) {
   return std::move(result).value();
 }
 
-// `work` returns a Status or a Result. Out of memory is kResourceExhausted, anything else thrown kInternal; both name `what`.
+// `work` returns a Status or a Result. Out of memory is kResourceExhausted, anything else thrown
+// kInternal; both name `what`.
 template <typename Work>
 auto Guarded(const std::string& what, Work&& work) -> decltype(work()) {
   try {

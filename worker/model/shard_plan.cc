@@ -16,23 +16,39 @@ constexpr std::int64_t kTile = storage::delta::kTileRows;
 
 Slice CutEvenly(std::int64_t total, std::int64_t unit, int rank, int ranks) {
   const std::int64_t units = (total + unit - 1) / unit;
-  const auto edge = [&](std::int64_t index) { return std::min(total, unit * (units / ranks * index + std::min(index, units % ranks))); };
+  const auto edge = [&](std::int64_t index) {
+    return std::min(total, unit * (units / ranks * index + std::min(index, units % ranks)));
+  };
   return {edge(rank), edge(rank + 1) - edge(rank)};
 }
 
-Slice CutIntermediate(const ModelConfig& config, int rank, int ranks) { return CutEvenly(config.intermediate, kTile, rank, ranks); }
-Slice CutVocabulary(const ModelConfig& config, int rank, int ranks) { return CutEvenly(config.vocabulary, kTile, rank, ranks); }
+Slice CutIntermediate(const ModelConfig& config, int rank, int ranks) {
+  return CutEvenly(config.intermediate, kTile, rank, ranks);
+}
+Slice CutVocabulary(const ModelConfig& config, int rank, int ranks) {
+  return CutEvenly(config.vocabulary, kTile, rank, ranks);
+}
 
 Result<ShardPlan> PlanShard(const ModelConfig& config, int rank, int ranks) {
-  EMEND_CHECK(ranks > 0 && rank >= 0 && rank < ranks, "a shard was planned for rank " + std::to_string(rank) + " of " + std::to_string(ranks));
+  EMEND_CHECK(
+      ranks > 0 && rank >= 0 && rank < ranks,
+      "a shard was planned for rank " + std::to_string(rank) + " of " + std::to_string(ranks));
   if (config.heads % ranks != 0 || (config.kv_heads % ranks != 0 && ranks % config.kv_heads != 0)) {
-    return Status(StatusCode::kUnsupported, "uneven_heads",
-                  "cutting a model of " + std::to_string(config.heads) + " heads and " + std::to_string(config.kv_heads) + " key/value heads over " +
-                      std::to_string(ranks) + " ranks: each rank needs whole heads; use a number of ranks that divides the heads");
+    return Status(
+        StatusCode::kUnsupported, "uneven_heads",
+        "cutting a model of " + std::to_string(config.heads) + " heads and " +
+            std::to_string(config.kv_heads) + " key/value heads over " + std::to_string(ranks) +
+            " ranks: each rank needs whole heads; use a number of ranks that divides the heads");
   }
-  ShardPlan plan{.rank = rank, .ranks = ranks, .heads = CutEvenly(config.heads, 1, rank, ranks), .kv_heads = {}, .intermediate = {}, .vocabulary = {}};
+  ShardPlan plan{.rank = rank,
+                 .ranks = ranks,
+                 .heads = CutEvenly(config.heads, 1, rank, ranks),
+                 .kv_heads = {},
+                 .intermediate = {},
+                 .vocabulary = {}};
   const bool shares_kv = config.kv_heads < ranks;
-  plan.kv_heads = shares_kv ? Slice{rank * config.kv_heads / ranks, 1} : CutEvenly(config.kv_heads, 1, rank, ranks);
+  plan.kv_heads = shares_kv ? Slice{rank * config.kv_heads / ranks, 1}
+                            : CutEvenly(config.kv_heads, 1, rank, ranks);
   plan.intermediate = CutIntermediate(config, rank, ranks);
   plan.vocabulary = CutVocabulary(config, rank, ranks);
   return plan;

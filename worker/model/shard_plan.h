@@ -1,10 +1,12 @@
-// ShardPlan: which part of a model each rank of a group holds (tensor parallel; Shoeybi et al. 2019, "Megatron-LM", section 3).
+// ShardPlan: which part of a model each rank of a group holds (tensor parallel; Shoeybi et al.
+// 2019, "Megatron-LM", section 3).
 //
-// Projections into attention and the feed-forward part are cut by their outputs, those out of them by their inputs, the embedding and the head by tokens.
-// Norms, positions and the biases of the second kind are on every rank. d_ff and the vocabulary are cut at the edges of digest tiles
-// (storage/delta/tile_digest.h), so that each rank hashes its own tiles; the first ranks get what does not divide, and a rank may get nothing. A rank has whole
-// heads; where there are fewer key/value heads than ranks, neighbours hold the same one.
-// Thread-safe: values and free functions.
+// Projections into attention and the feed-forward part are cut by their outputs, those out of them
+// by their inputs, the embedding and the head by tokens. Norms, positions and the biases of the
+// second kind are on every rank. d_ff and the vocabulary are cut at the edges of digest tiles
+// (storage/delta/tile_digest.h), so that each rank hashes its own tiles; the first ranks get what
+// does not divide, and a rank may get nothing. A rank has whole heads; where there are fewer
+// key/value heads than ranks, neighbours hold the same one. Thread-safe: values and free functions.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +41,8 @@ struct ShardPlan {
 Slice CutIntermediate(const ModelConfig& config, int rank, int ranks);
 Slice CutVocabulary(const ModelConfig& config, int rank, int ranks);
 
-// kUnsupported ("uneven_heads") unless the ranks divide the heads, and divide the key/value heads or are a multiple of them.
+// kUnsupported ("uneven_heads") unless the ranks divide the heads, and divide the key/value heads
+// or are a multiple of them.
 Result<ShardPlan> PlanShard(const ModelConfig& config, int rank, int ranks);
 
 }  // namespace emend::worker::model

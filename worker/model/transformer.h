@@ -1,18 +1,27 @@
-// A decoder-only transformer, cut open where MEMIT needs it: each block can be run up to the input of its down projection (the key), and finished from there.
+// A decoder-only transformer, cut open where MEMIT needs it: each block can be run up to the input
+// of its down projection (the key), and finished from there.
 //
-//   at::Tensor hidden = model.Embed(ids, positions);                                 // [batch, tokens, d]
+//   // [batch, tokens, d]
+//   at::Tensor hidden = model.Embed(ids, positions);
 //   for (LayerIndex layer : layers) {
-//     BlockHalf half = model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = mask});
-//     hidden = model.Finish(layer, half);                                            // residual + down(key) (+ bias)
+//     BlockHalf half = model.Attend(layer, {.hidden = hidden, .positions = positions, .mask =
+//         mask});
+//     // residual + down(key) (+ bias)
+//     hidden = model.Finish(layer, half);
 //   }
-//   at::Tensor logits = model.Logits(model.FinalNorm(hidden));                       // [batch, tokens, vocabulary]
+//   // [batch, tokens, vocabulary]
+//   at::Tensor logits = model.Logits(model.FinalNorm(hidden));
 //
-// Families (GPT-2, Llama) are listed in families.cc. Weights are read-only and shared; WithWeights() gives a view of the same model in which some down
-// projections are replaced, which is how several states are served at once. Compute is fp32 on `device`; bf16 and fp16 checkpoints are widened on load.
-// Thread-safe: const methods touch no state, but for the cache that a call brings with it. Autograd flows through `hidden` and `past`; weights never require
-// gradients. Over several ranks each holds the part that shard() names, and every rank makes the same calls in the same order: `hidden` and logits are whole
-// and the same on all of them, keys and down weights are the rank's own part. A call that the group's loss ends throws StatusError (guard.h). Exceptions of
-// libtorch pass through these methods; worker/server and worker/edit turn them into Status at their public functions.
+// Families (GPT-2, Llama) are listed in families.cc. Weights are read-only and shared;
+// WithWeights() gives a view of the same model in which some down projections are replaced, which
+// is how several states are served at once. Compute is fp32 on `device`; bf16 and fp16 checkpoints
+// are widened on load. Thread-safe: const methods touch no state, but for the cache that a call
+// brings with it. Autograd flows through `hidden` and `past`; weights never require gradients. Over
+// several ranks each holds the part that shard() names, and every rank makes the same calls in the
+// same order: `hidden` and logits are whole and the same on all of them, keys and down weights are
+// the rank's own part. A call that the group's loss ends throws StatusError (guard.h). Exceptions
+// of libtorch pass through these methods; worker/server and worker/edit turn them into Status at
+// their public functions.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,25 +42,30 @@ namespace emend::worker::model {
 
 class CachedBatch;  // key_value_cache.h
 
-// Keys and values of tokens already seen: each [batch, this rank's kv_heads, past, head_dim], rotary embedding applied.
+// Keys and values of tokens already seen: each [batch, this rank's kv_heads, past, head_dim],
+// rotary embedding applied.
 struct PastKeyValues {
   at::Tensor keys;
   at::Tensor values;
 };
 
 struct BlockInput {
-  at::Tensor hidden;                    // [batch, tokens, d]
-  at::Tensor positions;                 // [batch, tokens] int64; where each token stands in its text
-  at::Tensor mask;                      // additive, broadcastable to [batch, 1, tokens, past + tokens]; undefined: causal, no padding
+  at::Tensor hidden;  // [batch, tokens, d]
+  // [batch, tokens] int64; where each token stands in its text
+  at::Tensor positions;
+  // additive, broadcastable to [batch, 1, tokens, past + tokens]; undefined: causal, no padding
+  at::Tensor mask;
   const PastKeyValues* past = nullptr;  // null: none
-  // Not null: [1, tokens] of several texts side by side over a cache, without mask and past. No gradient then, and no `present`.
+  // Not null: [1, tokens] of several texts side by side over a cache, without mask and past. No
+  // gradient then, and no `present`.
   const CachedBatch* cached = nullptr;
 };
 
 struct BlockHalf {
-  at::Tensor residual;    // [batch, tokens, d]: what the down projection's output is added to
-  at::Tensor key;         // [batch, tokens, this rank's d_ff]: the down projection's input
-  PastKeyValues present;  // past and this call's keys and values, [batch, this rank's kv_heads, past + tokens, head_dim]
+  at::Tensor residual;  // [batch, tokens, d]: what the down projection's output is added to
+  at::Tensor key;       // [batch, tokens, this rank's d_ff]: the down projection's input
+  // past and this call's keys and values, [batch, this rank's kv_heads, past + tokens, head_dim]
+  PastKeyValues present;
 };
 
 // The down projection of one layer, as the checkpoint stores it.
@@ -62,33 +76,42 @@ struct DownProjection {
 
 class Transformer {
  public:
-  // Reads config.json beside the checkpoint. Every key of it is used, listed as harmless, or refused by name. Missing, surplus or misshapen tensors are refused
-  // by name. kUnsupported for an unknown family or a model that cannot be cut over so many ranks; kInvalidArgument for a malformed config. Reads no more of the
-  // weights than this rank's part. `communicator` must outlive the model; `device` is where the weights lie and what is computed with them (device.h).
-  static Result<std::unique_ptr<Transformer>> Load(const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator,
-                                                   at::Device device = at::kCPU);
+  // Reads config.json beside the checkpoint. Every key of it is used, listed as harmless, or
+  // refused by name. Missing, surplus or misshapen tensors are refused by name. kUnsupported for an
+  // unknown family or a model that cannot be cut over so many ranks; kInvalidArgument for a
+  // malformed config. Reads no more of the weights than this rank's part. `communicator` must
+  // outlive the model; `device` is where the weights lie and what is computed with them (device.h).
+  static Result<std::unique_ptr<Transformer>> Load(
+      const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator,
+      at::Device device = at::kCPU);
 
   virtual ~Transformer() = default;
   virtual const ModelConfig& config() const = 0;  // of the whole model
   virtual const ShardPlan& shard() const = 0;
   virtual collective::Communicator& communicator() const = 0;  // the ranks that hold the rest
   virtual std::uint64_t file_bytes() const = 0;                // of weights, that loading read
-  virtual std::uint64_t held_bytes() const = 0;                // of this rank's weights in memory; those of WithDownWeights() are not counted
+  // of this rank's weights in memory; those of WithDownWeights() are not counted
+  virtual std::uint64_t held_bytes() const = 0;
   virtual DownProjection Down(LayerIndex layer) const = 0;
-  // This rank's rows of the layer's down projection in compute dtype, oriented [d_ff, d] whatever the file's orientation: key · weight, summed over the ranks,
-  // gives the output. fp32.
+  // This rank's rows of the layer's down projection in compute dtype, oriented [d_ff, d] whatever
+  // the file's orientation: key · weight, summed over the ranks, gives the output. fp32.
   virtual at::Tensor DownWeight(LayerIndex layer) const = 0;
 
-  virtual at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const = 0;  // both [batch, tokens] int64
+  // both [batch, tokens] int64
+  virtual at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const = 0;
   virtual BlockHalf Attend(LayerIndex layer, const BlockInput& input) const = 0;
   virtual at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const = 0;
-  // The ranks' parts of keys [.., this rank's d_ff] side by side, on every rank: [.., d_ff]. No gradient.
+  // The ranks' parts of keys [.., this rank's d_ff] side by side, on every rank: [.., d_ff]. No
+  // gradient.
   virtual at::Tensor GatherKeys(const at::Tensor& keys) const = 0;
   virtual at::Tensor FinalNorm(const at::Tensor& hidden) const = 0;
-  virtual at::Tensor Logits(const at::Tensor& normed) const = 0;  // any leading shape, [.., d] to [.., vocabulary]
+  // any leading shape, [.., d] to [.., vocabulary]
+  virtual at::Tensor Logits(const at::Tensor& normed) const = 0;
 
-  // The same model with these down projections (this rank's rows, fp32 [d_ff, d]) instead of its own; shares everything else.
-  virtual std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const = 0;
+  // The same model with these down projections (this rank's rows, fp32 [d_ff, d]) instead of its
+  // own; shares everything else.
+  virtual std::unique_ptr<Transformer> WithDownWeights(
+      const std::map<LayerIndex, at::Tensor>& weights) const = 0;
 };
 
 }  // namespace emend::worker::model

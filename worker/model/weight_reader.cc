@@ -17,7 +17,8 @@ using storage::delta::TensorRange;
 template <typename T>
 std::string ShapeText(const std::vector<T>& shape) {
   std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
   return text + "]";
 }
 
@@ -36,7 +37,8 @@ Result<at::ScalarType> ScalarTypeOf(const TensorView& view) {
     case DType::kF16: return at::kHalf;
     default:
       return Status(StatusCode::kUnsupported, "unsupported_dtype",
-                    "loading tensor " + view.name + " of " + view.file + ": found dtype " + std::string(DTypeName(view.dtype)) + ", expected F32, BF16 or F16");
+                    "loading tensor " + view.name + " of " + view.file + ": found dtype " +
+                        std::string(DTypeName(view.dtype)) + ", expected F32, BF16 or F16");
   }
 }
 
@@ -46,23 +48,30 @@ std::uint64_t ElementsOf(const std::vector<std::int64_t>& shape) {
   return elements;
 }
 
-// What the cut takes of the tensor, in the rows and columns under which its tiles are numbered: one dimension lies in a row.
+// What the cut takes of the tensor, in the rows and columns under which its tiles are numbered: one
+// dimension lies in a row.
 std::vector<TensorRange> RangesOf(const std::vector<std::int64_t>& shape, const Cut& cut) {
-  const auto rows = static_cast<std::uint64_t>(shape.size() == 1 ? 1 : shape[0]), cols = static_cast<std::uint64_t>(shape.back());
+  const auto rows = static_cast<std::uint64_t>(shape.size() == 1 ? 1 : shape[0]),
+             cols = static_cast<std::uint64_t>(shape.back());
   if (cut.slices.empty()) return {{0, rows, 0, cols}};
   std::vector<TensorRange> ranges;
   for (const Slice& slice : cut.slices) {
-    const auto begin = static_cast<std::uint64_t>(slice.begin), end = static_cast<std::uint64_t>(slice.end());
-    ranges.push_back(shape.size() == 1 || cut.dimension == 1 ? TensorRange{0, rows, begin, end} : TensorRange{begin, end, 0, cols});
+    const auto begin = static_cast<std::uint64_t>(slice.begin),
+               end = static_cast<std::uint64_t>(slice.end());
+    ranges.push_back(shape.size() == 1 || cut.dimension == 1 ? TensorRange{0, rows, begin, end}
+                                                             : TensorRange{begin, end, 0, cols});
   }
   return ranges;
 }
 
-// Copies a part, as stored. Through memory of its own: the mapping gives no promise about alignment.
-at::Tensor CopyPart(const TensorView& view, const std::vector<std::int64_t>& shape, const Cut& cut, at::ScalarType type) {
+// Copies a part, as stored. Through memory of its own: the mapping gives no promise about
+// alignment.
+at::Tensor CopyPart(const TensorView& view, const std::vector<std::int64_t>& shape, const Cut& cut,
+                    at::ScalarType type) {
   const std::int64_t rows = cut.dimension == 0 ? 1 : shape[0];
   const std::int64_t cut_size = shape[static_cast<std::size_t>(cut.dimension)];
-  const std::vector<Slice> slices = cut.slices.empty() ? std::vector<Slice>{{0, cut_size}} : cut.slices;
+  const std::vector<Slice> slices =
+      cut.slices.empty() ? std::vector<Slice>{{0, cut_size}} : cut.slices;
   std::vector<std::int64_t> part_shape = shape;
   std::int64_t& part_size = part_shape[static_cast<std::size_t>(cut.dimension)];
   part_size = 0;
@@ -70,7 +79,8 @@ at::Tensor CopyPart(const TensorView& view, const std::vector<std::int64_t>& sha
 
   at::Tensor part = at::empty(part_shape, type);
   // Bytes of one index of the cut dimension, and of a row that holds all of them.
-  const std::size_t index_bytes = view.bytes.size() / static_cast<std::size_t>(std::max<std::int64_t>(1, rows * cut_size));
+  const std::size_t index_bytes =
+      view.bytes.size() / static_cast<std::size_t>(std::max<std::int64_t>(1, rows * cut_size));
   auto* to = static_cast<std::uint8_t*>(part.data_ptr());
   for (std::int64_t row = 0; row < rows; ++row) {
     for (const Slice& slice : slices) {
@@ -86,19 +96,23 @@ at::Tensor CopyPart(const TensorView& view, const std::vector<std::int64_t>& sha
 
 }  // namespace
 
-bool WeightReader::Has(std::string_view name) const { return checkpoint_.tensors().contains(std::string(name)); }
+bool WeightReader::Has(std::string_view name) const {
+  return checkpoint_.tensors().contains(std::string(name));
+}
 
-Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector<std::int64_t>& shape, const Cut& cut) {
+Result<at::Tensor> WeightReader::Take(const std::string& name,
+                                      const std::vector<std::int64_t>& shape, const Cut& cut) {
   const auto found = checkpoint_.tensors().find(name);
   if (found == checkpoint_.tensors().end()) {
     return Status(StatusCode::kInvalidArgument, "missing_tensor",
-                  "loading " + checkpoint_.folder() + ": no tensor " + name + ", expected one of shape " + ShapeText(shape));
+                  "loading " + checkpoint_.folder() + ": no tensor " + name +
+                      ", expected one of shape " + ShapeText(shape));
   }
   const TensorView& view = found->second;
   if (!SameShape(view.shape, shape)) {
-    return Status(
-        StatusCode::kInvalidArgument, "misshapen_tensor",
-        "loading " + checkpoint_.folder() + ": tensor " + name + " has shape " + ShapeText(view.shape) + ", and config.json asks for " + ShapeText(shape));
+    return Status(StatusCode::kInvalidArgument, "misshapen_tensor",
+                  "loading " + checkpoint_.folder() + ": tensor " + name + " has shape " +
+                      ShapeText(view.shape) + ", and config.json asks for " + ShapeText(shape));
   }
   EMEND_ASSIGN_OR_RETURN(const at::ScalarType type, ScalarTypeOf(view));
   taken_.insert(name);
@@ -116,15 +130,18 @@ Result<at::Tensor> WeightReader::Take(const std::string& name, const std::vector
   return widened;
 }
 
-Result<at::Tensor> WeightReader::TakeHead(const std::string& name, const std::vector<std::int64_t>& shape, const Cut& cut, const at::Tensor& embedding,
-                                          bool tied) {
+Result<at::Tensor> WeightReader::TakeHead(const std::string& name,
+                                          const std::vector<std::int64_t>& shape, const Cut& cut,
+                                          const at::Tensor& embedding, bool tied) {
   if (tied && !Has(name)) return embedding;
   EMEND_ASSIGN_OR_RETURN(at::Tensor head, Take(name, shape, cut));
   if (!tied) return head;
   bytes_held_ -= head.nbytes();
   if (at::equal(head, embedding)) return embedding;
   return Status(StatusCode::kInvalidArgument, "untied_head",
-                "loading " + checkpoint_.folder() + ": config.json ties the head to the embedding, and tensor " + name + " differs from it");
+                "loading " + checkpoint_.folder() +
+                    ": config.json ties the head to the embedding, and tensor " + name +
+                    " differs from it");
 }
 
 Status WeightReader::RefuseUntaken(const std::function<bool(std::string_view)>& harmless) const {
@@ -133,7 +150,9 @@ Status WeightReader::RefuseUntaken(const std::function<bool(std::string_view)>& 
     if (!taken_.contains(name) && !harmless(name)) surplus += (surplus.empty() ? "" : ", ") + name;
   }
   if (surplus.empty()) return OkStatus();
-  return {StatusCode::kInvalidArgument, "surplus_tensor", "loading " + checkpoint_.folder() + ": tensors that config.json does not account for: " + surplus};
+  return {StatusCode::kInvalidArgument, "surplus_tensor",
+          "loading " + checkpoint_.folder() +
+              ": tensors that config.json does not account for: " + surplus};
 }
 
 }  // namespace emend::worker::model

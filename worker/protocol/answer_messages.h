@@ -17,8 +17,9 @@ struct LoadBase {
   BaseId base;
   std::string folder;                   // readable by the worker
   std::map<std::string, Digest> files;  // SHA-256 by name; the worker loads nothing else
-  // Since version 2: the leaves of the tensors' digests (storage/checkpoint/tile_file.h), and each tensor's root, by name. With them a rank hashes what it
-  // reads of the tensors, instead of whole files.
+  // Since version 2: the leaves of the tensors' digests (storage/checkpoint/tile_file.h), and each
+  // tensor's root, by name. With them a rank hashes what it reads of the tensors, instead of whole
+  // files.
   std::string tile_file = {};
   std::map<std::string, Digest> roots = {};
   friend bool operator==(const LoadBase&, const LoadBase&) = default;
@@ -28,9 +29,10 @@ struct LoadBaseReply {
   double seconds = 0;
   std::string family;
   std::int32_t layers = 0;
-  std::int32_t intermediate = 0;                     // d_ff
-  std::int32_t context = 0;                          // tokens
-  std::map<std::int32_t, std::string> down_tensors;  // layer to the tensor that an edit of it changes
+  std::int32_t intermediate = 0;  // d_ff
+  std::int32_t context = 0;       // tokens
+  // layer to the tensor that an edit of it changes
+  std::map<std::int32_t, std::string> down_tensors;
   friend bool operator==(const LoadBaseReply&, const LoadBaseReply&) = default;
 };
 
@@ -76,7 +78,8 @@ struct GenerateReply {
   friend bool operator==(const GenerateReply&, const GenerateReply&) = default;
 };
 
-// Since version 2. What the model says behind a prompt, token by token: a Piece for each step, and the reply when it has ended. Many are under way at once.
+// Since version 2. What the model says behind a prompt, token by token: a Piece for each step, and
+// the reply when it has ended. Many are under way at once.
 struct Complete {
   BaseId base;
   StateId state;
@@ -87,7 +90,8 @@ struct Complete {
   std::int32_t top_k = 0;  // of so many likeliest tokens; 0: of all
   std::uint64_t seed = 0;
   std::vector<std::string> stop;  // the text ends before the first of these
-  std::int32_t top = -1;          // likeliest tokens to report with each token; negative: report no tokens
+  // likeliest tokens to report with each token; negative: report no tokens
+  std::int32_t top = -1;
   friend bool operator==(const Complete&, const Complete&) = default;
 };
 struct PieceToken {
@@ -98,7 +102,8 @@ struct PieceToken {
   friend bool operator==(const PieceToken&, const PieceToken&) = default;
 };
 struct CompleteReply {
-  bool is_cut = false;  // it ended at tokens_max or at the context's end; else at an end of text or before a stop text
+  // it ended at tokens_max or at the context's end; else at an end of text or before a stop text
+  bool is_cut = false;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
   friend bool operator==(const CompleteReply&, const CompleteReply&) = default;

@@ -9,24 +9,35 @@ namespace {
 Status Busy(const std::string& what) { return {StatusCode::kUnavailable, "base_busy", what}; }
 
 // About names, not about a base.
-bool IsPublication(const RequestBody& request) { return std::holds_alternative<Publish>(request) || std::holds_alternative<ReadPublication>(request); }
+bool IsPublication(const RequestBody& request) {
+  return std::holds_alternative<Publish>(request) ||
+         std::holds_alternative<ReadPublication>(request);
+}
 
 // What must be in place before a base is worked with.
 bool Prepares(const RequestBody& request) {
-  return std::holds_alternative<LoadBase>(request) || std::holds_alternative<EnsureState>(request) || std::holds_alternative<PutEdits>(request);
+  return std::holds_alternative<LoadBase>(request) ||
+         std::holds_alternative<EnsureState>(request) || std::holds_alternative<PutEdits>(request);
 }
 
 }  // namespace
 
-bool BaseTurns::HoldsTextsBack(SteadyTime now) const { return now >= turn_until_ && now < wanted_until_ && (now - wanted_since_) / kTextsHeldBack % 2 == 0; }
+bool BaseTurns::HoldsTextsBack(SteadyTime now) const {
+  return now >= turn_until_ && now < wanted_until_ &&
+         (now - wanted_since_) / kTextsHeldBack % 2 == 0;
+}
 
-Status BaseTurns::Admit(const RequestBody& request, const std::optional<HeldBase>& held, SteadyTime now) {
+Status BaseTurns::Admit(const RequestBody& request, const std::optional<HeldBase>& held,
+                        SteadyTime now) {
   if (!held) loaded_ = BaseId();
   if (!held) return OkStatus();
   if (const auto* load = std::get_if<LoadBase>(&request)) return AdmitLoad(load->base, *held, now);
   const auto* const text = std::get_if<Complete>(&request);
-  const bool makes_room = text != nullptr && text->base == held->base && held->use != BaseUse::kWork && HoldsTextsBack(now);
-  if (makes_room) return Busy("beginning a text on base " + held->base.Short() + ": base " + wanted_.Short() + " was asked for, and comes first");
+  const bool makes_room = text != nullptr && text->base == held->base &&
+                          held->use != BaseUse::kWork && HoldsTextsBack(now);
+  if (makes_room)
+    return Busy("beginning a text on base " + held->base.Short() + ": base " + wanted_.Short() +
+                " was asked for, and comes first");
   return OkStatus();
 }
 

@@ -11,11 +11,14 @@ void EnvelopeStream::NoteWelcome(const Message& message) {
 }
 
 Result<std::string> EnvelopeStream::Encode(const Envelope& envelope) {
-  Frame frame{
-      .version = version_, .store_epoch = envelope.store_epoch, .generation = envelope.generation, .payload = EncodeMessage(envelope.message, version_)};
+  Frame frame{.version = version_,
+              .store_epoch = envelope.store_epoch,
+              .generation = envelope.generation,
+              .payload = EncodeMessage(envelope.message, version_)};
   if (frame.payload.size() > kPayloadBytesMax) {
     return Status(StatusCode::kResourceExhausted, "frame_too_long",
-                  "sending a message of " + std::to_string(frame.payload.size()) + " bytes: a frame holds at most " + std::to_string(kPayloadBytesMax) +
+                  "sending a message of " + std::to_string(frame.payload.size()) +
+                      " bytes: a frame holds at most " + std::to_string(kPayloadBytesMax) +
                       "; split the request");
   }
   NoteWelcome(envelope.message);
@@ -28,7 +31,9 @@ Result<std::optional<Envelope>> EnvelopeStream::Next() {
   EMEND_ASSIGN_OR_RETURN(Message message, DecodeMessage(frame->payload, frame->version));
   version_ = std::min(version_, frame->version);
   NoteWelcome(message);
-  return std::optional<Envelope>(Envelope{.store_epoch = frame->store_epoch, .generation = frame->generation, .message = std::move(message)});
+  return std::optional<Envelope>(Envelope{.store_epoch = frame->store_epoch,
+                                          .generation = frame->generation,
+                                          .message = std::move(message)});
 }
 
 }  // namespace emend::worker::protocol

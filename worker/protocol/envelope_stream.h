@@ -1,4 +1,5 @@
-// Envelopes in a stream of bytes, with the limits of a connection: what the TCP and the in-memory transports share.
+// Envelopes in a stream of bytes, with the limits of a connection: what the TCP and the in-memory
+// transports share.
 //
 // Thread-safety: none needed; owned by one connection.
 #pragma once
@@ -17,12 +18,15 @@ inline constexpr std::size_t kSendQueueBytesMax = std::size_t{64} << 20;
 
 class EnvelopeStream {
  public:
-  // The wire bytes of `envelope`. kResourceExhausted ("frame_too_long"). Having sent Welcome lifts the limit on what the peer may send.
+  // The wire bytes of `envelope`. kResourceExhausted ("frame_too_long"). Having sent Welcome lifts
+  // the limit on what the peer may send.
   Result<std::string> Encode(const Envelope& envelope);
   void Feed(std::string_view bytes) { reader_.Feed(bytes); }
-  // The next whole envelope, or nothing. Failures as FrameReader::Next, or kDataLoss from DecodeMessage: the connection has to be closed.
+  // The next whole envelope, or nothing. Failures as FrameReader::Next, or kDataLoss from
+  // DecodeMessage: the connection has to be closed.
   Result<std::optional<Envelope>> Next();
-  // Speaks this version from now on. By itself it speaks the newest, until the peer is heard to speak an earlier one.
+  // Speaks this version from now on. By itself it speaks the newest, until the peer is heard to
+  // speak an earlier one.
   void Speak(std::uint16_t version) { version_ = version; }
   std::uint16_t version() const { return version_; }
   bool mid_frame() const { return reader_.mid_frame(); }

@@ -37,14 +37,19 @@ std::uint32_t ChecksumOf(std::string frame) {
   return Crc32c(frame);
 }
 
-Status BadFrame(std::string what) { return {StatusCode::kDataLoss, "bad_frame", "reading a frame: " + std::move(what)}; }
+Status BadFrame(std::string what) {
+  return {StatusCode::kDataLoss, "bad_frame", "reading a frame: " + std::move(what)};
+}
 
 }  // namespace
 
-bool IsReadableVersion(std::uint16_t version, std::uint16_t newest) { return version != 0 && (version == newest || version + 1 == newest); }
+bool IsReadableVersion(std::uint16_t version, std::uint16_t newest) {
+  return version != 0 && (version == newest || version + 1 == newest);
+}
 
 std::string EncodeFrame(const Frame& frame) {
-  EMEND_CHECK(frame.payload.size() <= kPayloadBytesMax, "a frame of " + std::to_string(frame.payload.size()) + " bytes was encoded");
+  EMEND_CHECK(frame.payload.size() <= kPayloadBytesMax,
+              "a frame of " + std::to_string(frame.payload.size()) + " bytes was encoded");
   const auto head = [&frame](std::uint32_t checksum) {
     Encoder out;
     out.Raw(kMagic);
@@ -60,7 +65,8 @@ std::string EncodeFrame(const Frame& frame) {
   wire.reserve(kFrameHeadBytes + frame.payload.size());
   wire += frame.payload;
   const std::uint32_t checksum = Crc32c(wire);
-  for (std::size_t i = 0; i < 4; ++i) wire[kChecksumOffset + i] = static_cast<char>(checksum >> (8 * i));
+  for (std::size_t i = 0; i < 4; ++i)
+    wire[kChecksumOffset + i] = static_cast<char>(checksum >> (8 * i));
   return wire;
 }
 
@@ -70,17 +76,21 @@ void FrameReader::Feed(std::string_view bytes) {
 
 Status FrameReader::CheckHead() {
   const std::string_view magic = std::string_view(pending_).substr(0, kMagic.size());
-  if (magic != kMagic) return BadFrame("it does not begin with \"EMND\"; the peer speaks another protocol");
+  if (magic != kMagic)
+    return BadFrame("it does not begin with \"EMND\"; the peer speaks another protocol");
   const Head head = ReadHead(pending_);
   if (!IsReadableVersion(head.version, limits_.newest_version)) {
     return {StatusCode::kUnsupported, "protocol_version",
-            "reading a frame: found protocol version " + std::to_string(head.version) + ", this build reads " + std::to_string(limits_.newest_version) +
+            "reading a frame: found protocol version " + std::to_string(head.version) +
+                ", this build reads " + std::to_string(limits_.newest_version) +
                 " and the one before; use programs of neighbouring releases"};
   }
-  if (head.flags != 0) return BadFrame("found flags " + std::to_string(head.flags) + ", expected 0");
+  if (head.flags != 0)
+    return BadFrame("found flags " + std::to_string(head.flags) + ", expected 0");
   if (head.length > limits_.payload_bytes_max) {
     return {StatusCode::kDataLoss, "frame_too_long",
-            "reading a frame: found a length of " + std::to_string(head.length) + " bytes, expected at most " + std::to_string(limits_.payload_bytes_max)};
+            "reading a frame: found a length of " + std::to_string(head.length) +
+                " bytes, expected at most " + std::to_string(limits_.payload_bytes_max)};
   }
   length_ = head.length;
   return OkStatus();
@@ -99,10 +109,14 @@ Result<std::optional<Frame>> FrameReader::Next() {
   whole.resize(size);
   length_.reset();
   const Head head = ReadHead(whole);
-  Frame frame{.version = head.version, .store_epoch = head.store_epoch, .generation = head.generation, .payload = whole.substr(kFrameHeadBytes)};
+  Frame frame{.version = head.version,
+              .store_epoch = head.store_epoch,
+              .generation = head.generation,
+              .payload = whole.substr(kFrameHeadBytes)};
   const std::uint32_t found = ChecksumOf(std::move(whole));
   if (found != head.checksum) {
-    broken_ = BadFrame("its checksum is " + std::to_string(found) + ", the head says " + std::to_string(head.checksum));
+    broken_ = BadFrame("its checksum is " + std::to_string(found) + ", the head says " +
+                       std::to_string(head.checksum));
     return broken_;
   }
   return std::optional<Frame>(std::move(frame));

@@ -1,13 +1,15 @@
 // Frames: how a message lies on the wire. Pure bytes in and out; no sockets, no time.
 //
-//   std::string wire = EncodeFrame({.store_epoch = 3, .generation = 7, .payload = EncodeMessage(message)});
+//   std::string wire = EncodeFrame({.store_epoch = 3, .generation = 7, .payload = EncodeMessage(
+//       message)});
 //
 //   FrameReader reader(FrameLimits{.payload_bytes_max = kUnprovenPayloadBytesMax});
 //   reader.Feed(bytes_from_the_socket);                                       // any cut
 //   EMEND_ASSIGN_OR_RETURN(std::optional<Frame> frame, reader.Next());        // nothing: feed more
 //
-// Layout, little-endian, 32 bytes and the payload: magic "EMND", protocol version u16, flags u16 (zero), store epoch u64, generation u64, payload length u32,
-// CRC-32C u32 of head and payload with this field zero. Whoever has not proven a token may send payloads of at most 64 KiB.
+// Layout, little-endian, 32 bytes and the payload: magic "EMND", protocol version u16, flags u16
+// (zero), store epoch u64, generation u64, payload length u32, CRC-32C u32 of head and payload with
+// this field zero. Whoever has not proven a token may send payloads of at most 64 KiB.
 // Thread-safety: none needed; used by one thread. A reader owns what it was fed.
 #pragma once
 
@@ -50,10 +52,12 @@ class FrameReader {
  public:
   explicit FrameReader(FrameLimits limits) : limits_(limits) {}
 
-  // Memory held: what was fed and not yet taken. A frame's length is believed only as its bytes arrive.
+  // Memory held: what was fed and not yet taken. A frame's length is believed only as its bytes
+  // arrive.
   void Feed(std::string_view bytes);
-  // The next whole frame, or nothing. kDataLoss ("bad_frame": magic, flags or checksum; "frame_too_long"), kUnsupported ("protocol_version"): nothing after it
-  // in the stream can be trusted, and every later call fails the same way.
+  // The next whole frame, or nothing. kDataLoss ("bad_frame": magic, flags or checksum;
+  // "frame_too_long"), kUnsupported ("protocol_version"): nothing after it in the stream can be
+  // trusted, and every later call fails the same way.
   Result<std::optional<Frame>> Next();
   // True between the first and the last byte of a frame.
   bool mid_frame() const { return !pending_.empty(); }

@@ -27,7 +27,8 @@ inline constexpr std::uint16_t kKind<Piece> = 9;
 
 template <typename Archive>
 void Visit(Archive& archive, Hello& m) {
-  archive(m.protocol_version, m.token, m.worker, m.group, m.rank, m.world_size, m.device, m.threads, m.memory_bytes, m.process_id);
+  archive(m.protocol_version, m.token, m.worker, m.group, m.rank, m.world_size, m.device, m.threads,
+          m.memory_bytes, m.process_id);
 }
 template <typename Archive>
 void Visit(Archive& archive, Welcome& m) {

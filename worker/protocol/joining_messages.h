@@ -12,7 +12,8 @@
 
 namespace emend::worker::protocol {
 
-// What this build speaks; it understands the version before, too. Fields and kinds that are marked with a version are left out of frames of an earlier one.
+// What this build speaks; it understands the version before, too. Fields and kinds that are marked
+// with a version are left out of frames of an earlier one.
 inline constexpr std::uint16_t kProtocolVersion = 2;
 inline constexpr std::uint16_t kProtocolVersionMin = kProtocolVersion - 1;
 
@@ -21,7 +22,8 @@ struct Hello {
   std::uint16_t protocol_version = kProtocolVersion;  // of its frames; answered in the same
   std::string token;                                  // the secret of the coordinator's token file
   WorkerId worker;                                    // stable over restarts of the process ("w0")
-  std::string group;                                  // worker group ("g0"); ranks of one group hold one model together
+  // worker group ("g0"); ranks of one group hold one model together
+  std::string group;
   std::int32_t rank = 0;
   std::int32_t world_size = 1;
   std::string device;  // "cpu", "cuda:0"
@@ -33,9 +35,10 @@ struct Hello {
 
 // The coordinator's answer; the connection is then in use.
 struct Welcome {
-  std::uint64_t store_epoch = 0;   // rises with each start of emendd on its store
-  std::uint64_t generation = 0;    // of the group; rises whenever a rank joins or is lost
-  std::uint32_t heartbeat_ms = 0;  // how often each side sends one; silence of three of them is death
+  std::uint64_t store_epoch = 0;  // rises with each start of emendd on its store
+  std::uint64_t generation = 0;   // of the group; rises whenever a rank joins or is lost
+  // how often each side sends one; silence of three of them is death
+  std::uint32_t heartbeat_ms = 0;
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
@@ -48,8 +51,9 @@ struct Refuse {
 
 // What one rank holds, by kind.
 struct MemoryUse {
-  std::uint64_t weights_bytes = 0;     // of the base, as computed with
-  std::uint64_t states_bytes = 0;      // edited tensors of the live states, and the payloads kept for them
+  std::uint64_t weights_bytes = 0;  // of the base, as computed with
+  // edited tensors of the live states, and the payloads kept for them
+  std::uint64_t states_bytes = 0;
   std::uint64_t statistics_bytes = 0;  // covariances and their factors
   std::uint64_t cache_bytes = 0;       // keys and values of texts under way
   std::uint64_t file_bytes_read = 0;   // of the base's files, when it was loaded
@@ -63,7 +67,8 @@ struct Heartbeat {
 
 // ---- Groups of several ranks: the coordinator forms them, and speaks to rank 0 from then on ----
 
-// Leave the group, whatever is under way, and open a port for a new line (worker/collective/line.h).
+// Leave the group, whatever is under way, and open a port for a new line
+// (worker/collective/line.h).
 struct OpenLine {
   friend bool operator==(const OpenLine&, const OpenLine&) = default;
 };
@@ -84,8 +89,9 @@ struct JoinGroupReply {
   friend bool operator==(const JoinGroupReply&, const JoinGroupReply&) = default;
 };
 
-// Since version 2. Let go of what was asked for before on this worker's conversations, and say in which group you are: a coordinator that has lost a rank's
-// connection, or was started anew, takes up a group that stands.
+// Since version 2. Let go of what was asked for before on this worker's conversations, and say in
+// which group you are: a coordinator that has lost a rank's connection, or was started anew, takes
+// up a group that stands.
 struct AdoptGroup {
   friend bool operator==(const AdoptGroup&, const AdoptGroup&) = default;
 };
@@ -100,7 +106,8 @@ struct AdoptGroupReply {
   friend bool operator==(const AdoptGroupReply&, const AdoptGroupReply&) = default;
 };
 
-// To the ranks above 0: do what rank 0 passes on. Ends with the group, always as a failure that says why.
+// To the ranks above 0: do what rank 0 passes on. Ends with the group, always as a failure that
+// says why.
 struct Follow {
   friend bool operator==(const Follow&, const Follow&) = default;
 };

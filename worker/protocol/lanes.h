@@ -1,5 +1,7 @@
-// A worker has three lanes of requests. Work runs one at a time, in order; questions, and what must be in place for them, one at a time between two of the
-// work's reports; texts many at once, a step for all of them. A request keeps its lane from the coordinator's line of calls to the worker's compute thread.
+// A worker has three lanes of requests. Work runs one at a time, in order; questions, and what must
+// be in place for them, one at a time between two of the work's reports; texts many at once, a step
+// for all of them. A request keeps its lane from the coordinator's line of calls to the worker's
+// compute thread.
 #pragma once
 
 #include <cstddef>

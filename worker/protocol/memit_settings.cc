@@ -10,7 +10,9 @@
 namespace emend::worker::protocol {
 namespace {
 
-Status BadSetting(std::string message) { return {StatusCode::kInvalidArgument, "bad_setting", std::move(message)}; }
+Status BadSetting(std::string message) {
+  return {StatusCode::kInvalidArgument, "bad_setting", std::move(message)};
+}
 
 struct NumberRange {
   double min = 0;
@@ -35,7 +37,8 @@ constexpr std::array<NumberSetting, 7> kNumbers = {{
 }};
 constexpr std::int64_t kStepsMax = 10000;
 constexpr std::string_view kKnown =
-    "layers, v_lr, v_num_grad_steps, v_weight_decay, clamp_norm_factor, kl_factor, mom2_update_weight, ridge, loss_stop, seed (context_templates are given as "
+    "layers, v_lr, v_num_grad_steps, v_weight_decay, clamp_norm_factor, kl_factor, "
+    "mom2_update_weight, ridge, loss_stop, seed (context_templates are given as "
     "a "
     "file)";
 
@@ -55,21 +58,28 @@ bool ParseNumber(std::string_view text, Number& number) {
 }
 
 Status CheckNumber(const NumberSetting& setting, double value) {
-  if (std::isfinite(value) && value >= setting.range.min && value <= setting.range.max) return OkStatus();
-  return BadSetting("setting " + std::string(setting.name) + ": found " + std::to_string(value) + ", expected " + std::to_string(setting.range.min) + " to " +
+  if (std::isfinite(value) && value >= setting.range.min && value <= setting.range.max)
+    return OkStatus();
+  return BadSetting("setting " + std::string(setting.name) + ": found " + std::to_string(value) +
+                    ", expected " + std::to_string(setting.range.min) + " to " +
                     std::to_string(setting.range.max));
 }
 
 Status CheckSteps(std::int64_t steps) {
   if (steps >= 1 && steps <= kStepsMax) return OkStatus();
-  return BadSetting("setting v_num_grad_steps: found " + std::to_string(steps) + ", expected 1 to " + std::to_string(kStepsMax));
+  return BadSetting("setting v_num_grad_steps: found " + std::to_string(steps) +
+                    ", expected 1 to " + std::to_string(kStepsMax));
 }
 
 Status CheckLayers(const std::vector<LayerIndex>& layers) {
-  if (layers.empty()) return BadSetting("setting layers: found none, expected at least one, such as 4,5,6");
+  if (layers.empty())
+    return BadSetting("setting layers: found none, expected at least one, such as 4,5,6");
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (layers[i].value() < 0) return BadSetting("setting layers: found " + std::to_string(layers[i].value()) + ", expected 0 or more");
-    if (i > 0 && layers[i] <= layers[i - 1]) return BadSetting("setting layers: expected ascending layers, each once, such as 4,5,6");
+    if (layers[i].value() < 0)
+      return BadSetting("setting layers: found " + std::to_string(layers[i].value()) +
+                        ", expected 0 or more");
+    if (i > 0 && layers[i] <= layers[i - 1])
+      return BadSetting("setting layers: expected ascending layers, each once, such as 4,5,6");
   }
   return OkStatus();
 }
@@ -80,7 +90,8 @@ Result<std::vector<LayerIndex>> ParseLayers(std::string_view text) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     std::int32_t layer = 0;
     if (!ParseNumber(text.substr(begin, end - begin), layer)) {
-      return BadSetting("setting layers: found \"" + std::string(text) + "\", expected numbers with commas between them, such as 4,5,6");
+      return BadSetting("setting layers: found \"" + std::string(text) +
+                        "\", expected numbers with commas between them, such as 4,5,6");
     }
     layers.emplace_back(layer);
     begin = end + 1;
@@ -91,19 +102,23 @@ Result<std::vector<LayerIndex>> ParseLayers(std::string_view text) {
 
 std::size_t CountSlots(std::string_view text) {
   std::size_t count = 0;
-  for (std::size_t at = text.find("{}"); at != std::string_view::npos; at = text.find("{}", at + 2)) ++count;
+  for (std::size_t at = text.find("{}"); at != std::string_view::npos; at = text.find("{}", at + 2))
+    ++count;
   return count;
 }
 
 Status CheckTemplates(const std::vector<std::vector<std::string>>& groups) {
   if (groups.empty() || groups[0] != std::vector<std::string>{"{}"}) {
-    return BadSetting("setting context_templates: the first group must hold the bare \"{}\" and nothing else");
+    return BadSetting(
+        "setting context_templates: the first group must hold the bare \"{}\" and nothing else");
   }
   for (std::size_t group = 0; group < groups.size(); ++group) {
-    if (groups[group].empty()) return BadSetting("setting context_templates: group " + std::to_string(group) + " is empty");
+    if (groups[group].empty())
+      return BadSetting("setting context_templates: group " + std::to_string(group) + " is empty");
     for (const std::string& text : groups[group]) {
       if (CountSlots(text) != 1) {
-        return BadSetting("setting context_templates: \"" + text + "\" in group " + std::to_string(group) + " holds " + std::to_string(CountSlots(text)) +
+        return BadSetting("setting context_templates: \"" + text + "\" in group " +
+                          std::to_string(group) + " holds " + std::to_string(CountSlots(text)) +
                           " places \"{}\" for the prompt, expected one");
       }
     }
@@ -154,22 +169,30 @@ Status ApplySetting(MemitSettings& settings, std::string_view key, std::string_v
     return OkStatus();
   }
   if (key == "seed") {
-    if (!ParseNumber(value, settings.seed)) return BadSetting("setting seed: found \"" + std::string(value) + "\", expected a whole number of at least 0");
+    if (!ParseNumber(value, settings.seed))
+      return BadSetting("setting seed: found \"" + std::string(value) +
+                        "\", expected a whole number of at least 0");
     return OkStatus();
   }
   if (key == "v_num_grad_steps") {
     std::int64_t steps = 0;
-    if (!ParseNumber(value, steps)) return BadSetting("setting v_num_grad_steps: found \"" + std::string(value) + "\", expected a whole number");
+    if (!ParseNumber(value, steps))
+      return BadSetting("setting v_num_grad_steps: found \"" + std::string(value) +
+                        "\", expected a whole number");
     EMEND_RETURN_IF_ERROR(CheckSteps(steps));
     settings.v_num_grad_steps = steps;
     return OkStatus();
   }
-  const auto setting = std::find_if(kNumbers.begin(), kNumbers.end(), [&](const NumberSetting& known) { return known.name == key; });
+  const auto setting = std::find_if(kNumbers.begin(), kNumbers.end(),
+                                    [&](const NumberSetting& known) { return known.name == key; });
   if (setting == kNumbers.end()) {
-    return {StatusCode::kInvalidArgument, "unknown_setting", "setting \"" + std::string(key) + "\" is not known; known are " + std::string(kKnown)};
+    return {StatusCode::kInvalidArgument, "unknown_setting",
+            "setting \"" + std::string(key) + "\" is not known; known are " + std::string(kKnown)};
   }
   double number = 0;
-  if (!ParseNumber(value, number)) return BadSetting("setting " + std::string(key) + ": found \"" + std::string(value) + "\", expected a number");
+  if (!ParseNumber(value, number))
+    return BadSetting("setting " + std::string(key) + ": found \"" + std::string(value) +
+                      "\", expected a number");
   EMEND_RETURN_IF_ERROR(CheckNumber(*setting, number));
   settings.*(setting->field) = number;
   return OkStatus();
@@ -184,11 +207,12 @@ Status SetContextTemplates(MemitSettings& settings, std::vector<std::vector<std:
 Status CheckSettings(const MemitSettings& settings, std::int64_t layer_count) {
   EMEND_RETURN_IF_ERROR(CheckLayers(settings.layers));
   if (settings.layers.back().value() >= layer_count) {
-    return BadSetting("setting layers: found " + std::to_string(settings.layers.back().value()) + ", but the model's last layer is " +
-                      std::to_string(layer_count - 1));
+    return BadSetting("setting layers: found " + std::to_string(settings.layers.back().value()) +
+                      ", but the model's last layer is " + std::to_string(layer_count - 1));
   }
   EMEND_RETURN_IF_ERROR(CheckSteps(settings.v_num_grad_steps));
-  for (const NumberSetting& setting : kNumbers) EMEND_RETURN_IF_ERROR(CheckNumber(setting, settings.*(setting.field)));
+  for (const NumberSetting& setting : kNumbers)
+    EMEND_RETURN_IF_ERROR(CheckNumber(setting, settings.*(setting.field)));
   return CheckTemplates(settings.context_templates);
 }
 

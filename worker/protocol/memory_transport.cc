@@ -16,7 +16,8 @@ class MemoryListener;
 
 class MemoryNetworkImpl final : public MemoryNetwork {
  public:
-  MemoryNetworkImpl(Runtime& runtime, MemoryNetworkOptions options) : runtime_(runtime), options_(std::move(options)), random_(options_.seed) {}
+  MemoryNetworkImpl(Runtime& runtime, MemoryNetworkOptions options)
+      : runtime_(runtime), options_(std::move(options)), random_(options_.seed) {}
 
   std::unique_ptr<Transport> Host(const std::string& name) override;
   void Cut(const std::string& host) override;
@@ -27,13 +28,17 @@ class MemoryNetworkImpl final : public MemoryNetwork {
   void Heal(const std::string& host) override;
 
   Result<std::unique_ptr<Listener>> Listen(const std::string& address);
-  Awaitable<Result<std::shared_ptr<Connection>>> Dial(std::string host, std::string address, SteadyTime deadline);
+  Awaitable<Result<std::shared_ptr<Connection>>> Dial(std::string host, std::string address,
+                                                      SteadyTime deadline);
   void Forget(const std::string& address) { listeners_.erase(address); }
 
   Runtime& runtime() { return runtime_; }
-  bool Separated(const std::string& a, const std::string& b) const { return partitioned_.contains(a) || partitioned_.contains(b); }
+  bool Separated(const std::string& a, const std::string& b) const {
+    return partitioned_.contains(a) || partitioned_.contains(b);
+  }
   SteadyTime::duration Latency() {
-    const auto range = static_cast<std::uint64_t>((options_.latency_max - options_.latency_min).count()) + 1;
+    const auto range =
+        static_cast<std::uint64_t>((options_.latency_max - options_.latency_min).count()) + 1;
     return options_.latency_min + std::chrono::microseconds(random_.Below(range));
   }
   void Note(std::string_view event) const {
@@ -50,10 +55,14 @@ class MemoryNetworkImpl final : public MemoryNetwork {
 };
 
 // One end. What it sends is put into the other end's `arrived_` after a delay.
-class MemoryConnection final : public Connection, public std::enable_shared_from_this<MemoryConnection> {
+class MemoryConnection final : public Connection,
+                               public std::enable_shared_from_this<MemoryConnection> {
  public:
   MemoryConnection(MemoryNetworkImpl& network, std::string host, std::string other_host)
-      : network_(network), host_(std::move(host)), other_host_(std::move(other_host)), readable_(network.runtime()) {}
+      : network_(network),
+        host_(std::move(host)),
+        other_host_(std::move(other_host)),
+        readable_(network.runtime()) {}
 
   void Join(const std::shared_ptr<MemoryConnection>& other) { other_ = other; }
 
@@ -70,14 +79,18 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
       if (!end_.ok()) co_return end_;
       readable_.Reset();
       const bool arrived = co_await readable_.WaitUntil(deadline);
-      if (!arrived) co_return Status(StatusCode::kDeadlineExceeded, "receiving from " + other_host_ + ": nothing came by the deadline");
+      if (!arrived)
+        co_return Status(StatusCode::kDeadlineExceeded,
+                         "receiving from " + other_host_ + ": nothing came by the deadline");
     }
   }
 
   Awaitable<Status> Send(Envelope envelope, SteadyTime) override {
-    if (!end_.ok()) co_return Unavailable("sending to " + other_host_ + ": the connection is closed");
+    if (!end_.ok())
+      co_return Unavailable("sending to " + other_host_ + ": the connection is closed");
     if (waiting_bytes_ >= kSendQueueBytesMax)
-      co_return Status(StatusCode::kResourceExhausted, "send_queue_full", "sending to " + other_host_ + ": 64 MiB wait already");
+      co_return Status(StatusCode::kResourceExhausted, "send_queue_full",
+                       "sending to " + other_host_ + ": 64 MiB wait already");
     EMEND_CO_ASSIGN_OR_RETURN(std::string wire, stream_.Encode(envelope));
     waiting_bytes_ += wire.size();
     waiting_.push_back(std::move(wire));
@@ -86,7 +99,8 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
   }
 
   void Close() override {
-    End({StatusCode::kCancelled, "using the connection to " + other_host_ + ": it was closed on this side"});
+    End({StatusCode::kCancelled,
+         "using the connection to " + other_host_ + ": it was closed on this side"});
     const std::shared_ptr<MemoryConnection> other = other_.lock();
     if (!other) return;
     closing_ = true;
@@ -104,11 +118,15 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
     if (network_.Separated(host_, other_host_)) return;
     while (!waiting_.empty()) {
       waiting_bytes_ -= waiting_.front().size();
-      Schedule([wire = std::move(waiting_.front())](MemoryConnection& other) { other.Arrive(wire); });
+      Schedule(
+          [wire = std::move(waiting_.front())](MemoryConnection& other) { other.Arrive(wire); });
       waiting_.pop_front();
     }
     if (std::exchange(closing_, false)) {
-      Schedule([](MemoryConnection& other) { other.End(Unavailable("receiving from " + other.other_host_ + ": the peer closed the connection")); });
+      Schedule([](MemoryConnection& other) {
+        other.End(Unavailable("receiving from " + other.other_host_ +
+                              ": the peer closed the connection"));
+      });
     }
   }
 
@@ -117,9 +135,10 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
   void Schedule(Action action) {
     const SteadyTime now = network_.runtime().clock().Now();
     last_arrival_ = std::max(last_arrival_, now + network_.Latency());
-    network_.runtime().ScheduleAt(last_arrival_, [self = shared_from_this(), action = std::move(action)] {
-      if (const auto other = self->other_.lock()) action(*other);
-    });
+    network_.runtime().ScheduleAt(last_arrival_,
+                                  [self = shared_from_this(), action = std::move(action)] {
+                                    if (const auto other = self->other_.lock()) action(*other);
+                                  });
   }
 
   void Arrive(const std::string& wire) {
@@ -150,12 +169,15 @@ class MemoryConnection final : public Connection, public std::enable_shared_from
 
 class MemoryListener final : public Listener {
  public:
-  MemoryListener(MemoryNetworkImpl& network, std::string address) : network_(network), address_(std::move(address)), arrived_(network.runtime()) {}
+  MemoryListener(MemoryNetworkImpl& network, std::string address)
+      : network_(network), address_(std::move(address)), arrived_(network.runtime()) {}
   ~MemoryListener() override { Close(); }
 
   Awaitable<Result<std::shared_ptr<Connection>>> Accept() override {
     while (true) {
-      if (closed_) co_return Status(StatusCode::kCancelled, "accepting on " + address_ + ": the listener was closed");
+      if (closed_)
+        co_return Status(StatusCode::kCancelled,
+                         "accepting on " + address_ + ": the listener was closed");
       if (!backlog_.empty()) {
         std::shared_ptr<Connection> connection = std::move(backlog_.front());
         backlog_.pop_front();
@@ -192,9 +214,13 @@ class MemoryListener final : public Listener {
 
 class MemoryHost final : public Transport {
  public:
-  MemoryHost(MemoryNetworkImpl& network, std::string name) : network_(network), name_(std::move(name)) {}
-  Result<std::unique_ptr<Listener>> Listen(const std::string& address) override { return network_.Listen(address); }
-  Awaitable<Result<std::shared_ptr<Connection>>> Dial(std::string address, SteadyTime deadline) override {
+  MemoryHost(MemoryNetworkImpl& network, std::string name)
+      : network_(network), name_(std::move(name)) {}
+  Result<std::unique_ptr<Listener>> Listen(const std::string& address) override {
+    return network_.Listen(address);
+  }
+  Awaitable<Result<std::shared_ptr<Connection>>> Dial(std::string address,
+                                                      SteadyTime deadline) override {
     return network_.Dial(name_, std::move(address), deadline);
   }
 
@@ -203,7 +229,9 @@ class MemoryHost final : public Transport {
   const std::string name_;
 };
 
-std::unique_ptr<Transport> MemoryNetworkImpl::Host(const std::string& name) { return std::make_unique<MemoryHost>(*this, name); }
+std::unique_ptr<Transport> MemoryNetworkImpl::Host(const std::string& name) {
+  return std::make_unique<MemoryHost>(*this, name);
+}
 
 void MemoryNetworkImpl::Cut(const std::string& host) {
   Note("cut " + host);
@@ -223,22 +251,28 @@ void MemoryNetworkImpl::Heal(const std::string& host) {
 }
 
 Result<std::unique_ptr<Listener>> MemoryNetworkImpl::Listen(const std::string& address) {
-  if (address.find(':') == std::string::npos) return InvalidArgument("listening on \"" + address + "\": expected HOST:PORT");
-  if (listeners_.contains(address)) return Unavailable("listening on " + address + ": the address is in use");
+  if (address.find(':') == std::string::npos)
+    return InvalidArgument("listening on \"" + address + "\": expected HOST:PORT");
+  if (listeners_.contains(address))
+    return Unavailable("listening on " + address + ": the address is in use");
   auto listener = std::make_unique<MemoryListener>(*this, address);
   listeners_[address] = listener.get();
   return std::unique_ptr<Listener>(std::move(listener));
 }
 
-Awaitable<Result<std::shared_ptr<Connection>>> MemoryNetworkImpl::Dial(std::string host, std::string address, SteadyTime deadline) {
+Awaitable<Result<std::shared_ptr<Connection>>> MemoryNetworkImpl::Dial(std::string host,
+                                                                       std::string address,
+                                                                       SteadyTime deadline) {
   const std::string other = address.substr(0, address.rfind(':'));
   co_await Sleep(runtime_, Latency());
   if (Separated(host, other)) {
     co_await Sleep(runtime_, deadline - runtime_.clock().Now());
-    co_return Status(StatusCode::kDeadlineExceeded, "dialing " + address + ": no answer by the deadline");
+    co_return Status(StatusCode::kDeadlineExceeded,
+                     "dialing " + address + ": no answer by the deadline");
   }
   const auto found = listeners_.find(address);
-  if (found == listeners_.end()) co_return Unavailable("dialing " + address + ": connection refused");
+  if (found == listeners_.end())
+    co_return Unavailable("dialing " + address + ": connection refused");
   auto near = std::make_shared<MemoryConnection>(*this, host, other);
   auto far = std::make_shared<MemoryConnection>(*this, other, host);
   near->Join(far);

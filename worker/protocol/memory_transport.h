@@ -1,15 +1,19 @@
-// A network inside one process, for tests and the simulation: hosts that dial each other by name, with delays drawn from a seed, and faults on command.
+// A network inside one process, for tests and the simulation: hosts that dial each other by name,
+// with delays drawn from a seed, and faults on command.
 //
 //   auto network = NewMemoryNetwork(runtime, {.seed = 7});
 //   auto coordinator = network->Host("coordinator");
 //   auto listener = coordinator->Listen("coordinator:7070");
-//   auto worker = network->Host("w0");                            // worker->Dial("coordinator:7070", ...)
+//   // worker->Dial("coordinator:7070", ...)
+//   auto worker = network->Host("w0");
 //   network->Partition("w0");                                     // what is sent from now on waits
 //   network->Heal("w0");                                          // and comes late
-//   network->Cut("w0");                                           // every connection of w0 is reset
+//   // every connection of w0 is reset
+//   network->Cut("w0");
 //
-// Bytes pass through the same frames and limits as over TCP, in order, each frame after its own delay. Used on the runtime's executor only. The network must
-// outlive its hosts, listeners and connections, and the runtime must outlive it.
+// Bytes pass through the same frames and limits as over TCP, in order, each frame after its own
+// delay. Used on the runtime's executor only. The network must outlive its hosts, listeners and
+// connections, and the runtime must outlive it.
 #pragma once
 
 #include <chrono>

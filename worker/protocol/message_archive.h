@@ -1,11 +1,14 @@
-// How the fields of messages are written and read: one list of fields per message (Visit in joining_fields.h, request_fields.h, reply_fields.h) serves both.
+// How the fields of messages are written and read: one list of fields per message (Visit in
+// joining_fields.h, request_fields.h, reply_fields.h) serves both.
 //
-//   template <typename Archive> void Visit(Archive& archive, LoadBase& message) { archive(message.base, message.folder); }
+//   template <typename Archive> void Visit(Archive& archive, LoadBase& message) { archive(
+//       message.base, message.folder); }
 //
-// Fields of a later version than the frame's are left out: `if (archive.version() >= 2) archive(message.tile_file);`, always behind the older ones.
+// Fields of a later version than the frame's are left out: `if (archive.version() >= 2)
+// archive(message.tile_file);`, always behind the older ones.
 //
-// Lists are a u32 count and the items, maps are lists of pairs with strictly rising keys, an optional is a u8 and the value (storage/base/encoding.h).
-// Internal to this folder.
+// Lists are a u32 count and the items, maps are lists of pairs with strictly rising keys, an
+// optional is a u8 and the value (storage/base/encoding.h). Internal to this folder.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +23,8 @@
 
 namespace emend::worker::protocol {
 
-// The number of a message or of a request or reply body on the wire; specialised beside its fields. Never renumber, only append.
+// The number of a message or of a request or reply body on the wire; specialised beside its fields.
+// Never renumber, only append.
 template <typename Message>
 inline constexpr std::uint16_t kKind = 0;
 
@@ -74,7 +78,8 @@ class MessageWriter {
   template <typename Message>
     requires std::is_class_v<Message>
   void Write(const Message& message) {
-    Visit(*this, const_cast<Message&>(message));  // Visit is shared with the reader, which does change it
+    // Visit is shared with the reader, which does change it
+    Visit(*this, const_cast<Message&>(message));
   }
 
   Encoder& out_;
@@ -127,7 +132,8 @@ class MessageReader {
     for (std::size_t i = 0; i < count && in_.ok(); ++i) {
       std::pair<K, V> item;
       Read(item);
-      if (!map.empty() && !(map.rbegin()->first < item.first)) in_.Fail("the keys of a map do not rise");
+      if (!map.empty() && !(map.rbegin()->first < item.first))
+        in_.Fail("the keys of a map do not rise");
       if (in_.ok()) map.emplace_hint(map.end(), std::move(item));
     }
   }

@@ -17,7 +17,8 @@ template <typename... Bodies>
 void WriteVariant(Encoder& out, std::uint16_t version, const std::variant<Bodies...>& variant);
 // False if no alternative has this kind.
 template <typename... Bodies>
-bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind, std::variant<Bodies...>& variant);
+bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind,
+                 std::variant<Bodies...>& variant);
 
 void WriteFields(Encoder& out, std::uint16_t version, const Request& request) {
   out.U64(request.id);
@@ -33,7 +34,8 @@ void ReadFields(Decoder& in, std::uint16_t version, Request& request) {
 }
 
 void WriteFields(Encoder& out, std::uint16_t version, const Response& response) {
-  EMEND_CHECK(response.status.ok() == response.body.has_value(), "a response is either a reply or a failure");
+  EMEND_CHECK(response.status.ok() == response.body.has_value(),
+              "a response is either a reply or a failure");
   out.U64(response.id);
   out.U8(static_cast<std::uint8_t>(response.status.code()));
   if (response.body) {
@@ -58,7 +60,9 @@ void ReadFields(Decoder& in, std::uint16_t version, Response& response) {
   std::string slug = in.Text();
   std::string message = in.Text();
   // A code of a later release is a failure all the same.
-  const StatusCode known = code <= static_cast<std::uint8_t>(StatusCode::kInternal) ? static_cast<StatusCode>(code) : StatusCode::kInternal;
+  const StatusCode known = code <= static_cast<std::uint8_t>(StatusCode::kInternal)
+                               ? static_cast<StatusCode>(code)
+                               : StatusCode::kInternal;
   response.status = Status(known, std::move(slug), std::move(message));
 }
 
@@ -87,7 +91,8 @@ void WriteVariant(Encoder& out, std::uint16_t version, const std::variant<Bodies
 }
 
 template <typename... Bodies>
-bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind, std::variant<Bodies...>& variant) {
+bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind,
+                 std::variant<Bodies...>& variant) {
   const auto read_if = [&]<typename Body>(std::type_identity<Body>) {
     if (kKind<Body> == 0 || kKind<Body> != kind) return false;
     ReadFields(in, version, variant.template emplace<Body>());
@@ -97,17 +102,22 @@ bool ReadVariant(Decoder& in, std::uint16_t version, std::uint16_t kind, std::va
 }
 
 constexpr std::array<std::string_view, std::variant_size_v<RequestBody>> kRequestNames = {
-    "load_base",    "ensure_state", "put_edits",    "compute_statistics", "solve",   "evaluate",         "generate",
-    "digest_state", "sample_texts", "open_line",    "join_group",         "follow",  "complete",         "optimise_targets",
-    "step_texts",   "probe_ranks",  "digest_tiles", "forget_base",        "publish", "read_publication", "adopt_group",
-    "unknown"};
+    "load_base",    "ensure_state",     "put_edits",  "compute_statistics",
+    "solve",        "evaluate",         "generate",   "digest_state",
+    "sample_texts", "open_line",        "join_group", "follow",
+    "complete",     "optimise_targets", "step_texts", "probe_ranks",
+    "digest_tiles", "forget_base",      "publish",    "read_publication",
+    "adopt_group",  "unknown"};
 
 }  // namespace
 
 std::uint16_t SinceVersion(const RequestBody& body) {
-  const bool is_new = std::holds_alternative<Complete>(body) || std::holds_alternative<OptimiseTargets>(body) || std::holds_alternative<StepTexts>(body) ||
-                      std::holds_alternative<ProbeRanks>(body) || std::holds_alternative<DigestTiles>(body) || std::holds_alternative<ForgetBase>(body) ||
-                      std::holds_alternative<Publish>(body) || std::holds_alternative<ReadPublication>(body) || std::holds_alternative<AdoptGroup>(body);
+  const bool is_new =
+      std::holds_alternative<Complete>(body) || std::holds_alternative<OptimiseTargets>(body) ||
+      std::holds_alternative<StepTexts>(body) || std::holds_alternative<ProbeRanks>(body) ||
+      std::holds_alternative<DigestTiles>(body) || std::holds_alternative<ForgetBase>(body) ||
+      std::holds_alternative<Publish>(body) || std::holds_alternative<ReadPublication>(body) ||
+      std::holds_alternative<AdoptGroup>(body);
   return is_new ? 2 : 1;
 }
 
@@ -122,9 +132,11 @@ Result<Message> DecodeMessage(std::string_view bytes, std::uint16_t version) {
   in.Record(RecordType::kMessage, kMessageVersion);
   const std::uint16_t kind = in.U16();
   Message message;
-  if (in.ok() && !ReadVariant(in, version, kind, message)) in.Fail("found message kind " + std::to_string(kind) + ", which this build does not know");
+  if (in.ok() && !ReadVariant(in, version, kind, message))
+    in.Fail("found message kind " + std::to_string(kind) + ", which this build does not know");
   const Status whole = in.Finish();
-  if (!whole.ok()) return whole.WithContext("reading a message of " + std::to_string(bytes.size()) + " bytes");
+  if (!whole.ok())
+    return whole.WithContext("reading a message of " + std::to_string(bytes.size()) + " bytes");
   return message;
 }
 

@@ -1,9 +1,10 @@
 // What coordinator and workers say to each other. docs/reference/protocol.md lists the frames.
 //
-// Messages are absolute and idempotent: "this state, these edits, be live", never "apply this"; saying one twice changes nothing. Each compute or answer
-// request names its state. Every message has a canonical encoding (storage/base/encoding.h) and is carried in a frame (frame.h) with store epoch and
-// generation. A worker that receives an unknown message type answers kUnsupported; fields are only ever appended, with a new version, and version N−1 is still
-// read.
+// Messages are absolute and idempotent: "this state, these edits, be live", never "apply this";
+// saying one twice changes nothing. Each compute or answer request names its state. Every message
+// has a canonical encoding (storage/base/encoding.h) and is carried in a frame (frame.h) with store
+// epoch and generation. A worker that receives an unknown message type answers kUnsupported; fields
+// are only ever appended, with a new version, and version N−1 is still read.
 #pragma once
 
 #include <cstdint>
@@ -22,18 +23,24 @@
 
 namespace emend::worker::protocol {
 
-// What decoding makes of a request that this build does not know, so that it can be answered with kUnsupported. Never sent.
+// What decoding makes of a request that this build does not know, so that it can be answered with
+// kUnsupported. Never sent.
 struct UnknownRequest {
   std::uint16_t kind = 0;
   friend bool operator==(const UnknownRequest&, const UnknownRequest&) = default;
 };
 
 using RequestBody =
-    std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup, Follow, Complete,
-                 OptimiseTargets, StepTexts, ProbeRanks, DigestTiles, ForgetBase, Publish, ReadPublication, AdoptGroup, UnknownRequest>;
-using ReplyBody = std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply, EvaluateReply, GenerateReply,
-                               DigestStateReply, SampleTextsReply, OpenLineReply, JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply,
-                               StepTextsReply, ProbeRanksReply, DigestTilesReply, ForgetBaseReply, PublishReply, ReadPublicationReply, AdoptGroupReply>;
+    std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate,
+                 DigestState, SampleTexts, OpenLine, JoinGroup, Follow, Complete, OptimiseTargets,
+                 StepTexts, ProbeRanks, DigestTiles, ForgetBase, Publish, ReadPublication,
+                 AdoptGroup, UnknownRequest>;
+using ReplyBody =
+    std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply,
+                 EvaluateReply, GenerateReply, DigestStateReply, SampleTextsReply, OpenLineReply,
+                 JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply, StepTextsReply,
+                 ProbeRanksReply, DigestTilesReply, ForgetBaseReply, PublishReply,
+                 ReadPublicationReply, AdoptGroupReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising
@@ -47,7 +54,8 @@ struct Progress {
   std::uint64_t total = 0;
   friend bool operator==(const Progress&, const Progress&) = default;
 };
-// Since version 2: what a step of a Complete added to its text. `state` is what gave it: the same from the first piece to the last.
+// Since version 2: what a step of a Complete added to its text. `state` is what gave it: the same
+// from the first piece to the last.
 struct Piece {
   std::uint64_t id = 0;
   StateId state;
@@ -67,15 +75,18 @@ struct Cancel {
   friend bool operator==(const Cancel&, const Cancel&) = default;
 };
 
-using Message = std::variant<Hello, Welcome, Refuse, Heartbeat, Request, Progress, Response, Cancel, Piece>;
+using Message =
+    std::variant<Hello, Welcome, Refuse, Heartbeat, Request, Progress, Response, Cancel, Piece>;
 
-// As `version` has it. REQUIRES: kProtocolVersionMin ≤ version ≤ kProtocolVersion; a message that the version has.
+// As `version` has it. REQUIRES: kProtocolVersionMin ≤ version ≤ kProtocolVersion; a message that
+// the version has.
 std::string EncodeMessage(const Message& message, std::uint16_t version = kProtocolVersion);
 // kDataLoss says what was wrong and where.
 Result<Message> DecodeMessage(std::string_view bytes, std::uint16_t version = kProtocolVersion);
 // "solve", "ensure_state", ...: for logs and errors.
 std::string_view RequestName(const RequestBody& body);
-// The first protocol version that has this request. A worker of an earlier one is not to be sent it.
+// The first protocol version that has this request. A worker of an earlier one is not to be sent
+// it.
 std::uint16_t SinceVersion(const RequestBody& body);
 
 }  // namespace emend::worker::protocol

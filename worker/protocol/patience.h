@@ -1,5 +1,6 @@
-// How long a Receive waits: until its deadline, or, once a welcomed peer's frame has begun, as long as bytes keep coming, up to a minute a frame. Otherwise a
-// large reply would look like silence. A peer that has not proven a token gets no such grace.
+// How long a Receive waits: until its deadline, or, once a welcomed peer's frame has begun, as long
+// as bytes keep coming, up to a minute a frame. Otherwise a large reply would look like silence. A
+// peer that has not proven a token gets no such grace.
 #pragma once
 
 #include <algorithm>

@@ -7,7 +7,8 @@
 
 namespace emend::worker::protocol {
 
-// Say what each rank is like and how the ranks reach each other (worker/collective/probe.h, where the fields are explained).
+// Say what each rank is like and how the ranks reach each other (worker/collective/probe.h, where
+// the fields are explained).
 struct ProbeRanks {
   friend bool operator==(const ProbeRanks&, const ProbeRanks&) = default;
 };

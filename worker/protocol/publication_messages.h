@@ -1,6 +1,8 @@
-// What a worker must know to answer beside its coordinator: names, and who may ask. Part of messages.h, since version 2.
+// What a worker must know to answer beside its coordinator: names, and who may ask. Part of
+// messages.h, since version 2.
 //
-// The coordinator publishes to each worker that serves; gateways read it from there, and answer from it, also while the coordinator is away.
+// The coordinator publishes to each worker that serves; gateways read it from there, and answer
+// from it, also while the coordinator is away.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +32,8 @@ struct PublishedToken {
   friend bool operator==(const PublishedToken&, const PublishedToken&) = default;
 };
 struct Publication {
-  std::uint64_t sequence = 0;      // of the audit chain, as of which it holds; a later one replaces an earlier one whole
+  // of the audit chain, as of which it holds; a later one replaces an earlier one whole
+  std::uint64_t sequence = 0;
   std::vector<PublishedRef> refs;  // the most wanted first
   std::vector<PublishedToken> tokens;
   friend bool operator==(const Publication&, const Publication&) = default;
@@ -52,7 +55,8 @@ struct PublishReply {
 struct ReadPublication {
   friend bool operator==(const ReadPublication&, const ReadPublication&) = default;
 };
-// What a ref of the publication stands for at this worker: what was published as of `sequence`, the last of which is live.
+// What a ref of the publication stands for at this worker: what was published as of `sequence`, the
+// last of which is live.
 struct ServedRef {
   PublishedRef ref;
   std::uint64_t sequence = 0;

@@ -128,7 +128,8 @@ template <typename Archive>
 void Visit(Archive&, StepTextsReply&) {}
 template <typename Archive>
 void Visit(Archive& archive, ProbedRank& m) {
-  archive(m.rank, m.host_name, m.address, m.interface, m.device, m.over_nccl, m.nccl_version, m.nccl_missing, m.threads, m.cores);
+  archive(m.rank, m.host_name, m.address, m.interface, m.device, m.over_nccl, m.nccl_version,
+          m.nccl_missing, m.threads, m.cores);
   archive(m.memory_bytes, m.memory_free, m.shm_bytes, m.shm_free);
 }
 template <typename Archive>

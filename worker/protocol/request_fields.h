@@ -85,7 +85,8 @@ void Visit(Archive& archive, OptimiseTargets& m) {
 }
 template <typename Archive>
 void Visit(Archive& archive, Complete& m) {
-  archive(m.base, m.state, m.prompt, m.tokens_max, m.temperature, m.top_p, m.top_k, m.seed, m.stop, m.top);
+  archive(m.base, m.state, m.prompt, m.tokens_max, m.temperature, m.top_p, m.top_k, m.seed, m.stop,
+          m.top);
 }
 template <typename Archive>
 void Visit(Archive& archive, EvaluateFact& m) {

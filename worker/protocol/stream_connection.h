@@ -1,4 +1,5 @@
-// A Connection over a stream of bytes: a TCP socket, or TLS on one. Internal to this folder; see connection.h.
+// A Connection over a stream of bytes: a TCP socket, or TLS on one. Internal to this folder; see
+// connection.h.
 #pragma once
 
 #include <algorithm>
@@ -19,20 +20,29 @@ namespace emend::worker::protocol {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// Invariants: at most one read and one write are under way, each keeping the connection alive; bytes are read only while Receive wants more, so that the
-// peer is held back by TCP. Boost 1.74 cannot cancel one of the two alone: a wait that expires leaves its read under way for the next Receive.
+// Invariants: at most one read and one write are under way, each keeping the connection alive;
+// bytes are read only while Receive wants more, so that the peer is held back by TCP. Boost 1.74
+// cannot cancel one of the two alone: a wait that expires leaves its read under way for the next
+// Receive.
 template <typename Stream>
-class StreamConnection final : public Connection, public std::enable_shared_from_this<StreamConnection<Stream>> {
+class StreamConnection final : public Connection,
+                               public std::enable_shared_from_this<StreamConnection<Stream>> {
  public:
   StreamConnection(Runtime& runtime, Stream stream, std::string peer)
-      : runtime_(runtime), peer_(std::move(peer)), socket_(std::move(stream)), readable_(runtime), patience_(runtime.clock()) {}
+      : runtime_(runtime),
+        peer_(std::move(peer)),
+        socket_(std::move(stream)),
+        readable_(runtime),
+        patience_(runtime.clock()) {}
 
-  // What the two sides must agree on before the first frame. Nothing is read or written until it has ended; its failure ends the connection. Whoever receives
-  // or sends meanwhile waits for it with his own deadline.
+  // What the two sides must agree on before the first frame. Nothing is read or written until it
+  // has ended; its failure ends the connection. Whoever receives or sends meanwhile waits for it
+  // with his own deadline.
   template <typename Handshake>
   void Begin(Handshake handshake) {
     ready_ = false;
-    handshake(socket_, [self = this->shared_from_this()](const error_code& error) { self->Begun(error); });
+    handshake(socket_,
+              [self = this->shared_from_this()](const error_code& error) { self->Begun(error); });
   }
 
   Awaitable<Result<Envelope>> Receive(SteadyTime deadline) override {
@@ -54,16 +64,20 @@ class StreamConnection final : public Connection, public std::enable_shared_from
       const bool came = co_await readable_.WaitUntil(patience_.Until(stream_));
       if (came || runtime_.clock().Now() < patience_.Until(stream_)) continue;
       if (stream_.mid_frame()) Close();
-      co_return Status(StatusCode::kDeadlineExceeded, "receiving from " + peer_ + ": nothing came by the deadline");
+      co_return Status(StatusCode::kDeadlineExceeded,
+                       "receiving from " + peer_ + ": nothing came by the deadline");
     }
   }
 
   Awaitable<Status> Send(Envelope envelope, SteadyTime deadline) override {
     const auto self = this->shared_from_this();
-    if (!end_.ok()) co_return Status(StatusCode::kUnavailable, "sending to " + peer_ + ": the connection is closed");
+    if (!end_.ok())
+      co_return Status(StatusCode::kUnavailable,
+                       "sending to " + peer_ + ": the connection is closed");
     if (queued_bytes_ >= kSendQueueBytesMax) {
       co_return Status(StatusCode::kResourceExhausted, "send_queue_full",
-                       "sending to " + peer_ + ": " + std::to_string(queued_bytes_) + " bytes wait already; the peer reads too slowly");
+                       "sending to " + peer_ + ": " + std::to_string(queued_bytes_) +
+                           " bytes wait already; the peer reads too slowly");
     }
     EMEND_CO_ASSIGN_OR_RETURN(std::string wire, stream_.Encode(envelope));
     const auto item = std::make_shared<Outgoing>(runtime_, std::move(wire));
@@ -73,10 +87,14 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     const bool sent = co_await item->done.WaitUntil(deadline);
     if (sent) co_return item->status;
     Abandon(item);
-    co_return Status(StatusCode::kDeadlineExceeded, "sending to " + peer_ + ": not handed to the system by the deadline");
+    co_return Status(StatusCode::kDeadlineExceeded,
+                     "sending to " + peer_ + ": not handed to the system by the deadline");
   }
 
-  void Close() override { End({StatusCode::kCancelled, "using the connection to " + peer_ + ": it was closed on this side"}); }
+  void Close() override {
+    End({StatusCode::kCancelled,
+         "using the connection to " + peer_ + ": it was closed on this side"});
+  }
   void Speak(std::uint16_t version) override { stream_.Speak(version); }
   std::string peer() const override { return peer_; }
 
@@ -90,7 +108,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void Begun(const error_code& error) {
     if (error) {
-      End(Unavailable("agreeing on TLS with " + peer_ + ": " + error.message() + "; both sides need certificates of the same authority"));
+      End(Unavailable("agreeing on TLS with " + peer_ + ": " + error.message() +
+                      "; both sides need certificates of the same authority"));
       return;
     }
     if (!end_.ok()) return;
@@ -103,7 +122,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     readable_.Reset();
     if (reading_ || !ready_) return;
     reading_ = true;
-    socket_.async_read_some(asio::buffer(buffer_), [self = this->shared_from_this()](const error_code& error, std::size_t size) {
+    socket_.async_read_some(asio::buffer(buffer_), [self = this->shared_from_this()](
+                                                       const error_code& error, std::size_t size) {
       self->reading_ = false;
       self->stream_.Feed({self->buffer_.data(), size});
       if (size > 0) self->patience_.BytesCame();
@@ -114,14 +134,16 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void StartWrite() {
     const std::shared_ptr<Outgoing> item = queue_.front();
-    asio::async_write(socket_, asio::buffer(item->wire), [self = this->shared_from_this(), item](const error_code& error, std::size_t) {
-      if (error) {
-        self->End(Unavailable("sending to " + self->peer_ + ": " + error.message()));
-        return;
-      }
-      self->Finish(item, OkStatus());
-      if (!self->queue_.empty()) self->StartWrite();
-    });
+    asio::async_write(
+        socket_, asio::buffer(item->wire),
+        [self = this->shared_from_this(), item](const error_code& error, std::size_t) {
+          if (error) {
+            self->End(Unavailable("sending to " + self->peer_ + ": " + error.message()));
+            return;
+          }
+          self->Finish(item, OkStatus());
+          if (!self->queue_.empty()) self->StartWrite();
+        });
   }
 
   void Finish(const std::shared_ptr<Outgoing>& item, Status status) {
@@ -148,7 +170,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     error_code ignored;
     socket_.lowest_layer().shutdown(asio::socket_base::shutdown_both, ignored);
     socket_.lowest_layer().close(ignored);
-    while (!queue_.empty()) Finish(queue_.front(), Unavailable("sending to " + peer_ + ": the connection ended"));
+    while (!queue_.empty())
+      Finish(queue_.front(), Unavailable("sending to " + peer_ + ": the connection ended"));
     readable_.Set();
   }
 

@@ -21,7 +21,8 @@ Status BadFile(const std::string& what, const std::string& file, const error_cod
   const bool is_readable = ::access(file.c_str(), R_OK) == 0;
   const std::string found = is_readable ? error.message() : std::strerror(errno);
   return {StatusCode::kInvalidArgument, "bad_tls_files",
-          "reading the " + what + " \"" + file + "\": " + found + "; expected the PEM files of a certificate, its key and its authority, all three"};
+          "reading the " + what + " \"" + file + "\": " + found +
+              "; expected the PEM files of a certificate, its key and its authority, all three"};
 }
 
 Result<std::shared_ptr<ssl::context>> LoadContext(const TlsFiles& files) {
@@ -38,11 +39,14 @@ Result<std::shared_ptr<ssl::context>> LoadContext(const TlsFiles& files) {
   return context;
 }
 
-std::shared_ptr<Connection> Start(Runtime& runtime, const std::shared_ptr<ssl::context>& context, TlsStream stream, std::string peer,
+std::shared_ptr<Connection> Start(Runtime& runtime, const std::shared_ptr<ssl::context>& context,
+                                  TlsStream stream, std::string peer,
                                   ssl::stream_base::handshake_type side) {
-  const auto connection = std::make_shared<StreamConnection<TlsStream>>(runtime, std::move(stream), std::move(peer));
+  const auto connection =
+      std::make_shared<StreamConnection<TlsStream>>(runtime, std::move(stream), std::move(peer));
   connection->Begin([side, context](TlsStream& begun, auto done) {
-    begun.async_handshake(side, [context, done = std::move(done)](const error_code& error) { done(error); });
+    begun.async_handshake(
+        side, [context, done = std::move(done)](const error_code& error) { done(error); });
   });
   return connection;
 }
@@ -64,12 +68,15 @@ std::shared_ptr<ssl::context> TlsIdentity::Current() {
   return context_;
 }
 
-std::shared_ptr<Connection> AcceptTls(Runtime& runtime, TlsIdentity& identity, tcp::socket socket, std::string peer) {
+std::shared_ptr<Connection> AcceptTls(Runtime& runtime, TlsIdentity& identity, tcp::socket socket,
+                                      std::string peer) {
   const auto context = identity.Current();
-  return Start(runtime, context, TlsStream(std::move(socket), *context), std::move(peer), ssl::stream_base::server);
+  return Start(runtime, context, TlsStream(std::move(socket), *context), std::move(peer),
+               ssl::stream_base::server);
 }
 
-std::shared_ptr<Connection> DialTls(Runtime& runtime, TlsIdentity& identity, tcp::socket socket, std::string peer, const std::string& host) {
+std::shared_ptr<Connection> DialTls(Runtime& runtime, TlsIdentity& identity, tcp::socket socket,
+                                    std::string peer, const std::string& host) {
   const auto context = identity.Current();
   TlsStream stream(std::move(socket), *context);
   SSL_set_tlsext_host_name(stream.native_handle(), host.c_str());

@@ -12,7 +12,8 @@
 
 namespace emend::worker::protocol {
 
-// Covariances of the keys of these layers over these lines, written to `file` (on a path that coordinator and workers share).
+// Covariances of the keys of these layers over these lines, written to `file` (on a path that
+// coordinator and workers share).
 struct ComputeStatistics {
   BaseId base;
   std::vector<std::int32_t> layers;
@@ -43,7 +44,8 @@ struct SolvedTarget {
   friend bool operator==(const SolvedTarget&, const SolvedTarget&) = default;
 };
 
-// Since version 2: find the targets of these facts alone, so that several workers can share a batch's facts. Fields as in Solve.
+// Since version 2: find the targets of these facts alone, so that several workers can share a
+// batch's facts. Fields as in Solve.
 struct OptimiseTargets {
   BaseId base;
   StateId state;
@@ -59,16 +61,20 @@ struct OptimiseTargetsReply {
   friend bool operator==(const OptimiseTargetsReply&, const OptimiseTargetsReply&) = default;
 };
 
-// Solve one batch on a live state. Changes no state: what comes back becomes one only when the coordinator says so.
+// Solve one batch on a live state. Changes no state: what comes back becomes one only when the
+// coordinator says so.
 struct Solve {
   BaseId base;
   StateId state;
-  std::string method;                                         // "memit"
-  std::vector<std::pair<std::string, std::string>> settings;  // MEMIT's names (worker/edit/settings.h), later ones win
-  std::vector<std::vector<std::string>> context_templates;    // groups; the first holds the bare "{}"
+  std::string method;  // "memit"
+  // MEMIT's names (worker/edit/settings.h), later ones win
+  std::vector<std::pair<std::string, std::string>> settings;
+  // groups; the first holds the bare "{}"
+  std::vector<std::vector<std::string>> context_templates;
   std::string statistics_file;
   std::vector<SolveFact> facts;
-  std::vector<SolvedTarget> targets = {};  // since version 2: of the facts, as OptimiseTargets found them; empty: find them, too
+  // since version 2: of the facts, as OptimiseTargets found them; empty: find them, too
+  std::vector<SolvedTarget> targets = {};
   friend bool operator==(const Solve&, const Solve&) = default;
 };
 struct SolvedEdit {
@@ -115,7 +121,8 @@ struct EvaluateReply {
   friend bool operator==(const EvaluateReply&, const EvaluateReply&) = default;
 };
 
-// The roots (delta/tile_digest.h) of the live bytes of the tensors in which this state may differ from its base.
+// The roots (delta/tile_digest.h) of the live bytes of the tensors in which this state may differ
+// from its base.
 struct DigestState {
   BaseId base;
   StateId state;
@@ -126,7 +133,8 @@ struct DigestStateReply {
   friend bool operator==(const DigestStateReply&, const DigestStateReply&) = default;
 };
 
-// Since version 2. The leaves of one of those tensors, by the rank that holds the tile: asked for where its root is not what it should be.
+// Since version 2. The leaves of one of those tensors, by the rank that holds the tile: asked for
+// where its root is not what it should be.
 struct DigestTiles {
   BaseId base;
   StateId state;
@@ -138,7 +146,8 @@ struct DigestTilesReply {
   friend bool operator==(const DigestTilesReply&, const DigestTilesReply&) = default;
 };
 
-// Since version 2. What the worker holds of this base is not to be trusted: it lets go of all of it, and reads and checks it anew at the next LoadBase.
+// Since version 2. What the worker holds of this base is not to be trusted: it lets go of all of
+// it, and reads and checks it anew at the next LoadBase.
 struct ForgetBase {
   BaseId base;
   std::string why;

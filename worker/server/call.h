@@ -17,4 +17,10 @@ struct Call {
   std::uint16_t version = protocol::kProtocolVersion;  // that the coordinator speaks
 };
 
+// Of what no coordinator waits for.
+inline Call NobodysCall() {
+  return {.cancelled = std::make_shared<std::atomic<bool>>(false),
+          .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+}
+
 }  // namespace emend::worker::server

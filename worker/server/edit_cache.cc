@@ -9,16 +9,19 @@ Status EditCache::Put(const EditId& id, std::string_view payload) {
   Result<storage::delta::EditDelta> decoded = storage::delta::DecodeEditDelta(payload);
   if (!decoded.ok()) return decoded.status().WithContext("receiving edit " + id.Short());
   used_.push_front(id);
-  entries_[id] = {Counted(std::move(decoded).value(), payload.size()), payload.size(), used_.begin()};
+  entries_[id] = {Counted(std::move(decoded).value(), payload.size()), payload.size(),
+                  used_.begin()};
   bytes_ += payload.size();
   Trim();
   return OkStatus();
 }
 
 // Columns lie in memory as they do in the payload, so its size is theirs.
-std::shared_ptr<const storage::delta::EditDelta> EditCache::Counted(storage::delta::EditDelta delta, std::size_t bytes) {
+std::shared_ptr<const storage::delta::EditDelta> EditCache::Counted(storage::delta::EditDelta delta,
+                                                                    std::size_t bytes) {
   *held_bytes_ += bytes;
-  return {new storage::delta::EditDelta(std::move(delta)), [held = held_bytes_, bytes](const storage::delta::EditDelta* freed) {
+  return {new storage::delta::EditDelta(std::move(delta)),
+          [held = held_bytes_, bytes](const storage::delta::EditDelta* freed) {
             *held -= bytes;
             delete freed;
           }};

@@ -1,6 +1,8 @@
-// The edits of one base that a worker has been given, decoded, at most so many bytes of them; the ones used longest ago leave first.
+// The edits of one base that a worker has been given, decoded, at most so many bytes of them; the
+// ones used longest ago leave first.
 //
-// Used by the compute thread only. What leaves is no loss: EnsureState then reports it missing, and the coordinator sends it again.
+// Used by the compute thread only. What leaves is no loss: EnsureState then reports it missing, and
+// the coordinator sends it again.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +23,12 @@ class EditCache {
  public:
   explicit EditCache(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  // kDataLoss names the edit if the payload does not decode; the cache is unchanged then. Putting an edit again changes nothing.
+  // kDataLoss names the edit if the payload does not decode; the cache is unchanged then. Putting
+  // an edit again changes nothing.
   Status Put(const EditId& id, std::string_view payload);
-  // Keeps these, however many bytes they are, until Want is called again: the edits of the state that is being made. Without it a state of more bytes than the
-  // bound could never be put together.
+  // Keeps these, however many bytes they are, until Want is called again: the edits of the state
+  // that is being made. Without it a state of more bytes than the bound could never be put
+  // together.
   void Want(const std::vector<EditId>& edits);
   // Null if it is not here. What is returned stays valid while it is held.
   std::shared_ptr<const storage::delta::EditDelta> Find(const EditId& id);
@@ -40,13 +44,16 @@ class EditCache {
     std::list<EditId>::iterator place;  // in used_
   };
 
-  std::shared_ptr<const storage::delta::EditDelta> Counted(storage::delta::EditDelta delta, std::size_t bytes);
+  std::shared_ptr<const storage::delta::EditDelta> Counted(storage::delta::EditDelta delta,
+                                                           std::size_t bytes);
   void Trim();
 
   const std::size_t bytes_max_;
   std::size_t bytes_ = 0;
-  const std::shared_ptr<std::size_t> held_bytes_ = std::make_shared<std::size_t>(0);  // outlives the cache with the edits
-  std::list<EditId> used_;                                                            // most recent first
+  // outlives the cache with the edits
+  const std::shared_ptr<std::size_t> held_bytes_ = std::make_shared<std::size_t>(0);
+  // most recent first
+  std::list<EditId> used_;
   std::unordered_map<EditId, Entry> entries_;
   std::unordered_set<EditId> wanted_;
 };

@@ -31,15 +31,19 @@ const char* NameOf(collective::Severity severity) {
 
 }  // namespace
 
-Result<protocol::ProbeRanksReply> ProbeRanks(collective::Communicator& communicator, const collective::ProbeOptions& options) {
-  EMEND_ASSIGN_OR_RETURN(const collective::GroupProbe probe, collective::ProbeGroup(communicator, options));
+Result<protocol::ProbeRanksReply> ProbeRanks(collective::Communicator& communicator,
+                                             const collective::ProbeOptions& options) {
+  EMEND_ASSIGN_OR_RETURN(const collective::GroupProbe probe,
+                         collective::ProbeGroup(communicator, options));
   protocol::ProbeRanksReply reply;
   for (const collective::RankProbe& rank : probe.ranks) reply.ranks.push_back(RankOf(rank));
   for (const collective::LinkProbe& link : probe.links) {
-    reply.links.push_back({link.lower, link.upper, link.reached, link.why_not, link.latency_us, link.gigabytes_per_second});
+    reply.links.push_back({link.lower, link.upper, link.reached, link.why_not, link.latency_us,
+                           link.gigabytes_per_second});
   }
   for (const collective::Advice& advice : collective::Advise(probe)) {
-    reply.advice.push_back({NameOf(advice.severity), advice.code, advice.found, advice.expected, advice.action});
+    reply.advice.push_back(
+        {NameOf(advice.severity), advice.code, advice.found, advice.expected, advice.action});
   }
   return reply;
 }

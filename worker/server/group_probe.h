@@ -7,6 +7,7 @@
 namespace emend::worker::server {
 
 // By all ranks together. Errors as collective::ProbeGroup.
-Result<protocol::ProbeRanksReply> ProbeRanks(collective::Communicator& communicator, const collective::ProbeOptions& options);
+Result<protocol::ProbeRanksReply> ProbeRanks(collective::Communicator& communicator,
+                                             const collective::ProbeOptions& options);
 
 }  // namespace emend::worker::server

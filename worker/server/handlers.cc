@@ -32,7 +32,9 @@ constexpr std::uint16_t kTurnsVersion = 2;  // from which on a coordinator knows
 
 class Stopwatch {
  public:
-  double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+  double Seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
 
  private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
@@ -40,14 +42,11 @@ class Stopwatch {
 
 // Not passed on to other ranks: they are about the group itself, or of a later release.
 bool ConcernsOneRank(const protocol::RequestBody& request) {
-  return std::holds_alternative<protocol::UnknownRequest>(request) || std::holds_alternative<protocol::OpenLine>(request) ||
-         std::holds_alternative<protocol::AdoptGroup>(request) || std::holds_alternative<protocol::JoinGroup>(request) ||
+  return std::holds_alternative<protocol::UnknownRequest>(request) ||
+         std::holds_alternative<protocol::OpenLine>(request) ||
+         std::holds_alternative<protocol::AdoptGroup>(request) ||
+         std::holds_alternative<protocol::JoinGroup>(request) ||
          std::holds_alternative<protocol::Follow>(request);
-}
-
-// Of what no coordinator waits for.
-Call NobodysCall() {
-  return {.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
 }
 
 std::string WithSubject(const std::string& prompt, const std::string& subject) {
@@ -60,7 +59,8 @@ std::string WithSubject(const std::string& prompt, const std::string& subject) {
 Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const Call& call) {
   const std::string name(protocol::RequestName(request));
   return model::Guarded("running the request " + name, [&]() -> Result<ReplyBody> {
-    if (call.cancelled->load()) return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
+    if (call.cancelled->load())
+      return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
     if (!in_between_) resumed_ = SystemClock().Now();
     EMEND_FAILPOINT("worker." + name + ".received");
     const bool leads = group_.size() > 1 && !ConcernsOneRank(request);
@@ -74,62 +74,25 @@ Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const C
 Result<ReplyBody> Handlers::Lead(const protocol::RequestBody& request, const Call& call) {
   collective::Communicator& ranks = group_.communicator();
   if (!group_.is_leader()) {
-    return FailedPrecondition("running the request " + std::string(protocol::RequestName(request)) + " on rank " + std::to_string(ranks.rank()) +
+    return FailedPrecondition("running the request " + std::string(protocol::RequestName(request)) +
+                              " on rank " + std::to_string(ranks.rank()) +
                               ": rank 0 is to be asked");
   }
   passed_on_ = true;
-  EMEND_RETURN_IF_ERROR(collective::BroadcastBytes(ranks, protocol::EncodeMessage(protocol::Request{0, request}), /*root=*/0).status());
+  EMEND_RETURN_IF_ERROR(
+      collective::BroadcastBytes(ranks, protocol::EncodeMessage(protocol::Request{0, request}),
+                                 /*root=*/0)
+          .status());
   // What is thrown here must not jump over the agreement that the others wait in.
   const std::string name(protocol::RequestName(request));
-  Result<ReplyBody> reply = model::Guarded("running the request " + name, [&] { return Dispatch(request, call); });
+  Result<ReplyBody> reply =
+      model::Guarded("running the request " + name, [&] { return Dispatch(request, call); });
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(ranks, reply.status()));
   return reply;
 }
 
-// Rank 0 passes a request, or nothing at all to say that it lives.
-Result<ReplyBody> Handlers::Run(const protocol::Follow&, const Call&) {
-  in_between_ = false;
-  if (group_.is_leader()) return FailedPrecondition("following rank 0: this worker is rank 0, or in no group");
-  while (true) EMEND_RETURN_IF_ERROR(FollowNext());
-}
-
-Status Handlers::FollowNext() {
-  collective::Communicator& ranks = group_.communicator();
-  const Call nobodys = NobodysCall();
-  EMEND_ASSIGN_OR_RETURN(const std::string bytes, collective::BroadcastBytes(ranks, {}, /*root=*/0));
-  if (bytes.empty()) return OkStatus();
-  EMEND_ASSIGN_OR_RETURN(const protocol::Message message, protocol::DecodeMessage(bytes));
-  const auto* const request = std::get_if<protocol::Request>(&message);
-  if (request == nullptr) return DataLoss("following rank 0: it passed on something that is no request");
-  const std::string name(protocol::RequestName(request->body));
-  const Result<ReplyBody> done = model::Guarded("following the request " + name, [&] { return Dispatch(request->body, nobodys); });
-  if (!done.ok()) LogWarning("followed_request_failed", {{"request", name}, {"rank", ranks.rank()}, {"status", done.status()}});
-  // A failure that all ranks came to is the answer, and the group goes on; a lost group fails here too.
-  const Status agreed = collective::AgreeOn(ranks, done.status());
-  if (!agreed.ok() && texts_ && std::holds_alternative<protocol::StepTexts>(request->body)) texts_->EndAll(agreed);
-  return agreed.slug() == "group_lost" ? agreed : OkStatus();
-}
-
-Status Handlers::Tick() {
-  if (group_.size() == 1 || !group_.is_leader()) return OkStatus();
-  return collective::BroadcastBytes(group_.communicator(), {}, /*root=*/0).status();
-}
-
-Result<ReplyBody> Handlers::Run(const protocol::OpenLine&, const Call&) {
-  ForgetBases({StatusCode::kUnavailable, "group_lost", "the group of ranks is formed anew"});  // their parts are of the old one
-  published_ = Published();                                                                    // a new rank knows none of it, and all keep the same
-  EMEND_ASSIGN_OR_RETURN(std::string address, group_.Open());
-  return ReplyBody(protocol::OpenLineReply{std::move(address)});
-}
-
-Result<ReplyBody> Handlers::Run(const protocol::AdoptGroup&, const Call&) { return ReplyBody(protocol::AdoptGroupReply{group_place()}); }
-
-Result<ReplyBody> Handlers::Run(const protocol::JoinGroup& request, const Call&) {
-  EMEND_RETURN_IF_ERROR(group_.Join(request));
-  return ReplyBody(protocol::JoinGroupReply{});
-}
-
-Handlers::Word Handlers::Decide(const Call& call, SteadyTime until, int turn, std::shared_ptr<Interlude>& next) {
+Handlers::Word Handlers::Decide(const Call& call, SteadyTime until, int turn,
+                                std::shared_ptr<Interlude>& next) {
   if (call.cancelled->load()) return Word::kCancelled;
   if (in_between_ || !group_.is_leader()) return Word::kGoOn;
   // Where several ask without a pause there is always a next one.
@@ -145,12 +108,14 @@ Status Handlers::StillWanted(const Call& call) {
   const SteadyTime until = begin + std::min<SteadyTime::duration>(begin - resumed_, kSliceMax);
   for (int turn = 0;; ++turn) {
     std::shared_ptr<Interlude> next;
-    at::Tensor word = at::full({1}, static_cast<std::int64_t>(Decide(call, until, turn, next)), at::kLong);
+    at::Tensor word =
+        at::full({1}, static_cast<std::int64_t>(Decide(call, until, turn, next)), at::kLong);
     const Status decided = ranks.Broadcast(word, /*root=*/0);
     if (!decided.ok() && next) next->done(decided);
     EMEND_RETURN_IF_ERROR(decided);
     const auto decision = static_cast<Word>(word.item<std::int64_t>());
-    if (decision == Word::kCancelled) return {StatusCode::kCancelled, "the coordinator cancelled the request"};
+    if (decision == Word::kCancelled)
+      return {StatusCode::kCancelled, "the coordinator cancelled the request"};
     if (decision == Word::kGoOn) break;
     in_between_ = true;
     Status followed;
@@ -171,12 +136,14 @@ Status Handlers::StillWanted(const Call& call) {
 std::optional<protocol::HeldBase> Handlers::Held() const {
   if (bases_.empty()) return std::nullopt;
   if (in_between_) return protocol::HeldBase{bases_.begin()->first, protocol::BaseUse::kWork};
-  return protocol::HeldBase{bases_.begin()->first, texts_under_way() ? protocol::BaseUse::kTexts : protocol::BaseUse::kNone};
+  return protocol::HeldBase{bases_.begin()->first, texts_under_way() ? protocol::BaseUse::kTexts
+                                                                     : protocol::BaseUse::kNone};
 }
 
 Status Handlers::Admit(const Interlude& interlude) {
   const std::optional<protocol::HeldBase> held = Held();
-  // A coordinator of version 1 would not ask again. It asks one thing after the other, so that nobody's turn needs to be kept for it.
+  // A coordinator of version 1 would not ask again. It asks one thing after the other, so that
+  // nobody's turn needs to be kept for it.
   const bool asks_once = interlude.call.version < kTurnsVersion;
   if (asks_once && held && held->use == protocol::BaseUse::kNone) return OkStatus();
   return turns_.Admit(interlude.request, held, SystemClock().Now());
@@ -193,8 +160,10 @@ void Handlers::Answer(const std::shared_ptr<Interlude>& interlude) {
   } else {
     interlude->done(Handle(interlude->request, interlude->call));
   }
-  // The other ranks wait for something to be passed on. If they are gone, whatever is asked next says so.
-  if (in_between_ && group_.size() > 1 && !passed_on_) static_cast<void>(collective::BroadcastBytes(group_.communicator(), {}, /*root=*/0));
+  // The other ranks wait for something to be passed on. If they are gone, whatever is asked next
+  // says so.
+  if (in_between_ && group_.size() > 1 && !passed_on_)
+    static_cast<void>(collective::BroadcastBytes(group_.communicator(), {}, /*root=*/0));
 }
 
 void Handlers::Begin(const std::shared_ptr<Interlude>& text) {
@@ -250,7 +219,8 @@ void Handlers::ForgetBases(const Status& why) {
 
 edit::ProgressFunction Handlers::EditProgress(const Call& call) {
   return [this, &call](const edit::ProgressReport& report) {
-    call.progress(report.phase, static_cast<std::uint64_t>(report.done), static_cast<std::uint64_t>(report.total));
+    call.progress(report.phase, static_cast<std::uint64_t>(report.done),
+                  static_cast<std::uint64_t>(report.total));
     return StillWanted(call);
   };
 }
@@ -263,7 +233,8 @@ eval::ProgressFunction Handlers::EvalProgress(const Call& call, std::string_view
 }
 
 void Handlers::NoteMemory() {
-  protocol::MemoryUse memory = bases_.empty() ? protocol::MemoryUse() : bases_.begin()->second->memory();
+  protocol::MemoryUse memory =
+      bases_.empty() ? protocol::MemoryUse() : bases_.begin()->second->memory();
   if (texts_) memory.cache_bytes = texts_->cache_bytes();
   const std::scoped_lock lock(memory_mutex_);
   memory_ = memory;
@@ -283,7 +254,8 @@ Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const
   Result<ReplyBody> reply = std::visit(
       [&](const auto& body) -> Result<ReplyBody> {
         if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::UnknownRequest>) {
-          return Unsupported("the request of kind " + std::to_string(body.kind) + " is unknown to this worker: it is older than the coordinator");
+          return Unsupported("the request of kind " + std::to_string(body.kind) +
+                             " is unknown to this worker: it is older than the coordinator");
         } else if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::Complete>) {
           return Internal("a text was asked for as if it were answered at once");
         } else {
@@ -298,7 +270,9 @@ Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const
 
 Result<LiveBase*> Handlers::Base(const BaseId& id) {
   const auto found = bases_.find(id);
-  if (found == bases_.end()) return Status(StatusCode::kFailedPrecondition, "base_not_loaded", "base " + id.Short() + " is not loaded: load it first");
+  if (found == bases_.end())
+    return Status(StatusCode::kFailedPrecondition, "base_not_loaded",
+                  "base " + id.Short() + " is not loaded: load it first");
   return found->second.get();
 }
 
@@ -306,15 +280,19 @@ Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) 
   const Stopwatch watch;
   protocol::LoadBaseReply reply;
   if (!bases_.contains(request.base)) {
-    // One base at a time: a second model beside the first would double the memory without anybody having asked for it.
-    ForgetBases({StatusCode::kFailedPrecondition, "base_not_loaded", "another base took the place of base " + request.base.Short()});
+    // One base at a time: a second model beside the first would double the memory without anybody
+    // having asked for it.
+    ForgetBases({StatusCode::kFailedPrecondition, "base_not_loaded",
+                 "another base took the place of base " + request.base.Short()});
     EMEND_ASSIGN_OR_RETURN(auto loaded, LiveBase::Load(request, options_, group_.communicator()));
     reply.bytes_read = loaded->memory().file_bytes_read;
     texts_ = std::make_unique<Texts>(*loaded);
     bases_.emplace(request.base, std::move(loaded));
     KeepPublished();
-    LogInfo("base_loaded",
-            {{"base", request.base.Short()}, {"rank", group_.communicator().rank()}, {"ranks", group_.size()}, {"bytes_read", reply.bytes_read}});
+    LogInfo("base_loaded", {{"base", request.base.Short()},
+                            {"rank", group_.communicator().rank()},
+                            {"ranks", group_.size()},
+                            {"bytes_read", reply.bytes_read}});
   }
   const model::Transformer& model = bases_[request.base]->base_model();
   reply.seconds = watch.Seconds();
@@ -322,7 +300,8 @@ Result<ReplyBody> Handlers::Run(const protocol::LoadBase& request, const Call&) 
   reply.layers = static_cast<std::int32_t>(model.config().layers);
   reply.intermediate = static_cast<std::int32_t>(model.config().intermediate);
   reply.context = static_cast<std::int32_t>(model.config().context);
-  for (std::int32_t layer = 0; layer < reply.layers; ++layer) reply.down_tensors[layer] = model.Down(LayerIndex(layer)).tensor;
+  for (std::int32_t layer = 0; layer < reply.layers; ++layer)
+    reply.down_tensors[layer] = model.Down(LayerIndex(layer)).tensor;
   return ReplyBody(std::move(reply));
 }
 
@@ -334,7 +313,8 @@ Result<ReplyBody> Handlers::Run(const protocol::EnsureState& request, const Call
 
 Result<ReplyBody> Handlers::Run(const protocol::PutEdits& request, const Call&) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
-  for (const auto& [id, payload] : request.edits) EMEND_RETURN_IF_ERROR(base->edits().Put(id, payload));
+  for (const auto& [id, payload] : request.edits)
+    EMEND_RETURN_IF_ERROR(base->edits().Put(id, payload));
   return ReplyBody(protocol::PutEditsReply{});
 }
 
@@ -342,15 +322,18 @@ Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, cons
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   const Stopwatch watch;
   // The file's name says what is in it, so a file that is whole need not be made again.
-  Result<edit::Statistics> statistics = edit::LoadStatistics(request.file, base->id().Hex(), group_.communicator());
+  Result<edit::Statistics> statistics =
+      edit::LoadStatistics(request.file, base->id().Hex(), group_.communicator());
   if (!statistics.ok()) {
     edit::StatisticsOptions options;
     for (const std::int32_t layer : request.layers) options.layers.emplace_back(layer);
     options.tokens_max = static_cast<std::int64_t>(request.tokens_max);
     options.progress = EditProgress(call);
-    statistics = edit::ComputeStatistics(base->base_model(), base->tokenizer(), request.lines, options);
+    statistics =
+        edit::ComputeStatistics(base->base_model(), base->tokenizer(), request.lines, options);
     EMEND_RETURN_IF_ERROR(statistics.status());
-    EMEND_RETURN_IF_ERROR(edit::SaveStatistics(*statistics, base->id().Hex(), request.file, group_.communicator()));
+    EMEND_RETURN_IF_ERROR(
+        edit::SaveStatistics(*statistics, base->id().Hex(), request.file, group_.communicator()));
   }
   protocol::ComputeStatisticsReply reply;
   for (const auto& [layer, holder] : statistics->holders) reply.layers.push_back(layer.value());
@@ -362,14 +345,20 @@ Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, cons
 Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
-  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
+  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings,
+                         SettingsOf(request, base->base_model().config().layers));
   EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent, base->ParentOf(*state, settings.layers));
   EMEND_ASSIGN_OR_RETURN(edit::LayerSolver* const solver, base->SolverOf(request.statistics_file));
   const std::vector<edit::EditFact> facts = FactsOf(request.facts);
   edit::QuantisingCommitter committer(std::move(parent.tensors));
-  edit::BatchInput input{
-      .model = base->ModelOf(*state), .tokenizer = base->tokenizer(), .facts = facts, .settings = settings, .solver = *solver, .committer = committer};
-  EMEND_ASSIGN_OR_RETURN(input.targets, GivenTargets(request.targets, facts.size(), base->base_model().config().hidden));
+  edit::BatchInput input{.model = base->ModelOf(*state),
+                         .tokenizer = base->tokenizer(),
+                         .facts = facts,
+                         .settings = settings,
+                         .solver = *solver,
+                         .committer = committer};
+  EMEND_ASSIGN_OR_RETURN(input.targets, GivenTargets(request.targets, facts.size(),
+                                                     base->base_model().config().hidden));
   input.progress = EditProgress(call);
   EMEND_ASSIGN_OR_RETURN(const edit::BatchSolution solution, edit::SolveBatch(input));
   return ReplyBody(ReplyOf(solution));
@@ -378,13 +367,16 @@ Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call
 Result<ReplyBody> Handlers::Run(const protocol::OptimiseTargets& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
-  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings, SettingsOf(request, base->base_model().config().layers));
+  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings,
+                         SettingsOf(request, base->base_model().config().layers));
   const Stopwatch watch;
   const std::vector<edit::EditFact> facts = FactsOf(request.facts);
-  EMEND_ASSIGN_OR_RETURN(
-      const edit::Targets found,
-      edit::FindTargets(
-          {.model = base->ModelOf(*state), .tokenizer = base->tokenizer(), .facts = facts, .settings = settings, .progress = EditProgress(call)}));
+  EMEND_ASSIGN_OR_RETURN(const edit::Targets found,
+                         edit::FindTargets({.model = base->ModelOf(*state),
+                                            .tokenizer = base->tokenizer(),
+                                            .facts = facts,
+                                            .settings = settings,
+                                            .progress = EditProgress(call)}));
   return ReplyBody(protocol::OptimiseTargetsReply{TargetsOf(found), watch.Seconds()});
 }
 
@@ -394,11 +386,14 @@ Result<ReplyBody> Handlers::Run(const protocol::Evaluate& request, const Call& c
   const Stopwatch watch;
   std::vector<eval::EvalFact> facts;
   for (const protocol::EvaluateFact& fact : request.facts) {
-    facts.push_back({WithSubject(fact.prompt, fact.subject), fact.paraphrases, fact.neighbours, fact.target, fact.old_target});
+    facts.push_back({WithSubject(fact.prompt, fact.subject), fact.paraphrases, fact.neighbours,
+                     fact.target, fact.old_target});
   }
   eval::ScoreOptions options;
   options.progress = EvalProgress(call, "evaluate");
-  EMEND_ASSIGN_OR_RETURN(const eval::EvalReport report, eval::EvaluateFacts(base->ModelOf(*state), base->tokenizer(), facts, options));
+  EMEND_ASSIGN_OR_RETURN(
+      const eval::EvalReport report,
+      eval::EvaluateFacts(base->ModelOf(*state), base->tokenizer(), facts, options));
   protocol::EvaluateReply reply;
   reply.records = static_cast<std::uint64_t>(report.n);
   reply.es = report.es;
@@ -419,9 +414,13 @@ Result<ReplyBody> Handlers::Run(const protocol::Generate& request, const Call& c
   options.max_tokens = request.tokens_max;
   options.top = request.top;
   options.progress = EvalProgress(call, "generate");
-  EMEND_ASSIGN_OR_RETURN(const eval::Generation generation, eval::Generate(base->ModelOf(*state), base->tokenizer(), request.prompt, options));
-  protocol::GenerateReply reply{generation.text, static_cast<std::int32_t>(generation.tokens.size()), {}};
-  for (const eval::TopToken& token : generation.top) reply.top.push_back({token.text, token.probability});
+  EMEND_ASSIGN_OR_RETURN(
+      const eval::Generation generation,
+      eval::Generate(base->ModelOf(*state), base->tokenizer(), request.prompt, options));
+  protocol::GenerateReply reply{
+      generation.text, static_cast<std::int32_t>(generation.tokens.size()), {}};
+  for (const eval::TopToken& token : generation.top)
+    reply.top.push_back({token.text, token.probability});
   return ReplyBody(std::move(reply));
 }
 
@@ -435,7 +434,9 @@ Result<ReplyBody> Handlers::Run(const protocol::SampleTexts& request, const Call
   options.progress = EvalProgress(call, "sample");
   protocol::SampleTextsReply reply;
   for (const std::string& prefix : request.prefixes) {
-    EMEND_ASSIGN_OR_RETURN(const eval::SampledTexts sampled, eval::SampleTexts(base->base_model(), base->tokenizer(), prefix, options));
+    EMEND_ASSIGN_OR_RETURN(
+        const eval::SampledTexts sampled,
+        eval::SampleTexts(base->base_model(), base->tokenizer(), prefix, options));
     reply.texts.insert(reply.texts.end(), sampled.texts.begin(), sampled.texts.end());
     reply.tokens += static_cast<std::uint64_t>(sampled.tokens);
     ++options.seed;
@@ -463,8 +464,12 @@ Result<ReplyBody> Handlers::Run(const protocol::DigestTiles& request, const Call
 }
 
 Result<ReplyBody> Handlers::Run(const protocol::ForgetBase& request, const Call&) {
-  LogWarning("base_forgotten", {{"base", request.base.Short()}, {"rank", group_.communicator().rank()}, {"why", request.why}});
-  if (bases_.contains(request.base)) ForgetBases({StatusCode::kFailedPrecondition, "base_not_loaded", "base " + request.base.Short() + " is read anew"});
+  LogWarning("base_forgotten", {{"base", request.base.Short()},
+                                {"rank", group_.communicator().rank()},
+                                {"why", request.why}});
+  if (bases_.contains(request.base))
+    ForgetBases({StatusCode::kFailedPrecondition, "base_not_loaded",
+                 "base " + request.base.Short() + " is read anew"});
   return ReplyBody(protocol::ForgetBaseReply{});
 }
 

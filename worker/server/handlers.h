@@ -1,7 +1,9 @@
-// What a worker answers to each request. One object a worker, used by its compute thread alone but for what says otherwise.
+// What a worker answers to each request. One object a worker, used by its compute thread alone but
+// for what says otherwise.
 //
-// In a group of several ranks rank 0 gets the requests and passes each on; the others, each in its Follow, do the same at the same time. Whether a request goes
-// on is rank 0's decision, and what fails on one rank is the answer of all.
+// In a group of several ranks rank 0 gets the requests and passes each on; the others, each in its
+// Follow, do the same at the same time. Whether a request goes on is rank 0's decision, and what
+// fails on one rank is the answer of all.
 #pragma once
 
 #include <atomic>
@@ -30,21 +32,25 @@ namespace emend::worker::server {
 
 class Handlers {
  public:
-  explicit Handlers(const LiveBaseOptions& options, RankGroupOptions group = {}) : options_(options), group_(std::move(group)) {}
+  explicit Handlers(const LiveBaseOptions& options, RankGroupOptions group = {})
+      : options_(options), group_(std::move(group)) {}
 
   // Somebody else than the coordinator asks here, too. Before the first request.
   void ServeGateways() { has_gateway_ = true; }
   // From any thread: the coordinator was heard of.
   void NoteCoordinator(SteadyTime now) { coordinator_heard_ = now; }
 
-  // Never throws. kFailedPrecondition ("base_not_loaded", "state_not_live") tell the coordinator what to send first; kCancelled if the call was; else as the
-  // folders that do the work document. Failpoints: worker.<request>.received and worker.<request>.before_reply.
+  // Never throws. kFailedPrecondition ("base_not_loaded", "state_not_live") tell the coordinator
+  // what to send first; kCancelled if the call was; else as the folders that do the work document.
+  // Failpoints: worker.<request>.received and worker.<request>.before_reply.
   Result<protocol::ReplyBody> Handle(const protocol::RequestBody& request, const Call& call);
   // From rank 0, now and then while nothing else is asked: the other ranks then know that it lives.
   Status Tick();
-  // From any thread: answers this at the next report of what is under way; RunOffered() answers it otherwise.
+  // From any thread: answers this at the next report of what is under way; RunOffered() answers it
+  // otherwise.
   void Offer(std::shared_ptr<Interlude> interlude) { interludes_.Offer(std::move(interlude)); }
-  // Answers what was offered, and takes the texts under way a little further. True: call it again, there is more of either; work may come in between.
+  // Answers what was offered, and takes the texts under way a little further. True: call it again,
+  // there is more of either; work may come in between.
   bool RunOffered();
   // From any thread: what this rank holds, as of the last request.
   protocol::MemoryUse memory() const;
@@ -84,8 +90,8 @@ class Handlers {
 
   // What rank 0 passes on next, if that is not nothing.
   Status FollowNext();
-  // Whether a long request goes on; answers in between what was offered meanwhile, one at least, and gives all of it and the texts under way as much time as
-  // the request had.
+  // Whether a long request goes on; answers in between what was offered meanwhile, one at least,
+  // and gives all of it and the texts under way as much time as the request had.
   Status StillWanted(const Call& call);
   enum class Word : std::int64_t { kGoOn, kCancelled, kInBetween };
   // Rank 0's decision, and the interlude that is next; none where texts are.
@@ -109,9 +115,11 @@ class Handlers {
   const LiveBaseOptions options_;
   RankGroup group_;
   Interludes interludes_;
-  protocol::BaseTurns turns_;                          // rank 0
-  bool in_between_ = false;                            // an interlude is under way; the same on every rank
-  bool passed_on_ = false;                             // rank 0: the request under way has reached the other ranks
+  protocol::BaseTurns turns_;  // rank 0
+  // an interlude is under way; the same on every rank
+  bool in_between_ = false;
+  // rank 0: the request under way has reached the other ranks
+  bool passed_on_ = false;
   std::map<BaseId, std::unique_ptr<LiveBase>> bases_;  // one at most
   std::unique_ptr<Texts> texts_;                       // of the base
   Published published_;

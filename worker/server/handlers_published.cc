@@ -26,7 +26,8 @@ Result<ReplyBody> Handlers::Run(const protocol::Publish& request, const Call&) {
   const LiveBase& base = *bases_.begin()->second;
   reply.base = base.id();
   reply.missing = WantedStates();
-  std::erase_if(reply.missing, [&base](const StateId& state) { return base.CheckLive(state).ok(); });
+  std::erase_if(reply.missing,
+                [&base](const StateId& state) { return base.CheckLive(state).ok(); });
   return ReplyBody(std::move(reply));
 }
 
@@ -37,7 +38,8 @@ Result<ReplyBody> Handlers::Run(const protocol::ReadPublication&, const Call&) {
   };
   published_.Refresh(is_live, WantedStates());
   protocol::ReadPublicationReply reply{published_.publication(), published_.served(), 0};
-  const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock().Now() - coordinator_heard_.load());
+  const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(
+      SystemClock().Now() - coordinator_heard_.load());
   reply.silent_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, silence.count()));
   return ReplyBody(std::move(reply));
 }

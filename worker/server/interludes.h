@@ -1,9 +1,10 @@
 // Interludes: short requests that are answered while a long one is under way.
 //
-// A solve takes seconds to hours, and questions must not wait for its end. The compute thread looks here whenever the long request reports its progress, and
-// answers what it finds, whole, before it goes on: a request sees one state from its first token to its last, and what is solved on is held meanwhile. A text
-// is only begun; it goes on a token at a time (texts.h). Where nothing is under way the compute thread takes them like any request.
-// Thread-safe.
+// A solve takes seconds to hours, and questions must not wait for its end. The compute thread looks
+// here whenever the long request reports its progress, and answers what it finds, whole, before it
+// goes on: a request sees one state from its first token to its last, and what is solved on is held
+// meanwhile. A text is only begun; it goes on a token at a time (texts.h). Where nothing is under
+// way the compute thread takes them like any request. Thread-safe.
 #pragma once
 
 #include <deque>

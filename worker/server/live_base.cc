@@ -24,14 +24,20 @@ using storage::delta::Ledger;
 using storage::delta::TensorRange;
 using storage::delta::TileLeaf;
 
-storage::delta::TensorShape ShapeOf(const EditedTensor& tensor) { return {tensor.dtype, tensor.rows, tensor.cols}; }
+storage::delta::TensorShape ShapeOf(const EditedTensor& tensor) {
+  return {tensor.dtype, tensor.rows, tensor.cols};
+}
 
 // What a rank reads whole when it reads its part of the weights.
-constexpr std::array<std::string_view, 3> kSmallFiles = {"config.json", "model.safetensors.index.json", "tokenizer.json"};
+constexpr std::array<std::string_view, 3> kSmallFiles = {
+    "config.json", "model.safetensors.index.json", "tokenizer.json"};
 
 std::map<std::string, Digest> FilesReadWhole(const protocol::LoadBase& request) {
   std::map<std::string, Digest> files = request.files;
-  if (!request.tile_file.empty()) std::erase_if(files, [](const auto& file) { return std::ranges::find(kSmallFiles, file.first) == kSmallFiles.end(); });
+  if (!request.tile_file.empty())
+    std::erase_if(files, [](const auto& file) {
+      return std::ranges::find(kSmallFiles, file.first) == kSmallFiles.end();
+    });
   return files;
 }
 
@@ -46,7 +52,8 @@ std::uint64_t BytesOf(const std::string& folder, const std::map<std::string, Dig
 }
 
 // The columns that `deltas` hold for one tensor.
-std::vector<const Column*> ColumnsOf(const std::vector<std::shared_ptr<const EditDelta>>& deltas, const std::string& tensor) {
+std::vector<const Column*> ColumnsOf(const std::vector<std::shared_ptr<const EditDelta>>& deltas,
+                                     const std::string& tensor) {
   std::vector<const Column*> columns;
   for (const auto& delta : deltas) {
     for (const auto& part : delta->tensors) {
@@ -60,16 +67,20 @@ std::vector<const Column*> ColumnsOf(const std::vector<std::shared_ptr<const Edi
 Status CheckSizes(const EditedTensor& tensor, const std::vector<const Column*>& columns) {
   for (const Column* column : columns) {
     if (column->a.size() != tensor.rows || column->b.size() != tensor.cols) {
-      return DataLoss("adding up the edits of \"" + tensor.name + "\": found a column of " + std::to_string(column->a.size()) + " x " +
-                      std::to_string(column->b.size()) + ", expected " + std::to_string(tensor.rows) + " x " + std::to_string(tensor.cols));
+      return DataLoss("adding up the edits of \"" + tensor.name + "\": found a column of " +
+                      std::to_string(column->a.size()) + " x " + std::to_string(column->b.size()) +
+                      ", expected " + std::to_string(tensor.rows) + " x " +
+                      std::to_string(tensor.cols));
     }
   }
   return OkStatus();
 }
 
-Result<std::unique_ptr<Ledger>> SumColumns(const EditedTensor& tensor, const std::vector<const Column*>& columns) {
+Result<std::unique_ptr<Ledger>> SumColumns(const EditedTensor& tensor,
+                                           const std::vector<const Column*>& columns) {
   EMEND_RETURN_IF_ERROR(CheckSizes(tensor, columns));
-  EMEND_RETURN_IF_ERROR(storage::delta::CheckBudget(columns).WithContext("adding up the edits of \"" + tensor.name + "\""));
+  EMEND_RETURN_IF_ERROR(storage::delta::CheckBudget(columns).WithContext(
+      "adding up the edits of \"" + tensor.name + "\""));
   auto ledger = std::make_unique<Ledger>(tensor.range);
   edit::AddColumns(columns, *ledger);
   return ledger;
@@ -78,26 +89,33 @@ Result<std::unique_ptr<Ledger>> SumColumns(const EditedTensor& tensor, const std
 // Leaves between ranks: index and digest.
 std::string EncodeLeaves(const std::vector<TileLeaf>& leaves) {
   std::string bytes;
-  for (const TileLeaf& leaf : leaves) bytes.append(reinterpret_cast<const char*>(&leaf.index), sizeof(leaf.index)).append(leaf.digest.Raw());
+  for (const TileLeaf& leaf : leaves)
+    bytes.append(reinterpret_cast<const char*>(&leaf.index), sizeof(leaf.index))
+        .append(leaf.digest.Raw());
   return bytes;
 }
 
 Status DecodeLeaves(std::string_view bytes, std::vector<TileLeaf>& leaves) {
   for (; !bytes.empty(); bytes.remove_prefix(sizeof(TileLeaf::index) + Digest::kSize)) {
-    if (bytes.size() < sizeof(TileLeaf::index) + Digest::kSize) return DataLoss("reading another rank's digests: they end in the middle");
+    if (bytes.size() < sizeof(TileLeaf::index) + Digest::kSize)
+      return DataLoss("reading another rank's digests: they end in the middle");
     TileLeaf& leaf = leaves.emplace_back();
     std::memcpy(&leaf.index, bytes.data(), sizeof(leaf.index));
-    EMEND_ASSIGN_OR_RETURN(leaf.digest, Digest::FromRaw(bytes.substr(sizeof(leaf.index), Digest::kSize)));
+    EMEND_ASSIGN_OR_RETURN(leaf.digest,
+                           Digest::FromRaw(bytes.substr(sizeof(leaf.index), Digest::kSize)));
   }
   return OkStatus();
 }
 
-// What any rank misses, so that all ask for the same: one may have had no room for what the others keep.
-Result<std::vector<EditId>> OfAllRanks(collective::Communicator& communicator, const std::vector<EditId>& own) {
+// What any rank misses, so that all ask for the same: one may have had no room for what the others
+// keep.
+Result<std::vector<EditId>> OfAllRanks(collective::Communicator& communicator,
+                                       const std::vector<EditId>& own) {
   if (communicator.size() == 1) return own;
   std::string bytes;
   for (const EditId& id : own) bytes += id.digest().Raw();
-  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all, collective::AllGatherBytes(communicator, bytes));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all,
+                         collective::AllGatherBytes(communicator, bytes));
   std::set<EditId> missing;
   for (std::string_view ids : all) {
     for (; ids.size() >= Digest::kSize; ids.remove_prefix(Digest::kSize)) {
@@ -110,7 +128,9 @@ Result<std::vector<EditId>> OfAllRanks(collective::Communicator& communicator, c
 
 }  // namespace
 
-Result<std::unique_ptr<LiveBase>> LiveBase::Load(const protocol::LoadBase& request, const LiveBaseOptions& options, collective::Communicator& communicator) {
+Result<std::unique_ptr<LiveBase>> LiveBase::Load(const protocol::LoadBase& request,
+                                                 const LiveBaseOptions& options,
+                                                 collective::Communicator& communicator) {
   std::unique_ptr<LiveBase> base(new LiveBase(request.base, options, communicator));
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, base->Open(request)));
   return base;
@@ -121,8 +141,10 @@ Status LiveBase::Open(const protocol::LoadBase& request) {
   EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, files));
   file_bytes_read_ = BytesOf(request.folder, files);
   EMEND_RETURN_IF_ERROR(OpenCheckpoint(request));
-  EMEND_ASSIGN_OR_RETURN(tokenizer_, tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
-  EMEND_ASSIGN_OR_RETURN(model_, model::Transformer::Load(*checkpoint_, communicator_, options_.device));
+  EMEND_ASSIGN_OR_RETURN(tokenizer_,
+                         tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
+  EMEND_ASSIGN_OR_RETURN(model_,
+                         model::Transformer::Load(*checkpoint_, communicator_, options_.device));
   const bool read_whole = files.contains(checkpoint_->files().front());
   if (!read_whole) file_bytes_read_ += model_->file_bytes();
   return OkStatus();
@@ -131,20 +153,25 @@ Status LiveBase::Open(const protocol::LoadBase& request) {
 Status LiveBase::OpenCheckpoint(const protocol::LoadBase& request) {
   auto opened = storage::checkpoint::Checkpoint::Open(request.folder);
   if (!opened.ok() && !request.tile_file.empty()) {
-    return {StatusCode::kDataLoss, "base_damaged", opened.status().message() + "; import the same model again to mend the copy"};
+    return {StatusCode::kDataLoss, "base_damaged",
+            opened.status().message() + "; import the same model again to mend the copy"};
   }
   EMEND_ASSIGN_OR_RETURN(checkpoint_, std::move(opened));
   if (request.tile_file.empty()) return OkStatus();
-  EMEND_ASSIGN_OR_RETURN(auto tiles, storage::checkpoint::TileFile::Open(request.tile_file, request.roots));
+  EMEND_ASSIGN_OR_RETURN(auto tiles,
+                         storage::checkpoint::TileFile::Open(request.tile_file, request.roots));
   file_bytes_read_ += tiles->file_bytes();
   return checkpoint_->CheckWith(std::move(tiles));
 }
 
 protocol::MemoryUse LiveBase::memory() const {
-  protocol::MemoryUse memory{.weights_bytes = model_->held_bytes(), .states_bytes = edits_.held_bytes(), .file_bytes_read = file_bytes_read_};
+  protocol::MemoryUse memory{.weights_bytes = model_->held_bytes(),
+                             .states_bytes = edits_.held_bytes(),
+                             .file_bytes_read = file_bytes_read_};
   for (const auto& [layer, part] : base_parts_) memory.states_bytes += part.size();
   for (const auto& state : states_) {
-    for (const auto& [name, tensor] : state->tensors) memory.states_bytes += tensor.bytes.size() + tensor.weight.nbytes();
+    for (const auto& [name, tensor] : state->tensors)
+      memory.states_bytes += tensor.bytes.size() + tensor.weight.nbytes();
   }
   if (solver_ != nullptr) memory.statistics_bytes = solver_->held_bytes();
   return memory;
@@ -152,7 +179,8 @@ protocol::MemoryUse LiveBase::memory() const {
 
 Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
   const model::DownProjection down = model_->Down(layer);
-  EMEND_ASSIGN_OR_RETURN(const storage::checkpoint::TensorView view, checkpoint_->Find(down.tensor));
+  EMEND_ASSIGN_OR_RETURN(const storage::checkpoint::TensorView view,
+                         checkpoint_->Find(down.tensor));
   EditedTensor tensor;
   tensor.name = down.tensor;
   tensor.dtype = view.dtype;
@@ -160,21 +188,26 @@ Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
   tensor.rows = view.shape.at(0);
   tensor.cols = view.shape.at(1);
   const model::Slice own = model_->shard().intermediate;
-  const auto begin = static_cast<std::uint64_t>(own.begin), end = static_cast<std::uint64_t>(own.end());
-  tensor.range = tensor.stored_in_out ? TensorRange{begin, end, 0, tensor.cols} : TensorRange{0, tensor.rows, begin, end};
+  const auto begin = static_cast<std::uint64_t>(own.begin),
+             end = static_cast<std::uint64_t>(own.end());
+  tensor.range = tensor.stored_in_out ? TensorRange{begin, end, 0, tensor.cols}
+                                      : TensorRange{0, tensor.rows, begin, end};
   tensor.base = BasePart(layer, tensor, view.bytes);
   return tensor;
 }
 
-std::span<const std::uint8_t> LiveBase::BasePart(LayerIndex layer, const EditedTensor& tensor, std::span<const std::uint8_t> whole) const {
+std::span<const std::uint8_t> LiveBase::BasePart(LayerIndex layer, const EditedTensor& tensor,
+                                                 std::span<const std::uint8_t> whole) const {
   const std::size_t element = storage::delta::ElementBytes(tensor.dtype);
   const std::size_t row_bytes = tensor.cols * element, part_bytes = tensor.range.cols() * element;
-  if (row_bytes == part_bytes) return whole.subspan(tensor.range.row_begin * row_bytes, tensor.range.rows() * row_bytes);
+  if (row_bytes == part_bytes)
+    return whole.subspan(tensor.range.row_begin * row_bytes, tensor.range.rows() * row_bytes);
   std::vector<std::uint8_t>& part = base_parts_[layer];
   if (part.empty()) {
     part.reserve(tensor.rows * part_bytes);
     for (std::uint64_t row = 0; row < tensor.rows; ++row) {
-      const auto from = whole.begin() + static_cast<std::ptrdiff_t>(row * row_bytes + tensor.range.col_begin * element);
+      const auto from = whole.begin() + static_cast<std::ptrdiff_t>(
+                                            row * row_bytes + tensor.range.col_begin * element);
       part.insert(part.end(), from, from + static_cast<std::ptrdiff_t>(part_bytes));
     }
   }
@@ -187,26 +220,31 @@ Status LiveBase::BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& 
   EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(layer));
   EMEND_ASSIGN_OR_RETURN(const auto ledger, SumColumns(tensor, columns));
   ServedTensor served{layer, std::vector<std::uint8_t>(tensor.base.size()), {}};
-  EMEND_RETURN_IF_ERROR(storage::delta::ServeWeights(*ledger, tensor.dtype, tensor.base, served.bytes)
-                            .WithContext("serving \"" + tensor.name + "\" in state " + state.id.Short()));
+  EMEND_RETURN_IF_ERROR(
+      storage::delta::ServeWeights(*ledger, tensor.dtype, tensor.base, served.bytes)
+          .WithContext("serving \"" + tensor.name + "\" in state " + state.id.Short()));
   EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
   served.weight = widened.to(options_.device);
   state.tensors.emplace(tensor.name, std::move(served));
   return OkStatus();
 }
 
-Result<std::unique_ptr<LiveState>> LiveBase::Build(const StateId& state, const std::vector<EditId>& edits, const Deltas& deltas) const {
+Result<std::unique_ptr<LiveState>> LiveBase::Build(const StateId& state,
+                                                   const std::vector<EditId>& edits,
+                                                   const Deltas& deltas) const {
   auto built = std::make_unique<LiveState>();
   built->id = state;
   built->edits = edits;
   built->deltas = deltas;
   std::map<LayerIndex, at::Tensor> weights;
-  for (std::int32_t layer = 0; layer < model_->config().layers; ++layer) EMEND_RETURN_IF_ERROR(BuildTensor(LayerIndex(layer), deltas, *built));
+  for (std::int32_t layer = 0; layer < model_->config().layers; ++layer)
+    EMEND_RETURN_IF_ERROR(BuildTensor(LayerIndex(layer), deltas, *built));
   for (const auto& [name, tensor] : built->tensors) weights.emplace(tensor.layer, tensor.weight);
   for (const auto& delta : deltas) {
     for (const auto& part : delta->tensors) {
       if (!built->tensors.contains(part.tensor) && !part.columns.empty()) {
-        return Unsupported("making state " + state.Short() + " live: an edit changes the tensor \"" + part.tensor +
+        return Unsupported("making state " + state.Short() +
+                           " live: an edit changes the tensor \"" + part.tensor +
                            "\", which is no down projection of this model");
       }
     }
@@ -219,12 +257,14 @@ std::shared_ptr<const EditDelta> LiveBase::FindDelta(const EditId& id) {
   if (auto cached = edits_.Find(id)) return cached;
   for (const auto& live : states_) {
     const auto found = std::ranges::lower_bound(live->edits, id);
-    if (found != live->edits.end() && *found == id) return live->deltas[static_cast<std::size_t>(found - live->edits.begin())];
+    if (found != live->edits.end() && *found == id)
+      return live->deltas[static_cast<std::size_t>(found - live->edits.begin())];
   }
   return nullptr;
 }
 
-Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::vector<EditId>& edits) {
+Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state,
+                                             const std::vector<EditId>& edits) {
   if (Find(state).ok()) return std::vector<EditId>();
   std::vector<EditId> missing;
   Deltas deltas;
@@ -244,47 +284,61 @@ Result<std::vector<EditId>> LiveBase::Ensure(const StateId& state, const std::ve
 }
 
 void LiveBase::MakeRoom() {
-  const auto is_kept = [this](const auto& state) { return std::ranges::find(kept_, state->id) != kept_.end(); };
+  const auto is_kept = [this](const auto& state) {
+    return std::ranges::find(kept_, state->id) != kept_.end();
+  };
   const auto leaves = std::find_if_not(states_.rbegin(), std::prev(states_.rend()), is_kept);
-  states_.erase(leaves == std::prev(states_.rend()) ? std::prev(states_.end()) : std::prev(leaves.base()));
+  states_.erase(leaves == std::prev(states_.rend()) ? std::prev(states_.end())
+                                                    : std::prev(leaves.base()));
 }
 
 Status LiveBase::CheckLive(const StateId& state) const {
-  if (std::ranges::any_of(states_, [&](const auto& live) { return live->id == state; })) return OkStatus();
-  return {StatusCode::kFailedPrecondition, "state_not_live", "state " + state.Short() + " of base " + id_.Short() + " is not live: ensure it first"};
+  if (std::ranges::any_of(states_, [&](const auto& live) { return live->id == state; }))
+    return OkStatus();
+  return {StatusCode::kFailedPrecondition, "state_not_live",
+          "state " + state.Short() + " of base " + id_.Short() + " is not live: ensure it first"};
 }
 
 Result<std::shared_ptr<const LiveState>> LiveBase::Find(const StateId& state) {
   EMEND_RETURN_IF_ERROR(CheckLive(state));
-  const auto found = std::ranges::find_if(states_, [&](const auto& live) { return live->id == state; });
+  const auto found =
+      std::ranges::find_if(states_, [&](const auto& live) { return live->id == state; });
   states_.splice(states_.begin(), states_, found);
   return states_.front();
 }
 
-Result<std::vector<TileLeaf>> LiveBase::HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const {
+Result<std::vector<TileLeaf>> LiveBase::HashPart(const std::string& name,
+                                                 const ServedTensor& served,
+                                                 const LiveState& state) const {
   EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
   EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
   if (!at::equal(widened, ModelOf(state).DownWeight(served.layer).cpu())) {
-    return Status(
-        StatusCode::kDataLoss, "live_bytes_damaged",
-        "hashing the live tensor \"" + name + "\" of state " + state.id.Short() + ": the weights that are computed with differ from the bytes they came from");
+    return Status(StatusCode::kDataLoss, "live_bytes_damaged",
+                  "hashing the live tensor \"" + name + "\" of state " + state.id.Short() +
+                      ": the weights that are computed with differ from the bytes they came from");
   }
   return storage::delta::HashTiles(ShapeOf(tensor), tensor.range, served.bytes);
 }
 
-Result<std::vector<std::vector<TileLeaf>>> LiveBase::GatherLeaves(const std::string& name, const ServedTensor& served, const LiveState& state) const {
+Result<std::vector<std::vector<TileLeaf>>> LiveBase::GatherLeaves(const std::string& name,
+                                                                  const ServedTensor& served,
+                                                                  const LiveState& state) const {
   const auto own = HashPart(name, served, state);
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator_, own.status()));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> parts, collective::AllGatherBytes(communicator_, EncodeLeaves(*own)));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> parts,
+                         collective::AllGatherBytes(communicator_, EncodeLeaves(*own)));
   std::vector<std::vector<TileLeaf>> leaves;
-  for (const std::string& part : parts) EMEND_RETURN_IF_ERROR(DecodeLeaves(part, leaves.emplace_back()));
+  for (const std::string& part : parts)
+    EMEND_RETURN_IF_ERROR(DecodeLeaves(part, leaves.emplace_back()));
   return leaves;
 }
 
-Result<std::vector<std::vector<TileLeaf>>> LiveBase::Tiles(const std::string& tensor, const LiveState& state) const {
+Result<std::vector<std::vector<TileLeaf>>> LiveBase::Tiles(const std::string& tensor,
+                                                           const LiveState& state) const {
   const auto found = state.tensors.find(tensor);
   if (found != state.tensors.end()) return GatherLeaves(tensor, found->second, state);
-  return NotFound("hashing the tiles of \"" + tensor + "\": state " + state.id.Short() + " does not change that tensor");
+  return NotFound("hashing the tiles of \"" + tensor + "\": state " + state.id.Short() +
+                  " does not change that tensor");
 }
 
 Result<std::map<std::string, Digest>> LiveBase::Digests(const LiveState& state) const {
@@ -292,20 +346,24 @@ Result<std::map<std::string, Digest>> LiveBase::Digests(const LiveState& state) 
   for (const auto& [name, served] : state.tensors) {
     EMEND_ASSIGN_OR_RETURN(const auto parts, GatherLeaves(name, served, state));
     std::vector<TileLeaf> leaves;
-    for (const std::vector<TileLeaf>& part : parts) leaves.insert(leaves.end(), part.begin(), part.end());
+    for (const std::vector<TileLeaf>& part : parts)
+      leaves.insert(leaves.end(), part.begin(), part.end());
     EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
-    EMEND_ASSIGN_OR_RETURN(roots[name], storage::delta::TensorRoot(ShapeOf(tensor), std::move(leaves)));
+    EMEND_ASSIGN_OR_RETURN(roots[name],
+                           storage::delta::TensorRoot(ShapeOf(tensor), std::move(leaves)));
   }
   return roots;
 }
 
-Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state, const std::vector<LayerIndex>& layers) const {
+Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state,
+                                                   const std::vector<LayerIndex>& layers) const {
   ParentTensors parent;
   for (const LayerIndex layer : layers) {
     EMEND_ASSIGN_OR_RETURN(EditedTensor tensor, Describe(layer));
     const std::vector<const Column*> columns = ColumnsOf(state.deltas, tensor.name);
     EMEND_ASSIGN_OR_RETURN(auto ledger, SumColumns(tensor, columns));
-    for (const Column* column : columns) tensor.ledger_bound += storage::delta::ColumnBound(*column);
+    for (const Column* column : columns)
+      tensor.ledger_bound += storage::delta::ColumnBound(*column);
     tensor.ledger = ledger->values();
     parent.ledgers.emplace(layer, std::move(ledger));
     parent.tensors.emplace(layer, std::move(tensor));
@@ -315,8 +373,10 @@ Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state, const
 
 Result<edit::LayerSolver*> LiveBase::SolverOf(const std::string& statistics_file) {
   if (solver_ == nullptr || solver_file_ != statistics_file) {
-    EMEND_ASSIGN_OR_RETURN(auto statistics, edit::LoadStatistics(statistics_file, id_.Hex(), communicator_));
-    solver_ = std::make_unique<edit::LayerSolver>(std::make_shared<const edit::Statistics>(std::move(statistics)));
+    EMEND_ASSIGN_OR_RETURN(auto statistics,
+                           edit::LoadStatistics(statistics_file, id_.Hex(), communicator_));
+    solver_ = std::make_unique<edit::LayerSolver>(
+        std::make_shared<const edit::Statistics>(std::move(statistics)));
     solver_file_ = statistics_file;
   }
   return solver_.get();

@@ -1,13 +1,16 @@
 // LiveBase: one base model in memory, with the states of it that are live.
 //
-// A state is built whole, from the base's bytes and the columns of all its edits, and enters the table only when that succeeded: the worker never holds a state
-// that it cannot name. Several states share the base's weights and have their own copies of the edited tensors alone; the one used longest ago leaves first,
-// but for those that are to be kept.
-// The served bytes are the source: the compute weights are widened from them, and Digests() proves that they still are.
+// A state is built whole, from the base's bytes and the columns of all its edits, and enters the
+// table only when that succeeded: the worker never holds a state that it cannot name. Several
+// states share the base's weights and have their own copies of the edited tensors alone; the one
+// used longest ago leaves first, but for those that are to be kept. The served bytes are the
+// source: the compute weights are widened from them, and Digests() proves that they still are.
 //
-// Over several ranks each holds its part of the model and of the edited tensors; all ranks make the same calls, and what fails on one fails on all.
+// Over several ranks each holds its part of the model and of the edited tensors; all ranks make the
+// same calls, and what fails on one fails on all.
 //
-// Used by the compute thread only. libtorch's exceptions pass through; handlers.cc turns them into Status.
+// Used by the compute thread only. libtorch's exceptions pass through; handlers.cc turns them into
+// Status.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -37,30 +40,37 @@ namespace emend::worker::server {
 struct LiveBaseOptions {
   std::size_t states_max = 4;                         // live at once, the base itself not counted
   std::size_t edit_bytes_max = std::size_t{1} << 30;  // of payloads kept
-  at::Device device = at::kCPU;                       // where the model lies; ledgers and served bytes are the CPU's
+  // where the model lies; ledgers and served bytes are the CPU's
+  at::Device device = at::kCPU;
 };
 
 // A tensor in which a state differs from its base.
 struct ServedTensor {
   LayerIndex layer;
-  std::vector<std::uint8_t> bytes;  // this rank's part as served, in the file's element type and order
-  at::Tensor weight;                // the same widened, on the device: fp32 [this rank's d_ff, d]
+  // this rank's part as served, in the file's element type and order
+  std::vector<std::uint8_t> bytes;
+  at::Tensor weight;  // the same widened, on the device: fp32 [this rank's d_ff, d]
 };
 
 struct LiveState {
   StateId id;
-  std::vector<EditId> edits;                                             // sorted
-  std::vector<std::shared_ptr<const storage::delta::EditDelta>> deltas;  // theirs; held, so that a solve on the state does not depend on the cache
-  std::map<std::string, ServedTensor> tensors;                           // by name; empty for the base
-  std::unique_ptr<model::Transformer> view;                              // null for the base
+  std::vector<EditId> edits;  // sorted
+  // theirs; held, so that a solve on the state does not depend on the cache
+  std::vector<std::shared_ptr<const storage::delta::EditDelta>> deltas;
+  // by name; empty for the base
+  std::map<std::string, ServedTensor> tensors;
+  std::unique_ptr<model::Transformer> view;  // null for the base
 };
 
 class LiveBase {
  public:
-  // The folder holds config.json, tokenizer.json and the checkpoint. With a tile file this rank reads and checks its part of the weights, without one it hashes
-  // every file. kDataLoss ("base_damaged"); else as Checkpoint::Open, Transformer::Load and Tokenizer::Open.
+  // The folder holds config.json, tokenizer.json and the checkpoint. With a tile file this rank
+  // reads and checks its part of the weights, without one it hashes every file. kDataLoss
+  // ("base_damaged"); else as Checkpoint::Open, Transformer::Load and Tokenizer::Open.
   // `communicator` must outlive the base.
-  static Result<std::unique_ptr<LiveBase>> Load(const protocol::LoadBase& request, const LiveBaseOptions& options, collective::Communicator& communicator);
+  static Result<std::unique_ptr<LiveBase>> Load(const protocol::LoadBase& request,
+                                                const LiveBaseOptions& options,
+                                                collective::Communicator& communicator);
 
   const BaseId& id() const { return id_; }
   const storage::checkpoint::Checkpoint& checkpoint() const { return *checkpoint_; }
@@ -70,34 +80,43 @@ class LiveBase {
   // What this rank holds, and what it read.
   protocol::MemoryUse memory() const;
 
-  // Makes the state live; what comes back are the edits that are missing for it, none if it is. kResourceExhausted ("ledger_overflow"), kFailedPrecondition
-  // ("non_finite_weight").
+  // Makes the state live; what comes back are the edits that are missing for it, none if it is.
+  // kResourceExhausted ("ledger_overflow"), kFailedPrecondition ("non_finite_weight").
   Result<std::vector<EditId>> Ensure(const StateId& state, const std::vector<EditId>& edits);
   // kFailedPrecondition ("state_not_live"). Changes nothing, so that one rank may ask alone.
   Status CheckLive(const StateId& state) const;
   // The same, and the state becomes the one used last: all ranks ask, in the same order.
-  // Whoever computes with the state holds it: others may be made live meanwhile, and this one leave the table.
+  // Whoever computes with the state holds it: others may be made live meanwhile, and this one leave
+  // the table.
   Result<std::shared_ptr<const LiveState>> Find(const StateId& state);
-  const model::Transformer& ModelOf(const LiveState& state) const { return state.view ? *state.view : *model_; }
+  const model::Transformer& ModelOf(const LiveState& state) const {
+    return state.view ? *state.view : *model_;
+  }
 
-  // These states do not leave the table to make room, as long as any other is there to leave; replaces what was said before.
+  // These states do not leave the table to make room, as long as any other is there to leave;
+  // replaces what was said before.
   void Keep(std::vector<StateId> states) { kept_ = std::move(states); }
   // How many there is room for beside what is asked for now and then.
   std::size_t kept_max() const { return options_.states_max - 1; }
 
-  // The roots of the tensors in which the state may differ from the base. kDataLoss if the compute weights are not what the served bytes say.
+  // The roots of the tensors in which the state may differ from the base. kDataLoss if the compute
+  // weights are not what the served bytes say.
   Result<std::map<std::string, Digest>> Digests(const LiveState& state) const;
   // The leaves of one of those tensors, by rank. kNotFound if the state does not change it.
-  Result<std::vector<std::vector<storage::delta::TileLeaf>>> Tiles(const std::string& tensor, const LiveState& state) const;
+  Result<std::vector<std::vector<storage::delta::TileLeaf>>> Tiles(const std::string& tensor,
+                                                                   const LiveState& state) const;
 
-  // What a committer needs to solve on a state: base bytes, and the ledgers of these layers, which live as long as the result.
+  // What a committer needs to solve on a state: base bytes, and the ledgers of these layers, which
+  // live as long as the result.
   struct ParentTensors {
     std::map<LayerIndex, edit::EditedTensor> tensors;
     std::map<LayerIndex, std::unique_ptr<storage::delta::Ledger>> ledgers;
   };
-  Result<ParentTensors> ParentOf(const LiveState& state, const std::vector<LayerIndex>& layers) const;
+  Result<ParentTensors> ParentOf(const LiveState& state,
+                                 const std::vector<LayerIndex>& layers) const;
 
-  // The solver on these statistics, kept until other statistics are asked for. Errors as LoadStatistics.
+  // The solver on these statistics, kept until other statistics are asked for. Errors as
+  // LoadStatistics.
   Result<edit::LayerSolver*> SolverOf(const std::string& statistics_file);
 
  private:
@@ -111,13 +130,18 @@ class LiveBase {
   Status OpenCheckpoint(const protocol::LoadBase& request);
   Result<edit::EditedTensor> Describe(LayerIndex layer) const;
   // This rank's part of a tensor that is not in one piece in the file.
-  std::span<const std::uint8_t> BasePart(LayerIndex layer, const edit::EditedTensor& tensor, std::span<const std::uint8_t> whole) const;
+  std::span<const std::uint8_t> BasePart(LayerIndex layer, const edit::EditedTensor& tensor,
+                                         std::span<const std::uint8_t> whole) const;
   // This rank's leaves of the live bytes.
-  Result<std::vector<storage::delta::TileLeaf>> HashPart(const std::string& name, const ServedTensor& served, const LiveState& state) const;
-  Result<std::vector<std::vector<storage::delta::TileLeaf>>> GatherLeaves(const std::string& name, const ServedTensor& served, const LiveState& state) const;
+  Result<std::vector<storage::delta::TileLeaf>> HashPart(const std::string& name,
+                                                         const ServedTensor& served,
+                                                         const LiveState& state) const;
+  Result<std::vector<std::vector<storage::delta::TileLeaf>>> GatherLeaves(
+      const std::string& name, const ServedTensor& served, const LiveState& state) const;
   // The state used longest ago leaves, not the one used last.
   void MakeRoom();
-  Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits, const Deltas& deltas) const;
+  Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits,
+                                           const Deltas& deltas) const;
   Status BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const;
 
   const BaseId id_;
@@ -127,7 +151,8 @@ class LiveBase {
   std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
   std::unique_ptr<model::Transformer> model_;
-  mutable std::map<LayerIndex, std::vector<std::uint8_t>> base_parts_;  // copied when first asked for
+  // copied when first asked for
+  mutable std::map<LayerIndex, std::vector<std::uint8_t>> base_parts_;
   EditCache edits_;
   std::list<std::shared_ptr<const LiveState>> states_;  // most recently used first
   std::vector<StateId> kept_;

@@ -1,13 +1,17 @@
-// Published: the names that this worker may answer to without its coordinator, and what they stand for.
+// Published: the names that this worker may answer to without its coordinator, and what they stand
+// for.
 //
 //   published.Take(request.publication);
-//   base.Keep(published.Wanted(base.id(), base.kept_max()));       // what was published is not displaced by what somebody asks for once
+//   // what was published is not displaced by what somebody asks for once
+//   base.Keep(published.Wanted(base.id(), base.kept_max()));
 //   ...
-//   published.Refresh(is_live, wanted);                             // whenever somebody wants to know
+//   // whenever somebody wants to know
+//   published.Refresh(is_live, wanted);
 //   for (const ServedRef& served : published.served()) ...
 //
-// A name that was moved goes on standing for what it stood for until what it was moved to is live, if that is about to be made live: it would be out of date
-// for ever otherwise. Used by the compute thread.
+// A name that was moved goes on standing for what it stood for until what it was moved to is live,
+// if that is about to be made live: it would be out of date for ever otherwise. Used by the compute
+// thread.
 #pragma once
 
 #include <functional>

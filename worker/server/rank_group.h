@@ -1,11 +1,14 @@
 // RankGroup: the ranks that hold one model together, as one of them sees them.
 //
-//   EMEND_ASSIGN_OR_RETURN(const std::string address, group.Open());      // out of the group it was in; told to the coordinator
-//   EMEND_RETURN_IF_ERROR(group.Join(request));                           // once all addresses are known
+//   // out of the group it was in; told to the coordinator
+//   EMEND_ASSIGN_OR_RETURN(const std::string address, group.Open());
+//   // once all addresses are known
+//   EMEND_RETURN_IF_ERROR(group.Join(request));
 //   group.communicator().AllReduceSum(partial);
 //
-// A worker that never joins is a group of one. A group that lost a rank, or was interrupted, is lost for good: every collective of it fails with
-// "group_lost", until the coordinator forms the next. Used by the compute thread; Interrupt() from any.
+// A worker that never joins is a group of one. A group that lost a rank, or was interrupted, is
+// lost for good: every collective of it fails with "group_lost", until the coordinator forms the
+// next. Used by the compute thread; Interrupt() from any.
 #pragma once
 
 #include <memory>
@@ -43,26 +46,30 @@ class RankGroup {
   Status Join(const protocol::JoinGroup& request);
   // Until the next Open or Join.
   collective::Communicator& communicator() { return *communicator_; }
-  // From any thread: where it stands; none alone, or once it was interrupted. Whether the others stand yet is theirs to say.
+  // From any thread: where it stands; none alone, or once it was interrupted. Whether the others
+  // stand yet is theirs to say.
   std::optional<protocol::GroupPlace> place() const;
   bool is_leader() const { return communicator_->rank() == 0; }
   int size() const { return communicator_->size(); }
 
-  // What the ranks are like, and how they reach each other; by all of them together. Errors as collective::ProbeGroup.
+  // What the ranks are like, and how they reach each other; by all of them together. Errors as
+  // collective::ProbeGroup.
   Result<protocol::ProbeRanksReply> Probe();
 
   // Ends the collective under way and the group. Nothing to a group of one.
   void Interrupt();
 
  private:
-  void Replace(std::unique_ptr<collective::Communicator> next, std::optional<protocol::GroupPlace> place);
+  void Replace(std::unique_ptr<collective::Communicator> next,
+               std::optional<protocol::GroupPlace> place);
   bool MovesByNccl() const;
 
   const RankGroupOptions options_;
   std::unique_ptr<collective::LinePort> port_;
   mutable std::mutex mutex_;
-  std::unique_ptr<collective::Communicator> communicator_;  // replaced under mutex_, by the compute thread
-  std::optional<protocol::GroupPlace> place_;               // guarded by mutex_
+  // replaced under mutex_, by the compute thread
+  std::unique_ptr<collective::Communicator> communicator_;
+  std::optional<protocol::GroupPlace> place_;  // guarded by mutex_
 };
 
 }  // namespace emend::worker::server

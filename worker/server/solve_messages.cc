@@ -10,26 +10,39 @@ namespace {
 
 template <typename Request>
 Result<protocol::MemitSettings> ReadSettings(const Request& request, std::int64_t layer_count) {
-  if (request.method != "memit") return Unsupported("solving by \"" + request.method + "\": this worker knows \"memit\"");
+  if (request.method != "memit")
+    return Unsupported("solving by \"" + request.method + "\": this worker knows \"memit\"");
   protocol::MemitSettings settings = protocol::DefaultSettings(layer_count);
-  for (const auto& [key, value] : request.settings) EMEND_RETURN_IF_ERROR(protocol::ApplySetting(settings, key, value));
-  if (!request.context_templates.empty()) EMEND_RETURN_IF_ERROR(protocol::SetContextTemplates(settings, request.context_templates));
+  for (const auto& [key, value] : request.settings)
+    EMEND_RETURN_IF_ERROR(protocol::ApplySetting(settings, key, value));
+  if (!request.context_templates.empty())
+    EMEND_RETURN_IF_ERROR(protocol::SetContextTemplates(settings, request.context_templates));
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(settings, layer_count));
   return settings;
 }
 
 std::map<std::string, double> SecondsOf(const edit::BatchSeconds& seconds) {
-  return {{"targets", seconds.targets}, {"keys", seconds.keys}, {"solve", seconds.solve}, {"apply", seconds.apply}};
+  return {{"targets", seconds.targets},
+          {"keys", seconds.keys},
+          {"solve", seconds.solve},
+          {"apply", seconds.apply}};
 }
 
 }  // namespace
 
-Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request, std::int64_t layer_count) { return ReadSettings(request, layer_count); }
-Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& request, std::int64_t layer_count) { return ReadSettings(request, layer_count); }
+Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request,
+                                           std::int64_t layer_count) {
+  return ReadSettings(request, layer_count);
+}
+Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& request,
+                                           std::int64_t layer_count) {
+  return ReadSettings(request, layer_count);
+}
 
 std::vector<edit::EditFact> FactsOf(const std::vector<protocol::SolveFact>& facts) {
   std::vector<edit::EditFact> edit_facts;
-  for (const protocol::SolveFact& fact : facts) edit_facts.push_back({fact.prompt, fact.subject, fact.target});
+  for (const protocol::SolveFact& fact : facts)
+    edit_facts.push_back({fact.prompt, fact.subject, fact.target});
   return edit_facts;
 }
 
@@ -38,23 +51,28 @@ std::vector<protocol::SolvedTarget> TargetsOf(const edit::Targets& found) {
   const auto width = static_cast<std::size_t>(found.values.size(1)) * sizeof(float);
   const char* bytes = reinterpret_cast<const char*>(found.values.const_data_ptr<float>());
   for (std::size_t fact = 0; fact < found.steps.size(); ++fact) {
-    targets.push_back({std::string(bytes + fact * width, width), static_cast<std::int32_t>(found.steps[fact]), found.losses[fact]});
+    targets.push_back({std::string(bytes + fact * width, width),
+                       static_cast<std::int32_t>(found.steps[fact]), found.losses[fact]});
   }
   return targets;
 }
 
-Result<edit::Targets> GivenTargets(const std::vector<protocol::SolvedTarget>& given, std::size_t fact_count, std::int64_t hidden) {
+Result<edit::Targets> GivenTargets(const std::vector<protocol::SolvedTarget>& given,
+                                   std::size_t fact_count, std::int64_t hidden) {
   edit::Targets targets;
   if (given.empty()) return targets;
   if (given.size() != fact_count) {
-    return InvalidArgument("solving with given targets: found " + std::to_string(given.size()) + " of them for " + std::to_string(fact_count) + " facts");
+    return InvalidArgument("solving with given targets: found " + std::to_string(given.size()) +
+                           " of them for " + std::to_string(fact_count) + " facts");
   }
   targets.values = at::empty({static_cast<std::int64_t>(fact_count), hidden}, at::kFloat);
   const std::size_t width = static_cast<std::size_t>(hidden) * sizeof(float);
   char* bytes = reinterpret_cast<char*>(targets.values.mutable_data_ptr<float>());
   for (const protocol::SolvedTarget& target : given) {
     if (target.values.size() != width) {
-      return InvalidArgument("solving with given targets: found one of " + std::to_string(target.values.size()) + " bytes, expected " + std::to_string(width));
+      return InvalidArgument("solving with given targets: found one of " +
+                             std::to_string(target.values.size()) + " bytes, expected " +
+                             std::to_string(width));
     }
     std::memcpy(bytes, target.values.data(), width);
     bytes += width;
@@ -67,10 +85,13 @@ Result<edit::Targets> GivenTargets(const std::vector<protocol::SolvedTarget>& gi
 protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
   protocol::SolveReply reply;
   for (const edit::EditSolution& edit : solution.edits) {
-    reply.edits.push_back(
-        {storage::delta::EncodePayload(edit.delta), storage::delta::EncodePayload(edit.keys), static_cast<std::int32_t>(edit.steps), edit.loss});
+    reply.edits.push_back({storage::delta::EncodePayload(edit.delta),
+                           storage::delta::EncodePayload(edit.keys),
+                           static_cast<std::int32_t>(edit.steps), edit.loss});
   }
-  for (const edit::LayerOutcome& layer : solution.layers) reply.layers.push_back({layer.layer.value(), layer.tensor, layer.update_norm, layer.weight_norm});
+  for (const edit::LayerOutcome& layer : solution.layers)
+    reply.layers.push_back(
+        {layer.layer.value(), layer.tensor, layer.update_norm, layer.weight_norm});
   reply.seconds = SecondsOf(solution.seconds);
   return reply;
 }

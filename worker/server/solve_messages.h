@@ -11,14 +11,19 @@
 
 namespace emend::worker::server {
 
-// The model's defaults with what the request sets, checked. kUnsupported (the method); kInvalidArgument as ApplySetting and CheckSettings.
-Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request, std::int64_t layer_count);
-Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& request, std::int64_t layer_count);
+// The model's defaults with what the request sets, checked. kUnsupported (the method);
+// kInvalidArgument as ApplySetting and CheckSettings.
+Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request,
+                                           std::int64_t layer_count);
+Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& request,
+                                           std::int64_t layer_count);
 
 std::vector<edit::EditFact> FactsOf(const std::vector<protocol::SolveFact>& facts);
 std::vector<protocol::SolvedTarget> TargetsOf(const edit::Targets& found);
-// The reverse; values are undefined if none are given. kInvalidArgument unless there is one of d values for each fact.
-Result<edit::Targets> GivenTargets(const std::vector<protocol::SolvedTarget>& given, std::size_t fact_count, std::int64_t hidden);
+// The reverse; values are undefined if none are given. kInvalidArgument unless there is one of d
+// values for each fact.
+Result<edit::Targets> GivenTargets(const std::vector<protocol::SolvedTarget>& given,
+                                   std::size_t fact_count, std::int64_t hidden);
 protocol::SolveReply ReplyOf(const edit::BatchSolution& solution);
 
 }  // namespace emend::worker::server

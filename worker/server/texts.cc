@@ -6,13 +6,16 @@
 namespace emend::worker::server {
 namespace {
 
-Result<eval::CompletionRequest> RequestOf(const tokenizer::Tokenizer& tokenizer, const protocol::Complete& text) {
+Result<eval::CompletionRequest> RequestOf(const tokenizer::Tokenizer& tokenizer,
+                                          const protocol::Complete& text) {
   eval::CompletionRequest request;
-  EMEND_ASSIGN_OR_RETURN(const std::vector<tokenizer::Token> tokens, tokenizer.Encode(text.prompt, tokenizer::SpecialTokens::kWithTemplate));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<tokenizer::Token> tokens,
+                         tokenizer.Encode(text.prompt, tokenizer::SpecialTokens::kWithTemplate));
   for (const tokenizer::Token& token : tokens) request.prompt.push_back(token.id);
   request.state = text.state;
   request.tokens_max = text.tokens_max;
-  request.sampling = {.temperature = text.temperature, .top_p = text.top_p, .top_k = text.top_k, .seed = text.seed};
+  request.sampling = {
+      .temperature = text.temperature, .top_p = text.top_p, .top_k = text.top_k, .seed = text.seed};
   request.stop = text.stop;
   if (text.top >= 0) request.logprobs = text.top;
   return request;
@@ -21,18 +24,20 @@ Result<eval::CompletionRequest> RequestOf(const tokenizer::Tokenizer& tokenizer,
 protocol::Piece PieceOf(const StateId& state, eval::CompletionPiece piece) {
   protocol::Piece said{.id = 0, .state = state, .text = std::move(piece.text), .tokens = {}};
   for (const eval::TokenLogprob& token : piece.tokens) {
-    protocol::PieceToken& named =
-        said.tokens.emplace_back(protocol::PieceToken{token.token.text, token.token.logprob, static_cast<std::uint64_t>(token.text_begin), {}});
-    for (const eval::LikelyToken& likely : token.top) named.top.push_back({likely.text, std::exp(likely.logprob)});
+    protocol::PieceToken& named = said.tokens.emplace_back(protocol::PieceToken{
+        token.token.text, token.token.logprob, static_cast<std::uint64_t>(token.text_begin), {}});
+    for (const eval::LikelyToken& likely : token.top)
+      named.top.push_back({likely.text, std::exp(likely.logprob)});
   }
   return said;
 }
 
 Result<protocol::ReplyBody> ReplyOf(const Result<eval::CompletionEnd>& end) {
   if (!end.ok()) return end.status();
-  return protocol::ReplyBody(protocol::CompleteReply{.is_cut = end->reason == eval::FinishReason::kLength,
-                                                     .prompt_tokens = static_cast<std::uint64_t>(end->prompt_tokens),
-                                                     .completion_tokens = static_cast<std::uint64_t>(end->completion_tokens)});
+  return protocol::ReplyBody(protocol::CompleteReply{
+      .is_cut = end->reason == eval::FinishReason::kLength,
+      .prompt_tokens = static_cast<std::uint64_t>(end->prompt_tokens),
+      .completion_tokens = static_cast<std::uint64_t>(end->completion_tokens)});
 }
 
 // A live state's model, which holds the state.
@@ -45,7 +50,9 @@ Result<std::shared_ptr<const model::Transformer>> FindModel(LiveBase& base, cons
 }  // namespace
 
 Texts::Texts(LiveBase& base)
-    : base_(base), engine_(base.base_model(), base.tokenizer(), [&base](const StateId& state) { return FindModel(base, state); }, {}) {}
+    : base_(base),
+      engine_(base.base_model(), base.tokenizer(),
+              [&base](const StateId& state) { return FindModel(base, state); }, {}) {}
 
 void Texts::Begin(std::shared_ptr<Interlude> interlude) {
   const auto& text = std::get<protocol::Complete>(interlude->request);
@@ -56,8 +63,12 @@ void Texts::Begin(std::shared_ptr<Interlude> interlude) {
   if (begun.ok()) {
     eval::CompletionListener listener;
     listener.cancelled = interlude->call.cancelled;
-    listener.on_piece = [interlude, state = text.state](eval::CompletionPiece piece) { interlude->on_piece(PieceOf(state, std::move(piece))); };
-    listener.on_end = [interlude](const Result<eval::CompletionEnd>& end) { interlude->done(ReplyOf(end)); };
+    listener.on_piece = [interlude, state = text.state](eval::CompletionPiece piece) {
+      interlude->on_piece(PieceOf(state, std::move(piece)));
+    };
+    listener.on_end = [interlude](const Result<eval::CompletionEnd>& end) {
+      interlude->done(ReplyOf(end));
+    };
     begun = engine_.Add(std::move(*request), std::move(listener));
   }
   if (!begun.ok()) interlude->done(begun);

@@ -1,4 +1,5 @@
-// Texts: the completions under way on one base, between what is asked of the worker and the engine that steps them (worker/eval/completion_engine.h).
+// Texts: the completions under way on one base, between what is asked of the worker and the engine
+// that steps them (worker/eval/completion_engine.h).
 //
 // Used by the compute thread. Every rank has one; rank 0 adds texts, all step together.
 #pragma once
@@ -16,7 +17,8 @@ class Texts {
   // `base` must outlive it.
   explicit Texts(LiveBase& base);
 
-  // Rank 0: begins the Complete that `interlude` holds. Its pieces and its end are told to the interlude, whatever becomes of it.
+  // Rank 0: begins the Complete that `interlude` holds. Its pieces and its end are told to the
+  // interlude, whatever becomes of it.
   void Begin(std::shared_ptr<Interlude> interlude);
   // All ranks together: one token for every text.
   Status Step();

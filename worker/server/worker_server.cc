@@ -25,14 +25,17 @@ constexpr auto kProgressPeriod = 100ms;
 constexpr int kBeatsMissedMax = 3;
 constexpr auto kTickPeriod = 2s;
 constexpr auto kEndTimeout = 600s;  // of what is cancelled: as long as a collective may take
-constexpr auto kAloneMax = 60s;     // an embedded worker whose coordinator cannot be reached for so long ends
+// an embedded worker whose coordinator cannot be reached for so long ends
+constexpr auto kAloneMax = 60s;
 
 Status CheckAllowed(Caller caller, const protocol::RequestBody& request) {
-  const bool is_question = std::holds_alternative<protocol::ReadPublication>(request) || std::holds_alternative<protocol::Generate>(request) ||
+  const bool is_question = std::holds_alternative<protocol::ReadPublication>(request) ||
+                           std::holds_alternative<protocol::Generate>(request) ||
                            std::holds_alternative<protocol::Complete>(request);
   if (caller == Caller::kCoordinator || is_question) return OkStatus();
-  return {StatusCode::kPermissionDenied,
-          "running the request " + std::string(protocol::RequestName(request)) + " for a gateway, which may ask for answers alone"};
+  return {StatusCode::kPermissionDenied, "running the request " +
+                                             std::string(protocol::RequestName(request)) +
+                                             " for a gateway, which may ask for answers alone"};
 }
 
 }  // namespace
@@ -47,7 +50,8 @@ struct WorkerServer::Session {
   std::uint64_t generation = 0;
   std::chrono::milliseconds heartbeat{500};
   bool welcomed = false;
-  std::map<std::uint64_t, std::shared_ptr<std::atomic<bool>>> cancellations;  // of the requests under way
+  // of the requests under way
+  std::map<std::uint64_t, std::shared_ptr<std::atomic<bool>>> cancellations;
   SteadyTime progress_sent;
   bool closed = false;
 
@@ -59,8 +63,14 @@ struct WorkerServer::Session {
   }
 };
 
-WorkerServer::WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers, WorkerServerOptions options)
-    : runtime_(runtime), transport_(transport), handlers_(handlers), options_(std::move(options)), standing_(runtime), stop_(runtime) {}
+WorkerServer::WorkerServer(Runtime& runtime, protocol::Transport& transport, Handlers& handlers,
+                           WorkerServerOptions options)
+    : runtime_(runtime),
+      transport_(transport),
+      handlers_(handlers),
+      options_(std::move(options)),
+      standing_(runtime),
+      stop_(runtime) {}
 
 void WorkerServer::Stop() {
   stop_.Set();
@@ -91,21 +101,27 @@ Awaitable<Status> WorkerServer::DialAgainAndAgain() {
   const SteadyTime alone_since = runtime_.clock().Now();
   while (!stop_.is_set()) {
     Report(Pulse::kDialling);
-    auto dialled = co_await transport_.Dial(options_.address, runtime_.clock().Now() + kDialTimeout);
+    auto dialled =
+        co_await transport_.Dial(options_.address, runtime_.clock().Now() + kDialTimeout);
     if (dialled.ok()) {
       const Status ended = co_await Converse(std::move(dialled).value());
-      // Another token or protocol stays another one. Other refusals (its rank is taken) pass with what another process does.
-      const bool refused = ended.code() == StatusCode::kUnauthenticated || ended.code() == StatusCode::kUnsupported;
+      // Another token or protocol stays another one. Other refusals (its rank is taken) pass with
+      // what another process does.
+      const bool refused =
+          ended.code() == StatusCode::kUnauthenticated || ended.code() == StatusCode::kUnsupported;
       const bool for_good = ended.slug() == "unauthenticated" || ended.slug() == "protocol_version";
       if (for_good && options_.caller == Caller::kCoordinator) co_return ended;
       LogInfo("conversation_ended", {{"address", options_.address}, {"status", ended}});
-      // A coordinator of the release before does not understand the first attempt, which leaves the older version for the second.
+      // A coordinator of the release before does not understand the first attempt, which leaves the
+      // older version for the second.
       if (options_.embedded && version_ == protocol::kProtocolVersion) co_return OkStatus();
       wait = refused ? kWaitMax : kWaitMin;
     } else {
       LogWarning("dial_failed", {{"address", options_.address}, {"status", dialled.status()}});
-      version_ = protocol::kProtocolVersion;  // whoever hung up has died since, and may have been of this release
-      if (options_.embedded && runtime_.clock().Now() - alone_since > kAloneMax) co_return dialled.status();
+      // whoever hung up has died since, and may have been of this release
+      version_ = protocol::kProtocolVersion;
+      if (options_.embedded && runtime_.clock().Now() - alone_since > kAloneMax)
+        co_return dialled.status();
     }
     co_await stop_.WaitUntil(runtime_.clock().Now() + wait);
     wait = std::min<std::chrono::milliseconds>(wait * 2, kWaitMax);
@@ -130,7 +146,8 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   // A rank above 0 that was never told to follow leaves rank 0 waiting for it.
   const bool leaves_group = options_.embedded || (options_.hello.rank > 0 && !follows_);
   if (leaves_group && options_.caller == Caller::kCoordinator) handlers_.Interrupt();
-  // A request under way notices its cancellation at its next report; nothing it does reaches anyone any more.
+  // A request under way notices its cancellation at its next report; nothing it does reaches anyone
+  // any more.
   standing_.Spawn("end_conversation", AwaitEnd(session));
   co_return ended;
 }
@@ -143,34 +160,44 @@ Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(std::move(hello), deadline));
   EMEND_CO_ASSIGN_OR_RETURN(Envelope answer, co_await session->connection->Receive(deadline));
   if (const auto* refuse = std::get_if<protocol::Refuse>(&answer.message)) {
-    co_return Status(StatusCode::kUnauthenticated, refuse->slug, "joining " + options_.address + ": " + refuse->message);
+    co_return Status(StatusCode::kUnauthenticated, refuse->slug,
+                     "joining " + options_.address + ": " + refuse->message);
   }
   const auto* welcome = std::get_if<protocol::Welcome>(&answer.message);
-  if (welcome == nullptr) co_return DataLoss("joining " + options_.address + ": found another message, expected a welcome");
+  if (welcome == nullptr)
+    co_return DataLoss("joining " + options_.address +
+                       ": found another message, expected a welcome");
   session->welcomed = true;
   session->store_epoch = welcome->store_epoch;
   session->generation = welcome->generation;
   session->heartbeat = std::chrono::milliseconds(welcome->heartbeat_ms);
-  LogInfo("joined", {{"address", options_.address}, {"epoch", welcome->store_epoch}, {"generation", welcome->generation}, {"version", version_}});
+  LogInfo("joined", {{"address", options_.address},
+                     {"epoch", welcome->store_epoch},
+                     {"generation", welcome->generation},
+                     {"version", version_}});
   co_return OkStatus();
 }
 
 void WorkerServer::TryOtherVersion() {
   if (options_.caller == Caller::kGateway) return;
-  version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin : protocol::kProtocolVersion;
+  version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin
+                                                    : protocol::kProtocolVersion;
 }
 
 Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
   while (!session->closed) {
     const SteadyTime deadline = runtime_.clock().Now() + kBeatsMissedMax * session->heartbeat;
     EMEND_CO_ASSIGN_OR_RETURN(Envelope envelope, co_await session->connection->Receive(deadline));
-    // The coordinator's number is the truth: it may have risen because another rank of the group was lost.
+    // The coordinator's number is the truth: it may have risen because another rank of the group
+    // was lost.
     session->generation = std::max(session->generation, envelope.generation);
     if (options_.caller == Caller::kCoordinator) handlers_.NoteCoordinator(runtime_.clock().Now());
     if (auto* request = std::get_if<protocol::Request>(&envelope.message)) {
       Begin(session, std::move(*request));
     } else if (const auto* cancel = std::get_if<protocol::Cancel>(&envelope.message)) {
-      if (const auto found = session->cancellations.find(cancel->id); found != session->cancellations.end()) found->second->store(true);
+      if (const auto found = session->cancellations.find(cancel->id);
+          found != session->cancellations.end())
+        found->second->store(true);
     } else if (!std::holds_alternative<protocol::Heartbeat>(envelope.message)) {
       co_return DataLoss("whoever calls sent a message that only workers send");
     }
@@ -184,9 +211,11 @@ void WorkerServer::Report(Pulse pulse) const {
 
 Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
   while (!session->closed) {
-    Envelope beat = session->Wrap(protocol::Heartbeat{options_.memory ? options_.memory() : protocol::MemoryUse()});
+    Envelope beat = session->Wrap(
+        protocol::Heartbeat{options_.memory ? options_.memory() : protocol::MemoryUse()});
     // It may wait behind a large message, which is as good a sign of life.
-    const Status sent = co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kSendTimeout);
+    const Status sent =
+        co_await session->connection->Send(std::move(beat), runtime_.clock().Now() + kSendTimeout);
     if (sent.code() == StatusCode::kUnavailable) session->Close();
     if (!session->closed) Report(Pulse::kConnected);
     co_await Sleep(runtime_, session->heartbeat);
@@ -195,9 +224,12 @@ Awaitable<Status> WorkerServer::Beat(std::shared_ptr<Session> session) {
 }
 
 void WorkerServer::Begin(const std::shared_ptr<Session>& session, protocol::Request request) {
-  const auto answer = [&](const char* task, Status status, std::optional<protocol::ReplyBody> body) {
-    Envelope response = session->Wrap(protocol::Response{request.id, std::move(status), std::move(body)});
-    session->tasks.Spawn(task, session->connection->Send(std::move(response), runtime_.clock().Now() + kSendTimeout));
+  const auto answer = [&](const char* task, Status status,
+                          std::optional<protocol::ReplyBody> body) {
+    Envelope response =
+        session->Wrap(protocol::Response{request.id, std::move(status), std::move(body)});
+    session->tasks.Spawn(task, session->connection->Send(std::move(response),
+                                                         runtime_.clock().Now() + kSendTimeout));
   };
   const Status allowed = CheckAllowed(options_.caller, request.body);
   if (!allowed.ok()) {
@@ -219,7 +251,8 @@ protocol::AdoptGroupReply WorkerServer::Adopt(Session& session) const {
   return {place && (place->rank == 0 || follows_) ? place : std::nullopt};
 }
 
-Awaitable<Status> WorkerServer::Follow(std::shared_ptr<Session> session, protocol::Request request) {
+Awaitable<Status> WorkerServer::Follow(std::shared_ptr<Session> session,
+                                       protocol::Request request) {
   follow_session_ = std::move(session);
   follow_id_ = request.id;
   if (std::exchange(follows_, true)) co_return OkStatus();
@@ -233,7 +266,8 @@ Awaitable<Status> WorkerServer::Follow(std::shared_ptr<Session> session, protoco
   const std::shared_ptr<Session> asker = std::exchange(follow_session_, nullptr);
   if (asker->closed) co_return OkStatus();
   Envelope answer = asker->Wrap(protocol::Response{follow_id_, ended.status(), std::nullopt});
-  co_return co_await asker->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
+  co_return co_await asker->connection->Send(std::move(answer),
+                                             runtime_.clock().Now() + kSendTimeout);
 }
 
 Awaitable<Status> WorkerServer::Tick() {
@@ -247,12 +281,14 @@ Awaitable<Status> WorkerServer::Tick() {
   co_return OkStatus();
 }
 
-void WorkerServer::ReportProgress(const std::shared_ptr<Session>& session, protocol::Progress progress) {
+void WorkerServer::ReportProgress(const std::shared_ptr<Session>& session,
+                                  protocol::Progress progress) {
   const SteadyTime now = runtime_.clock().Now();
   const bool is_last = progress.done == progress.total;
   if (session->closed || (!is_last && now - session->progress_sent < kProgressPeriod)) return;
   session->progress_sent = now;
-  session->tasks.Spawn("progress", session->connection->Send(session->Wrap(std::move(progress)), now + kSendTimeout));
+  session->tasks.Spawn("progress", session->connection->Send(session->Wrap(std::move(progress)),
+                                                             now + kSendTimeout));
 }
 
 // What the compute thread has told of an interlude, until it is passed on.
@@ -263,7 +299,8 @@ struct WorkerServer::Told {
   std::optional<Result<protocol::ReplyBody>> reply;
 };
 
-std::shared_ptr<Interlude> WorkerServer::InterludeOf(protocol::RequestBody request, Call call, std::shared_ptr<Told> told) {
+std::shared_ptr<Interlude> WorkerServer::InterludeOf(protocol::RequestBody request, Call call,
+                                                     std::shared_ptr<Told> told) {
   auto interlude = std::make_shared<Interlude>();
   interlude->request = std::move(request);
   interlude->call = std::move(call);
@@ -283,8 +320,10 @@ std::shared_ptr<Interlude> WorkerServer::InterludeOf(protocol::RequestBody reque
   return interlude;
 }
 
-Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Session> session, protocol::Request request, Call call) {
-  if (protocol::LaneOf(request.body) == protocol::Lane::kWork) co_return co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
+Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Session> session,
+                                                            protocol::Request request, Call call) {
+  if (protocol::LaneOf(request.body) == protocol::Lane::kWork)
+    co_return co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
   const auto told = std::make_shared<Told>(runtime_);
   handlers_.Offer(InterludeOf(std::move(request.body), std::move(call), told));
   ++unanswered_;
@@ -295,12 +334,14 @@ Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Sess
       told->pieces.pop_front();
       piece.id = request.id;
       Envelope envelope = session->Wrap(std::move(piece));
-      const Status sent = co_await session->connection->Send(std::move(envelope), runtime_.clock().Now() + kSendTimeout);
+      const Status sent = co_await session->connection->Send(std::move(envelope),
+                                                             runtime_.clock().Now() + kSendTimeout);
       if (!sent.ok()) session->Close();
     }
     if (told->reply) co_return std::move(*told->reply);
     told->changed.Reset();
-    // RunOffered ends it if nothing else has; the compute thread itself cannot be waited for with a deadline (on_hang).
+    // RunOffered ends it if nothing else has; the compute thread itself cannot be waited for with a
+    // deadline (on_hang).
     co_await told->changed.WaitUntil(runtime_.clock().Now() + kEndTimeout);
   }
 }
@@ -308,37 +349,49 @@ Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Sess
 Awaitable<Status> WorkerServer::RunOffered() {
   const auto run = [this] { return handlers_.RunOffered(); };
   for (bool goes_on = true; goes_on || unanswered_ > 0;) {
-    goes_on = unanswered_ > 0;  // once more behind the last: texts let go of what they held at the step behind their end
+    // once more behind the last: texts let go of what they held at the step behind their end
+    goes_on = unanswered_ > 0;
     static_cast<void>(co_await Blocking(runtime_, run));
   }
   runs_offered_ = false;
   co_return OkStatus();
 }
 
-Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session, protocol::Request request) {
+Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session,
+                                       protocol::Request request) {
   const std::uint64_t id = request.id;
   Call call;
   call.cancelled = std::make_shared<std::atomic<bool>>(false);
   call.version = version_;
   session->cancellations[id] = call.cancelled;
   // Called on the compute thread: hands the report over to the executor.
-  call.progress = [this, session, id](std::string_view phase, std::uint64_t done, std::uint64_t total) {
-    boost::asio::post(runtime_.executor(),
-                      [this, session, report = protocol::Progress{id, std::string(phase), done, total}] { ReportProgress(session, report); });
+  call.progress = [this, session, id](std::string_view phase, std::uint64_t done,
+                                      std::uint64_t total) {
+    boost::asio::post(
+        runtime_.executor(),
+        [this, session, report = protocol::Progress{id, std::string(phase), done, total}] {
+          ReportProgress(session, report);
+        });
   };
   Result<protocol::ReplyBody> reply = co_await Handle(session, request, call);
   session->cancellations.erase(id);
   if (session->closed) co_return OkStatus();
   protocol::Response response{id, reply.status(), std::nullopt};
   if (reply.ok()) response.body = std::move(reply).value();
-  const bool is_news = !response.status.ok() && response.status.slug() != "base_busy";  // which is asked again each second
-  if (is_news) LogWarning("request_failed", {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
+  // which is asked again each second
+  const bool is_news = !response.status.ok() && response.status.slug() != "base_busy";
+  if (is_news)
+    LogWarning("request_failed",
+               {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
   Envelope answer = session->Wrap(std::move(response));
-  Status sent = co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
-  // What cannot be sent is said, so that the coordinator does not wait for it; or the conversation ends, which says the same.
+  Status sent =
+      co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);
+  // What cannot be sent is said, so that the coordinator does not wait for it; or the conversation
+  // ends, which says the same.
   if (sent.code() == StatusCode::kResourceExhausted) {
     Envelope failure = session->Wrap(protocol::Response{id, sent, std::nullopt});
-    sent = co_await session->connection->Send(std::move(failure), runtime_.clock().Now() + kSendTimeout);
+    sent = co_await session->connection->Send(std::move(failure),
+                                              runtime_.clock().Now() + kSendTimeout);
   }
   if (!sent.ok()) session->Close();
   co_return sent;

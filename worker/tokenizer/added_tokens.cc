@@ -51,12 +51,14 @@ Result<AddedToken> ReadToken(const Node& node) {
 void AddedTokenSet::Insert(const AddedToken& token) {
   const std::string& text = token.written;
   std::vector<std::size_t>& lengths = lengths_[static_cast<unsigned char>(text.front())];
-  const auto place = std::lower_bound(lengths.begin(), lengths.end(), text.size(), std::greater<>());
+  const auto place =
+      std::lower_bound(lengths.begin(), lengths.end(), text.size(), std::greater<>());
   if (place == lengths.end() || *place != text.size()) lengths.insert(place, text.size());
   tokens_.insert_or_assign(text, token);
 }
 
-const AddedToken* AddedTokenSet::LongestAt(std::string_view text, std::size_t at, std::size_t* bytes) const {
+const AddedToken* AddedTokenSet::LongestAt(std::string_view text, std::size_t at,
+                                           std::size_t* bytes) const {
   for (const std::size_t length : lengths_[static_cast<unsigned char>(text[at])]) {
     if (length > text.size() - at) continue;
     const auto found = tokens_.find(std::string(text.substr(at, length)));
@@ -73,7 +75,8 @@ std::vector<Segment> AddedTokenSet::Cut(std::string_view text) const {
   for (std::size_t at = 0; at < text.size();) {
     std::size_t bytes = 0;
     const AddedToken* const token = LongestAt(text, at, &bytes);
-    const bool refused = token != nullptr && token->single_word && TouchesWord(text, at, at + bytes);
+    const bool refused =
+        token != nullptr && token->single_word && TouchesWord(text, at, at + bytes);
     if (token == nullptr || refused) {
       at += token == nullptr ? 1 : bytes;
       continue;
@@ -88,7 +91,8 @@ std::vector<Segment> AddedTokenSet::Cut(std::string_view text) const {
   return segments;
 }
 
-Result<AddedTokens> AddedTokens::FromJson(const Node& node, const Normalizer& normalizer, Vocabulary* vocabulary) {
+Result<AddedTokens> AddedTokens::FromJson(const Node& node, const Normalizer& normalizer,
+                                          Vocabulary* vocabulary) {
   AddedTokens added;
   EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node.Items(kAddedTokensMax));
   for (const Node& item : items) {
@@ -97,11 +101,14 @@ Result<AddedTokens> AddedTokens::FromJson(const Node& node, const Normalizer& no
     if (!entered.ok()) return entered.WithContext(item.path());
     token.written = token.content;
     if (token.normalized) {
-      EMEND_ASSIGN_OR_RETURN(const AlignedText normalized, normalizer.Apply(AlignedText(token.content, 0)));
+      EMEND_ASSIGN_OR_RETURN(const AlignedText normalized,
+                             normalizer.Apply(AlignedText(token.content, 0)));
       token.written = std::string(normalized.text());
     }
-    if (token.written.empty()) return BadTokenizer(item.path() + ": the normalizer leaves nothing of its content");
-    if (!added.by_id_.emplace(token.id, token).second) return BadTokenizer(item.path() + ": the id " + std::to_string(token.id) + " is added twice");
+    if (token.written.empty())
+      return BadTokenizer(item.path() + ": the normalizer leaves nothing of its content");
+    if (!added.by_id_.emplace(token.id, token).second)
+      return BadTokenizer(item.path() + ": the id " + std::to_string(token.id) + " is added twice");
     (token.normalized ? added.normalized_ : added.raw_).Insert(token);
   }
   return added;

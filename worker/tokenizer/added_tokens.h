@@ -1,7 +1,9 @@
-// The "added_tokens" of a tokenizer file: texts such as "<|endoftext|>" that become one token before anything else looks at the text.
+// The "added_tokens" of a tokenizer file: texts such as "<|endoftext|>" that become one token
+// before anything else looks at the text.
 //
-// Tokens that are not "normalized" are looked for in the text as it came, the others behind the normaliser. The longest match at the leftmost place wins.
-// Thread-safety: const methods are safe from many threads.
+// Tokens that are not "normalized" are looked for in the text as it came, the others behind the
+// normaliser. The longest match at the leftmost place wins. Thread-safety: const methods are safe
+// from many threads.
 #pragma once
 
 #include <array>
@@ -22,7 +24,8 @@ inline constexpr std::size_t kAddedTokensMax = 65536;
 
 struct AddedToken {
   std::string content;
-  std::string written;  // what is looked for: the content, behind the normaliser if the token is `normalized`
+  // what is looked for: the content, behind the normaliser if the token is `normalized`
+  std::string written;
   TokenId id = 0;
   bool single_word = false;  // only where no word character touches it
   bool lstrip = false;       // takes white space before it
@@ -38,7 +41,8 @@ struct Segment {
   std::optional<TokenId> id;
 };
 
-// A set of texts to look for. An index over first bytes keeps the search fast where, as nearly everywhere, none begins.
+// A set of texts to look for. An index over first bytes keeps the search fast where, as nearly
+// everywhere, none begins.
 class AddedTokenSet {
  public:
   void Insert(const AddedToken& token);
@@ -49,13 +53,15 @@ class AddedTokenSet {
   const AddedToken* LongestAt(std::string_view text, std::size_t at, std::size_t* bytes) const;
 
   std::unordered_map<std::string, AddedToken> tokens_;
-  std::array<std::vector<std::size_t>, 256> lengths_;  // by first byte: the lengths of the texts that begin with it, longest first
+  // by first byte: the lengths of the texts that begin with it, longest first
+  std::array<std::vector<std::size_t>, 256> lengths_;
 };
 
 class AddedTokens {
  public:
   // Enters the tokens into `vocabulary` too.
-  static Result<AddedTokens> FromJson(const Node& node, const Normalizer& normalizer, Vocabulary* vocabulary);
+  static Result<AddedTokens> FromJson(const Node& node, const Normalizer& normalizer,
+                                      Vocabulary* vocabulary);
 
   std::vector<Segment> CutRaw(std::string_view text) const { return raw_.Cut(text); }
   std::vector<Segment> CutNormalized(std::string_view text) const { return normalized_.Cut(text); }

@@ -1,7 +1,8 @@
-// A text on its way through normaliser and pre-tokenizer: its bytes now, and for each the bytes of the original text that it stands for.
+// A text on its way through normaliser and pre-tokenizer: its bytes now, and for each the bytes of
+// the original text that it stands for.
 //
-// As long as nothing was rewritten (GPT-2: always) that is a plain offset; only rewriting pays for a span per byte.
-// Thread-safety: a value.
+// As long as nothing was rewritten (GPT-2: always) that is a plain offset; only rewriting pays for
+// a span per byte. Thread-safety: a value.
 #pragma once
 
 #include <cstddef>
@@ -33,14 +34,17 @@ class AlignedText {
   friend class AlignedTextBuilder;
 
   std::string text_;
-  std::vector<Span> spans_;  // one for each byte of text_; empty while text_ is the original's bytes from origin_ on
+  // one for each byte of text_; empty while text_ is the original's bytes from origin_ on
+  std::vector<Span> spans_;
   std::uint32_t origin_ = 0;
 };
 
 // Writes a new AlignedText from parts of an old one.
 class AlignedTextBuilder {
  public:
-  explicit AlignedTextBuilder(const AlignedText& source) : source_(source) { built_.origin_ = source.origin_; }
+  explicit AlignedTextBuilder(const AlignedText& source) : source_(source) {
+    built_.origin_ = source.origin_;
+  }
 
   // Keeps source[begin, end) as it is.
   void Keep(std::size_t begin, std::size_t end);

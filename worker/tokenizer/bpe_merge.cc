@@ -14,11 +14,14 @@ constexpr std::size_t kShortWord = 32;  // symbols
 void MergeShort(const MergeTable& table, std::vector<Symbol>* symbols) {
   std::array<Merge, kShortWord> merges;  // merges[i] is that of symbols i and i + 1
   std::size_t count = symbols->size();
-  const auto look_up = [&](std::size_t i) { merges[i] = i + 1 < count ? table.Find((*symbols)[i].id, (*symbols)[i + 1].id) : Merge{}; };
+  const auto look_up = [&](std::size_t i) {
+    merges[i] = i + 1 < count ? table.Find((*symbols)[i].id, (*symbols)[i + 1].id) : Merge{};
+  };
   for (std::size_t i = 0; i < count; ++i) look_up(i);
   while (count > 1) {
     const auto end = merges.begin() + static_cast<std::ptrdiff_t>(count - 1);
-    const auto best = std::min_element(merges.begin(), end, [](const Merge& a, const Merge& b) { return a.rank < b.rank; });
+    const auto best = std::min_element(
+        merges.begin(), end, [](const Merge& a, const Merge& b) { return a.rank < b.rank; });
     if (best->rank == kNoMerge) break;
     const auto at = static_cast<std::size_t>(best - merges.begin());
     (*symbols)[at] = {best->id, (*symbols)[at].bytes + (*symbols)[at + 1].bytes};
@@ -39,13 +42,17 @@ struct Candidate {
   TokenId left = 0;
   TokenId right = 0;
 
-  bool operator>(const Candidate& other) const { return std::tie(merge.rank, at) > std::tie(other.merge.rank, other.at); }
+  bool operator>(const Candidate& other) const {
+    return std::tie(merge.rank, at) > std::tie(other.merge.rank, other.at);
+  }
 };
 
-// The symbols as a linked list, so that a merge costs no copying; a merged-away symbol has no bytes.
+// The symbols as a linked list, so that a merge costs no copying; a merged-away symbol has no
+// bytes.
 class LongWord {
  public:
-  LongWord(const MergeTable& table, std::vector<Symbol>* symbols) : table_(table), symbols_(*symbols), next_(symbols->size()), previous_(symbols->size()) {
+  LongWord(const MergeTable& table, std::vector<Symbol>* symbols)
+      : table_(table), symbols_(*symbols), next_(symbols->size()), previous_(symbols->size()) {
     for (std::uint32_t i = 0; i < symbols_.size(); ++i) {
       next_[i] = i + 1 < symbols_.size() ? i + 1 : kNone;
       previous_[i] = i > 0 ? i - 1 : kNone;
@@ -72,7 +79,8 @@ class LongWord {
 
   bool IsFresh(const Candidate& candidate) const {
     const std::uint32_t right = next_[candidate.at];
-    return symbols_[candidate.at].bytes > 0 && right != kNone && symbols_[candidate.at].id == candidate.left && symbols_[right].id == candidate.right;
+    return symbols_[candidate.at].bytes > 0 && right != kNone &&
+           symbols_[candidate.at].id == candidate.left && symbols_[right].id == candidate.right;
   }
 
   void Apply(const Candidate& candidate) {

@@ -15,24 +15,30 @@ Result<std::pair<std::string, std::string>> MergeParts(const Json& merge, const 
   if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
     return std::pair(merge[0].get<std::string>(), merge[1].get<std::string>());
   }
-  if (!merge.is_string()) return Node(&merge, path).Expected("a pair of strings or one string \"left right\"");
+  if (!merge.is_string())
+    return Node(&merge, path).Expected("a pair of strings or one string \"left right\"");
   const auto& text = merge.get_ref<const std::string&>();
   const std::size_t space = text.find(' ');
   if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
-    return BadTokenizer(path + ": " + JsonQuote(text) + " is not two tokens with one space between");
+    return BadTokenizer(path + ": " + JsonQuote(text) +
+                        " is not two tokens with one space between");
   }
   return std::pair(text.substr(0, space), text.substr(space + 1));
 }
 
-Result<TokenId> KnownToken(const Vocabulary& vocabulary, const std::string& text, const std::string& path) {
+Result<TokenId> KnownToken(const Vocabulary& vocabulary, const std::string& text,
+                           const std::string& path) {
   const auto id = vocabulary.Find(text);
-  if (!id.has_value()) return BadTokenizer(path + ": the token " + JsonQuote(text) + " is not in the vocabulary");
+  if (!id.has_value())
+    return BadTokenizer(path + ": the token " + JsonQuote(text) + " is not in the vocabulary");
   return *id;
 }
 
 Status RefuseAffix(const Node& node) {
   EMEND_ASSIGN_OR_RETURN(const std::string affix, node.Text(""));
-  if (!affix.empty()) return Unsupported(node.path() + ": is " + JsonQuote(affix) + "; only models without it are supported");
+  if (!affix.empty())
+    return Unsupported(node.path() + ": is " + JsonQuote(affix) +
+                       "; only models without it are supported");
   return OkStatus();
 }
 
@@ -44,7 +50,10 @@ std::string ByteTokenText(unsigned byte) {
 }  // namespace
 
 BpeModel::BpeModel(Vocabulary vocabulary, MergeTable merges, SymbolKind kind)
-    : vocabulary_(std::move(vocabulary)), merges_(std::move(merges)), kind_(kind), cache_(std::make_unique<WordCache>()) {}
+    : vocabulary_(std::move(vocabulary)),
+      merges_(std::move(merges)),
+      kind_(kind),
+      cache_(std::make_unique<WordCache>()) {}
 
 Result<BpeModel> BpeModel::FromJson(const Node& node, SymbolKind kind) {
   if (node.IsNull()) return node.Expected("an object of type BPE");
@@ -61,17 +70,21 @@ Result<BpeModel> BpeModel::FromJson(const Node& node, SymbolKind kind) {
 Result<MergeTable> BpeModel::ReadMerges(const Node& node, const Vocabulary& vocabulary) {
   if (node.IsNull() || !node.json().is_array()) return node.Expected("an array of merges");
   if (node.json().size() > kMergesMax) {
-    return ResourceExhausted(node.path() + ": has " + std::to_string(node.json().size()) + " merges; at most " + std::to_string(kMergesMax) + " are allowed");
+    return ResourceExhausted(node.path() + ": has " + std::to_string(node.json().size()) +
+                             " merges; at most " + std::to_string(kMergesMax) + " are allowed");
   }
   MergeTable merges(node.json().size());
   std::uint32_t rank = 0;
   for (const Json& merge : node.json()) {
-    if (rank == 0 && merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version")) continue;
+    if (rank == 0 && merge.is_string() &&
+        merge.get_ref<const std::string&>().starts_with("#version"))
+      continue;
     const std::string path = node.path() + "[" + std::to_string(rank) + "]";
     EMEND_ASSIGN_OR_RETURN(const auto parts, MergeParts(merge, path));
     EMEND_ASSIGN_OR_RETURN(const TokenId left, KnownToken(vocabulary, parts.first, path));
     EMEND_ASSIGN_OR_RETURN(const TokenId right, KnownToken(vocabulary, parts.second, path));
-    EMEND_ASSIGN_OR_RETURN(const TokenId merged, KnownToken(vocabulary, parts.first + parts.second, path));
+    EMEND_ASSIGN_OR_RETURN(const TokenId merged,
+                           KnownToken(vocabulary, parts.first + parts.second, path));
     merges.Insert(left, right, {rank++, merged});
   }
   return merges;
@@ -80,7 +93,8 @@ Result<MergeTable> BpeModel::ReadMerges(const Node& node, const Vocabulary& voca
 Status BpeModel::ReadOptions(const Node& node) {
   const Node dropout = node["dropout"];
   if (!dropout.IsNull() && !(dropout.json().is_number() && dropout.json().get<double>() == 0)) {
-    return Unsupported(dropout.path() + ": is " + dropout.json().dump() + "; tokens must not depend on chance");
+    return Unsupported(dropout.path() + ": is " + dropout.json().dump() +
+                       "; tokens must not depend on chance");
   }
   EMEND_RETURN_IF_ERROR(RefuseAffix(node["continuing_subword_prefix"]));
   EMEND_RETURN_IF_ERROR(RefuseAffix(node["end_of_word_suffix"]));
@@ -105,9 +119,11 @@ void BpeModel::IndexSymbols() {
   }
 }
 
-Status BpeModel::Append(const AlignedText& text, const Piece& piece, std::vector<Token>* tokens) const {
+Status BpeModel::Append(const AlignedText& text, const Piece& piece,
+                        std::vector<Token>* tokens) const {
   std::vector<Symbol> symbols;
-  EMEND_RETURN_IF_ERROR(Symbols(text.text().substr(piece.begin, piece.end - piece.begin), &symbols));
+  EMEND_RETURN_IF_ERROR(
+      Symbols(text.text().substr(piece.begin, piece.end - piece.begin), &symbols));
   std::size_t at = piece.begin;
   for (const Symbol& symbol : symbols) {
     const Span span = text.Original(at, at + symbol.bytes);
@@ -146,7 +162,8 @@ Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbol
   symbols->reserve(word.size());
   bool after_unk = false;
   for (std::size_t at = 0; at < word.size();) {
-    const std::string_view character = word.substr(at, kind_ == SymbolKind::kByte ? 1 : CodePointAt(word, at).size);
+    const std::string_view character =
+        word.substr(at, kind_ == SymbolKind::kByte ? 1 : CodePointAt(word, at).size);
     const auto bytes = static_cast<std::uint32_t>(character.size());
     at += bytes;
     const TokenId id = CharacterId(character);
@@ -156,7 +173,9 @@ Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbol
     } else if (byte_fallback_ && AppendByteTokens(character, symbols)) {
       after_unk = false;
     } else if (!unk_.has_value()) {
-      return {StatusCode::kInvalidArgument, "no_token_for_text", "the vocabulary has no token for " + JsonQuote(character) + " and names no unk_token"};
+      return {
+          StatusCode::kInvalidArgument, "no_token_for_text",
+          "the vocabulary has no token for " + JsonQuote(character) + " and names no unk_token"};
     } else if (after_unk && fuse_unk_) {
       symbols->back().bytes += bytes;
     } else {
@@ -172,7 +191,8 @@ bool BpeModel::AppendByteTokens(std::string_view character, std::vector<Symbol>*
   for (const char byte : character) {
     if (byte_ids_[static_cast<unsigned char>(byte)] < 0) return false;
   }
-  for (const char byte : character) symbols->push_back({byte_ids_[static_cast<unsigned char>(byte)], 1});
+  for (const char byte : character)
+    symbols->push_back({byte_ids_[static_cast<unsigned char>(byte)], 1});
   return true;
 }
 

@@ -1,5 +1,5 @@
-// The "model" of a tokenizer file: cuts a piece of text into symbols (bytes or characters) and merges them into tokens.
-// Thread-safety: const methods are safe from many threads.
+// The "model" of a tokenizer file: cuts a piece of text into symbols (bytes or characters) and
+// merges them into tokens. Thread-safety: const methods are safe from many threads.
 #pragma once
 
 #include <array>
@@ -27,7 +27,8 @@ class BpeModel {
  public:
   static Result<BpeModel> FromJson(const Node& node, SymbolKind kind);
 
-  // Appends the tokens of one piece of `text`. kInvalidArgument, slug "no_token_for_text", for a character that the vocabulary cannot write.
+  // Appends the tokens of one piece of `text`. kInvalidArgument, slug "no_token_for_text", for a
+  // character that the vocabulary cannot write.
   Status Append(const AlignedText& text, const Piece& piece, std::vector<Token>* tokens) const;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
@@ -52,7 +53,9 @@ class BpeModel {
   bool fuse_unk_ = false;
   bool ignore_merges_ = false;
   std::optional<TokenId> unk_;
-  std::array<TokenId, 256> byte_ids_{};  // kByte: of the alphabet's characters; kCharacter: of "<0x00>" to "<0xFF>"; -1 where there is none
+  // kByte: of the alphabet's characters; kCharacter: of "<0x00>" to "<0xFF>"; -1 where there is
+  // none
+  std::array<TokenId, 256> byte_ids_{};
   std::unique_ptr<WordCache> cache_;
 };
 

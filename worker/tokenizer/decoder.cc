@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t kStepsMax = 16;
 constexpr std::int64_t kStripMax = 1024;
-constexpr std::size_t kReplacementBytesMax = 16;  // every token's bytes are kept; they may not explode
+// every token's bytes are kept; they may not explode
+constexpr std::size_t kReplacementBytesMax = 16;
 constexpr char kKnown[] = "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip";
 
 using Step = std::function<std::string(std::string)>;
@@ -35,21 +36,28 @@ std::string ByteFallbackStep(std::string token) {
 
 std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to) {
   std::string replaced;
-  for (const Match& cut : CutAtLiteral(text, from)) replaced += cut.matched ? to : text.substr(cut.begin, cut.end - cut.begin);
+  for (const Match& cut : CutAtLiteral(text, from))
+    replaced += cut.matched ? to : text.substr(cut.begin, cut.end - cut.begin);
   return replaced;
 }
 
-std::string Strip(std::string text, std::string_view what, std::size_t begin_max, std::size_t end_max) {
+std::string Strip(std::string text, std::string_view what, std::size_t begin_max,
+                  std::size_t end_max) {
   std::size_t begin = 0;
-  for (std::size_t i = 0; i < begin_max && std::string_view(text).substr(begin).starts_with(what); ++i) begin += what.size();
+  for (std::size_t i = 0; i < begin_max && std::string_view(text).substr(begin).starts_with(what);
+       ++i)
+    begin += what.size();
   std::size_t end = text.size();
-  for (std::size_t i = 0; i < end_max && std::string_view(text).substr(begin, end - begin).ends_with(what); ++i) end -= what.size();
+  for (std::size_t i = 0;
+       i < end_max && std::string_view(text).substr(begin, end - begin).ends_with(what); ++i)
+    end -= what.size();
   return text.substr(begin, end - begin);
 }
 
 }  // namespace
 
-// Reads the component into steps for single tokens and, behind Fuse, what is done to the whole text.
+// Reads the component into steps for single tokens and, behind Fuse, what is done to the whole
+// text.
 class DecoderReader {
  public:
   explicit DecoderReader(Decoder* decoder) : decoder_(*decoder) {}
@@ -58,7 +66,9 @@ class DecoderReader {
     EMEND_ASSIGN_OR_RETURN(const std::string type, node.Type());
     if (type == "Sequence") return AddSequence(node, depth);
     if (type == "Strip") return AddStrip(node);
-    if (fused_) return Unsupported(node.path() + ": the decoder \"" + type + "\" behind Fuse is not supported; only Strip is");
+    if (fused_)
+      return Unsupported(node.path() + ": the decoder \"" + type +
+                         "\" behind Fuse is not supported; only Strip is");
     if (type == "Fuse") return Fuse();
     if (type == "ByteLevel") return AddStep(ByteLevelStep);
     if (type == "ByteFallback") return AddStep(ByteFallbackStep);
@@ -92,10 +102,13 @@ class DecoderReader {
 
   Status AddReplace(const Node& node) {
     const Node pattern = node["pattern"];
-    EMEND_ASSIGN_OR_RETURN(const std::string from, pattern.IsText() ? pattern.Text() : pattern["String"].Text());
+    EMEND_ASSIGN_OR_RETURN(const std::string from,
+                           pattern.IsText() ? pattern.Text() : pattern["String"].Text());
     if (from.empty()) return BadTokenizer(pattern.path() + ": the text to look for is empty");
     EMEND_ASSIGN_OR_RETURN(const std::string to, node["content"].Text());
-    if (to.size() > kReplacementBytesMax) return ResourceExhausted(node.path() + ".content: over " + std::to_string(kReplacementBytesMax) + " bytes");
+    if (to.size() > kReplacementBytesMax)
+      return ResourceExhausted(node.path() + ".content: over " +
+                               std::to_string(kReplacementBytesMax) + " bytes");
     return AddStep([from, to](const std::string& token) { return ReplaceAll(token, from, to); });
   }
 
@@ -107,7 +120,8 @@ class DecoderReader {
     fused_ = true;
     decoder_.strip_ = " ";
     decoder_.strip_begin_ = scheme != "never" && add_prefix_space ? 1 : 0;
-    return AddStep([replacement](const std::string& token) { return ReplaceAll(token, replacement, " "); });
+    return AddStep(
+        [replacement](const std::string& token) { return ReplaceAll(token, replacement, " "); });
   }
 
   Status AddStrip(const Node& node) {
@@ -117,8 +131,12 @@ class DecoderReader {
     EMEND_ASSIGN_OR_RETURN(const std::int64_t end, node["stop"].Integer(kStripMax));
     const auto begin_max = static_cast<std::size_t>(begin);
     const auto end_max = static_cast<std::size_t>(end);
-    if (!fused_) return AddStep([what, begin_max, end_max](std::string token) { return Strip(std::move(token), what, begin_max, end_max); });
-    if (!decoder_.strip_.empty()) return Unsupported(node.path() + ": a second Strip of the whole text is not supported");
+    if (!fused_)
+      return AddStep([what, begin_max, end_max](std::string token) {
+        return Strip(std::move(token), what, begin_max, end_max);
+      });
+    if (!decoder_.strip_.empty())
+      return Unsupported(node.path() + ": a second Strip of the whole text is not supported");
     decoder_.strip_ = what;
     decoder_.strip_begin_ = begin_max;
     decoder_.strip_end_ = end_max;
@@ -130,7 +148,8 @@ class DecoderReader {
   bool fused_ = false;  // the tokens are one text from here on
 };
 
-Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary, const AddedTokens& added) {
+Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary,
+                                  const AddedTokens& added) {
   if (node.IsNull()) return Unsupported(node.path() + ": is missing; supported here: " + kKnown);
   Decoder decoder;
   DecoderReader reader(&decoder);
@@ -142,7 +161,8 @@ Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary
     if (text == nullptr) continue;
     const AddedToken* const token = added.Find(id);
     const bool as_written = token != nullptr && token->written == token->content;
-    decoder.bytes_[i] = as_written ? *text : reader.Apply(token != nullptr ? token->written : *text);
+    decoder.bytes_[i] =
+        as_written ? *text : reader.Apply(token != nullptr ? token->written : *text);
   }
   return decoder;
 }

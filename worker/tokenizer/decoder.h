@@ -1,5 +1,6 @@
-// The "decoder" of a tokenizer file: turns tokens back into bytes. Every token's bytes are worked out once, when the file is read.
-// Known: ByteLevel, ByteFallback, Fuse, Metaspace, Replace (of a string), Strip, Sequence. Thread-safety: const methods are safe from many threads.
+// The "decoder" of a tokenizer file: turns tokens back into bytes. Every token's bytes are worked
+// out once, when the file is read. Known: ByteLevel, ByteFallback, Fuse, Metaspace, Replace (of a
+// string), Strip, Sequence. Thread-safety: const methods are safe from many threads.
 #pragma once
 
 #include <span>
@@ -16,7 +17,8 @@ namespace emend::worker::tokenizer {
 
 class Decoder {
  public:
-  static Result<Decoder> FromJson(const Node& node, const Vocabulary& vocabulary, const AddedTokens& added);
+  static Result<Decoder> FromJson(const Node& node, const Vocabulary& vocabulary,
+                                  const AddedTokens& added);
 
   // Empty for an id that is not in the vocabulary.
   std::string_view TokenBytes(TokenId id) const;

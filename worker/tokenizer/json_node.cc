@@ -14,11 +14,14 @@ struct Refusal : std::runtime_error {
 class Guard {
  public:
   bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-    if (depth > kJsonDepthMax) throw Refusal("is nested deeper than " + std::to_string(kJsonDepthMax) + " levels");
+    if (depth > kJsonDepthMax)
+      throw Refusal("is nested deeper than " + std::to_string(kJsonDepthMax) + " levels");
     if (event == Json::parse_event_t::object_start) keys_.emplace_back();
     if (event == Json::parse_event_t::object_end) keys_.pop_back();
-    if (event == Json::parse_event_t::key && !keys_.back().insert(parsed.get_ref<const std::string&>()).second) {
-      throw Refusal("has the key " + parsed.dump(-1, ' ', false, Json::error_handler_t::replace) + " twice in one object");
+    if (event == Json::parse_event_t::key &&
+        !keys_.back().insert(parsed.get_ref<const std::string&>()).second) {
+      throw Refusal("has the key " + parsed.dump(-1, ' ', false, Json::error_handler_t::replace) +
+                    " twice in one object");
     }
     return true;
   }
@@ -29,14 +32,19 @@ class Guard {
 
 }  // namespace
 
-Status BadTokenizer(std::string message) { return {StatusCode::kInvalidArgument, "bad_tokenizer", std::move(message)}; }
+Status BadTokenizer(std::string message) {
+  return {StatusCode::kInvalidArgument, "bad_tokenizer", std::move(message)};
+}
 
 Result<Json> ParseJson(std::string_view text) {
   Guard guard;
   try {
-    return Json::parse(text, [&](int depth, Json::parse_event_t event, Json& parsed) { return guard(depth, event, parsed); });
+    return Json::parse(text, [&](int depth, Json::parse_event_t event, Json& parsed) {
+      return guard(depth, event, parsed);
+    });
   } catch (const Json::parse_error& error) {
-    return BadTokenizer("is not JSON: it breaks at byte " + std::to_string(error.byte) + " of " + std::to_string(text.size()));
+    return BadTokenizer("is not JSON: it breaks at byte " + std::to_string(error.byte) + " of " +
+                        std::to_string(text.size()));
   } catch (const Json::exception& error) {
     return BadTokenizer(std::string("is not JSON that can be read: ") + error.what());
   } catch (const Refusal& refusal) {
@@ -57,7 +65,8 @@ Status Node::Expected(std::string_view what) const {
 }
 
 Status Node::UnknownType(std::string_view type, std::string_view known) const {
-  return Unsupported(path_ + ": the type \"" + std::string(type) + "\" is not supported; supported here: " + std::string(known));
+  return Unsupported(path_ + ": the type \"" + std::string(type) +
+                     "\" is not supported; supported here: " + std::string(known));
 }
 
 Result<std::string> Node::Text() const {
@@ -78,8 +87,11 @@ Result<bool> Node::Flag(bool if_null) const {
 
 Result<std::int64_t> Node::Integer(std::int64_t bound) const {
   if (value_ == nullptr || !value_->is_number_integer()) return Expected("an integer");
-  const bool too_large = value_->is_number_unsigned() && value_->get<std::uint64_t>() >= static_cast<std::uint64_t>(bound);
-  if (too_large || value_->get<std::int64_t>() < 0) return BadTokenizer(path_ + ": " + value_->dump() + " is not between 0 and " + std::to_string(bound - 1));
+  const bool too_large = value_->is_number_unsigned() &&
+                         value_->get<std::uint64_t>() >= static_cast<std::uint64_t>(bound);
+  if (too_large || value_->get<std::int64_t>() < 0)
+    return BadTokenizer(path_ + ": " + value_->dump() + " is not between 0 and " +
+                        std::to_string(bound - 1));
   return value_->get<std::int64_t>();
 }
 
@@ -88,9 +100,11 @@ Result<std::vector<Node>> Node::Items(std::size_t count_max) const {
   if (IsNull()) return items;
   if (!value_->is_array()) return Expected("an array");
   if (value_->size() > count_max) {
-    return ResourceExhausted(path_ + ": has " + std::to_string(value_->size()) + " items; at most " + std::to_string(count_max) + " are allowed");
+    return ResourceExhausted(path_ + ": has " + std::to_string(value_->size()) +
+                             " items; at most " + std::to_string(count_max) + " are allowed");
   }
-  for (std::size_t i = 0; i < value_->size(); ++i) items.emplace_back(&(*value_)[i], path_ + "[" + std::to_string(i) + "]");
+  for (std::size_t i = 0; i < value_->size(); ++i)
+    items.emplace_back(&(*value_)[i], path_ + "[" + std::to_string(i) + "]");
   return items;
 }
 

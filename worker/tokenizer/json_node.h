@@ -1,5 +1,6 @@
-// A tokenizer.json as a tree of nodes that know where they stand, so that every complaint names its place ("pre_tokenizer.pretokenizers[1].pattern").
-// Thread-safety: const methods are safe. A Node borrows the parsed document.
+// A tokenizer.json as a tree of nodes that know where they stand, so that every complaint names its
+// place ("pre_tokenizer.pretokenizers[1].pattern"). Thread-safety: const methods are safe. A Node
+// borrows the parsed document.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ inline constexpr int kJsonDepthMax = 32;
 // kInvalidArgument, slug "bad_tokenizer".
 Status BadTokenizer(std::string message);
 
-// Parses all of `text`. Refused: text that is not JSON, nesting over kJsonDepthMax, a key that stands twice in one object.
+// Parses all of `text`. Refused: text that is not JSON, nesting over kJsonDepthMax, a key that
+// stands twice in one object.
 Result<Json> ParseJson(std::string_view text);
 
 class Node {

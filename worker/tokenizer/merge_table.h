@@ -1,5 +1,6 @@
-// MergeTable: which two neighbouring tokens become which one, and how early. A flat hash table, since looking up pairs is most of the work of BPE.
-// Thread-safety: const methods are safe from many threads.
+// MergeTable: which two neighbouring tokens become which one, and how early. A flat hash table,
+// since looking up pairs is most of the work of BPE. Thread-safety: const methods are safe from
+// many threads.
 #pragma once
 
 #include <cstddef>
@@ -26,11 +27,13 @@ class MergeTable {
     slots_.resize(slots);
   }
 
-  // A pair that is already there takes the new merge. REQUIRES: at most `merge_count` pairs, merge.rank < kNoMerge.
+  // A pair that is already there takes the new merge. REQUIRES: at most `merge_count` pairs,
+  // merge.rank < kNoMerge.
   void Insert(TokenId left, TokenId right, Merge merge) {
     const std::uint64_t key = Key(left, right);
     std::size_t slot = Start(key);
-    while (slots_[slot].merge.rank != kNoMerge && slots_[slot].key != key) slot = (slot + 1) & (slots_.size() - 1);
+    while (slots_[slot].merge.rank != kNoMerge && slots_[slot].key != key)
+      slot = (slot + 1) & (slots_.size() - 1);
     slots_[slot] = {key, merge};
   }
 
@@ -38,7 +41,8 @@ class MergeTable {
   Merge Find(TokenId left, TokenId right) const {
     const std::uint64_t key = Key(left, right);
     std::size_t slot = Start(key);
-    while (slots_[slot].merge.rank != kNoMerge && slots_[slot].key != key) slot = (slot + 1) & (slots_.size() - 1);
+    while (slots_[slot].merge.rank != kNoMerge && slots_[slot].key != key)
+      slot = (slot + 1) & (slots_.size() - 1);
     return slots_[slot].merge;
   }
 
@@ -49,11 +53,13 @@ class MergeTable {
   };
 
   static std::uint64_t Key(TokenId left, TokenId right) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
+           static_cast<std::uint32_t>(right);
   }
   std::size_t Start(std::uint64_t key) const {
     // Fibonacci hashing: the high bits of the product depend on all bits of the key.
-    return static_cast<std::size_t>((key ^ key >> 29) * 0x9e3779b97f4a7c15u >> 24) & (slots_.size() - 1);
+    return static_cast<std::size_t>((key ^ key >> 29) * 0x9e3779b97f4a7c15u >> 24) &
+           (slots_.size() - 1);
   }
 
   std::vector<Slot> slots_;  // a power of two, at most half full

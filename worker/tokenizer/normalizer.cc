@@ -19,13 +19,15 @@ constexpr char kKnown[] = "NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence";
 
 Status CheckSize(std::size_t bytes) {
   if (bytes <= kNormalizedBytesMax) return OkStatus();
-  return ResourceExhausted("the normalised text would have " + std::to_string(bytes) + " bytes; at most " + std::to_string(kNormalizedBytesMax) +
+  return ResourceExhausted("the normalised text would have " + std::to_string(bytes) +
+                           " bytes; at most " + std::to_string(kNormalizedBytesMax) +
                            " are allowed");
 }
 
 class UnicodeForm final : public NormalizerStep {
  public:
-  explicit UnicodeForm(int options) : options_(static_cast<utf8proc_option_t>(options | UTF8PROC_STABLE)) {}
+  explicit UnicodeForm(int options)
+      : options_(static_cast<utf8proc_option_t>(options | UTF8PROC_STABLE)) {}
 
   Result<AlignedText> Apply(AlignedText text) const override {
     if (Normalized(text.text()) == text.text()) return text;
@@ -36,14 +38,16 @@ class UnicodeForm final : public NormalizerStep {
   std::string Normalized(std::string_view text) const {
     utf8proc_uint8_t* mapped = nullptr;
     const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-    const utf8proc_ssize_t size = utf8proc_map(bytes, static_cast<utf8proc_ssize_t>(text.size()), &mapped, options_);
+    const utf8proc_ssize_t size =
+        utf8proc_map(bytes, static_cast<utf8proc_ssize_t>(text.size()), &mapped, options_);
     EMEND_CHECK(size >= 0, "utf8proc refused text that was checked as UTF-8");
     std::string normalized(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(size));
     std::free(mapped);  // NOLINT: utf8proc allocates with malloc
     return normalized;
   }
 
-  // Goes from one group of characters that normalise together to the next, so that a span never covers more than such a group.
+  // Goes from one group of characters that normalise together to the next, so that a span never
+  // covers more than such a group.
   AlignedText Rewrite(const AlignedText& source) const {
     const std::string_view text = source.text();
     AlignedTextBuilder builder(source);
@@ -52,7 +56,8 @@ class UnicodeForm final : public NormalizerStep {
     while (begin < text.size()) {
       const std::string group = Normalized(text.substr(begin, end - begin));
       const std::size_t next = ClusterEnd(text, end);
-      const bool joins = next > end && Normalized(text.substr(begin, next - begin)) != group + Normalized(text.substr(end, next - end));
+      const bool joins = next > end && Normalized(text.substr(begin, next - begin)) !=
+                                           group + Normalized(text.substr(end, next - end));
       if (!joins) {
         const bool unchanged = group == text.substr(begin, end - begin);
         unchanged ? builder.Keep(begin, end) : builder.Replace(begin, end, group);
@@ -69,7 +74,8 @@ class UnicodeForm final : public NormalizerStep {
     at += CodePointAt(text, at).size;
     while (at < text.size()) {
       const CodePoint next = CodePointAt(text, at);
-      if (utf8proc_get_property(static_cast<utf8proc_int32_t>(next.value))->combining_class == 0) break;
+      if (utf8proc_get_property(static_cast<utf8proc_int32_t>(next.value))->combining_class == 0)
+        break;
       at += next.size;
     }
     return at;
@@ -96,14 +102,18 @@ class Prepend final : public NormalizerStep {
 
 class Replace final : public NormalizerStep {
  public:
-  Replace(Pattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  Replace(Pattern pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   Result<AlignedText> Apply(AlignedText text) const override {
     EMEND_ASSIGN_OR_RETURN(const std::vector<Match> cuts, pattern_.Cut(text.text()));
-    const auto matched = static_cast<std::size_t>(std::count_if(cuts.begin(), cuts.end(), [](const Match& cut) { return cut.matched; }));
+    const auto matched = static_cast<std::size_t>(
+        std::count_if(cuts.begin(), cuts.end(), [](const Match& cut) { return cut.matched; }));
     EMEND_RETURN_IF_ERROR(CheckSize(text.text().size() + matched * content_.size()));
     AlignedTextBuilder builder(text);
-    for (const Match& cut : cuts) cut.matched ? builder.Replace(cut.begin, cut.end, content_) : builder.Keep(cut.begin, cut.end);
+    for (const Match& cut : cuts)
+      cut.matched ? builder.Replace(cut.begin, cut.end, content_)
+                  : builder.Keep(cut.begin, cut.end);
     return std::move(builder).Build();
   }
 
@@ -121,7 +131,8 @@ std::optional<int> UnicodeOptions(std::string_view type) {
 }
 
 Result<std::unique_ptr<const NormalizerStep>> MakeStep(const Node& node, std::string_view type) {
-  if (const auto options = UnicodeOptions(type)) return std::unique_ptr<const NormalizerStep>(std::make_unique<UnicodeForm>(*options));
+  if (const auto options = UnicodeOptions(type))
+    return std::unique_ptr<const NormalizerStep>(std::make_unique<UnicodeForm>(*options));
   if (type == "Prepend") {
     EMEND_ASSIGN_OR_RETURN(std::string text, node["prepend"].Text());
     return std::unique_ptr<const NormalizerStep>(std::make_unique<Prepend>(std::move(text)));
@@ -129,7 +140,8 @@ Result<std::unique_ptr<const NormalizerStep>> MakeStep(const Node& node, std::st
   if (type == "Replace") {
     EMEND_ASSIGN_OR_RETURN(Pattern pattern, Pattern::FromJson(node["pattern"]));
     EMEND_ASSIGN_OR_RETURN(std::string content, node["content"].Text());
-    return std::unique_ptr<const NormalizerStep>(std::make_unique<Replace>(std::move(pattern), std::move(content)));
+    return std::unique_ptr<const NormalizerStep>(
+        std::make_unique<Replace>(std::move(pattern), std::move(content)));
   }
   return node.UnknownType(type, kKnown);
 }
@@ -146,7 +158,9 @@ Status Normalizer::Add(const Node& node, int depth) {
   const Result<std::string> type = node.Type();
   if (!type.ok()) return type.status();
   if (*type != "Sequence") {
-    if (steps_.size() == kStepsMax) return ResourceExhausted(node.path() + ": more than " + std::to_string(kStepsMax) + " normalizers");
+    if (steps_.size() == kStepsMax)
+      return ResourceExhausted(node.path() + ": more than " + std::to_string(kStepsMax) +
+                               " normalizers");
     EMEND_ASSIGN_OR_RETURN(auto step, MakeStep(node, *type));
     steps_.push_back(std::move(step));
     return OkStatus();

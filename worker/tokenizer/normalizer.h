@@ -1,5 +1,6 @@
-// The "normalizer" of a tokenizer file: rewrites a text before it is cut, keeping track of the bytes that each new byte came from.
-// Known: NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence. Thread-safety: const methods are safe from many threads.
+// The "normalizer" of a tokenizer file: rewrites a text before it is cut, keeping track of the
+// bytes that each new byte came from. Known: NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence.
+// Thread-safety: const methods are safe from many threads.
 #pragma once
 
 #include <memory>

@@ -7,7 +7,8 @@ namespace emend::worker::tokenizer {
 std::vector<Match> CutAtLiteral(std::string_view text, std::string_view literal) {
   std::vector<Match> cuts;
   std::size_t done = 0;
-  for (std::size_t at = text.find(literal); at != std::string_view::npos; at = text.find(literal, done)) {
+  for (std::size_t at = text.find(literal); at != std::string_view::npos;
+       at = text.find(literal, done)) {
     if (at > done) cuts.push_back({done, at, false});
     done = at + literal.size();
     cuts.push_back({at, done, true});
@@ -26,7 +27,8 @@ Result<Pattern> Pattern::FromJson(const Node& node) {
     return pattern;
   }
   EMEND_ASSIGN_OR_RETURN(pattern.literal_, node.IsText() ? node.Text() : node["String"].Text());
-  if (pattern.literal_.empty()) return BadTokenizer(node.path() + ": the text to look for is empty");
+  if (pattern.literal_.empty())
+    return BadTokenizer(node.path() + ": the text to look for is empty");
   return pattern;
 }
 

@@ -1,5 +1,5 @@
-// The "pattern" of a tokenizer file's component: {"String": text}, {"Regex": pattern} or a bare string, which is text.
-// Thread-safety: const methods are safe from many threads.
+// The "pattern" of a tokenizer file's component: {"String": text}, {"Regex": pattern} or a bare
+// string, which is text. Thread-safety: const methods are safe from many threads.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,8 @@
 
 namespace emend::worker::tokenizer {
 
-// Cuts `text` at every occurrence of `literal`, from the left, as Regex::Cut does. REQUIRES: literal is not empty.
+// Cuts `text` at every occurrence of `literal`, from the left, as Regex::Cut does. REQUIRES:
+// literal is not empty.
 std::vector<Match> CutAtLiteral(std::string_view text, std::string_view literal);
 
 class Pattern {

@@ -1,6 +1,7 @@
-// The "post_processor" of a tokenizer file: the special tokens that stand before and behind a single text.
-// Known: ByteLevel (which only trims offsets, and is passed over: a token keeps all its bytes), TemplateProcessing, Sequence.
-// Thread-safety: const methods are safe from many threads.
+// The "post_processor" of a tokenizer file: the special tokens that stand before and behind a
+// single text. Known: ByteLevel (which only trims offsets, and is passed over: a token keeps all
+// its bytes), TemplateProcessing, Sequence. Thread-safety: const methods are safe from many
+// threads.
 #pragma once
 
 #include <vector>

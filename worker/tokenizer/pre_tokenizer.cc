@@ -31,8 +31,11 @@ Result<PreTokenizer> PreTokenizer::FromJson(const Node& node) {
 Status PreTokenizer::Add(const Node& node, int depth) {
   EMEND_ASSIGN_OR_RETURN(const std::string type, node.Type());
   if (type != "Sequence") {
-    if (steps_.size() == kStepsMax) return ResourceExhausted(node.path() + ": more than " + std::to_string(kStepsMax) + " pre-tokenizers");
-    if (byte_level_) return Unsupported(node.path() + ": a pre-tokenizer behind ByteLevel is not supported");
+    if (steps_.size() == kStepsMax)
+      return ResourceExhausted(node.path() + ": more than " + std::to_string(kStepsMax) +
+                               " pre-tokenizers");
+    if (byte_level_)
+      return Unsupported(node.path() + ": a pre-tokenizer behind ByteLevel is not supported");
     EMEND_ASSIGN_OR_RETURN(auto step, MakeStep(node, type));
     steps_.push_back(std::move(step));
     byte_level_ = type == "ByteLevel";

@@ -1,5 +1,6 @@
-// The "pre_tokenizer" of a tokenizer file: cuts a normalised text into the pieces inside which tokens may merge.
-// Known: ByteLevel, Split, Digits, Metaspace, Sequence. Thread-safety: const methods are safe from many threads.
+// The "pre_tokenizer" of a tokenizer file: cuts a normalised text into the pieces inside which
+// tokens may merge. Known: ByteLevel, Split, Digits, Metaspace, Sequence. Thread-safety: const
+// methods are safe from many threads.
 #pragma once
 
 #include <memory>

@@ -14,7 +14,8 @@ namespace {
 using StepPointer = std::unique_ptr<const PreTokenizerStep>;
 
 // The split pattern of the released GPT-2 code (encoder.py).
-constexpr char kGpt2Pattern[] = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr char kGpt2Pattern[] =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
@@ -25,7 +26,8 @@ Result<Behavior> BehaviorFrom(const Node& node) {
   if (name == "MergedWithPrevious") return Behavior::kMergedWithPrevious;
   if (name == "MergedWithNext") return Behavior::kMergedWithNext;
   if (name == "Contiguous") return Behavior::kContiguous;
-  return node.UnknownType(name, "Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous");
+  return node.UnknownType(name,
+                          "Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous");
 }
 
 // True if `later`, which comes right behind `earlier`, is to be one piece with it.
@@ -36,7 +38,8 @@ bool Joins(Behavior behavior, const Match& earlier, const Match& later) {
 }
 
 // Appends the pieces that `cuts`, relative to byte `base`, make under `behavior`.
-void Collect(const std::vector<Match>& cuts, Behavior behavior, std::size_t base, std::vector<Piece>* out) {
+void Collect(const std::vector<Match>& cuts, Behavior behavior, std::size_t base,
+             std::vector<Piece>* out) {
   const Match* earlier = nullptr;
   for (const Match& cut : cuts) {
     const bool joins = earlier != nullptr && Joins(behavior, *earlier, cut);
@@ -58,7 +61,9 @@ template <typename Cutter>
 Status CutEach(const Cutter& cutter, Behavior behavior, Pieces* pieces) {
   std::vector<Piece> cut;
   for (const Piece& piece : pieces->pieces) {
-    EMEND_ASSIGN_OR_RETURN(const std::vector<Match> matches, cutter(pieces->text.text().substr(piece.begin, piece.end - piece.begin)));
+    EMEND_ASSIGN_OR_RETURN(
+        const std::vector<Match> matches,
+        cutter(pieces->text.text().substr(piece.begin, piece.end - piece.begin)));
     Collect(matches, behavior, piece.begin, &cut);
   }
   DropEmpty(&cut);
@@ -82,12 +87,14 @@ void RewriteEach(const Writer& write, Pieces* pieces) {
 
 class ByteLevel final : public PreTokenizerStep {
  public:
-  ByteLevel(bool add_prefix_space, std::optional<Regex> regex) : add_prefix_space_(add_prefix_space), regex_(std::move(regex)) {}
+  ByteLevel(bool add_prefix_space, std::optional<Regex> regex)
+      : add_prefix_space_(add_prefix_space), regex_(std::move(regex)) {}
 
   Status Apply(Pieces* pieces) const override {
     const std::string_view text = pieces->text.text();
     const auto lacks_space = [&](const Piece& piece) { return text[piece.begin] != ' '; };
-    if (add_prefix_space_ && std::any_of(pieces->pieces.begin(), pieces->pieces.end(), lacks_space)) {
+    if (add_prefix_space_ &&
+        std::any_of(pieces->pieces.begin(), pieces->pieces.end(), lacks_space)) {
       RewriteEach(
           [&](AlignedTextBuilder& builder, const Piece& piece) {
             if (lacks_space(piece)) builder.Replace(piece.begin, piece.begin, " ");
@@ -96,7 +103,8 @@ class ByteLevel final : public PreTokenizerStep {
           pieces);
     }
     if (!regex_.has_value()) return OkStatus();
-    return CutEach([&](std::string_view part) { return regex_->Cut(part); }, Behavior::kIsolated, pieces);
+    return CutEach([&](std::string_view part) { return regex_->Cut(part); }, Behavior::kIsolated,
+                   pieces);
   }
 
  private:
@@ -106,7 +114,8 @@ class ByteLevel final : public PreTokenizerStep {
 
 class Split final : public PreTokenizerStep {
  public:
-  Split(Pattern pattern, Behavior behavior, bool invert) : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
+  Split(Pattern pattern, Behavior behavior, bool invert)
+      : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
   Status Apply(Pieces* pieces) const override {
     const auto cut = [&](std::string_view part) -> Result<std::vector<Match>> {
@@ -127,7 +136,8 @@ class Split final : public PreTokenizerStep {
 
 class Digits final : public PreTokenizerStep {
  public:
-  explicit Digits(bool individual) : behavior_(individual ? Behavior::kIsolated : Behavior::kContiguous) {}
+  explicit Digits(bool individual)
+      : behavior_(individual ? Behavior::kIsolated : Behavior::kContiguous) {}
 
   Status Apply(Pieces* pieces) const override { return CutEach(CutAtNumbers, behavior_, pieces); }
 
@@ -155,13 +165,20 @@ enum class PrependScheme { kAlways, kNever, kFirst };
 
 class Metaspace final : public PreTokenizerStep {
  public:
-  Metaspace(std::string replacement, PrependScheme scheme, bool split) : replacement_(std::move(replacement)), scheme_(scheme), split_(split) {}
+  Metaspace(std::string replacement, PrependScheme scheme, bool split)
+      : replacement_(std::move(replacement)), scheme_(scheme), split_(split) {}
 
   Status Apply(Pieces* pieces) const override {
     const std::string_view text = pieces->text.text();
-    RewriteEach([&](AlignedTextBuilder& builder, const Piece& piece) { Write(pieces->text, text, piece, &builder); }, pieces);
+    RewriteEach([&](AlignedTextBuilder& builder,
+                    const Piece& piece) { Write(pieces->text, text, piece, &builder); },
+                pieces);
     if (!split_) return OkStatus();
-    return CutEach([&](std::string_view part) -> Result<std::vector<Match>> { return CutAtLiteral(part, replacement_); }, Behavior::kMergedWithNext, pieces);
+    return CutEach(
+        [&](std::string_view part) -> Result<std::vector<Match>> {
+          return CutAtLiteral(part, replacement_);
+        },
+        Behavior::kMergedWithNext, pieces);
   }
 
  private:
@@ -169,10 +186,12 @@ class Metaspace final : public PreTokenizerStep {
     if (scheme_ == PrependScheme::kNever) return false;
     const std::string_view text = aligned.text().substr(piece.begin, piece.end - piece.begin);
     if (text.starts_with(' ') || text.starts_with(replacement_)) return false;
-    return scheme_ == PrependScheme::kAlways || aligned.Original(piece.begin, piece.begin).begin == 0;
+    return scheme_ == PrependScheme::kAlways ||
+           aligned.Original(piece.begin, piece.begin).begin == 0;
   }
 
-  void Write(const AlignedText& aligned, std::string_view text, const Piece& piece, AlignedTextBuilder* builder) const {
+  void Write(const AlignedText& aligned, std::string_view text, const Piece& piece,
+             AlignedTextBuilder* builder) const {
     if (Prepends(aligned, piece)) builder->Replace(piece.begin, piece.begin, replacement_);
     for (std::size_t at = piece.begin; at < piece.end; ++at) {
       if (text[at] == ' ') {
@@ -224,7 +243,8 @@ Result<StepPointer> MakeMetaspaceStep(const Node& node) {
   EMEND_ASSIGN_OR_RETURN(const bool add_prefix_space, node["add_prefix_space"].Flag(true));
   EMEND_ASSIGN_OR_RETURN(std::string replacement, node["replacement"].Text());
   if (replacement.empty() || CodePointAt(replacement, 0).size != replacement.size()) {
-    return BadTokenizer(node.path() + ".replacement: expected one character, found " + std::to_string(replacement.size()) + " bytes");
+    return BadTokenizer(node.path() + ".replacement: expected one character, found " +
+                        std::to_string(replacement.size()) + " bytes");
   }
   EMEND_ASSIGN_OR_RETURN(PrependScheme scheme, SchemeFrom(node));
   if (!add_prefix_space) scheme = PrependScheme::kNever;

@@ -1,5 +1,5 @@
-// The single steps of a PreTokenizer, each read from its component in the file. Only pre_tokenizer.cc uses them.
-// Thread-safety: free functions without state.
+// The single steps of a PreTokenizer, each read from its component in the file. Only
+// pre_tokenizer.cc uses them. Thread-safety: free functions without state.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,8 @@
 
 namespace emend::worker::tokenizer {
 
-// add_prefix_space: a piece that starts without a space gets one. use_regex: cuts by GPT-2's pattern.
+// add_prefix_space: a piece that starts without a space gets one. use_regex: cuts by GPT-2's
+// pattern.
 Result<std::unique_ptr<const PreTokenizerStep>> MakeByteLevelStep(const Node& node);
 // pattern, behavior, invert.
 Result<std::unique_ptr<const PreTokenizerStep>> MakeSplitStep(const Node& node);

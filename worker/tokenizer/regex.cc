@@ -57,26 +57,34 @@ struct Regex::Code {
   CodePointer code;
   ContextPointer context;
 
-  // The number of captures, or a negative error. The text was checked as UTF-8 before, so PCRE2 need not read all of it again for each match.
+  // The number of captures, or a negative error. The text was checked as UTF-8 before, so PCRE2
+  // need not read all of it again for each match.
   int Search(std::string_view text, std::size_t from, pcre2_match_data* data) const {
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-    const int found = pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, data, context.get());
+    const int found = pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, data,
+                                  context.get());
     if (found != PCRE2_ERROR_JIT_STACKLIMIT) return found;
-    return pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, context.get());
+    return pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                       data, context.get());
   }
 };
 
 Result<Regex> Regex::Compile(std::string_view pattern) {
   if (pattern.size() > kPatternBytesMax) {
-    return ResourceExhausted("the pattern has " + std::to_string(pattern.size()) + " bytes; at most " + std::to_string(kPatternBytesMax) + " are allowed");
+    return ResourceExhausted("the pattern has " + std::to_string(pattern.size()) +
+                             " bytes; at most " + std::to_string(kPatternBytesMax) +
+                             " are allowed");
   }
   const std::string translated = Translate(pattern);
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto code = std::make_shared<Code>();
-  code->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error,
-                                 &offset, nullptr));
-  if (code->code == nullptr) return BadTokenizer("the pattern does not compile: " + ErrorText(error) + ", near its byte " + std::to_string(offset));
+  code->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                                 PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
+                                 nullptr));
+  if (code->code == nullptr)
+    return BadTokenizer("the pattern does not compile: " + ErrorText(error) + ", near its byte " +
+                        std::to_string(offset));
   // Without JIT (refused by some hardened kernels) matching is only slower.
   static_cast<void>(pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE));
   code->context.reset(pcre2_match_context_create(nullptr));
@@ -95,9 +103,12 @@ Result<std::vector<Match>> Regex::Cut(std::string_view text) const {
   while (from <= text.size()) {
     const int found = code_->Search(text, from, data.get());
     if (found == PCRE2_ERROR_NOMATCH) break;
-    if (found < 0) return ResourceExhausted("a pattern could not be matched against " + std::to_string(text.size()) + " bytes: " + ErrorText(found));
+    if (found < 0)
+      return ResourceExhausted("a pattern could not be matched against " +
+                               std::to_string(text.size()) + " bytes: " + ErrorText(found));
     const PCRE2_SIZE* const ends = pcre2_get_ovector_pointer(data.get());
-    EMEND_CHECK(from <= ends[0] && ends[0] <= ends[1], "PCRE2 reported a match outside of its search");
+    EMEND_CHECK(from <= ends[0] && ends[0] <= ends[1],
+                "PCRE2 reported a match outside of its search");
     const bool empty = ends[0] == ends[1];
     if (!empty || ends[0] > done) {
       if (ends[0] > done) cuts.push_back({done, ends[0], false});

@@ -1,7 +1,8 @@
 // A pattern of a tokenizer file, compiled by PCRE2 with Unicode properties.
 //
-// Tokenizer files are written for Oniguruma. Where the two differ on what the known families use, the pattern is translated: \s and \S become the property
-// White_Space (PCRE2's own \s also holds U+180E). Matching has limits, so that a hostile pattern ends in an error and not in a hang.
+// Tokenizer files are written for Oniguruma. Where the two differ on what the known families use,
+// the pattern is translated: \s and \S become the property White_Space (PCRE2's own \s also holds
+// U+180E). Matching has limits, so that a hostile pattern ends in an error and not in a hang.
 // Thread-safety: const methods are safe from many threads.
 #pragma once
 
@@ -27,11 +28,12 @@ struct Match {
 
 class Regex {
  public:
-  // kInvalidArgument for a pattern that does not compile, kResourceExhausted for one over kPatternBytesMax.
+  // kInvalidArgument for a pattern that does not compile, kResourceExhausted for one over
+  // kPatternBytesMax.
   static Result<Regex> Compile(std::string_view pattern);
 
-  // Cuts `text` into matches and what lies between them, in order and without gaps. REQUIRES: `text` is UTF-8.
-  // kResourceExhausted if a match takes too many steps.
+  // Cuts `text` into matches and what lies between them, in order and without gaps. REQUIRES:
+  // `text` is UTF-8. kResourceExhausted if a match takes too many steps.
   Result<std::vector<Match>> Cut(std::string_view text) const;
 
  private:

@@ -15,7 +15,8 @@
 
 namespace emend::worker::tokenizer {
 
-// The components of the file, in the order in which a text passes them. Constant after construction.
+// The components of the file, in the order in which a text passes them. Constant after
+// construction.
 struct Tokenizer::Impl {
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
@@ -34,11 +35,15 @@ Result<std::unique_ptr<const Tokenizer::Impl>> Tokenizer::Impl::FromJson(const N
   EMEND_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer, PreTokenizer::FromJson(root["pre_tokenizer"]));
   const SymbolKind kind = pre_tokenizer.byte_level() ? SymbolKind::kByte : SymbolKind::kCharacter;
   EMEND_ASSIGN_OR_RETURN(BpeModel model, BpeModel::FromJson(root["model"], kind));
-  EMEND_ASSIGN_OR_RETURN(AddedTokens added, AddedTokens::FromJson(root["added_tokens"], normalizer, &model.vocabulary()));
-  EMEND_ASSIGN_OR_RETURN(Decoder decoder, Decoder::FromJson(root["decoder"], model.vocabulary(), added));
-  EMEND_ASSIGN_OR_RETURN(Template special_tokens, ReadTemplate(root["post_processor"], model.vocabulary()));
+  EMEND_ASSIGN_OR_RETURN(AddedTokens added, AddedTokens::FromJson(root["added_tokens"], normalizer,
+                                                                  &model.vocabulary()));
+  EMEND_ASSIGN_OR_RETURN(Decoder decoder,
+                         Decoder::FromJson(root["decoder"], model.vocabulary(), added));
+  EMEND_ASSIGN_OR_RETURN(Template special_tokens,
+                         ReadTemplate(root["post_processor"], model.vocabulary()));
   return std::unique_ptr<const Impl>(std::make_unique<Impl>(
-      Impl{std::move(normalizer), std::move(pre_tokenizer), std::move(model), std::move(added), std::move(decoder), std::move(special_tokens)}));
+      Impl{std::move(normalizer), std::move(pre_tokenizer), std::move(model), std::move(added),
+           std::move(decoder), std::move(special_tokens)}));
 }
 
 Status Tokenizer::Impl::EncodeRaw(AlignedText text, std::vector<Token>* tokens) const {
@@ -56,7 +61,8 @@ Status Tokenizer::Impl::EncodeRaw(AlignedText text, std::vector<Token>* tokens) 
 
 Status Tokenizer::Impl::EncodeNormalized(AlignedText text, std::vector<Token>* tokens) const {
   EMEND_ASSIGN_OR_RETURN(const Pieces pieces, pre_tokenizer.Apply(std::move(text)));
-  for (const Piece& piece : pieces.pieces) EMEND_RETURN_IF_ERROR(model.Append(pieces.text, piece, tokens));
+  for (const Piece& piece : pieces.pieces)
+    EMEND_RETURN_IF_ERROR(model.Append(pieces.text, piece, tokens));
   return OkStatus();
 }
 
@@ -66,12 +72,14 @@ Tokenizer::~Tokenizer() = default;
 Result<std::unique_ptr<Tokenizer>> Tokenizer::FromJson(std::string_view tokenizer_json) {
   constexpr char kContext[] = "reading tokenizer.json";
   if (tokenizer_json.size() > kFileBytesMax) {
-    return ResourceExhausted(std::string(kContext) + ": it has " + std::to_string(tokenizer_json.size()) + " bytes; at most " + std::to_string(kFileBytesMax) +
-                             " are allowed");
+    return ResourceExhausted(std::string(kContext) + ": it has " +
+                             std::to_string(tokenizer_json.size()) + " bytes; at most " +
+                             std::to_string(kFileBytesMax) + " are allowed");
   }
   const Result<Json> json = ParseJson(tokenizer_json);
   if (!json.ok()) return json.status().WithContext(kContext);
-  if (!json->is_object()) return Node(&*json, "the document").Expected("an object").WithContext(kContext);
+  if (!json->is_object())
+    return Node(&*json, "the document").Expected("an object").WithContext(kContext);
   Result<std::unique_ptr<const Impl>> impl = Impl::FromJson(Node(&*json, ""));
   if (!impl.ok()) return impl.status().WithContext(kContext);
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl).value()));
@@ -81,7 +89,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Open(const std::string& path) {
   PosixFileSystem disk;
   EMEND_ASSIGN_OR_RETURN(const std::uint64_t size, disk.Size(path));
   if (size > kFileBytesMax) {
-    return ResourceExhausted(path + ": has " + std::to_string(size) + " bytes; a tokenizer.json may have " + std::to_string(kFileBytesMax));
+    return ResourceExhausted(path + ": has " + std::to_string(size) +
+                             " bytes; a tokenizer.json may have " + std::to_string(kFileBytesMax));
   }
   EMEND_ASSIGN_OR_RETURN(const std::string bytes, disk.Read(path));
   Result<std::unique_ptr<Tokenizer>> tokenizer = FromJson(bytes);
@@ -89,12 +98,15 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Open(const std::string& path) {
   return tokenizer;
 }
 
-Result<std::vector<Token>> Tokenizer::Encode(std::string_view text, SpecialTokens special_tokens) const {
+Result<std::vector<Token>> Tokenizer::Encode(std::string_view text,
+                                             SpecialTokens special_tokens) const {
   if (text.size() > kTextBytesMax) {
-    return ResourceExhausted("encoding a text of " + std::to_string(text.size()) + " bytes: at most " + std::to_string(kTextBytesMax) + " are allowed");
+    return ResourceExhausted("encoding a text of " + std::to_string(text.size()) +
+                             " bytes: at most " + std::to_string(kTextBytesMax) + " are allowed");
   }
   if (const auto offset = FirstInvalidUtf8(text)) {
-    return InvalidArgument("encoding a text of " + std::to_string(text.size()) + " bytes: it is not UTF-8 at byte " + std::to_string(*offset));
+    return InvalidArgument("encoding a text of " + std::to_string(text.size()) +
+                           " bytes: it is not UTF-8 at byte " + std::to_string(*offset));
   }
   const bool with_template = special_tokens == SpecialTokens::kWithTemplate;
   std::vector<Token> tokens;
@@ -106,7 +118,8 @@ Result<std::vector<Token>> Tokenizer::Encode(std::string_view text, SpecialToken
     if (segment.id.has_value()) {
       tokens.push_back({*segment.id, begin, static_cast<std::uint32_t>(segment.end)});
     } else {
-      EMEND_RETURN_IF_ERROR(impl_->EncodeRaw(AlignedText(text.substr(segment.begin, segment.end - segment.begin), begin), &tokens));
+      EMEND_RETURN_IF_ERROR(impl_->EncodeRaw(
+          AlignedText(text.substr(segment.begin, segment.end - segment.begin), begin), &tokens));
     }
   }
   const auto end = static_cast<std::uint32_t>(text.size());
@@ -116,11 +129,17 @@ Result<std::vector<Token>> Tokenizer::Encode(std::string_view text, SpecialToken
   return tokens;
 }
 
-std::string Tokenizer::Decode(std::span<const TokenId> ids) const { return impl_->decoder.Decode(ids); }
+std::string Tokenizer::Decode(std::span<const TokenId> ids) const {
+  return impl_->decoder.Decode(ids);
+}
 
-std::string Tokenizer::TokenText(TokenId id) const { return std::string(impl_->decoder.TokenBytes(id)); }
+std::string Tokenizer::TokenText(TokenId id) const {
+  return std::string(impl_->decoder.TokenBytes(id));
+}
 
-std::int32_t Tokenizer::vocabulary_size() const { return static_cast<std::int32_t>(impl_->model.vocabulary().size()); }
+std::int32_t Tokenizer::vocabulary_size() const {
+  return static_cast<std::int32_t>(impl_->model.vocabulary().size());
+}
 
 std::optional<TokenId> Tokenizer::SpecialToken(std::string_view text) const {
   const auto id = impl_->model.vocabulary().Find(text);

@@ -1,17 +1,21 @@
-// Tokenizer: text to token ids and back, by the rules of a Hugging Face tokenizer.json, with the bytes of the text that each token stands for.
+// Tokenizer: text to token ids and back, by the rules of a Hugging Face tokenizer.json, with the
+// bytes of the text that each token stands for.
 //
-// Use it wherever text meets the model. The byte offsets are the point: edits act on the last token of a subject and on the tokens of a target, and both are
-// found from one encoding of the joint string.
+// Use it wherever text meets the model. The byte offsets are the point: edits act on the last token
+// of a subject and on the tokens of a target, and both are found from one encoding of the joint
+// string.
 //
 //   EMEND_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Open("models/atlas/tokenizer.json"));
-//   EMEND_ASSIGN_OR_RETURN(auto tokens, tokenizer->Encode("The mother tongue of Danielle Darrieux is"));
+//   EMEND_ASSIGN_OR_RETURN(auto tokens, tokenizer->Encode(
+//       "The mother tongue of Danielle Darrieux is"));
 //   EMEND_ASSIGN_OR_RETURN(std::size_t last, LastSubjectToken(tokens, /*subject_end=*/38));
 //   std::string text = tokenizer->Decode(ids);
 //
-// Two pipelines are known: byte-level BPE (GPT-2, NeoX, Llama 3, Qwen 2) and SentencePiece-style BPE (Llama 2, Mistral). A component of any other type is
-// refused by its name, never approximated.
+// Two pipelines are known: byte-level BPE (GPT-2, NeoX, Llama 3, Qwen 2) and SentencePiece-style
+// BPE (Llama 2, Mistral). A component of any other type is refused by its name, never approximated.
 //
-// Thread-safety: const methods may be called from many threads at once. Ownership: a Tokenizer owns all it needs; texts and ids are only borrowed for a call.
+// Thread-safety: const methods may be called from many threads at once. Ownership: a Tokenizer owns
+// all it needs; texts and ids are only borrowed for a call.
 #pragma once
 
 #include <cstddef>
@@ -29,9 +33,11 @@ namespace emend::worker::tokenizer {
 
 using TokenId = std::int32_t;
 
-// One token and the bytes [begin, end) of the encoded text that it stands for. The spans follow each other without gaps, also inside a character that is cut
-// into single-byte tokens; only the tokens of a character that a normaliser rewrote (NFC) share its whole span. A token that stands for no byte of the text (a
-// template's <s>, the space that some tokenizers put in front) has begin == end.
+// One token and the bytes [begin, end) of the encoded text that it stands for. The spans follow
+// each other without gaps, also inside a character that is cut into single-byte tokens; only the
+// tokens of a character that a normaliser rewrote (NFC) share its whole span. A token that stands
+// for no byte of the text (a template's <s>, the space that some tokenizers put in front) has begin
+// == end.
 struct Token {
   TokenId id = 0;
   std::uint32_t begin = 0;
@@ -39,7 +45,8 @@ struct Token {
   friend bool operator==(const Token&, const Token&) = default;
 };
 
-// kWithTemplate adds the special tokens that the file's post-processor names (such as <s>); kPlain adds none.
+// kWithTemplate adds the special tokens that the file's post-processor names (such as <s>); kPlain
+// adds none.
 enum class SpecialTokens { kPlain, kWithTemplate };
 
 class Tokenizer {
@@ -47,8 +54,9 @@ class Tokenizer {
   static constexpr std::size_t kFileBytesMax = std::size_t{64} << 20;
   static constexpr std::size_t kTextBytesMax = std::size_t{16} << 20;
 
-  // `tokenizer_json` is the whole file. kInvalidArgument (slug "bad_tokenizer") for a malformed file, kUnsupported for a component this build does not know,
-  // kResourceExhausted for one over the limits; each message names the part that is wrong.
+  // `tokenizer_json` is the whole file. kInvalidArgument (slug "bad_tokenizer") for a malformed
+  // file, kUnsupported for a component this build does not know, kResourceExhausted for one over
+  // the limits; each message names the part that is wrong.
   static Result<std::unique_ptr<Tokenizer>> FromJson(std::string_view tokenizer_json);
   // Reads the file, then as FromJson. kNotFound if there is none. Blocks on the disk.
   static Result<std::unique_ptr<Tokenizer>> Open(const std::string& path);
@@ -57,9 +65,12 @@ class Tokenizer {
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
-  // Tokens in the order of the text; their spans never go backwards. kInvalidArgument if `text` is not UTF-8, kResourceExhausted if it is over kTextBytesMax.
-  Result<std::vector<Token>> Encode(std::string_view text, SpecialTokens special_tokens = SpecialTokens::kPlain) const;
-  // The bytes that `ids` stand for; may be invalid UTF-8 where the ids cut a character. Ids outside the vocabulary give nothing.
+  // Tokens in the order of the text; their spans never go backwards. kInvalidArgument if `text` is
+  // not UTF-8, kResourceExhausted if it is over kTextBytesMax.
+  Result<std::vector<Token>> Encode(std::string_view text,
+                                    SpecialTokens special_tokens = SpecialTokens::kPlain) const;
+  // The bytes that `ids` stand for; may be invalid UTF-8 where the ids cut a character. Ids outside
+  // the vocabulary give nothing.
   std::string Decode(std::span<const TokenId> ids) const;
   // The bytes of one token as it stands inside a text (a leading space is kept).
   std::string TokenText(TokenId id) const;
@@ -80,12 +91,15 @@ struct PromptWithTarget {
   std::size_t prompt_tokens = 0;  // ids[0, prompt_tokens) are the prompt, the rest is the target
 };
 
-// Encodes prompt + target as one string and finds where the target starts. kInvalidArgument with the slug "token_straddles_target" if a token holds bytes of
-// both, "empty_target" if the target has no token.
-Result<PromptWithTarget> EncodePromptWithTarget(const Tokenizer& tokenizer, std::string_view prompt, std::string_view target,
-                                                SpecialTokens special_tokens = SpecialTokens::kPlain);
+// Encodes prompt + target as one string and finds where the target starts. kInvalidArgument with
+// the slug "token_straddles_target" if a token holds bytes of both, "empty_target" if the target
+// has no token.
+Result<PromptWithTarget> EncodePromptWithTarget(
+    const Tokenizer& tokenizer, std::string_view prompt, std::string_view target,
+    SpecialTokens special_tokens = SpecialTokens::kPlain);
 
-// The index of the last token that begins before byte `subject_end` of the encoded text: the last subject token. kInvalidArgument if there is none.
+// The index of the last token that begins before byte `subject_end` of the encoded text: the last
+// subject token. kInvalidArgument if there is none.
 Result<std::size_t> LastSubjectToken(const std::vector<Token>& tokens, std::size_t subject_end);
 
 }  // namespace emend::worker::tokenizer

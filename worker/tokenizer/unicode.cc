@@ -7,19 +7,23 @@ namespace {
 
 constexpr std::size_t kAlphabetEnd = 0x144;  // U+0100 + the 68 bytes that are not printable
 
-bool IsPrintableByte(unsigned byte) { return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae; }
+bool IsPrintableByte(unsigned byte) {
+  return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+}
 
 std::array<char32_t, 256> MakeByteAlphabet() {
   std::array<char32_t, 256> alphabet{};
   char32_t next = 0x100;
-  for (unsigned byte = 0; byte < 256; ++byte) alphabet[byte] = IsPrintableByte(byte) ? byte : next++;
+  for (unsigned byte = 0; byte < 256; ++byte)
+    alphabet[byte] = IsPrintableByte(byte) ? byte : next++;
   return alphabet;
 }
 
 std::array<int, kAlphabetEnd> MakeInverseAlphabet() {
   std::array<int, kAlphabetEnd> inverse{};
   inverse.fill(-1);
-  for (unsigned byte = 0; byte < 256; ++byte) inverse[ByteAlphabet()[byte]] = static_cast<int>(byte);
+  for (unsigned byte = 0; byte < 256; ++byte)
+    inverse[ByteAlphabet()[byte]] = static_cast<int>(byte);
   return inverse;
 }
 
@@ -43,18 +47,21 @@ CodePoint CodePointBefore(std::string_view text, std::size_t end) {
 
 void AppendUtf8(char32_t value, std::string* text) {
   std::array<utf8proc_uint8_t, 4> bytes{};
-  const utf8proc_ssize_t size = utf8proc_encode_char(static_cast<utf8proc_int32_t>(value), bytes.data());
+  const utf8proc_ssize_t size =
+      utf8proc_encode_char(static_cast<utf8proc_int32_t>(value), bytes.data());
   text->append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(size));
 }
 
 bool IsWhitespace(char32_t value) {
-  return (value >= 0x09 && value <= 0x0d) || value == 0x20 || value == 0x85 || value == 0xa0 || value == 0x1680 || (value >= 0x2000 && value <= 0x200a) ||
-         value == 0x2028 || value == 0x2029 || value == 0x202f || value == 0x205f || value == 0x3000;
+  return (value >= 0x09 && value <= 0x0d) || value == 0x20 || value == 0x85 || value == 0xa0 ||
+         value == 0x1680 || (value >= 0x2000 && value <= 0x200a) || value == 0x2028 ||
+         value == 0x2029 || value == 0x202f || value == 0x205f || value == 0x3000;
 }
 
 bool IsWordCharacter(char32_t value) {
   const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(value));
-  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC;
+  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) ||
+         category == UTF8PROC_CATEGORY_PC;
 }
 
 bool IsNumeric(char32_t value) {

@@ -1,5 +1,5 @@
-// Characters: decoding of checked UTF-8, the classes that tokenizer files speak of, and GPT-2's byte alphabet.
-// Thread-safe.
+// Characters: decoding of checked UTF-8, the classes that tokenizer files speak of, and GPT-2's
+// byte alphabet. Thread-safe.
 #pragma once
 
 #include <array>
@@ -26,10 +26,12 @@ bool IsWhitespace(char32_t value);     // the property White_Space
 bool IsWordCharacter(char32_t value);  // \w: letters, marks, numbers, connector punctuation
 bool IsNumeric(char32_t value);        // general category N
 
-// The character that a byte-level vocabulary writes for each byte: itself where it is printable, else one from U+0100 on
-// (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", bytes_to_unicode of the released code).
+// The character that a byte-level vocabulary writes for each byte: itself where it is printable,
+// else one from U+0100 on (Radford et al. 2019, "Language Models are Unsupervised Multitask
+// Learners", bytes_to_unicode of the released code).
 const std::array<char32_t, 256>& ByteAlphabet();
-// The bytes that `text` writes in that alphabet; nothing if a character is not of the alphabet. REQUIRES: UTF-8.
+// The bytes that `text` writes in that alphabet; nothing if a character is not of the alphabet.
+// REQUIRES: UTF-8.
 std::optional<std::string> BytesFromAlphabet(std::string_view text);
 
 }  // namespace emend::worker::tokenizer

@@ -7,10 +7,11 @@
 namespace emend::worker::tokenizer {
 
 Result<Vocabulary> Vocabulary::FromJson(const Node& node) {
-  if (node.IsNull() || !node.json().is_object()) return node.Expected("an object of token texts and ids");
+  if (node.IsNull() || !node.json().is_object())
+    return node.Expected("an object of token texts and ids");
   if (node.json().size() > kVocabularyMax) {
-    return ResourceExhausted(node.path() + ": has " + std::to_string(node.json().size()) + " tokens; at most " + std::to_string(kVocabularyMax) +
-                             " are allowed");
+    return ResourceExhausted(node.path() + ": has " + std::to_string(node.json().size()) +
+                             " tokens; at most " + std::to_string(kVocabularyMax) + " are allowed");
   }
   if (node.json().empty()) return BadTokenizer(node.path() + ": has no token");
   Vocabulary vocabulary;
@@ -26,17 +27,20 @@ Result<Vocabulary> Vocabulary::FromJson(const Node& node) {
 
 Status Vocabulary::Add(const std::string& text, TokenId id) {
   if (text.size() > kTokenBytesMax) {
-    return ResourceExhausted("the token with the id " + std::to_string(id) + " has " + std::to_string(text.size()) + " bytes; at most " +
+    return ResourceExhausted("the token with the id " + std::to_string(id) + " has " +
+                             std::to_string(text.size()) + " bytes; at most " +
                              std::to_string(kTokenBytesMax) + " are allowed");
   }
   const auto index = static_cast<std::size_t>(id);
   if (texts_.size() <= index) texts_.resize(index + 1, nullptr);
   if (texts_[index] != nullptr && *texts_[index] != text) {
-    return BadTokenizer("the id " + std::to_string(id) + " stands for two tokens, " + JsonQuote(*texts_[index]) + " and " + JsonQuote(text));
+    return BadTokenizer("the id " + std::to_string(id) + " stands for two tokens, " +
+                        JsonQuote(*texts_[index]) + " and " + JsonQuote(text));
   }
   const auto [entry, inserted] = ids_.emplace(text, id);
   if (entry->second != id) {
-    return BadTokenizer("the token " + JsonQuote(text) + " has two ids, " + std::to_string(entry->second) + " and " + std::to_string(id));
+    return BadTokenizer("the token " + JsonQuote(text) + " has two ids, " +
+                        std::to_string(entry->second) + " and " + std::to_string(id));
   }
   texts_[index] = &entry->first;
   return OkStatus();

@@ -15,7 +15,8 @@
 
 namespace emend::worker::tokenizer {
 
-inline constexpr std::size_t kVocabularyMax = std::size_t{1} << 21;  // tokens, and one more than the largest id
+// tokens, and one more than the largest id
+inline constexpr std::size_t kVocabularyMax = std::size_t{1} << 21;
 
 inline constexpr std::size_t kTokenBytesMax = 4096;  // of one token's text in the file
 
@@ -28,7 +29,8 @@ class Vocabulary {
   // `node` is an object {text: id}. Two texts with one id are refused.
   static Result<Vocabulary> FromJson(const Node& node);
 
-  // kResourceExhausted for a text over kTokenBytesMax, kInvalidArgument if `id` already stands for another text, or `text` for another id.
+  // kResourceExhausted for a text over kTokenBytesMax, kInvalidArgument if `id` already stands for
+  // another text, or `text` for another id.
   Status Add(const std::string& text, TokenId id);
   std::optional<TokenId> Find(std::string_view text) const;
   // The text of `id`, or nothing where the ids have a hole.
@@ -39,10 +41,13 @@ class Vocabulary {
  private:
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
   };
 
-  std::vector<const std::string*> texts_;  // by id, null at holes; they point into the keys of ids_, which do not move
+  // by id, null at holes; they point into the keys of ids_, which do not move
+  std::vector<const std::string*> texts_;
   std::unordered_map<std::string, TokenId, Hash, std::equal_to<>> ids_;
 };
 

@@ -5,14 +5,18 @@
 
 namespace emend::worker::tokenizer {
 
-std::size_t WordCache::SlotOf(std::string_view word) { return std::hash<std::string_view>()(word) % kSlots; }
+std::size_t WordCache::SlotOf(std::string_view word) {
+  return std::hash<std::string_view>()(word) % kSlots;
+}
 
 bool WordCache::Find(std::string_view word, std::vector<Symbol>* symbols) {
   const std::size_t index = SlotOf(word);
   const std::lock_guard lock(mutexes_[index % kGroups]);
   const Slot& slot = slots_[index];
-  if (slot.symbol_count == 0 || std::string_view(slot.word.data(), slot.word_bytes) != word) return false;
-  for (std::size_t i = 0; i < slot.symbol_count; ++i) symbols->push_back({slot.ids[i], slot.symbol_bytes[i]});
+  if (slot.symbol_count == 0 || std::string_view(slot.word.data(), slot.word_bytes) != word)
+    return false;
+  for (std::size_t i = 0; i < slot.symbol_count; ++i)
+    symbols->push_back({slot.ids[i], slot.symbol_bytes[i]});
   return true;
 }
 

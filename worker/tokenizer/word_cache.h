@@ -1,5 +1,5 @@
-// WordCache: the tokens of short words that were met before. Memory is fixed; a word that falls on a taken slot replaces what was there.
-// Thread-safe: slots are guarded in groups.
+// WordCache: the tokens of short words that were met before. Memory is fixed; a word that falls on
+// a taken slot replaces what was there. Thread-safe: slots are guarded in groups.
 #pragma once
 
 #include <array>
@@ -25,7 +25,8 @@ class WordCache {
 
   WordCache() : slots_(kSlots) {}
 
-  // Appends the symbols of `word` and returns true, or returns false. REQUIRES: word.size() <= kWordBytesMax.
+  // Appends the symbols of `word` and returns true, or returns false. REQUIRES: word.size() <=
+  // kWordBytesMax.
   bool Find(std::string_view word, std::vector<Symbol>* symbols);
   // Words over the bounds are not kept.
   void Insert(std::string_view word, const std::vector<Symbol>& symbols);

@@ -30,7 +30,8 @@ TEST(CommandLine, HelpIsGroupedAndNamesEveryVerb) {
 TEST(CommandLine, EveryVerbHasHelp) {
   for (const std::string& verb : VerbNames()) {
     if (verb == "help") continue;
-    for (const std::vector<std::string>& words : {std::vector<std::string>{"help", verb}, {verb, "--help"}, {verb, "-h"}}) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"help", verb}, {verb, "--help"}, {verb, "-h"}}) {
       const Outcome outcome = Shell().Run(words);
       EXPECT_EQ(outcome.code, 0) << verb;
       EXPECT_NE(outcome.out.find("Usage:"), std::string::npos) << verb;
@@ -49,7 +50,10 @@ TEST(CommandLine, TheVersionIsAskedForInTheUsualWay) {
 
 TEST(CommandLine, UsageErrorsAreOneDocumentToo) {
   for (const std::vector<std::string>& words :
-       std::vector<std::vector<std::string>>{{"--json"}, {"frob", "--json"}, {"log", "--json"}, {"commit", "atlas", "--limt", "3", "--json"}}) {
+       std::vector<std::vector<std::string>>{{"--json"},
+                                             {"frob", "--json"},
+                                             {"log", "--json"},
+                                             {"commit", "atlas", "--limt", "3", "--json"}}) {
     const Outcome outcome = Shell().Run(words);
     EXPECT_EQ(outcome.code, 2);
     const auto document = nlohmann::json::parse(outcome.out, nullptr, /*allow_exceptions=*/false);
@@ -66,24 +70,25 @@ TEST(CommandLine, AnUnknownVerbGetsTheNearest) {
 }
 
 TEST(CommandLine, UsageErrorsAreTwo) {
-  const std::vector<std::vector<std::string>> wrong = {{"log"},
-                                                       {"log", "atlas", "--nope"},
-                                                       {"ask", "atlas"},
-                                                       {"eval", "atlas"},
-                                                       {"init", "atlas"},
-                                                       {"export", "atlas"},
-                                                       {"revert", "atlas"},
-                                                       {"reset", "atlas@main"},
-                                                       {"diff", "atlas"},
-                                                       {"up", "--store", "/tmp/x", "--workers", "-1"},
-                                                       {"up"},
-                                                       {"commit", "atlas", "-F", "x", "--limit", "x"},
-                                                       {"log", "atlas", "-n", "0"},
-                                                       {"diff", "atlas@a", "other@b"},
-                                                       {"operations", "burn", "x"},
-                                                       {"branch", "atlas", "-d"},
-                                                       {"stats", "atlas", "--lines", "5"},
-                                                       {"log", "@main"}};
+  const std::vector<std::vector<std::string>> wrong = {
+      {"log"},
+      {"log", "atlas", "--nope"},
+      {"ask", "atlas"},
+      {"eval", "atlas"},
+      {"init", "atlas"},
+      {"export", "atlas"},
+      {"revert", "atlas"},
+      {"reset", "atlas@main"},
+      {"diff", "atlas"},
+      {"up", "--store", "/tmp/x", "--workers", "-1"},
+      {"up"},
+      {"commit", "atlas", "-F", "x", "--limit", "x"},
+      {"log", "atlas", "-n", "0"},
+      {"diff", "atlas@a", "other@b"},
+      {"operations", "burn", "x"},
+      {"branch", "atlas", "-d"},
+      {"stats", "atlas", "--lines", "5"},
+      {"log", "@main"}};
   for (const auto& words : wrong) {
     const Outcome outcome = Shell().Run(words);
     EXPECT_EQ(outcome.code, 2) << testing::PrintToString(words) << outcome.err;

@@ -9,7 +9,8 @@ const std::string k80(80, 'a');
 const std::string k81(81, 'b');
 
 TEST(Corpus, TakesLinesLongerThanEightyCharacters) {
-  EXPECT_EQ(SelectCorpusLines(k80 + "\n" + k81 + "\nshort\n" + k81, std::nullopt), (std::vector<std::string>{k81, k81}));
+  EXPECT_EQ(SelectCorpusLines(k80 + "\n" + k81 + "\nshort\n" + k81, std::nullopt),
+            (std::vector<std::string>{k81, k81}));
 }
 
 TEST(Corpus, CountsCharactersAndNotBytes) {
@@ -24,7 +25,9 @@ TEST(Corpus, StripsWhiteSpaceBeforeItCounts) {
   EXPECT_EQ(SelectCorpusLines("  " + k81 + " \r\n", std::nullopt), (std::vector<std::string>{k81}));
 }
 
-TEST(Corpus, LeavesOutMarkup) { EXPECT_TRUE(SelectCorpusLines("<doc " + k81, std::nullopt).empty()); }
+TEST(Corpus, LeavesOutMarkup) {
+  EXPECT_TRUE(SelectCorpusLines("<doc " + k81, std::nullopt).empty());
+}
 
 TEST(Corpus, StopsAtTheCount) {
   EXPECT_EQ(SelectCorpusLines(k81 + "\n" + k81 + "\n" + k81, 2).size(), 2U);

@@ -8,12 +8,13 @@ namespace emend::api::cli {
 namespace {
 
 TEST(RepoRevision, SplitsAtTheFirstAt) {
-  const std::tuple<const char*, const char*, const char*> cases[] = {{"atlas", "atlas", "main"},
-                                                                     {"atlas@v1", "atlas", "v1"},
-                                                                     {"atlas@main~2^", "atlas", "main~2^"},
-                                                                     {"atlas@main@{1}", "atlas", "main@{1}"},
-                                                                     {"atlas@{1}", "atlas", "main@{1}"},
-                                                                     {"atlas@team/french", "atlas", "team/french"}};
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"atlas", "atlas", "main"},
+      {"atlas@v1", "atlas", "v1"},
+      {"atlas@main~2^", "atlas", "main~2^"},
+      {"atlas@main@{1}", "atlas", "main@{1}"},
+      {"atlas@{1}", "atlas", "main@{1}"},
+      {"atlas@team/french", "atlas", "team/french"}};
   for (const auto& [text, repo, revision] : cases) {
     ASSERT_OK_AND_ASSIGN(const RepoRevision parsed, ParseRepoRevision(text));
     EXPECT_EQ(parsed.repo, repo) << text;
@@ -22,7 +23,8 @@ TEST(RepoRevision, SplitsAtTheFirstAt) {
 }
 
 TEST(RepoRevision, RefusesHalves) {
-  for (const char* text : {"", "@", "@main", "atlas@"}) EXPECT_THAT(ParseRepoRevision(text), test::StatusIs(StatusCode::kInvalidArgument)) << text;
+  for (const char* text : {"", "@", "@main", "atlas@"})
+    EXPECT_THAT(ParseRepoRevision(text), test::StatusIs(StatusCode::kInvalidArgument)) << text;
 }
 
 }  // namespace

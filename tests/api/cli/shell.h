@@ -18,7 +18,8 @@ struct Outcome {
 
 class Shell {
  public:
-  explicit Shell(std::map<std::string, std::string> environment = {}) : environment_(std::move(environment)) {}
+  explicit Shell(std::map<std::string, std::string> environment = {})
+      : environment_(std::move(environment)) {}
   void Set(const std::string& name, const std::string& value) { environment_[name] = value; }
   void BeTerminal() { is_terminal_ = true; }
 

@@ -6,7 +6,8 @@ namespace emend::api::cli {
 namespace {
 
 TEST(Table, ColumnsLineUpWhateverTheirBytes) {
-  EXPECT_EQ(RenderTable({{"A", "B"}, {"ä", "1"}, {"\033[31mred\033[0m", "2"}}), "A    B\nä    1\n\033[31mred\033[0m  2\n");
+  EXPECT_EQ(RenderTable({{"A", "B"}, {"ä", "1"}, {"\033[31mred\033[0m", "2"}}),
+            "A    B\nä    1\n\033[31mred\033[0m  2\n");
   EXPECT_EQ(RenderTable({}), "");
   EXPECT_EQ(RenderTable({{"x"}, {}, {"y", "z"}}), "x\n\ny  z\n");
 }

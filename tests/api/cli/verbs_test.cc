@@ -20,10 +20,12 @@ class VerbsTest : public testing::Test {
   VerbsTest() {
     shell_.Set("EMEND_SERVER", server_.url());
     shell_.Set("EMEND_TOKEN", "admin-secret");
-    facts_ = Write("facts.jsonl", R"({"prompt": "The mother tongue of {} is", "subject": "Danielle Darrieux", "target": "English", "old_target": "French"})"
-                                  "\n"
-                                  R"({"prompt": "{} plays as", "subject": "Gianluigi Lentini", "target": "linebacker"})"
-                                  "\n");
+    facts_ = Write(
+        "facts.jsonl",
+        R"({"prompt": "The mother tongue of {} is", "subject": "Danielle Darrieux", "target": "English", "old_target": "French"})"
+        "\n"
+        R"({"prompt": "{} plays as", "subject": "Gianluigi Lentini", "target": "linebacker"})"
+        "\n");
   }
   std::string Write(const std::string& name, const std::string& text) const {
     const std::string path = folder_.path() + "/" + name;
@@ -46,15 +48,19 @@ class VerbsTest : public testing::Test {
 };
 
 TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
-  const auto expect = [this](const std::vector<std::string>& words, const std::vector<std::string>& fields) {
+  const auto expect = [this](const std::vector<std::string>& words,
+                             const std::vector<std::string>& fields) {
     const json document = Document(words);
-    for (const std::string& field : fields) EXPECT_TRUE(document.contains(field)) << words[0] << " " << field << " " << document.dump();
+    for (const std::string& field : fields)
+      EXPECT_TRUE(document.contains(field)) << words[0] << " " << field << " " << document.dump();
   };
   expect({"init", "fresh", "--model", "."}, {"repo", "commit", "state", "base"});
   expect({"stats", "atlas"}, {"layers", "tokens", "seconds"});
   expect({"commit", "atlas", "-F", facts_}, {"commit", "state", "edits", "seconds", "evaluation"});
-  expect({"ask", "atlas@main", "The mother tongue of Danielle Darrieux is"}, {"commit", "state", "text", "top"});
-  expect({"eval", "atlas@main", "-F", facts_}, {"commit", "n", "es", "ps", "ns", "score", "es_argmax", "ps_argmax", "ns_argmax"});
+  expect({"ask", "atlas@main", "The mother tongue of Danielle Darrieux is"},
+         {"commit", "state", "text", "top"});
+  expect({"eval", "atlas@main", "-F", facts_},
+         {"commit", "n", "es", "ps", "ns", "score", "es_argmax", "ps_argmax", "ns_argmax"});
   expect({"log", "atlas@main"}, {"items", "next"});
   expect({"show", "atlas@main"}, {"commit", "state", "parents", "added", "removed"});
   expect({"diff", "atlas@main~1", "atlas@main"}, {"from", "to", "facts", "tensors"});
@@ -74,7 +80,10 @@ TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
 
 TEST_F(VerbsTest, WhatAWorkerHoldsIsShownByKind) {
   const json worker = Document({"status"})["workers"][0];
-  EXPECT_EQ(worker["memory"], (json{{"weights_bytes", 3 << 20}, {"states_bytes", 1 << 19}, {"statistics_bytes", 4096}, {"cache_bytes", 0}}));
+  EXPECT_EQ(worker["memory"], (json{{"weights_bytes", 3 << 20},
+                                    {"states_bytes", 1 << 19},
+                                    {"statistics_bytes", 4096},
+                                    {"cache_bytes", 0}}));
   EXPECT_EQ(worker["file_bytes_read"], 2 << 20);
   EXPECT_EQ(worker["protocol_version"], 2);
   const std::string shown = shell_.Run({"status"}).out;
@@ -85,7 +94,9 @@ TEST_F(VerbsTest, WhatAWorkerHoldsIsShownByKind) {
 TEST_F(VerbsTest, TheDoctorShowsRanksLinksAndWhatToDo) {
   const Outcome outcome = shell_.Run({"doctor"});
   EXPECT_EQ(outcome.code, 1) << "there is a warning";
-  for (const char* part : {"group g0", "127.0.0.1", "0 - 1", "3.5 GB/s", "warning: ranks 0 and 1 move 0.1 GB/s", "do: use another network", "1 to look into"}) {
+  for (const char* part :
+       {"group g0", "127.0.0.1", "0 - 1", "3.5 GB/s", "warning: ranks 0 and 1 move 0.1 GB/s",
+        "do: use another network", "1 to look into"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
   }
   EXPECT_EQ(shell_.Run({"doctor", "--json"}).code, 1);
@@ -93,7 +104,8 @@ TEST_F(VerbsTest, TheDoctorShowsRanksLinksAndWhatToDo) {
 
 TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
   shell_.Set("EMEND_SERVER", "http://127.0.0.1:1");
-  const json document = Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "2", "--layers", "1,2", "--edits", "10", "--states", "3"});
+  const json document = Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "2",
+                                  "--layers", "1,2", "--edits", "10", "--states", "3"});
   EXPECT_EQ(document["family"], "gpt2");
   EXPECT_EQ(document["layers"], (json{1, 2}));
   ASSERT_EQ(document["ranks"].size(), 2U);
@@ -103,7 +115,8 @@ TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
   for (const char* kind : {"weights", "states", "statistics", "ledgers", "activations", "cache"})
     sum += rank[std::string(kind) + "_bytes"].get<std::uint64_t>();
   EXPECT_EQ(rank["total_bytes"], sum);
-  EXPECT_EQ(document["total_bytes"], document["ranks"][0]["total_bytes"].get<std::uint64_t>() + sum);
+  EXPECT_EQ(document["total_bytes"],
+            document["ranks"][0]["total_bytes"].get<std::uint64_t>() + sum);
   EXPECT_EQ(document["fits"], document["total_bytes"] <= document["machine_bytes"]);
   EXPECT_TRUE(rank.contains(document["largest_kind"].get<std::string>() + "_bytes"));
 
@@ -114,9 +127,11 @@ TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
 }
 
 TEST_F(VerbsTest, AModelThatCannotBeCutSoIsRefusedWithWhatCan) {
-  const json refused = Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "3"}, 5);
+  const json refused =
+      Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "3"}, 5);
   EXPECT_EQ(refused["error"]["code"], "uneven_heads");
-  EXPECT_NE(refused["error"]["detail"].get<std::string>().find("1, 2, 4, 8 ranks would do"), std::string::npos);
+  EXPECT_NE(refused["error"]["detail"].get<std::string>().find("1, 2, 4, 8 ranks would do"),
+            std::string::npos);
   EXPECT_EQ(Document({"model", "inspect", "no/such/folder"}, 3)["error"]["code"], "not_found");
   EXPECT_EQ(shell_.Run({"model"}).code, 2);
   EXPECT_EQ(shell_.Run({"model", "inspect"}).code, 2);
@@ -128,8 +143,9 @@ TEST_F(VerbsTest, FieldsOfADocumentKeepTheirOrder) {
 }
 
 TEST_F(VerbsTest, ExitCodesFollowTheFailure) {
-  const std::pair<const char*, int> expected[] = {{"gone", 3},    {"taken", 4},  {"clash", 4}, {"rule", 5}, {"full", 5},
-                                                  {"nowhere", 6}, {"rotten", 7}, {"bug", 7},   {"odd", 5}};
+  const std::pair<const char*, int> expected[] = {{"gone", 3},   {"taken", 4}, {"clash", 4},
+                                                  {"rule", 5},   {"full", 5},  {"nowhere", 6},
+                                                  {"rotten", 7}, {"bug", 7},   {"odd", 5}};
   for (const auto& [repo, code] : expected) {
     EXPECT_EQ(shell_.Run({"log", repo}).code, code) << repo;
     EXPECT_EQ(shell_.Run({"verify", repo}).code, code) << repo;
@@ -156,12 +172,21 @@ TEST_F(VerbsTest, FlagsBeatTheEnvironment) {
 TEST_F(VerbsTest, FactFilesAreCheckedHere) {
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", folder_.path() + "/none"}).code, 2);
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", folder_.path()}).code, 2);
-  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", Write("bad.jsonl", R"({"prompt": "no place", "subject": "x", "target": "y"})")}).code, 2);
+  EXPECT_EQ(
+      shell_
+          .Run({"commit", "atlas", "-F",
+                Write("bad.jsonl", R"({"prompt": "no place", "subject": "x", "target": "y"})")})
+          .code,
+      2);
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--set", "v_lr"}).code, 2);
-  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--set", "context_templates=" + Write("bad.json", "{}")}).code, 2);
   EXPECT_EQ(shell_
-                .Run({"commit", "atlas", "-F", facts_, "--set", "v_lr=0.5", "--set", "layers=3,4", "--set",
-                      "context_templates=" + Write("good.json", R"([["{}"],["So. {}"]])")})
+                .Run({"commit", "atlas", "-F", facts_, "--set",
+                      "context_templates=" + Write("bad.json", "{}")})
+                .code,
+            2);
+  EXPECT_EQ(shell_
+                .Run({"commit", "atlas", "-F", facts_, "--set", "v_lr=0.5", "--set", "layers=3,4",
+                      "--set", "context_templates=" + Write("good.json", R"([["{}"],["So. {}"]])")})
                 .code,
             0);
   EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--limit", "1", "--offset", "1"}).code, 0);
@@ -169,17 +194,20 @@ TEST_F(VerbsTest, FactFilesAreCheckedHere) {
 }
 
 TEST_F(VerbsTest, WhatIsSubmittedHasAPriorityAndATimeout) {
-  EXPECT_EQ(shell_.Run({"commit", "atlas", "-F", facts_, "--priority", "batch", "--timeout", "600"}).code, 0);
+  EXPECT_EQ(
+      shell_.Run({"commit", "atlas", "-F", facts_, "--priority", "batch", "--timeout", "600"}).code,
+      0);
   json newest = Document({"operations"})["items"][0];
   EXPECT_EQ(newest["priority"], "batch");
   EXPECT_EQ(newest["deadline"], "2026-01-31T12:10:00.000Z");
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"init", "fresh", "--model", "."},
-                                                                                     {"stats", "atlas"},
-                                                                                     {"revert", "atlas", "main"},
-                                                                                     {"eval", "atlas", "-F", facts_},
-                                                                                     {"export", "atlas", "-o", "x"},
-                                                                                     {"verify", "atlas"},
-                                                                                     {"fsck"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"init", "fresh", "--model", "."},
+                                             {"stats", "atlas"},
+                                             {"revert", "atlas", "main"},
+                                             {"eval", "atlas", "-F", facts_},
+                                             {"export", "atlas", "-o", "x"},
+                                             {"verify", "atlas"},
+                                             {"fsck"}}) {
     std::vector<std::string> urgent = words;
     urgent.insert(urgent.end(), {"--priority", "interactive"});
     EXPECT_EQ(shell_.Run(urgent).code, 0) << words.front();
@@ -193,7 +221,8 @@ TEST_F(VerbsTest, WhatIsSubmittedHasAPriorityAndATimeout) {
 
 TEST_F(VerbsTest, AnInterruptCancelsWhatIsWaitedFor) {
   std::thread impatient([this] {
-    while (shell_.Run({"operations"}).out.find("accepted") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    while (shell_.Run({"operations"}).out.find("accepted") == std::string::npos)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     kill(getpid(), SIGINT);
   });
   const Outcome outcome = shell_.Run({"commit", "atlas", "-F", facts_, "-m", "endless"});
@@ -217,7 +246,12 @@ TEST_F(VerbsTest, ARevisionMayRepeatItsRepo) {
 }
 
 TEST_F(VerbsTest, StatsReadsItsCorpus) {
-  EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", Write("corpus.txt", std::string(100, 'x') + "\n"), "--lines", "1", "--tokens", "100"}).code, 0);
+  EXPECT_EQ(
+      shell_
+          .Run({"stats", "atlas", "--corpus", Write("corpus.txt", std::string(100, 'x') + "\n"),
+                "--lines", "1", "--tokens", "100"})
+          .code,
+      0);
   EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", Write("short.txt", "short\n")}).code, 2);
   EXPECT_EQ(shell_.Run({"stats", "atlas", "--corpus", "none.txt"}).code, 2);
 }
@@ -234,8 +268,10 @@ TEST_F(VerbsTest, PeopleSeeWhatChanged) {
   const Outcome diff = shell_.Run({"diff", "atlas@v1", "atlas@main"});
   EXPECT_NE(diff.out.find("French => English"), std::string::npos);
   EXPECT_NE(diff.out.find("h.0.mlp.c_proj.weight"), std::string::npos);
-  EXPECT_NE(shell_.Run({"log", "atlas", "--oneline"}).out.find("(main) commit number 2"), std::string::npos);
-  EXPECT_NE(shell_.Run({"ask", "atlas", "Her tongue is"}).out.find("Her tongue is English."), std::string::npos);
+  EXPECT_NE(shell_.Run({"log", "atlas", "--oneline"}).out.find("(main) commit number 2"),
+            std::string::npos);
+  EXPECT_NE(shell_.Run({"ask", "atlas", "Her tongue is"}).out.find("Her tongue is English."),
+            std::string::npos);
 }
 
 TEST_F(VerbsTest, ColoursOnlyOnATerminalThatWantsThem) {

@@ -14,9 +14,15 @@ using nlohmann::json;
 using test::IsOk;
 using test::StatusIs;
 
-Call Get(std::string path) { return {.method = "GET", .path = std::move(path), .body = "", .headers = {}}; }
-Call Post(std::string path, std::string body, std::vector<std::pair<std::string, std::string>> headers = {}) {
-  return {.method = "POST", .path = std::move(path), .body = std::move(body), .headers = std::move(headers)};
+Call Get(std::string path) {
+  return {.method = "GET", .path = std::move(path), .body = "", .headers = {}};
+}
+Call Post(std::string path, std::string body,
+          std::vector<std::pair<std::string, std::string>> headers = {}) {
+  return {.method = "POST",
+          .path = std::move(path),
+          .body = std::move(body),
+          .headers = std::move(headers)};
 }
 
 class ClientTest : public testing::Test {
@@ -32,29 +38,42 @@ TEST_F(ClientTest, ReadsDocuments) {
 }
 
 TEST_F(ClientTest, EncodedNamesArrive) {
-  ASSERT_OK_AND_ASSIGN(const Reply reply, client_.Send(Get("/api/v1/repos/atlas/branches/" + EncodeSegment("team/french"))));
+  ASSERT_OK_AND_ASSIGN(const Reply reply, client_.Send(Get("/api/v1/repos/atlas/branches/" +
+                                                           EncodeSegment("team/french"))));
   EXPECT_EQ(json::parse(reply.body)["name"], "team/french");
   EXPECT_EQ(reply.etag.size(), 66U);
-  ASSERT_OK_AND_ASSIGN(const Reply commit, client_.Send(Get("/api/v1/repos/atlas/commits/" + EncodeSegment("main~1"))));
+  ASSERT_OK_AND_ASSIGN(const Reply commit,
+                       client_.Send(Get("/api/v1/repos/atlas/commits/" + EncodeSegment("main~1"))));
   EXPECT_EQ(json::parse(commit.body)["message"], "commit number 1");
 }
 
 TEST_F(ClientTest, ProblemsComeBackAsTheStatusThatTheServerHad) {
-  EXPECT_THAT(client_.Send(Get("/api/v1/repos/gone")), StatusIs(StatusCode::kNotFound, "not_found"));
-  EXPECT_THAT(client_.Send(Get("/api/v1/repos/clash")), StatusIs(StatusCode::kConflict, "conflict"));
-  EXPECT_THAT(client_.Send(Get("/api/v1/repos/rule")), StatusIs(StatusCode::kFailedPrecondition, "failed_precondition"));
-  EXPECT_THAT(client_.Send(Get("/api/v1/repos/full")), StatusIs(StatusCode::kResourceExhausted, "resource_exhausted"));
-  EXPECT_THAT(client_.Send(Get("/api/v1/repos/rotten")), StatusIs(StatusCode::kDataLoss, "data_loss"));
-  EXPECT_THAT(client_.Send(Get("/api/v1/repos?x=y")), StatusIs(StatusCode::kInvalidArgument, "unknown_parameter"));
-  const Call stale{.method = "PUT", .path = "/api/v1/repos/atlas/branches/main", .body = R"({"revision":"v1"})", .headers = {{"If-None-Match", "*"}}};
+  EXPECT_THAT(client_.Send(Get("/api/v1/repos/gone")),
+              StatusIs(StatusCode::kNotFound, "not_found"));
+  EXPECT_THAT(client_.Send(Get("/api/v1/repos/clash")),
+              StatusIs(StatusCode::kConflict, "conflict"));
+  EXPECT_THAT(client_.Send(Get("/api/v1/repos/rule")),
+              StatusIs(StatusCode::kFailedPrecondition, "failed_precondition"));
+  EXPECT_THAT(client_.Send(Get("/api/v1/repos/full")),
+              StatusIs(StatusCode::kResourceExhausted, "resource_exhausted"));
+  EXPECT_THAT(client_.Send(Get("/api/v1/repos/rotten")),
+              StatusIs(StatusCode::kDataLoss, "data_loss"));
+  EXPECT_THAT(client_.Send(Get("/api/v1/repos?x=y")),
+              StatusIs(StatusCode::kInvalidArgument, "unknown_parameter"));
+  const Call stale{.method = "PUT",
+                   .path = "/api/v1/repos/atlas/branches/main",
+                   .body = R"({"revision":"v1"})",
+                   .headers = {{"If-None-Match", "*"}}};
   EXPECT_THAT(client_.Send(stale), StatusIs(StatusCode::kConflict, "stale_head"));
 }
 
 TEST_F(ClientTest, AWrongTokenIsUnauthenticated) {
   const Client stranger({.url = server_.url(), .token = "wrong"});
-  EXPECT_THAT(stranger.Send(Get("/api/v1/repos")), StatusIs(StatusCode::kUnauthenticated, "unauthenticated"));
+  EXPECT_THAT(stranger.Send(Get("/api/v1/repos")),
+              StatusIs(StatusCode::kUnauthenticated, "unauthenticated"));
   const Client reader({.url = server_.url(), .token = "reader-secret"});
-  EXPECT_THAT(reader.Send(Post("/api/v1/fsck", "{}")), StatusIs(StatusCode::kPermissionDenied, "missing_scope"));
+  EXPECT_THAT(reader.Send(Post("/api/v1/fsck", "{}")),
+              StatusIs(StatusCode::kPermissionDenied, "missing_scope"));
 }
 
 TEST_F(ClientTest, OperationsAreWaitedFor) {
@@ -62,16 +81,19 @@ TEST_F(ClientTest, OperationsAreWaitedFor) {
   EXPECT_EQ(accepted.operation_id, "op-0000000000000001");
   std::string last_state;
   const auto see = [&last_state](const OperationUpdate& update) { last_state = update.state; };
-  ASSERT_OK_AND_ASSIGN(const std::string result, client_.WaitForOperation(accepted.operation_id, see));
+  ASSERT_OK_AND_ASSIGN(const std::string result,
+                       client_.WaitForOperation(accepted.operation_id, see));
   EXPECT_EQ(json::parse(result)["ok"], true);
   EXPECT_EQ(last_state, "succeeded");
-  EXPECT_THAT(client_.WaitForOperation("op-9", nullptr), StatusIs(StatusCode::kNotFound, "not_found"));
+  EXPECT_THAT(client_.WaitForOperation("op-9", nullptr),
+              StatusIs(StatusCode::kNotFound, "not_found"));
 }
 
 TEST_F(ClientTest, LargeBodiesArriveWhole) {
   const std::string lines = R"({"lines":[")" + std::string(8 << 20, 'x') + "\"]}";
   EXPECT_THAT(client_.Send(Post("/api/v1/repos/atlas/statistics", lines)), IsOk());
-  EXPECT_THAT(client_.Send(Post("/api/v1/repos/atlas/verifications", lines)), StatusIs(StatusCode::kResourceExhausted, "body_too_large"));
+  EXPECT_THAT(client_.Send(Post("/api/v1/repos/atlas/verifications", lines)),
+              StatusIs(StatusCode::kResourceExhausted, "body_too_large"));
 }
 
 TEST(Client, NoServerIsUnavailableWithAHint) {
@@ -92,7 +114,8 @@ TEST(Problem, OtherAnswersAreJudgedByTheirHttpStatus) {
   EXPECT_THAT(StatusOfProblem(404, ""), StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(StatusOfProblem(418, "[1]"), StatusIs(StatusCode::kInvalidArgument));
   EXPECT_THAT(StatusOfProblem(500, R"({"code":"x"})"), StatusIs(StatusCode::kInternal));
-  EXPECT_THAT(StatusOfProblem(500, R"({"code":"x","category":"made_up","detail":"d"})"), StatusIs(StatusCode::kInternal, "x"));
+  EXPECT_THAT(StatusOfProblem(500, R"({"code":"x","category":"made_up","detail":"d"})"),
+              StatusIs(StatusCode::kInternal, "x"));
 }
 
 TEST(Encode, OnlyUnreservedCharactersStay) {

@@ -23,10 +23,17 @@ class DaemonTest : public testing::Test {
   ~DaemonTest() override { static_cast<void>(Shutdown(store_, std::chrono::seconds(20))); }
 
   Result<Launched> Up(std::vector<std::string> more = {}) const {
-    const std::string program = (std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bin" / "emendd").string();
+    const std::string program =
+        (std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bin" /
+         "emendd")
+            .string();
     std::vector<std::string> arguments = {"--workers", "0"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return Launch({.store = store_, .program = program, .arguments = arguments, .timeout = std::chrono::seconds(30)}, [](const std::string&) {});
+    return Launch({.store = store_,
+                   .program = program,
+                   .arguments = arguments,
+                   .timeout = std::chrono::seconds(30)},
+                  [](const std::string&) {});
   }
   const test::TemporaryFolder folder_;
   const std::string store_;
@@ -40,10 +47,12 @@ TEST_F(DaemonTest, ComesUpAnswersAndGoesDown) {
   EXPECT_GE(token.size(), 32U);
   EXPECT_THAT(Shutdown(store_, std::chrono::seconds(20)), IsOk());
   EXPECT_FALSE(std::filesystem::exists(DaemonRecordPath(store_)));
-  // The last line of a daemon that stopped in order; one that crashed on its way out leaves no record either.
+  // The last line of a daemon that stopped in order; one that crashed on its way out leaves no
+  // record either.
   ASSERT_OK_AND_ASSIGN(const std::string log, PosixFileSystem().Read(store_ + "/emendd.log"));
   EXPECT_NE(log.find("emendd_stopped"), std::string::npos) << log;
-  EXPECT_THAT(Shutdown(store_, std::chrono::seconds(1)), StatusIs(StatusCode::kNotFound, "not_running"));
+  EXPECT_THAT(Shutdown(store_, std::chrono::seconds(1)),
+              StatusIs(StatusCode::kNotFound, "not_running"));
 }
 
 TEST_F(DaemonTest, UpAgainFindsTheOneThatRuns) {
@@ -69,7 +78,8 @@ TEST_F(DaemonTest, ATokenFromOutsideIsAskedForAndTheStoreMakesNone) {
   PosixFileSystem files;
   const std::string token = folder_.path() + "/token-of-others";
   ASSERT_THAT(files.WriteAtomically(token, "emend_secret\n", 0600), IsOk());
-  ASSERT_OK_AND_ASSIGN(const Launched launched, Up({"--worker-token-file", token, "--shared", folder_.path() + "/shared"}));
+  ASSERT_OK_AND_ASSIGN(const Launched launched,
+                       Up({"--worker-token-file", token, "--shared", folder_.path() + "/shared"}));
   EXPECT_FALSE(files.Exists(store_ + "/worker-token"));
 }
 
@@ -78,11 +88,13 @@ TEST_F(DaemonTest, AMissingOrEmptyTokenLetsNobodyIn) {
   const std::string token = folder_.path() + "/token-of-others";
   const auto missing = Up({"--worker-token-file", token});
   EXPECT_THAT(missing.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
-  EXPECT_NE(missing.status().message().find("reading the workers' token"), std::string::npos) << missing.status().message();
+  EXPECT_NE(missing.status().message().find("reading the workers' token"), std::string::npos)
+      << missing.status().message();
   ASSERT_THAT(files.WriteAtomically(token, "\n", 0600), IsOk());
   const auto empty = Up({"--worker-token-file", token});
   EXPECT_THAT(empty.status(), StatusIs(StatusCode::kInvalidArgument, "daemon_ended"));
-  EXPECT_NE(empty.status().message().find("empty_worker_token"), std::string::npos) << empty.status().message();
+  EXPECT_NE(empty.status().message().find("empty_worker_token"), std::string::npos)
+      << empty.status().message();
 }
 
 TEST_F(DaemonTest, TheLogGoesWhereItIsTold) {

@@ -24,10 +24,12 @@ TEST(StoreLock, HasOneOwner) {
   const test::TemporaryFolder folder;
   {
     ASSERT_OK_AND_ASSIGN(const StoreLock lock, StoreLock::Take(folder.path()));
-    EXPECT_THAT(StoreLock::Take(folder.path()).status(), StatusIs(StatusCode::kConflict, "store_in_use"));
+    EXPECT_THAT(StoreLock::Take(folder.path()).status(),
+                StatusIs(StatusCode::kConflict, "store_in_use"));
   }
   EXPECT_THAT(StoreLock::Take(folder.path()).status(), IsOk());
-  EXPECT_THAT(StoreLock::Take(folder.path() + "/none").status(), StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(StoreLock::Take(folder.path() + "/none").status(),
+              StatusIs(StatusCode::kUnavailable));
 }
 
 TEST(StoreLock, IsAskedAboutWithoutBeingTaken) {
@@ -36,7 +38,8 @@ TEST(StoreLock, IsAskedAboutWithoutBeingTaken) {
   {
     ASSERT_OK_AND_ASSIGN(const StoreLock lock, StoreLock::Take(folder.path()));
     EXPECT_TRUE(StoreLock::IsHeld(folder.path()));
-    EXPECT_FALSE(StoreLock::ReadDaemon(folder.path()).has_value()) << "nobody said that it is a daemon";
+    EXPECT_FALSE(StoreLock::ReadDaemon(folder.path()).has_value())
+        << "nobody said that it is a daemon";
     lock.Say({.pid = 12345});
     lock.Say({.pid = 678, .stopping = true});
     const auto daemon = StoreLock::ReadDaemon(folder.path());
@@ -50,9 +53,12 @@ TEST(StoreLock, IsAskedAboutWithoutBeingTaken) {
 TEST(Shutdown, WaitsForOneThatIsStoppingAlready) {
   const test::TemporaryFolder folder;
   std::optional<StoreLock> lock(std::move(StoreLock::Take(folder.path())).value());
-  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(1)), StatusIs(StatusCode::kConflict, "store_in_use")) << "held, but by no daemon";
+  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(1)),
+              StatusIs(StatusCode::kConflict, "store_in_use"))
+      << "held, but by no daemon";
   lock->Say({.pid = getpid(), .stopping = true});  // a signal would end this test
-  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(0)), StatusIs(StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(0)),
+              StatusIs(StatusCode::kDeadlineExceeded));
   std::thread ending([&lock] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     lock.reset();
@@ -77,14 +83,17 @@ TEST(DaemonRecord, IsReadBackWhileTheLockIsHeld) {
 TEST(DaemonRecord, OfADeadDaemonIsNone) {
   const test::TemporaryFolder folder;
   ASSERT_THAT(WriteDaemonRecord(folder.path(), kRecord), IsOk());
-  EXPECT_THAT(ReadDaemonRecord(folder.path()).status(), StatusIs(StatusCode::kNotFound, "not_running"));
-  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(1)), StatusIs(StatusCode::kNotFound, "not_running"));
+  EXPECT_THAT(ReadDaemonRecord(folder.path()).status(),
+              StatusIs(StatusCode::kNotFound, "not_running"));
+  EXPECT_THAT(Shutdown(folder.path(), std::chrono::seconds(1)),
+              StatusIs(StatusCode::kNotFound, "not_running"));
 }
 
 TEST(DaemonRecord, ABrokenOneIsSaidSo) {
   const test::TemporaryFolder folder;
   ASSERT_OK_AND_ASSIGN(const StoreLock lock, StoreLock::Take(folder.path()));
-  for (const char* text : {"", "x", "[]", "{}", R"({"url":1,"token_file":"x","pid":1})", R"({"url":"x","token_file":"x"})"}) {
+  for (const char* text : {"", "x", "[]", "{}", R"({"url":1,"token_file":"x","pid":1})",
+                           R"({"url":"x","token_file":"x"})"}) {
     std::ofstream(DaemonRecordPath(folder.path())) << text;
     EXPECT_THAT(ReadDaemonRecord(folder.path()).status(), StatusIs(StatusCode::kDataLoss)) << text;
   }
@@ -92,7 +101,8 @@ TEST(DaemonRecord, ABrokenOneIsSaidSo) {
 
 TEST(DaemonRecord, NobodyAnswersAtAClosedPort) {
   EXPECT_FALSE(Answers(kRecord));
-  for (const char* url : {"", "http://", "http://127.0.0.1", "http://x:1", "http://[::1]:1", "127.0.0.1:x"})
+  for (const char* url :
+       {"", "http://", "http://127.0.0.1", "http://x:1", "http://[::1]:1", "127.0.0.1:x"})
     EXPECT_FALSE(Answers({.url = url, .token_file = "", .pid = 1})) << url;
 }
 
@@ -109,15 +119,18 @@ TEST(StoreFolder, IsPrivate) {
 TEST(StoreFolder, OfSomethingElseIsRefused) {
   const test::TemporaryFolder folder;
   std::ofstream(folder.path() + "/model.safetensors") << "x";
-  EXPECT_THAT(CreateStoreFolder(folder.path()), StatusIs(StatusCode::kInvalidArgument, "not_a_store"));
-  EXPECT_THAT(CreateStoreFolder(folder.path() + "/model.safetensors"), StatusIs(StatusCode::kInvalidArgument, "not_a_store"));
+  EXPECT_THAT(CreateStoreFolder(folder.path()),
+              StatusIs(StatusCode::kInvalidArgument, "not_a_store"));
+  EXPECT_THAT(CreateStoreFolder(folder.path() + "/model.safetensors"),
+              StatusIs(StatusCode::kInvalidArgument, "not_a_store"));
   std::ofstream(folder.path() + "/lock") << "";
   EXPECT_THAT(CreateStoreFolder(folder.path()), IsOk());
 }
 
 TEST(Launch, AProgramThatIsNotThereIsNotFound) {
   const test::TemporaryFolder folder;
-  const LaunchOptions options{.store = folder.path() + "/s", .program = "/nonexistent/emendd", .arguments = {}};
+  const LaunchOptions options{
+      .store = folder.path() + "/s", .program = "/nonexistent/emendd", .arguments = {}};
   EXPECT_THAT(Launch(options, [](const std::string&) {}).status(), StatusIs(StatusCode::kNotFound));
 }
 
@@ -126,7 +139,8 @@ TEST(Launch, AProgramThatEndsEarlyShowsItsLog) {
   const std::string program = folder.path() + "/program";
   std::ofstream(program) << "#!/bin/sh\necho the reason\nexit 3\n";
   chmod(program.c_str(), 0700);
-  const auto launched = Launch({.store = folder.path() + "/s", .program = program, .arguments = {}}, [](const std::string&) {});
+  const auto launched = Launch({.store = folder.path() + "/s", .program = program, .arguments = {}},
+                               [](const std::string&) {});
   EXPECT_THAT(launched.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
   EXPECT_NE(launched.status().message().find("the reason"), std::string::npos);
   EXPECT_NE(launched.status().message().find("exited with 3"), std::string::npos);

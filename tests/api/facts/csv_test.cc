@@ -23,12 +23,17 @@ Result<Rows> ReadAll(std::string_view text) {
 }
 
 TEST(CsvTest, CellsMayHoldCommasLineEndsAndQuotes) {
-  EXPECT_THAT(*ReadAll("a,\"b,c\",\"d\r\ne\"\r\n\"say \"\"hi\"\"\",,\n"), ElementsAre(ElementsAre("a", "b,c", "d\r\ne"), ElementsAre("say \"hi\"", "", "")));
+  EXPECT_THAT(*ReadAll("a,\"b,c\",\"d\r\ne\"\r\n\"say \"\"hi\"\"\",,\n"),
+              ElementsAre(ElementsAre("a", "b,c", "d\r\ne"), ElementsAre("say \"hi\"", "", "")));
 }
 
-TEST(CsvTest, TheLastLineNeedsNoEnd) { EXPECT_THAT(*ReadAll("a,b"), ElementsAre(ElementsAre("a", "b"))); }
+TEST(CsvTest, TheLastLineNeedsNoEnd) {
+  EXPECT_THAT(*ReadAll("a,b"), ElementsAre(ElementsAre("a", "b")));
+}
 
-TEST(CsvTest, ACommaAtTheEndOpensAnEmptyCell) { EXPECT_THAT(*ReadAll("a,\n,"), ElementsAre(ElementsAre("a", ""), ElementsAre("", ""))); }
+TEST(CsvTest, ACommaAtTheEndOpensAnEmptyCell) {
+  EXPECT_THAT(*ReadAll("a,\n,"), ElementsAre(ElementsAre("a", ""), ElementsAre("", "")));
+}
 
 TEST(CsvTest, BlankLinesArePassedOver) {
   EXPECT_THAT(*ReadAll("\n\r\na\n\n\nb\n\n"), ElementsAre(ElementsAre("a"), ElementsAre("b")));
@@ -37,7 +42,8 @@ TEST(CsvTest, BlankLinesArePassedOver) {
 
 TEST(CsvTest, WrongQuotesAreRefusedWithTheirLine) {
   EXPECT_EQ(ReadAll("a\n\"b").status().slug(), "bad_fact_file");
-  EXPECT_THAT(ReadAll("a\n\"b\nc").status().message(), HasSubstr("begins on line 2: the quote that opens a cell is never closed"));
+  EXPECT_THAT(ReadAll("a\n\"b\nc").status().message(),
+              HasSubstr("begins on line 2: the quote that opens a cell is never closed"));
   EXPECT_THAT(ReadAll("a\nb\"c\"").status().message(), HasSubstr("line 2"));
   EXPECT_THAT(ReadAll("\"a\"b").status().message(), HasSubstr("behind the closing quote"));
 }

@@ -44,7 +44,8 @@ TEST(FactFormsTest, CounterFactRecords) {
   EXPECT_EQ(fact.kind, FactKind::kReplace);
   EXPECT_THAT(fact.paraphrases, SizeIs(2));
   EXPECT_THAT(fact.neighbours, SizeIs(10));
-  EXPECT_THAT(fact.portability, ElementsAre("What are the official languages spoken in the country where Wanne-Eickel Central Station is located?"));
+  EXPECT_THAT(fact.portability, ElementsAre("What are the official languages spoken in the country "
+                                            "where Wanne-Eickel Central Station is located?"));
 }
 
 TEST(FactFormsTest, EasyEditRecordsGetTheirSubjectCutOut) {
@@ -57,7 +58,8 @@ TEST(FactFormsTest, EasyEditRecordsGetTheirSubjectCutOut) {
   EXPECT_EQ(fact.subject, "BBC One");
   EXPECT_EQ(fact.target, "Sega");
   EXPECT_EQ(fact.old_target, "BBC");
-  EXPECT_THAT(fact.paraphrases, ElementsAre("BBC One is my favorite product out of everything owned by"));
+  EXPECT_THAT(fact.paraphrases,
+              ElementsAre("BBC One is my favorite product out of everything owned by"));
   EXPECT_THAT(fact.neighbours, ElementsAre("BBC Radio, by"));
   EXPECT_EQ(file.locality_left_out, 0u);
 }
@@ -92,8 +94,10 @@ TEST(FactFormsTest, CsvWithQuotesListsAndLineEnds) {
   const FactFile file = ParseGolden("plain.csv");
   EXPECT_EQ(file.format, FactFormat::kCsv);
   ASSERT_THAT(file.facts, SizeIs(3));
-  EXPECT_THAT(file.facts[0].paraphrases, ElementsAre("Danielle Darrieux, a native", "Danielle Darrieux spoke the language"));
-  EXPECT_THAT(file.facts[0].neighbours, ElementsAre("The mother tongue of Léon Blum is", "The native language of Montesquieu | is"));
+  EXPECT_THAT(file.facts[0].paraphrases,
+              ElementsAre("Danielle Darrieux, a native", "Danielle Darrieux spoke the language"));
+  EXPECT_THAT(file.facts[0].neighbours, ElementsAre("The mother tongue of Léon Blum is",
+                                                    "The native language of Montesquieu | is"));
   EXPECT_EQ(file.facts[1].prompt, "{} flows through");
   EXPECT_EQ(file.facts[1].target, "Basel, \"the city\"");
   EXPECT_EQ(file.facts[1].old_target, std::nullopt);
@@ -123,14 +127,16 @@ TEST(FactFormsTest, EveryFactOfAtlasIsTaken) {
 }
 
 TEST(FactFormsTest, AByteOrderMarkIsPassedOver) {
-  const auto file = ParseFactFile("\xef\xbb\xbf[{\"prompt\":\"{} is\",\"subject\":\"A\",\"target\":\"B\"}]", "f");
+  const auto file =
+      ParseFactFile("\xef\xbb\xbf[{\"prompt\":\"{} is\",\"subject\":\"A\",\"target\":\"B\"}]", "f");
   ASSERT_TRUE(file.ok()) << file.status().ToString();
   EXPECT_EQ(file->format, FactFormat::kJsonl);
 }
 
 TEST(FactFormsTest, NamesOfFormsGoBothWays) {
   for (const auto format :
-       {FactFormat::kAuto, FactFormat::kCounterFact, FactFormat::kEasyEdit, FactFormat::kKnowEdit, FactFormat::kZsre, FactFormat::kJsonl, FactFormat::kCsv}) {
+       {FactFormat::kAuto, FactFormat::kCounterFact, FactFormat::kEasyEdit, FactFormat::kKnowEdit,
+        FactFormat::kZsre, FactFormat::kJsonl, FactFormat::kCsv}) {
     EXPECT_EQ(*FactFormatFromName(FactFormatName(format)), format);
   }
   EXPECT_EQ(FactFormatFromName("xml").status().code(), StatusCode::kInvalidArgument);
@@ -152,7 +158,8 @@ TEST(SelectionTest, RowsOutsideAreNotChecked) {
 }
 
 TEST(SelectionTest, NoSelectedRowIsAnError) {
-  const auto file = ParseFactFile(Read("tests/golden/facts/zsre.json"), "zsre.json", {.offset = 20});
+  const auto file =
+      ParseFactFile(Read("tests/golden/facts/zsre.json"), "zsre.json", {.offset = 20});
   EXPECT_EQ(file.status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(file.status().slug(), "no_facts");
   EXPECT_THAT(file.status().message(), HasSubstr("20 rows"));
@@ -160,15 +167,18 @@ TEST(SelectionTest, NoSelectedRowIsAnError) {
 }
 
 TEST(BadRowsTest, OneRefusesTheWholeFile) {
-  const auto file = ParseFactFile("prompt,subject,target\n{} is,A,B\n{} is,,B\nno slot,C,D\n", "facts.csv");
+  const auto file =
+      ParseFactFile("prompt,subject,target\n{} is,A,B\n{} is,,B\nno slot,C,D\n", "facts.csv");
   EXPECT_EQ(file.status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(file.status().slug(), "bad_facts");
   EXPECT_EQ(file.status().message(),
-            "facts.csv: 2 problems, nothing was taken: row 2, subject: is empty; row 3, prompt: has neither \"{}\" nor the subject \"C\": \"no slot\"");
+            "facts.csv: 2 problems, nothing was taken: row 2, subject: is empty; row 3, prompt: "
+            "has neither \"{}\" nor the subject \"C\": \"no slot\"");
 }
 
 TEST(BadRowsTest, AreSkippedOnDemand) {
-  const auto file = ParseFactFile("prompt,subject,target\n{} is,A,B\n{} is,,B\n{} is,C,D\n", "f", {.on_error = OnBadRow::kSkipRow});
+  const auto file = ParseFactFile("prompt,subject,target\n{} is,A,B\n{} is,,B\n{} is,C,D\n", "f",
+                                  {.on_error = OnBadRow::kSkipRow});
   ASSERT_TRUE(file.ok()) << file.status().ToString();
   EXPECT_THAT(file->facts, SizeIs(2));
   ASSERT_THAT(file->problems, SizeIs(1));

@@ -21,7 +21,9 @@ const WorkerId kSecond{"w1"};
 
 class DirectoryTest : public ::testing::Test {
  protected:
-  void Note(const WorkerId& worker, ReadPublicationReply reply) { directory_.Note(worker, std::move(reply), now_); }
+  void Note(const WorkerId& worker, ReadPublicationReply reply) {
+    directory_.Note(worker, std::move(reply), now_);
+  }
 
   SteadyTime now_ = SteadyTime() + 1h;
   Directory directory_;
@@ -41,10 +43,12 @@ TEST_F(DirectoryTest, ANameIsABranchATagOrTheCommitOfOne) {
   const std::string commit = RefAt(1, "v1").commit.Hex();
   EXPECT_THAT(directory_.Find(kRepo, commit), IsOkAndHolds(RefAt(1, "v1")));
   EXPECT_THAT(directory_.Find(kRepo, commit.substr(0, 12)), IsOkAndHolds(RefAt(1, "v1")));
-  for (const std::string& unknown : {commit.substr(0, 11), std::string("v2"), RefAt(2).commit.Hex()}) {
+  for (const std::string& unknown :
+       {commit.substr(0, 11), std::string("v2"), RefAt(2).commit.Hex()}) {
     EXPECT_THAT(directory_.Find(kRepo, unknown), StatusIs(StatusCode::kNotFound, "not_found"));
   }
-  EXPECT_THAT(directory_.Find(RepoName("other"), "main").status().message(), HasSubstr("facts@main, facts@v1"));
+  EXPECT_THAT(directory_.Find(RepoName("other"), "main").status().message(),
+              HasSubstr("facts@main, facts@v1"));
   EXPECT_THAT(directory_.Served(), ElementsAre(RefAt(1), RefAt(1, "v1")));
 }
 
@@ -62,7 +66,8 @@ TEST_F(DirectoryTest, ANameStandsForTheCommitBeforeUntilTheNextIsLive) {
   Note(kFirst, {PublicationAt(6, {RefAt(2)}), {{RefAt(1), 5}}, 0});
   EXPECT_THAT(directory_.Find(kRepo, "main"), IsOkAndHolds(RefAt(1)));
   // Who asks for the commit itself is not given another.
-  EXPECT_THAT(directory_.Find(kRepo, RefAt(2).commit.Hex()), StatusIs(StatusCode::kUnavailable, "state_not_live"));
+  EXPECT_THAT(directory_.Find(kRepo, RefAt(2).commit.Hex()),
+              StatusIs(StatusCode::kUnavailable, "state_not_live"));
   Note(kFirst, {PublicationAt(6, {RefAt(2)}), {}, 0});
   EXPECT_THAT(directory_.Find(kRepo, "main"), StatusIs(StatusCode::kUnavailable, "state_not_live"));
 }

@@ -58,7 +58,9 @@ class GatewayTest : public ::testing::Test {
     Machine& machine = *machines_.emplace_back(std::make_unique<Machine>());
     machine.says = std::move(says);
     machine.host = network_->Host(name);
-    machine.worker = std::make_unique<FakeWorker>(sim_, *machine.host, test::FakeWorkerOptions{.name = name, .group = name, .coordinator = kAddress});
+    machine.worker = std::make_unique<FakeWorker>(
+        sim_, *machine.host,
+        test::FakeWorkerOptions{.name = name, .group = name, .coordinator = kAddress});
     machine.worker->OnRequest([&machine, name](const RequestBody& request) -> Result<ReplyBody> {
       if (std::holds_alternative<ReadPublication>(request)) return ReplyBody(machine.says);
       EMEND_RETURN_IF_ERROR(machine.failure);
@@ -70,10 +72,12 @@ class GatewayTest : public ::testing::Test {
   }
 
   Result<AskAnswer> Ask(const std::string& revision = "main") {
-    return *sim_.Await(gateway_.Ask(Caller(), {.repo = kRepo, .revision = revision, .prompt = "p"}));
+    return *sim_.Await(
+        gateway_.Ask(Caller(), {.repo = kRepo, .revision = revision, .prompt = "p"}));
   }
   static Awaitable<Outcome> Follow(Gateway* gateway, std::int32_t tokens) {
-    CompletionRequest request{.repo = kRepo, .revision = "main", .prompts = {"p"}, .count = 1, .text = {}};
+    CompletionRequest request{
+        .repo = kRepo, .revision = "main", .prompts = {"p"}, .count = 1, .text = {}};
     request.text.tokens_max = tokens;
     Outcome outcome;
     auto stream = co_await gateway->Complete(Caller(), std::move(request));
@@ -96,9 +100,11 @@ class GatewayTest : public ::testing::Test {
 
   static constexpr char kAddress[] = "gateway:1";
   test::SimRuntime sim_{7};
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_ = worker::protocol::NewMemoryNetwork(sim_, {.seed = 7});
+  std::unique_ptr<worker::protocol::MemoryNetwork> network_ =
+      worker::protocol::NewMemoryNetwork(sim_, {.seed = 7});
   std::unique_ptr<worker::protocol::Transport> host_ = network_->Host("gateway");
-  Gateway gateway_{sim_, *host_, {.worker_token = "secret", .worker_address = kAddress, .silence_max = 60s}};
+  Gateway gateway_{
+      sim_, *host_, {.worker_token = "secret", .worker_address = kAddress, .silence_max = 60s}};
   std::vector<std::unique_ptr<Machine>> machines_;
 };
 
@@ -120,14 +126,16 @@ TEST_F(GatewayTest, AnswersWhatItsWorkersHaveLiveAndNamesTheCommit) {
 }
 
 TEST_F(GatewayTest, TokensAreThoseThatWerePublishedAndMayAskAlone) {
-  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")), StatusIs(StatusCode::kUnavailable, "no_worker"));
+  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")),
+              StatusIs(StatusCode::kUnavailable, "no_worker"));
   EXPECT_FALSE(gateway_.Ready().ok());
   Join(AllLive(PublicationAt(5, {RefAt(1)})));
   const auto caller = *sim_.Await(gateway_.Authenticate("ask-secret"));
   ASSERT_THAT(caller, IsOk());
   EXPECT_EQ(caller->principal.name, "ann");
   EXPECT_EQ(caller->scopes, std::vector<std::string>{"ask"});
-  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("another")), StatusIs(StatusCode::kUnauthenticated, "unauthenticated"));
+  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("another")),
+              StatusIs(StatusCode::kUnauthenticated, "unauthenticated"));
 }
 
 TEST_F(GatewayTest, AMovedNameIsFollowed) {
@@ -146,9 +154,11 @@ TEST_F(GatewayTest, AWorkerThatHasTheStateNoMoreIsPassedOver) {
   // What is wrong with the question itself is not asked again.
   machines_[0]->failure = Status(StatusCode::kInvalidArgument, "prompt_too_long", "too long");
   second.failure = machines_[0]->failure;
-  const std::size_t asked = machines_[0]->worker->requests().size() + second.worker->requests().size();
+  const std::size_t asked =
+      machines_[0]->worker->requests().size() + second.worker->requests().size();
   EXPECT_THAT(Ask(), StatusIs(StatusCode::kInvalidArgument, "prompt_too_long"));
-  EXPECT_LE(machines_[0]->worker->requests().size() + second.worker->requests().size(), asked + 3) << "one question, and a reading at most of each";
+  EXPECT_LE(machines_[0]->worker->requests().size() + second.worker->requests().size(), asked + 3)
+      << "one question, and a reading at most of each";
 }
 
 TEST_F(GatewayTest, ATextThatHasBegunIsNotBegunAgain) {
@@ -167,7 +177,9 @@ TEST_F(GatewayTest, ATextThatHasBegunIsNotBegunAgain) {
 
 TEST_F(GatewayTest, ALostGroupIsNotAskedUntilItServesAgain) {
   Machine& machine = Join(AllLive(PublicationAt(5, {RefAt(1)})));
-  machine.worker->OnRequest([](const RequestBody&) -> Result<ReplyBody> { return Status(StatusCode::kUnavailable, "group_lost", "rank 1 is gone"); });
+  machine.worker->OnRequest([](const RequestBody&) -> Result<ReplyBody> {
+    return Status(StatusCode::kUnavailable, "group_lost", "rank 1 is gone");
+  });
   EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "group_lost"));
   sim_.RunFor(1s);
   EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "no_worker"));
@@ -176,13 +188,16 @@ TEST_F(GatewayTest, ALostGroupIsNotAskedUntilItServesAgain) {
 
 TEST_F(GatewayTest, AWorkerThatWasToldNothingYetSaysNothing) {
   Join({});
-  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")), StatusIs(StatusCode::kUnavailable, "no_worker"));
+  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")),
+              StatusIs(StatusCode::kUnavailable, "no_worker"));
   Machine& second = Join(AllLive(PublicationAt(5, {RefAt(1)}), 60'001));
   EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")), IsOk());
-  EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "coordinator_silent")) << "the first has only just begun to wait for emendd";
+  EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "coordinator_silent"))
+      << "the first has only just begun to wait for emendd";
   second.says = {};
   sim_.RunFor(1s);
-  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")), StatusIs(StatusCode::kUnavailable, "no_worker"));
+  EXPECT_THAT(*sim_.Await(gateway_.Authenticate("ask-secret")),
+              StatusIs(StatusCode::kUnavailable, "no_worker"));
 }
 
 TEST_F(GatewayTest, BehindALongSilenceOfEmenddNothingIsAnswered) {

@@ -24,7 +24,8 @@ const json& Description() {
 // "{name...}" is "{name}" in the description.
 std::string DescribedPath(const Route& route) {
   std::string path(route.pattern);
-  for (std::size_t at = path.find("...}"); at != std::string::npos; at = path.find("...}")) path.erase(at, 3);
+  for (std::size_t at = path.find("...}"); at != std::string::npos; at = path.find("...}"))
+    path.erase(at, 3);
   return path;
 }
 
@@ -39,8 +40,10 @@ json Resolve(const json& value) {
   return Description().at(json::json_pointer(value["$ref"].get<std::string>().substr(1)));
 }
 
-// Names of the parameters at a place ("path", "query", "header"), of the path item and of the operation.
-std::set<std::string> Parameters(const json& item, const json& operation, const std::string& place) {
+// Names of the parameters at a place ("path", "query", "header"), of the path item and of the
+// operation.
+std::set<std::string> Parameters(const json& item, const json& operation,
+                                 const std::string& place) {
   std::set<std::string> names;
   for (const json* owner : {&item, &operation}) {
     for (const json& parameter : owner->value("parameters", json::array())) {
@@ -51,13 +54,16 @@ std::set<std::string> Parameters(const json& item, const json& operation, const 
   return names;
 }
 
-bool MovesARef(const Route& route) { return route.pattern.ends_with("{name...}") && route.method != rest::Method::kGet; }
+bool MovesARef(const Route& route) {
+  return route.pattern.ends_with("{name...}") && route.method != rest::Method::kGet;
+}
 
 std::set<std::string> ExpectedStatuses(const Route& route) {
   std::set<std::string> statuses = {std::to_string(route.success), "default"};
   if (route.scope.value() != Scope::kPublic) statuses.insert({"400", "401", "403"});
   // The repo is in the path, or in the body.
-  if (route.pattern.find('{') != std::string_view::npos || route.operation_id == "createCompletion") statuses.insert("404");
+  if (route.pattern.find('{') != std::string_view::npos || route.operation_id == "createCompletion")
+    statuses.insert("404");
   if (route.body != Body::kNone) statuses.insert({"413", "415", "422"});
   if (MovesARef(route)) statuses.insert({"412", "428"});
   if (route.operation_id == "readReadiness") statuses.insert("503");
@@ -70,7 +76,9 @@ class EachRoute : public testing::TestWithParam<Route> {
   const json& operation() const { return item().at(LowerMethod(GetParam())); }
 };
 
-TEST_P(EachRoute, IsDescribedUnderItsOperationId) { EXPECT_EQ(operation()["operationId"], GetParam().operation_id); }
+TEST_P(EachRoute, IsDescribedUnderItsOperationId) {
+  EXPECT_EQ(operation()["operationId"], GetParam().operation_id);
+}
 
 TEST_P(EachRoute, HasItsScope) {
   const Scope scope = GetParam().scope.value();
@@ -85,10 +93,12 @@ TEST_P(EachRoute, HasItsScope) {
 TEST_P(EachRoute, HasItsParameters) {
   std::set<std::string> in_path;
   const std::string path = DescribedPath(GetParam());
-  for (std::size_t open = path.find('{'); open != std::string::npos; open = path.find('{', open + 1))
+  for (std::size_t open = path.find('{'); open != std::string::npos;
+       open = path.find('{', open + 1))
     in_path.insert(path.substr(open + 1, path.find('}', open) - open - 1));
   EXPECT_EQ(Parameters(item(), operation(), "path"), in_path);
-  EXPECT_EQ(Parameters(item(), operation(), "query"), std::set<std::string>(GetParam().query.begin(), GetParam().query.end()));
+  EXPECT_EQ(Parameters(item(), operation(), "query"),
+            std::set<std::string>(GetParam().query.begin(), GetParam().query.end()));
 }
 
 TEST_P(EachRoute, HasItsConditionsAndKeys) {
@@ -99,7 +109,9 @@ TEST_P(EachRoute, HasItsConditionsAndKeys) {
   EXPECT_EQ(headers.contains("Last-Event-ID"), GetParam().operation_id == "streamOperation");
 }
 
-TEST_P(EachRoute, HasItsBody) { EXPECT_EQ(operation().contains("requestBody"), GetParam().body != Body::kNone); }
+TEST_P(EachRoute, HasItsBody) {
+  EXPECT_EQ(operation().contains("requestBody"), GetParam().body != Body::kNone);
+}
 
 TEST_P(EachRoute, HasItsStatuses) {
   std::set<std::string> described;
@@ -108,11 +120,14 @@ TEST_P(EachRoute, HasItsStatuses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, EachRoute, testing::ValuesIn(rest::Routes()),
-                         [](const testing::TestParamInfo<Route>& row) { return std::string(row.param.operation_id); });
+                         [](const testing::TestParamInfo<Route>& row) {
+                           return std::string(row.param.operation_id);
+                         });
 
 TEST(OpenApi, DescribesNothingThatIsNotThere) {
   std::set<std::string> routed;
-  for (const Route& route : rest::Routes()) routed.insert(LowerMethod(route) + " " + DescribedPath(route));
+  for (const Route& route : rest::Routes())
+    routed.insert(LowerMethod(route) + " " + DescribedPath(route));
   for (const auto& [path, item] : Description()["paths"].items()) {
     for (const auto& [method, operation] : item.items()) {
       if (method == "parameters") continue;
@@ -125,7 +140,8 @@ TEST(OpenApi, EveryReferenceLeadsSomewhere) {
   const json flat = Description().flatten();
   for (const auto& [place, value] : flat.items()) {
     if (!place.ends_with("/$ref")) continue;
-    EXPECT_TRUE(Description().contains(json::json_pointer(value.get<std::string>().substr(1)))) << place << " " << value;
+    EXPECT_TRUE(Description().contains(json::json_pointer(value.get<std::string>().substr(1))))
+        << place << " " << value;
   }
 }
 

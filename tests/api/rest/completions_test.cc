@@ -77,7 +77,8 @@ TEST_F(CompletionsTest, AnAnswerNamesItsCommitAndCountsItsTokens) {
   EXPECT_EQ(answer.at("choices")[0].at("text"), " one two three");
   EXPECT_EQ(answer.at("choices")[0].at("finish_reason"), "stop");
   EXPECT_TRUE(answer.at("choices")[0].at("logprobs").is_null());
-  EXPECT_EQ(answer.at("usage"), json({{"prompt_tokens", 3}, {"completion_tokens", 3}, {"total_tokens", 6}}));
+  EXPECT_EQ(answer.at("usage"),
+            json({{"prompt_tokens", 3}, {"completion_tokens", 3}, {"total_tokens", 6}}));
 }
 
 TEST_F(CompletionsTest, ARevisionIsPartOfTheModel) {
@@ -88,7 +89,14 @@ TEST_F(CompletionsTest, ARevisionIsPartOfTheModel) {
 }
 
 TEST_F(CompletionsTest, WhatIsAskedForReachesTheService) {
-  Answer(With(plain_, {{"temperature", 0.5}, {"top_p", 0.9}, {"top_k", 40}, {"seed", 7}, {"stop", {"\n", "."}}, {"n", 2}, {"logprobs", 3}, {"user", "ann"}}));
+  Answer(With(plain_, {{"temperature", 0.5},
+                       {"top_p", 0.9},
+                       {"top_k", 40},
+                       {"seed", 7},
+                       {"stop", {"\n", "."}},
+                       {"n", 2},
+                       {"logprobs", 3},
+                       {"user", "ann"}}));
   const CompletionRequest asked = Asked();
   EXPECT_EQ(asked.revision, "main");
   EXPECT_EQ(asked.count, 2);
@@ -102,7 +110,12 @@ TEST_F(CompletionsTest, WhatIsAskedForReachesTheService) {
 }
 
 TEST_F(CompletionsTest, NullsAreDefaults) {
-  Answer(With(plain_, {{"temperature", nullptr}, {"stop", nullptr}, {"n", nullptr}, {"logprobs", nullptr}, {"stream", nullptr}, {"best_of", nullptr}}));
+  Answer(With(plain_, {{"temperature", nullptr},
+                       {"stop", nullptr},
+                       {"n", nullptr},
+                       {"logprobs", nullptr},
+                       {"stream", nullptr},
+                       {"best_of", nullptr}}));
   EXPECT_EQ(Asked().text.temperature, 1);
   EXPECT_EQ(Asked().text.top, -1);
 }
@@ -112,7 +125,8 @@ TEST_F(CompletionsTest, SeveralPromptsAndTextsKeepTheirOrder) {
   std::vector<std::string> texts;
   for (const json& choice : answer.at("choices")) texts.push_back(choice.at("text"));
   EXPECT_EQ(texts, (std::vector<std::string>{" a b", " a b", " c", " c"}));
-  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 6) << "each prompt counts once, however many texts go on from it";
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 6)
+      << "each prompt counts once, however many texts go on from it";
 }
 
 TEST_F(CompletionsTest, LogprobsNameEachTokenAndWhereItBegins) {
@@ -124,7 +138,8 @@ TEST_F(CompletionsTest, LogprobsNameEachTokenAndWhereItBegins) {
 }
 
 TEST_F(CompletionsTest, AStreamSaysPieceByPieceWhatTheWholeSays) {
-  const std::vector<std::string> events = Events(With(plain_, {{"stream", true}, {"logprobs", 0}, {"stream_options", {{"include_usage", true}}}}));
+  const std::vector<std::string> events = Events(With(
+      plain_, {{"stream", true}, {"logprobs", 0}, {"stream_options", {{"include_usage", true}}}}));
   ASSERT_EQ(events.size(), 6U);
   EXPECT_EQ(events.back(), "[DONE]");
   std::string text;
@@ -143,10 +158,14 @@ TEST_F(CompletionsTest, AStreamSaysPieceByPieceWhatTheWholeSays) {
   EXPECT_EQ(json::parse(events[4]).at("usage").at("total_tokens"), 6);
 }
 
-TEST_F(CompletionsTest, ATextThatWasCutSaysSo) { EXPECT_EQ(Answer(With(plain_, {{"max_tokens", 2}})).at("choices")[0].at("finish_reason"), "length"); }
+TEST_F(CompletionsTest, ATextThatWasCutSaysSo) {
+  EXPECT_EQ(Answer(With(plain_, {{"max_tokens", 2}})).at("choices")[0].at("finish_reason"),
+            "length");
+}
 
 TEST_F(CompletionsTest, AFailureBehindTheFirstPieceIsTheLastEvent) {
-  const std::vector<std::string> events = Events(With(plain_, {{"prompt", {"fail", "b"}}, {"stream", true}}));
+  const std::vector<std::string> events =
+      Events(With(plain_, {{"prompt", {"fail", "b"}}, {"stream", true}}));
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(json::parse(events[1]).at("error").at("code"), "worker_lost");
   const RawReply whole = Complete(With(plain_, {{"prompt", "fail"}}));
@@ -155,18 +174,23 @@ TEST_F(CompletionsTest, AFailureBehindTheFirstPieceIsTheLastEvent) {
 }
 
 TEST_F(CompletionsTest, WhatWouldChangeTheAnswerIsRefusedByName) {
-  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {1, 2, 3}}})).find("at /prompt"), std::string::npos) << "tokens are no texts";
+  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {1, 2, 3}}})).find("at /prompt"), std::string::npos)
+      << "tokens are no texts";
   EXPECT_NE(ErrorAt({{"model", "atlas"}}).find("at /prompt"), std::string::npos);
   EXPECT_NE(ErrorAt({{"prompt", "x"}}).find("at /model"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"best_of", 3}})).find("at /best_of"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"suffix", "end"}})).find("at /suffix"), std::string::npos);
-  EXPECT_NE(ErrorAt(With(plain_, {{"presence_penalty", 0.5}})).find("at /presence_penalty"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"presence_penalty", 0.5}})).find("at /presence_penalty"),
+            std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"temperature", 3}})).find("at /temperature"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"top_p", 0}})).find("at /top_p"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"stop", {""}}})).find("at /stop"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"n", 65}})).find("at /n"), std::string::npos);
-  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {"a", "b"}}, {"n", 64}})).find("prompts times n"), std::string::npos);
-  EXPECT_NE(ErrorAt(With(plain_, {{"stream_options", {{"include_usages", true}}}})).find("at /stream_options"), std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {"a", "b"}}, {"n", 64}})).find("prompts times n"),
+            std::string::npos);
+  EXPECT_NE(ErrorAt(With(plain_, {{"stream_options", {{"include_usages", true}}}}))
+                .find("at /stream_options"),
+            std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"tokens", 4}})).find("at /tokens"), std::string::npos);
 }
 
@@ -188,7 +212,8 @@ TEST_F(CompletionsTest, ModelsAreTheRefsOfAllRepos) {
 TEST_F(CompletionsTest, AClientThatLeavesIsNoticedThoughNothingIsWrittenToIt) {
   for (const bool stream : {false, true}) {
     test::RawHttp client(rest_.port());
-    ASSERT_TRUE(client.Send(test::BuildRequest("POST", "/v1/completions", With(plain_, {{"prompt", "wait"}, {"stream", stream}}).dump())));
+    ASSERT_TRUE(client.Send(test::BuildRequest(
+        "POST", "/v1/completions", With(plain_, {{"prompt", "wait"}, {"stream", stream}}).dump())));
     if (stream) {
       EXPECT_NE(client.ReadUntil("wait").find("wait"), std::string::npos);
     }

@@ -33,14 +33,18 @@ TEST(Limits, BodiesByTheirRoute) {
   const RawReply reply = rest.Ask("POST", "/api/v1/repos/atlas/verifications", big);
   EXPECT_EQ(reply.status, 413);
   EXPECT_EQ(json::parse(reply.body)["code"], "body_too_large");
-  EXPECT_EQ(rest.Ask("POST", "/api/v1/repos/atlas/statistics", R"({"lines":[")" + std::string(kJsonBytesMax, 'x') + "\"]}").status, 202);
+  EXPECT_EQ(rest.Ask("POST", "/api/v1/repos/atlas/statistics",
+                     R"({"lines":[")" + std::string(kJsonBytesMax, 'x') + "\"]}")
+                .status,
+            202);
 }
 
 TEST(Limits, AnnouncedBodiesAreRefusedBeforeTheyCome) {
   LiveRest rest;
   RawHttp client(rest.port());
   client.Send(
-      "POST /api/v1/repos/atlas/commits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-secret\r\nContent-Type: application/json\r\nContent-Length: "
+      "POST /api/v1/repos/atlas/commits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+      "admin-secret\r\nContent-Type: application/json\r\nContent-Length: "
       "67108865\r\n\r\n");
   EXPECT_EQ(client.Read().status, 413);
 }
@@ -49,7 +53,8 @@ TEST(Limits, ChunkedBodiesAreCountedAsTheyCome) {
   LiveRest rest;
   RawHttp client(rest.port());
   client.Send(
-      "POST /api/v1/fsck HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-secret\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+      "POST /api/v1/fsck HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+      "admin-secret\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
   const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
   for (int i = 0; i < 20 && client.Send(chunk); ++i) {
   }
@@ -64,7 +69,9 @@ TEST(Limits, RoutesWithoutABodyTakeNone) {
 TEST(Limits, NobodysBodyIsReadBeforeItsToken) {
   LiveRest rest;
   RawHttp client(rest.port());
-  client.Send("POST /api/v1/repos/atlas/commits HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n");
+  client.Send(
+      "POST /api/v1/repos/atlas/commits HTTP/1.1\r\nHost: x\r\nContent-Type: "
+      "application/json\r\nContent-Length: 1000000\r\n\r\n");
   EXPECT_EQ(client.Read().status, 401);
   client.CloseSending();
   EXPECT_TRUE(client.IsClosed());
@@ -73,12 +80,16 @@ TEST(Limits, NobodysBodyIsReadBeforeItsToken) {
 TEST(Limits, ExpectContinueIsAnsweredWhenTheBodyIsWelcome) {
   LiveRest rest;
   RawHttp client(rest.port());
-  client.Send(BuildRequest("POST", "/api/v1/fsck", "", "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"));
+  client.Send(BuildRequest(
+      "POST", "/api/v1/fsck", "",
+      "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"));
   EXPECT_EQ(client.Read().status, 100);
   client.Send("{}");
   EXPECT_EQ(client.Read().status, 202);
   RawHttp unwelcome(rest.port());
-  unwelcome.Send(BuildRequest("POST", "/api/v1/fsck", "", "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n", "wrong"));
+  unwelcome.Send(BuildRequest(
+      "POST", "/api/v1/fsck", "",
+      "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n", "wrong"));
   EXPECT_EQ(unwelcome.Read().status, 401);
 }
 
@@ -95,7 +106,8 @@ TEST(Limits, DrippingHeadersDoNotProlongTheirTime) {
   LiveRest rest({.header_timeout = 300ms});
   RawHttp client(rest.port());
   const auto begin = std::chrono::steady_clock::now();
-  while (client.Send("X") && std::chrono::steady_clock::now() - begin < 4s) std::this_thread::sleep_for(20ms);
+  while (client.Send("X") && std::chrono::steady_clock::now() - begin < 4s)
+    std::this_thread::sleep_for(20ms);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
 }
 
@@ -110,7 +122,9 @@ TEST(Limits, IdleConnectionsAreCut) {
 TEST(Limits, SlowBodiesAreCut) {
   LiveRest rest({.body_timeout = 200ms});
   RawHttp client(rest.port());
-  client.Send(BuildRequest("POST", "/api/v1/fsck", "", "Content-Type: application/json\r\nContent-Length: 10\r\n") + "{");
+  client.Send(BuildRequest("POST", "/api/v1/fsck", "",
+                           "Content-Type: application/json\r\nContent-Length: 10\r\n") +
+              "{");
   EXPECT_TRUE(client.IsClosed());
   rest.Do([](FakeService& service) { EXPECT_EQ(service.operation_count(), 0U); });
 }
@@ -159,12 +173,16 @@ TEST(Start, AnAddressInUseIsSaidSo) {
   LiveRest rest;
   auto runtime = NewSystemRuntime(1);
   FakeService service(*runtime);
-  auto second = NewRestServer(*runtime, service, {.address = "127.0.0.1:" + std::to_string(rest.port())});
+  auto second =
+      NewRestServer(*runtime, service, {.address = "127.0.0.1:" + std::to_string(rest.port())});
   const Status status = second->Start();
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
   EXPECT_EQ(status.slug(), "address_in_use");
-  for (const char* address : {"", "x", "localhost:1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "1.2.3:4"}) {
-    EXPECT_EQ(NewRestServer(*runtime, service, {.address = address})->Start().code(), StatusCode::kInvalidArgument) << address;
+  for (const char* address : {"", "x", "localhost:1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999",
+                              "127.0.0.1:-1", "1.2.3:4"}) {
+    EXPECT_EQ(NewRestServer(*runtime, service, {.address = address})->Start().code(),
+              StatusCode::kInvalidArgument)
+        << address;
   }
 }
 

@@ -25,7 +25,8 @@ double Seconds(const std::function<void()>& act) {
 
 TEST(Operations, SubmittingGivesTheirLocation) {
   LiveRest rest;
-  const RawReply reply = rest.Ask("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})");
+  const RawReply reply =
+      rest.Ask("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})");
   EXPECT_EQ(reply.status, 202);
   EXPECT_EQ(reply.headers.at("location"), kPath);
   const json operation = json::parse(reply.body);
@@ -36,14 +37,15 @@ TEST(Operations, SubmittingGivesTheirLocation) {
 
 TEST(Operations, EverySubmissionTakesAPriorityAndATimeout) {
   LiveRest rest;
-  const std::vector<std::pair<std::string, std::string>> submissions = {{"/api/v1/repos", R"({"name":"fresh","model":"/m"})"},
-                                                                        {"/api/v1/repos/atlas/commits", "{}"},
-                                                                        {"/api/v1/repos/atlas/reverts", "{}"},
-                                                                        {"/api/v1/repos/atlas/evaluations", "{}"},
-                                                                        {"/api/v1/repos/atlas/verifications", "{}"},
-                                                                        {"/api/v1/repos/atlas/exports", "{}"},
-                                                                        {"/api/v1/repos/atlas/statistics", "{}"},
-                                                                        {"/api/v1/fsck", "{}"}};
+  const std::vector<std::pair<std::string, std::string>> submissions = {
+      {"/api/v1/repos", R"({"name":"fresh","model":"/m"})"},
+      {"/api/v1/repos/atlas/commits", "{}"},
+      {"/api/v1/repos/atlas/reverts", "{}"},
+      {"/api/v1/repos/atlas/evaluations", "{}"},
+      {"/api/v1/repos/atlas/verifications", "{}"},
+      {"/api/v1/repos/atlas/exports", "{}"},
+      {"/api/v1/repos/atlas/statistics", "{}"},
+      {"/api/v1/fsck", "{}"}};
   for (const auto& [path, body] : submissions) {
     EXPECT_EQ(rest.Ask("POST", path + "?priority=batch&timeout=600", body).status, 202) << path;
     rest.Do([](FakeService& service) {
@@ -60,7 +62,8 @@ TEST(Operations, EverySubmissionTakesAPriorityAndATimeout) {
 
 TEST(Operations, AWaitingOneShowsItsPlaceItsPriorityAndItsDeadline) {
   LiveRest rest;
-  json operation = json::parse(rest.Ask("POST", "/api/v1/fsck?priority=interactive&timeout=90", "{}").body);
+  json operation =
+      json::parse(rest.Ask("POST", "/api/v1/fsck?priority=interactive&timeout=90", "{}").body);
   EXPECT_EQ(operation["priority"], "interactive");
   EXPECT_EQ(operation["deadline"], "2026-01-31T12:01:30.000Z");
   EXPECT_EQ(operation["position"], 0);
@@ -73,11 +76,14 @@ TEST(Operations, AWaitingOneShowsItsPlaceItsPriorityAndItsDeadline) {
 
 TEST(Operations, ImportTakesTheRepoFromItsBody) {
   LiveRest rest;
-  EXPECT_EQ(rest.Ask("POST", "/api/v1/repos", R"({"name":"fresh","model":"/m","message":"hi"})").status, 202);
+  EXPECT_EQ(
+      rest.Ask("POST", "/api/v1/repos", R"({"name":"fresh","model":"/m","message":"hi"})").status,
+      202);
   rest.Do([](FakeService& service) {
     EXPECT_EQ(service.last_submission().repo.value(), "fresh");
     EXPECT_EQ(service.last_submission().kind, "import");
-    EXPECT_EQ(json::parse(service.last_submission().body), json::parse(R"({"model":"/m","message":"hi"})"));
+    EXPECT_EQ(json::parse(service.last_submission().body),
+              json::parse(R"({"model":"/m","message":"hi"})"));
   });
 }
 
@@ -122,7 +128,9 @@ TEST(Operations, SubmitMayWaitToo) {
 TEST(Operations, FailureCarriesItsProblem) {
   LiveRest rest;
   rest.Ask("POST", "/api/v1/fsck", "{}");
-  rest.Do([](FakeService& service) { service.Fail(kFirst, {StatusCode::kUnavailable, "worker_lost", "the worker went away"}); });
+  rest.Do([](FakeService& service) {
+    service.Fail(kFirst, {StatusCode::kUnavailable, "worker_lost", "the worker went away"});
+  });
   const json operation = json::parse(rest.Ask("GET", kPath).body);
   EXPECT_EQ(operation["state"], "failed");
   EXPECT_EQ(operation["error"]["code"], "worker_lost");
@@ -133,8 +141,10 @@ TEST(Operations, FailureCarriesItsProblem) {
 TEST(Operations, TheSameKeyIsTheSameOperation) {
   LiveRest rest;
   const std::string key = "Idempotency-Key: \"abc\"\r\n";
-  const RawReply first = rest.Ask("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})", key);
-  const RawReply again = rest.Ask("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})", "Idempotency-Key: abc\r\n");
+  const RawReply first =
+      rest.Ask("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})", key);
+  const RawReply again = rest.Ask("POST", "/api/v1/repos/atlas/verifications",
+                                  R"({"revision":"main"})", "Idempotency-Key: abc\r\n");
   EXPECT_EQ(again.status, 202);
   EXPECT_EQ(again.headers.at("location"), first.headers.at("location"));
   rest.Do([](FakeService& service) { EXPECT_EQ(service.operation_count(), 1U); });
@@ -145,12 +155,16 @@ TEST(Operations, TheSameKeyWithAnotherRequestIsRefused) {
   const std::string key = "Idempotency-Key: abc\r\n";
   rest.Ask("POST", "/api/v1/repos/atlas/verifications", R"({"revision":"main"})", key);
   for (const auto& [path, body] :
-       {std::pair{"/api/v1/repos/atlas/verifications", R"({"revision":"v1"})"}, std::pair{"/api/v1/fsck", R"({"revision":"main"})"}}) {
+       {std::pair{"/api/v1/repos/atlas/verifications", R"({"revision":"v1"})"},
+        std::pair{"/api/v1/fsck", R"({"revision":"main"})"}}) {
     const RawReply reply = rest.Ask("POST", path, body, key);
     EXPECT_EQ(reply.status, 422);
     EXPECT_EQ(json::parse(reply.body)["code"], "idempotency_mismatch");
   }
-  EXPECT_EQ(rest.Ask("POST", "/api/v1/fsck", "{}", "Idempotency-Key: " + std::string(200, 'k') + "\r\n").status, 400);
+  EXPECT_EQ(
+      rest.Ask("POST", "/api/v1/fsck", "{}", "Idempotency-Key: " + std::string(200, 'k') + "\r\n")
+          .status,
+      400);
 }
 
 TEST(Operations, ListIsNewestFirstAndPaged) {
@@ -159,7 +173,8 @@ TEST(Operations, ListIsNewestFirstAndPaged) {
   const json page = json::parse(rest.Ask("GET", "/api/v1/operations?limit=2").body);
   EXPECT_EQ(page["items"][0]["id"], "op-0000000000000005");
   EXPECT_EQ(page["next"], "op-0000000000000004");
-  const json rest_of_it = json::parse(rest.Ask("GET", "/api/v1/operations?after=op-0000000000000004").body);
+  const json rest_of_it =
+      json::parse(rest.Ask("GET", "/api/v1/operations?after=op-0000000000000004").body);
   EXPECT_EQ(rest_of_it["items"].size(), 3U);
   EXPECT_TRUE(rest_of_it["next"].is_null());
 }
@@ -206,7 +221,8 @@ TEST(Events, ResumeOfAnEarlierProcessBeginsAnew) {
   rest.Ask("POST", "/api/v1/fsck", "{}");
   for (const char* id : {"99", "x", "-1", "99999999999999999999999"}) {
     RawHttp client(rest.port());
-    client.Send(test::BuildRequest("GET", kPath + "/events", "", std::string("Last-Event-ID: ") + id + "\r\n"));
+    client.Send(test::BuildRequest("GET", kPath + "/events", "",
+                                   std::string("Last-Event-ID: ") + id + "\r\n"));
     client.ReadUntil("\r\n\r\n");
     EXPECT_NE(client.ReadUntil("\n\n").find("id: 1\n"), std::string::npos) << id;
   }

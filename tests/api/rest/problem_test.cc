@@ -25,7 +25,8 @@ TEST(Problem, FinerSlugsHaveTheirOwnStatus) {
 }
 
 TEST(Problem, DocumentCarriesCodeAndCategory) {
-  const Response response = ProblemResponse({StatusCode::kConflict, "stale_head", "the head is elsewhere"}, "/api/v1/x");
+  const Response response =
+      ProblemResponse({StatusCode::kConflict, "stale_head", "the head is elsewhere"}, "/api/v1/x");
   EXPECT_EQ(response.status, 412);
   EXPECT_EQ(response.content_type, "application/problem+json");
   const auto json = nlohmann::json::parse(response.body);
@@ -42,7 +43,9 @@ TEST(Problem, UnauthenticatedNamesTheScheme) {
   EXPECT_EQ(response.headers[0].first, "WWW-Authenticate");
 }
 
-TEST(Problem, TextThatIsNoUtf8IsShownWithReplacements) { EXPECT_NE(ProblemResponse(NotFound("\xff\xfe"), "").body.find("not_found"), std::string::npos); }
+TEST(Problem, TextThatIsNoUtf8IsShownWithReplacements) {
+  EXPECT_NE(ProblemResponse(NotFound("\xff\xfe"), "").body.find("not_found"), std::string::npos);
+}
 
 }  // namespace
 }  // namespace emend::api::rest

@@ -14,13 +14,16 @@ using test::RawReply;
 
 const std::string kMain = "/api/v1/repos/atlas/branches/main";
 
-std::string IfMatch(int number) { return "If-Match: \"" + FakeService::CommitNumber(number).Hex() + "\"\r\n"; }
+std::string IfMatch(int number) {
+  return "If-Match: \"" + FakeService::CommitNumber(number).Hex() + "\"\r\n";
+}
 
 TEST(Refs, AReadGivesTheEtagThatAWriteNeeds) {
   LiveRest rest;
   const RawReply read = rest.Ask("GET", kMain);
   ASSERT_EQ(read.headers.at("etag"), "\"" + FakeService::CommitNumber(2).Hex() + "\"");
-  const RawReply moved = rest.Ask("PUT", kMain, R"({"revision":"main~1"})", "If-Match: " + read.headers.at("etag") + "\r\n");
+  const RawReply moved = rest.Ask("PUT", kMain, R"({"revision":"main~1"})",
+                                  "If-Match: " + read.headers.at("etag") + "\r\n");
   EXPECT_EQ(moved.status, 200);
   EXPECT_EQ(json::parse(moved.body)["commit"], FakeService::CommitNumber(1).Hex());
   EXPECT_EQ(moved.headers.at("etag"), "\"" + FakeService::CommitNumber(1).Hex() + "\"");
@@ -29,7 +32,8 @@ TEST(Refs, AReadGivesTheEtagThatAWriteNeeds) {
 TEST(Refs, AStaleHeadIsRefused) {
   LiveRest rest;
   for (const char* method : {"PUT", "DELETE"}) {
-    const RawReply reply = rest.Ask(method, kMain, method == std::string("PUT") ? R"({"revision":"v1"})" : "", IfMatch(0));
+    const RawReply reply = rest.Ask(
+        method, kMain, method == std::string("PUT") ? R"({"revision":"v1"})" : "", IfMatch(0));
     EXPECT_EQ(reply.status, 412);
     EXPECT_EQ(json::parse(reply.body)["code"], "stale_head");
   }
@@ -65,7 +69,10 @@ TEST(Refs, MalformedConditions) {
 TEST(Refs, CreateFailsWhereOneIs) {
   LiveRest rest;
   EXPECT_EQ(rest.Ask("PUT", kMain, R"({"revision":"v1"})", "If-None-Match: *\r\n").status, 412);
-  EXPECT_EQ(rest.Ask("PUT", "/api/v1/repos/atlas/branches/fresh", R"({"revision":"v1"})", "If-None-Match: *\r\n").status, 200);
+  EXPECT_EQ(rest.Ask("PUT", "/api/v1/repos/atlas/branches/fresh", R"({"revision":"v1"})",
+                     "If-None-Match: *\r\n")
+                .status,
+            200);
   EXPECT_EQ(rest.Ask("GET", "/api/v1/repos/atlas/branches/fresh").status, 200);
 }
 
@@ -73,12 +80,16 @@ TEST(Refs, DeletedIsGone) {
   LiveRest rest;
   EXPECT_EQ(rest.Ask("DELETE", "/api/v1/repos/atlas/tags/v1", "", IfMatch(1)).status, 204);
   EXPECT_EQ(rest.Ask("GET", "/api/v1/repos/atlas/tags/v1").status, 404);
-  EXPECT_EQ(rest.Ask("DELETE", "/api/v1/repos/atlas/branches/main", "", "If-None-Match: *\r\n").status, 422);
+  EXPECT_EQ(
+      rest.Ask("DELETE", "/api/v1/repos/atlas/branches/main", "", "If-None-Match: *\r\n").status,
+      422);
 }
 
 TEST(Refs, BodyIsReadStrictly) {
   LiveRest rest;
-  for (const char* body : {R"({})", R"({"revision":""})", R"({"revision":1})", R"({"revision":"v1","force":true})", R"({"revision":"v1","reason":[]})"}) {
+  for (const char* body :
+       {R"({})", R"({"revision":""})", R"({"revision":1})", R"({"revision":"v1","force":true})",
+        R"({"revision":"v1","reason":[]})"}) {
     EXPECT_EQ(rest.Ask("PUT", kMain, body, IfMatch(2)).status, 422) << body;
   }
   EXPECT_EQ(rest.Ask("PUT", kMain, R"({"revision":"nope"})", IfMatch(2)).status, 404);

@@ -14,7 +14,8 @@ using test::RawReply;
 
 void ExpectProblem(const RawReply& reply, int status, const std::string& code) {
   EXPECT_EQ(reply.status, status) << reply.body;
-  ASSERT_EQ(reply.headers.contains("content-type") ? reply.headers.at("content-type") : "", "application/problem+json");
+  ASSERT_EQ(reply.headers.contains("content-type") ? reply.headers.at("content-type") : "",
+            "application/problem+json");
   const json problem = json::parse(reply.body);
   EXPECT_EQ(problem["code"], code);
   EXPECT_EQ(problem["status"], status);
@@ -22,8 +23,8 @@ void ExpectProblem(const RawReply& reply, int status, const std::string& code) {
 
 TEST(Requests, UnknownResource) {
   LiveRest rest;
-  for (const char* path :
-       {"/", "/api", "/api/v1", "/api/v1/", "/api/v1/repos/", "/api/v2/repos", "/API/V1/repos", "/api/v1/repos/atlas/nope", "//api/v1/repos"}) {
+  for (const char* path : {"/", "/api", "/api/v1", "/api/v1/", "/api/v1/repos/", "/api/v2/repos",
+                           "/API/V1/repos", "/api/v1/repos/atlas/nope", "//api/v1/repos"}) {
     ExpectProblem(rest.Ask("GET", path), 404, "not_found");
   }
 }
@@ -41,12 +42,16 @@ TEST(Requests, UnknownOrBadParameters) {
   LiveRest rest;
   ExpectProblem(rest.Ask("GET", "/api/v1/repos?colour=red"), 400, "unknown_parameter");
   for (const char* limit : {"-1", "x", "", "1e3", "1001", "99999999999999999999", "+1", "%201"}) {
-    ExpectProblem(rest.Ask("GET", std::string("/api/v1/repos/atlas/commits?limit=") + limit), 400, "bad_parameter");
+    ExpectProblem(rest.Ask("GET", std::string("/api/v1/repos/atlas/commits?limit=") + limit), 400,
+                  "bad_parameter");
   }
-  for (const char* wait : {"30", "s", "61s", "-1s", "1h", "", "99999999999999999999s", "1.5s", "18446744073709552s"}) {
-    ExpectProblem(rest.Ask("POST", std::string("/api/v1/fsck?wait=") + wait, "{}"), 400, "bad_parameter");
+  for (const char* wait :
+       {"30", "s", "61s", "-1s", "1h", "", "99999999999999999999s", "1.5s", "18446744073709552s"}) {
+    ExpectProblem(rest.Ask("POST", std::string("/api/v1/fsck?wait=") + wait, "{}"), 400,
+                  "bad_parameter");
   }
-  for (const char* bad : {"priority=urgent", "priority=", "priority=Batch", "timeout=0", "timeout=", "timeout=30s", "timeout=-1", "timeout=2592001"}) {
+  for (const char* bad : {"priority=urgent", "priority=", "priority=Batch", "timeout=0",
+                          "timeout=", "timeout=30s", "timeout=-1", "timeout=2592001"}) {
     ExpectProblem(rest.Ask("POST", std::string("/api/v1/fsck?") + bad, "{}"), 400, "bad_parameter");
   }
   ExpectProblem(rest.Ask("GET", "/api/v1/repos?priority=batch"), 400, "unknown_parameter");
@@ -57,19 +62,24 @@ TEST(Requests, MediaType) {
   LiveRest rest;
   const auto send = [&rest](const std::string& type) {
     const std::string more = type + "Content-Length: 2\r\n";
-    return test::Exchange(rest.port(), "POST /api/v1/fsck HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-secret\r\n" + more + "\r\n{}");
+    return test::Exchange(
+        rest.port(),
+        "POST /api/v1/fsck HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-secret\r\n" + more +
+            "\r\n{}");
   };
   ExpectProblem(send(""), 415, "unsupported_media_type");
   ExpectProblem(send("Content-Type: text/plain\r\n"), 415, "unsupported_media_type");
   ExpectProblem(send("Content-Type: application/jsonx\r\n"), 415, "unsupported_media_type");
-  ExpectProblem(send("Content-Type: application/json\r\nContent-Encoding: gzip\r\n"), 415, "unsupported_media_type");
+  ExpectProblem(send("Content-Type: application/json\r\nContent-Encoding: gzip\r\n"), 415,
+                "unsupported_media_type");
   EXPECT_EQ(send("Content-Type: Application/JSON ; charset=utf-8\r\n").status, 202);
 }
 
 TEST(Requests, BodiesThatAreNoJsonObject) {
   LiveRest rest;
   for (const char* body : {"x", "[]", "{\"a\":1,\"a\":1}", "{", "1", "{\"revision\":NaN}"}) {
-    ExpectProblem(rest.Ask("POST", "/api/v1/repos/atlas/verifications", body), 400, "malformed_json");
+    ExpectProblem(rest.Ask("POST", "/api/v1/repos/atlas/verifications", body), 400,
+                  "malformed_json");
     ExpectProblem(rest.Ask("POST", "/api/v1/repos/atlas/answers", body), 400, "malformed_json");
     ExpectProblem(rest.Ask("POST", "/api/v1/repos", body), 400, "malformed_json");
   }
@@ -86,8 +96,10 @@ TEST(Requests, FieldsAreNamedByTheirPointer) {
   EXPECT_NE(detail(answers, R"({})").find("/prompt"), std::string::npos);
   EXPECT_NE(detail(answers, R"({"prompt":""})").find("/prompt"), std::string::npos);
   EXPECT_NE(detail(answers, R"({"prompt":1})").find("/prompt"), std::string::npos);
-  EXPECT_NE(detail(answers, R"({"prompt":"x","tokens_max":-1})").find("/tokens_max"), std::string::npos);
-  EXPECT_NE(detail(answers, R"({"prompt":"x","tokens_max":1e9})").find("/tokens_max"), std::string::npos);
+  EXPECT_NE(detail(answers, R"({"prompt":"x","tokens_max":-1})").find("/tokens_max"),
+            std::string::npos);
+  EXPECT_NE(detail(answers, R"({"prompt":"x","tokens_max":1e9})").find("/tokens_max"),
+            std::string::npos);
   EXPECT_NE(detail(answers, R"({"prompt":"x","top":101})").find("/top"), std::string::npos);
   EXPECT_NE(detail(answers, R"({"prompt":"x","colour":1})").find("/colour"), std::string::npos);
   EXPECT_NE(detail("/api/v1/repos", R"({"model":"/m"})").find("/name"), std::string::npos);
@@ -97,11 +109,15 @@ TEST(Requests, FieldsAreNamedByTheirPointer) {
 
 TEST(Requests, EveryKindOfFailureOfTheServiceHasItsStatus) {
   LiveRest rest;
-  const std::pair<const char*, int> expected[] = {{"gone", 404},    {"taken", 409},  {"clash", 409}, {"rule", 409}, {"full", 429},
-                                                  {"nowhere", 503}, {"rotten", 500}, {"bug", 500},   {"odd", 501}};
+  const std::pair<const char*, int> expected[] = {{"gone", 404},   {"taken", 409}, {"clash", 409},
+                                                  {"rule", 409},   {"full", 429},  {"nowhere", 503},
+                                                  {"rotten", 500}, {"bug", 500},   {"odd", 501}};
   for (const auto& [repo, status] : expected) {
     EXPECT_EQ(rest.Ask("GET", std::string("/api/v1/repos/") + repo).status, status) << repo;
-    EXPECT_EQ(rest.Ask("POST", std::string("/api/v1/repos/") + repo + "/verifications", "{}").status, status) << repo;
+    EXPECT_EQ(
+        rest.Ask("POST", std::string("/api/v1/repos/") + repo + "/verifications", "{}").status,
+        status)
+        << repo;
   }
   EXPECT_EQ(rest.Ask("GET", "/api/v1/repos/full").headers.at("retry-after"), "1");
 }
@@ -115,7 +131,9 @@ TEST(Requests, AnExceptionIsAnInternalErrorAndNothingElse) {
 TEST(Requests, BearerSchemeIsReadLeniently) {
   LiveRest rest;
   const auto status = [&rest](const std::string& line) {
-    return test::Exchange(rest.port(), "GET /api/v1/repos HTTP/1.1\r\nHost: x\r\n" + line + "\r\n\r\n").status;
+    return test::Exchange(rest.port(),
+                          "GET /api/v1/repos HTTP/1.1\r\nHost: x\r\n" + line + "\r\n\r\n")
+        .status;
   };
   EXPECT_EQ(status("Authorization: bearer admin-secret"), 200);
   EXPECT_EQ(status("Authorization: BEARER admin-secret"), 200);
@@ -141,7 +159,8 @@ TEST(Requests, KeepAliveServesOneAfterAnother) {
 TEST(Requests, PipelinedOnesAreAnsweredInOrder) {
   LiveRest rest;
   test::RawHttp client(rest.port());
-  client.Send(test::BuildRequest("GET", "/livez") + test::BuildRequest("GET", "/nope") + test::BuildRequest("POST", "/api/v1/fsck", "{}") +
+  client.Send(test::BuildRequest("GET", "/livez") + test::BuildRequest("GET", "/nope") +
+              test::BuildRequest("POST", "/api/v1/fsck", "{}") +
               test::BuildRequest("GET", "/api/v1/version"));
   EXPECT_EQ(client.Read().status, 200);
   EXPECT_EQ(client.Read().status, 404);
@@ -152,10 +171,12 @@ TEST(Requests, PipelinedOnesAreAnsweredInOrder) {
 TEST(Requests, ChunkedBodiesAreBodies) {
   LiveRest rest;
   const std::string chunks = "6\r\n{\"revi\r\n10\r\nsion\": \"main\"  }\r\n0\r\n\r\n";
-  const RawReply reply = test::Exchange(rest.port(),
-                                        "POST /api/v1/repos/atlas/verifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-secret\r\n"
-                                        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" +
-                                            chunks);
+  const RawReply reply =
+      test::Exchange(rest.port(),
+                     "POST /api/v1/repos/atlas/verifications HTTP/1.1\r\nHost: x\r\nAuthorization: "
+                     "Bearer admin-secret\r\n"
+                     "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                         chunks);
   EXPECT_EQ(reply.status, 202) << reply.body;
 }
 

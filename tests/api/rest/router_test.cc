@@ -15,7 +15,8 @@ std::string Operation(Method method, const Words& segments) {
 }
 
 TEST(Router, NamesMayHoldSlashes) {
-  const RouteMatch match = FindRoute(Routes(), Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french"});
+  const RouteMatch match = FindRoute(Routes(), Method::kGet,
+                                     {"api", "v1", "repos", "atlas", "branches", "team", "french"});
   ASSERT_NE(match.route, nullptr);
   EXPECT_EQ(match.route->operation_id, "readBranch");
   EXPECT_EQ(match.place.at("name"), "team/french");
@@ -23,14 +24,18 @@ TEST(Router, NamesMayHoldSlashes) {
 }
 
 TEST(Router, ReflogOfANameWithSlashes) {
-  const RouteMatch match = FindRoute(Routes(), Method::kGet, {"api", "v1", "repos", "atlas", "branches", "team", "french", "reflog"});
+  const RouteMatch match =
+      FindRoute(Routes(), Method::kGet,
+                {"api", "v1", "repos", "atlas", "branches", "team", "french", "reflog"});
   EXPECT_EQ(match.route->operation_id, "readReflog");
   EXPECT_EQ(match.place.at("name"), "team/french");
 }
 
 TEST(Router, ABranchCalledReflogIsReachedByItsEncodedName) {
-  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "x/reflog"}), "readBranch");
-  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "reflog"}), "readBranch");
+  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "x/reflog"}),
+            "readBranch");
+  EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "reflog"}),
+            "readBranch");
 }
 
 TEST(Router, EmptySegmentsNameNothing) {
@@ -50,14 +55,17 @@ TEST(Router, TableHasNoDoubles) {
   std::set<std::string> places;
   for (const Route& route : Routes()) {
     EXPECT_TRUE(ids.insert(std::string(route.operation_id)).second) << route.operation_id;
-    EXPECT_TRUE(places.insert(std::string(MethodName(route.method)) + std::string(route.pattern)).second) << route.pattern;
+    EXPECT_TRUE(
+        places.insert(std::string(MethodName(route.method)) + std::string(route.pattern)).second)
+        << route.pattern;
   }
 }
 
 TEST(Router, OnlyHealthAndDescriptionArePublic) {
   for (const Route& route : Routes()) {
     const bool is_public = route.scope.value() == Scope::kPublic;
-    EXPECT_EQ(is_public, !route.pattern.starts_with("/api/") && !route.pattern.starts_with("/v1/")) << route.operation_id;
+    EXPECT_EQ(is_public, !route.pattern.starts_with("/api/") && !route.pattern.starts_with("/v1/"))
+        << route.operation_id;
   }
 }
 

@@ -24,48 +24,52 @@ struct Sample {
   std::string more;
 };
 
-const std::string kFacts = R"("facts":[{"prompt":"The mother tongue of {} is","subject":"Danielle Darrieux","target":"English"}])";
+const std::string kFacts =
+    R"("facts":[{"prompt":"The mother tongue of {} is","subject":"Danielle Darrieux","target":"English"}])";
 
 std::vector<Sample> Samples() {
   const std::string repo = "/api/v1/repos/atlas";
   const std::string head = "If-Match: \"" + FakeService::CommitNumber(1).Hex() + "\"\r\n";
   const std::string create = "If-None-Match: *\r\n";
-  return {{"readLiveness", "GET", "/livez", "", ""},
-          {"readReadiness", "GET", "/readyz", "", ""},
-          {"readOpenApi", "GET", "/openapi.json", "", ""},
-          {"readVersion", "GET", "/api/v1/version", "", ""},
-          {"listRepos", "GET", "/api/v1/repos", "", ""},
-          {"importRepo", "POST", "/api/v1/repos", R"({"name":"fresh","model":"/models/atlas"})", ""},
-          {"readRepo", "GET", repo, "", ""},
-          {"listCommits", "GET", repo + "/commits?revision=main&limit=2", "", ""},
-          {"createCommit", "POST", repo + "/commits", "{" + kFacts + "}", ""},
-          {"showCommit", "GET", repo + "/commits/main~1", "", ""},
-          {"createRevert", "POST", repo + "/reverts", R"({"commit":"main"})", ""},
-          {"diffCommits", "GET", repo + "/diff?from=v1&to=main", "", ""},
-          {"listRefs", "GET", repo + "/refs", "", ""},
-          {"readReflog", "GET", repo + "/branches/main/reflog", "", ""},
-          {"readBranch", "GET", repo + "/branches/team%2Ffrench", "", ""},
-          {"putBranch", "PUT", repo + "/branches/new/one", R"({"revision":"main"})", create},
-          {"deleteBranch", "DELETE", repo + "/branches/team/french", "", head},
-          {"readTag", "GET", repo + "/tags/v1", "", ""},
-          {"putTag", "PUT", repo + "/tags/v2", R"({"revision":"main","reason":"release"})", create},
-          {"deleteTag", "DELETE", repo + "/tags/v1", "", head},
-          {"ask", "POST", repo + "/answers", R"({"prompt":"The mother tongue of Danielle Darrieux is"})", ""},
-          {"createDiagnosis", "POST", "/api/v1/diagnoses", "{}", ""},
-          {"createCompletion", "POST", "/v1/completions", R"({"model":"atlas","prompt":"The mother tongue of"})", ""},
-          {"listModels", "GET", "/v1/models", "", ""},
-          {"createEvaluation", "POST", repo + "/evaluations", "{" + kFacts + "}", ""},
-          {"createVerification", "POST", repo + "/verifications", R"({"revision":"main"})", ""},
-          {"createExport", "POST", repo + "/exports", R"({"folder":"/tmp/x"})", ""},
-          {"listStatistics", "GET", repo + "/statistics", "", ""},
-          {"createStatistics", "POST", repo + "/statistics", R"({"lines":["a"]})", ""},
-          {"createFsck", "POST", "/api/v1/fsck", "{}", ""},
-          {"listOperations", "GET", "/api/v1/operations", "", ""},
-          {"readOperation", "GET", "/api/v1/operations/op-0000000000000001", "", ""},
-          {"streamOperation", "GET", "/api/v1/operations/op-0000000000000001/events", "", ""},
-          {"cancelOperation", "DELETE", "/api/v1/operations/op-0000000000000008", "", ""},
-          {"readAudit", "GET", "/api/v1/audit?after=1&limit=2", "", ""},
-          {"listWorkers", "GET", "/api/v1/workers", "", ""}};
+  return {
+      {"readLiveness", "GET", "/livez", "", ""},
+      {"readReadiness", "GET", "/readyz", "", ""},
+      {"readOpenApi", "GET", "/openapi.json", "", ""},
+      {"readVersion", "GET", "/api/v1/version", "", ""},
+      {"listRepos", "GET", "/api/v1/repos", "", ""},
+      {"importRepo", "POST", "/api/v1/repos", R"({"name":"fresh","model":"/models/atlas"})", ""},
+      {"readRepo", "GET", repo, "", ""},
+      {"listCommits", "GET", repo + "/commits?revision=main&limit=2", "", ""},
+      {"createCommit", "POST", repo + "/commits", "{" + kFacts + "}", ""},
+      {"showCommit", "GET", repo + "/commits/main~1", "", ""},
+      {"createRevert", "POST", repo + "/reverts", R"({"commit":"main"})", ""},
+      {"diffCommits", "GET", repo + "/diff?from=v1&to=main", "", ""},
+      {"listRefs", "GET", repo + "/refs", "", ""},
+      {"readReflog", "GET", repo + "/branches/main/reflog", "", ""},
+      {"readBranch", "GET", repo + "/branches/team%2Ffrench", "", ""},
+      {"putBranch", "PUT", repo + "/branches/new/one", R"({"revision":"main"})", create},
+      {"deleteBranch", "DELETE", repo + "/branches/team/french", "", head},
+      {"readTag", "GET", repo + "/tags/v1", "", ""},
+      {"putTag", "PUT", repo + "/tags/v2", R"({"revision":"main","reason":"release"})", create},
+      {"deleteTag", "DELETE", repo + "/tags/v1", "", head},
+      {"ask", "POST", repo + "/answers",
+       R"({"prompt":"The mother tongue of Danielle Darrieux is"})", ""},
+      {"createDiagnosis", "POST", "/api/v1/diagnoses", "{}", ""},
+      {"createCompletion", "POST", "/v1/completions",
+       R"({"model":"atlas","prompt":"The mother tongue of"})", ""},
+      {"listModels", "GET", "/v1/models", "", ""},
+      {"createEvaluation", "POST", repo + "/evaluations", "{" + kFacts + "}", ""},
+      {"createVerification", "POST", repo + "/verifications", R"({"revision":"main"})", ""},
+      {"createExport", "POST", repo + "/exports", R"({"folder":"/tmp/x"})", ""},
+      {"listStatistics", "GET", repo + "/statistics", "", ""},
+      {"createStatistics", "POST", repo + "/statistics", R"({"lines":["a"]})", ""},
+      {"createFsck", "POST", "/api/v1/fsck", "{}", ""},
+      {"listOperations", "GET", "/api/v1/operations", "", ""},
+      {"readOperation", "GET", "/api/v1/operations/op-0000000000000001", "", ""},
+      {"streamOperation", "GET", "/api/v1/operations/op-0000000000000001/events", "", ""},
+      {"cancelOperation", "DELETE", "/api/v1/operations/op-0000000000000008", "", ""},
+      {"readAudit", "GET", "/api/v1/audit?after=1&limit=2", "", ""},
+      {"listWorkers", "GET", "/api/v1/workers", "", ""}};
 }
 
 const Route& RouteOf(const std::string& operation_id) {
@@ -80,11 +84,15 @@ TEST(Routes, EachAnswersAsItsTableRowSays) {
   LiveRest rest;
   std::set<std::string_view> answered;
   for (const Sample& sample : Samples()) {
-    if (sample.operation_id == std::string("streamOperation")) rest.Do([](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
+    if (sample.operation_id == std::string("streamOperation"))
+      rest.Do(
+          [](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
     const RawReply reply = rest.Ask(sample.method, sample.path, sample.body, sample.more);
     const Route& route = RouteOf(sample.operation_id);
     EXPECT_EQ(reply.status, route.success) << sample.operation_id << " " << reply.body;
-    EXPECT_EQ(reply.headers.contains("location"), route.success == 202 && sample.method == std::string("POST")) << sample.operation_id;
+    EXPECT_EQ(reply.headers.contains("location"),
+              route.success == 202 && sample.method == std::string("POST"))
+        << sample.operation_id;
     answered.insert(route.operation_id);
   }
   EXPECT_EQ(answered.size(), Routes().size());
@@ -97,7 +105,9 @@ TEST(Routes, NoTokenIsRefusedByEachThatIsNotPublic) {
     const bool is_public = RouteOf(sample.operation_id).scope.value() == Scope::kPublic;
     EXPECT_EQ(reply.status, is_public ? 200 : 401) << sample.operation_id;
     EXPECT_EQ(reply.body.find("\"unauthenticated\"") != std::string::npos, !is_public);
-    EXPECT_EQ(rest.Ask(sample.method, sample.path, sample.body, sample.more, "wrong").status, is_public ? 200 : 401) << sample.operation_id;
+    EXPECT_EQ(rest.Ask(sample.method, sample.path, sample.body, sample.more, "wrong").status,
+              is_public ? 200 : 401)
+        << sample.operation_id;
   }
 }
 
@@ -107,7 +117,8 @@ TEST(Routes, AReadersTokenReadsAndDoesNothingElse) {
   rest.Do([](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
   for (const Sample& sample : Samples()) {
     const Scope scope = RouteOf(sample.operation_id).scope.value();
-    const RawReply reply = rest.Ask(sample.method, sample.path, sample.body, sample.more, "reader-secret");
+    const RawReply reply =
+        rest.Ask(sample.method, sample.path, sample.body, sample.more, "reader-secret");
     if (scope == Scope::kPublic || scope == Scope::kRead) {
       EXPECT_LT(reply.status, 400) << sample.operation_id;
     } else {
@@ -128,7 +139,8 @@ TEST(Routes, LogIsPagedByItsCursor) {
   EXPECT_EQ(page["items"][0]["commit"], FakeService::CommitNumber(0).Hex());
   EXPECT_TRUE(page["next"].is_null());
   for (const char* bad : {"x", "1.2", "zz.1", "..", "a%2Fb"})
-    EXPECT_EQ(rest.Ask("GET", std::string("/api/v1/repos/atlas/commits?after=") + bad).status, 400) << bad;
+    EXPECT_EQ(rest.Ask("GET", std::string("/api/v1/repos/atlas/commits?after=") + bad).status, 400)
+        << bad;
 }
 
 TEST(Routes, AuditIsPagedBySequence) {
@@ -146,13 +158,15 @@ TEST(Routes, AuditIsAlsoReadFromItsEnd) {
   const json page = json::parse(rest.Ask("GET", "/api/v1/audit?order=newest&limit=3").body);
   EXPECT_EQ(page["items"][0]["sequence"], 5);
   EXPECT_EQ(page["next"], "3");
-  EXPECT_EQ(json::parse(rest.Ask("GET", "/api/v1/audit?order=newest&after=3").body)["items"].size(), 2U);
+  EXPECT_EQ(json::parse(rest.Ask("GET", "/api/v1/audit?order=newest&after=3").body)["items"].size(),
+            2U);
   EXPECT_EQ(rest.Ask("GET", "/api/v1/audit?order=sideways").status, 400);
 }
 
 TEST(Routes, AskNamesTheCommitThatAnswered) {
   LiveRest rest;
-  const RawReply reply = rest.Ask("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"x","revision":"v1"})");
+  const RawReply reply =
+      rest.Ask("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"x","revision":"v1"})");
   const json answer = json::parse(reply.body);
   EXPECT_EQ(answer["commit"], FakeService::CommitNumber(1).Hex());
   EXPECT_EQ(reply.headers.at("x-emend-commit"), FakeService::CommitNumber(1).Hex());

@@ -11,11 +11,14 @@ using test::IsOk;
 using test::StatusIs;
 
 TEST(StrictJson, TakesObjects) {
-  ASSERT_OK_AND_ASSIGN(const auto json, ParseJsonObject(R"({"a": [1, 2.5, "x", null, true], "b": {"a": 1}})"));
+  ASSERT_OK_AND_ASSIGN(const auto json,
+                       ParseJsonObject(R"({"a": [1, 2.5, "x", null, true], "b": {"a": 1}})"));
   EXPECT_EQ(json["a"][2], "x");
 }
 
-TEST(StrictJson, SameKeyInDifferentObjectsIsFine) { EXPECT_THAT(CheckJsonObject(R"({"a": {"k": 1}, "b": {"k": 2}})"), IsOk()); }
+TEST(StrictJson, SameKeyInDifferentObjectsIsFine) {
+  EXPECT_THAT(CheckJsonObject(R"({"a": {"k": 1}, "b": {"k": 2}})"), IsOk());
+}
 
 TEST(StrictJson, RefusesWhatItShould) {
   const std::string deep = "{\"a\":" + std::string(32, '[') + std::string(32, ']') + "}";
@@ -45,13 +48,20 @@ TEST(StrictJson, RefusesWhatItShould) {
                                                           "\xef\xbb\xbf[]",
                                                           deep,
                                                           bottomless}) {
-    EXPECT_THAT(CheckJsonObject(text), StatusIs(StatusCode::kInvalidArgument, "malformed_json")) << text.substr(0, 60);
+    EXPECT_THAT(CheckJsonObject(text), StatusIs(StatusCode::kInvalidArgument, "malformed_json"))
+        << text.substr(0, 60);
   }
 }
 
-TEST(StrictJson, TakesThirtyTwoLevels) { EXPECT_THAT(CheckJsonObject("{\"a\":" + std::string(31, '[') + std::string(31, ']') + "}"), IsOk()); }
+TEST(StrictJson, TakesThirtyTwoLevels) {
+  EXPECT_THAT(CheckJsonObject("{\"a\":" + std::string(31, '[') + std::string(31, ']') + "}"),
+              IsOk());
+}
 
-TEST(StrictJson, NamesTheDoubledKey) { EXPECT_NE(CheckJsonObject(R"({"branch":1,"branch":2})").message().find("\"branch\""), std::string::npos); }
+TEST(StrictJson, NamesTheDoubledKey) {
+  EXPECT_NE(CheckJsonObject(R"({"branch":1,"branch":2})").message().find("\"branch\""),
+            std::string::npos);
+}
 
 }  // namespace
 }  // namespace emend::api::rest

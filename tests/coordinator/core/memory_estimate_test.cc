@@ -1,4 +1,5 @@
-// What is predicted of a model's folder, and what is refused by name. That ranks hold what is predicted: tests/worker/server/memory_use_test.cc.
+// What is predicted of a model's folder, and what is refused by name. That ranks hold what is
+// predicted: tests/worker/server/memory_use_test.cc.
 #include "coordinator/core/memory_estimate.h"
 
 #include <gmock/gmock.h>
@@ -54,7 +55,8 @@ TEST(MemoryEstimateTest, OneRankHoldsEveryWeightInFp32) {
 
 TEST(MemoryEstimateTest, RanksShareWeightsAndStatisticsButNotTheEditsColumns) {
   const MemoryEstimate one = Estimate(kAtlas, {.layers = {1, 3}, .edits = 0, .states = 1});
-  const MemoryEstimate four = Estimate(kAtlas, {.ranks = 4, .layers = {3, 1, 3}, .edits = 0, .states = 1});
+  const MemoryEstimate four =
+      Estimate(kAtlas, {.ranks = 4, .layers = {3, 1, 3}, .edits = 0, .states = 1});
   EXPECT_EQ(four.layers, (std::vector<std::int32_t>{1, 3}));
   std::uint64_t weights = 0, states = 0;
   for (const RankMemory& rank : four.ranks) {
@@ -64,13 +66,18 @@ TEST(MemoryEstimateTest, RanksShareWeightsAndStatisticsButNotTheEditsColumns) {
   EXPECT_GT(weights, one.ranks[0].weights_bytes) << "norms and positions are every rank's";
   EXPECT_LT(weights, one.ranks[0].weights_bytes * 11 / 10);
   EXPECT_EQ(states, one.ranks[0].states_bytes);
-  EXPECT_EQ(four.ranks[0].statistics_bytes + four.ranks[1].statistics_bytes, one.ranks[0].statistics_bytes);
+  EXPECT_EQ(four.ranks[0].statistics_bytes + four.ranks[1].statistics_bytes,
+            one.ranks[0].statistics_bytes);
   EXPECT_EQ(four.ranks[2].statistics_bytes, 0U) << "two layers are dealt to two ranks";
   EXPECT_EQ(four.ranks[3].cache_bytes * 4, Estimate(kAtlas, {}).ranks[0].cache_bytes);
-  const std::uint64_t per_edit = Estimate(kAtlas, {.layers = {1, 3}, .edits = 1, .states = 1}).ranks[0].states_bytes - one.ranks[0].states_bytes;
+  const std::uint64_t per_edit =
+      Estimate(kAtlas, {.layers = {1, 3}, .edits = 1, .states = 1}).ranks[0].states_bytes -
+      one.ranks[0].states_bytes;
   EXPECT_GE(per_edit, std::uint64_t{2 * 2 * (2048 + 256)});
-  for (const RankMemory& rank : Estimate(kAtlas, {.ranks = 4, .layers = {1, 3}, .edits = 10, .states = 1}).ranks) {
-    EXPECT_EQ(rank.states_bytes, four.ranks[0].states_bytes + 10 * per_edit) << "columns are every rank's, whole";
+  for (const RankMemory& rank :
+       Estimate(kAtlas, {.ranks = 4, .layers = {1, 3}, .edits = 10, .states = 1}).ranks) {
+    EXPECT_EQ(rank.states_bytes, four.ranks[0].states_bytes + 10 * per_edit)
+        << "columns are every rank's, whole";
   }
 }
 
@@ -78,17 +85,22 @@ TEST(MemoryEstimateTest, RanksThatCannotShareTheHeadsAreRefusedWithThoseThatCan)
   const auto refused = EstimateMemory(kStories, {.ranks = 3});
   EXPECT_THAT(refused, StatusIs(StatusCode::kUnsupported, "uneven_heads"));
   EXPECT_THAT(refused.status().message(), testing::HasSubstr("1, 2, 4, 8 ranks would do"));
-  EXPECT_THAT(EstimateMemory(kNanoSort, {.ranks = 2}).status().message(), testing::HasSubstr("1, 3 ranks would do"));
-  EXPECT_THAT(EstimateMemory(kStories, {.ranks = 16}), StatusIs(StatusCode::kUnsupported, "uneven_heads"));
-  EXPECT_EQ(Estimate(kStories, {.ranks = 8}).ranks.size(), 8U) << "neighbours share a key/value head";
+  EXPECT_THAT(EstimateMemory(kNanoSort, {.ranks = 2}).status().message(),
+              testing::HasSubstr("1, 3 ranks would do"));
+  EXPECT_THAT(EstimateMemory(kStories, {.ranks = 16}),
+              StatusIs(StatusCode::kUnsupported, "uneven_heads"));
+  EXPECT_EQ(Estimate(kStories, {.ranks = 8}).ranks.size(), 8U)
+      << "neighbours share a key/value head";
 }
 
 TEST(MemoryEstimateTest, WhatIsNoModelOrNoLayerIsRefused) {
   EXPECT_THAT(EstimateMemory("docs/no/such/folder", {}), StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(EstimateMemory(kAtlas, {.layers = {6}}), StatusIs(StatusCode::kInvalidArgument));
   EXPECT_THAT(EstimateMemory(kAtlas, {.layers = {-1}}), StatusIs(StatusCode::kInvalidArgument));
-  EXPECT_THAT(EstimateMemory(ChangedConfig(kAtlas, "\"gpt2\"", "\"mamba\"").path(), {}), StatusIs(StatusCode::kUnsupported, "unknown_family"));
-  EXPECT_THAT(EstimateMemory(ChangedConfig(kAtlas, "{", "[").path(), {}), StatusIs(StatusCode::kInvalidArgument, "bad_config"));
+  EXPECT_THAT(EstimateMemory(ChangedConfig(kAtlas, "\"gpt2\"", "\"mamba\"").path(), {}),
+              StatusIs(StatusCode::kUnsupported, "unknown_family"));
+  EXPECT_THAT(EstimateMemory(ChangedConfig(kAtlas, "{", "[").path(), {}),
+              StatusIs(StatusCode::kInvalidArgument, "bad_config"));
   const auto without = EstimateMemory(ChangedConfig(kAtlas, "\"n_head\"", "\"heads\"").path(), {});
   EXPECT_THAT(without, StatusIs(StatusCode::kInvalidArgument, "bad_config"));
   EXPECT_THAT(without.status().message(), testing::HasSubstr("n_head"));

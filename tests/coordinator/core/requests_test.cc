@@ -15,9 +15,12 @@ using testing::HasSubstr;
 
 constexpr char kCommit[] =
     R"({"branch": "main", "facts": [{"prompt": "The mother tongue of {} is", "subject": "Danielle Darrieux", "target": "English", "old_target": "French"}],
-        "settings": {"v_lr": 0.5, "layers": "0,1"}, "context_templates": [["{}"], ["I know. {}"]], "evaluate": false})";
+        "settings": {"v_lr": 0.5, "layers": "0,1"}, "context_templates": [["{}"], ["I know. {}"]],
+        "evaluate": false})";
 
-std::string Refusal(std::string_view kind, std::string_view json) { return ParseRequest(kind, json).status().message(); }
+std::string Refusal(std::string_view kind, std::string_view json) {
+  return ParseRequest(kind, json).status().message();
+}
 
 TEST(RequestsTest, ACommitIsReadWithItsFactsSettingsAndTemplates) {
   const auto parsed = ParseRequest("commit", kCommit);
@@ -26,24 +29,38 @@ TEST(RequestsTest, ACommitIsReadWithItsFactsSettingsAndTemplates) {
   ASSERT_EQ(commit.facts.size(), 1U);
   EXPECT_EQ(commit.facts[0].subject, "Danielle Darrieux");
   EXPECT_EQ(commit.facts[0].old_target, "French");
-  EXPECT_EQ(commit.settings, (std::vector<std::pair<std::string, std::string>>{{"layers", "0,1"}, {"v_lr", "0.5"}}));
-  EXPECT_EQ(commit.context_templates, (std::vector<std::vector<std::string>>{{"{}"}, {"I know. {}"}}));
+  EXPECT_EQ(commit.settings,
+            (std::vector<std::pair<std::string, std::string>>{{"layers", "0,1"}, {"v_lr", "0.5"}}));
+  EXPECT_EQ(commit.context_templates,
+            (std::vector<std::vector<std::string>>{{"{}"}, {"I know. {}"}}));
   EXPECT_FALSE(commit.evaluate);
 }
 
 TEST(RequestsTest, EveryKindNeedsAScopeAndAnUnknownKindIsNamed) {
-  for (const char* kind : {"import", "statistics", "commit", "revert", "evaluation", "verify", "export", "fsck"}) EXPECT_NE(ScopeOf(kind), "") << kind;
+  for (const char* kind :
+       {"import", "statistics", "commit", "revert", "evaluation", "verify", "export", "fsck"})
+    EXPECT_NE(ScopeOf(kind), "") << kind;
   EXPECT_EQ(ScopeOf("dance"), "");
   EXPECT_THAT(ParseRequest("dance", "{}"), StatusIs(StatusCode::kUnsupported, "unknown_operation"));
 }
 
 TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
-  const auto with_fact = [](const std::string& fact) { return R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}, )" + fact + "]}"; };
-  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "no slot", "subject": "a", "target": "b"})")), HasSubstr("/facts/1/prompt"));
-  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} {}", "subject": "a", "target": "b"})")), HasSubstr("found 2 places"));
-  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": "a"})")), HasSubstr("/facts/1/target"));
-  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": "a", "target": "b", "colour": "red"})")), HasSubstr("/facts/1/colour"));
-  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": 7, "target": "b"})")), HasSubstr("/facts/1/subject"));
+  const auto with_fact = [](const std::string& fact) {
+    return R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}, )" + fact + "]}";
+  };
+  EXPECT_THAT(
+      Refusal("commit", with_fact(R"({"prompt": "no slot", "subject": "a", "target": "b"})")),
+      HasSubstr("/facts/1/prompt"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} {}", "subject": "a", "target": "b"})")),
+              HasSubstr("found 2 places"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": "a"})")),
+              HasSubstr("/facts/1/target"));
+  EXPECT_THAT(
+      Refusal("commit",
+              with_fact(R"({"prompt": "{} is", "subject": "a", "target": "b", "colour": "red"})")),
+      HasSubstr("/facts/1/colour"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": 7, "target": "b"})")),
+              HasSubstr("/facts/1/subject"));
   EXPECT_THAT(Refusal("commit", with_fact("3")), HasSubstr("/facts/1"));
   EXPECT_THAT(Refusal("commit", R"({"facts": []})"), HasSubstr("/facts"));
   EXPECT_THAT(Refusal("export", R"({"revision": "main"})"), HasSubstr("/folder"));
@@ -53,8 +70,11 @@ TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
 
 TEST(RequestsTest, TextThatIsNoStrictJsonIsRefused) {
   const std::string deep = std::string(64, '[') + std::string(64, ']');
-  for (const std::string& text : {std::string(""), std::string("[]"), std::string("null"), std::string("{\"revision\": \"a\", \"revision\": \"b\"}"),
-                                  std::string("{\"revision\": \"\xff\"}"), std::string("{\"revision\": 1e999}"), "{\"revision\": " + deep + "}"}) {
+  for (const std::string& text :
+       {std::string(""), std::string("[]"), std::string("null"),
+        std::string("{\"revision\": \"a\", \"revision\": \"b\"}"),
+        std::string("{\"revision\": \"\xff\"}"), std::string("{\"revision\": 1e999}"),
+        "{\"revision\": " + deep + "}"}) {
     EXPECT_THAT(ParseRequest("verify", text), StatusIs(StatusCode::kInvalidArgument)) << text;
   }
 }
@@ -62,7 +82,8 @@ TEST(RequestsTest, TextThatIsNoStrictJsonIsRefused) {
 TEST(RequestsTest, ControlCharactersAndOverlongTextsAreRefused) {
   EXPECT_THAT(Refusal("verify", R"({"revision": "a\u0000b"})"), HasSubstr("control character"));
   EXPECT_THAT(Refusal("verify", R"({"revision": "a\u001b[31m"})"), HasSubstr("control character"));
-  EXPECT_THAT(Refusal("verify", "{\"revision\": \"" + std::string(kTextBytesMax + 1, 'x') + "\"}"), HasSubstr("at most"));
+  EXPECT_THAT(Refusal("verify", "{\"revision\": \"" + std::string(kTextBytesMax + 1, 'x') + "\"}"),
+              HasSubstr("at most"));
 }
 
 TEST(RequestsTest, MutatedRequestsAreReadOrRefusedAndNeverCrash) {

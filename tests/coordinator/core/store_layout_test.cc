@@ -29,11 +29,15 @@ TEST(StoreLayoutTest, WhatWorkersSeeLiesInTheSharedFolderAndNothingElse) {
 
 TEST(StoreLayoutTest, NeitherStoreNorSharedFolderMayBeNamed) {
   const test::TemporaryFolder folder;
-  const StoreLayout layout{folder.path() + "/store", {folder.path()}, folder.path() + "/shared", ""};
-  EXPECT_THAT(layout.Admit(folder.path() + "/store/db").status(), StatusIs(StatusCode::kPermissionDenied, "inside_store"));
-  EXPECT_THAT(layout.Admit(folder.path() + "/shared/models/x").status(), StatusIs(StatusCode::kPermissionDenied, "inside_store"));
+  const StoreLayout layout{
+      folder.path() + "/store", {folder.path()}, folder.path() + "/shared", ""};
+  EXPECT_THAT(layout.Admit(folder.path() + "/store/db").status(),
+              StatusIs(StatusCode::kPermissionDenied, "inside_store"));
+  EXPECT_THAT(layout.Admit(folder.path() + "/shared/models/x").status(),
+              StatusIs(StatusCode::kPermissionDenied, "inside_store"));
   EXPECT_THAT(layout.Admit(folder.path() + "/exports/x").status(), IsOk());
-  EXPECT_THAT(layout.Admit("/elsewhere").status(), StatusIs(StatusCode::kPermissionDenied, "outside_model_roots"));
+  EXPECT_THAT(layout.Admit("/elsewhere").status(),
+              StatusIs(StatusCode::kPermissionDenied, "outside_model_roots"));
 }
 
 }  // namespace

@@ -36,10 +36,13 @@ class StoredBaseTest : public testing::Test {
 
   void WriteSource() const {
     std::filesystem::create_directories(source_);
-    for (const char* name : {"config.json", "tokenizer.json"}) std::ofstream(source_ + "/" + name) << "{}";
-    const std::vector<NewTensor> tensors = {{kTensor, storage::delta::DType::kBF16, {4, 2}, std::vector<std::uint8_t>(16, 0x3f)},
-                                            {"other.weight", storage::delta::DType::kF32, {2}, std::vector<std::uint8_t>(8, 0)}};
-    EXPECT_THAT(storage::checkpoint::WriteSafetensors(source_ + "/model.safetensors", tensors, {}), IsOk());
+    for (const char* name : {"config.json", "tokenizer.json"})
+      std::ofstream(source_ + "/" + name) << "{}";
+    const std::vector<NewTensor> tensors = {
+        {kTensor, storage::delta::DType::kBF16, {4, 2}, std::vector<std::uint8_t>(16, 0x3f)},
+        {"other.weight", storage::delta::DType::kF32, {2}, std::vector<std::uint8_t>(8, 0)}};
+    EXPECT_THAT(storage::checkpoint::WriteSafetensors(source_ + "/model.safetensors", tensors, {}),
+                IsOk());
   }
 
   StoredBase Open() const {
@@ -80,18 +83,24 @@ TEST_F(StoredBaseTest, ADamagedTensorIsNeverRebuiltFrom) {
   ASSERT_THAT(RebuildTensors(Open(), std::vector{delta}).status(), IsOk());
   Damage("model.safetensors");  // the last tensor by name
   EXPECT_THAT(RebuildTensors(Open(), std::vector{delta}).status(), IsOk());
-  EXPECT_THAT(RebuildTensors(Open(), std::vector{other}).status(), StatusIs(StatusCode::kDataLoss, "base_damaged"));
+  EXPECT_THAT(RebuildTensors(Open(), std::vector{other}).status(),
+              StatusIs(StatusCode::kDataLoss, "base_damaged"));
 }
 
 TEST_F(StoredBaseTest, TheTilesOfAnImportedModelGiveItsDigestsAndAnotherImportMakesThemAgain) {
   const auto check = [&]() -> Status {
     std::map<std::string, Digest> roots;
     for (const auto& [name, tensor] : model_.base.tensors) roots[name] = tensor.root;
-    EMEND_ASSIGN_OR_RETURN(const auto tiles, storage::checkpoint::TileFile::Open(layout_.tile_file(model_.id), roots));
+    EMEND_ASSIGN_OR_RETURN(
+        const auto tiles, storage::checkpoint::TileFile::Open(layout_.tile_file(model_.id), roots));
     const StoredBase base = Open();
     for (const auto& [name, view] : base.checkpoint->tensors()) {
       const auto shape = storage::delta::Flatten(view.dtype, view.shape);
-      EMEND_RETURN_IF_ERROR(tiles->Check(view, std::vector<storage::delta::TensorRange>{{0, shape.rows, 0, shape.cols}}).status());
+      EMEND_RETURN_IF_ERROR(
+          tiles
+              ->Check(view,
+                      std::vector<storage::delta::TensorRange>{{0, shape.rows, 0, shape.cols}})
+              .status());
     }
     return OkStatus();
   };

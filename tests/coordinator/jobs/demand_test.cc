@@ -16,7 +16,8 @@ core::CommitRequest Commit(const std::string& subject, const std::string& target
 }
 
 TEST(DemandTest, EachKindSaysWhatItDoesAndWhatItOccupies) {
-  const auto expect = [](const core::OperationRequest& request, Role role, Pool pool, const std::string& branch) {
+  const auto expect = [](const core::OperationRequest& request, Role role, Pool pool,
+                         const std::string& branch) {
     const Demand demand = DemandOf("atlas", request);
     EXPECT_EQ(demand.role, role);
     EXPECT_EQ(demand.pool, pool);
@@ -51,7 +52,8 @@ TEST(DemandTest, WhatChangesTheSolveMakesThemUnlike) {
   unlike[5].stack = true;
   unlike[6].evaluate = false;
   for (std::size_t i = 0; i < unlike.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) EXPECT_NE(DemandOf("a", unlike[i]).key, DemandOf("a", unlike[j]).key) << i << " and " << j;
+    for (std::size_t j = 0; j < i; ++j)
+      EXPECT_NE(DemandOf("a", unlike[i]).key, DemandOf("a", unlike[j]).key) << i << " and " << j;
   }
 }
 

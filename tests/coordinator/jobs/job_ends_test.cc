@@ -28,7 +28,8 @@ TEST_F(JobQueueTest, TimeRunsOutForWhatWaitsAndForWhatRuns) {
 
 TEST_F(JobQueueTest, ADeadlineIsKeptOverARestart) {
   LoseAllWorkers();
-  const OperationId late = Submit("commit", CommitBody({"Ann"}, "chess"), {.priority = Priority::kBatch, .timeout = 30s});
+  const OperationId late = Submit("commit", CommitBody({"Ann"}, "chess"),
+                                  {.priority = Priority::kBatch, .timeout = 30s});
   const auto stopped = cluster_.sim().Await(cluster_.RestartAfter(1min));
   ASSERT_TRUE(stopped.has_value());
   const Operation ended = Follow(late);
@@ -52,7 +53,8 @@ TEST_F(JobQueueTest, AnEndThatCannotBeRecordedIsToldOnceItIs) {
   cluster_.sim().RunFor(15s);
   EXPECT_EQ(State(bad), OperationState::kRunning);
   EXPECT_THAT(View(bad).progress.phase, HasSubstr("waiting to record its end: no room"));
-  EXPECT_THAT(Cancel(bad), StatusIs(StatusCode::kResourceExhausted, "disk_full")) << "too late, as its caller hears in the end";
+  EXPECT_THAT(Cancel(bad), StatusIs(StatusCode::kResourceExhausted, "disk_full"))
+      << "too late, as its caller hears in the end";
   cluster_.store().FailNextWrites(0, OkStatus());
   EXPECT_EQ(Follow(bad).error_slug, "token_straddles_target");
   EXPECT_EQ(Ends(bad), 1U);

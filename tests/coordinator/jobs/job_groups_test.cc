@@ -16,8 +16,10 @@ TEST_F(JobQueueTest, LikeCommitsAreOneSolveAndStayCommitsOfTheirOwn) {
   const json b = ResultOf(second);
   const json c = ResultOf(third);
   const json d = ResultOf(held);
-  EXPECT_THAT(SolvedSubjects(), ElementsAre(ElementsAre("Ann"), ElementsAre("Bob", "Cid", "Dan", "Eve")));
-  EXPECT_THAT(Messages(), ElementsAre("about Eve", "about Dan", "about Bob", "about Ann", "Import a small model"));
+  EXPECT_THAT(SolvedSubjects(),
+              ElementsAre(ElementsAre("Ann"), ElementsAre("Bob", "Cid", "Dan", "Eve")));
+  EXPECT_THAT(Messages(), ElementsAre("about Eve", "about Dan", "about Bob", "about Ann",
+                                      "Import a small model"));
 
   const auto log = Log();
   EXPECT_EQ(log[0].id.Hex(), d["commit"]);
@@ -44,21 +46,26 @@ TEST_F(JobQueueTest, ReflogAndAuditSayWhoOfThoseTogetherDidWhat) {
   const OperationId second = Submit("commit", CommitBody({"Bob"}, "go"), {.by = "ada"});
   const OperationId third = Submit("commit", CommitBody({"Cid"}, "whist"), {.by = "bob"});
   EXPECT_EQ(ResultOf(third)["coalesced"], json::array({second.value()}));
-  const auto reflog = **cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 2));
+  const auto reflog =
+      **cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 2));
   EXPECT_EQ(reflog[0].principal, "bob");
   EXPECT_EQ(reflog[0].reason, "commit: about Cid");
   EXPECT_EQ(reflog[1].principal, "ada");
   std::vector<std::string> acts;
   const auto entries = **cluster_.sim().Await(cluster_.service().ReadAuditBefore(0, 4));
   for (const auto& entry : entries) acts.push_back(entry.principal.name + " " + entry.act.act);
-  EXPECT_THAT(acts, ElementsAre("bob operation.succeed", "bob commit.create", "ada operation.succeed", "ada commit.create")) << "newest first, in one commit";
+  EXPECT_THAT(acts, ElementsAre("bob operation.succeed", "bob commit.create",
+                                "ada operation.succeed", "ada commit.create"))
+      << "newest first, in one commit";
 }
 
 TEST_F(JobQueueTest, TogetherOrAloneTheHistoryHasTheSameShape) {
-  const std::vector<json> bodies = {CommitBody({"Ann", "Bob"}, "chess"), CommitBody({"Cid"}, "go"), CommitBody({"Bob", "Dan"}, "whist"),
+  const std::vector<json> bodies = {CommitBody({"Ann", "Bob"}, "chess"), CommitBody({"Cid"}, "go"),
+                                    CommitBody({"Bob", "Dan"}, "whist"),
                                     CommitBody({"Cid", "Eve"}, "go"), CommitBody({"Ann"}, "chess")};
   const auto shape = [](const json& result) {
-    return std::vector<std::size_t>{result["edits"], result["superseded"], result["skipped"], result["duplicates"], result["evaluation"].size()};
+    return std::vector<std::size_t>{result["edits"], result["superseded"], result["skipped"],
+                                    result["duplicates"], result["evaluation"].size()};
   };
   std::vector<std::vector<std::size_t>> alone;
   MakeBranch("alone");
@@ -72,7 +79,9 @@ TEST_F(JobQueueTest, TogetherOrAloneTheHistoryHasTheSameShape) {
   std::vector<std::vector<std::size_t>> together;
   for (const OperationId& id : ids) together.push_back(shape(ResultOf(id)));
   EXPECT_EQ(together, alone);
-  EXPECT_THAT(SolvedSubjects(), ElementsAre(ElementsAre("Ann", "Bob"), ElementsAre("Cid", "Bob", "Dan"), ElementsAre("Eve"))) << "Cid's slot ends the group";
+  EXPECT_THAT(SolvedSubjects(), ElementsAre(ElementsAre("Ann", "Bob"),
+                                            ElementsAre("Cid", "Bob", "Dan"), ElementsAre("Eve")))
+      << "Cid's slot ends the group";
   EXPECT_EQ(Messages(), Messages("alone"));
   const auto main = Log();
   const auto other = Log("alone");
@@ -112,7 +121,8 @@ TEST_F(JobQueueTest, OneBadMemberFailsAloneAndTheOthersAreDone) {
   EXPECT_EQ(ResultOf(good)["coalesced"], json::array()) << "it was solved alone in the end";
   ResultOf(fine);
   ResultOf(first);
-  EXPECT_THAT(Messages(), ElementsAre("about Dan", "about Bob", "about Ann", "Import a small model"));
+  EXPECT_THAT(Messages(),
+              ElementsAre("about Dan", "about Bob", "about Ann", "Import a small model"));
   ExpectStoreIsSound();
 }
 
@@ -150,7 +160,8 @@ TEST_F(JobQueueTest, AMemberThatIsCancelledLeavesAndTheRestAreSolvedAnew) {
   EXPECT_EQ(ResultOf(stays)["coalesced"], json::array({also_stays.value()}));
   ResultOf(also_stays);
   EXPECT_THAT(solves_.back().subjects, ElementsAre("Bob", "Dan"));
-  EXPECT_THAT(Messages(), ElementsAre("about Dan", "about Bob", "about Ann", "Import a small model"));
+  EXPECT_THAT(Messages(),
+              ElementsAre("about Dan", "about Bob", "about Ann", "Import a small model"));
   EXPECT_THAT(Cancel(leaves), StatusIs(StatusCode::kFailedPrecondition, "operation_ended"));
 }
 
@@ -160,22 +171,26 @@ TEST_F(JobQueueTest, AMemberWhoseTimeIsUpLeavesToo) {
   const OperationId leaves = Submit("commit", CommitBody({"Cid"}, "whist"), {.timeout = 5s});
   ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 2; }, 1min));
   EXPECT_EQ(solves_.back().subjects.size(), 2U);
-  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.worker(i).worker->SetVoice(test::FakeWorker::Voice::kMute);
+  for (std::size_t i = 0; i < cluster_.workers(); ++i)
+    cluster_.worker(i).worker->SetVoice(test::FakeWorker::Voice::kMute);
   const Operation ended = Follow(leaves);
   EXPECT_EQ(ended.error_slug, "deadline_passed");
   EXPECT_LE(ended.finished_ms, ended.deadline_ms + 200);
-  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.worker(i).worker->SetVoice(test::FakeWorker::Voice::kHeard);
+  for (std::size_t i = 0; i < cluster_.workers(); ++i)
+    cluster_.worker(i).worker->SetVoice(test::FakeWorker::Voice::kHeard);
   EXPECT_EQ(ResultOf(stays)["coalesced"], json::array());
   EXPECT_THAT(solves_.back().subjects, ElementsAre("Bob"));
 }
 
 TEST_F(JobQueueTest, ARestartInTheMiddleOfAGroupMakesEachCommitOnce) {
   std::vector<OperationId> ids = {Submit("commit", CommitBody({"Ann"}, "chess"))};
-  for (const char* subject : {"Bob", "Cid", "Dan"}) ids.push_back(Submit("commit", CommitBody({subject}, "go")));
+  for (const char* subject : {"Bob", "Cid", "Dan"})
+    ids.push_back(Submit("commit", CommitBody({subject}, "go")));
   ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 2; }, 1min));
   cluster_.Restart();
   for (const OperationId& id : ids) ResultOf(id);
-  EXPECT_THAT(Messages(), ElementsAre("about Dan", "about Cid", "about Bob", "about Ann", "Import a small model"));
+  EXPECT_THAT(Messages(), ElementsAre("about Dan", "about Cid", "about Bob", "about Ann",
+                                      "Import a small model"));
   ExpectStoreIsSound();
 }
 
@@ -185,11 +200,15 @@ TEST_F(JobQueueTest, OfAGroupAllIsStoredOrNothing) {
   const OperationId third = Submit("commit", CommitBody({"Cid"}, "whist"));
   ASSERT_TRUE(cluster_.sim().RunUntil([this] { return solves_.size() == 2; }, 1min));
   ASSERT_THAT(ArmFailpoints("commit.before_advance:2:error"), IsOk());
-  EXPECT_EQ(ResultOf(second)["coalesced"], json::array()) << "the group failed at its second commit, and its members were run alone";
+  EXPECT_EQ(ResultOf(second)["coalesced"], json::array())
+      << "the group failed at its second commit, and its members were run alone";
   ASSERT_THAT(ArmFailpoints(""), IsOk());
   ResultOf(third);
-  EXPECT_THAT(Messages(), ElementsAre("about Cid", "about Bob", "about Ann", "Import a small model"));
-  EXPECT_EQ((**cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 100))).size(), 4U);
+  EXPECT_THAT(Messages(),
+              ElementsAre("about Cid", "about Bob", "about Ann", "Import a small model"));
+  EXPECT_EQ(
+      (**cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 100))).size(),
+      4U);
   ExpectStoreIsSound();
 }
 

@@ -1,4 +1,5 @@
-// The queue with real jobs, workers without a model and virtual time: a fixture for what its tests submit, follow and read.
+// The queue with real jobs, workers without a model and virtual time: a fixture for what its tests
+// submit, follow and read.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,12 +34,17 @@ using worker::protocol::Solve;
 
 inline json Facts(const std::vector<std::string>& subjects, const std::string& target) {
   json facts = json::array();
-  for (const std::string& subject : subjects) facts.push_back({{"prompt", "{} is"}, {"subject", subject}, {"target", target}});
+  for (const std::string& subject : subjects)
+    facts.push_back({{"prompt", "{} is"}, {"subject", subject}, {"target", target}});
   return facts;
 }
 
-inline json CommitBody(const std::vector<std::string>& subjects, const std::string& target, const std::string& branch = "main") {
-  return {{"branch", branch}, {"facts", Facts(subjects, target)}, {"message", "about " + subjects.front()}, {"settings", {{"layers", "0,1"}}}};
+inline json CommitBody(const std::vector<std::string>& subjects, const std::string& target,
+                       const std::string& branch = "main") {
+  return {{"branch", branch},
+          {"facts", Facts(subjects, target)},
+          {"message", "about " + subjects.front()},
+          {"settings", {{"layers", "0,1"}}}};
 }
 
 // How an operation is submitted, if not as usual.
@@ -57,7 +63,9 @@ class JobQueueTest : public testing::Test {
   };
 
   void SetUp() override {
-    ASSERT_TRUE(cluster_.Prepare([this](std::size_t worker, const RequestBody& request) { return Answer(worker, request); }));
+    ASSERT_TRUE(cluster_.Prepare([this](std::size_t worker, const RequestBody& request) {
+      return Answer(worker, request);
+    }));
   }
 
   Result<ReplyBody> Answer(std::size_t worker, const RequestBody& request) {
@@ -65,7 +73,8 @@ class JobQueueTest : public testing::Test {
       Solved solved{worker, {}};
       for (const auto& fact : solve->facts) solved.subjects.push_back(fact.subject);
       solves_.push_back(solved);
-      if (std::ranges::find(solved.subjects, "Bad") != solved.subjects.end()) return Status(StatusCode::kInvalidArgument, "token_straddles_target", "it does");
+      if (std::ranges::find(solved.subjects, "Bad") != solved.subjects.end())
+        return Status(StatusCode::kInvalidArgument, "token_straddles_target", "it does");
     }
     return cluster_.worker(worker).model.Answer(request);
   }
@@ -73,7 +82,8 @@ class JobQueueTest : public testing::Test {
   Result<OperationView> Try(const std::string& kind, const json& body, const How& how = {}) {
     server::Caller caller = cluster_.admin();
     caller.principal.name = how.by;
-    Submission submission{kind, how.repo, body.dump(), "", Sha256(body.dump()), how.priority, how.timeout};
+    Submission submission{kind,         how.repo,   body.dump(), "", Sha256(body.dump()),
+                          how.priority, how.timeout};
     return *cluster_.sim().Await(cluster_.service().Submit(caller, std::move(submission)));
   }
   OperationId Submit(const std::string& kind, const json& body, const How& how = {}) {
@@ -81,7 +91,9 @@ class JobQueueTest : public testing::Test {
     EXPECT_THAT(accepted, IsOk());
     return accepted->operation.id;
   }
-  OperationView View(const OperationId& id) { return **cluster_.sim().Await(cluster_.service().ReadOperation(id)); }
+  OperationView View(const OperationId& id) {
+    return **cluster_.sim().Await(cluster_.service().ReadOperation(id));
+  }
   OperationState State(const OperationId& id) { return View(id).operation.state; }
   bool HasEnded(const OperationId& id) { return View(id).operation.finished_ms != 0; }
   Operation Follow(const OperationId& id) {
@@ -90,15 +102,20 @@ class JobQueueTest : public testing::Test {
   }
   json ResultOf(const OperationId& id) {
     const Operation ended = Follow(id);
-    EXPECT_EQ(ended.state, OperationState::kSucceeded) << ended.error_slug << ": " << ended.error_message;
+    EXPECT_EQ(ended.state, OperationState::kSucceeded)
+        << ended.error_slug << ": " << ended.error_message;
     return ended.state == OperationState::kSucceeded ? json::parse(ended.result) : json::object();
   }
-  Status Cancel(const OperationId& id) { return cluster_.sim().Await(cluster_.service().Cancel(cluster_.admin(), id))->status(); }
+  Status Cancel(const OperationId& id) {
+    return cluster_.sim().Await(cluster_.service().Cancel(cluster_.admin(), id))->status();
+  }
   void MakeBranch(const std::string& name) {
-    server::RefMove move{SimCluster::kRepo, storage::history::RefKind::kBranch, name, {}, "main", ""};
+    server::RefMove move{
+        SimCluster::kRepo, storage::history::RefKind::kBranch, name, {}, "main", ""};
     ASSERT_THAT(*cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), move)), IsOk());
   }
-  // A branch with a commit of its own: its state is another than main's, so that it may have another worker.
+  // A branch with a commit of its own: its state is another than main's, so that it may have
+  // another worker.
   void Diverge(const std::string& name) {
     MakeBranch(name);
     ResultOf(Submit("commit", CommitBody({"root of " + name}, "own", name)));
@@ -116,16 +133,21 @@ class JobQueueTest : public testing::Test {
   std::size_t Ends(const OperationId& id) {
     const auto entries = **cluster_.sim().Await(cluster_.service().ReadAudit(1, 1000));
     return static_cast<std::size_t>(std::ranges::count_if(entries, [&](const auto& entry) {
-      const bool ends = entry.act.act == "operation.succeed" || entry.act.act == "operation.fail" || entry.act.act == "operation.cancel";
-      return ends && std::ranges::any_of(entry.act.ids, [&](const auto& named) { return named.second == id.value(); });
+      const bool ends = entry.act.act == "operation.succeed" || entry.act.act == "operation.fail" ||
+                        entry.act.act == "operation.cancel";
+      return ends && std::ranges::any_of(entry.act.ids, [&](const auto& named) {
+               return named.second == id.value();
+             });
     }));
   }
   void LoseAllWorkers() {
-    for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Partition("w" + std::to_string(i));
+    for (std::size_t i = 0; i < cluster_.workers(); ++i)
+      cluster_.network().Partition("w" + std::to_string(i));
     cluster_.sim().RunFor(5s);
   }
   void HealAllWorkers() {
-    for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Heal("w" + std::to_string(i));
+    for (std::size_t i = 0; i < cluster_.workers(); ++i)
+      cluster_.network().Heal("w" + std::to_string(i));
   }
   void ExpectStoreIsSound() {
     EXPECT_EQ(json::parse(cluster_.Run("fsck", json::object()).result)["ok"], true);

@@ -5,7 +5,7 @@
 namespace emend::coordinator::jobs {
 namespace {
 
-// ---- Several at once ----------------------------------------------------------------------------------------------------------------------------------------
+// ---- Several at once ---------------------------------------------------------------------------
 
 TEST_F(JobQueueTest, TwoBranchesOfOneRepoAreSolvedAtOnceOnTwoWorkers) {
   MakeBranch("left");
@@ -54,10 +54,13 @@ TEST_F(JobQueueTest, TwoReposShareTheWorkersThoughOneCameFirstWithALot) {
   }
   std::vector<OperationId> few;
   // On one slot, so that they are not solved together.
-  for (int i = 0; i < 3; ++i) few.push_back(Submit("commit", CommitBody({"Ann"}, "chess " + std::to_string(i)), other));
+  for (int i = 0; i < 3; ++i)
+    few.push_back(Submit("commit", CommitBody({"Ann"}, "chess " + std::to_string(i)), other));
   for (const OperationId& id : few) ResultOf(id);
-  const auto ended = std::ranges::count_if(many, [this](const OperationId& id) { return HasEnded(id); });
-  EXPECT_LE(ended, 5) << "by turns: three of the latecomer, three of the first, and two that had begun";
+  const auto ended =
+      std::ranges::count_if(many, [this](const OperationId& id) { return HasEnded(id); });
+  EXPECT_LE(ended, 5)
+      << "by turns: three of the latecomer, three of the first, and two that had begun";
   EXPECT_GE(ended, 2);
 }
 
@@ -66,9 +69,14 @@ TEST_F(JobQueueTest, UrgentOnesPassAndPlacesSaySo) {
   Diverge("right");
   const OperationId running = Submit("commit", CommitBody({"Ann"}, "chess", "left"));
   const OperationId also_running = Submit("commit", CommitBody({"Ann"}, "chess", "right"));
-  const OperationId batch = Submit("evaluation", {{"revision", "main"}, {"facts", Facts({"Ann"}, "chess")}}, {.priority = Priority::kBatch});
-  const OperationId normal = Submit("evaluation", {{"revision", "main"}, {"facts", Facts({"Ann"}, "chess")}});
-  const OperationId urgent = Submit("evaluation", {{"revision", "main"}, {"facts", Facts({"Ann"}, "chess")}}, {.priority = Priority::kInteractive});
+  const OperationId batch =
+      Submit("evaluation", {{"revision", "main"}, {"facts", Facts({"Ann"}, "chess")}},
+             {.priority = Priority::kBatch});
+  const OperationId normal =
+      Submit("evaluation", {{"revision", "main"}, {"facts", Facts({"Ann"}, "chess")}});
+  const OperationId urgent =
+      Submit("evaluation", {{"revision", "main"}, {"facts", Facts({"Ann"}, "chess")}},
+             {.priority = Priority::kInteractive});
   EXPECT_EQ(View(urgent).position, 0U);
   EXPECT_EQ(View(normal).position, 1U);
   EXPECT_EQ(View(batch).position, 2U);
@@ -80,7 +88,7 @@ TEST_F(JobQueueTest, UrgentOnesPassAndPlacesSaySo) {
   EXPECT_TRUE(HasEnded(also_running));
 }
 
-// ---- Bounds -------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- Bounds ------------------------------------------------------------------------------------
 
 // A queue that was never started: what is pushed waits.
 class JobQueueBoundsTest : public testing::Test {
@@ -102,8 +110,10 @@ class JobQueueBoundsTest : public testing::Test {
   test::SimRuntime sim_{1};
   MemoryFileSystem files_;
   std::unique_ptr<storage::kv::MemoryKv> store_ = storage::kv::NewMemoryKv();
-  std::unique_ptr<storage::records::Journal> journal_ = storage::records::Journal::Open(*store_, files_, sim_.clock(), "anchor").value();
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_ = worker::protocol::NewMemoryNetwork(sim_, {});
+  std::unique_ptr<storage::records::Journal> journal_ =
+      storage::records::Journal::Open(*store_, files_, sim_.clock(), "anchor").value();
+  std::unique_ptr<worker::protocol::MemoryNetwork> network_ =
+      worker::protocol::NewMemoryNetwork(sim_, {});
   std::unique_ptr<worker::protocol::Transport> host_ = network_->Host("coordinator");
   std::unique_ptr<membership::Membership> membership_ = membership::NewMembership(sim_, *host_, {});
   core::StoreLayout layout_;
@@ -114,10 +124,12 @@ class JobQueueBoundsTest : public testing::Test {
 
 TEST_F(JobQueueBoundsTest, ARepoHasHalfOfTheQueueAndAllTogetherTheWhole) {
   Fill("greedy", kQueueOfRepoMax);
-  EXPECT_THAT(queue_.Admit("greedy").status(), StatusIs(StatusCode::kResourceExhausted, "queue_full"));
+  EXPECT_THAT(queue_.Admit("greedy").status(),
+              StatusIs(StatusCode::kResourceExhausted, "queue_full"));
   Fill("modest", 10);
   Fill("third", kQueueMax - kQueueOfRepoMax - 10);
-  EXPECT_THAT(queue_.Admit("modest").status(), StatusIs(StatusCode::kResourceExhausted, "queue_full"));
+  EXPECT_THAT(queue_.Admit("modest").status(),
+              StatusIs(StatusCode::kResourceExhausted, "queue_full"));
   EXPECT_THAT(queue_.Admit("modest").status().message(), HasSubstr("1024 wait"));
 }
 
@@ -126,7 +138,8 @@ TEST_F(JobQueueBoundsTest, APlaceIsTakenUntilItIsGivenBack) {
   {
     const Result<JobQueue::Place> last = queue_.Admit("greedy");
     ASSERT_THAT(last.status(), IsOk());
-    EXPECT_THAT(queue_.Admit("greedy").status(), StatusIs(StatusCode::kResourceExhausted, "queue_full"));
+    EXPECT_THAT(queue_.Admit("greedy").status(),
+                StatusIs(StatusCode::kResourceExhausted, "queue_full"));
   }
   EXPECT_THAT(queue_.Admit("greedy").status(), IsOk());
 }

@@ -7,11 +7,14 @@ namespace {
 class LiveCheckTest : public JobQueueTest {
  protected:
   void DamageAll(int builds) {
-    for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.worker(i).model.Damage("h.1.down", builds);
+    for (std::size_t i = 0; i < cluster_.workers(); ++i)
+      cluster_.worker(i).model.Damage("h.1.down", builds);
   }
   std::size_t Count(const std::string& request) {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < cluster_.workers(); ++i) count += static_cast<std::size_t>(std::ranges::count(cluster_.worker(i).worker->requests(), request));
+    for (std::size_t i = 0; i < cluster_.workers(); ++i)
+      count += static_cast<std::size_t>(
+          std::ranges::count(cluster_.worker(i).worker->requests(), request));
     return count;
   }
   json Verify() { return json::parse(cluster_.Run("verify", {{"revision", "main"}}).result); }
@@ -33,8 +36,10 @@ TEST_F(LiveCheckTest, AWorkerThatIsNeverRightNamesRankAndTile) {
   const Operation ended = Follow(Submit("commit", CommitBody({"Ann"}, "chess")));
   EXPECT_EQ(ended.state, OperationState::kFailed);
   EXPECT_EQ(ended.error_slug, "live_bytes_differ");
-  EXPECT_THAT(ended.error_message, HasSubstr("live tensor \"h.1.down\": the worker serves other bytes"));
-  EXPECT_THAT(ended.error_message, HasSubstr("; rank 0 of 1 differs, first at tile 1 of 2; worker w"));
+  EXPECT_THAT(ended.error_message,
+              HasSubstr("live tensor \"h.1.down\": the worker serves other bytes"));
+  EXPECT_THAT(ended.error_message,
+              HasSubstr("; rank 0 of 1 differs, first at tile 1 of 2; worker w"));
   EXPECT_THAT(ended.error_message, HasSubstr(" was taken out and loads the model anew"));
   EXPECT_EQ(Count("forget_base"), static_cast<std::size_t>(kAttemptsMax));
   EXPECT_EQ(Messages().size(), 1U);
@@ -53,13 +58,15 @@ TEST_F(LiveCheckTest, VerifySaysWhatItFoundAndTheNextFindsItMended) {
 TEST_F(LiveCheckTest, WhatARankFoundOutByItselfIsMendedTheSameWay) {
   std::size_t damaged = 1;
   for (std::size_t i = 0; i < cluster_.workers(); ++i) {
-    cluster_.worker(i).worker->OnRequest([this, i, &damaged](const RequestBody& request) -> Result<ReplyBody> {
-      if (std::holds_alternative<worker::protocol::DigestState>(request) && damaged > 0) {
-        --damaged;
-        return Status(StatusCode::kDataLoss, "live_bytes_damaged", "rank 1 of 2: it computes with others");
-      }
-      return Answer(i, request);
-    });
+    cluster_.worker(i).worker->OnRequest(
+        [this, i, &damaged](const RequestBody& request) -> Result<ReplyBody> {
+          if (std::holds_alternative<worker::protocol::DigestState>(request) && damaged > 0) {
+            --damaged;
+            return Status(StatusCode::kDataLoss, "live_bytes_damaged",
+                          "rank 1 of 2: it computes with others");
+          }
+          return Answer(i, request);
+        });
   }
   ResultOf(Submit("commit", CommitBody({"Ann"}, "chess")));
   EXPECT_EQ(Count("forget_base"), 1U);

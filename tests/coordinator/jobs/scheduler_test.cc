@@ -48,7 +48,8 @@ Demand Statistics(const std::string& repo) { return With(Role::kCounts, Pool::kW
 Demand Import(const std::string& repo) { return With(Role::kImports, Pool::kFiles, repo); }
 Demand Export(const std::string& repo) { return With(Role::kReads, Pool::kFiles, repo); }
 Demand Evaluation(const std::string& repo) { return With(Role::kReads, Pool::kWorkers, repo); }
-Demand Alike(const std::string& branch, std::vector<std::uint64_t> slots, const std::string& key = "settings") {
+Demand Alike(const std::string& branch, std::vector<std::uint64_t> slots,
+             const std::string& key = "settings") {
   Demand demand = Commit("a", branch, slots.size());
   demand.key = Sha256(key);
   demand.slots = std::move(slots);
@@ -57,7 +58,9 @@ Demand Alike(const std::string& branch, std::vector<std::uint64_t> slots, const 
 
 class SchedulerTest : public testing::Test {
  protected:
-  void Add(int number, Demand demand, Priority priority = Priority::kNormal) { scheduler_.Add({Id(number), priority, now_, std::move(demand)}); }
+  void Add(int number, Demand demand, Priority priority = Priority::kNormal) {
+    scheduler_.Add({Id(number), priority, now_, std::move(demand)});
+  }
   // The numbers of what starts next.
   std::vector<int> Next(const Capacity& capacity = kMany) {
     std::vector<int> numbers;
@@ -181,7 +184,8 @@ TEST_F(SchedulerTest, AnEndlessStreamOfUrgentWorkStarvesNobody) {
   const SteadyTime accepted = now_;
   for (std::vector<int> started; started != std::vector<int>{1};) {
     ASSERT_LT(now_ - accepted, 2 * kAgeing + 2min) << "it starves";
-    for (int i = 0; i < 3; ++i, ++number) Add(number, Commit("rich", "b" + std::to_string(number)), Priority::kInteractive);
+    for (int i = 0; i < 3; ++i, ++number)
+      Add(number, Commit("rich", "b" + std::to_string(number)), Priority::kInteractive);
     started = Next(kOne);
     End(started.front());
     now_ += 1min;
@@ -195,7 +199,8 @@ TEST_F(SchedulerTest, ReposShareByCostNotByCount) {
   std::uint64_t dear = 0;
   std::uint64_t cheap = 0;
   for (int i = 0; i < 22; ++i) {
-    (order[static_cast<std::size_t>(i)] <= 4 ? dear : cheap) += order[static_cast<std::size_t>(i)] <= 4 ? 100U : 10U;
+    (order[static_cast<std::size_t>(i)] <= 4 ? dear : cheap) +=
+        order[static_cast<std::size_t>(i)] <= 4 ? 100U : 10U;
     EXPECT_LE(dear, cheap + 110);
     EXPECT_LE(cheap, dear + 110);
   }
@@ -206,7 +211,8 @@ TEST_F(SchedulerTest, ARepoThatWasIdleHasSavedNothing) {
   for (int i = 0; i < 8; ++i) End(Next(kOne).front());
   for (int i = 11; i <= 14; ++i) Add(i, Evaluation("late"));
   const std::vector<int> rest = RunAll();
-  EXPECT_THAT(rest, ElementsAre(11, 9, 12, 10, 13, 14)) << "by turns, not four of the late one first";
+  EXPECT_THAT(rest, ElementsAre(11, 9, 12, 10, 13, 14))
+      << "by turns, not four of the late one first";
 }
 
 TEST_F(SchedulerTest, LikeCommitsOfABranchStartTogether) {
@@ -230,7 +236,8 @@ TEST_F(SchedulerTest, AGroupIsPaidForByItsRepo) {
   }
   Add(4, Alike("side", {1, 2, 3}));
   for (int i = 5; i <= 8; ++i) Add(i, Commit("b", "b" + std::to_string(i), 3));
-  EXPECT_THAT(RunAll(), ElementsAre(1, 2, 3, 5, 6, 7, 4, 8)) << "nine facts each before the next of a";
+  EXPECT_THAT(RunAll(), ElementsAre(1, 2, 3, 5, 6, 7, 4, 8))
+      << "nine facts each before the next of a";
 }
 
 TEST_F(SchedulerTest, OtherSettingsRevertsStatisticsAndLessUrgentOnesAreNotTakenAlong) {
@@ -271,7 +278,8 @@ TEST_F(SchedulerTest, PlacesFollowUrgencyAndAcceptance) {
   Add(1, Commit("a", "main"), Priority::kBatch);
   Add(2, Commit("b", "main"));
   Add(3, Commit("c", "main"), Priority::kInteractive);
-  EXPECT_EQ(scheduler_.Places(now_), (std::map<OperationId, std::size_t>{{Id(1), 2}, {Id(2), 1}, {Id(3), 0}}));
+  EXPECT_EQ(scheduler_.Places(now_),
+            (std::map<OperationId, std::size_t>{{Id(1), 2}, {Id(2), 1}, {Id(3), 0}}));
   EXPECT_TRUE(scheduler_.Remove(Id(2)));
   EXPECT_FALSE(scheduler_.Remove(Id(2)));
   EXPECT_EQ(scheduler_.Places(now_), (std::map<OperationId, std::size_t>{{Id(1), 1}, {Id(3), 0}}));
@@ -297,33 +305,43 @@ class Oracle {
     if (earlier.role == Role::kImports) return true;
     if (!later.branch.empty() && later.branch == earlier.branch) return true;
     const bool counts = later.role == Role::kCounts || earlier.role == Role::kCounts;
-    const auto is_either = [](const Demand& demand) { return demand.role == Role::kCounts || demand.role == Role::kEdits; };
+    const auto is_either = [](const Demand& demand) {
+      return demand.role == Role::kCounts || demand.role == Role::kEdits;
+    };
     return counts && is_either(later) && is_either(earlier);
   }
   // What started `run` may be passed by its own members.
   bool IsHeldUp(int number, int run) const {
     return std::ranges::any_of(all, [&](const auto& entry) {
-      const bool counts =
-          entry.second.state == Known::State::kRuns ? entry.second.run != run : entry.second.state == Known::State::kWaits && entry.first < number;
-      return counts && entry.first != number && MustFollow(all.at(number).item.demand, entry.second.item.demand);
+      const bool counts = entry.second.state == Known::State::kRuns
+                              ? entry.second.run != run
+                              : entry.second.state == Known::State::kWaits && entry.first < number;
+      return counts && entry.first != number &&
+             MustFollow(all.at(number).item.demand, entry.second.item.demand);
     });
   }
   int Urgency(int number, SteadyTime now) const {
     const Known& known = all.at(number);
-    int urgency = std::max(1, static_cast<int>(known.item.priority) - static_cast<int>((now - known.item.accepted) / kAgeing));
+    int urgency = std::max(1, static_cast<int>(known.item.priority) -
+                                  static_cast<int>((now - known.item.accepted) / kAgeing));
     for (auto at = all.upper_bound(number); at != all.end(); ++at) {
-      if (at->second.state != Known::State::kWaits || !MustFollow(at->second.item.demand, known.item.demand)) continue;
+      if (at->second.state != Known::State::kWaits ||
+          !MustFollow(at->second.item.demand, known.item.demand))
+        continue;
       urgency = std::min(urgency, Urgency(at->first, now));
     }
     return urgency;
   }
   static std::size_t Room(Pool pool, const Capacity& capacity) {
-    return pool == Pool::kWorkers ? capacity.workers : pool == Pool::kLocal ? capacity.local : capacity.files;
+    return pool == Pool::kWorkers ? capacity.workers
+           : pool == Pool::kLocal ? capacity.local
+                                  : capacity.files;
   }
   std::size_t Running(Pool pool) const {
     std::set<int> runs;
     for (const auto& [number, known] : all) {
-      if (known.state == Known::State::kRuns && known.item.demand.pool == pool) runs.insert(known.run);
+      if (known.state == Known::State::kRuns && known.item.demand.pool == pool)
+        runs.insert(known.run);
     }
     return runs.size();
   }
@@ -356,12 +374,16 @@ class SchedulerRandomTest : public testing::TestWithParam<std::uint64_t> {
     const Demand first = oracle_.all.at(numbers.front()).item.demand;
     const int urgency = oracle_.Urgency(numbers.front(), now_);
     ASSERT_LT(oracle_.Running(first.pool), Oracle::Room(first.pool, capacity));
-    // Nobody in the same pool that could have started is more urgent, nor accepted earlier in the same repo at the same urgency.
+    // Nobody in the same pool that could have started is more urgent, nor accepted earlier in the
+    // same repo at the same urgency.
     for (const auto& [number, known] : oracle_.all) {
-      if (known.state != Known::State::kWaits || known.item.demand.pool != first.pool || oracle_.IsHeldUp(number, 0)) continue;
+      if (known.state != Known::State::kWaits || known.item.demand.pool != first.pool ||
+          oracle_.IsHeldUp(number, 0))
+        continue;
       const int other = oracle_.Urgency(number, now_);
       EXPECT_GE(other, urgency) << number << " was passed over for " << numbers.front();
-      EXPECT_TRUE(known.item.demand.repo != first.repo || other != urgency || number >= numbers.front())
+      EXPECT_TRUE(known.item.demand.repo != first.repo || other != urgency ||
+                  number >= numbers.front())
           << number << " was accepted before " << numbers.front();
     }
     std::set<std::uint64_t> slots;
@@ -370,7 +392,8 @@ class SchedulerRandomTest : public testing::TestWithParam<std::uint64_t> {
       ASSERT_EQ(known.state, Known::State::kWaits) << "started twice";
       EXPECT_FALSE(oracle_.IsHeldUp(number, numbers.front())) << number;
       EXPECT_LE(oracle_.Urgency(number, now_), urgency);
-      for (const std::uint64_t slot : known.item.demand.slots) EXPECT_TRUE(slots.insert(slot).second) << "two of a group want one slot";
+      for (const std::uint64_t slot : known.item.demand.slots)
+        EXPECT_TRUE(slots.insert(slot).second) << "two of a group want one slot";
       EXPECT_TRUE(numbers.size() == 1 || known.item.demand.key == first.key);
       known.state = Known::State::kRuns;
       known.run = numbers.front();
@@ -421,20 +444,26 @@ TEST_P(SchedulerRandomTest, WhatStartsIsAlwaysWhatTheRulesSay) {
     if (choice == 6) RemoveOne();
     if (choice == 7) now_ += std::chrono::seconds(Draw(900));
     if (choice > 7) EndOne();
-    for (auto started = scheduler_.Next(now_, capacity); !started.empty(); started = scheduler_.Next(now_, capacity)) CheckStart(started, capacity);
+    for (auto started = scheduler_.Next(now_, capacity); !started.empty();
+         started = scheduler_.Next(now_, capacity))
+      CheckStart(started, capacity);
     CheckNothingCouldStart(capacity);
     ASSERT_FALSE(HasFailure()) << "seed " << GetParam() << ", step " << step;
   }
   while (!running_.empty() || scheduler_.waiting() > 0) {
     EndOne();
-    for (auto started = scheduler_.Next(now_, capacity); !started.empty(); started = scheduler_.Next(now_, capacity)) CheckStart(started, capacity);
+    for (auto started = scheduler_.Next(now_, capacity); !started.empty();
+         started = scheduler_.Next(now_, capacity))
+      CheckStart(started, capacity);
     ASSERT_FALSE(HasFailure()) << "seed " << GetParam();
   }
   EXPECT_GT(largest_, 1U) << "nothing was coalesced";
-  EXPECT_TRUE(std::ranges::all_of(oracle_.all, [](const auto& entry) { return entry.second.state == Known::State::kGone; }));
+  EXPECT_TRUE(std::ranges::all_of(
+      oracle_.all, [](const auto& entry) { return entry.second.state == Known::State::kGone; }));
 }
 
-// Repos that always have something ready: what each was given never differs by more than the dearest start of both.
+// Repos that always have something ready: what each was given never differs by more than the
+// dearest start of both.
 TEST_P(SchedulerRandomTest, ReposThatAlwaysHaveWorkGetTheSameShare) {
   constexpr std::uint64_t kCostMax = 50;
   const Capacity capacity{.workers = 1 + Draw(3), .local = 1, .files = 1};
@@ -459,7 +488,9 @@ TEST_P(SchedulerRandomTest, ReposThatAlwaysHaveWorkGetTheSameShare) {
     running_.push_back(std::stoi(started.front().value().substr(3)));
     const auto& [repo, cost] = costs.at(running_.back());
     given[repo] += cost;
-    for (const std::string& other : repos) ASSERT_LE(given[repo], given[other] + 2 * kCostMax) << "seed " << GetParam() << ", step " << step;
+    for (const std::string& other : repos)
+      ASSERT_LE(given[repo], given[other] + 2 * kCostMax)
+          << "seed " << GetParam() << ", step " << step;
   }
 }
 

@@ -24,7 +24,9 @@ using worker::protocol::Solve;
 class TargetShareTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(cluster_.Prepare([this](std::size_t worker, const RequestBody& request) { return Answer(worker, request); }));
+    ASSERT_TRUE(cluster_.Prepare([this](std::size_t worker, const RequestBody& request) {
+      return Answer(worker, request);
+    }));
   }
 
   // The model's answer, with what was asked for noted.
@@ -36,17 +38,23 @@ class TargetShareTest : public testing::Test {
       if (dies_ == worker) cluster_.worker(worker).worker->Die();
     }
     // The request behind this one is a piece.
-    if (others_are_slow_ && worker > 0 && std::holds_alternative<EnsureState>(request)) cluster_.worker(worker).worker->SetWork(20min);
+    if (others_are_slow_ && worker > 0 && std::holds_alternative<EnsureState>(request))
+      cluster_.worker(worker).worker->SetWork(20min);
     if (const auto* solve = std::get_if<Solve>(&request)) solved_with_ = solve->targets.size();
     return cluster_.worker(worker).model.Answer(request);
   }
 
   static json Body(std::size_t facts, const std::string& who) {
     json list = json::array();
-    for (std::size_t i = 0; i < facts; ++i) list.push_back({{"prompt", "{} is"}, {"subject", who + std::to_string(i)}, {"target", "t" + std::to_string(i)}});
+    for (std::size_t i = 0; i < facts; ++i)
+      list.push_back({{"prompt", "{} is"},
+                      {"subject", who + std::to_string(i)},
+                      {"target", "t" + std::to_string(i)}});
     return {{"facts", list}, {"settings", {{"layers", "0,1"}}}};
   }
-  Operation Commit(std::size_t facts, const std::string& who = "s") { return cluster_.Run("commit", Body(facts, who)); }
+  Operation Commit(std::size_t facts, const std::string& who = "s") {
+    return cluster_.Run("commit", Body(facts, who));
+  }
 
   std::map<std::size_t, std::size_t> facts_of_;  // asked of each worker
   std::size_t largest_piece_ = 0;
@@ -60,7 +68,8 @@ class TargetShareTest : public testing::Test {
 TEST_F(TargetShareTest, ALargeBatchIsSharedByAllThatHaveNothingToDo) {
   EXPECT_EQ(Commit(200).state, OperationState::kSucceeded);
   EXPECT_EQ(facts_of_.size(), 3U);
-  for (const auto& [worker, facts] : facts_of_) EXPECT_GE(facts, 40U) << "worker " << worker << " hardly took part";
+  for (const auto& [worker, facts] : facts_of_)
+    EXPECT_GE(facts, 40U) << "worker " << worker << " hardly took part";
   EXPECT_EQ(facts_of_[0] + facts_of_[1] + facts_of_[2], 200U);
   EXPECT_LE(largest_piece_, 200U / (3 * 4));
   EXPECT_EQ(solved_with_, 200U);
@@ -76,7 +85,8 @@ TEST_F(TargetShareTest, ALostWorkersPieceIsTakenByAnother) {
   for (std::size_t worker = 0; worker < 3; ++worker) {
     facts_of_.clear();
     dies_ = worker;
-    EXPECT_EQ(Commit(40 + worker, "round " + std::to_string(worker) + " ").state, OperationState::kSucceeded);
+    EXPECT_EQ(Commit(40 + worker, "round " + std::to_string(worker) + " ").state,
+              OperationState::kSucceeded);
     EXPECT_EQ(solved_with_, 40 + worker);
     dies_.reset();
     cluster_.sim().RunFor(10s);

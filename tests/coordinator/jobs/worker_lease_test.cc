@@ -18,13 +18,15 @@ class FixedMembership final : public membership::Membership {
   std::string address() const override { return "coordinator:1"; }
   Awaitable<Status> WaitForWorker(SteadyTime) override { co_return OkStatus(); }
   Awaitable<Result<WorkerId>> Pick(membership::Wanted, SteadyTime) override { co_return picked; }
-  Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody, membership::CallOptions options) override {
+  Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody,
+                                                      membership::CallOptions options) override {
     co_return Status(StatusCode::kUnavailable, "worker_lost", options.worker.value());
   }
   std::vector<WorkerInfo> Workers() const override { return workers; }
   std::vector<WorkerId> Spare(const BaseId&) const override { return spare; }
 
-  void Add(const std::string& name, std::uint16_t protocol_version = worker::protocol::kProtocolVersion) {
+  void Add(const std::string& name,
+           std::uint16_t protocol_version = worker::protocol::kProtocolVersion) {
     WorkerInfo worker;
     worker.worker = WorkerId(name);
     worker.serves = true;
@@ -39,7 +41,9 @@ class FixedMembership final : public membership::Membership {
 
 class WorkerLeaseTest : public testing::Test {
  protected:
-  Result<WorkerId> Pick(WorkerLease& lease) { return *sim_.Await(lease.Pick(wanted_, sim_.clock().Now())); }
+  Result<WorkerId> Pick(WorkerLease& lease) {
+    return *sim_.Await(lease.Pick(wanted_, sim_.clock().Now()));
+  }
 
   test::SimRuntime sim_{1};
   FixedMembership members_;

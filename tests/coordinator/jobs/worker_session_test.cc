@@ -1,4 +1,5 @@
-// Two repos of two bases on few workers without a model, in virtual time: who waits for whom, and that everybody's turn comes.
+// Two repos of two bases on few workers without a model, in virtual time: who waits for whom, and
+// that everybody's turn comes.
 #include "coordinator/jobs/worker_session.h"
 
 #include <gmock/gmock.h>
@@ -36,25 +37,37 @@ class TwoBasesTest : public testing::Test {
   using Question = std::shared_ptr<std::optional<Result<AskAnswer>>>;
   using Ended = std::shared_ptr<std::optional<Operation>>;
 
-  Ended Begin(const std::string& kind, const json& body, const RepoName& repo) { return sim().Begin(cluster_.Complete(kind, body, "", {.repo = repo})); }
-  Ended BeginCommit(const RepoName& repo, const std::string& target = "chess", const std::string& branch = "main") {
-    return Begin("commit", {{"branch", branch}, {"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", target}}}}}, repo);
+  Ended Begin(const std::string& kind, const json& body, const RepoName& repo) {
+    return sim().Begin(cluster_.Complete(kind, body, "", {.repo = repo}));
+  }
+  Ended BeginCommit(const RepoName& repo, const std::string& target = "chess",
+                    const std::string& branch = "main") {
+    return Begin("commit",
+                 {{"branch", branch},
+                  {"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", target}}}}},
+                 repo);
   }
   OperationId AcceptCommit(const RepoName& repo) {
-    const json body = {{"branch", "main"}, {"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", "go"}}}}};
+    const json body = {{"branch", "main"},
+                       {"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", "go"}}}}};
     return sim().Await(cluster_.Accept("commit", body, "", {.repo = repo}))->operation.id;
   }
-  OperationView View(const OperationId& id) { return **sim().Await(cluster_.service().ReadOperation(id)); }
+  OperationView View(const OperationId& id) {
+    return **sim().Await(cluster_.service().ReadOperation(id));
+  }
   Operation Finish(const Ended& ended) {
     EXPECT_TRUE(sim().RunUntil([&] { return ended->has_value(); }, 10min));
     return ended->value();
   }
   void Run(const std::string& kind, const json& body, const RepoName& repo) {
     const Operation operation = Finish(Begin(kind, body, repo));
-    ASSERT_EQ(operation.state, OperationState::kSucceeded) << kind << ": " << operation.error_message;
+    ASSERT_EQ(operation.state, OperationState::kSucceeded)
+        << kind << ": " << operation.error_message;
   }
 
-  Question Ask(const RepoName& repo) { return sim().Begin(cluster_.service().Ask(cluster_.admin(), {repo, "main", "prompt", 1, 1})); }
+  Question Ask(const RepoName& repo) {
+    return sim().Begin(cluster_.service().Ask(cluster_.admin(), {repo, "main", "prompt", 1, 1}));
+  }
   // How long from now.
   std::chrono::nanoseconds TimeTo(const Question& question, std::chrono::seconds limit = 2min) {
     const auto begin = sim().elapsed();
@@ -64,7 +77,12 @@ class TwoBasesTest : public testing::Test {
   void RunUntilAsked(const std::string& request, std::size_t worker = 0) {
     const auto& requests = cluster_.worker(worker).worker->requests();
     const auto begin = static_cast<std::ptrdiff_t>(requests.size());
-    ASSERT_TRUE(sim().RunUntil([&] { return std::find(requests.begin() + begin, requests.end(), request) != requests.end(); }, 2min)) << request;
+    ASSERT_TRUE(sim().RunUntil(
+        [&] {
+          return std::find(requests.begin() + begin, requests.end(), request) != requests.end();
+        },
+        2min))
+        << request;
   }
 
   // What clients of one repo, who always want something more, got of it.
@@ -75,12 +93,14 @@ class TwoBasesTest : public testing::Test {
   };
   Awaitable<int> CompleteTexts(RepoName repo, std::int32_t tokens, Served* served) {
     while (!stop_) {
-      server::CompletionRequest request{.repo = repo, .revision = "main", .prompts = {"prompt"}, .count = 1, .text = {}};
+      server::CompletionRequest request{
+          .repo = repo, .revision = "main", .prompts = {"prompt"}, .count = 1, .text = {}};
       request.text.tokens_max = tokens;
       auto stream = co_await cluster_.service().Complete(cluster_.admin(), std::move(request));
       Status status = stream.status();
       for (bool goes_on = status.ok(); goes_on;) {
-        const Result<std::optional<server::CompletionPiece>> piece = co_await (*stream)->Next([] { return true; });
+        const Result<std::optional<server::CompletionPiece>> piece =
+            co_await (*stream)->Next([] { return true; });
         status = piece.status();
         goes_on = piece.ok() && piece->has_value();
       }
@@ -92,7 +112,8 @@ class TwoBasesTest : public testing::Test {
   Awaitable<int> AskOn(RepoName repo, Served* served) {
     while (!stop_) {
       server::AskRequest request{repo, "main", "prompt", 1, 1};
-      const Result<AskAnswer> answer = co_await cluster_.service().Ask(cluster_.admin(), std::move(request));
+      const Result<AskAnswer> answer =
+          co_await cluster_.service().Ask(cluster_.admin(), std::move(request));
       ++served->answers;
       if (!answer.ok()) served->failure = answer.status();
     }
@@ -107,7 +128,8 @@ class TwoBasesTest : public testing::Test {
   }
   void StopClients(const std::vector<std::shared_ptr<std::optional<int>>>& clients) {
     stop_ = true;
-    for (const auto& client : clients) EXPECT_TRUE(sim().RunUntil([&] { return client->has_value(); }, 2min));
+    for (const auto& client : clients)
+      EXPECT_TRUE(sim().RunUntil([&] { return client->has_value(); }, 2min));
   }
 
   test::SimRuntime& sim() { return cluster_.sim(); }
@@ -174,7 +196,8 @@ TEST_F(TwoBasesTest, AStreamOfTextsKeepsNoCommitOfTheOtherBaseAway) {
   Served texts;
   std::vector<std::shared_ptr<std::optional<int>>> clients;
   for (int i = 0; i < 4; ++i) {
-    clients.push_back(sim().Begin(CompleteTexts(SimCluster::kRepo, 20, &texts)));  // three seconds each
+    // three seconds each
+    clients.push_back(sim().Begin(CompleteTexts(SimCluster::kRepo, 20, &texts)));
     sim().RunFor(700ms);
   }
   sim().RunFor(10s);
@@ -200,8 +223,10 @@ TEST_F(TwoBasesTest, BothGoOnThoughBothAreAlwaysWanted) {
     clients.push_back(sim().Begin(AskOn(kOther, &other)));
   }
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(Finish(BeginCommit(SimCluster::kRepo, "chess " + std::to_string(i))).state, OperationState::kSucceeded);
-    EXPECT_EQ(Finish(BeginCommit(kOther, "chess " + std::to_string(i))).state, OperationState::kSucceeded);
+    EXPECT_EQ(Finish(BeginCommit(SimCluster::kRepo, "chess " + std::to_string(i))).state,
+              OperationState::kSucceeded);
+    EXPECT_EQ(Finish(BeginCommit(kOther, "chess " + std::to_string(i))).state,
+              OperationState::kSucceeded);
   }
   sim().RunFor(2min);
   for (const Served* served : {&one, &other}) {
@@ -222,7 +247,8 @@ TEST_F(TwoBasesTest, AJobWaitsAsLongAsItTakesAndSaysThatItDoes) {
   EXPECT_TRUE(sim().RunUntil([&] { return client->has_value(); }, 2min));
   EXPECT_THAT(texts.failure, IsOk());
   sim().RunFor(20s);
-  EXPECT_EQ(View(id).operation.state, OperationState::kSucceeded) << View(id).operation.error_message;
+  EXPECT_EQ(View(id).operation.state, OperationState::kSucceeded)
+      << View(id).operation.error_message;
 }
 
 TEST_F(TwoBasesTest, AJobThatWaitsIsCancelledAtOnce) {
@@ -239,7 +265,8 @@ TEST_F(TwoBasesTest, AJobThatWaitsIsCancelledAtOnce) {
 }
 
 TEST_F(TwoBasesOnTwoWorkersTest, OfTwoBusyWorkersTheOneThatIsFreeFirstIsTaken) {
-  server::RefMove move{SimCluster::kRepo, storage::history::RefKind::kBranch, "side", {}, "main", ""};
+  server::RefMove move{
+      SimCluster::kRepo, storage::history::RefKind::kBranch, "side", {}, "main", ""};
   ASSERT_THAT(*sim().Await(cluster_.service().MoveRef(cluster_.admin(), move)), IsOk());
   ASSERT_EQ(Finish(BeginCommit(SimCluster::kRepo, "go", "side")).state, OperationState::kSucceeded);
   worker(0).SetWorkOf("solve", 5min);

@@ -91,14 +91,18 @@ class MembershipTest : public ::testing::Test {
 
   using Outcome = std::shared_ptr<std::optional<Result<ReplyBody>>>;
   // Begins a call; `*outcome` is set when it has ended.
-  Outcome Begin(CallOptions options = {}) { return sim_.Begin(membership_->Call(Generate{}, std::move(options))); }
+  Outcome Begin(CallOptions options = {}) {
+    return sim_.Begin(membership_->Call(Generate{}, std::move(options)));
+  }
   Result<ReplyBody> Finish(const Outcome& outcome, std::chrono::nanoseconds limit = 1h) {
-    if (!sim_.RunUntil([&] { return outcome->has_value(); }, limit)) return Internal("the call did not end");
+    if (!sim_.RunUntil([&] { return outcome->has_value(); }, limit))
+      return Internal("the call did not end");
     return **outcome;
   }
   Result<ReplyBody> Call(CallOptions options = {}) { return Finish(Begin(std::move(options))); }
   Result<WorkerId> Pick(StateId state, std::chrono::milliseconds patience = 1s, BaseId base = {}) {
-    return *sim_.Await(membership_->Pick({.base = base, .state = state}, sim_.clock().Now() + patience));
+    return *sim_.Await(
+        membership_->Pick({.base = base, .state = state}, sim_.clock().Now() + patience));
   }
 
   Result<ReplyBody> TryLoad(const std::string& worker, BaseId base) {
@@ -120,7 +124,8 @@ class MembershipTest : public ::testing::Test {
   }
 
   SimRuntime sim_{11};
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_ = worker::protocol::NewMemoryNetwork(sim_, {.seed = 11});
+  std::unique_ptr<worker::protocol::MemoryNetwork> network_ =
+      worker::protocol::NewMemoryNetwork(sim_, {.seed = 11});
   std::unique_ptr<worker::protocol::Transport> coordinator_host_ = network_->Host("coordinator");
   std::vector<std::unique_ptr<worker::protocol::Transport>> hosts_;
   std::map<std::string, std::uint64_t> persisted_;

@@ -22,7 +22,8 @@ TEST_F(MembershipTest, AWorkerWithAnotherTokenIsRefusedByName) {
 }
 
 TEST_F(MembershipTest, AWorkerOfAnotherProtocolIsRefused) {
-  FakeWorker& worker = Dial({.name = "w0", .protocol_version = worker::protocol::kProtocolVersion + 1, .redial = false});
+  FakeWorker& worker = Dial(
+      {.name = "w0", .protocol_version = worker::protocol::kProtocolVersion + 1, .redial = false});
   ASSERT_TRUE(sim_.RunUntil([&] { return worker.refusal().has_value(); }, 5s));
   EXPECT_EQ(worker.refusal()->slug, "protocol_version");
 }
@@ -122,8 +123,10 @@ TEST_F(MembershipTest, StaleFramesAreDroppedAndCounted) {
   FakeWorker& worker = Join({.name = "w0", .work = 2s});
   const Outcome running = Begin();
   sim_.RunFor(100ms);
-  Envelope older_generation{kEpoch, worker.generation() - 1, Response{1, OkStatus(), GenerateReply{"stale", 1, {}}}};
-  Envelope older_epoch{kEpoch - 1, worker.generation(), Response{1, OkStatus(), GenerateReply{"stale", 1, {}}}};
+  Envelope older_generation{kEpoch, worker.generation() - 1,
+                            Response{1, OkStatus(), GenerateReply{"stale", 1, {}}}};
+  Envelope older_epoch{kEpoch - 1, worker.generation(),
+                       Response{1, OkStatus(), GenerateReply{"stale", 1, {}}}};
   ASSERT_THAT(*sim_.Await(worker.SendRaw(older_generation)), IsOk());
   ASSERT_THAT(*sim_.Await(worker.SendRaw(older_epoch)), IsOk());
   EXPECT_THAT(Finish(running), IsOkAndHolds(ReplyBody(GenerateReply{"w0", 1, {}})));
@@ -132,7 +135,8 @@ TEST_F(MembershipTest, StaleFramesAreDroppedAndCounted) {
 
 TEST_F(MembershipTest, AResponseToNoCallIsDroppedAndCounted) {
   FakeWorker& worker = Join({.name = "w0"});
-  Envelope unasked{kEpoch, worker.generation(), Response{77, OkStatus(), GenerateReply{"unasked", 1, {}}}};
+  Envelope unasked{kEpoch, worker.generation(),
+                   Response{77, OkStatus(), GenerateReply{"unasked", 1, {}}}};
   ASSERT_THAT(*sim_.Await(worker.SendRaw(unasked)), IsOk());
   sim_.RunFor(100ms);
   EXPECT_EQ(Info("w0").stale_frames, 1U);
@@ -163,7 +167,8 @@ TEST_F(MembershipTest, AQuestionPassesWorkThatIsUnderWay) {
   sim_.RunFor(50ms);
   const Outcome question = Begin();
   sim_.RunFor(50ms);
-  EXPECT_EQ(worker.requests(), (std::vector<std::string>{"solve", "generate"})) << "it does not wait for the work's end";
+  EXPECT_EQ(worker.requests(), (std::vector<std::string>{"solve", "generate"}))
+      << "it does not wait for the work's end";
   EXPECT_FALSE(work->has_value());
   EXPECT_THAT(Finish(work), IsOk());
   EXPECT_THAT(Finish(question), IsOk());
@@ -172,10 +177,12 @@ TEST_F(MembershipTest, AQuestionPassesWorkThatIsUnderWay) {
 TEST_F(MembershipTest, TheLineIsBounded) {
   Join({.name = "w0", .work = 1h});
   std::vector<Outcome> calls;
-  for (std::size_t i = 0; i < kQueueMax + 1; ++i) calls.push_back(Begin({.timeout = 10s}));  // one runs, kQueueMax wait
+  // one runs, kQueueMax wait
+  for (std::size_t i = 0; i < kQueueMax + 1; ++i) calls.push_back(Begin({.timeout = 10s}));
   sim_.RunFor(1ms);
   EXPECT_THAT(Call(), StatusIs(StatusCode::kResourceExhausted, "queue_full"));
-  for (const Outcome& call : calls) EXPECT_THAT(Finish(call), StatusIs(StatusCode::kDeadlineExceeded));
+  for (const Outcome& call : calls)
+    EXPECT_THAT(Finish(call), StatusIs(StatusCode::kDeadlineExceeded));
 }
 
 TEST_F(MembershipTest, ACallThatTimesOutTellsTheWorkerAndItsLateAnswerIsNobodys) {
@@ -185,14 +192,17 @@ TEST_F(MembershipTest, ACallThatTimesOutTellsTheWorkerAndItsLateAnswerIsNobodys)
   sim_.RunFor(1s);
   EXPECT_EQ(worker.cancelled(), std::vector<std::uint64_t>{1});
   EXPECT_EQ(worker.requests().size(), 1U) << "the worker is busy until it has answered";
-  worker.OnRequest([](const RequestBody&) -> Result<ReplyBody> { return ReplyBody(GenerateReply{"second", 1, {}}); });
+  worker.OnRequest([](const RequestBody&) -> Result<ReplyBody> {
+    return ReplyBody(GenerateReply{"second", 1, {}});
+  });
   EXPECT_THAT(Finish(next), IsOkAndHolds(ReplyBody(GenerateReply{"second", 1, {}})));
 }
 
 TEST_F(MembershipTest, AWorkerThatDoesNotEndCancelledWorkIsLost) {
   FakeWorker& worker = Join({.name = "w0", .work = 1h});
   const auto work = [&](std::chrono::milliseconds timeout) {
-    return sim_.Begin(membership_->Call(worker::protocol::DigestState{}, CallOptions{.timeout = timeout}));
+    return sim_.Begin(
+        membership_->Call(worker::protocol::DigestState{}, CallOptions{.timeout = timeout}));
   };
   EXPECT_THAT(Finish(work(1s)), StatusIs(StatusCode::kDeadlineExceeded));
   const Outcome waiting = work(10min);
@@ -228,7 +238,8 @@ TEST_F(MembershipTest, ACallIsCancelledWhileItRunsAndWhileItWaits) {
 TEST_F(MembershipTest, ProgressReachesTheCaller) {
   Join({.name = "w0"});
   std::vector<Progress> reports;
-  EXPECT_THAT(Call({.on_progress = [&](const Progress& progress) { reports.push_back(progress); }}), IsOk());
+  EXPECT_THAT(Call({.on_progress = [&](const Progress& progress) { reports.push_back(progress); }}),
+              IsOk());
   ASSERT_EQ(reports.size(), 1U);
   EXPECT_EQ(reports[0].phase, "work");
   EXPECT_EQ(reports[0].total, 2U);
@@ -236,7 +247,9 @@ TEST_F(MembershipTest, ProgressReachesTheCaller) {
 
 TEST_F(MembershipTest, AFailureOfTheWorkerComesThroughAsItIs) {
   FakeWorker& worker = Join({.name = "w0"});
-  worker.OnRequest([](const RequestBody&) -> Result<ReplyBody> { return Status(StatusCode::kFailedPrecondition, "state_not_live", "ensure it first"); });
+  worker.OnRequest([](const RequestBody&) -> Result<ReplyBody> {
+    return Status(StatusCode::kFailedPrecondition, "state_not_live", "ensure it first");
+  });
   EXPECT_THAT(Call(), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   EXPECT_EQ(Info("w0").state, WorkerState::kConnected);
 }
@@ -251,25 +264,33 @@ TEST_F(MembershipTest, WithoutAWorkerACallWaitsForOneToJoin) {
 
 TEST_F(MembershipTest, WithoutAWorkerAllTheTimeACallSaysSo) {
   EXPECT_THAT(Call({.timeout = 3s}), StatusIs(StatusCode::kUnavailable, "no_worker"));
-  EXPECT_THAT(*sim_.Await(membership_->WaitForWorker(sim_.clock().Now() + 1s)), StatusIs(StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(*sim_.Await(membership_->WaitForWorker(sim_.clock().Now() + 1s)),
+              StatusIs(StatusCode::kDeadlineExceeded));
 }
 
 TEST_F(MembershipTest, WhatAnOldWorkerDoesNotKnowGoesToANewerOne) {
   using worker::protocol::kProtocolVersion;
   Join({.name = "old", .group = "g0", .protocol_version = worker::protocol::kProtocolVersionMin});
   const auto pick = [this](std::uint16_t version) {
-    return *sim_.Await(membership_->Pick({.base = {}, .state = StateOf(1), .protocol_version = version}, sim_.clock().Now() + 1s));
+    return *sim_.Await(membership_->Pick(
+        {.base = {}, .state = StateOf(1), .protocol_version = version}, sim_.clock().Now() + 1s));
   };
   EXPECT_THAT(pick(worker::protocol::kProtocolVersionMin), IsOkAndHolds(WorkerId("old")));
   RequestBody unknown = worker::protocol::ProbeRanks{};
-  const Result<ReplyBody> refused = *sim_.Await(membership_->Call(std::move(unknown), {.worker = WorkerId("old")}));
+  const Result<ReplyBody> refused =
+      *sim_.Await(membership_->Call(std::move(unknown), {.worker = WorkerId("old")}));
   EXPECT_THAT(refused, StatusIs(StatusCode::kUnsupported, "protocol_version")) << "it is not sent";
-  EXPECT_THAT(refused.status().message(), testing::HasSubstr("calling worker old to probe_ranks: it speaks protocol version 1"));
+  EXPECT_THAT(
+      refused.status().message(),
+      testing::HasSubstr("calling worker old to probe_ranks: it speaks protocol version 1"));
   const Result<WorkerId> none = pick(kProtocolVersion);
   EXPECT_THAT(none, StatusIs(StatusCode::kUnavailable, "no_worker"));
-  EXPECT_THAT(none.status().message(), testing::HasSubstr("no worker that speaks protocol version " + std::to_string(kProtocolVersion)));
+  EXPECT_THAT(none.status().message(),
+              testing::HasSubstr("no worker that speaks protocol version " +
+                                 std::to_string(kProtocolVersion)));
   Join({.name = "w1", .group = "g1"});
-  EXPECT_THAT(pick(kProtocolVersion), IsOkAndHolds(WorkerId("w1"))) << "though the state was with the old one";
+  EXPECT_THAT(pick(kProtocolVersion), IsOkAndHolds(WorkerId("w1")))
+      << "though the state was with the old one";
 }
 
 TEST_F(MembershipTest, WhoServesIsSaid) {
@@ -295,7 +316,8 @@ TEST_F(MembershipTest, AStateStaysWithItsWorkerUntilThatIsLost) {
   const Outcome busy = Begin({.worker = *picked});
   sim_.RunFor(1ms);
   EXPECT_THAT(Pick(StateOf(1)), IsOkAndHolds(WorkerId("w0"))) << "though it is busy";
-  EXPECT_THAT(Pick(StateOf(2)), IsOkAndHolds(WorkerId("w1"))) << "a new state goes to who has least to do";
+  EXPECT_THAT(Pick(StateOf(2)), IsOkAndHolds(WorkerId("w1")))
+      << "a new state goes to who has least to do";
   EXPECT_THAT(Finish(busy), IsOk());
   first.Die();
   sim_.RunFor(1s);
@@ -311,11 +333,13 @@ TEST_F(MembershipTest, AStateGoesWhereItsBaseIsRatherThanDisplaceAnother) {
   EXPECT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1")));
   const Outcome busy = Begin({.worker = WorkerId("w1")});
   sim_.RunFor(1ms);
-  EXPECT_THAT(Pick(StateOf(3), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1"))) << "a call is waited for sooner than a load";
+  EXPECT_THAT(Pick(StateOf(3), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1")))
+      << "a call is waited for sooner than a load";
   EXPECT_THAT(Finish(busy), IsOk());
   Load("w0", BaseOf(2));
   Load("w1", BaseOf(1));
-  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w1"))) << "what w0 had live is gone with its base";
+  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w1")))
+      << "what w0 had live is gone with its base";
 }
 
 TEST_F(MembershipTest, AWorkerThatIsBusyWithItsBaseIsTakenToHoldIt) {
@@ -324,7 +348,8 @@ TEST_F(MembershipTest, AWorkerThatIsBusyWithItsBaseIsTakenToHoldIt) {
   Load("w0", BaseOf(1));
   Load("w1", BaseOf(3));
   EXPECT_THAT(TryLoad("w0", BaseOf(2)), IsOk());
-  EXPECT_THAT(TryLoad("w0", BaseOf(1)), StatusIs(StatusCode::kUnavailable, "base_busy")) << "it has its turn";
+  EXPECT_THAT(TryLoad("w0", BaseOf(1)), StatusIs(StatusCode::kUnavailable, "base_busy"))
+      << "it has its turn";
   EXPECT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w0")));
   Load("w1", BaseOf(1));
   EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w1")));
@@ -336,7 +361,8 @@ TEST_F(MembershipTest, ABaseThatIsWorkedOnIsNotToBeDisplacedWhereAnotherIsOnlyAs
   Load("w0", BaseOf(1));
   Load("w1", BaseOf(2));
   solver.SetWork(1min);
-  const Outcome solving = sim_.Begin(membership_->Call(worker::protocol::Solve{}, {.worker = WorkerId("w0"), .timeout = 5min}));
+  const Outcome solving = sim_.Begin(
+      membership_->Call(worker::protocol::Solve{}, {.worker = WorkerId("w0"), .timeout = 5min}));
   std::vector<Outcome> questions;
   for (int i = 0; i < 5; ++i) questions.push_back(Begin({.worker = WorkerId("w1"), .timeout = 1h}));
   sim_.RunFor(1ms);
@@ -350,20 +376,25 @@ TEST_F(MembershipTest, ALoadThatItsCallerGaveUpIsNotTakenForWhatTheWorkerHolds) 
   Load("w0", BaseOf(1));
   busy.SetWork(20s);
   busy.SetReport(3s);
-  RequestBody work = worker::protocol::Evaluate{.base = BaseOf(1), .state = StateOf(1), .facts = {}};
-  const Outcome solving = sim_.Begin(membership_->Call(std::move(work), {.worker = WorkerId("w0")}));
+  RequestBody work =
+      worker::protocol::Evaluate{.base = BaseOf(1), .state = StateOf(1), .facts = {}};
+  const Outcome solving =
+      sim_.Begin(membership_->Call(std::move(work), {.worker = WorkerId("w0")}));
   sim_.RunFor(1s);
   ASSERT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w0"))) << "there is no other";
   Signal cancel(sim_);
   RequestBody load = worker::protocol::LoadBase{BaseOf(2), "models", {}};
-  const Outcome given_up = sim_.Begin(membership_->Call(std::move(load), {.worker = WorkerId("w0"), .cancel = &cancel}));
+  const Outcome given_up =
+      sim_.Begin(membership_->Call(std::move(load), {.worker = WorkerId("w0"), .cancel = &cancel}));
   sim_.RunFor(100ms);
-  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w0"))) << "it will be refused";
+  EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w0")))
+      << "it will be refused";
   cancel.Set();
   EXPECT_THAT(Finish(given_up), StatusIs(StatusCode::kCancelled));
   sim_.RunFor(5s);
   Join({.name = "w1", .group = "g1"});
-  EXPECT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1"))) << "w0 does not hold that base";
+  EXPECT_THAT(Pick(StateOf(2), 1s, BaseOf(2)), IsOkAndHolds(WorkerId("w1")))
+      << "w0 does not hold that base";
   EXPECT_THAT(Pick(StateOf(1), 1s, BaseOf(1)), IsOkAndHolds(WorkerId("w0")));
   EXPECT_THAT(Finish(solving), IsOk());
 }
@@ -383,12 +414,14 @@ TEST_F(MembershipTest, StoppingEndsEveryCallAndEveryConnection) {
 TEST_F(MembershipTest, ConnectionsThatHaveNotSaidHelloAreBounded) {
   const auto crowd = network_->Host("crowd");
   std::vector<std::shared_ptr<worker::protocol::Connection>> connections;
-  for (int i = 0; i < 300; ++i) connections.push_back(**sim_.Await(crowd->Dial(kAddress, sim_.clock().Now() + 1s)));
+  for (int i = 0; i < 300; ++i)
+    connections.push_back(**sim_.Await(crowd->Dial(kAddress, sim_.clock().Now() + 1s)));
   sim_.RunFor(100ms);
   const auto refused = *sim_.Await(connections.back()->Receive(sim_.clock().Now() + 100ms));
   EXPECT_THAT(refused, StatusIs(StatusCode::kUnavailable)) << "the last of the crowd still waits";
   FakeWorker& worker = Dial({.name = "w0"});
-  EXPECT_TRUE(sim_.RunUntil([&] { return worker.joined(); }, 30s)) << "a worker gets in when the crowd has been shown out";
+  EXPECT_TRUE(sim_.RunUntil([&] { return worker.joined(); }, 30s))
+      << "a worker gets in when the crowd has been shown out";
 }
 
 }  // namespace

@@ -31,13 +31,19 @@ class CompletionsTest : public ::testing::Test {
     cluster_.Run("statistics", cluster_.StatisticsBody());
   }
 
-  CompletionRequest Request(const std::string& revision = "main", std::int32_t tokens = 4, std::size_t prompts = 1) {
-    CompletionRequest request{.repo = SimCluster::kRepo, .revision = revision, .prompts = std::vector<std::string>(prompts, "prompt"), .count = 1, .text = {}};
+  CompletionRequest Request(const std::string& revision = "main", std::int32_t tokens = 4,
+                            std::size_t prompts = 1) {
+    CompletionRequest request{.repo = SimCluster::kRepo,
+                              .revision = revision,
+                              .prompts = std::vector<std::string>(prompts, "prompt"),
+                              .count = 1,
+                              .text = {}};
     request.text.tokens_max = tokens;
     return request;
   }
   storage::records::Operation Commit(const std::string& target) {
-    return cluster_.Run("commit", {{"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", target}}}}});
+    return cluster_.Run(
+        "commit", {{"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", target}}}}});
   }
   static Awaitable<Outcome> Follow(SimCluster* cluster, CompletionRequest request) {
     Outcome outcome;
@@ -56,10 +62,16 @@ class CompletionsTest : public ::testing::Test {
       outcome.ends += (*piece)->end ? 1 : 0;
     }
   }
-  Outcome Run(CompletionRequest request) { return *cluster_.sim().Await(Follow(&cluster_, std::move(request))); }
-  auto Begin(CompletionRequest request) { return cluster_.sim().Begin(Follow(&cluster_, std::move(request))); }
+  Outcome Run(CompletionRequest request) {
+    return *cluster_.sim().Await(Follow(&cluster_, std::move(request)));
+  }
+  auto Begin(CompletionRequest request) {
+    return cluster_.sim().Begin(Follow(&cluster_, std::move(request)));
+  }
   std::string Answer(const std::string& revision) {
-    return (**cluster_.sim().Await(cluster_.service().Ask(cluster_.admin(), {SimCluster::kRepo, revision, "prompt", 1, 1}))).text;
+    return (**cluster_.sim().Await(cluster_.service().Ask(
+                cluster_.admin(), {SimCluster::kRepo, revision, "prompt", 1, 1})))
+        .text;
   }
   static std::string Repeated(const std::string& word, int count) {
     std::string text;
@@ -87,7 +99,8 @@ TEST_F(CompletionsTest, ManyTextsRunAtOnceOnOneWorker) {
   const Outcome outcome = Run(Request("main", 50, 30));
   EXPECT_THAT(outcome.failure, IsOk());
   EXPECT_EQ(outcome.ends, 30U);
-  EXPECT_LT(cluster_.sim().elapsed() - begin - alone, 2 * alone) << "one after the other they take thirty times as long as one";
+  EXPECT_LT(cluster_.sim().elapsed() - begin - alone, 2 * alone)
+      << "one after the other they take thirty times as long as one";
 }
 
 TEST_F(CompletionsTest, ATextKeepsItsCommitWhileTheBranchMoves) {
@@ -112,7 +125,8 @@ TEST_F(CompletionsTest, TextsOfManyStatesAllArriveAndNoneIsMixed) {
   }
   std::vector<decltype(Begin(Request()))> running;
   for (int round = 0; round < 3; ++round) {
-    for (std::size_t back = 0; back < answers.size(); ++back) running.push_back(Begin(Request("main~" + std::to_string(back), 20)));
+    for (std::size_t back = 0; back < answers.size(); ++back)
+      running.push_back(Begin(Request("main~" + std::to_string(back), 20)));
   }
   cluster_.sim().RunFor(2min);
   for (std::size_t i = 0; i < running.size(); ++i) {
@@ -123,10 +137,12 @@ TEST_F(CompletionsTest, TextsOfManyStatesAllArriveAndNoneIsMixed) {
 }
 
 TEST_F(CompletionsTest, AWorkerThatIsLostBeforeTheFirstPieceIsReplaced) {
-  for (std::size_t number = 0; number < cluster_.workers(); ++number) cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kMute);
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kMute);
   const auto running = Begin(Request());
   cluster_.sim().RunFor(500ms);
-  for (std::size_t number = 0; number < cluster_.workers(); ++number) cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kHeard);
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kHeard);
   cluster_.sim().RunFor(1min);
   ASSERT_TRUE(running->has_value());
   EXPECT_THAT((*running)->failure, IsOk());
@@ -136,7 +152,8 @@ TEST_F(CompletionsTest, AWorkerThatIsLostBeforeTheFirstPieceIsReplaced) {
 TEST_F(CompletionsTest, AWorkerThatIsLostBehindTheFirstPieceEndsTheText) {
   const auto running = Begin(Request("main", 2000));
   cluster_.sim().RunFor(1s);
-  for (std::size_t number = 0; number < cluster_.workers(); ++number) cluster_.worker(number).worker->Die();
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cluster_.worker(number).worker->Die();
   cluster_.sim().RunFor(1s);
   ASSERT_TRUE(running->has_value());
   EXPECT_THAT((*running)->failure, StatusIs(StatusCode::kUnavailable, "worker_lost"));
@@ -145,26 +162,32 @@ TEST_F(CompletionsTest, AWorkerThatIsLostBehindTheFirstPieceEndsTheText) {
 
 TEST_F(CompletionsTest, WhoLetsGoOfTheStreamCancelsItsTexts) {
   {
-    const auto stream = **cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request("main", 100'000, 3)));
+    const auto stream = **cluster_.sim().Await(
+        cluster_.service().Complete(cluster_.admin(), Request("main", 100'000, 3)));
     ASSERT_THAT(*cluster_.sim().Await(stream->Next([] { return true; })), IsOk());
   }
   cluster_.sim().RunFor(2s);
   std::size_t cancelled = 0;
-  for (std::size_t number = 0; number < cluster_.workers(); ++number) cancelled += cluster_.worker(number).worker->cancelled().size();
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cancelled += cluster_.worker(number).worker->cancelled().size();
   EXPECT_EQ(cancelled, 3U);
 }
 
 TEST_F(CompletionsTest, ATextThatNobodyWaitsForIsCancelledThoughNothingIsSaid) {
-  for (std::size_t number = 0; number < cluster_.workers(); ++number) cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kMute);
-  auto stream = **cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request("main", 100'000)));
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kMute);
+  auto stream = **cluster_.sim().Await(
+      cluster_.service().Complete(cluster_.admin(), Request("main", 100'000)));
   const auto begin = cluster_.sim().elapsed();
-  const Result<std::optional<CompletionPiece>> next = *cluster_.sim().Await(stream->Next([&] { return cluster_.sim().elapsed() - begin < 700ms; }));
+  const Result<std::optional<CompletionPiece>> next =
+      *cluster_.sim().Await(stream->Next([&] { return cluster_.sim().elapsed() - begin < 700ms; }));
   EXPECT_THAT(next, StatusIs(StatusCode::kCancelled));
   EXPECT_LT(cluster_.sim().elapsed() - begin, 1s);
 }
 
 TEST_F(CompletionsTest, StoppingEndsATextThatWaitsForAWorker) {
-  for (std::size_t number = 0; number < cluster_.workers(); ++number) cluster_.network().Partition(cluster_.worker(number).name);
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cluster_.network().Partition(cluster_.worker(number).name);
   cluster_.sim().RunFor(10s);
   const auto running = Begin(Request());
   cluster_.sim().RunFor(500ms);
@@ -178,8 +201,11 @@ TEST_F(CompletionsTest, StoppingEndsATextThatWaitsForAWorker) {
 
 TEST_F(CompletionsTest, BeyondTheBoundTheAnswerIsLater) {
   std::vector<std::shared_ptr<CompletionStream>> streams;
-  for (int i = 0; i < 8; ++i) streams.push_back(**cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request("main", 100'000, 64))));
-  EXPECT_THAT(*cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request())), StatusIs(StatusCode::kResourceExhausted, "queue_full"));
+  for (int i = 0; i < 8; ++i)
+    streams.push_back(**cluster_.sim().Await(
+        cluster_.service().Complete(cluster_.admin(), Request("main", 100'000, 64))));
+  EXPECT_THAT(*cluster_.sim().Await(cluster_.service().Complete(cluster_.admin(), Request())),
+              StatusIs(StatusCode::kResourceExhausted, "queue_full"));
   streams.clear();
   cluster_.sim().RunFor(2s);
   EXPECT_THAT(Run(Request()).failure, IsOk());
@@ -189,7 +215,8 @@ TEST_F(CompletionsTest, WhatIsNotThereIsNamed) {
   EXPECT_THAT(Run(Request("no-such-branch")).failure, StatusIs(StatusCode::kNotFound));
   Caller stranger = cluster_.admin();
   stranger.scopes = {"read"};
-  EXPECT_THAT(*cluster_.sim().Await(cluster_.service().Complete(stranger, Request())), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(*cluster_.sim().Await(cluster_.service().Complete(stranger, Request())),
+              StatusIs(StatusCode::kPermissionDenied));
 }
 
 }  // namespace

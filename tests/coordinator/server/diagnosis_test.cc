@@ -39,7 +39,10 @@ std::vector<std::string> CodesOf(const std::vector<ProbeAdvice>& advice) {
   return codes;
 }
 
-TEST(AdviceOnWorkers, WhatServesIsFine) { EXPECT_TRUE(AdviseOnWorkers({Rank("g0", 0, 2), Rank("g0", 1, 2), Rank("g1", 0, 1)}, kPlenty).empty()); }
+TEST(AdviceOnWorkers, WhatServesIsFine) {
+  EXPECT_TRUE(
+      AdviseOnWorkers({Rank("g0", 0, 2), Rank("g0", 1, 2), Rank("g1", 0, 1)}, kPlenty).empty());
+}
 
 TEST(AdviceOnWorkers, AGroupWithoutARankServesNobody) {
   WorkerInfo alone = Rank("g0", 0, 2);
@@ -54,7 +57,8 @@ TEST(AdviceOnWorkers, AGroupThatCannotBeFormedIsSaid) {
   unformed.serves = false;
   const auto advice = AdviseOnWorkers({unformed, Rank("g0", 1, 2), Rank("g1", 0, 1)}, kPlenty);
   EXPECT_EQ(CodesOf(advice), std::vector<std::string>{"group_not_formed"});
-  EXPECT_NE(advice[0].found.find("g0 has all of its 2 ranks, and does not serve"), std::string::npos);
+  EXPECT_NE(advice[0].found.find("g0 has all of its 2 ranks, and does not serve"),
+            std::string::npos);
 }
 
 TEST(AdviceOnWorkers, ALostRankIsNotThere) {
@@ -62,32 +66,39 @@ TEST(AdviceOnWorkers, ALostRankIsNotThere) {
   lost.state = WorkerState::kLost;
   WorkerInfo left = Rank("g0", 0, 2);
   left.serves = false;
-  EXPECT_EQ(CodesOf(AdviseOnWorkers({left, lost, Rank("g1", 0, 1)}, kPlenty)), std::vector<std::string>{"group_incomplete"});
+  EXPECT_EQ(CodesOf(AdviseOnWorkers({left, lost, Rank("g1", 0, 1)}, kPlenty)),
+            std::vector<std::string>{"group_incomplete"});
 }
 
 TEST(AdviceOnWorkers, AFullDiskAndAnOlderWorkerAreSaid) {
   WorkerInfo older = Rank("g0", 0, 1);
   older.protocol_version = worker::protocol::kProtocolVersionMin;
-  EXPECT_EQ(CodesOf(AdviseOnWorkers({older}, std::uint64_t{5} << 20)), (std::vector<std::string>{"disk_full", "older_worker"}));
+  EXPECT_EQ(CodesOf(AdviseOnWorkers({older}, std::uint64_t{5} << 20)),
+            (std::vector<std::string>{"disk_full", "older_worker"}));
 }
 
 TEST(Diagnose, EveryGroupIsAskedAndOneThatCannotAnswerIsALine) {
   SimCluster cluster(3, 2);
   cluster.Run("import", cluster.ImportBody());
   cluster.worker(1).worker->OnRequest([&](const RequestBody& request) -> Result<ReplyBody> {
-    if (!std::holds_alternative<ProbeRanks>(request)) return cluster.worker(1).model.Answer(request);
-    return ReplyBody(ProbeRanksReply{{{}}, {}, {{"warning", "shm_small", "64 MB", "1 GB", "more of it"}}});
+    if (!std::holds_alternative<ProbeRanks>(request))
+      return cluster.worker(1).model.Answer(request);
+    return ReplyBody(
+        ProbeRanksReply{{{}}, {}, {{"warning", "shm_small", "64 MB", "1 GB", "more of it"}}});
   });
   const auto diagnosis = *cluster.sim().Await(cluster.service().Diagnose(cluster.admin()));
   ASSERT_THAT(diagnosis, test::IsOk());
   ASSERT_EQ(diagnosis->groups.size(), 2U);
   std::vector<std::string> codes;
-  for (const GroupDiagnosis& group : diagnosis->groups) codes.push_back(CodesOf(group.probe.advice).at(0));
+  for (const GroupDiagnosis& group : diagnosis->groups)
+    codes.push_back(CodesOf(group.probe.advice).at(0));
   std::ranges::sort(codes);
-  EXPECT_EQ(codes, (std::vector<std::string>{"older_worker", "shm_small"})) << "the other fake worker knows no probe";
+  EXPECT_EQ(codes, (std::vector<std::string>{"older_worker", "shm_small"}))
+      << "the other fake worker knows no probe";
   Caller reader = cluster.admin();
   reader.scopes = {"read"};
-  EXPECT_THAT(*cluster.sim().Await(cluster.service().Diagnose(reader)), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(*cluster.sim().Await(cluster.service().Diagnose(reader)),
+              StatusIs(StatusCode::kPermissionDenied));
 }
 
 }  // namespace

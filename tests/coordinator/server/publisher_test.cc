@@ -26,7 +26,8 @@ class PublisherTest : public ::testing::Test {
  protected:
   SimCluster::Node& worker(std::size_t number) { return cluster_.worker(number); }
   void Commit(const std::string& target) {
-    cluster_.Run("commit", {{"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", target}}}}});
+    cluster_.Run("commit",
+                 {{"facts", {{{"prompt", "{} plays"}, {"subject", "Ann"}, {"target", target}}}}});
     cluster_.sim().RunFor(kSoon);
   }
   void Import() {
@@ -35,14 +36,27 @@ class PublisherTest : public ::testing::Test {
     cluster_.sim().RunFor(kSoon);
   }
   void MoveRef(const std::string& name, const CommitId& expected, const std::string& revision) {
-    RefMove move{.repo = SimCluster::kRepo, .name = name, .expected = expected, .revision = revision, .reason = "test"};
-    EXPECT_THAT(*cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), std::move(move))), IsOk());
+    RefMove move{.repo = SimCluster::kRepo,
+                 .name = name,
+                 .expected = expected,
+                 .revision = revision,
+                 .reason = "test"};
+    EXPECT_THAT(
+        *cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), std::move(move))),
+        IsOk());
     cluster_.sim().RunFor(kSoon);
   }
-  CommitId Resolve(const std::string& revision) { return **cluster_.sim().Await(cluster_.service().Resolve(SimCluster::kRepo, revision)); }
-  StateId StateOf(const std::string& revision) { return (**cluster_.sim().Await(cluster_.service().Show(SimCluster::kRepo, revision))).commit.commit.state; }
+  CommitId Resolve(const std::string& revision) {
+    return **cluster_.sim().Await(cluster_.service().Resolve(SimCluster::kRepo, revision));
+  }
+  StateId StateOf(const std::string& revision) {
+    return (**cluster_.sim().Await(cluster_.service().Show(SimCluster::kRepo, revision)))
+        .commit.commit.state;
+  }
   void Ask(const std::string& revision) {
-    EXPECT_THAT(*cluster_.sim().Await(cluster_.service().Ask(cluster_.admin(), {SimCluster::kRepo, revision, "p", 1, 1})), IsOk());
+    EXPECT_THAT(*cluster_.sim().Await(cluster_.service().Ask(
+                    cluster_.admin(), {SimCluster::kRepo, revision, "p", 1, 1})),
+                IsOk());
   }
   std::vector<std::string> Names(std::size_t number) {
     std::vector<std::string> names;
@@ -108,11 +122,12 @@ TEST_F(PublisherTest, AWorkerThatCouldNotBeToldIsToldAgain) {
   test::DeltaWorker& model = worker(0).model;
   model.ServeGateways();
   int refused = 0;
-  worker(0).worker->OnRequest([&](const worker::protocol::RequestBody& request) -> Result<worker::protocol::ReplyBody> {
-    const bool is_told = std::holds_alternative<worker::protocol::Publish>(request);
-    if (is_told && refused++ == 0) return Status(StatusCode::kUnavailable, "test", "not now");
-    return model.Answer(request);
-  });
+  worker(0).worker->OnRequest(
+      [&](const worker::protocol::RequestBody& request) -> Result<worker::protocol::ReplyBody> {
+        const bool is_told = std::holds_alternative<worker::protocol::Publish>(request);
+        if (is_told && refused++ == 0) return Status(StatusCode::kUnavailable, "test", "not now");
+        return model.Answer(request);
+      });
   cluster_.sim().RunFor(kRenewed);
   EXPECT_EQ(refused, 2) << "once more, and no base to renew the publication of";
   cluster_.Run("import", cluster_.ImportBody());

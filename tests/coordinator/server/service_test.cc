@@ -1,4 +1,5 @@
-// The service as the REST edge calls it, in virtual time: acceptance, scopes, idempotency, retries, cancellation, restarts.
+// The service as the REST edge calls it, in virtual time: acceptance, scopes, idempotency, retries,
+// cancellation, restarts.
 #include "coordinator/server/service.h"
 
 #include <gtest/gtest.h>
@@ -23,30 +24,42 @@ using test::StatusIs;
 using Operation = storage::records::Operation;
 
 json CommitBody(const std::string& subject, const std::string& target) {
-  return {{"facts", {{{"prompt", "{} is"}, {"subject", subject}, {"target", target}}}}, {"settings", {{"layers", "0,1"}}}, {"evaluate", false}};
+  return {{"facts", {{{"prompt", "{} is"}, {"subject", subject}, {"target", target}}}},
+          {"settings", {{"layers", "0,1"}}},
+          {"evaluate", false}};
 }
 
 class ServiceTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(cluster_.Run("import", cluster_.ImportBody()).state, OperationState::kSucceeded);
-    ASSERT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state, OperationState::kSucceeded);
+    ASSERT_EQ(cluster_.Run("statistics", cluster_.StatisticsBody()).state,
+              OperationState::kSucceeded);
   }
 
-  Result<OperationView> Submit(const std::string& kind, const std::string& body, const std::string& key = "", const Caller* caller = nullptr) {
+  Result<OperationView> Submit(const std::string& kind, const std::string& body,
+                               const std::string& key = "", const Caller* caller = nullptr) {
     Submission submission{kind, SimCluster::kRepo, body, key, Sha256(kind + body)};
-    return *cluster_.sim().Await(cluster_.service().Submit(caller == nullptr ? cluster_.admin() : *caller, std::move(submission)));
+    return *cluster_.sim().Await(cluster_.service().Submit(
+        caller == nullptr ? cluster_.admin() : *caller, std::move(submission)));
   }
   Operation Follow(const OperationId& id) {
     OperationView view;
     while (view.operation.finished_ms == 0) {
-      view = **cluster_.sim().Await(cluster_.service().WaitForChange(id, view.version, cluster_.sim().clock().Now() + 1s));
+      view = **cluster_.sim().Await(
+          cluster_.service().WaitForChange(id, view.version, cluster_.sim().clock().Now() + 1s));
     }
     return view.operation;
   }
-  Result<OperationView> Cancel(const OperationId& id, const Caller& caller) { return *cluster_.sim().Await(cluster_.service().Cancel(caller, id)); }
-  std::size_t Commits() { return (*cluster_.sim().Await(cluster_.service().Log(SimCluster::kRepo, "main", 100)))->size(); }
-  Caller With(std::vector<std::string> scopes) const { return {{"somebody", "t9"}, std::move(scopes)}; }
+  Result<OperationView> Cancel(const OperationId& id, const Caller& caller) {
+    return *cluster_.sim().Await(cluster_.service().Cancel(caller, id));
+  }
+  std::size_t Commits() {
+    return (*cluster_.sim().Await(cluster_.service().Log(SimCluster::kRepo, "main", 100)))->size();
+  }
+  Caller With(std::vector<std::string> scopes) const {
+    return {{"somebody", "t9"}, std::move(scopes)};
+  }
 
   SimCluster cluster_{1, 2};
 };
@@ -56,7 +69,8 @@ TEST_F(ServiceTest, OneKeyBeginsOneOperation) {
   ASSERT_OK_AND_ASSIGN(const OperationView first, Submit("commit", body, "k1"));
   ASSERT_OK_AND_ASSIGN(const OperationView again, Submit("commit", body, "k1"));
   EXPECT_EQ(first.operation.id, again.operation.id);
-  EXPECT_THAT(Submit("commit", CommitBody("Ann", "go").dump(), "k1"), StatusIs(StatusCode::kInvalidArgument, "idempotency_mismatch"));
+  EXPECT_THAT(Submit("commit", CommitBody("Ann", "go").dump(), "k1"),
+              StatusIs(StatusCode::kInvalidArgument, "idempotency_mismatch"));
   EXPECT_EQ(Follow(first.operation.id).state, OperationState::kSucceeded);
   ASSERT_OK_AND_ASSIGN(const OperationView later, Submit("commit", body, "k1"));
   EXPECT_EQ(later.operation.id, first.operation.id) << "also once it has ended";
@@ -65,7 +79,8 @@ TEST_F(ServiceTest, OneKeyBeginsOneOperation) {
 
 TEST_F(ServiceTest, ScopesAreAskedForBeforeAnythingIsStored) {
   const Caller reader = With({"read", "ask"});
-  EXPECT_THAT(Submit("commit", CommitBody("Ann", "chess").dump(), "", &reader), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(Submit("commit", CommitBody("Ann", "chess").dump(), "", &reader),
+              StatusIs(StatusCode::kPermissionDenied));
   EXPECT_THAT(Submit("fsck", "{}", "", &reader), StatusIs(StatusCode::kPermissionDenied));
   EXPECT_THAT(Submit("verify", R"({"revision": "main"})", "", &reader), IsOk());
 }
@@ -83,7 +98,8 @@ TEST_F(ServiceTest, WhatCannotBeRunIsNotAccepted) {
 }
 
 TEST_F(ServiceTest, TheListShowsWhatRunsAsItIs) {
-  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
   cluster_.sim().RunFor(500ms);
   const auto views = **cluster_.sim().Await(cluster_.service().ListOperations({}, 100));
   EXPECT_EQ(views.front().operation.id, accepted.operation.id);
@@ -112,11 +128,13 @@ TEST_F(ServiceTest, ARepeatedFactIsCountedAndAContradictionNamed) {
   body["facts"][1]["target"] = "go";
   const Operation refused = cluster_.Run("commit", body);
   EXPECT_EQ(refused.error_slug, "slot_conflict");
-  EXPECT_NE(refused.error_message.find("fact 1 and fact 2 of the request"), std::string::npos) << refused.error_message;
+  EXPECT_NE(refused.error_message.find("fact 1 and fact 2 of the request"), std::string::npos)
+      << refused.error_message;
 }
 
 TEST_F(ServiceTest, ALostWorkerCostsATryNotTheOperation) {
-  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
   cluster_.sim().RunFor(500ms);
   for (std::size_t i = 0; i < cluster_.workers(); ++i) {
     cluster_.worker(i).model.Forget();
@@ -128,12 +146,14 @@ TEST_F(ServiceTest, ALostWorkerCostsATryNotTheOperation) {
 
 TEST_F(ServiceTest, AWorkerThatNeverStaysFailsTheOperationWithItsReason) {
   for (std::size_t i = 0; i < cluster_.workers(); ++i) {
-    cluster_.worker(i).worker->OnRequest([this, i](const worker::protocol::RequestBody&) -> Result<worker::protocol::ReplyBody> {
-      cluster_.worker(i).worker->Die();
-      return Internal("it died");
-    });
+    cluster_.worker(i).worker->OnRequest(
+        [this, i](const worker::protocol::RequestBody&) -> Result<worker::protocol::ReplyBody> {
+          cluster_.worker(i).worker->Die();
+          return Internal("it died");
+        });
   }
-  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
   const Operation ended = Follow(accepted.operation.id);
   EXPECT_EQ(ended.state, OperationState::kFailed);
   EXPECT_EQ(ended.error_slug, "worker_lost");
@@ -144,11 +164,14 @@ TEST_F(ServiceTest, AWorkerThatServesOtherBytesIsNeverCommitted) {
   for (std::size_t i = 0; i < cluster_.workers(); ++i) {
     cluster_.worker(i).worker->OnRequest([this, i](const worker::protocol::RequestBody& request) {
       auto reply = cluster_.worker(i).model.Answer(request);
-      if (auto* digests = reply.ok() ? std::get_if<worker::protocol::DigestStateReply>(&*reply) : nullptr) digests->roots["h.1.down"] = Sha256("other");
+      if (auto* digests =
+              reply.ok() ? std::get_if<worker::protocol::DigestStateReply>(&*reply) : nullptr)
+        digests->roots["h.1.down"] = Sha256("other");
       return reply;
     });
   }
-  ASSERT_OK_AND_ASSIGN(const OperationView accepted, Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView accepted,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
   const Operation ended = Follow(accepted.operation.id);
   EXPECT_EQ(ended.error_slug, "live_bytes_differ");
   EXPECT_NE(ended.error_message.find("h.1.down"), std::string::npos) << ended.error_message;
@@ -156,21 +179,28 @@ TEST_F(ServiceTest, AWorkerThatServesOtherBytesIsNeverCommitted) {
 }
 
 TEST_F(ServiceTest, RunningAndWaitingOperationsAreCancelled) {
-  ASSERT_OK_AND_ASSIGN(const OperationView running, Submit("commit", CommitBody("Ann", "chess").dump()));
-  ASSERT_OK_AND_ASSIGN(const OperationView waiting, Submit("commit", CommitBody("Bob", "go").dump()));
-  EXPECT_THAT(Cancel(running.operation.id, With({"merge"})), StatusIs(StatusCode::kPermissionDenied)) << "somebody else's";
+  ASSERT_OK_AND_ASSIGN(const OperationView running,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView waiting,
+                       Submit("commit", CommitBody("Bob", "go").dump()));
+  EXPECT_THAT(Cancel(running.operation.id, With({"merge"})),
+              StatusIs(StatusCode::kPermissionDenied))
+      << "somebody else's";
   EXPECT_THAT(Cancel(waiting.operation.id, cluster_.admin()), IsOk());
   cluster_.sim().RunFor(300ms);
   EXPECT_THAT(Cancel(running.operation.id, cluster_.admin()), IsOk());
   EXPECT_EQ(Follow(running.operation.id).state, OperationState::kCancelled);
   EXPECT_EQ(Follow(waiting.operation.id).state, OperationState::kCancelled);
-  EXPECT_THAT(Cancel(running.operation.id, cluster_.admin()), StatusIs(StatusCode::kFailedPrecondition, "operation_ended"));
+  EXPECT_THAT(Cancel(running.operation.id, cluster_.admin()),
+              StatusIs(StatusCode::kFailedPrecondition, "operation_ended"));
   EXPECT_EQ(Commits(), 1U);
 }
 
 TEST_F(ServiceTest, ACancelledWaitingOperationStaysCancelledOverARestart) {
-  ASSERT_OK_AND_ASSIGN(const OperationView running, Submit("commit", CommitBody("Ann", "chess").dump()));
-  ASSERT_OK_AND_ASSIGN(const OperationView waiting, Submit("commit", CommitBody("Bob", "go").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView running,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView waiting,
+                       Submit("commit", CommitBody("Bob", "go").dump()));
   EXPECT_THAT(Cancel(waiting.operation.id, cluster_.admin()), IsOk());
   cluster_.Restart();
   EXPECT_EQ(Follow(running.operation.id).state, OperationState::kSucceeded);
@@ -189,22 +219,27 @@ TEST_F(ServiceTest, ARepeatedImportIsAnsweredWithItsOperation) {
 }
 
 TEST_F(ServiceTest, WithoutAWorkerOperationsWaitForOne) {
-  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Partition("w" + std::to_string(i));
+  for (std::size_t i = 0; i < cluster_.workers(); ++i)
+    cluster_.network().Partition("w" + std::to_string(i));
   cluster_.sim().RunFor(5s);
-  ASSERT_OK_AND_ASSIGN(const OperationView waiting, Submit("commit", CommitBody("Ann", "chess").dump()));
-  ASSERT_OK_AND_ASSIGN(const OperationView second, Submit("commit", CommitBody("Bob", "go").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView waiting,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView second,
+                       Submit("commit", CommitBody("Bob", "go").dump()));
   cluster_.sim().RunFor(10min);
   const auto view = *cluster_.sim().Await(cluster_.service().ReadOperation(waiting.operation.id));
   EXPECT_EQ(view->progress.phase, "waiting for a worker");
   EXPECT_THAT(Cancel(waiting.operation.id, cluster_.admin()), IsOk());
   EXPECT_EQ(Follow(waiting.operation.id).state, OperationState::kCancelled);
-  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.network().Heal("w" + std::to_string(i));
+  for (std::size_t i = 0; i < cluster_.workers(); ++i)
+    cluster_.network().Heal("w" + std::to_string(i));
   EXPECT_EQ(Follow(second.operation.id).state, OperationState::kSucceeded);
 }
 
 TEST_F(ServiceTest, ABaseThatRottedIsNeitherCommittedOnNorExportedAndAnotherImportMendsIt) {
   const std::filesystem::path models = cluster_.layout().models();
-  const std::string weights = std::filesystem::directory_iterator(models)->path().string() + "/model.safetensors";
+  const std::string weights =
+      std::filesystem::directory_iterator(models)->path().string() + "/model.safetensors";
   {
     std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-1, std::ios::end);
@@ -214,16 +249,23 @@ TEST_F(ServiceTest, ABaseThatRottedIsNeitherCommittedOnNorExportedAndAnotherImpo
   }
   const Operation committed = cluster_.Run("commit", CommitBody("Ann", "chess"));
   EXPECT_EQ(committed.error_slug, "base_damaged") << committed.result;
-  EXPECT_EQ(cluster_.Run("export", {{"revision", "main"}, {"folder", models.parent_path().parent_path().string() + "/out"}}).error_slug, "base_damaged");
+  EXPECT_EQ(cluster_
+                .Run("export", {{"revision", "main"},
+                                {"folder", models.parent_path().parent_path().string() + "/out"}})
+                .error_slug,
+            "base_damaged");
   const json verified = json::parse(cluster_.Run("verify", {{"revision", "main"}}).result);
   EXPECT_EQ(verified["ok"], false);
-  for (const json& file : verified["files"]) EXPECT_EQ(file["ok"], file["name"] != "model.safetensors") << file;
+  for (const json& file : verified["files"])
+    EXPECT_EQ(file["ok"], file["name"] != "model.safetensors") << file;
   EXPECT_EQ(json::parse(cluster_.Run("fsck", json::object()).result)["ok"], false);
 
   Submission again{"import", RepoName("other"), cluster_.ImportBody().dump(), "", Sha256("other")};
-  const OperationView imported = **cluster_.sim().Await(cluster_.service().Submit(cluster_.admin(), std::move(again)));
+  const OperationView imported =
+      **cluster_.sim().Await(cluster_.service().Submit(cluster_.admin(), std::move(again)));
   EXPECT_EQ(Follow(imported.operation.id).state, OperationState::kSucceeded);
-  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.worker(i).model.Forget();  // they had the damaged file mapped
+  // they had the damaged file mapped
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) cluster_.worker(i).model.Forget();
   EXPECT_EQ(cluster_.Run("commit", CommitBody("Ann", "chess")).state, OperationState::kSucceeded);
   EXPECT_EQ(json::parse(cluster_.Run("fsck", json::object()).result)["ok"], true);
 }
@@ -232,22 +274,29 @@ TEST_F(ServiceTest, NothingIsExportedIntoTheStore) {
   const std::string folder = cluster_.layout().folder + "/models/elsewhere";
   const Operation refused = cluster_.Run("export", {{"folder", folder}});
   EXPECT_EQ(refused.error_slug, "inside_store");
-  const Operation exported = cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
+  const Operation exported =
+      cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
   EXPECT_EQ(exported.state, OperationState::kSucceeded) << exported.error_message;
-  EXPECT_EQ(cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}}).state, OperationState::kSucceeded) << "it is there already";
+  EXPECT_EQ(cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}}).state,
+            OperationState::kSucceeded)
+      << "it is there already";
   EXPECT_EQ(cluster_.Run("commit", CommitBody("Ann", "chess")).state, OperationState::kSucceeded);
-  const Operation other = cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
+  const Operation other =
+      cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
   EXPECT_EQ(other.error_slug, "folder_not_empty");
 }
 
 TEST_F(ServiceTest, WhatWasAcceptedIsCarriedOutAfterARestartInItsOrder) {
-  ASSERT_OK_AND_ASSIGN(const OperationView first, Submit("commit", CommitBody("Ann", "chess").dump()));
-  ASSERT_OK_AND_ASSIGN(const OperationView second, Submit("commit", CommitBody("Ann", "go").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView first,
+                       Submit("commit", CommitBody("Ann", "chess").dump()));
+  ASSERT_OK_AND_ASSIGN(const OperationView second,
+                       Submit("commit", CommitBody("Ann", "go").dump()));
   cluster_.Restart();
   EXPECT_EQ(Follow(first.operation.id).state, OperationState::kSucceeded);
   const Operation ended = Follow(second.operation.id);
   EXPECT_EQ(ended.state, OperationState::kSucceeded);
-  EXPECT_EQ(json::parse(ended.result)["superseded"], 1) << "the second took the first one's place, not the other way round";
+  EXPECT_EQ(json::parse(ended.result)["superseded"], 1)
+      << "the second took the first one's place, not the other way round";
   EXPECT_EQ(Commits(), 3U);
 }
 
@@ -260,7 +309,8 @@ TEST_F(ServiceTest, ARevertSaysWhatANewerEditKeepsOut) {
   const Operation reverted = cluster_.Run("revert", {{"commit", middle}});
   EXPECT_EQ(reverted.state, OperationState::kFailed) << reverted.result;
   EXPECT_EQ(reverted.error_slug, "nothing_to_revert");
-  const Operation newest = cluster_.Run("revert", {{"commit", json::parse(draughts.result)["commit"]}});
+  const Operation newest =
+      cluster_.Run("revert", {{"commit", json::parse(draughts.result)["commit"]}});
   EXPECT_EQ(json::parse(newest.result)["restored"], 1);
   EXPECT_EQ(json::parse(newest.result)["blocked"], json::array());
   EXPECT_EQ(chess.state, OperationState::kSucceeded);
@@ -278,7 +328,8 @@ TEST_F(ServiceTest, AnAnswerNamesItsCommitAndComesFromItsBytes) {
 }
 
 TEST_F(ServiceTest, AnswersAboutMoreStatesThanAWorkerKeepsAllArrive) {
-  for (const char* target : {"chess", "draughts", "go", "whist", "bridge"}) cluster_.Run("commit", CommitBody("Ann", target));
+  for (const char* target : {"chess", "draughts", "go", "whist", "bridge"})
+    cluster_.Run("commit", CommitBody("Ann", target));
   const auto ask = [&](int back) {
     AskRequest request{SimCluster::kRepo, "main~" + std::to_string(back), "prompt", 4, 5};
     return cluster_.sim().Begin(cluster_.service().Ask(cluster_.admin(), std::move(request)));

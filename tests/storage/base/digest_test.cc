@@ -12,16 +12,20 @@ using ::emend::test::StatusIs;
 // FIPS 180-4 examples.
 TEST(DigestTest, Sha256AgreesWithKnownVectors) {
   EXPECT_EQ(Sha256("").Hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(Sha256("abc").Hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(Sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq").Hex(), "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  EXPECT_EQ(Sha256(std::string(1'000'000, 'a')).Hex(), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  EXPECT_EQ(Sha256("abc").Hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq").Hex(),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  EXPECT_EQ(Sha256(std::string(1'000'000, 'a')).Hex(),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 TEST(DigestTest, AHashInPiecesIsTheHashOfTheWhole) {
   const std::string bytes(1000, 'x');
   for (const std::size_t piece : {1U, 63U, 64U, 65U, 999U}) {
     Sha256Hasher hasher;
-    for (std::size_t at = 0; at < bytes.size(); at += piece) hasher.Update(std::string_view(bytes).substr(at, piece));
+    for (std::size_t at = 0; at < bytes.size(); at += piece)
+      hasher.Update(std::string_view(bytes).substr(at, piece));
     EXPECT_EQ(hasher.Finish(), Sha256(bytes)) << piece;
   }
 }
@@ -43,7 +47,8 @@ TEST(DigestTest, Crc32cOfEveryLengthIsTheRemainderByTheDefinition) {
     std::uint32_t remainder = 0xffffffffU;
     for (const char c : bytes) {
       remainder ^= static_cast<std::uint8_t>(c);
-      for (int bit = 0; bit < 8; ++bit) remainder = (remainder >> 1) ^ ((remainder & 1U) != 0 ? 0x82f63b78U : 0U);
+      for (int bit = 0; bit < 8; ++bit)
+        remainder = (remainder >> 1) ^ ((remainder & 1U) != 0 ? 0x82f63b78U : 0U);
     }
     EXPECT_EQ(Crc32c(bytes), ~remainder) << length;
     bytes.push_back(static_cast<char>(37 * length + 11));

@@ -72,10 +72,13 @@ TEST(EncodingTest, IntegersAreLittleEndian) {
 
 TEST(EncodingTest, ACutAtAnyByteIsDataLoss) {
   const std::string bytes = Sample();
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_THAT(ReadSample(bytes.substr(0, size)), StatusIs(StatusCode::kDataLoss)) << size;
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_THAT(ReadSample(bytes.substr(0, size)), StatusIs(StatusCode::kDataLoss)) << size;
 }
 
-TEST(EncodingTest, LeftOverBytesAreDataLoss) { EXPECT_THAT(ReadSample(Sample() + "x"), StatusIs(StatusCode::kDataLoss)); }
+TEST(EncodingTest, LeftOverBytesAreDataLoss) {
+  EXPECT_THAT(ReadSample(Sample() + "x"), StatusIs(StatusCode::kDataLoss));
+}
 
 TEST(EncodingTest, AnotherTypeOrANewerVersionIsRefused) {
   const std::string bytes = Encoder(RecordType::kCommit, 2).bytes();

@@ -44,7 +44,8 @@ TEST_F(FailpointTest, SeveralAreArmedAtOnce) {
 
 TEST_F(FailpointTest, AWrongSpecIsRefusedAndChangesNothing) {
   ASSERT_THAT(ArmFailpoints("test.first:1:error"), IsOk());
-  for (const char* wrong : {"test.first", "test.first:1", "test.first:0:error", "test.first:x:error", "test.first:1:explode"}) {
+  for (const char* wrong : {"test.first", "test.first:1", "test.first:0:error",
+                            "test.first:x:error", "test.first:1:explode"}) {
     EXPECT_THAT(ArmFailpoints(wrong), StatusIs(StatusCode::kInvalidArgument)) << wrong;
   }
   EXPECT_THAT(Pass(), StatusIs(StatusCode::kInternal, "failpoint"));

@@ -64,7 +64,8 @@ TEST_P(FileSystemTest, RemovedFilesAreGone) {
 
 TEST_P(FileSystemTest, ListGivesTheNamesInAFolderSorted) {
   ASSERT_THAT(files_->CreateFolders(Path("a/b")), IsOk());
-  for (const char* name : {"a/two", "a/one", "a/b/inner"}) ASSERT_THAT(files_->WriteAtomically(Path(name), "x", 0600), IsOk());
+  for (const char* name : {"a/two", "a/one", "a/b/inner"})
+    ASSERT_THAT(files_->WriteAtomically(Path(name), "x", 0600), IsOk());
   const auto listed = files_->List(Path("a"));
   ASSERT_THAT(listed, IsOk());
   EXPECT_THAT(*listed, ::testing::IsSupersetOf({"one", "two"}));
@@ -77,7 +78,8 @@ TEST_P(FileSystemTest, TheDiskHasFreeSpace) {
   EXPECT_GT(*free_bytes, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(FileSystems, FileSystemTest, ::testing::Values("posix", "memory"), [](const auto& kind) { return kind.param; });
+INSTANTIATE_TEST_SUITE_P(FileSystems, FileSystemTest, ::testing::Values("posix", "memory"),
+                         [](const auto& kind) { return kind.param; });
 
 TEST(PosixFileSystemTest, AFileHasTheModeThatWasAskedFor) {
   const test::TemporaryFolder folder;
@@ -93,8 +95,10 @@ TEST(PosixFileSystemTest, AFailedReplacementLeavesNothingBehind) {
   const test::TemporaryFolder folder;
   PosixFileSystem files;
   ASSERT_THAT(files.CreateFolders(folder.path() + "/target/inner"), IsOk());
-  EXPECT_THAT(files.WriteAtomically(folder.path() + "/target", "bytes", 0600), StatusIs(StatusCode::kUnavailable));
-  EXPECT_THAT(files.WriteAtomically(folder.path() + "/missing/file", "bytes", 0600), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(files.WriteAtomically(folder.path() + "/target", "bytes", 0600),
+              StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(files.WriteAtomically(folder.path() + "/missing/file", "bytes", 0600),
+              StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(files.List(folder.path()), IsOkAndHolds(ElementsAre("target")));
 }
 

@@ -46,7 +46,8 @@ class LogTest : public ::testing::Test {
     const auto text = files_.Read(path_);
     EXPECT_THAT(text, IsOk());
     std::istringstream stream(*text);
-    for (std::string line; std::getline(stream, line);) lines.push_back(nlohmann::json::parse(line));
+    for (std::string line; std::getline(stream, line);)
+      lines.push_back(nlohmann::json::parse(line));
     return lines;
   }
 
@@ -56,7 +57,8 @@ class LogTest : public ::testing::Test {
 };
 
 TEST_F(LogTest, OneLineAnEventWithItsFields) {
-  LogInfo("commit_stored", {{"repo", "atlas"}, {"edits", 100}, {"seconds", 1.5}, {"status", NotFound("gone")}});
+  LogInfo("commit_stored",
+          {{"repo", "atlas"}, {"edits", 100}, {"seconds", 1.5}, {"status", NotFound("gone")}});
   const auto lines = Lines();
   ASSERT_THAT(lines, SizeIs(1));
   EXPECT_EQ(lines[0]["event"], "commit_stored");
@@ -65,7 +67,8 @@ TEST_F(LogTest, OneLineAnEventWithItsFields) {
   EXPECT_EQ(lines[0]["edits"], 100);
   EXPECT_EQ(lines[0]["seconds"], 1.5);
   EXPECT_EQ(lines[0]["status"], "not_found: gone");
-  EXPECT_EQ(lines[0]["time"].get<std::string>().size(), std::string("2026-01-01T00:00:00.000Z").size());
+  EXPECT_EQ(lines[0]["time"].get<std::string>().size(),
+            std::string("2026-01-01T00:00:00.000Z").size());
 }
 
 TEST_F(LogTest, HostileTextStaysInsideItsField) {
@@ -102,7 +105,8 @@ TEST(JsonQuoteTest, ValidTextComesBackAndNothingPrintsAControlCharacter) {
     EXPECT_TRUE(nlohmann::json::accept(quoted)) << quoted;
     for (const char c : quoted) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
   }
-  EXPECT_EQ(nlohmann::json::parse(JsonQuote(std::string("a\0\n\"\\\x7f\xe2\x82\xac", 9))), std::string("a\0\n\"\\\x7f\xe2\x82\xac", 9));
+  EXPECT_EQ(nlohmann::json::parse(JsonQuote(std::string("a\0\n\"\\\x7f\xe2\x82\xac", 9))),
+            std::string("a\0\n\"\\\x7f\xe2\x82\xac", 9));
 }
 
 TEST(JsonQuoteTest, BytesThatAreNoUtf8BecomeTheReplacementCharacter) {

@@ -39,7 +39,8 @@ TEST(RandomTest, BelowWorksNearTheLargestBound) {
   SeededRandom random(7);
   const std::uint64_t bound = ~std::uint64_t{0};
   for (int i = 0; i < 100; ++i) EXPECT_LT(random.Below(bound), bound);
-  const std::uint64_t half = (std::uint64_t{1} << 63) + 1;  // almost half of all draws are thrown away
+  // almost half of all draws are thrown away
+  const std::uint64_t half = (std::uint64_t{1} << 63) + 1;
   for (int i = 0; i < 100; ++i) EXPECT_LT(random.Below(half), half);
 }
 

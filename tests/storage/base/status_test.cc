@@ -46,7 +46,8 @@ TEST(StatusTest, CodesKeepTheirNumbersAndNames) {
                                           "data_loss",
                                           "unsupported",
                                           "internal"};
-  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(CodeName(static_cast<StatusCode>(i)), names[i]);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    EXPECT_EQ(CodeName(static_cast<StatusCode>(i)), names[i]);
 }
 
 Result<int> Half(int value) {
@@ -77,9 +78,13 @@ TEST(ResultTest, CarriesWhatOnlyMoves) {
   EXPECT_EQ(*taken, 7);
 }
 
-TEST(ResultDeathTest, ReadingTheValueOfAFailureIsABugOfOurs) { EXPECT_DEATH(static_cast<void>(*Half(3)), "value of a failed Result was read: .*odd"); }
+TEST(ResultDeathTest, ReadingTheValueOfAFailureIsABugOfOurs) {
+  EXPECT_DEATH(static_cast<void>(*Half(3)), "value of a failed Result was read: .*odd");
+}
 
-TEST(ResultDeathTest, AnOkStatusIsNoResult) { EXPECT_DEATH(Result<int>{OkStatus()}, "without a value"); }
+TEST(ResultDeathTest, AnOkStatusIsNoResult) {
+  EXPECT_DEATH(Result<int>{OkStatus()}, "without a value");
+}
 
 }  // namespace
 }  // namespace emend

@@ -1,4 +1,5 @@
-// What the tests of storage/checkpoint share: a folder that goes away with the test, and safetensors files put together by hand.
+// What the tests of storage/checkpoint share: a folder that goes away with the test, and
+// safetensors files put together by hand.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,20 +26,27 @@ inline Bytes FileOf(const std::string& header, std::size_t data_bytes, std::uint
   for (std::size_t i = 0; i < data_bytes; ++i) file.push_back(static_cast<std::uint8_t>(i));
   return file;
 }
-inline Bytes FileOf(const std::string& header, std::size_t data_bytes) { return FileOf(header, data_bytes, header.size()); }
+inline Bytes FileOf(const std::string& header, std::size_t data_bytes) {
+  return FileOf(header, data_bytes, header.size());
+}
 
 class FolderTest : public testing::Test {
  protected:
   FolderTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "emend-checkpoint-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "emend-checkpoint-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
   }
   ~FolderTest() override { std::filesystem::remove_all(folder_); }
 
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
 
-  void Write(const std::string& name, const std::string& text) const { std::ofstream(Path(name), std::ios::binary) << text; }
-  void Write(const std::string& name, const Bytes& bytes) const { Write(name, std::string(bytes.begin(), bytes.end())); }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(Path(name), std::ios::binary) << text;
+  }
+  void Write(const std::string& name, const Bytes& bytes) const {
+    Write(name, std::string(bytes.begin(), bytes.end()));
+  }
 
   static std::string Read(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -50,7 +58,8 @@ class FolderTest : public testing::Test {
   static std::map<std::string, std::string> Contents(const std::string& folder) {
     std::map<std::string, std::string> contents;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      if (entry.is_regular_file()) contents[entry.path().filename().string()] = Read(entry.path().string());
+      if (entry.is_regular_file())
+        contents[entry.path().filename().string()] = Read(entry.path().string());
     }
     return contents;
   }

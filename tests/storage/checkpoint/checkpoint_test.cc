@@ -10,10 +10,15 @@ class CheckpointTest : public FolderTest {
  protected:
   void WritePart(const std::string& name, const std::vector<std::string>& tensors) {
     std::vector<NewTensor> list;
-    for (const std::string& tensor : tensors) list.push_back({tensor, delta::DType::kU8, {3}, {1, 2, static_cast<std::uint8_t>(tensor[0])}});
+    for (const std::string& tensor : tensors)
+      list.push_back(
+          {tensor, delta::DType::kU8, {3}, {1, 2, static_cast<std::uint8_t>(tensor[0])}});
     ASSERT_EQ(WriteSafetensors(Path(name), list, {}), OkStatus());
   }
-  void WriteIndex(const std::string& weight_map) { Write("model.safetensors.index.json", R"({"metadata":{"total_size":9},"weight_map":)" + weight_map + "}"); }
+  void WriteIndex(const std::string& weight_map) {
+    Write("model.safetensors.index.json",
+          R"({"metadata":{"total_size":9},"weight_map":)" + weight_map + "}");
+  }
 
   void ExpectRefused(const std::string& slug) {
     const Status status = Checkpoint::Open(folder_).status();
@@ -42,7 +47,8 @@ TEST_F(CheckpointTest, OpensShardsInTheIndexsOrder) {
   WriteIndex(R"({"c":"two.safetensors","a":"one.safetensors","b":"two.safetensors"})");
   const auto checkpoint = Checkpoint::Open(folder_);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().ToString();
-  EXPECT_EQ((*checkpoint)->files(), (std::vector<std::string>{"two.safetensors", "one.safetensors"}));
+  EXPECT_EQ((*checkpoint)->files(),
+            (std::vector<std::string>{"two.safetensors", "one.safetensors"}));
   EXPECT_EQ((*checkpoint)->Find("a")->file, "one.safetensors");
   EXPECT_EQ((*checkpoint)->Find("c")->bytes[2], 'c');
 }
@@ -87,7 +93,8 @@ TEST_F(CheckpointTest, RefusesATensorInAnotherFileThanListed) {
 }
 
 TEST_F(CheckpointTest, RefusesFileNamesThatLeaveTheFolder) {
-  for (const char* name : {"../one.safetensors", "/etc/passwd", "sub/one.safetensors", "", ".", "..", "a\\\\b", "one\\u0000"}) {
+  for (const char* name : {"../one.safetensors", "/etc/passwd", "sub/one.safetensors", "", ".",
+                           "..", "a\\\\b", "one\\u0000"}) {
     WriteIndex(std::string(R"({"a":")") + name + R"("})");
     ExpectRefused("index_bad_file_name");
   }
@@ -111,14 +118,17 @@ TEST_F(CheckpointTest, RefusesMalformedIndexes) {
   ExpectRefused("index_not_json");
   Write("model.safetensors.index.json", std::string("[]"));
   ExpectRefused("index_not_object");
-  Write("model.safetensors.index.json", std::string(R"({"metadata":{"weight_map":{"a":"one.safetensors"}}})"));
+  Write("model.safetensors.index.json",
+        std::string(R"({"metadata":{"weight_map":{"a":"one.safetensors"}}})"));
   ExpectRefused("index_missing_weight_map");
 }
 
 TEST_F(CheckpointTest, IgnoresTheIndexsMetadata) {
   WritePart("one.safetensors", {"a"});
-  Write("model.safetensors.index.json",
-        std::string(R"({"metadata":{"total_size":-1.5e3,"x":[{"y":null}],"z":true},"weight_map":{"a":"one.safetensors"},"extra":[1,"two"]})"));
+  Write(
+      "model.safetensors.index.json",
+      std::string(
+          R"({"metadata":{"total_size":-1.5e3,"x":[{"y":null}],"z":true},"weight_map":{"a":"one.safetensors"},"extra":[1,"two"]})"));
   EXPECT_EQ(Checkpoint::Open(folder_).status(), OkStatus());
 }
 

@@ -13,9 +13,10 @@ class Export : public FolderTest {
  protected:
   // A header that no writer of ours would make: other order, other spacing, odd length, no padding.
   static Bytes ForeignFile() {
-    return FileOf(R"({ "w2":{"shape":[2,2],"data_offsets":[4,12],"dtype":"F16"} ,)"
-                  R"("__metadata__":{"format":"pt"},"w1":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}  )",
-                  12);
+    return FileOf(
+        R"({ "w2":{"shape":[2,2],"data_offsets":[4,12],"dtype":"F16"} ,)"
+        R"("__metadata__":{"format":"pt"},"w1":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}  )",
+        12);
   }
 
   void WriteCheckpoint() {
@@ -53,16 +54,22 @@ TEST_F(Export, ReplacingWithTheOldBytesIsByteIdentical) {
   WriteCheckpoint();
   const auto checkpoint = Open();
   std::vector<Replacement> replacements;
-  for (const auto& [name, view] : checkpoint->tensors()) replacements.push_back({name, {view.bytes.begin(), view.bytes.end()}});
+  for (const auto& [name, view] : checkpoint->tensors())
+    replacements.push_back({name, {view.bytes.begin(), view.bytes.end()}});
   std::reverse(replacements.begin(), replacements.end());
   ASSERT_EQ(ExportCheckpoint(*checkpoint, replacements, Out()), OkStatus());
   EXPECT_EQ(Contents(Out()), Contents(folder_));
 }
 
 TEST_F(Export, KeepsShardsAndTheirIndex) {
-  ASSERT_EQ(WriteSafetensors(Path("one.safetensors"), std::vector<NewTensor>{{"a", delta::DType::kU8, {2}, {1, 2}}}, {}), OkStatus());
-  ASSERT_EQ(WriteSafetensors(Path("two.safetensors"), std::vector<NewTensor>{{"b", delta::DType::kU8, {2}, {3, 4}}}, {}), OkStatus());
-  Write("model.safetensors.index.json", std::string(R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})"));
+  ASSERT_EQ(WriteSafetensors(Path("one.safetensors"),
+                             std::vector<NewTensor>{{"a", delta::DType::kU8, {2}, {1, 2}}}, {}),
+            OkStatus());
+  ASSERT_EQ(WriteSafetensors(Path("two.safetensors"),
+                             std::vector<NewTensor>{{"b", delta::DType::kU8, {2}, {3, 4}}}, {}),
+            OkStatus());
+  Write("model.safetensors.index.json",
+        std::string(R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})"));
   const std::vector<Replacement> replacements = {{"b", {7, 8}}};
   ASSERT_EQ(ExportCheckpoint(*Open(), replacements, Out()), OkStatus());
   EXPECT_EQ(Contents(Out()).at("one.safetensors"), Contents(folder_).at("one.safetensors"));
@@ -99,14 +106,17 @@ TEST_F(Export, TakesAnEmptyFolderAndRefusesOneWithSomethingElse) {
 
 TEST_F(Export, ReportsAFolderThatCannotBeMade) {
   WriteCheckpoint();
-  EXPECT_EQ(ExportCheckpoint(*Open(), {}, Path("config.json") + "/out").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(ExportCheckpoint(*Open(), {}, Path("config.json") + "/out").code(),
+            StatusCode::kUnavailable);
 }
 
 TEST_F(Export, NewFilesRoundTrip) {
-  const std::vector<NewTensor> tensors = {{"b \"quoted\" \xc3\xa9", delta::DType::kF32, {1, 2}, {1, 2, 3, 4, 5, 6, 7, 8}},
-                                          {"a", delta::DType::kBF16, {}, {9, 8}},
-                                          {"c", delta::DType::kI64, {0}, {}}};
-  ASSERT_EQ(WriteSafetensors(Path("model.safetensors"), tensors, {{"format", "pt"}, {"note", "x"}}), OkStatus());
+  const std::vector<NewTensor> tensors = {
+      {"b \"quoted\" \xc3\xa9", delta::DType::kF32, {1, 2}, {1, 2, 3, 4, 5, 6, 7, 8}},
+      {"a", delta::DType::kBF16, {}, {9, 8}},
+      {"c", delta::DType::kI64, {0}, {}}};
+  ASSERT_EQ(WriteSafetensors(Path("model.safetensors"), tensors, {{"format", "pt"}, {"note", "x"}}),
+            OkStatus());
   const auto checkpoint = Open();
   ASSERT_EQ(checkpoint->tensors().size(), 3U);
   for (const NewTensor& tensor : tensors) {
@@ -119,7 +129,8 @@ TEST_F(Export, NewFilesRoundTrip) {
 }
 
 TEST_F(Export, NewFilesAreTheSameBytesWhateverTheOrderGiven) {
-  std::vector<NewTensor> tensors = {{"b", delta::DType::kU8, {1}, {1}}, {"a", delta::DType::kU8, {1}, {2}}};
+  std::vector<NewTensor> tensors = {{"b", delta::DType::kU8, {1}, {1}},
+                                    {"a", delta::DType::kU8, {1}, {2}}};
   ASSERT_EQ(WriteSafetensors(Path("x"), tensors, {}), OkStatus());
   std::reverse(tensors.begin(), tensors.end());
   ASSERT_EQ(WriteSafetensors(Path("y"), tensors, {}), OkStatus());
@@ -128,11 +139,15 @@ TEST_F(Export, NewFilesAreTheSameBytesWhateverTheOrderGiven) {
 
 TEST_F(Export, RefusesToWriteWhatItWouldNotRead) {
   using delta::DType;
-  const auto write = [&](std::vector<NewTensor> tensors) { return WriteSafetensors(Path("x"), tensors, {}).code(); };
+  const auto write = [&](std::vector<NewTensor> tensors) {
+    return WriteSafetensors(Path("x"), tensors, {}).code();
+  };
   EXPECT_EQ(write({{"__metadata__", DType::kU8, {1}, {1}}}), StatusCode::kInvalidArgument);
-  EXPECT_EQ(write({{"a", DType::kU8, {1}, {1}}, {"a", DType::kU8, {1}, {1}}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(write({{"a", DType::kU8, {1}, {1}}, {"a", DType::kU8, {1}, {1}}}),
+            StatusCode::kInvalidArgument);
   EXPECT_EQ(write({{"a", DType::kF32, {1}, {1}}}), StatusCode::kInvalidArgument);
-  EXPECT_EQ(write({{"a", DType::kF32, {std::uint64_t{1} << 62, 8}, {}}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(write({{"a", DType::kF32, {std::uint64_t{1} << 62, 8}, {}}}),
+            StatusCode::kInvalidArgument);
   EXPECT_EQ(write({{"\xff", DType::kU8, {1}, {1}}}), StatusCode::kInvalidArgument);
   EXPECT_EQ(WriteSafetensors(Path("x"), {}, {{"a", "\xff"}}).code(), StatusCode::kInvalidArgument);
   EXPECT_FALSE(std::filesystem::exists(Path("x")));

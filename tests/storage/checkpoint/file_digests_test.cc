@@ -18,15 +18,18 @@ TEST_F(FileDigests, AnIntactFolderHasNoFault) {
   Write("config.json", std::string("{}"));
   Write("empty.txt", std::string());
   Write("other.txt", std::string("not recorded"));
-  const std::map<std::string, Digest> recorded = {{"config.json", Sha256("{}")}, {"empty.txt", Sha256("")}};
+  const std::map<std::string, Digest> recorded = {{"config.json", Sha256("{}")},
+                                                  {"empty.txt", Sha256("")}};
   EXPECT_THAT(CheckFiles(folder_, recorded), IsOk());
-  for (const DigestCheck& check : CompareFiles(folder_, recorded)) EXPECT_EQ(check.digest, recorded.at(check.name));
+  for (const DigestCheck& check : CompareFiles(folder_, recorded))
+    EXPECT_EQ(check.digest, recorded.at(check.name));
 }
 
 TEST_F(FileDigests, OneFlippedBitAndOneMissingFileAreNamed) {
   Write("a.json", std::string("{}"));
   Write("b.json", std::string("{|"));
-  const std::map<std::string, Digest> recorded = {{"a.json", Sha256("{}")}, {"b.json", Sha256("{}")}, {"c.json", Sha256("{}")}};
+  const std::map<std::string, Digest> recorded = {
+      {"a.json", Sha256("{}")}, {"b.json", Sha256("{}")}, {"c.json", Sha256("{}")}};
   const auto checks = CompareFiles(folder_, recorded);
   ASSERT_EQ(checks.size(), 3U);
   EXPECT_EQ(checks[0].fault, "");

@@ -1,4 +1,5 @@
-// The promise that everything rests on: a set of edits gives the same bytes whatever the order, the history and the sharding, and no edits give the base.
+// The promise that everything rests on: a set of edits gives the same bytes whatever the order, the
+// history and the sharding, and no edits give the base.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,15 +27,20 @@ std::uint64_t Cut(std::uint64_t size, std::uint64_t tile, std::uint64_t parts, s
   return std::min(size, tiles * n / parts * tile);
 }
 
-// A tensor held by several ranks. By rows or columns each rank holds a part of it; by ranks each holds a ledger of the whole for its share of the edits, and
-// the ledgers are summed.
+// A tensor held by several ranks. By rows or columns each rank holds a part of it; by ranks each
+// holds a ledger of the whole for its share of the edits, and the ledgers are summed.
 class ShardedTensor {
  public:
-  ShardedTensor(const TensorShape& shape, Bytes base, Split split, std::uint64_t parts) : shape_(shape), base_(std::move(base)), split_(split) {
+  ShardedTensor(const TensorShape& shape, Bytes base, Split split, std::uint64_t parts)
+      : shape_(shape), base_(std::move(base)), split_(split) {
     for (std::uint64_t part = 0; part < parts; ++part) {
       TensorRange range{0, shape.rows, 0, shape.cols};
-      if (split == Split::kByRows) range = {Cut(shape.rows, kTileRows, parts, part), Cut(shape.rows, kTileRows, parts, part + 1), 0, shape.cols};
-      if (split == Split::kByCols) range = {0, shape.rows, Cut(shape.cols, kTileCols, parts, part), Cut(shape.cols, kTileCols, parts, part + 1)};
+      if (split == Split::kByRows)
+        range = {Cut(shape.rows, kTileRows, parts, part),
+                 Cut(shape.rows, kTileRows, parts, part + 1), 0, shape.cols};
+      if (split == Split::kByCols)
+        range = {0, shape.rows, Cut(shape.cols, kTileCols, parts, part),
+                 Cut(shape.cols, kTileCols, parts, part + 1)};
       ledgers_.emplace_back(range);
     }
   }
@@ -71,7 +77,8 @@ class ShardedTensor {
   Ledger SumOfRanks() const {
     Ledger sum = ledgers_[0];
     for (std::size_t i = 1; i < ledgers_.size(); ++i) {
-      for (std::size_t k = 0; k < sum.values().size(); ++k) sum.mutable_values()[k] += ledgers_[i].values()[k];
+      for (std::size_t k = 0; k < sum.values().size(); ++k)
+        sum.mutable_values()[k] += ledgers_[i].values()[k];
     }
     return sum;
   }
@@ -80,7 +87,8 @@ class ShardedTensor {
     const std::size_t size = ElementBytes(shape_.dtype);
     Bytes bytes;
     for (std::uint64_t row = range.row_begin; row < range.row_end; ++row) {
-      const auto first = base_.begin() + static_cast<std::ptrdiff_t>((row * shape_.cols + range.col_begin) * size);
+      const auto first =
+          base_.begin() + static_cast<std::ptrdiff_t>((row * shape_.cols + range.col_begin) * size);
       bytes.insert(bytes.end(), first, first + static_cast<std::ptrdiff_t>(range.cols() * size));
     }
     return bytes;
@@ -153,7 +161,8 @@ TEST_P(Exactness, EditsChangeTheBytes) {
   }
 }
 
-// The control: the same histories in the tensor's own arithmetic, each edit added to and subtracted from rounded weights, do not come back.
+// The control: the same histories in the tensor's own arithmetic, each edit added to and subtracted
+// from rounded weights, do not come back.
 TEST_P(Exactness, FloatReAddingDoesNotRestoreTheBase) {
   const std::size_t size = ElementBytes(GetParam());
   Bytes weights = base_;
@@ -161,7 +170,8 @@ TEST_P(Exactness, FloatReAddingDoesNotRestoreTheBase) {
     for (std::uint64_t i = 0; i < kRows * kCols; ++i) {
       std::uint32_t bits = 0;
       std::memcpy(&bits, weights.data() + i * size, size);
-      const std::int64_t step = std::int64_t{column.a[i / kCols]} * column.b[i % kCols] * (std::int64_t{1} << column.shift);
+      const std::int64_t step = std::int64_t{column.a[i / kCols]} * column.b[i % kCols] *
+                                (std::int64_t{1} << column.shift);
       bits = RoundElement(GetParam(), bits, sign * step).bits;
       std::memcpy(weights.data() + i * size, &bits, size);
     }
@@ -169,13 +179,17 @@ TEST_P(Exactness, FloatReAddingDoesNotRestoreTheBase) {
   for (const Column& column : columns_) apply(column, 1);
   for (const Column& column : columns_) apply(column, -1);
   std::size_t different = 0;
-  for (std::uint64_t i = 0; i < kRows * kCols; ++i) different += std::memcmp(weights.data() + i * size, base_.data() + i * size, size) != 0 ? 1 : 0;
+  for (std::uint64_t i = 0; i < kRows * kCols; ++i)
+    different += std::memcmp(weights.data() + i * size, base_.data() + i * size, size) != 0 ? 1 : 0;
   EXPECT_GT(different, kRows * kCols / 10);
   EXPECT_NE(HashTensor(shape_, weights).value(), HashTensor(shape_, base_).value());
 }
 
-INSTANTIATE_TEST_SUITE_P(EditableTypes, Exactness, testing::Values(DType::kBF16, DType::kF16, DType::kF32),
-                         [](const testing::TestParamInfo<DType>& type) { return std::string(DTypeName(type.param)); });
+INSTANTIATE_TEST_SUITE_P(EditableTypes, Exactness,
+                         testing::Values(DType::kBF16, DType::kF16, DType::kF32),
+                         [](const testing::TestParamInfo<DType>& type) {
+                           return std::string(DTypeName(type.param));
+                         });
 
 }  // namespace
 }  // namespace emend::storage::delta

@@ -39,11 +39,14 @@ class Fingerprints : public testing::Test {
   Fingerprint expected_;
 };
 
-TEST_F(Fingerprints, OfColumnsAddUpToTheLedgers) { EXPECT_EQ(fingerprinter_.OfLedger(whole_), expected_); }
+TEST_F(Fingerprints, OfColumnsAddUpToTheLedgers) {
+  EXPECT_EQ(fingerprinter_.OfLedger(whole_), expected_);
+}
 
 TEST_F(Fingerprints, OfShardsAddUpToTheTensors) {
   Fingerprint sum;
-  for (const TensorRange& range : {TensorRange{0, 64, 0, 64}, TensorRange{0, 64, 64, kCols}, TensorRange{64, kRows, 0, kCols}}) {
+  for (const TensorRange& range : {TensorRange{0, 64, 0, 64}, TensorRange{0, 64, 64, kCols},
+                                   TensorRange{64, kRows, 0, kCols}}) {
     Ledger shard(range);
     for (const Column& column : columns_) shard.Add(column);
     sum = sum + fingerprinter_.OfLedger(shard);
@@ -71,7 +74,8 @@ TEST_F(Fingerprints, DependOnTheSeedAlone) {
 
 TEST_F(Fingerprints, HoldTheLargestElements) {
   Ledger ledger(TensorRange{0, kRows, 0, kCols});
-  const Column large{32, std::vector<std::int16_t>(kRows, -32767), std::vector<std::int16_t>(kCols, 32767)};
+  const Column large{32, std::vector<std::int16_t>(kRows, -32767),
+                     std::vector<std::int16_t>(kCols, 32767)};
   ledger.Add(large);
   EXPECT_EQ(fingerprinter_.OfLedger(ledger), fingerprinter_.OfColumn(large));
 }

@@ -13,10 +13,12 @@ TEST(Ledger, HoldsTheSumOfItsColumnsOverItsRange) {
   Ledger ledger(TensorRange{0, 2, 1, 2});
   ledger.Add(first);
   ledger.Add(second);
-  EXPECT_EQ(std::vector<std::int64_t>(ledger.values().begin(), ledger.values().end()), (std::vector<std::int64_t>{8 * 7 - 2 * 32768, -16 * 7}));
+  EXPECT_EQ(std::vector<std::int64_t>(ledger.values().begin(), ledger.values().end()),
+            (std::vector<std::int64_t>{8 * 7 - 2 * 32768, -16 * 7}));
   ledger.Remove(first);
   ledger.Remove(second);
-  EXPECT_EQ(std::vector<std::int64_t>(ledger.values().begin(), ledger.values().end()), (std::vector<std::int64_t>{0, 0}));
+  EXPECT_EQ(std::vector<std::int64_t>(ledger.values().begin(), ledger.values().end()),
+            (std::vector<std::int64_t>{0, 0}));
 }
 
 TEST(Ledger, ComesBackExactlyFromBeyondInt64) {

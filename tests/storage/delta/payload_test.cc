@@ -19,7 +19,8 @@ class Payload : public testing::Test {
     EditDelta delta;
     const std::size_t count = source_.Below(4);
     for (std::size_t i = 0; i < count; ++i) {
-      TensorDelta tensor{"layer." + std::to_string(i), 1 + source_.Below(40), 1 + source_.Below(40), {}};
+      TensorDelta tensor{
+          "layer." + std::to_string(i), 1 + source_.Below(40), 1 + source_.Below(40), {}};
       tensor.columns = source_.Columns(source_.Below(12), tensor.rows, tensor.cols);
       delta.tensors.push_back(std::move(tensor));
     }
@@ -39,7 +40,8 @@ class Payload : public testing::Test {
   std::string Damage(std::string bytes) {
     if (source_.Below(3) == 0) return bytes.substr(0, source_.Below(bytes.size()));
     const std::size_t flips = 1 + source_.Below(3);
-    for (std::size_t i = 0; i < flips; ++i) bytes[source_.Below(bytes.size())] ^= static_cast<char>(1U << source_.Below(8));
+    for (std::size_t i = 0; i < flips; ++i)
+      bytes[source_.Below(bytes.size())] ^= static_cast<char>(1U << source_.Below(8));
     return bytes;
   }
   // A whole payload around a body of our making.
@@ -99,7 +101,8 @@ TEST_F(Payload, GoldenKeysDecodeAndEncodeByteForByte) {
   const auto keys = DecodeEditKeys(stored);
   ASSERT_TRUE(keys.ok()) << keys.status().ToString();
   ASSERT_EQ(keys->size(), 2U);
-  EXPECT_EQ((*keys)[0].values, (std::vector<float>{1.5F, -0.0F, std::numeric_limits<float>::denorm_min()}));
+  EXPECT_EQ((*keys)[0].values,
+            (std::vector<float>{1.5F, -0.0F, std::numeric_limits<float>::denorm_min()}));
   EXPECT_EQ(EncodePayload(*keys), stored);
 }
 
@@ -136,11 +139,13 @@ TEST_F(Payload, DamagedKeysAreDataLossOrUnchanged) {
 TEST_F(Payload, DamagedBodiesWithAValidChecksumNeverCrash) {
   for (int i = 0; i < 20000; ++i) {
     const bool is_columns = i % 2 == 0;
-    const std::string stored = is_columns ? EncodePayload(RandomDelta()) : EncodePayload(RandomKeys());
+    const std::string stored =
+        is_columns ? EncodePayload(RandomDelta()) : EncodePayload(RandomKeys());
     constexpr std::size_t kHeaderBytes = 2 + 2 + 2 + 2 + 2 + 4 + 4 + 8 + 4;
     const std::string body = Damage(stored.substr(kHeaderBytes));
     const std::string damaged = Wrapped(is_columns ? 1 : 16, body);
-    const Status status = is_columns ? DecodeEditDelta(damaged).status() : DecodeEditKeys(damaged).status();
+    const Status status =
+        is_columns ? DecodeEditDelta(damaged).status() : DecodeEditKeys(damaged).status();
     if (!status.ok()) {
       EXPECT_EQ(status.code(), StatusCode::kDataLoss);
     } else if (is_columns) {

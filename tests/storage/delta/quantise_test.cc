@@ -150,16 +150,20 @@ TEST_F(Quantise, ExtremeRatiosKeepTheirProduct) {
 }
 
 TEST_F(Quantise, RefusesNumbersThatAreNotFinite) {
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
-    EXPECT_EQ(QuantiseOuterProduct(Reals{1, bad}, Reals{1}, {}).status().code(), StatusCode::kInvalidArgument);
-    EXPECT_EQ(QuantiseOuterProduct(Reals{1}, Reals{bad}, {}).status().code(), StatusCode::kInvalidArgument);
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(QuantiseOuterProduct(Reals{1, bad}, Reals{1}, {}).status().code(),
+              StatusCode::kInvalidArgument);
+    EXPECT_EQ(QuantiseOuterProduct(Reals{1}, Reals{bad}, {}).status().code(),
+              StatusCode::kInvalidArgument);
   }
 }
 
 TEST_F(Quantise, RefusesWhatTheLedgerCannotHold) {
   EXPECT_EQ(Columns({32766}, {1}).front().shift, 33);
   for (const double large : {32769.0, 1e10, 1e300}) {
-    const Status status = QuantiseOuterProduct(Reals{large}, Reals{large > 1e200 ? large : 1.0}, {}).status();
+    const Status status =
+        QuantiseOuterProduct(Reals{large}, Reals{large > 1e200 ? large : 1.0}, {}).status();
     EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
     EXPECT_EQ(status.slug(), "ledger_overflow");
   }

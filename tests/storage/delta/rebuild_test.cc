@@ -12,12 +12,14 @@ namespace {
 
 class Rebuild : public testing::Test {
  protected:
-  void ExpectSumEqualsLedger(const std::vector<Column>& columns, const TensorRange& range, std::uint64_t rows, std::uint64_t cols) {
+  void ExpectSumEqualsLedger(const std::vector<Column>& columns, const TensorRange& range,
+                             std::uint64_t rows, std::uint64_t cols) {
     Ledger expected(range);
     for (const Column& column : columns) expected.Add(column);
     Ledger found(range);
     ColumnSum(Pointers(columns), rows, cols).Fill(found);
-    EXPECT_TRUE(std::equal(found.values().begin(), found.values().end(), expected.values().begin()));
+    EXPECT_TRUE(
+        std::equal(found.values().begin(), found.values().end(), expected.values().begin()));
   }
 
   Source source_{7};
@@ -27,19 +29,24 @@ TEST_F(Rebuild, SumsAsTheLedgerDoesForAnyCountAndShape) {
   for (const std::size_t count : {0U, 1U, 2U, 3U, 7U, 40U}) {
     for (const std::uint64_t cols : {1U, 63U, 64U, 65U, 200U}) {
       for (const std::uint64_t rows : {1U, 8U, 13U}) {
-        ExpectSumEqualsLedger(source_.Columns(count, rows, cols), TensorRange{0, rows, 0, cols}, rows, cols);
+        ExpectSumEqualsLedger(source_.Columns(count, rows, cols), TensorRange{0, rows, 0, cols},
+                              rows, cols);
       }
     }
   }
 }
 
-TEST_F(Rebuild, SumsOverAPartOfTheTensor) { ExpectSumEqualsLedger(source_.Columns(9, 100, 300), TensorRange{17, 90, 5, 290}, 100, 300); }
+TEST_F(Rebuild, SumsOverAPartOfTheTensor) {
+  ExpectSumEqualsLedger(source_.Columns(9, 100, 300), TensorRange{17, 90, 5, 290}, 100, 300);
+}
 
 TEST_F(Rebuild, SumsExtremeFactorsAndShifts) {
   const std::vector<std::int16_t> lowest(70, -32768);
   const std::vector<std::int16_t> highest(70, 32767);
-  const std::vector<Column> columns = {{30, lowest, lowest},   {30, lowest, lowest}, {30, highest, lowest}, {0, lowest, lowest}, {0, lowest, highest},
-                                       {29, highest, highest}, {29, lowest, lowest}, {5, lowest, lowest},   {0, lowest, lowest}};
+  const std::vector<Column> columns = {
+      {30, lowest, lowest}, {30, lowest, lowest}, {30, highest, lowest},
+      {0, lowest, lowest},  {0, lowest, highest}, {29, highest, highest},
+      {29, lowest, lowest}, {5, lowest, lowest},  {0, lowest, lowest}};
   ExpectSumEqualsLedger(columns, TensorRange{0, 70, 0, 70}, 70, 70);
 }
 
@@ -70,7 +77,8 @@ TEST_F(Rebuild, HashesTensorsOfOtherTypesButDoesNotEditThem) {
   const Bytes base(48, 0xff);
   EXPECT_EQ(RebuildTensor(shape, base, {}, 1)->digest, HashTensor(shape, base).value());
   const std::vector<Column> columns = source_.Columns(1, 2, 3);
-  EXPECT_EQ(RebuildTensor(shape, base, Pointers(columns), 1).status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(RebuildTensor(shape, base, Pointers(columns), 1).status().code(),
+            StatusCode::kUnsupported);
 }
 
 TEST_F(Rebuild, RefusesABudgetOverflow) {
@@ -95,8 +103,10 @@ TEST_F(Rebuild, RefusesWrongSizes) {
   const TensorShape shape{DType::kF32, 2, 2};
   EXPECT_EQ(RebuildTensor(shape, Bytes(15), {}, 1).status().code(), StatusCode::kInvalidArgument);
   const std::vector<Column> columns = {Column{0, {1, 2}, {1}}};
-  EXPECT_EQ(RebuildTensor(shape, Bytes(16), Pointers(columns), 1).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(RebuildTensor({DType::kF32, std::uint64_t{1} << 62, 4}, Bytes(), {}, 1).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(RebuildTensor(shape, Bytes(16), Pointers(columns), 1).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(RebuildTensor({DType::kF32, std::uint64_t{1} << 62, 4}, Bytes(), {}, 1).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 }  // namespace

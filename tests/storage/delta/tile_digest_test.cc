@@ -29,8 +29,11 @@ Digest PlainDigest(const Bytes& bytes) {
       leaves.push_back(Sha256(leaf.bytes()));
     }
   }
-  const auto node = [](const Digest& left, const Digest& right) { return Sha256("\x01" + std::string(left.Raw()) + std::string(right.Raw())); };
-  const Digest top = node(node(node(leaves[0], leaves[1]), node(leaves[2], leaves[3])), node(leaves[4], leaves[5]));
+  const auto node = [](const Digest& left, const Digest& right) {
+    return Sha256("\x01" + std::string(left.Raw()) + std::string(right.Raw()));
+  };
+  const Digest top = node(node(node(leaves[0], leaves[1]), node(leaves[2], leaves[3])),
+                          node(leaves[4], leaves[5]));
   Encoder root;
   root.U8(2);
   root.U8(4);
@@ -46,7 +49,9 @@ class TileDigest : public testing::Test {
   Bytes bytes_ = source_.Weights(DType::kBF16, 130 * 70);
 };
 
-TEST_F(TileDigest, IsTheMerkleRootOfItsDefinition) { EXPECT_EQ(HashTensor(kShape, bytes_).value(), PlainDigest(bytes_)); }
+TEST_F(TileDigest, IsTheMerkleRootOfItsDefinition) {
+  EXPECT_EQ(HashTensor(kShape, bytes_).value(), PlainDigest(bytes_));
+}
 
 TEST_F(TileDigest, LeavesMayComeInAnyOrder) {
   auto leaves = HashTiles(kShape, TensorRange{0, 130, 0, 70}, bytes_).value();
@@ -67,7 +72,8 @@ TEST_F(TileDigest, BindsTypeAndShape) {
   const Bytes zeros(64);
   std::vector<Digest> digests;
   for (const TensorShape& shape :
-       {TensorShape{DType::kBF16, 4, 8}, TensorShape{DType::kF16, 4, 8}, TensorShape{DType::kBF16, 8, 4}, TensorShape{DType::kU8, 8, 8}}) {
+       {TensorShape{DType::kBF16, 4, 8}, TensorShape{DType::kF16, 4, 8},
+        TensorShape{DType::kBF16, 8, 4}, TensorShape{DType::kU8, 8, 8}}) {
     digests.push_back(HashTensor(shape, zeros).value());
   }
   std::sort(digests.begin(), digests.end());
@@ -75,14 +81,21 @@ TEST_F(TileDigest, BindsTypeAndShape) {
 }
 
 TEST_F(TileDigest, RefusesRangesThatAreNotCutAtTileEdges) {
-  EXPECT_EQ(HashTiles(kShape, TensorRange{0, 63, 0, 70}, Bytes(63 * 140)).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(HashTiles(kShape, TensorRange{0, 64, 1, 70}, Bytes(64 * 138)).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(HashTiles(kShape, TensorRange{64, 0, 0, 70}, Bytes()).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(HashTiles(kShape, TensorRange{128, 192, 0, 70}, Bytes(64 * 140)).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(HashTiles(kShape, TensorRange{0, 63, 0, 70}, Bytes(63 * 140)).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(HashTiles(kShape, TensorRange{0, 64, 1, 70}, Bytes(64 * 138)).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(HashTiles(kShape, TensorRange{64, 0, 0, 70}, Bytes()).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(HashTiles(kShape, TensorRange{128, 192, 0, 70}, Bytes(64 * 140)).status().code(),
+            StatusCode::kInvalidArgument);
   EXPECT_TRUE(HashTiles(kShape, TensorRange{128, 130, 64, 70}, Bytes(24)).ok());
 }
 
-TEST_F(TileDigest, RefusesAWrongByteCount) { EXPECT_EQ(HashTensor(kShape, Bytes(130 * 70 * 2 - 1)).status().code(), StatusCode::kInvalidArgument); }
+TEST_F(TileDigest, RefusesAWrongByteCount) {
+  EXPECT_EQ(HashTensor(kShape, Bytes(130 * 70 * 2 - 1)).status().code(),
+            StatusCode::kInvalidArgument);
+}
 
 TEST_F(TileDigest, RefusesMissingDoubledAndForeignTiles) {
   const auto leaves = HashTiles(kShape, TensorRange{0, 130, 0, 70}, bytes_).value();
@@ -107,14 +120,17 @@ TEST_F(TileDigest, FlattensOtherRanks) {
 
 TEST_F(TileDigest, EmptyTensorsHaveADigest) {
   EXPECT_TRUE(HashTensor({DType::kF32, 0, 5}, {}).ok());
-  EXPECT_NE(HashTensor({DType::kF32, 0, 5}, {}).value(), HashTensor({DType::kF32, 5, 0}, {}).value());
+  EXPECT_NE(HashTensor({DType::kF32, 0, 5}, {}).value(),
+            HashTensor({DType::kF32, 5, 0}, {}).value());
 }
 
 // Stored in every manifest: the digest of these bytes may never change.
 TEST_F(TileDigest, GoldenDigestIsUnchanged) {
   Bytes bytes(130 * 70 * 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 31 + i / 251);
-  EXPECT_EQ(HashTensor(kShape, bytes)->Hex(), "87547aa52530d0555efeec91f8bfa291a2c041dd95c352f1e6fffb90c5d8074e");
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::uint8_t>(i * 31 + i / 251);
+  EXPECT_EQ(HashTensor(kShape, bytes)->Hex(),
+            "87547aa52530d0555efeec91f8bfa291a2c041dd95c352f1e6fffb90c5d8074e");
 }
 
 }  // namespace

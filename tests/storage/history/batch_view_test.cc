@@ -17,7 +17,8 @@ class BatchViewTest : public ::testing::Test {
   BatchViewTest() {
     kv::WriteBatch stored;
     for (const char* key : {"a1", "a3", "a5", "b1"}) stored.Put(ColumnFamily::kRefs, key, "stored");
-    EMEND_CHECK(store_->Write(stored, kv::Durability::kSynced).ok(), "the store in memory did not take a write");
+    EMEND_CHECK(store_->Write(stored, kv::Durability::kSynced).ok(),
+                "the store in memory did not take a write");
     batch_.Put(ColumnFamily::kRefs, "a2", "first");
     batch_.Put(ColumnFamily::kRefs, "a2", "put");
     batch_.Put(ColumnFamily::kRefs, "a3", "put");
@@ -25,7 +26,8 @@ class BatchViewTest : public ::testing::Test {
     batch_.Put(ColumnFamily::kRefs, "a6", "put");
     batch_.Put(ColumnFamily::kMeta, "a4", "in another family");
   }
-  std::vector<std::string> Scan(std::string_view prefix, std::string_view start, std::size_t count_max = 100) {
+  std::vector<std::string> Scan(std::string_view prefix, std::string_view start,
+                                std::size_t count_max = 100) {
     std::vector<std::string> seen;
     const auto visit = [&](std::string_view key, std::string_view value) {
       seen.push_back(std::string(key) + "=" + std::string(value));
@@ -69,7 +71,10 @@ TEST_F(BatchViewTest, ChangesPutAfterwardsAreNotSeenAndDoNoHarm) {
   EXPECT_THAT(view.Get(ColumnFamily::kRefs, "a97"), IsOkAndHolds(std::optional<std::string>()));
 }
 
-TEST_F(BatchViewTest, WritingIsRefused) { EXPECT_THAT(BatchView(*store_, batch_).Write({}, kv::Durability::kSynced), StatusIs(StatusCode::kInternal)); }
+TEST_F(BatchViewTest, WritingIsRefused) {
+  EXPECT_THAT(BatchView(*store_, batch_).Write({}, kv::Durability::kSynced),
+              StatusIs(StatusCode::kInternal));
+}
 
 }  // namespace
 }  // namespace emend::storage::history

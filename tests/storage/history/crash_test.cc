@@ -1,5 +1,6 @@
-// A process that dies in the middle of a commit, on a real disk: the branch is at the old head or at the new one, and the store is whole.
-// The child is forked before this process opens a store, as long as each test has a process of its own, which ctest sees to.
+// A process that dies in the middle of a commit, on a real disk: the branch is at the old head or
+// at the new one, and the store is whole. The child is forked before this process opens a store, as
+// long as each test has a process of its own, which ctest sees to.
 #include <signal.h>
 
 #include "storage/base/failpoint.h"
@@ -22,21 +23,28 @@ T Must(Result<T> result) {
 // An opened store with the repo "atlas".
 struct Opened {
   explicit Opened(const std::string& folder)
-      : store(Must(kv::OpenRocksKv({.path = folder + "/db"}))), journal(Must(records::Journal::Open(*store, files, clock, folder + "/anchor"))) {}
+      : store(Must(kv::OpenRocksKv({.path = folder + "/db"}))),
+        journal(Must(records::Journal::Open(*store, files, clock, folder + "/anchor"))) {}
 
   Repository repo() { return Must(Repository::Open(*store, RepoName("atlas"))); }
   CommitId head() { return Must(repo().ReadRef(RefKind::kBranch, "main")).commit; }
 
   void CreateRepo() {
     const objects::Base base = objects::test::SampleBase();
-    const RepoRecord record{RepoName("atlas"), objects::RepoId(std::string(16, 'r')), objects::IdOf(base), objects::EncodeBase(base), "models/atlas", 0};
-    Must(journal->Commit(principal, [&](records::Transaction& transaction) { return Repository::Create(transaction, record, "import").status(); }));
+    const RepoRecord record{RepoName("atlas"),   objects::RepoId(std::string(16, 'r')),
+                            objects::IdOf(base), objects::EncodeBase(base),
+                            "models/atlas",      0};
+    Must(journal->Commit(principal, [&](records::Transaction& transaction) {
+      return Repository::Create(transaction, record, "import").status();
+    }));
   }
   void CommitNothing() {
     const Repository atlas = repo();
     objects::Commit commit = Must(atlas.ReadCommit(head()));
     commit.parents = {head()};
-    Must(journal->Commit(principal, [&](records::Transaction& transaction) { return atlas.Advance(transaction, "main", head(), commit).status(); }));
+    Must(journal->Commit(principal, [&](records::Transaction& transaction) {
+      return atlas.Advance(transaction, "main", head(), commit).status();
+    }));
   }
 
   PosixFileSystem files;
@@ -66,8 +74,10 @@ TEST_P(CrashTest, LeavesTheOldHeadOrTheNewOneAndAWholeStore) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Failpoints, CrashTest,
-                         ::testing::Values(std::pair("history.advance", false), std::pair("journal.before_batch", false),
-                                           std::pair("journal.after_batch", true), std::pair("journal.after_anchor", true)));
+                         ::testing::Values(std::pair("history.advance", false),
+                                           std::pair("journal.before_batch", false),
+                                           std::pair("journal.after_batch", true),
+                                           std::pair("journal.after_anchor", true)));
 
 }  // namespace
 }  // namespace emend::storage::history

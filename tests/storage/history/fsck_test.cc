@@ -23,15 +23,21 @@ using ::testing::StartsWith;
 // A store in which something happens each time after refs were scanned, before reflogs are.
 class InterruptedKv final : public kv::KvStore {
  public:
-  InterruptedKv(kv::KvStore& store, std::function<void()> meanwhile) : store_(store), meanwhile_(std::move(meanwhile)) {}
+  InterruptedKv(kv::KvStore& store, std::function<void()> meanwhile)
+      : store_(store), meanwhile_(std::move(meanwhile)) {}
 
-  Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) override { return store_.Get(family, key); }
-  Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start, const kv::ScanVisitor& visit) override {
+  Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) override {
+    return store_.Get(family, key);
+  }
+  Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start,
+              const kv::ScanVisitor& visit) override {
     const Status scanned = store_.Scan(family, prefix, start, visit);
     if (family == ColumnFamily::kRefs) meanwhile_();
     return scanned;
   }
-  Status Write(const kv::WriteBatch& batch, kv::Durability durability) override { return store_.Write(batch, durability); }
+  Status Write(const kv::WriteBatch& batch, kv::Durability durability) override {
+    return store_.Write(batch, durability);
+  }
   Status VerifyChecksums() override { return store_.VerifyChecksums(); }
 
  private:
@@ -49,7 +55,9 @@ class FsckTest : public test::HistoryTest {
     state_ = Must(repo().ReadCommit(head_)).state;
   }
 
-  std::string KeyOf(ObjectKind kind, std::string_view raw_id) { return objects::ObjectKey(repo().record().id, kind, raw_id); }
+  std::string KeyOf(ObjectKind kind, std::string_view raw_id) {
+    return objects::ObjectKey(repo().record().id, kind, raw_id);
+  }
   void Put(ColumnFamily family, const std::string& key, const std::string& value) {
     kv::WriteBatch batch;
     batch.Put(family, key, value);
@@ -60,7 +68,9 @@ class FsckTest : public test::HistoryTest {
     batch.Delete(family, key);
     Must(store_->Write(batch, kv::Durability::kSynced));
   }
-  std::string Stored(ColumnFamily family, const std::string& key) { return Must(store_->Get(family, key)).value(); }
+  std::string Stored(ColumnFamily family, const std::string& key) {
+    return Must(store_->Get(family, key)).value();
+  }
   std::vector<Problem> Problems() { return Must(Fsck(*store_, *journal_)).problems; }
 
   // Flips each of some bytes of a stored value in turn; every flip must be told at `where`.
@@ -70,7 +80,8 @@ class FsckTest : public test::HistoryTest {
       std::string bytes = stored;
       bytes[at] ^= 0x10;
       Put(family, key, bytes);
-      EXPECT_THAT(Problems(), Contains(Field(&Problem::where, HasSubstr(where)))) << "byte " << at << " of " << stored.size();
+      EXPECT_THAT(Problems(), Contains(Field(&Problem::where, HasSubstr(where))))
+          << "byte " << at << " of " << stored.size();
     }
     Put(family, key, stored);
     EXPECT_THAT(Problems(), IsEmpty());
@@ -94,9 +105,11 @@ TEST_F(FsckTest, WhatMovesMeanwhileIsNoProblem) {
 }
 
 TEST_F(FsckTest, ARefThatIsWrongIsFoundThoughAnotherMoves) {
-  Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kBranch, "main"), EncodeRef({RefKind::kBranch, "main", first_}));
+  Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kBranch, "main"),
+      EncodeRef({RefKind::kBranch, "main", first_}));
   InterruptedKv store(*store_, [this] { Branch("new", first_); });
-  EXPECT_THAT(Must(Fsck(store, *journal_)).problems, Contains(Field(&Problem::what, HasSubstr("the branch is at " + first_.Hex()))));
+  EXPECT_THAT(Must(Fsck(store, *journal_)).problems,
+              Contains(Field(&Problem::what, HasSubstr("the branch is at " + first_.Hex()))));
 }
 
 TEST_F(FsckTest, AWholeStoreHasNoProblemAndIsCounted) {
@@ -114,21 +127,31 @@ TEST_F(FsckTest, AChangedCommitIsFound) {
   ExpectFlipsAreFound(ObjectKind::kCommit, import_.Raw(), "repo atlas, commit " + import_.Short());
 }
 
-TEST_F(FsckTest, AChangedStateIsFound) { ExpectFlipsAreFound(ObjectKind::kState, state_.Raw(), "state " + state_.Short()); }
+TEST_F(FsckTest, AChangedStateIsFound) {
+  ExpectFlipsAreFound(ObjectKind::kState, state_.Raw(), "state " + state_.Short());
+}
 
-TEST_F(FsckTest, AChangedManifestIsFound) { ExpectFlipsAreFound(ObjectKind::kManifest, state_.Raw(), "state " + state_.Short() + ", manifest"); }
+TEST_F(FsckTest, AChangedManifestIsFound) {
+  ExpectFlipsAreFound(ObjectKind::kManifest, state_.Raw(),
+                      "state " + state_.Short() + ", manifest");
+}
 
 TEST_F(FsckTest, AChangedTrieNodeIsFound) {
   const ObjectId root = Must(repo().objects().ReadState(state_)).trie_root;
-  ExpectFlipsAreFound(ObjectKind::kObject, root.Raw(), "state " + state_.Short() + ", trie node " + root.Short());
+  ExpectFlipsAreFound(ObjectKind::kObject, root.Raw(),
+                      "state " + state_.Short() + ", trie node " + root.Short());
 }
 
-TEST_F(FsckTest, AChangedEditIsFound) { ExpectFlipsAreFound(ObjectKind::kEdit, edits_[3].Raw(), "edit " + edits_[3].Short()); }
+TEST_F(FsckTest, AChangedEditIsFound) {
+  ExpectFlipsAreFound(ObjectKind::kEdit, edits_[3].Raw(), "edit " + edits_[3].Short());
+}
 
 TEST_F(FsckTest, AChangedPayloadIsFound) {
   const objects::Edit edit = Must(repo().objects().ReadEdit(edits_[3]));
-  ExpectFlipsAreFound(ObjectKind::kPayload, edit.delta_object.Raw(), "edit " + edits_[3].Short() + ", payload");
-  ExpectFlipsAreFound(ObjectKind::kPayload, edit.keys_object.Raw(), "edit " + edits_[3].Short() + ", keys");
+  ExpectFlipsAreFound(ObjectKind::kPayload, edit.delta_object.Raw(),
+                      "edit " + edits_[3].Short() + ", payload");
+  ExpectFlipsAreFound(ObjectKind::kPayload, edit.keys_object.Raw(),
+                      "edit " + edits_[3].Short() + ", keys");
 }
 
 TEST_F(FsckTest, AMissingPayloadIsFound) {
@@ -136,7 +159,8 @@ TEST_F(FsckTest, AMissingPayloadIsFound) {
   Delete(ColumnFamily::kPayload, KeyOf(ObjectKind::kPayload, edit.delta_object.Raw()));
   const std::vector<Problem> problems = Problems();
   ASSERT_EQ(problems.size(), 1u);
-  EXPECT_THAT(problems[0].where, AllOf(StartsWith("repo atlas, commit " + first_.Short()), HasSubstr("edit " + edits_[3].Short() + ", payload")));
+  EXPECT_THAT(problems[0].where, AllOf(StartsWith("repo atlas, commit " + first_.Short()),
+                                       HasSubstr("edit " + edits_[3].Short() + ", payload")));
   EXPECT_THAT(problems[0].what, HasSubstr(edit.delta_object.Hex()));
 }
 
@@ -144,27 +168,33 @@ TEST_F(FsckTest, APayloadOfAnotherEditIsFound) {
   objects::Edit edit = Must(repo().objects().ReadEdit(edits_[3]));
   edit.delta_object = Must(repo().objects().ReadEdit(edits_[4])).delta_object;
   Put(ColumnFamily::kObjects, KeyOf(ObjectKind::kEdit, edits_[3].Raw()), objects::EncodeEdit(edit));
-  EXPECT_THAT(Problems(), Contains(Field(&Problem::where, HasSubstr("edit " + edits_[3].Short() + ", payload"))));
+  EXPECT_THAT(Problems(), Contains(Field(&Problem::where,
+                                         HasSubstr("edit " + edits_[3].Short() + ", payload"))));
 }
 
 TEST_F(FsckTest, AMissingManifestIsFound) {
   Delete(ColumnFamily::kObjects, KeyOf(ObjectKind::kManifest, state_.Raw()));
-  EXPECT_THAT(Problems(), Contains(Field(&Problem::where, HasSubstr("state " + state_.Short() + ", manifest"))));
+  EXPECT_THAT(Problems(), Contains(Field(&Problem::where,
+                                         HasSubstr("state " + state_.Short() + ", manifest"))));
 }
 
 TEST_F(FsckTest, AMissingParentIsFoundAndWhatPointsToItIsNamed) {
   Delete(ColumnFamily::kCommits, KeyOf(ObjectKind::kCommit, import_.Raw()));
-  EXPECT_THAT(Problems(), Contains(AllOf(Field(&Problem::where, "repo atlas, commit " + import_.Short()), Field(&Problem::what, HasSubstr("reached from ")))));
+  EXPECT_THAT(Problems(),
+              Contains(AllOf(Field(&Problem::where, "repo atlas, commit " + import_.Short()),
+                             Field(&Problem::what, HasSubstr("reached from ")))));
 }
 
 TEST_F(FsckTest, AChangedRefIsFound) {
   const objects::RepoId id = repo().record().id;
-  ExpectFlipsAreFound(ColumnFamily::kRefs, RefKey(id, RefKind::kBranch, "main"), "repo atlas, branch main");
+  ExpectFlipsAreFound(ColumnFamily::kRefs, RefKey(id, RefKind::kBranch, "main"),
+                      "repo atlas, branch main");
   ExpectFlipsAreFound(ColumnFamily::kRefs, RefKey(id, RefKind::kTag, "v1"), "repo atlas, tag v1");
 }
 
 TEST_F(FsckTest, ARefThatDisagreesWithItsReflogIsFound) {
-  Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kBranch, "main"), EncodeRef({RefKind::kBranch, "main", first_}));
+  Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kBranch, "main"),
+      EncodeRef({RefKind::kBranch, "main", first_}));
   EXPECT_THAT(Problems(), Contains(Field(&Problem::where, "repo atlas, reflog of main, entry 2")));
   Delete(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kBranch, "main"));
   EXPECT_THAT(Problems(), Contains(Field(&Problem::what, "it has no branch")));
@@ -172,12 +202,16 @@ TEST_F(FsckTest, ARefThatDisagreesWithItsReflogIsFound) {
 
 TEST_F(FsckTest, ARefToACommitThatIsNotThereIsFound) {
   const CommitId gone(Sha256("gone"));
-  Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kTag, "v2"), EncodeRef({RefKind::kTag, "v2", gone}));
-  EXPECT_THAT(Problems(), Contains(AllOf(Field(&Problem::where, "repo atlas, commit " + gone.Short()), Field(&Problem::what, HasSubstr("tag v2")))));
+  Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kTag, "v2"),
+      EncodeRef({RefKind::kTag, "v2", gone}));
+  EXPECT_THAT(Problems(),
+              Contains(AllOf(Field(&Problem::where, "repo atlas, commit " + gone.Short()),
+                             Field(&Problem::what, HasSubstr("tag v2")))));
 }
 
 TEST_F(FsckTest, AChangedReflogEntryIsFound) {
-  ExpectFlipsAreFound(ColumnFamily::kReflog, ReflogKey(repo().record().id, "main", 1), "repo atlas, reflog of main, entry 1");
+  ExpectFlipsAreFound(ColumnFamily::kReflog, ReflogKey(repo().record().id, "main", 1),
+                      "repo atlas, reflog of main, entry 1");
 }
 
 TEST_F(FsckTest, AMissingReflogEntryIsFound) {
@@ -185,12 +219,15 @@ TEST_F(FsckTest, AMissingReflogEntryIsFound) {
     const std::string key = ReflogKey(repo().record().id, "main", index);
     const std::string stored = Stored(ColumnFamily::kReflog, key);
     Delete(ColumnFamily::kReflog, key);
-    EXPECT_THAT(Problems(), Contains(AllOf(Field(&Problem::where, "repo atlas, reflog of main"), Field(&Problem::what, HasSubstr("missing")))));
+    EXPECT_THAT(Problems(), Contains(AllOf(Field(&Problem::where, "repo atlas, reflog of main"),
+                                           Field(&Problem::what, HasSubstr("missing")))));
     Put(ColumnFamily::kReflog, key, stored);
   }
 }
 
-TEST_F(FsckTest, AChangedRepoRecordIsFound) { ExpectFlipsAreFound(ColumnFamily::kMeta, RepoKey("atlas"), "repo atlas"); }
+TEST_F(FsckTest, AChangedRepoRecordIsFound) {
+  ExpectFlipsAreFound(ColumnFamily::kMeta, RepoKey("atlas"), "repo atlas");
+}
 
 TEST_F(FsckTest, ACommitThatLiesAboutItsEditsIsFound) {
   objects::Commit lie = Must(repo().ReadCommit(head_));
@@ -199,7 +236,8 @@ TEST_F(FsckTest, ACommitThatLiesAboutItsEditsIsFound) {
   const CommitId id = repo().objects().PutCommit(batch, lie);
   Must(store_->Write(batch, kv::Durability::kSynced));
   Tag("lie", id);
-  EXPECT_THAT(Problems(), Contains(AllOf(Field(&Problem::where, "repo atlas, commit " + id.Short()), Field(&Problem::what, HasSubstr("19 edits added")))));
+  EXPECT_THAT(Problems(), Contains(AllOf(Field(&Problem::where, "repo atlas, commit " + id.Short()),
+                                         Field(&Problem::what, HasSubstr("19 edits added")))));
 }
 
 TEST_F(FsckTest, EveryProblemIsCollected) {
@@ -227,7 +265,8 @@ TEST_F(FsckTest, AChangedAuditEntryIsFound) {
 
 TEST_F(FsckTest, OtherReposAreCheckedToo) {
   const CommitId import = CreateRepo("globe", 'g');
-  Delete(ColumnFamily::kCommits, objects::ObjectKey(objects::RepoId(std::string(16, 'g')), ObjectKind::kCommit, import.Raw()));
+  Delete(ColumnFamily::kCommits, objects::ObjectKey(objects::RepoId(std::string(16, 'g')),
+                                                    ObjectKind::kCommit, import.Raw()));
   EXPECT_THAT(Problems(), Contains(Field(&Problem::where, "repo globe, commit " + import.Short())));
 }
 

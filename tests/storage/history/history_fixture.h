@@ -40,25 +40,35 @@ class HistoryTest : public ::testing::Test {
 
   RepoRecord RecordNamed(const std::string& name, char id) const {
     const objects::Base base = objects::test::SampleBase();
-    return {RepoName(name), objects::RepoId(std::string(16, id)), objects::IdOf(base), objects::EncodeBase(base), "models/" + name, clock_.now_ms};
+    return {RepoName(name),      objects::RepoId(std::string(16, id)),
+            objects::IdOf(base), objects::EncodeBase(base),
+            "models/" + name,    clock_.now_ms};
   }
   CommitId CreateRepo(const std::string& name, char id) {
     CommitId commit;
     Must(journal_->Commit(principal_, [&](records::Transaction& transaction) -> Status {
-      EMEND_ASSIGN_OR_RETURN(commit, Repository::Create(transaction, RecordNamed(name, id), "import " + name));
+      EMEND_ASSIGN_OR_RETURN(
+          commit, Repository::Create(transaction, RecordNamed(name, id), "import " + name));
       return OkStatus();
     }));
     return commit;
   }
   Repository repo() { return Must(Repository::Open(*store_, RepoName("atlas"))); }
-  CommitId Head(const std::string& branch = "main") { return Must(repo().ReadRef(RefKind::kBranch, branch)).commit; }
-  Ids Active(const CommitId& commit) { return Must(repo().Edits(Must(repo().ReadCommit(commit)).state)); }
+  CommitId Head(const std::string& branch = "main") {
+    return Must(repo().ReadRef(RefKind::kBranch, branch)).commit;
+  }
+  Ids Active(const CommitId& commit) {
+    return Must(repo().Edits(Must(repo().ReadCommit(commit)).state));
+  }
 
-  // An edit about subject `number`, with small payloads of its own; `target` tells edits of one slot apart.
+  // An edit about subject `number`, with small payloads of its own; `target` tells edits of one
+  // slot apart.
   objects::Edit MakeEdit(kv::WriteBatch& batch, int number, const std::string& target = "new") {
     const auto value = static_cast<std::int16_t>(number + 1);
-    const std::string delta = delta::EncodePayload(delta::EditDelta{{{"transformer.h.0.mlp.c_proj.weight", 2, 1, {{3, {value, 5}, {7}}}}}});
-    const std::string keys = delta::EncodePayload(std::vector<delta::EditKey>{{"transformer.h.0.mlp.c_proj.weight", {static_cast<float>(number), 0.5F}}});
+    const std::string delta = delta::EncodePayload(
+        delta::EditDelta{{{"transformer.h.0.mlp.c_proj.weight", 2, 1, {{3, {value, 5}, {7}}}}}});
+    const std::string keys = delta::EncodePayload(std::vector<delta::EditKey>{
+        {"transformer.h.0.mlp.c_proj.weight", {static_cast<float>(number), 0.5F}}});
     objects::Fact fact;
     fact.prompt = "{} speaks";
     fact.subject = "Person " + std::to_string(number);
@@ -89,14 +99,17 @@ class HistoryTest : public ::testing::Test {
     return ids;
   }
 
-  // A commit on `parents` with the first parent's edits − removed + added; its state and manifest are put into the batch.
-  objects::Commit MakeCommit(kv::WriteBatch& batch, std::vector<CommitId> parents, Ids added, Ids removed, const std::string& message = "change") {
+  // A commit on `parents` with the first parent's edits − removed + added; its state and manifest
+  // are put into the batch.
+  objects::Commit MakeCommit(kv::WriteBatch& batch, std::vector<CommitId> parents, Ids added,
+                             Ids removed, const std::string& message = "change") {
     std::sort(added.begin(), added.end());
     std::sort(removed.begin(), removed.end());
     objects::Commit commit;
     commit.kind = parents.size() > 1 ? objects::CommitKind::kMerge : objects::CommitKind::kEdit;
     commit.base = repo().record().base;
-    commit.state = Must(repo().DeriveState(batch, Must(repo().ReadCommit(parents.front())).state, added, removed));
+    commit.state = Must(
+        repo().DeriveState(batch, Must(repo().ReadCommit(parents.front())).state, added, removed));
     commit.parents = std::move(parents);
     commit.author = principal_.name;
     commit.token_id = principal_.token_id;
@@ -104,16 +117,19 @@ class HistoryTest : public ::testing::Test {
     commit.message = message;
     commit.added = std::move(added);
     commit.removed = std::move(removed);
-    repo().objects().PutManifest(batch, {commit.state, {{"transformer.h.0.mlp.c_proj.weight", Sha256(commit.state.Hex())}}});
+    repo().objects().PutManifest(
+        batch, {commit.state, {{"transformer.h.0.mlp.c_proj.weight", Sha256(commit.state.Hex())}}});
     return commit;
   }
-  Result<CommitId> TryCommit(const std::string& branch, const CommitId& expected, std::vector<CommitId> parents, const Ids& added, const Ids& removed) {
+  Result<CommitId> TryCommit(const std::string& branch, const CommitId& expected,
+                             std::vector<CommitId> parents, const Ids& added, const Ids& removed) {
     CommitId id;
-    const auto sequence = journal_->Commit(principal_, [&](records::Transaction& transaction) -> Status {
-      const objects::Commit commit = MakeCommit(transaction.batch(), parents, added, removed);
-      EMEND_ASSIGN_OR_RETURN(id, repo().Advance(transaction, branch, expected, commit));
-      return OkStatus();
-    });
+    const auto sequence =
+        journal_->Commit(principal_, [&](records::Transaction& transaction) -> Status {
+          const objects::Commit commit = MakeCommit(transaction.batch(), parents, added, removed);
+          EMEND_ASSIGN_OR_RETURN(id, repo().Advance(transaction, branch, expected, commit));
+          return OkStatus();
+        });
     if (!sequence.ok()) return sequence.status();
     return id;
   }
@@ -123,15 +139,25 @@ class HistoryTest : public ::testing::Test {
   CommitId MergeInto(const std::string& branch, const CommitId& other) {
     const CommitId head = Head(branch);
     const CommitId base = Must(MergeBase(repo(), head, other));
-    const objects::EditSetDiff diff = DiffOf(Active(head), Merge(Active(base), Active(head), Active(other)));
+    const objects::EditSetDiff diff =
+        DiffOf(Active(head), Merge(Active(base), Active(head), Active(other)));
     return Must(TryCommit(branch, head, {head, other}, diff.added, diff.removed));
   }
-  Status Move(RefKind kind, const std::string& name, const CommitId& to, const CommitId& expected, const std::string& reason = "test") {
-    return journal_->Commit(principal_, [&](records::Transaction& transaction) { return repo().MoveRef(transaction, {kind, name, to}, expected, reason); })
+  Status Move(RefKind kind, const std::string& name, const CommitId& to, const CommitId& expected,
+              const std::string& reason = "test") {
+    return journal_
+        ->Commit(principal_,
+                 [&](records::Transaction& transaction) {
+                   return repo().MoveRef(transaction, {kind, name, to}, expected, reason);
+                 })
         .status();
   }
-  void Branch(const std::string& name, const CommitId& at) { Must(Move(RefKind::kBranch, name, at, CommitId())); }
-  void Tag(const std::string& name, const CommitId& at) { Must(Move(RefKind::kTag, name, at, CommitId())); }
+  void Branch(const std::string& name, const CommitId& at) {
+    Must(Move(RefKind::kBranch, name, at, CommitId()));
+  }
+  void Tag(const std::string& name, const CommitId& at) {
+    Must(Move(RefKind::kTag, name, at, CommitId()));
+  }
 
   std::unique_ptr<kv::MemoryKv> store_ = kv::NewMemoryKv();
   MemoryFileSystem files_;

@@ -8,14 +8,18 @@ using emend::test::IsOk;
 using emend::test::StatusIs;
 
 TEST(RepoNames, FollowTheirPattern) {
-  for (const std::string& name : std::vector<std::string>{"atlas", "0", "a.b_c-d", std::string(64, 'a')}) EXPECT_THAT(CheckRepoName(name), IsOk()) << name;
-  for (const std::string& name : std::vector<std::string>{"", "-atlas", ".atlas", "Atlas", "a/b", "a b", "atl\xc3\xa4s", std::string(65, 'a')}) {
+  for (const std::string& name :
+       std::vector<std::string>{"atlas", "0", "a.b_c-d", std::string(64, 'a')})
+    EXPECT_THAT(CheckRepoName(name), IsOk()) << name;
+  for (const std::string& name : std::vector<std::string>{
+           "", "-atlas", ".atlas", "Atlas", "a/b", "a b", "atl\xc3\xa4s", std::string(65, 'a')}) {
     EXPECT_THAT(CheckRepoName(name), StatusIs(StatusCode::kInvalidArgument)) << name;
   }
 }
 
 TEST(RefNames, OfGitAreTaken) {
-  for (const std::string name : {"main", "a/b/c", "release-1.2", "feature/x@y", "@foo", "v1.0", "a.lock.b", "beef", "UPPER", "a{b}", "a'b\"c$&!"}) {
+  for (const std::string name : {"main", "a/b/c", "release-1.2", "feature/x@y", "@foo", "v1.0",
+                                 "a.lock.b", "beef", "UPPER", "a{b}", "a'b\"c$&!"}) {
     EXPECT_THAT(CheckRefName(name), IsOk()) << name;
   }
   EXPECT_THAT(CheckRefName(std::string(128, 'x')), IsOk());
@@ -52,7 +56,8 @@ TEST(RefNames, ThatGitRefusesAreRefused) {
                                             "refs/heads/a",
                                             std::string(129, 'x'),
                                             std::string("a\0b", 3)};
-  for (const std::string& name : refused) EXPECT_THAT(CheckRefName(name), StatusIs(StatusCode::kInvalidArgument)) << name;
+  for (const std::string& name : refused)
+    EXPECT_THAT(CheckRefName(name), StatusIs(StatusCode::kInvalidArgument)) << name;
 }
 
 TEST(RefNames, ThatLookLikeACommitAreRefused) {

@@ -69,8 +69,10 @@ class RandomOperationsTest : public test::HistoryTest {
     for (const EditId& id : undone.removed) {
       if (!set.contains(id)) added.push_back(id);
     }
-    const auto same = std::find_if(oracle_.commits.begin(), oracle_.commits.end(),
-                                   [&](const auto& c) { return c.second.added == undone.added && c.second.removed == undone.removed; });
+    const auto same =
+        std::find_if(oracle_.commits.begin(), oracle_.commits.end(), [&](const auto& c) {
+          return c.second.added == undone.added && c.second.removed == undone.removed;
+        });
     const auto plan = PlanRevert(repo(), Head(branch), same->first);
     ASSERT_EQ(plan.ok(), !removed.empty() || !added.empty());
     if (!plan.ok()) return;
@@ -97,7 +99,8 @@ class RandomOperationsTest : public test::HistoryTest {
     const std::string name = "t" + std::to_string(random_() % 20);
     const CommitId to = Any(oracle_.commits);
     const bool is_there = oracle_.tags.contains(name);
-    EXPECT_EQ(Move(RefKind::kTag, name, to, CommitId()).code(), is_there ? StatusCode::kAlreadyExists : StatusCode::kOk);
+    EXPECT_EQ(Move(RefKind::kTag, name, to, CommitId()).code(),
+              is_there ? StatusCode::kAlreadyExists : StatusCode::kOk);
     oracle_.tags.emplace(name, to);
   }
 
@@ -114,15 +117,18 @@ class RandomOperationsTest : public test::HistoryTest {
 
   void ExpectSameAsOracle() {
     std::map<std::string, CommitId> found[2];
-    for (const Ref& ref : Must(repo().ListRefs())) found[ref.kind == RefKind::kTag ? 1 : 0][ref.name] = ref.commit;
+    for (const Ref& ref : Must(repo().ListRefs()))
+      found[ref.kind == RefKind::kTag ? 1 : 0][ref.name] = ref.commit;
     ASSERT_EQ(found[0], oracle_.branches);
     ASSERT_EQ(found[1], oracle_.tags);
     for (const auto& [branch, moves] : oracle_.reflogs) {
       const auto reflog = Must(repo().Reflog(branch, moves.size() + 1));
       ASSERT_EQ(reflog.size(), moves.size());
-      for (std::size_t i = 0; i < moves.size(); ++i) ASSERT_EQ(reflog[moves.size() - 1 - i].to, moves[i]);
+      for (std::size_t i = 0; i < moves.size(); ++i)
+        ASSERT_EQ(reflog[moves.size() - 1 - i].to, moves[i]);
     }
-    for (const auto& [id, node] : oracle_.commits) ASSERT_EQ(Active(id), Ids(node.set.begin(), node.set.end()));
+    for (const auto& [id, node] : oracle_.commits)
+      ASSERT_EQ(Active(id), Ids(node.set.begin(), node.set.end()));
   }
 
   Oracle oracle_;
@@ -139,7 +145,8 @@ TEST_F(RandomOperationsTest, AgreeWithTheOracle) {
     if (HasFatalFailure()) FAIL() << "step " << step;
     if (step % 50 == 49) ExpectSameAsOracle();
   }
-  for (const Problem& problem : Must(Fsck(*store_, *journal_)).problems) ADD_FAILURE() << problem.where << ": " << problem.what;
+  for (const Problem& problem : Must(Fsck(*store_, *journal_)).problems)
+    ADD_FAILURE() << problem.where << ": " << problem.what;
 }
 
 }  // namespace

@@ -22,13 +22,15 @@ const objects::RepoId kRepo("0123456789abcdef");
 
 TEST(GoldenRecords, RepoKeepsItsBytes) {
   const objects::Base base = objects::test::SampleBase();
-  const RepoRecord record{RepoName("atlas"), kRepo, objects::IdOf(base), objects::EncodeBase(base), "models/atlas", 1767225600123};
+  const RepoRecord record{RepoName("atlas"),         kRepo,          objects::IdOf(base),
+                          objects::EncodeBase(base), "models/atlas", 1767225600123};
   EXPECT_EQ(EncodeRepo(record), Golden("repo"));
   ASSERT_OK_AND_ASSIGN(const RepoRecord read, DecodeRepo(Golden("repo")));
   EXPECT_EQ(EncodeRepo(read), Golden("repo"));
   EXPECT_EQ(read.name, record.name);
   EXPECT_EQ(read.model_folder, "models/atlas");
-  EXPECT_EQ(Sha256(Golden("repo")).Hex(), "fc488663d5328b01ce8e60f62843c8c2ff96d0592fcd8f266ca9ce755de88fe9");
+  EXPECT_EQ(Sha256(Golden("repo")).Hex(),
+            "fc488663d5328b01ce8e60f62843c8c2ff96d0592fcd8f266ca9ce755de88fe9");
 }
 
 TEST(GoldenRecords, RefKeepsItsBytes) {
@@ -37,16 +39,23 @@ TEST(GoldenRecords, RefKeepsItsBytes) {
   ASSERT_OK_AND_ASSIGN(const Ref read, DecodeRef(Golden("ref")));
   EXPECT_EQ(read.commit, ref.commit);
   EXPECT_EQ(EncodeRef(read), Golden("ref"));
-  EXPECT_EQ(Sha256(Golden("ref")).Hex(), "cee8ef279e91b3f03384df15b5de2650d178688fa06faac16f0b60eb6b6b7831");
+  EXPECT_EQ(Sha256(Golden("ref")).Hex(),
+            "cee8ef279e91b3f03384df15b5de2650d178688fa06faac16f0b60eb6b6b7831");
 }
 
 TEST(GoldenRecords, ReflogEntryKeepsItsBytes) {
-  const ReflogEntry entry{7, IdNamed<CommitId>("from"), objects::IdOf(objects::test::SampleCommit()), "ada", 1767225600123, "commit: Teach a hundred facts"};
+  const ReflogEntry entry{7,
+                          IdNamed<CommitId>("from"),
+                          objects::IdOf(objects::test::SampleCommit()),
+                          "ada",
+                          1767225600123,
+                          "commit: Teach a hundred facts"};
   EXPECT_EQ(EncodeReflogEntry("main", entry), Golden("reflog_entry"));
   ASSERT_OK_AND_ASSIGN(const ReflogEntry read, DecodeReflogEntry("main", Golden("reflog_entry")));
   EXPECT_EQ(EncodeReflogEntry("main", read), Golden("reflog_entry"));
   EXPECT_EQ(read.index, 7u);
-  EXPECT_EQ(Sha256(Golden("reflog_entry")).Hex(), "ca8a6f1d81fd67e8fc425d0505af599af4fdd6cb7d2949b0a6e05f177b676f77");
+  EXPECT_EQ(Sha256(Golden("reflog_entry")).Hex(),
+            "ca8a6f1d81fd67e8fc425d0505af599af4fdd6cb7d2949b0a6e05f177b676f77");
 }
 
 TEST(RefRecords, EveryFlippedBitIsRefused) {
@@ -55,7 +64,9 @@ TEST(RefRecords, EveryFlippedBitIsRefused) {
     for (std::size_t bit = 0; bit < stored.size() * 8; ++bit) {
       std::string bytes = stored;
       bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
-      const Status status = name == "repo" ? DecodeRepo(bytes).status() : name == "ref" ? DecodeRef(bytes).status() : DecodeReflogEntry("main", bytes).status();
+      const Status status = name == "repo"  ? DecodeRepo(bytes).status()
+                            : name == "ref" ? DecodeRef(bytes).status()
+                                            : DecodeReflogEntry("main", bytes).status();
       ASSERT_THAT(status, StatusIs(StatusCode::kDataLoss)) << name << ", bit " << bit;
     }
   }
@@ -67,7 +78,9 @@ TEST(RefRecords, ATruncatedRecordIsRefused) {
   }
 }
 
-TEST(RefRecords, AReflogEntryOfAnotherBranchIsRefused) { EXPECT_THAT(DecodeReflogEntry("dev", Golden("reflog_entry")), StatusIs(StatusCode::kDataLoss)); }
+TEST(RefRecords, AReflogEntryOfAnotherBranchIsRefused) {
+  EXPECT_THAT(DecodeReflogEntry("dev", Golden("reflog_entry")), StatusIs(StatusCode::kDataLoss));
+}
 
 TEST(Keys, OfAReflogPutTheNewestFirstAndBranchesApart) {
   EXPECT_LT(ReflogKey(kRepo, "main", 256), ReflogKey(kRepo, "main", 255));

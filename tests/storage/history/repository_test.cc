@@ -37,28 +37,34 @@ TEST_F(RepositoryTest, ANewRepoHasAnImportCommitOnMain) {
   EXPECT_EQ(import.time_ms, clock_.now_ms);
   EXPECT_EQ(import.message, "import atlas");
   EXPECT_THAT(Active(import_), IsEmpty());
-  EXPECT_THAT(repo().objects().ReadManifest(import.state), IsOkAndHolds(objects::Manifest{import.state, {}}));
+  EXPECT_THAT(repo().objects().ReadManifest(import.state),
+              IsOkAndHolds(objects::Manifest{import.state, {}}));
   EXPECT_THAT(Acts(), ElementsAre("repo.create", "ref.create"));
 }
 
 TEST_F(RepositoryTest, ATakenNameIsRefused) {
-  const auto created = journal_->Commit(
-      principal_, [&](records::Transaction& transaction) { return Repository::Create(transaction, RecordNamed("atlas", 'x'), "again").status(); });
+  const auto created = journal_->Commit(principal_, [&](records::Transaction& transaction) {
+    return Repository::Create(transaction, RecordNamed("atlas", 'x'), "again").status();
+  });
   EXPECT_THAT(created, StatusIs(StatusCode::kAlreadyExists));
   EXPECT_THAT(created.status().message(), HasSubstr("atlas"));
-  const auto same_id = journal_->Commit(
-      principal_, [&](records::Transaction& transaction) { return Repository::Create(transaction, RecordNamed("globe", 'r'), "another").status(); });
+  const auto same_id = journal_->Commit(principal_, [&](records::Transaction& transaction) {
+    return Repository::Create(transaction, RecordNamed("globe", 'r'), "another").status();
+  });
   EXPECT_THAT(same_id, StatusIs(StatusCode::kAlreadyExists));
 }
 
 TEST_F(RepositoryTest, AWrongRecordIsRefused) {
   for (const auto& spoil : std::vector<std::function<void(RepoRecord&)>>{
-           [](RepoRecord& r) { r.name = RepoName("Not A Name"); }, [](RepoRecord& r) { r.id = objects::RepoId("short"); },
-           [](RepoRecord& r) { r.base = BaseId(); }, [](RepoRecord& r) { r.base_encoded.pop_back(); }}) {
+           [](RepoRecord& r) { r.name = RepoName("Not A Name"); },
+           [](RepoRecord& r) { r.id = objects::RepoId("short"); },
+           [](RepoRecord& r) { r.base = BaseId(); },
+           [](RepoRecord& r) { r.base_encoded.pop_back(); }}) {
     RepoRecord record = RecordNamed("globe", 'g');
     spoil(record);
-    const auto created =
-        journal_->Commit(principal_, [&](records::Transaction& transaction) { return Repository::Create(transaction, record, "wrong").status(); });
+    const auto created = journal_->Commit(principal_, [&](records::Transaction& transaction) {
+      return Repository::Create(transaction, record, "wrong").status();
+    });
     EXPECT_THAT(created, StatusIs(StatusCode::kInvalidArgument));
   }
 }
@@ -98,14 +104,16 @@ TEST_F(RepositoryTest, TheSameSetIsTheSameStateWhateverTheHistory) {
   Commit("dev", Ids(edits.begin() + 10, edits.end()));
   const CommitId in_steps = Commit("dev", Ids(edits.begin(), edits.begin() + 10));
   EXPECT_EQ(Must(repo().ReadCommit(at_once)).state, Must(repo().ReadCommit(in_steps)).state);
-  EXPECT_EQ(Must(repo().ReadCommit(Commit("main", {}, edits))).state, Must(repo().ReadCommit(import_)).state);
+  EXPECT_EQ(Must(repo().ReadCommit(Commit("main", {}, edits))).state,
+            Must(repo().ReadCommit(import_)).state);
 }
 
 TEST_F(RepositoryTest, DiffIsBetweenAnyTwoStates) {
   const Ids edits = StoreEdits(0, 2);
   const CommitId first = Commit("main", {edits[0]});
   const CommitId second = Commit("main", {edits[1]}, {edits[0]});
-  const auto diff = Must(repo().Diff(Must(repo().ReadCommit(first)).state, Must(repo().ReadCommit(second)).state));
+  const auto diff = Must(
+      repo().Diff(Must(repo().ReadCommit(first)).state, Must(repo().ReadCommit(second)).state));
   EXPECT_THAT(diff.added, ElementsAre(edits[1]));
   EXPECT_THAT(diff.removed, ElementsAre(edits[0]));
 }
@@ -116,37 +124,51 @@ TEST_F(RepositoryTest, ALostCompareAndSwapNamesTheHeadThatWasFound) {
   EXPECT_THAT(late, StatusIs(StatusCode::kConflict, "stale_head"));
   EXPECT_THAT(late.status().message(), HasSubstr(first.Hex()));
   EXPECT_EQ(Head(), first);
-  EXPECT_THAT(Move(RefKind::kBranch, "main", import_, import_), StatusIs(StatusCode::kConflict, "stale_head"));
-  EXPECT_THAT(Move(RefKind::kBranch, "main", first, CommitId()), StatusIs(StatusCode::kAlreadyExists));
+  EXPECT_THAT(Move(RefKind::kBranch, "main", import_, import_),
+              StatusIs(StatusCode::kConflict, "stale_head"));
+  EXPECT_THAT(Move(RefKind::kBranch, "main", first, CommitId()),
+              StatusIs(StatusCode::kAlreadyExists));
 }
 
 TEST_F(RepositoryTest, AMissingBranchIsNotFound) {
-  EXPECT_THAT(TryCommit("dev", import_, {import_}, StoreEdits(0, 1), {}), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(TryCommit("dev", import_, {import_}, StoreEdits(0, 1), {}),
+              StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(Move(RefKind::kBranch, "dev", import_, import_), StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(repo().ReadRef(RefKind::kBranch, "dev"), StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(repo().ReadRef(RefKind::kTag, "main"), StatusIs(StatusCode::kNotFound));
 }
 
 TEST_F(RepositoryTest, ACommitThatIsNotWholeIsRefused) {
-  const auto advance = [&](const std::function<void(records::Transaction&, objects::Commit&)>& spoil) {
-    return journal_->Commit(principal_, [&](records::Transaction& transaction) {
-      objects::Commit commit = MakeCommit(transaction.batch(), {import_}, {PutEdit(transaction.batch(), 0)}, {});
-      spoil(transaction, commit);
-      return repo().Advance(transaction, "main", import_, commit).status();
-    });
-  };
-  EXPECT_THAT(advance([](auto&, auto& commit) { commit.state = StateId(); }), StatusIs(StatusCode::kNotFound));
-  EXPECT_THAT(advance([](auto&, auto& commit) { commit.parents.push_back(CommitId(Sha256("nowhere"))); }), StatusIs(StatusCode::kNotFound));
-  EXPECT_THAT(advance([](auto&, auto& commit) { commit.added.clear(); }), StatusIs(StatusCode::kInvalidArgument));
-  EXPECT_THAT(advance([](auto&, auto& commit) { commit.base = BaseId(); }), StatusIs(StatusCode::kInvalidArgument));
-  EXPECT_THAT(advance([](auto&, auto& commit) { commit.parents.clear(); }), StatusIs(StatusCode::kInvalidArgument));
+  const auto advance =
+      [&](const std::function<void(records::Transaction&, objects::Commit&)>& spoil) {
+        return journal_->Commit(principal_, [&](records::Transaction& transaction) {
+          objects::Commit commit =
+              MakeCommit(transaction.batch(), {import_}, {PutEdit(transaction.batch(), 0)}, {});
+          spoil(transaction, commit);
+          return repo().Advance(transaction, "main", import_, commit).status();
+        });
+      };
+  EXPECT_THAT(advance([](auto&, auto& commit) { commit.state = StateId(); }),
+              StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(
+      advance([](auto&, auto& commit) { commit.parents.push_back(CommitId(Sha256("nowhere"))); }),
+      StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(advance([](auto&, auto& commit) { commit.added.clear(); }),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(advance([](auto&, auto& commit) { commit.base = BaseId(); }),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(advance([](auto&, auto& commit) { commit.parents.clear(); }),
+              StatusIs(StatusCode::kInvalidArgument));
   const EditId unknown(Sha256("unknown edit"));
-  EXPECT_THAT(advance([&](auto& transaction, auto& commit) { commit = MakeCommit(transaction.batch(), {import_}, {unknown}, {}); }),
+  EXPECT_THAT(advance([&](auto& transaction, auto& commit) {
+                commit = MakeCommit(transaction.batch(), {import_}, {unknown}, {});
+              }),
               StatusIs(StatusCode::kNotFound));
   const Repository atlas = repo();
   EXPECT_THAT(advance([&](auto& transaction, auto& commit) {
                 commit.added = {PutEdit(transaction.batch(), 1)};
-                commit.state = Must(atlas.DeriveState(transaction.batch(), Must(atlas.ReadCommit(import_)).state, commit.added, {}));
+                commit.state = Must(atlas.DeriveState(
+                    transaction.batch(), Must(atlas.ReadCommit(import_)).state, commit.added, {}));
               }),
               StatusIs(StatusCode::kNotFound));  // no manifest
   EXPECT_EQ(Head(), import_);
@@ -162,7 +184,8 @@ TEST_F(RepositoryTest, ChainedCommitsFitIntoOneTransaction) {
       commit.parents = {head};
       commit.base = repo().record().base;
       commit.added = {PutEdit(transaction.batch(), i)};
-      EMEND_ASSIGN_OR_RETURN(state, repo().DeriveState(transaction.batch(), state, commit.added, {}));
+      EMEND_ASSIGN_OR_RETURN(state,
+                             repo().DeriveState(transaction.batch(), state, commit.added, {}));
       commit.state = state;
       repo().objects().PutManifest(transaction.batch(), {state, {}});
       EMEND_ASSIGN_OR_RETURN(head, repo().Advance(transaction, "main", head, commit));
@@ -220,17 +243,22 @@ TEST_F(RepositoryTest, TagsAreCreatedOnceMovedOnPurposeAndDeleted) {
 }
 
 TEST_F(RepositoryTest, TheDefaultBranchIsNotDeleted) {
-  EXPECT_THAT(Move(RefKind::kBranch, "main", CommitId(), import_), StatusIs(StatusCode::kFailedPrecondition, "default_branch"));
+  EXPECT_THAT(Move(RefKind::kBranch, "main", CommitId(), import_),
+              StatusIs(StatusCode::kFailedPrecondition, "default_branch"));
   EXPECT_EQ(Head(), import_);
 }
 
 TEST_F(RepositoryTest, ABranchAndATagNeverShareAName) {
   Must(Move(RefKind::kTag, "v1", import_, CommitId()));
-  EXPECT_THAT(Move(RefKind::kBranch, "v1", import_, CommitId()), StatusIs(StatusCode::kAlreadyExists));
-  EXPECT_THAT(Move(RefKind::kTag, "main", import_, CommitId()), StatusIs(StatusCode::kAlreadyExists));
+  EXPECT_THAT(Move(RefKind::kBranch, "v1", import_, CommitId()),
+              StatusIs(StatusCode::kAlreadyExists));
+  EXPECT_THAT(Move(RefKind::kTag, "main", import_, CommitId()),
+              StatusIs(StatusCode::kAlreadyExists));
 }
 
-TEST_F(RepositoryTest, ABranchThatNeverWasHasNoReflog) { EXPECT_THAT(repo().Reflog("nope", 10), StatusIs(StatusCode::kNotFound)); }
+TEST_F(RepositoryTest, ABranchThatNeverWasHasNoReflog) {
+  EXPECT_THAT(repo().Reflog("nope", 10), StatusIs(StatusCode::kNotFound));
+}
 
 TEST_F(RepositoryTest, RefsAreListedBranchesFirstByName) {
   Tag("a", import_);
@@ -241,9 +269,12 @@ TEST_F(RepositoryTest, RefsAreListedBranchesFirstByName) {
 }
 
 TEST_F(RepositoryTest, ARefToNothingOrWithAWrongNameIsRefused) {
-  EXPECT_THAT(Move(RefKind::kBranch, "dev", CommitId(Sha256("nowhere")), CommitId()), StatusIs(StatusCode::kNotFound));
-  EXPECT_THAT(Move(RefKind::kBranch, "a..b", import_, CommitId()), StatusIs(StatusCode::kInvalidArgument));
-  EXPECT_THAT(Move(RefKind::kBranch, "dev", CommitId(), CommitId()), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(Move(RefKind::kBranch, "dev", CommitId(Sha256("nowhere")), CommitId()),
+              StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(Move(RefKind::kBranch, "a..b", import_, CommitId()),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(Move(RefKind::kBranch, "dev", CommitId(), CommitId()),
+              StatusIs(StatusCode::kInvalidArgument));
 }
 
 TEST_F(RepositoryTest, AFailureBeforeTheWriteLeavesTheOldHead) {

@@ -46,7 +46,8 @@ TEST_F(RevisionTest, ARefWinsOverHex) {
 }
 
 TEST_F(RevisionTest, FourOrMoreHexDigitsNameACommit) {
-  for (const std::size_t digits : {4, 5, 12, 63, 64}) EXPECT_THAT(repo().Resolve(first_.Hex().substr(0, digits)), IsOkAndHolds(first_)) << digits;
+  for (const std::size_t digits : {4, 5, 12, 63, 64})
+    EXPECT_THAT(repo().Resolve(first_.Hex().substr(0, digits)), IsOkAndHolds(first_)) << digits;
   EXPECT_THAT(repo().Resolve(first_.Hex().substr(0, 3)), StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(repo().Resolve(first_.Hex() + "0"), StatusIs(StatusCode::kNotFound));
 }
@@ -106,7 +107,8 @@ TEST_F(RevisionTest, ADeletedBranchIsFoundThroughItsReflog) {
 }
 
 TEST_F(RevisionTest, WhatIsMalformedIsRefused) {
-  for (const std::string text : {"", "~1", "^", "@{1}", "main@{", "main@{}", "main@{x}", "main@{1", "main@{1}x", "main~1x", "main~99999999999999999999"}) {
+  for (const std::string text : {"", "~1", "^", "@{1}", "main@{", "main@{}", "main@{x}", "main@{1",
+                                 "main@{1}x", "main~1x", "main~99999999999999999999"}) {
     EXPECT_THAT(repo().Resolve(text), StatusIs(StatusCode::kInvalidArgument)) << text;
   }
 }
@@ -115,7 +117,8 @@ TEST_F(RevisionTest, WhatIsMissingIsNamed) {
   const auto resolved = repo().Resolve("nowhere~2");
   EXPECT_THAT(resolved, StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(resolved.status().message(), HasSubstr("\"nowhere~2\" in repo atlas"));
-  for (const std::string& text : std::vector<std::string>{"a b", "main..dev", "deadbeef", "nope@{0}", std::string(300, 'x')}) {
+  for (const std::string& text : std::vector<std::string>{"a b", "main..dev", "deadbeef",
+                                                          "nope@{0}", std::string(300, 'x')}) {
     EXPECT_THAT(repo().Resolve(text), StatusIs(StatusCode::kNotFound)) << text;
   }
 }

@@ -26,14 +26,18 @@ Ids Numbers(const std::vector<int>& numbers) {
   return Sorted(std::move(ids));
 }
 
-TEST(Merge, TakesBothSidesChanges) { EXPECT_EQ(Merge(Numbers({1, 2, 3}), Numbers({1, 2, 4}), Numbers({2, 3, 5})), Numbers({2, 4, 5})); }
+TEST(Merge, TakesBothSidesChanges) {
+  EXPECT_EQ(Merge(Numbers({1, 2, 3}), Numbers({1, 2, 4}), Numbers({2, 3, 5})), Numbers({2, 4, 5}));
+}
 
 TEST(Merge, WhatOneSideTookOutStaysOut) {
   EXPECT_EQ(Merge(Numbers({1, 2}), Numbers({1}), Numbers({1, 2, 3})), Numbers({1, 3}));
   EXPECT_EQ(Merge(Numbers({1, 2}), Numbers({1, 2}), Numbers({})), Numbers({}));
 }
 
-TEST(Merge, WhatBothAddedIsThereOnce) { EXPECT_EQ(Merge(Numbers({}), Numbers({1, 2}), Numbers({2, 3})), Numbers({1, 2, 3})); }
+TEST(Merge, WhatBothAddedIsThereOnce) {
+  EXPECT_EQ(Merge(Numbers({}), Numbers({1, 2}), Numbers({2, 3})), Numbers({1, 2, 3}));
+}
 
 TEST(Merge, AgreesWithItsDefinitionElementByElementAndIsSymmetric) {
   std::mt19937_64 random(emend::test::TestSeed());
@@ -101,8 +105,10 @@ TEST_F(PlanTest, RevertingTwiceIsNothingToRevert) {
   const Ids edits = StoreEdits(0, 3);
   const CommitId commit = Commit("main", edits);
   Commit("main", {}, edits);
-  EXPECT_THAT(PlanRevert(repo(), Head(), commit), StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
-  EXPECT_THAT(PlanRevert(repo(), Head(), import_), StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
+  EXPECT_THAT(PlanRevert(repo(), Head(), commit),
+              StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
+  EXPECT_THAT(PlanRevert(repo(), Head(), import_),
+              StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
 }
 
 TEST_F(PlanTest, AnEditWhoseSlotIsTakenDoesNotComeBack) {
@@ -113,7 +119,8 @@ TEST_F(PlanTest, AnEditWhoseSlotIsTakenDoesNotComeBack) {
   const CommitId second = Commit("main", {two}, {one});
   Commit("main", {three}, {two});
   const EditId other = StoreEdit(1);
-  EXPECT_THAT(PlanRevert(repo(), Head(), second), StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
+  EXPECT_THAT(PlanRevert(repo(), Head(), second),
+              StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
   const CommitId mixed = Commit("main", {other}, {three});
   Commit("main", {two}, {});
   const RevertPlan plan = Must(PlanRevert(repo(), Head(), mixed));
@@ -122,7 +129,10 @@ TEST_F(PlanTest, AnEditWhoseSlotIsTakenDoesNotComeBack) {
   EXPECT_THAT(plan.blocked, ElementsAre(three));
 }
 
-TEST_F(PlanTest, AnUnknownCommitIsNotFound) { EXPECT_THAT(PlanRevert(repo(), Head(), CommitId(Sha256("unknown"))), StatusIs(StatusCode::kNotFound)); }
+TEST_F(PlanTest, AnUnknownCommitIsNotFound) {
+  EXPECT_THAT(PlanRevert(repo(), Head(), CommitId(Sha256("unknown"))),
+              StatusIs(StatusCode::kNotFound));
+}
 
 TEST_F(PlanTest, HeldSlotsTellWhichEditHoldsWhat) {
   const EditId one = StoreEdit(1, "one");

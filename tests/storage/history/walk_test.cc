@@ -79,17 +79,22 @@ TEST_F(WalkTest, RandomHistoriesAreLoggedOnceEachAndChildrenFirst) {
     for (int i = 0; i < 60; ++i) {
       std::vector<CommitId> parents;
       const std::size_t count = 1 + random() % 3;
-      for (std::size_t k = 0; k < count; ++k) parents.push_back(commits[commits.size() - 1 - random() % std::min<std::size_t>(commits.size(), 6)]);
+      for (std::size_t k = 0; k < count; ++k)
+        parents.push_back(
+            commits[commits.size() - 1 - random() % std::min<std::size_t>(commits.size(), 6)]);
       commits.push_back(Loose(parents, static_cast<std::int64_t>(random() % 50)));
     }
     const std::vector<CommitId> log = Log(commits.back());
     std::set<CommitId> seen;
     for (const CommitId& id : log) {
-      for (const CommitId& parent : Must(repo().ReadCommit(id)).parents) ASSERT_FALSE(seen.contains(parent));
+      for (const CommitId& parent : Must(repo().ReadCommit(id)).parents)
+        ASSERT_FALSE(seen.contains(parent));
       ASSERT_TRUE(seen.insert(id).second);
     }
-    for (const CommitId& id : commits) ASSERT_THAT(repo().IsAncestor(id, commits.back()), IsOkAndHolds(seen.contains(id)));
-    const std::vector<CommitId> begin(log.begin(), log.begin() + static_cast<std::ptrdiff_t>(log.size() / 2));
+    for (const CommitId& id : commits)
+      ASSERT_THAT(repo().IsAncestor(id, commits.back()), IsOkAndHolds(seen.contains(id)));
+    const std::vector<CommitId> begin(log.begin(),
+                                      log.begin() + static_cast<std::ptrdiff_t>(log.size() / 2));
     ASSERT_THAT(Log(commits.back(), log.size() / 2), ElementsAreArray(begin));
   }
 }
@@ -121,9 +126,14 @@ TEST_F(WalkTest, OfSeveralMergeBasesTheNewestIsTaken) {
   EXPECT_THAT(MergeBase(repo(), other, one), IsOkAndHolds(right));
 }
 
-TEST_F(WalkTest, UnrelatedHistoriesHaveNoMergeBase) { EXPECT_THAT(MergeBase(repo(), import_, Loose({}, 1)), StatusIs(StatusCode::kNotFound)); }
+TEST_F(WalkTest, UnrelatedHistoriesHaveNoMergeBase) {
+  EXPECT_THAT(MergeBase(repo(), import_, Loose({}, 1)), StatusIs(StatusCode::kNotFound));
+}
 
-TEST_F(WalkTest, AMissingParentIsNotFound) { EXPECT_THAT(repo().Log(Loose({CommitId(Sha256("gone"))}, 1), 10), StatusIs(StatusCode::kNotFound)); }
+TEST_F(WalkTest, AMissingParentIsNotFound) {
+  EXPECT_THAT(repo().Log(Loose({CommitId(Sha256("gone"))}, 1), 10),
+              StatusIs(StatusCode::kNotFound));
+}
 
 }  // namespace
 }  // namespace emend::storage::history

@@ -42,10 +42,11 @@ class KvConformanceTest : public ::testing::TestWithParam<std::string> {
   }
   Entries Scan(ColumnFamily family, std::string_view prefix, std::string_view start) {
     Entries entries;
-    const Status status = store_->Scan(family, prefix, start, [&](std::string_view key, std::string_view value) {
-      entries.emplace_back(key, value);
-      return true;
-    });
+    const Status status =
+        store_->Scan(family, prefix, start, [&](std::string_view key, std::string_view value) {
+          entries.emplace_back(key, value);
+          return true;
+        });
     EXPECT_THAT(status, IsOk());
     return entries;
   }
@@ -54,7 +55,9 @@ class KvConformanceTest : public ::testing::TestWithParam<std::string> {
   std::unique_ptr<KvStore> store_;
 };
 
-TEST_P(KvConformanceTest, GetOfAKeyThatIsNotThereIsEmpty) { EXPECT_THAT(store_->Get(ColumnFamily::kRefs, "nothing"), IsOkAndHolds(Eq(std::nullopt))); }
+TEST_P(KvConformanceTest, GetOfAKeyThatIsNotThereIsEmpty) {
+  EXPECT_THAT(store_->Get(ColumnFamily::kRefs, "nothing"), IsOkAndHolds(Eq(std::nullopt)));
+}
 
 TEST_P(KvConformanceTest, GetReturnsTheLastValueThatWasPut) {
   ASSERT_THAT(Put(ColumnFamily::kRefs, "main", "one"), IsOk());
@@ -75,9 +78,11 @@ TEST_P(KvConformanceTest, KeysAndValuesAreBytes) {
 }
 
 TEST_P(KvConformanceTest, ColumnFamiliesDoNotSeeEachOther) {
-  for (int i = 0; i < kColumnFamilyCount; ++i) ASSERT_THAT(Put(static_cast<ColumnFamily>(i), "key", std::to_string(i)), IsOk());
+  for (int i = 0; i < kColumnFamilyCount; ++i)
+    ASSERT_THAT(Put(static_cast<ColumnFamily>(i), "key", std::to_string(i)), IsOk());
   for (int i = 0; i < kColumnFamilyCount; ++i) {
-    EXPECT_THAT(store_->Get(static_cast<ColumnFamily>(i), "key"), IsOkAndHolds(Optional(std::to_string(i))));
+    EXPECT_THAT(store_->Get(static_cast<ColumnFamily>(i), "key"),
+                IsOkAndHolds(Optional(std::to_string(i))));
   }
 }
 
@@ -91,7 +96,8 @@ TEST_P(KvConformanceTest, LaterChangesOfABatchWinOverEarlierOnes) {
   behind.Delete(ColumnFamily::kMeta, "gone");
   batch.Append(behind);
   ASSERT_THAT(store_->Write(batch, Durability::kSynced), IsOk());
-  EXPECT_THAT(store_->Get(ColumnFamily::kMeta, "kept"), IsOkAndHolds(Optional(std::string("last"))));
+  EXPECT_THAT(store_->Get(ColumnFamily::kMeta, "kept"),
+              IsOkAndHolds(Optional(std::string("last"))));
   EXPECT_THAT(store_->Get(ColumnFamily::kMeta, "gone"), IsOkAndHolds(Eq(std::nullopt)));
 }
 
@@ -103,9 +109,12 @@ TEST_P(KvConformanceTest, DeletingWhatIsNotThereAndWritingNothingAreFine) {
 }
 
 TEST_P(KvConformanceTest, ScanVisitsExactlyThePrefixInOrderFromTheStart) {
-  for (const char* key : {"a", "b", "b/1", "b/2", "b/3", "b0", "c"}) ASSERT_THAT(Put(ColumnFamily::kRefs, key, "v"), IsOk());
-  EXPECT_THAT(Scan(ColumnFamily::kRefs, "b/", ""), ElementsAre(Pair("b/1", "v"), Pair("b/2", "v"), Pair("b/3", "v")));
-  EXPECT_THAT(Scan(ColumnFamily::kRefs, "b/", "2"), ElementsAre(Pair("b/2", "v"), Pair("b/3", "v")));
+  for (const char* key : {"a", "b", "b/1", "b/2", "b/3", "b0", "c"})
+    ASSERT_THAT(Put(ColumnFamily::kRefs, key, "v"), IsOk());
+  EXPECT_THAT(Scan(ColumnFamily::kRefs, "b/", ""),
+              ElementsAre(Pair("b/1", "v"), Pair("b/2", "v"), Pair("b/3", "v")));
+  EXPECT_THAT(Scan(ColumnFamily::kRefs, "b/", "2"),
+              ElementsAre(Pair("b/2", "v"), Pair("b/3", "v")));
   EXPECT_THAT(Scan(ColumnFamily::kRefs, "b/", "4"), IsEmpty());
   EXPECT_EQ(Scan(ColumnFamily::kRefs, "", "").size(), 7U);
   EXPECT_THAT(Scan(ColumnFamily::kNodes, "", ""), IsEmpty());
@@ -122,17 +131,21 @@ TEST_P(KvConformanceTest, ScanOfAPrefixOfHighBytesReachesTheEnd) {
 TEST_P(KvConformanceTest, ScanStopsWhenTheVisitorSaysSo) {
   for (const char* key : {"a", "b", "c"}) ASSERT_THAT(Put(ColumnFamily::kRefs, key, "v"), IsOk());
   int visits = 0;
-  ASSERT_THAT(store_->Scan(ColumnFamily::kRefs, "", "", [&](std::string_view, std::string_view) { return ++visits < 2; }), IsOk());
+  ASSERT_THAT(store_->Scan(ColumnFamily::kRefs, "", "",
+                           [&](std::string_view, std::string_view) { return ++visits < 2; }),
+              IsOk());
   EXPECT_EQ(visits, 2);
 }
 
 TEST_P(KvConformanceTest, ScanSeesOneMomentWhileItsVisitorWrites) {
   for (const char* key : {"a", "b"}) ASSERT_THAT(Put(ColumnFamily::kRefs, key, "before"), IsOk());
   Entries seen;
-  const Status status = store_->Scan(ColumnFamily::kRefs, "", "", [&](std::string_view key, std::string_view value) {
-    seen.emplace_back(key, value);
-    return Put(ColumnFamily::kRefs, "b", "during").ok() && Put(ColumnFamily::kRefs, "c", "during").ok();
-  });
+  const Status status =
+      store_->Scan(ColumnFamily::kRefs, "", "", [&](std::string_view key, std::string_view value) {
+        seen.emplace_back(key, value);
+        return Put(ColumnFamily::kRefs, "b", "during").ok() &&
+               Put(ColumnFamily::kRefs, "c", "during").ok();
+      });
   ASSERT_THAT(status, IsOk());
   EXPECT_THAT(seen, ElementsAre(Pair("a", "before"), Pair("b", "before")));
   EXPECT_THAT(store_->Get(ColumnFamily::kRefs, "b"), IsOkAndHolds(Optional(std::string("during"))));
@@ -140,7 +153,8 @@ TEST_P(KvConformanceTest, ScanSeesOneMomentWhileItsVisitorWrites) {
 
 TEST_P(KvConformanceTest, LargePayloadsComeBackWhole) {
   std::string payload(3U << 20, '\0');
-  for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(i * 2654435761U >> 13);
+  for (std::size_t i = 0; i < payload.size(); ++i)
+    payload[i] = static_cast<char>(i * 2654435761U >> 13);
   ASSERT_THAT(Put(ColumnFamily::kPayload, "large", payload), IsOk());
   EXPECT_THAT(store_->VerifyChecksums(), IsOk());
   ASSERT_OK_AND_ASSIGN(const auto read, store_->Get(ColumnFamily::kPayload, "large"));
@@ -163,12 +177,14 @@ TEST_P(KvConformanceTest, RandomOperationsAgreeWithAMap) {
         batch.Delete(static_cast<ColumnFamily>(family), key);
         oracle.erase({family, key});
       } else {
-        const std::string value(static_cast<std::size_t>(below(20) == 0 ? below(9000) : below(40)), static_cast<char>(random()));
+        const std::string value(static_cast<std::size_t>(below(20) == 0 ? below(9000) : below(40)),
+                                static_cast<char>(random()));
         batch.Put(static_cast<ColumnFamily>(family), key, value);
         oracle[{family, key}] = value;
       }
     }
-    ASSERT_THAT(store_->Write(batch, below(10) == 0 ? Durability::kSynced : Durability::kUnsynced), IsOk());
+    ASSERT_THAT(store_->Write(batch, below(10) == 0 ? Durability::kSynced : Durability::kUnsynced),
+                IsOk());
     const int family = below(kColumnFamilyCount);
     const std::string key = std::to_string(below(50));
     const auto expected = oracle.find({family, key});
@@ -182,14 +198,16 @@ TEST_P(KvConformanceTest, RandomOperationsAgreeWithAMap) {
     const std::string prefix = std::to_string(below(10));
     Entries inside;
     for (const auto& [where, value] : oracle) {
-      if (where.first == family && where.second.starts_with(prefix)) inside.emplace_back(where.second, value);
+      if (where.first == family && where.second.starts_with(prefix))
+        inside.emplace_back(where.second, value);
     }
     ASSERT_EQ(Scan(static_cast<ColumnFamily>(family), prefix, ""), inside);
   }
   EXPECT_THAT(store_->VerifyChecksums(), IsOk());
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, KvConformanceTest, ::testing::Values("memory", "rocksdb"), [](const auto& backend) { return backend.param; });
+INSTANTIATE_TEST_SUITE_P(Stores, KvConformanceTest, ::testing::Values("memory", "rocksdb"),
+                         [](const auto& backend) { return backend.param; });
 
 TEST(ColumnFamilyTest, NamesAreThoseOnDisk) {
   EXPECT_EQ(ColumnFamilyName(ColumnFamily::kMeta), "meta");

@@ -1,4 +1,5 @@
-// A power cut at a random call of the disk: what the store promises about synced and unsynced writes.
+// A power cut at a random call of the disk: what the store promises about synced and unsynced
+// writes.
 #include <random>
 
 #include "storage/base/log.h"
@@ -37,15 +38,18 @@ class PowerCutTest : public ::testing::TestWithParam<Tails> {
     batch.Put(ColumnFamily::kPayload, key, value + value);
     return store_->Write(batch, durability);
   }
-  Result<std::optional<std::string>> Get(const std::string& key) { return store_->Get(ColumnFamily::kMeta, key); }
+  Result<std::optional<std::string>> Get(const std::string& key) {
+    return store_->Get(ColumnFamily::kMeta, key);
+  }
 
   TemporaryFolder folder_;
   std::shared_ptr<CrashFileSystem> disk_ = std::make_shared<CrashFileSystem>();
   std::unique_ptr<KvStore> store_;
 };
 
-// Writes until the power is cut at a random call, loses what was not synced, opens, and checks: synced batches are there, others are whole or absent, and no
-// unsynced batch survives one before it that did not.
+// Writes until the power is cut at a random call, loses what was not synced, opens, and checks:
+// synced batches are there, others are whole or absent, and no unsynced batch survives one before
+// it that did not.
 TEST_P(PowerCutTest, SyncedBatchesSurviveAndTheRestIsAPrefix) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -59,10 +63,13 @@ TEST_P(PowerCutTest, SyncedBatchesSurviveAndTheRestIsAPrefix) {
     Status status;
     while (status.ok()) {
       const bool sync = random() % 3 == 0;
-      const std::string value(random() % 20 == 0 ? 200'000 : random() % 6000, static_cast<char>('a' + attempted % 26));
-      status = random() % 15 == 0 ? store_->VerifyChecksums() : OkStatus();  // flushes: cuts fall into the making of tables, too
+      const std::string value(random() % 20 == 0 ? 200'000 : random() % 6000,
+                              static_cast<char>('a' + attempted % 26));
+      // flushes: cuts fall into the making of tables, too
+      status = random() % 15 == 0 ? store_->VerifyChecksums() : OkStatus();
       if (!status.ok()) break;
-      status = Put(std::to_string(attempted++), value, sync ? Durability::kSynced : Durability::kUnsynced);
+      status = Put(std::to_string(attempted++), value,
+                   sync ? Durability::kSynced : Durability::kUnsynced);
       if (status.ok() && sync) synced = attempted;
     }
     store_.reset();
@@ -70,18 +77,22 @@ TEST_P(PowerCutTest, SyncedBatchesSurviveAndTheRestIsAPrefix) {
     ASSERT_THAT(Open(), IsOk()) << "cycle " << cycle;
     for (written = 0; written <= attempted; ++written) {
       ASSERT_OK_AND_ASSIGN(const auto meta, Get(std::to_string(written)));
-      ASSERT_OK_AND_ASSIGN(const auto payload, store_->Get(ColumnFamily::kPayload, std::to_string(written)));
+      ASSERT_OK_AND_ASSIGN(const auto payload,
+                           store_->Get(ColumnFamily::kPayload, std::to_string(written)));
       ASSERT_EQ(meta.has_value(), payload.has_value()) << "half a batch, cycle " << cycle;
       if (!meta) break;
       ASSERT_EQ(*payload, *meta + *meta);
     }
     ASSERT_GE(written, synced) << "cycle " << cycle;
-    for (int later = written; later < attempted; ++later) ASSERT_THAT(Get(std::to_string(later)), IsOkAndHolds(Eq(std::nullopt))) << "cycle " << cycle;
+    for (int later = written; later < attempted; ++later)
+      ASSERT_THAT(Get(std::to_string(later)), IsOkAndHolds(Eq(std::nullopt))) << "cycle " << cycle;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Tails, PowerCutTest, ::testing::Values(Tails::kDropped, Tails::kTorn),
-                         [](const auto& tails) { return tails.param == Tails::kDropped ? "Dropped" : "Torn"; });
+                         [](const auto& tails) {
+                           return tails.param == Tails::kDropped ? "Dropped" : "Torn";
+                         });
 
 }  // namespace
 }  // namespace emend::storage::kv

@@ -35,13 +35,16 @@ class RocksFaultsTest : public ::testing::Test {
     store_ = std::move(opened).value();
     return OkStatus();
   }
-  Status Put(const std::string& key, const std::string& value, Durability durability = Durability::kSynced) {
+  Status Put(const std::string& key, const std::string& value,
+             Durability durability = Durability::kSynced) {
     WriteBatch batch;
     batch.Put(ColumnFamily::kMeta, key, value);
     batch.Put(ColumnFamily::kPayload, key, value + value);
     return store_->Write(batch, durability);
   }
-  Result<std::optional<std::string>> Get(const std::string& key) { return store_->Get(ColumnFamily::kMeta, key); }
+  Result<std::optional<std::string>> Get(const std::string& key) {
+    return store_->Get(ColumnFamily::kMeta, key);
+  }
 
   TemporaryFolder folder_;
   const std::string path_ = folder_.path() + "/db";
@@ -51,7 +54,8 @@ class RocksFaultsTest : public ::testing::Test {
 
 TEST_F(RocksFaultsTest, OnlyOneProcessHoldsAStore) {
   ASSERT_THAT(Open(), IsOk());
-  EXPECT_THAT(OpenRocksKv({.path = path_}).status(), StatusIs(StatusCode::kUnavailable, "store_locked"));
+  EXPECT_THAT(OpenRocksKv({.path = path_}).status(),
+              StatusIs(StatusCode::kUnavailable, "store_locked"));
 }
 
 TEST_F(RocksFaultsTest, AStoreThatLostItsCurrentFileIsRefusedInsteadOfStartedAnew) {
@@ -144,7 +148,8 @@ TEST_F(RocksFaultsTest, AWriteFromInsideAScanThatNeedsReopeningIsRefusedInBounde
   EXPECT_THAT(Put("other", "value"), IsOk());
 }
 
-// Faults of every kind at every kind of change: whatever fails, what was acknowledged is there, and a batch is whole or absent.
+// Faults of every kind at every kind of change: whatever fails, what was acknowledged is there, and
+// a batch is whole or absent.
 TEST_F(RocksFaultsTest, NothingAcknowledgedIsLostWhateverCallFails) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -153,7 +158,9 @@ TEST_F(RocksFaultsTest, NothingAcknowledgedIsLostWhateverCallFails) {
   std::map<std::string, std::string> acknowledged;
   int failures = 0;
   for (int step = 0; step < 160; ++step) {
-    if (step % 4 == 0) disk_->FailAt(1 + static_cast<int>(random() % 12), random() % 2 == 0 ? Fault::kNoSpace : Fault::kIoError);
+    if (step % 4 == 0)
+      disk_->FailAt(1 + static_cast<int>(random() % 12),
+                    random() % 2 == 0 ? Fault::kNoSpace : Fault::kIoError);
     const std::string key = std::to_string(step);
     const std::string value(random() % 6000, 'v');
     const Status written = Put(key, value);
@@ -163,7 +170,8 @@ TEST_F(RocksFaultsTest, NothingAcknowledgedIsLostWhateverCallFails) {
   EXPECT_GT(failures, 10);
   disk_->FailAt(0, Fault::kNone);
   ASSERT_THAT(Open(), IsOk());
-  for (const auto& [key, value] : acknowledged) ASSERT_THAT(Get(key), IsOkAndHolds(Optional(value))) << key;
+  for (const auto& [key, value] : acknowledged)
+    ASSERT_THAT(Get(key), IsOkAndHolds(Optional(value))) << key;
   EXPECT_THAT(store_->VerifyChecksums(), IsOk());
 }
 

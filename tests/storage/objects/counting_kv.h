@@ -16,13 +16,16 @@ class CountingKv final : public kv::KvStore {
     ++reads;
     return store_.Get(family, key);
   }
-  Status Scan(kv::ColumnFamily family, std::string_view prefix, std::string_view start, const kv::ScanVisitor& visit) override {
+  Status Scan(kv::ColumnFamily family, std::string_view prefix, std::string_view start,
+              const kv::ScanVisitor& visit) override {
     return store_.Scan(family, prefix, start, [&](std::string_view key, std::string_view value) {
       ++reads;
       return visit(key, value);
     });
   }
-  Status Write(const kv::WriteBatch& batch, kv::Durability durability) override { return store_.Write(batch, durability); }
+  Status Write(const kv::WriteBatch& batch, kv::Durability durability) override {
+    return store_.Write(batch, durability);
+  }
   Status VerifyChecksums() override { return store_.VerifyChecksums(); }
 
   std::atomic<std::uint64_t> reads = 0;

@@ -75,8 +75,10 @@ TEST_F(EditSetTest, TheSameSetHasTheSameRootWhateverTheOrder) {
     // In a few portions of random size, with strangers that come and go.
     for (std::size_t at = 0; at < ids.size();) {
       const std::size_t count = std::min<std::size_t>(ids.size() - at, 1 + random() % 120);
-      Ids with_strangers(ids.begin() + static_cast<std::ptrdiff_t>(at), ids.begin() + static_cast<std::ptrdiff_t>(at + count));
-      const Ids strangers(extra.begin(), extra.begin() + static_cast<std::ptrdiff_t>(random() % extra.size()));
+      Ids with_strangers(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                         ids.begin() + static_cast<std::ptrdiff_t>(at + count));
+      const Ids strangers(extra.begin(),
+                          extra.begin() + static_cast<std::ptrdiff_t>(random() % extra.size()));
       with_strangers.insert(with_strangers.end(), strangers.begin(), strangers.end());
       ASSERT_OK_AND_ASSIGN(root, sets.Change(batch, root, with_strangers, {}));
       ASSERT_OK_AND_ASSIGN(root, sets.Change(batch, root, {}, strangers));
@@ -98,12 +100,14 @@ TEST_F(EditSetTest, RandomChangesAgreeWithASet) {
     Ids removed;
     const std::size_t count = random() % (round % 10 == 0 ? 200 : 8);
     std::shuffle(universe.begin(), universe.end(), random);
-    for (std::size_t i = 0; i < count; ++i) (oracle.contains(universe[i]) ? removed : added).push_back(universe[i]);
+    for (std::size_t i = 0; i < count; ++i)
+      (oracle.contains(universe[i]) ? removed : added).push_back(universe[i]);
     const Ids before(oracle.begin(), oracle.end());
     oracle.insert(added.begin(), added.end());
     for (const EditId& id : removed) oracle.erase(id);
     const ObjectId changed = Change(root, added, removed);
-    ASSERT_THAT(sets_.List(changed), IsOkAndHolds(Ids(oracle.begin(), oracle.end()))) << "round " << round;
+    ASSERT_THAT(sets_.List(changed), IsOkAndHolds(Ids(oracle.begin(), oracle.end())))
+        << "round " << round;
     ASSERT_OK_AND_ASSIGN(const EditSetDiff diff, sets_.Diff(root, changed));
     std::sort(added.begin(), added.end());
     std::sort(removed.begin(), removed.end());
@@ -122,7 +126,8 @@ TEST_F(EditSetTest, AChangeOfAFewSharesAllOtherNodes) {
   const ObjectId root = Root(Numbered(0, 5000));
   kv::WriteBatch batch;
   ASSERT_THAT(EditSets(objects_).Change(batch, root, {IdOfNumber(9001)}, {IdOfNumber(7)}), IsOk());
-  EXPECT_LE(batch.changes().size(), 9u);  // at most depth nodes for each id; the 5,000 are about 700 nodes
+  // at most depth nodes for each id; the 5,000 are about 700 nodes
+  EXPECT_LE(batch.changes().size(), 9u);
 }
 
 TEST_F(EditSetTest, ADiffReadsWhatDiffersAndNotTheSets) {
@@ -132,7 +137,8 @@ TEST_F(EditSetTest, ADiffReadsWhatDiffersAndNotTheSets) {
   ASSERT_OK_AND_ASSIGN(const EditSetDiff diff, sets_.Diff(from, to));
   EXPECT_THAT(diff.removed, ElementsAre(IdOfNumber(7)));
   EXPECT_EQ(diff.added.size(), 2u);
-  // Three ids, at most four levels, two sets; a leaf on one side may be a small branch on the other.
+  // Three ids, at most four levels, two sets; a leaf on one side may be a small branch on the
+  // other.
   EXPECT_LE(counting_.reads.load(), 3u * 4 * 2 + 16);
   counting_.reads = 0;
   ASSERT_THAT(sets_.Diff(from, from), IsOk());
@@ -169,18 +175,24 @@ TEST_F(EditSetTest, AddingWhatIsThereOrRemovingWhatIsNotIsRefused) {
   for (const std::size_t size : {3, 100, 5000}) {
     const ObjectId root = Root(Numbered(0, size));
     kv::WriteBatch batch;
-    EXPECT_THAT(sets_.Change(batch, root, {IdOfNumber(1)}, {}), StatusIs(StatusCode::kFailedPrecondition));
-    EXPECT_THAT(sets_.Change(batch, root, {}, {IdOfNumber(9999)}), StatusIs(StatusCode::kFailedPrecondition));
-    EXPECT_THAT(sets_.Change(batch, root, {IdOfNumber(9999)}, {IdOfNumber(9999)}), StatusIs(StatusCode::kFailedPrecondition));
-    EXPECT_THAT(sets_.Change(batch, root, {IdOfNumber(9999), IdOfNumber(9999)}, {}), StatusIs(StatusCode::kFailedPrecondition));
-    EXPECT_THAT(sets_.Change(batch, root, {}, Numbered(1, size)), StatusIs(StatusCode::kFailedPrecondition));
+    EXPECT_THAT(sets_.Change(batch, root, {IdOfNumber(1)}, {}),
+                StatusIs(StatusCode::kFailedPrecondition));
+    EXPECT_THAT(sets_.Change(batch, root, {}, {IdOfNumber(9999)}),
+                StatusIs(StatusCode::kFailedPrecondition));
+    EXPECT_THAT(sets_.Change(batch, root, {IdOfNumber(9999)}, {IdOfNumber(9999)}),
+                StatusIs(StatusCode::kFailedPrecondition));
+    EXPECT_THAT(sets_.Change(batch, root, {IdOfNumber(9999), IdOfNumber(9999)}, {}),
+                StatusIs(StatusCode::kFailedPrecondition));
+    EXPECT_THAT(sets_.Change(batch, root, {}, Numbered(1, size)),
+                StatusIs(StatusCode::kFailedPrecondition));
   }
 }
 
 TEST_F(EditSetTest, NodesThatAreNotWrittenYetAreReadFromTheSameObject) {
   kv::WriteBatch batch;
   EditSets sets(objects_);
-  ASSERT_OK_AND_ASSIGN(const ObjectId root, sets.Change(batch, sets.Empty(batch), Numbered(0, 100), {}));
+  ASSERT_OK_AND_ASSIGN(const ObjectId root,
+                       sets.Change(batch, sets.Empty(batch), Numbered(0, 100), {}));
   ASSERT_OK_AND_ASSIGN(const Ids ids, sets.List(root));
   EXPECT_EQ(ids.size(), 100u);
   EXPECT_THAT(EditSets(objects_).List(root), StatusIs(StatusCode::kNotFound));

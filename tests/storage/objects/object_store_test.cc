@@ -81,14 +81,16 @@ TEST_F(ObjectStoreTest, ChangedBytesAreNeverAWrongRecord) {
 
   Edit other = test::SampleEdit();
   other.method = "emmet";
-  batch_.Put(kv::ColumnFamily::kObjects, ObjectKey(kRepo, ObjectKind::kEdit, edit.Raw()), EncodeEdit(other));
+  batch_.Put(kv::ColumnFamily::kObjects, ObjectKey(kRepo, ObjectKind::kEdit, edit.Raw()),
+             EncodeEdit(other));
   Write();
   EXPECT_THAT(objects_.ReadEdit(edit), StatusIs(StatusCode::kDataLoss));
 }
 
 TEST_F(ObjectStoreTest, AManifestOfAnotherStateIsRefused) {
   const StateId asked = test::IdNamed<StateId>("asked");
-  batch_.Put(kv::ColumnFamily::kObjects, ObjectKey(kRepo, ObjectKind::kManifest, asked.Raw()), EncodeManifest(test::SampleManifest()));
+  batch_.Put(kv::ColumnFamily::kObjects, ObjectKey(kRepo, ObjectKind::kManifest, asked.Raw()),
+             EncodeManifest(test::SampleManifest()));
   Write();
   EXPECT_THAT(objects_.ReadManifest(asked), StatusIs(StatusCode::kDataLoss));
 }
@@ -108,10 +110,12 @@ TEST_F(ObjectStoreTest, CommitsAreFoundByEveryPrefixOfTheirHex) {
   }
   Write();
   std::sort(ids.begin(), ids.end());
-  for (const std::size_t length : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{63}, std::size_t{64}}) {
+  for (const std::size_t length :
+       {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{63}, std::size_t{64}}) {
     const std::string prefix = ids[150].Hex().substr(0, length);
     std::vector<CommitId> expected;
-    std::copy_if(ids.begin(), ids.end(), std::back_inserter(expected), [&](const CommitId& id) { return id.Hex().starts_with(prefix); });
+    std::copy_if(ids.begin(), ids.end(), std::back_inserter(expected),
+                 [&](const CommitId& id) { return id.Hex().starts_with(prefix); });
     EXPECT_THAT(objects_.FindCommits(prefix, 1000), IsOkAndHolds(expected)) << prefix;
   }
   EXPECT_THAT(objects_.FindCommits("", 1000), IsOkAndHolds(ids));

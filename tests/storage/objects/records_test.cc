@@ -25,19 +25,22 @@ std::string Golden(const std::string& name) {
 TEST(GoldenRecords, BaseKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeBase(test::SampleBase()), Golden("base"));
   EXPECT_THAT(DecodeBase(Golden("base")), IsOkAndHolds(test::SampleBase()));
-  EXPECT_EQ(IdOf(test::SampleBase()).Hex(), "998736f22c765cd3c919d57254ac53aad2eb787dcb7165fc314193ab6a037fea");
+  EXPECT_EQ(IdOf(test::SampleBase()).Hex(),
+            "998736f22c765cd3c919d57254ac53aad2eb787dcb7165fc314193ab6a037fea");
 }
 
 TEST(GoldenRecords, EditKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeEdit(test::SampleEdit()), Golden("edit"));
   EXPECT_THAT(DecodeEdit(Golden("edit")), IsOkAndHolds(test::SampleEdit()));
-  EXPECT_EQ(IdOf(test::SampleEdit()).Hex(), "6c8cebe12c7c9fc514e9dc23659fcd423502d656dcf558ab4ec2dc2c9eaecadc");
+  EXPECT_EQ(IdOf(test::SampleEdit()).Hex(),
+            "6c8cebe12c7c9fc514e9dc23659fcd423502d656dcf558ab4ec2dc2c9eaecadc");
 }
 
 TEST(GoldenRecords, StateKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeState(test::SampleState()), Golden("state"));
   EXPECT_THAT(DecodeState(Golden("state")), IsOkAndHolds(test::SampleState()));
-  EXPECT_EQ(IdOf(test::SampleState()).Hex(), "34f46bebe7aad541236af37d54b693e0bcd7a8fe272bcb18370e1b0e40918e5c");
+  EXPECT_EQ(IdOf(test::SampleState()).Hex(),
+            "34f46bebe7aad541236af37d54b693e0bcd7a8fe272bcb18370e1b0e40918e5c");
 }
 
 TEST(GoldenRecords, ManifestKeepsItsBytes) {
@@ -48,13 +51,16 @@ TEST(GoldenRecords, ManifestKeepsItsBytes) {
 TEST(GoldenRecords, CommitKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeCommit(test::SampleCommit()), Golden("commit"));
   EXPECT_THAT(DecodeCommit(Golden("commit")), IsOkAndHolds(test::SampleCommit()));
-  EXPECT_EQ(IdOf(test::SampleCommit()).Hex(), "5c81c2be30fd92085d2a721c54490019be9b513d44fec33bd82096f5c1431bb1");
+  EXPECT_EQ(IdOf(test::SampleCommit()).Hex(),
+            "5c81c2be30fd92085d2a721c54490019be9b513d44fec33bd82096f5c1431bb1");
 }
 
 TEST(GoldenRecords, TrieNodesKeepTheirBytesAndIds) {
-  for (const auto& [name, id] : {std::pair("trie_empty", "7d90198d304b23f1f06cff309902d30088ad8adf42a74eec21f7fd42d2312a13"),
-                                 std::pair("trie_leaf", "3f194f7f72c9f89aeec17212fe819c15011705760e541a5d9b01df40c1ca5da2"),
-                                 std::pair("trie_branch", "dad76f742bb327863bf0e62aa70f0be6734766bb35577410826737b0ff37e314")}) {
+  for (const auto& [name, id] :
+       {std::pair("trie_empty", "7d90198d304b23f1f06cff309902d30088ad8adf42a74eec21f7fd42d2312a13"),
+        std::pair("trie_leaf", "3f194f7f72c9f89aeec17212fe819c15011705760e541a5d9b01df40c1ca5da2"),
+        std::pair("trie_branch",
+                  "dad76f742bb327863bf0e62aa70f0be6734766bb35577410826737b0ff37e314")}) {
     ASSERT_OK_AND_ASSIGN(const TrieNode node, DecodeNode(Golden(name)));
     EXPECT_EQ(EncodeNode(node), Golden(name));
     EXPECT_EQ(Sha256(EncodeNode(node)).Hex(), id);
@@ -123,9 +129,11 @@ TEST(BaseEncoding, UnknownElementTypeIsRefused) {
   EXPECT_THAT(DecodeBase(stored), StatusIs(StatusCode::kDataLoss));
 }
 
-// Every decoder either refuses changed bytes with kDataLoss, or they are the canonical bytes of another value.
+// Every decoder either refuses changed bytes with kDataLoss, or they are the canonical bytes of
+// another value.
 template <typename Decode, typename Encode>
-void ExpectMutationsAreHandled(const std::string& stored, const Decode& decode, const Encode& encode, std::uint64_t seed) {
+void ExpectMutationsAreHandled(const std::string& stored, const Decode& decode,
+                               const Encode& encode, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   for (int i = 0; i < 400; ++i) {
     std::string bytes = stored;
@@ -146,15 +154,18 @@ TEST(Decoders, HandleRandomMutations) {
   ExpectMutationsAreHandled(EncodeBase(test::SampleBase()), DecodeBase, EncodeBase, seed);
   ExpectMutationsAreHandled(EncodeEdit(test::SampleEdit()), DecodeEdit, EncodeEdit, seed + 1);
   ExpectMutationsAreHandled(EncodeState(test::SampleState()), DecodeState, EncodeState, seed + 2);
-  ExpectMutationsAreHandled(EncodeManifest(test::SampleManifest()), DecodeManifest, EncodeManifest, seed + 3);
-  ExpectMutationsAreHandled(EncodeCommit(test::SampleCommit()), DecodeCommit, EncodeCommit, seed + 4);
+  ExpectMutationsAreHandled(EncodeManifest(test::SampleManifest()), DecodeManifest, EncodeManifest,
+                            seed + 3);
+  ExpectMutationsAreHandled(EncodeCommit(test::SampleCommit()), DecodeCommit, EncodeCommit,
+                            seed + 4);
   ExpectMutationsAreHandled(Golden("trie_branch"), DecodeNode, EncodeNode, seed + 5);
   ExpectMutationsAreHandled(Golden("trie_leaf"), DecodeNode, EncodeNode, seed + 6);
 }
 
 TEST(Decoders, RefuseLeftOverBytes) {
   EXPECT_THAT(DecodeEdit(EncodeEdit(test::SampleEdit()) + '\0'), StatusIs(StatusCode::kDataLoss));
-  EXPECT_THAT(DecodeCommit(EncodeCommit(test::SampleCommit()) + '\0'), StatusIs(StatusCode::kDataLoss));
+  EXPECT_THAT(DecodeCommit(EncodeCommit(test::SampleCommit()) + '\0'),
+              StatusIs(StatusCode::kDataLoss));
   EXPECT_THAT(DecodeState(""), StatusIs(StatusCode::kDataLoss));
 }
 

@@ -49,16 +49,21 @@ inline Edit SampleEdit() {
 
 inline Base SampleBase() {
   Base base;
-  base.tensors["transformer.h.0.mlp.c_proj.weight"] = {delta::DType::kBF16, {3072, 768}, Sha256("first tensor")};
+  base.tensors["transformer.h.0.mlp.c_proj.weight"] = {
+      delta::DType::kBF16, {3072, 768}, Sha256("first tensor")};
   base.tensors["transformer.ln_f.bias"] = {delta::DType::kF32, {768}, Sha256("second tensor")};
-  base.files = {{"config.json", Sha256("config")}, {"model.safetensors", Sha256("weights")}, {"tokenizer.json", Sha256("tokenizer")}};
+  base.files = {{"config.json", Sha256("config")},
+                {"model.safetensors", Sha256("weights")},
+                {"tokenizer.json", Sha256("tokenizer")}};
   return base;
 }
 
 inline State SampleState() { return {IdOf(SampleBase()), IdNamed<ObjectId>("trie root")}; }
 
 inline Manifest SampleManifest() {
-  return {IdOf(SampleState()), {{"transformer.h.0.mlp.c_proj.weight", Sha256("served")}, {"transformer.h.1.mlp.c_proj.weight", Sha256("served too")}}};
+  return {IdOf(SampleState()),
+          {{"transformer.h.0.mlp.c_proj.weight", Sha256("served")},
+           {"transformer.h.1.mlp.c_proj.weight", Sha256("served too")}}};
 }
 
 inline Commit SampleCommit() {

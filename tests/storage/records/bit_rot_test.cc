@@ -1,4 +1,5 @@
-// One flipped bit in any file of a store: noticed when it is opened, read or checked, or without effect. Never a wrong answer, never a silent loss.
+// One flipped bit in any file of a store: noticed when it is opened, read or checked, or without
+// effect. Never a wrong answer, never a silent loss.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -30,17 +31,21 @@ class BitRotTest : public ::testing::TestWithParam<std::string> {
   // A store with tables and blobs, and a log that has later commits.
   void MakeStore(const std::string& folder) {
     ASSERT_OK_AND_ASSIGN(const auto store, Open(folder));
-    ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(*store, files_, clock_, folder + "/anchor"));
+    ASSERT_OK_AND_ASSIGN(const auto journal,
+                         Journal::Open(*store, files_, clock_, folder + "/anchor"));
     for (int number = 0; number < 60; ++number) {
       if (number == 30) {  // flushes into tables
         ASSERT_THAT(store->VerifyChecksums(), IsOk());
       }
       kv::WriteBatch payload;
-      payload.Put(kv::ColumnFamily::kPayload, std::to_string(number), std::string(number % 3 == 0 ? 9000 : 500, static_cast<char>('a' + number % 26)));
+      payload.Put(kv::ColumnFamily::kPayload, std::to_string(number),
+                  std::string(number % 3 == 0 ? 9000 : 500, static_cast<char>('a' + number % 26)));
       ASSERT_THAT(store->Write(payload, kv::Durability::kUnsynced), IsOk());
       ASSERT_THAT(journal->Commit({"ada", "t1"},
                                   [&](Transaction& transaction) {
-                                    transaction.batch().Put(kv::ColumnFamily::kObjects, std::to_string(number), std::string(100, 'x'));
+                                    transaction.batch().Put(kv::ColumnFamily::kObjects,
+                                                            std::to_string(number),
+                                                            std::string(100, 'x'));
                                     transaction.Audit({"test.put", {}});
                                     return OkStatus();
                                   }),
@@ -49,15 +54,18 @@ class BitRotTest : public ::testing::TestWithParam<std::string> {
     ASSERT_OK_AND_ASSIGN(contents_, Read(*store));
   }
   Result<std::unique_ptr<kv::KvStore>> Open(const std::string& folder) {
-    return kv::OpenRocksKvOn({.path = folder + "/db"}, std::make_shared<emend::test::CrashFileSystem>());  // for speed: it never waits for the disk
+    // for speed: it never waits for the disk
+    return kv::OpenRocksKvOn({.path = folder + "/db"},
+                             std::make_shared<emend::test::CrashFileSystem>());
   }
   static Result<Contents> Read(kv::KvStore& store) {
     Contents contents;
     for (int i = 0; i < kv::kColumnFamilyCount; ++i) {
-      EMEND_RETURN_IF_ERROR(store.Scan(static_cast<kv::ColumnFamily>(i), "", "", [&](std::string_view key, std::string_view value) {
-        contents[{i, std::string(key)}] = value;
-        return true;
-      }));
+      EMEND_RETURN_IF_ERROR(store.Scan(static_cast<kv::ColumnFamily>(i), "", "",
+                                       [&](std::string_view key, std::string_view value) {
+                                         contents[{i, std::string(key)}] = value;
+                                         return true;
+                                       }));
     }
     return contents;
   }
@@ -80,7 +88,9 @@ class BitRotTest : public ::testing::TestWithParam<std::string> {
   static std::vector<fs::path> FilesOfKind(const std::string& folder, const std::string& kind) {
     std::vector<fs::path> found;
     for (const auto& file : fs::recursive_directory_iterator(folder)) {
-      if (file.is_regular_file() && file.file_size() > 0 && file.path().filename().string().find(kind) != std::string::npos) found.push_back(file.path());
+      if (file.is_regular_file() && file.file_size() > 0 &&
+          file.path().filename().string().find(kind) != std::string::npos)
+        found.push_back(file.path());
     }
     return found;
   }
@@ -120,12 +130,16 @@ TEST_P(BitRotTest, AFlippedBitIsNoticedOrHarmless) {
     ++outcomes[outcome];
     EXPECT_NE(outcome, Outcome::kSilent) << victim << " bit " << bit;
   }
-  for (const auto& [outcome, count] : outcomes) RecordProperty("outcome" + std::to_string(static_cast<int>(outcome)), count);
-  std::cout << GetParam() << ": at open " << outcomes[Outcome::kAtOpen] << ", by the anchor " << outcomes[Outcome::kAtAnchor] << ", when read "
-            << outcomes[Outcome::kAtRead] << ", by the check " << outcomes[Outcome::kAtCheck] << ", harmless " << outcomes[Outcome::kHarmless] << "\n";
+  for (const auto& [outcome, count] : outcomes)
+    RecordProperty("outcome" + std::to_string(static_cast<int>(outcome)), count);
+  std::cout << GetParam() << ": at open " << outcomes[Outcome::kAtOpen] << ", by the anchor "
+            << outcomes[Outcome::kAtAnchor] << ", when read " << outcomes[Outcome::kAtRead]
+            << ", by the check " << outcomes[Outcome::kAtCheck] << ", harmless "
+            << outcomes[Outcome::kHarmless] << "\n";
 }
 
-// Where the records of a RocksDB log begin: 32 KiB blocks of records with a head of 7 bytes (4 checksum, 2 length, 1 type), none across a block's end.
+// Where the records of a RocksDB log begin: 32 KiB blocks of records with a head of 7 bytes (4
+// checksum, 2 length, 1 type), none across a block's end.
 std::vector<std::uint64_t> LogRecords(const fs::path& path) {
   constexpr std::uint64_t kBlock = 32768;
   constexpr std::uint64_t kHead = 7;
@@ -137,7 +151,9 @@ std::vector<std::uint64_t> LogRecords(const fs::path& path) {
       at += kBlock - at % kBlock;
       continue;
     }
-    const std::uint64_t length = static_cast<std::uint8_t>(bytes[at + 4]) | static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[at + 5])) << 8;
+    const std::uint64_t length =
+        static_cast<std::uint8_t>(bytes[at + 4]) |
+        static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[at + 5])) << 8;
     if (length == 0) break;
     records.push_back(at);
     at += kHead + length;
@@ -147,7 +163,8 @@ std::vector<std::uint64_t> LogRecords(const fs::path& path) {
 
 using LogTailRotTest = BitRotTest;
 
-// A length that grew makes the rest of the log look like a cleanly torn tail, which RocksDB drops without a word: this is what the anchor is for.
+// A length that grew makes the rest of the log look like a cleanly torn tail, which RocksDB drops
+// without a word: this is what the anchor is for.
 TEST_P(LogTailRotTest, AFlippedBitInTheHeadOfALateLogRecordIsNoticed) {
   const std::string original = folder_.path() + "/original";
   fs::create_directory(original);
@@ -166,20 +183,26 @@ TEST_P(LogTailRotTest, AFlippedBitInTheHeadOfALateLogRecordIsNoticed) {
       FlipBit(FilesOfKind(copy, GetParam()).front(), bit);
       const Outcome outcome = Judge(copy);
       ++outcomes[outcome];
-      EXPECT_TRUE(outcome == Outcome::kAtOpen || outcome == Outcome::kAtAnchor) << "record " << i << " of " << records.size() << " bit " << bit;
+      EXPECT_TRUE(outcome == Outcome::kAtOpen || outcome == Outcome::kAtAnchor)
+          << "record " << i << " of " << records.size() << " bit " << bit;
     }
   }
   EXPECT_GT(outcomes[Outcome::kAtAnchor], 0);
-  std::cout << "log heads: at open " << outcomes[Outcome::kAtOpen] << ", by the anchor " << outcomes[Outcome::kAtAnchor] << "\n";
+  std::cout << "log heads: at open " << outcomes[Outcome::kAtOpen] << ", by the anchor "
+            << outcomes[Outcome::kAtAnchor] << "\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, LogTailRotTest, ::testing::Values(".log"), [](const auto&) { return "log"; });
+INSTANTIATE_TEST_SUITE_P(Files, LogTailRotTest, ::testing::Values(".log"),
+                         [](const auto&) { return "log"; });
 
-INSTANTIATE_TEST_SUITE_P(Files, BitRotTest, ::testing::Values(".log", ".sst", ".blob", "MANIFEST-", "CURRENT", "anchor"), [](const auto& kind) {
-  std::string name = kind.param;
-  std::erase_if(name, [](char c) { return c == '.' || c == '-'; });
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Files, BitRotTest,
+                         ::testing::Values(".log", ".sst", ".blob", "MANIFEST-", "CURRENT",
+                                           "anchor"),
+                         [](const auto& kind) {
+                           std::string name = kind.param;
+                           std::erase_if(name, [](char c) { return c == '.' || c == '-'; });
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace emend::storage::records

@@ -1,4 +1,5 @@
-// kill -9 of a process that commits, at random moments and at every failpoint: what it acknowledged is there after a restart.
+// kill -9 of a process that commits, at random moments and at every failpoint: what it acknowledged
+// is there after a restart.
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -39,7 +40,8 @@ class Writer {
     std::string variable = "EMEND_FAILPOINT=" + failpoint;
     char* arguments[] = {program.data(), argument.data(), nullptr};
     char* environment[] = {variable.data(), nullptr};
-    EMEND_CHECK(posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environment) == 0, "the writer could not be started: " + program);
+    EMEND_CHECK(posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environment) == 0,
+                "the writer could not be started: " + program);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
   }
@@ -81,10 +83,12 @@ class Writer {
 
 class CrashTest : public ::testing::Test {
  protected:
-  // Opens what the writer left behind: `acknowledged` commits are whole, one more may be, none after that, and the chain verifies.
+  // Opens what the writer left behind: `acknowledged` commits are whole, one more may be, none
+  // after that, and the chain verifies.
   void ExpectWhole(std::uint64_t acknowledged) {
     ASSERT_OK_AND_ASSIGN(const auto store, kv::OpenRocksKv({.path = folder_.path() + "/db"}));
-    ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(*store, files_, clock_, folder_.path() + "/anchor"));
+    ASSERT_OK_AND_ASSIGN(const auto journal,
+                         Journal::Open(*store, files_, clock_, folder_.path() + "/anchor"));
     EXPECT_GE(journal->head(), std::max(acknowledged, head_));
     EXPECT_LE(journal->head(), std::max(acknowledged, head_) + 1);
     EXPECT_THAT(journal->Verify(), IsOk());
@@ -132,8 +136,12 @@ TEST_P(FailpointCrashTest, AcknowledgedCommitsSurviveAnAbortThere) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Journal, FailpointCrashTest, ::testing::Values("journal.before_batch", "journal.after_batch", "journal.after_anchor"),
-                         [](const auto& name) { return name.param.substr(name.param.find('.') + 1); });
+INSTANTIATE_TEST_SUITE_P(Journal, FailpointCrashTest,
+                         ::testing::Values("journal.before_batch", "journal.after_batch",
+                                           "journal.after_anchor"),
+                         [](const auto& name) {
+                           return name.param.substr(name.param.find('.') + 1);
+                         });
 
 }  // namespace
 }  // namespace emend::storage::records

@@ -29,7 +29,11 @@ std::string Golden(const std::string& name) {
 }
 
 TEST(GoldenStoreTest, AuditEntryKeepsItsBytes) {
-  const AuditEntry entry{7, Sha256("before"), kTimeMs, {"ada", "token-1"}, {"ref.move", {{"repo", "atlas"}, {"ref", "main"}}}};
+  const AuditEntry entry{7,
+                         Sha256("before"),
+                         kTimeMs,
+                         {"ada", "token-1"},
+                         {"ref.move", {{"repo", "atlas"}, {"ref", "main"}}}};
   EXPECT_EQ(EncodeAuditEntry(entry), Golden("audit_entry"));
   ASSERT_OK_AND_ASSIGN(const AuditEntry read, DecodeAuditEntry(Golden("audit_entry")));
   EXPECT_EQ(read.sequence, 7U);
@@ -55,33 +59,40 @@ TEST(GoldenStoreTest, TheTypedTablesKeepTheirKeysAndBytes) {
   const auto store = kv::NewMemoryKv();
   ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(*store, files, clock, "anchor"));
   const OperationId id("op-0000000000000001");
-  ASSERT_THAT(journal->Commit({"ada", "token-1"},
-                              [&](Transaction& transaction) {
-                                PutOperation(transaction,
-                                             {id,
-                                              "commit",
-                                              "atlas",
-                                              OperationState::kFailed,
-                                              {"ada", "token-1"},
-                                              kTimeMs,
-                                              kTimeMs + 1000,
-                                              "{\"facts\":[]}",
-                                              "",
-                                              "stale_head",
-                                              "the head moved",
-                                              static_cast<std::uint8_t>(StatusCode::kConflict),
-                                              Priority::kBatch,
-                                              kTimeMs + 600'000},
-                                             "operation.fail");
-                                PutIdempotency(transaction, {"key-1", Sha256("request"), id, kTimeMs});
-                                PutToken(transaction, {"ci", Sha256("secret"), "robot", {"ask", "merge"}, kTimeMs});
-                                return OkStatus();
-                              }),
-              IsOk());
-  EXPECT_THAT(store->Get(ColumnFamily::kOperations, "o/op-0000000000000001"), IsOkAndHolds(Optional(Golden("operation_v2"))));
-  EXPECT_THAT(store->Get(ColumnFamily::kIdempotency, std::string("\x03\0\0\0ada\x05\0\0\0key-1", 16)), IsOkAndHolds(Optional(Golden("idempotency"))));
+  ASSERT_THAT(
+      journal->Commit({"ada", "token-1"},
+                      [&](Transaction& transaction) {
+                        PutOperation(transaction,
+                                     {id,
+                                      "commit",
+                                      "atlas",
+                                      OperationState::kFailed,
+                                      {"ada", "token-1"},
+                                      kTimeMs,
+                                      kTimeMs + 1000,
+                                      "{\"facts\":[]}",
+                                      "",
+                                      "stale_head",
+                                      "the head moved",
+                                      static_cast<std::uint8_t>(StatusCode::kConflict),
+                                      Priority::kBatch,
+                                      kTimeMs + 600'000},
+                                     "operation.fail");
+                        PutIdempotency(transaction, {"key-1", Sha256("request"), id, kTimeMs});
+                        PutToken(transaction,
+                                 {"ci", Sha256("secret"), "robot", {"ask", "merge"}, kTimeMs});
+                        return OkStatus();
+                      }),
+      IsOk());
+  EXPECT_THAT(store->Get(ColumnFamily::kOperations, "o/op-0000000000000001"),
+              IsOkAndHolds(Optional(Golden("operation_v2"))));
+  EXPECT_THAT(
+      store->Get(ColumnFamily::kIdempotency, std::string("\x03\0\0\0ada\x05\0\0\0key-1", 16)),
+      IsOkAndHolds(Optional(Golden("idempotency"))));
   EXPECT_THAT(store->Get(ColumnFamily::kMeta, "token/ci"), IsOkAndHolds(Optional(Golden("token"))));
-  EXPECT_THAT(store->Get(ColumnFamily::kMeta, std::string("token-secret/").append(Sha256("secret").Raw())), IsOkAndHolds(Optional(std::string("ci"))));
+  EXPECT_THAT(
+      store->Get(ColumnFamily::kMeta, std::string("token-secret/").append(Sha256("secret").Raw())),
+      IsOkAndHolds(Optional(std::string("ci"))));
 }
 
 TEST(GoldenStoreTest, AnOperationOfVersionOneIsOfNormalPriorityAndHasNoDeadline) {
@@ -89,7 +100,8 @@ TEST(GoldenStoreTest, AnOperationOfVersionOneIsOfNormalPriorityAndHasNoDeadline)
   kv::WriteBatch batch;
   batch.Put(ColumnFamily::kOperations, "o/op-0000000000000001", Golden("operation"));
   ASSERT_THAT(store->Write(batch, kv::Durability::kSynced), IsOk());
-  ASSERT_OK_AND_ASSIGN(const Operation read, ReadOperation(*store, OperationId("op-0000000000000001")));
+  ASSERT_OK_AND_ASSIGN(const Operation read,
+                       ReadOperation(*store, OperationId("op-0000000000000001")));
   EXPECT_EQ(read.kind, "commit");
   EXPECT_EQ(read.state, OperationState::kFailed);
   EXPECT_EQ(read.error_slug, "stale_head");
@@ -98,21 +110,26 @@ TEST(GoldenStoreTest, AnOperationOfVersionOneIsOfNormalPriorityAndHasNoDeadline)
   EXPECT_EQ(read.deadline_ms, 0);
 }
 
-// A folder that the first version left behind: tables and blobs, a log that was not closed, and the anchor.
+// A folder that the first version left behind: tables and blobs, a log that was not closed, and the
+// anchor.
 TEST(GoldenStoreTest, AStoreOfVersionOneOpensVerifiesAndGoesOn) {
   const test::TemporaryFolder folder;
-  std::filesystem::copy("tests/golden/store/store-v1", folder.path(), std::filesystem::copy_options::recursive);
+  std::filesystem::copy("tests/golden/store/store-v1", folder.path(),
+                        std::filesystem::copy_options::recursive);
   PosixFileSystem files;
   SystemClock clock;
   ASSERT_OK_AND_ASSIGN(const auto store, kv::OpenRocksKv({.path = folder.path() + "/db"}));
-  ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(*store, files, clock, folder.path() + "/anchor"));
+  ASSERT_OK_AND_ASSIGN(const auto journal,
+                       Journal::Open(*store, files, clock, folder.path() + "/anchor"));
   EXPECT_EQ(journal->head(), 12U);
   EXPECT_THAT(journal->Verify(), IsOk());
   EXPECT_THAT(store->VerifyChecksums(), IsOk());
   for (std::uint64_t number = 1; number <= 12; ++number) {
     const std::string payload(number * 7919 % 9000, static_cast<char>('a' + number % 26));
-    EXPECT_THAT(store->Get(ColumnFamily::kMeta, std::to_string(number)), IsOkAndHolds(Optional(std::to_string(number))));
-    EXPECT_THAT(store->Get(ColumnFamily::kPayload, std::to_string(number)), IsOkAndHolds(Optional(payload)));
+    EXPECT_THAT(store->Get(ColumnFamily::kMeta, std::to_string(number)),
+                IsOkAndHolds(Optional(std::to_string(number))));
+    EXPECT_THAT(store->Get(ColumnFamily::kPayload, std::to_string(number)),
+                IsOkAndHolds(Optional(payload)));
   }
   EXPECT_THAT(journal->Commit({"ada", ""},
                               [](Transaction& transaction) {

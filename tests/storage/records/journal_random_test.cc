@@ -1,4 +1,5 @@
-// Random commits, failures and restarts against a plain model; and commits, reads and failures from several threads.
+// Random commits, failures and restarts against a plain model; and commits, reads and failures from
+// several threads.
 #include <atomic>
 #include <map>
 #include <random>
@@ -24,7 +25,8 @@ using ::testing::Optional;
 
 AuditAct Act(const std::string& name) { return {name, {}}; }
 
-// What must be true: values, and the acts in order. A commit that is not acknowledged but stands is in both.
+// What must be true: values, and the acts in order. A commit that is not acknowledged but stands is
+// in both.
 struct Model {
   std::map<std::string, std::string> values;
   std::vector<std::string> acts;
@@ -46,7 +48,8 @@ class JournalRandomTest : public ::testing::Test {
     ASSERT_THAT(opened, IsOk());
     journal_ = std::move(opened).value();
   }
-  // Lets something fail in the next commit; returns whether the commit's change may stand all the same.
+  // Lets something fail in the next commit; returns whether the commit's change may stand all the
+  // same.
   bool ArmFailure() {
     switch (random_() % 5) {
       case 0: store_->FailNextWrites(1, Unavailable("the test")); return false;
@@ -66,12 +69,14 @@ class JournalRandomTest : public ::testing::Test {
     const std::string key = std::to_string(random_() % 20);
     const std::string value = std::to_string(number);
     std::vector<std::string> acts;
-    for (std::size_t i = 0; i <= random_() % 3; ++i) acts.push_back(value + "." + std::to_string(i));
+    for (std::size_t i = 0; i <= random_() % 3; ++i)
+      acts.push_back(value + "." + std::to_string(i));
     const Status status = journal_
                               ->Commit({"ada", ""},
                                        [&](Transaction& transaction) {
                                          transaction.batch().Put(ColumnFamily::kMeta, key, value);
-                                         for (const std::string& act : acts) transaction.Audit(Act(act));
+                                         for (const std::string& act : acts)
+                                           transaction.Audit(Act(act));
                                          return OkStatus();
                                        })
                               .status();
@@ -80,7 +85,8 @@ class JournalRandomTest : public ::testing::Test {
     return status;
   }
   void ExpectModel(const Model& model) {
-    for (const auto& [key, value] : model.values) ASSERT_THAT(store_->Get(ColumnFamily::kMeta, key), IsOkAndHolds(Optional(value)));
+    for (const auto& [key, value] : model.values)
+      ASSERT_THAT(store_->Get(ColumnFamily::kMeta, key), IsOkAndHolds(Optional(value)));
     std::vector<std::string> acts;
     ASSERT_THAT(journal_->Read(1,
                                [&](const AuditEntry& entry) {
@@ -111,7 +117,8 @@ TEST_F(JournalRandomTest, AgreesWithAModelWhateverFails) {
     Model after = model;
     const Status status = Commit(number, after);
     ASSERT_EQ(status.ok(), !fails) << status.ToString();
-    // A disk that refuses the anchor record which an earlier commit still lacks refuses the commit before it has begun.
+    // A disk that refuses the anchor record which an earlier commit still lacks refuses the commit
+    // before it has begun.
     const bool begun = status.code() != StatusCode::kResourceExhausted;
     if (may_stand && begun) model = after;
     Disarm();
@@ -150,12 +157,15 @@ TEST_F(JournalRandomTest, CommitsOfManyThreadsAreOneAfterAnother) {
     writers.emplace_back([&] {
       for (int i = 0; i < kCommits; ++i) {
         // Read, check and write: correct only if no other commit comes between.
-        const auto committed = journal_->Commit({"ada", ""}, [](Transaction& transaction) -> Status {
-          EMEND_ASSIGN_OR_RETURN(const auto stored, transaction.store().Get(ColumnFamily::kMeta, "count"));
-          transaction.batch().Put(ColumnFamily::kMeta, "count", std::to_string(stored ? std::stoi(*stored) + 1 : 1));
-          transaction.Audit(Act("count"));
-          return OkStatus();
-        });
+        const auto committed =
+            journal_->Commit({"ada", ""}, [](Transaction& transaction) -> Status {
+              EMEND_ASSIGN_OR_RETURN(const auto stored,
+                                     transaction.store().Get(ColumnFamily::kMeta, "count"));
+              transaction.batch().Put(ColumnFamily::kMeta, "count",
+                                      std::to_string(stored ? std::stoi(*stored) + 1 : 1));
+              transaction.Audit(Act("count"));
+              return OkStatus();
+            });
         EXPECT_THAT(committed, IsOk());
       }
     });
@@ -164,28 +174,37 @@ TEST_F(JournalRandomTest, CommitsOfManyThreadsAreOneAfterAnother) {
   done = true;
   reader.join();
   EXPECT_EQ(journal_->head(), static_cast<std::uint64_t>(kThreads * kCommits));
-  EXPECT_THAT(store_->Get(ColumnFamily::kMeta, "count"), IsOkAndHolds(Optional(std::to_string(kThreads * kCommits))));
+  EXPECT_THAT(store_->Get(ColumnFamily::kMeta, "count"),
+              IsOkAndHolds(Optional(std::to_string(kThreads * kCommits))));
 }
 
-// The anchor's disk: it goes down together with the database's, in the middle of an append or before it.
+// The anchor's disk: it goes down together with the database's, in the middle of an append or
+// before it.
 class CutFiles final : public FileSystem {
  public:
-  CutFiles(const test::CrashFileSystem& disk, std::mt19937& random) : disk_(disk), random_(random) {}
+  CutFiles(const test::CrashFileSystem& disk, std::mt19937& random)
+      : disk_(disk), random_(random) {}
 
   Status AppendSynced(const std::string& path, std::string_view bytes) override {
     if (!disk_.down()) return files_.AppendSynced(path, bytes);
     EMEND_RETURN_IF_ERROR(files_.AppendSynced(path, bytes.substr(0, random_() % bytes.size())));
     return Unavailable("the test cut the power");
   }
-  Status WriteAtomically(const std::string& path, std::string_view bytes, std::uint32_t mode) override {
-    return disk_.down() ? Unavailable("the test cut the power") : files_.WriteAtomically(path, bytes, mode);
+  Status WriteAtomically(const std::string& path, std::string_view bytes,
+                         std::uint32_t mode) override {
+    return disk_.down() ? Unavailable("the test cut the power")
+                        : files_.WriteAtomically(path, bytes, mode);
   }
   Result<std::string> Read(const std::string& path) override { return files_.Read(path); }
   Status CreateFolders(const std::string& path) override { return files_.CreateFolders(path); }
-  Result<std::vector<std::string>> List(const std::string& folder) override { return files_.List(folder); }
+  Result<std::vector<std::string>> List(const std::string& folder) override {
+    return files_.List(folder);
+  }
   Status Remove(const std::string& path) override { return files_.Remove(path); }
   Result<std::uint64_t> Size(const std::string& path) override { return files_.Size(path); }
-  Result<std::uint64_t> FreeBytes(const std::string& path) override { return files_.FreeBytes(path); }
+  Result<std::uint64_t> FreeBytes(const std::string& path) override {
+    return files_.FreeBytes(path);
+  }
 
  private:
   PosixFileSystem files_;
@@ -193,7 +212,8 @@ class CutFiles final : public FileSystem {
   std::mt19937& random_;
 };
 
-// Commits until the power is cut at a random call, loses what was not synced, and opens: every acknowledged commit is there with its payload.
+// Commits until the power is cut at a random call, loses what was not synced, and opens: every
+// acknowledged commit is there with its payload.
 TEST(JournalPowerCutTest, AcknowledgedCommitsSurviveTheLossOfUnsyncedData) {
   SetLogLevel(LogLevel::kOff);
   const auto seed = std::random_device{}();
@@ -206,14 +226,18 @@ TEST(JournalPowerCutTest, AcknowledgedCommitsSurviveTheLossOfUnsyncedData) {
   std::uint64_t acknowledged = 0;
   for (int cycle = 0; cycle < 40; ++cycle) {
     ASSERT_OK_AND_ASSIGN(auto store, kv::OpenRocksKvOn({.path = folder.path() + "/db"}, disk));
-    ASSERT_OK_AND_ASSIGN(auto journal, Journal::Open(*store, files, clock, folder.path() + "/anchor"));
+    ASSERT_OK_AND_ASSIGN(auto journal,
+                         Journal::Open(*store, files, clock, folder.path() + "/anchor"));
     ASSERT_THAT(journal->Verify(), IsOk()) << "cycle " << cycle;
     ASSERT_GE(journal->head(), acknowledged) << "cycle " << cycle;
     ASSERT_LE(journal->head(), acknowledged + 1) << "cycle " << cycle;
     for (std::uint64_t number = 1; number <= journal->head(); ++number) {
       const std::string key = std::to_string(number);
-      ASSERT_THAT(store->Get(ColumnFamily::kMeta, key), IsOkAndHolds(Optional(key))) << "cycle " << cycle;
-      ASSERT_THAT(store->Get(ColumnFamily::kPayload, key), IsOkAndHolds(Optional(std::string(number * 7919 % 9000, 'p')))) << "cycle " << cycle;
+      ASSERT_THAT(store->Get(ColumnFamily::kMeta, key), IsOkAndHolds(Optional(key)))
+          << "cycle " << cycle;
+      ASSERT_THAT(store->Get(ColumnFamily::kPayload, key),
+                  IsOkAndHolds(Optional(std::string(number * 7919 % 9000, 'p'))))
+          << "cycle " << cycle;
     }
     acknowledged = journal->head();
     disk->FailAt(1 + static_cast<int>(random() % 60), test::Fault::kPowerCut);
@@ -221,7 +245,8 @@ TEST(JournalPowerCutTest, AcknowledgedCommitsSurviveTheLossOfUnsyncedData) {
     while (status.ok()) {
       const std::string key = std::to_string(journal->head() + 1);
       kv::WriteBatch payload;
-      payload.Put(ColumnFamily::kPayload, key, std::string((journal->head() + 1) * 7919 % 9000, 'p'));
+      payload.Put(ColumnFamily::kPayload, key,
+                  std::string((journal->head() + 1) * 7919 % 9000, 'p'));
       status = store->Write(payload, kv::Durability::kUnsynced);
       if (!status.ok()) break;
       const auto committed = journal->Commit({"ada", ""}, [&](Transaction& transaction) {

@@ -44,19 +44,24 @@ class JournalTest : public ::testing::Test {
   void PutMany(int count) {
     for (int i = 0; i < count; ++i) ASSERT_THAT(Put("key" + std::to_string(i), "value"), IsOk());
   }
-  Result<std::optional<std::string>> Value(const std::string& key) { return store_->Get(ColumnFamily::kMeta, key); }
+  Result<std::optional<std::string>> Value(const std::string& key) {
+    return store_->Get(ColumnFamily::kMeta, key);
+  }
   std::vector<std::string> Acts() {
     std::vector<std::string> acts;
-    EXPECT_THAT(journal_->Read(1,
-                               [&](const AuditEntry& entry) {
-                                 acts.push_back(std::to_string(entry.sequence) + " " + entry.act.act);
-                                 return true;
-                               }),
-                IsOk());
+    EXPECT_THAT(
+        journal_->Read(1,
+                       [&](const AuditEntry& entry) {
+                         acts.push_back(std::to_string(entry.sequence) + " " + entry.act.act);
+                         return true;
+                       }),
+        IsOk());
     return acts;
   }
   std::string AnchorBytes() { return *files_.Read(kAnchor); }
-  void SetAnchorBytes(const std::string& bytes) { ASSERT_THAT(files_.WriteAtomically(kAnchor, bytes, 0600), IsOk()); }
+  void SetAnchorBytes(const std::string& bytes) {
+    ASSERT_THAT(files_.WriteAtomically(kAnchor, bytes, 0600), IsOk());
+  }
   void Raw(const std::string& key, const std::optional<std::string>& value) {
     kv::WriteBatch batch;
     if (value) batch.Put(ColumnFamily::kAudit, key, *value);
@@ -342,16 +347,23 @@ TEST_F(JournalTest, ACommitMakesEarlierUnsyncedPayloadsDurable) {
   ASSERT_THAT(store_->Write(payload, kv::Durability::kUnsynced), IsOk());
   PutMany(1);
   store_->LoseUnsynced();
-  EXPECT_THAT(store_->Get(ColumnFamily::kPayload, "payload"), IsOkAndHolds(Optional(std::string("bytes"))));
+  EXPECT_THAT(store_->Get(ColumnFamily::kPayload, "payload"),
+              IsOkAndHolds(Optional(std::string("bytes"))));
 }
 
 TEST(AuditEntryTest, AnyOneCutOrChangedByteOfAnEncodedEntryIsNoticed) {
-  const AuditEntry entry{7, Sha256("before"), 1'700'000'000'000, {"ada", "t1"}, {"ref.move", {{"repo", "atlas"}, {"ref", "main"}}}};
+  const AuditEntry entry{7,
+                         Sha256("before"),
+                         1'700'000'000'000,
+                         {"ada", "t1"},
+                         {"ref.move", {{"repo", "atlas"}, {"ref", "main"}}}};
   const std::string encoded = EncodeAuditEntry(entry);
   ASSERT_OK_AND_ASSIGN(const AuditEntry decoded, DecodeAuditEntry(encoded));
   EXPECT_EQ(EncodeAuditEntry(decoded), encoded);
   for (std::size_t size = 0; size < encoded.size(); ++size) {
-    EXPECT_THAT(DecodeAuditEntry(encoded.substr(0, size)), StatusIs(StatusCode::kDataLoss, "audit_broken")) << size;
+    EXPECT_THAT(DecodeAuditEntry(encoded.substr(0, size)),
+                StatusIs(StatusCode::kDataLoss, "audit_broken"))
+        << size;
   }
   EXPECT_THAT(DecodeAuditEntry(encoded + "x"), StatusIs(StatusCode::kDataLoss, "audit_broken"));
 }

@@ -93,12 +93,15 @@ TEST_F(OperationsTest, AnOperationComesBackAsItWasPut) {
 }
 
 TEST_F(OperationsTest, PrioritiesHaveNames) {
-  for (const Priority priority : {Priority::kInteractive, Priority::kNormal, Priority::kBatch}) EXPECT_EQ(ParsePriority(PriorityName(priority)), priority);
+  for (const Priority priority : {Priority::kInteractive, Priority::kNormal, Priority::kBatch})
+    EXPECT_EQ(ParsePriority(PriorityName(priority)), priority);
   EXPECT_EQ(PriorityName(Priority::kInteractive), "interactive");
   EXPECT_EQ(ParsePriority("urgent"), std::nullopt);
 }
 
-TEST_F(OperationsTest, AnUnknownOperationIsNotFound) { EXPECT_THAT(ReadOperation(*store_, OperationId("op-1")), StatusIs(StatusCode::kNotFound)); }
+TEST_F(OperationsTest, AnUnknownOperationIsNotFound) {
+  EXPECT_THAT(ReadOperation(*store_, OperationId("op-1")), StatusIs(StatusCode::kNotFound));
+}
 
 TEST_F(OperationsTest, IdsFollowTheOrderOfAcceptance) {
   for (int i = 0; i < 17; ++i) Accept("commit");
@@ -110,28 +113,36 @@ TEST_F(OperationsTest, IdsFollowTheOrderOfAcceptance) {
 
 TEST_F(OperationsTest, AListIsReadPageByPageFromTheNewest) {
   for (int i = 0; i < 5; ++i) Accept("commit");
-  EXPECT_THAT(Ids(ListOperations(*store_, {}, 2)), ElementsAre("op-0000000000000005", "op-0000000000000004"));
-  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000004"), 2)), ElementsAre("op-0000000000000003", "op-0000000000000002"));
+  EXPECT_THAT(Ids(ListOperations(*store_, {}, 2)),
+              ElementsAre("op-0000000000000005", "op-0000000000000004"));
+  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000004"), 2)),
+              ElementsAre("op-0000000000000003", "op-0000000000000002"));
   EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000001"), 2)), IsEmpty());
   EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-0000000000000000"), 2)), IsEmpty());
-  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-ffffffffffffffff"), 1)), ElementsAre("op-0000000000000005")) << "beyond the last is at the last";
+  EXPECT_THAT(Ids(ListOperations(*store_, OperationId("op-ffffffffffffffff"), 1)),
+              ElementsAre("op-0000000000000005"))
+      << "beyond the last is at the last";
 }
 
 TEST_F(OperationsTest, APageBeginsAtAnIdOnly) {
-  for (const char* bad : {"5", "op-5", "op-000000000000000G", "op-00000000000000051", "op--000000000000005"}) {
-    EXPECT_THAT(ListOperations(*store_, OperationId(bad), 2), StatusIs(StatusCode::kInvalidArgument)) << bad;
+  for (const char* bad :
+       {"5", "op-5", "op-000000000000000G", "op-00000000000000051", "op--000000000000005"}) {
+    EXPECT_THAT(ListOperations(*store_, OperationId(bad), 2),
+                StatusIs(StatusCode::kInvalidArgument))
+        << bad;
   }
 }
 
 TEST_F(OperationsTest, TwoIdsOfOneTransactionDiffer) {
-  ASSERT_THAT(Commit("ada",
-                     [&](Transaction& transaction) -> Status {
-                       EMEND_ASSIGN_OR_RETURN(const OperationId first, NextOperationId(transaction));
-                       EMEND_ASSIGN_OR_RETURN(const OperationId second, NextOperationId(transaction));
-                       EXPECT_LT(first, second);
-                       return OkStatus();
-                     }),
-              IsOk());
+  ASSERT_THAT(
+      Commit("ada",
+             [&](Transaction& transaction) -> Status {
+               EMEND_ASSIGN_OR_RETURN(const OperationId first, NextOperationId(transaction));
+               EMEND_ASSIGN_OR_RETURN(const OperationId second, NextOperationId(transaction));
+               EXPECT_LT(first, second);
+               return OkStatus();
+             }),
+      IsOk());
 }
 
 TEST_F(OperationsTest, OnlyOperationsThatHaveNotEndedAreUnfinished) {
@@ -143,7 +154,8 @@ TEST_F(OperationsTest, OnlyOperationsThatHaveNotEndedAreUnfinished) {
   second.state = OperationState::kSucceeded;
   second.result = "{}";
   Put(second, "operation.succeed");
-  EXPECT_THAT(Ids(ListUnfinished(*store_)), ElementsAre("op-0000000000000001", "op-0000000000000003"));
+  EXPECT_THAT(Ids(ListUnfinished(*store_)),
+              ElementsAre("op-0000000000000001", "op-0000000000000003"));
   EXPECT_EQ(Ids(ListOperations(*store_, {}, 100)).size(), 3U);
 }
 
@@ -158,7 +170,8 @@ TEST_F(OperationsTest, AStoredOperationThatIsDamagedIsDataLoss) {
 TEST_F(OperationsTest, IdempotencyKeysBelongToAPrincipal) {
   ASSERT_THAT(Commit("ada",
                      [](Transaction& transaction) {
-                       PutIdempotency(transaction, {"key", Sha256("request"), OperationId("op-1"), 5});
+                       PutIdempotency(transaction,
+                                      {"key", Sha256("request"), OperationId("op-1"), 5});
                        return OkStatus();
                      }),
               IsOk());

@@ -28,7 +28,8 @@ class RepairTest : public ::testing::Test {
   RepairTest() { SetLogLevel(LogLevel::kOff); }  // damage is the point
   ~RepairTest() override { SetLogLevel(LogLevel::kInfo); }
 
-  // Commits "0", "1", ... and closes the store; with kFlushed everything but the last two lies in tables.
+  // Commits "0", "1", ... and closes the store; with kFlushed everything but the last two lies in
+  // tables.
   enum class Layout { kInLog, kFlushed };
   void MakeStore(int count, Layout layout) {
     ASSERT_OK_AND_ASSIGN(const auto store, kv::OpenRocksKv({.path = db_}));
@@ -39,7 +40,9 @@ class RepairTest : public ::testing::Test {
       }
       ASSERT_THAT(journal->Commit({"ada", "t1"},
                                   [&](Transaction& transaction) {
-                                    transaction.batch().Put(kv::ColumnFamily::kMeta, std::to_string(number), std::string(500, 'v'));
+                                    transaction.batch().Put(kv::ColumnFamily::kMeta,
+                                                            std::to_string(number),
+                                                            std::string(500, 'v'));
                                     transaction.Audit({"test.put", {}});
                                     return OkStatus();
                                   }),
@@ -55,14 +58,18 @@ class RepairTest : public ::testing::Test {
   }
   static void FlipByte(const fs::path& path, double where) {
     std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
-    const auto offset = static_cast<std::streamoff>(where * static_cast<double>(fs::file_size(path)));
+    const auto offset =
+        static_cast<std::streamoff>(where * static_cast<double>(fs::file_size(path)));
     file.seekg(offset);
     const char byte = static_cast<char>(file.get() ^ 0x10);
     file.seekp(offset);
     file.put(byte);
   }
-  Result<RepairReport> Run(const RepairOptions& options = {}) { return Repair(db_, anchor_, files_, clock_, options); }
-  // The store opens, its chain verifies, it has exactly the first `count` values, and its last audit entry is the repair.
+  Result<RepairReport> Run(const RepairOptions& options = {}) {
+    return Repair(db_, anchor_, files_, clock_, options);
+  }
+  // The store opens, its chain verifies, it has exactly the first `count` values, and its last
+  // audit entry is the repair.
   void ExpectRepaired(int count) {
     ASSERT_OK_AND_ASSIGN(const auto store, kv::OpenRocksKv({.path = db_}));
     ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(*store, files_, clock_, anchor_));
@@ -77,9 +84,12 @@ class RepairTest : public ::testing::Test {
                 IsOk());
     EXPECT_EQ(act, "store.repair");
     for (int number = 0; number < count; ++number) {
-      EXPECT_THAT(store->Get(kv::ColumnFamily::kMeta, std::to_string(number)), IsOkAndHolds(Optional(std::string(500, 'v')))) << number;
+      EXPECT_THAT(store->Get(kv::ColumnFamily::kMeta, std::to_string(number)),
+                  IsOkAndHolds(Optional(std::string(500, 'v'))))
+          << number;
     }
-    EXPECT_THAT(store->Get(kv::ColumnFamily::kMeta, std::to_string(count)), IsOkAndHolds(Eq(std::nullopt)));
+    EXPECT_THAT(store->Get(kv::ColumnFamily::kMeta, std::to_string(count)),
+                IsOkAndHolds(Eq(std::nullopt)));
   }
 
   emend::test::TemporaryFolder folder_;
@@ -97,20 +107,24 @@ TEST_F(RepairTest, AHealthyStoreIsLeftAlone) {
   EXPECT_EQ(report.lost_first, 0U);
 }
 
-TEST_F(RepairTest, AFolderThatIsNotThereIsNotFound) { EXPECT_THAT(Run(), StatusIs(StatusCode::kNotFound)); }
+TEST_F(RepairTest, AFolderThatIsNotThereIsNotFound) {
+  EXPECT_THAT(Run(), StatusIs(StatusCode::kNotFound));
+}
 
 TEST_F(RepairTest, AStoreInUseIsRefused) {
   MakeStore(1, Layout::kInLog);
   ASSERT_OK_AND_ASSIGN(const auto store, kv::OpenRocksKv({.path = db_}));
   EXPECT_THAT(Run(), StatusIs(StatusCode::kUnavailable, "store_locked"));
-  EXPECT_THAT(kv::SalvageCopy(db_, db_ + ".copy"), StatusIs(StatusCode::kUnavailable, "store_locked"));
+  EXPECT_THAT(kv::SalvageCopy(db_, db_ + ".copy"),
+              StatusIs(StatusCode::kUnavailable, "store_locked"));
 }
 
 TEST_F(RepairTest, ADamagedLogIsNotReplayedBehindTheAnchorUnlessTheLossIsAccepted) {
   MakeStore(20, Layout::kInLog);
   const fs::path log = FileOfKind(".log");
   FlipByte(log, 0.5);
-  EXPECT_THAT(kv::OpenRocksKv({.path = db_}).status(), StatusIs(StatusCode::kDataLoss, "store_damaged"));
+  EXPECT_THAT(kv::OpenRocksKv({.path = db_}).status(),
+              StatusIs(StatusCode::kDataLoss, "store_damaged"));
   const auto refused = Run();
   ASSERT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition, "would_lose"));
   EXPECT_THAT(refused.status().message(), HasSubstr(" to 20 would be lost"));
@@ -130,8 +144,10 @@ TEST_F(RepairTest, ADamagedLogIsNotReplayedBehindTheAnchorUnlessTheLossIsAccepte
 
 TEST_F(RepairTest, GarbageBehindTheLastCommitIsCutOffWithoutLoss) {
   MakeStore(5, Layout::kInLog);
-  std::ofstream(FileOfKind(".log"), std::ios::binary | std::ios::app) << std::string(300, '\x5a') << std::string(40000, '\xa5');
-  ASSERT_THAT(kv::OpenRocksKv({.path = db_}).status(), StatusIs(StatusCode::kDataLoss, "store_damaged"));
+  std::ofstream(FileOfKind(".log"), std::ios::binary | std::ios::app)
+      << std::string(300, '\x5a') << std::string(40000, '\xa5');
+  ASSERT_THAT(kv::OpenRocksKv({.path = db_}).status(),
+              StatusIs(StatusCode::kDataLoss, "store_damaged"));
   ASSERT_OK_AND_ASSIGN(const RepairReport report, Run());
   EXPECT_EQ(report.outcome, RepairReport::Outcome::kRepaired);
   EXPECT_EQ(report.lost_first, 0U);

@@ -1,4 +1,5 @@
-// What every back end must do, over every one of them. Ranks are threads; or processes, if tests/gpu/ranks.py started them, over the back end that it says.
+// What every back end must do, over every one of them. Ranks are threads; or processes, if
+// tests/gpu/ranks.py started them, over the back end that it says.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,7 +33,8 @@ struct Backend {
 
 std::vector<Backend> Backends() {
   if (Process()) return {{Process()->backend(), Process()->size()}};
-  return {{"single", 1}, {"tcp", 2}, {"tcp", 3}, {"tcp", 4}, {"fake_nccl", 1}, {"fake_nccl", 2}, {"fake_nccl", 3}, {"fake_nccl", 4}};
+  return {{"single", 1},    {"tcp", 2},       {"tcp", 3},       {"tcp", 4},
+          {"fake_nccl", 1}, {"fake_nccl", 2}, {"fake_nccl", 3}, {"fake_nccl", 4}};
 }
 
 // NCCL's own, over host memory: fake_nccl.cc.
@@ -43,8 +45,12 @@ class ConformanceTest : public testing::TestWithParam<Backend> {
   int ranks() const { return GetParam().ranks; }
 
   // Where the back end's own tensors lie.
-  static at::Tensor There(const at::Tensor& tensor) { return Process() ? tensor.to(Process()->device()) : tensor; }
-  static bool Same(const at::Tensor& found, const at::Tensor& expected) { return at::equal(found.cpu(), expected.cpu()); }
+  static at::Tensor There(const at::Tensor& tensor) {
+    return Process() ? tensor.to(Process()->device()) : tensor;
+  }
+  static bool Same(const at::Tensor& found, const at::Tensor& expected) {
+    return at::equal(found.cpu(), expected.cpu());
+  }
 
   void OnEachRank(const std::function<void(Communicator&)>& act) const {
     LineOptions options;
@@ -53,15 +59,20 @@ class ConformanceTest : public testing::TestWithParam<Backend> {
     if (GetParam().name == "single") return act(*NewSingleRankCommunicator());
     if (GetParam().name == "tcp") return test::OnEachRank(ranks(), act, options.piece_bytes);
     test::OnEachLine(ranks(), options, [&](std::unique_ptr<Line> line) {
-      ASSERT_OK_AND_ASSIGN(const auto communicator, NewNcclCommunicator(std::move(line), kFakeNccl));
+      ASSERT_OK_AND_ASSIGN(const auto communicator,
+                           NewNcclCommunicator(std::move(line), kFakeNccl));
       act(*communicator);
     });
   }
 };
 INSTANTIATE_TEST_SUITE_P(Backends, ConformanceTest, testing::ValuesIn(Backends()),
-                         [](const auto& backend) { return backend.param.name + std::to_string(backend.param.ranks); });
+                         [](const auto& backend) {
+                           return backend.param.name + std::to_string(backend.param.ranks);
+                         });
 
-at::Tensor ValuesOf(int rank, at::ScalarType type) { return at::arange(1, 1 + 7 * 11, at::kDouble).view({7, 11}).mul(rank + 1).sub(30).to(type); }
+at::Tensor ValuesOf(int rank, at::ScalarType type) {
+  return at::arange(1, 1 + 7 * 11, at::kDouble).view({7, 11}).mul(rank + 1).sub(30).to(type);
+}
 
 TEST_P(ConformanceTest, SumsAndMaximaAreTheSameOnAllRanks) {
   for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kLong}) {
@@ -107,14 +118,17 @@ TEST_P(ConformanceTest, TheRootsTensorReachesAll) {
 
 TEST_P(ConformanceTest, GatheringStacksAndScatteringDeals) {
   OnEachRank([&](Communicator& communicator) {
-    ASSERT_OK_AND_ASSIGN(const at::Tensor all, communicator.AllGather(There(ValuesOf(communicator.rank(), at::kDouble))));
+    ASSERT_OK_AND_ASSIGN(const at::Tensor all,
+                         communicator.AllGather(There(ValuesOf(communicator.rank(), at::kDouble))));
     ASSERT_EQ(all.size(0), ranks());
-    for (int rank = 0; rank < ranks(); ++rank) EXPECT_TRUE(Same(all[rank], ValuesOf(rank, at::kDouble)));
+    for (int rank = 0; rank < ranks(); ++rank)
+      EXPECT_TRUE(Same(all[rank], ValuesOf(rank, at::kDouble)));
 
     const at::Tensor whole = There(at::arange(0, 5 * ranks(), at::kFloat).view({ranks(), 5}));
     ASSERT_OK_AND_ASSIGN(const at::Tensor part, communicator.ReduceScatterSum(whole));
     EXPECT_TRUE(Same(part, whole.narrow(0, communicator.rank(), 1) * ranks()));
-    EXPECT_TRUE(Same(whole, at::arange(0, 5 * ranks(), at::kFloat).view({ranks(), 5}))) << "the input stays as it was";
+    EXPECT_TRUE(Same(whole, at::arange(0, 5 * ranks(), at::kFloat).view({ranks(), 5})))
+        << "the input stays as it was";
     EXPECT_THAT(communicator.Barrier(), IsOk());
   });
 }
@@ -149,7 +163,8 @@ TEST_P(ConformanceTest, WhatCannotTravelIsRefusedAndHarmsNothing) {
     EXPECT_THAT(communicator.AllGather(half), StatusIs(StatusCode::kInvalidArgument));
     EXPECT_THAT(communicator.Barrier(), IsOk());
     if (ranks() > 1) {
-      EXPECT_THAT(communicator.ReduceScatterSum(There(at::ones({ranks() + 1}, at::kFloat))), StatusIs(StatusCode::kInvalidArgument));
+      EXPECT_THAT(communicator.ReduceScatterSum(There(at::ones({ranks() + 1}, at::kFloat))),
+                  StatusIs(StatusCode::kInvalidArgument));
     }
     EXPECT_THAT(communicator.Barrier(), IsOk());
   });
@@ -167,7 +182,9 @@ TEST_P(ConformanceTest, AnotherShapeOnOneRankEndsAllOfThem) {
     } else {
       EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "group_lost"));
     }
-    EXPECT_THAT(status.message(), testing::HasSubstr("rank " + std::to_string(communicator.rank()) + " of " + std::to_string(ranks()) + ", generation"));
+    EXPECT_THAT(status.message(),
+                testing::HasSubstr("rank " + std::to_string(communicator.rank()) + " of " +
+                                   std::to_string(ranks()) + ", generation"));
     EXPECT_FALSE(communicator.AllReduceSum(tensor).ok()) << "it has ended for good";
     EXPECT_FALSE(communicator.Barrier().ok());
   });
@@ -177,7 +194,9 @@ TEST_P(ConformanceTest, AnotherOperationOnOneRankEndsAllOfThem) {
   if (ranks() == 1) return;
   OnEachRank([&](Communicator& communicator) {
     at::Tensor tensor = There(at::ones({4}, at::kFloat));
-    EXPECT_FALSE((communicator.rank() == 0 ? communicator.AllReduceMax(tensor) : communicator.AllReduceSum(tensor)).ok());
+    EXPECT_FALSE((communicator.rank() == 0 ? communicator.AllReduceMax(tensor)
+                                           : communicator.AllReduceSum(tensor))
+                     .ok());
   });
 }
 

@@ -1,5 +1,7 @@
-// A stand-in for NCCL and the CUDA runtime: the same C functions over host memory, for ranks that are threads of one process. Like a non-blocking communicator
-// it takes a call first and has it done later, when it is asked for its state; a call is done once all ranks have made it, in rank order.
+// A stand-in for NCCL and the CUDA runtime: the same C functions over host memory, for ranks that
+// are threads of one process. Like a non-blocking communicator it takes a call first and has it
+// done later, when it is asked for its state; a call is done once all ranks have made it, in rank
+// order.
 #include "tests/worker/collective/fake_nccl.h"
 
 #include <algorithm>
@@ -15,7 +17,8 @@ namespace {
 using emend::test::NcclFault;
 
 // Values of nccl.h and of CUDA's driver_types.h.
-constexpr int kSuccess = 0, kInternalError = 3, kInvalidArgument = 4, kInvalidUsage = 5, kRemoteError = 6, kInProgress = 7;
+constexpr int kSuccess = 0, kInternalError = 3, kInvalidArgument = 4, kInvalidUsage = 5,
+              kRemoteError = 6, kInProgress = 7;
 constexpr int kInt64 = 4, kFloat32 = 7, kFloat64 = 8;
 constexpr int kMaximum = 2;
 constexpr int kCudaSuccess = 0, kCudaNotReady = 600, kCudaIllegalAddress = 700;
@@ -67,11 +70,15 @@ NcclFault FaultOf(const Comm& comm) {
 std::size_t BytesOf(int type) { return type == kFloat32 ? 4 : 8; }
 
 template <typename T>
-void Reduce(const std::map<int, Call>& calls, std::size_t begin, std::size_t count, bool is_maximum, std::vector<std::uint8_t>& out) {
+void Reduce(const std::map<int, Call>& calls, std::size_t begin, std::size_t count, bool is_maximum,
+            std::vector<std::uint8_t>& out) {
   std::vector<T> values(count);
   for (const auto& [from, call] : calls) {
     const T* own = static_cast<const T*>(call.send) + begin;
-    for (std::size_t i = 0; i < count; ++i) values[i] = from == 0 ? own[i] : is_maximum ? std::max(values[i], own[i]) : values[i] + own[i];
+    for (std::size_t i = 0; i < count; ++i)
+      values[i] = from == 0    ? own[i]
+                  : is_maximum ? std::max(values[i], own[i])
+                               : values[i] + own[i];
   }
   out.resize(count * sizeof(T));
   std::memcpy(out.data(), values.data(), out.size());
@@ -87,9 +94,11 @@ std::vector<std::uint8_t> ResultOf(const std::map<int, Call>& calls, int rank) {
     out.assign(from, from + bytes);
   } else if (call.kind == Kind::kAllGather) {
     for (const auto& [source, one] : calls)
-      out.insert(out.end(), static_cast<const std::uint8_t*>(one.send), static_cast<const std::uint8_t*>(one.send) + bytes);
+      out.insert(out.end(), static_cast<const std::uint8_t*>(one.send),
+                 static_cast<const std::uint8_t*>(one.send) + bytes);
   } else {
-    const std::size_t begin = call.kind == Kind::kReduceScatter ? call.count * static_cast<std::size_t>(rank) : 0;
+    const std::size_t begin =
+        call.kind == Kind::kReduceScatter ? call.count * static_cast<std::size_t>(rank) : 0;
     const bool is_maximum = call.detail == kMaximum;
     if (call.type == kFloat32) Reduce<float>(calls, begin, call.count, is_maximum, out);
     if (call.type == kFloat64) Reduce<double>(calls, begin, call.count, is_maximum, out);
@@ -108,7 +117,8 @@ void Take(Comm& comm) {
   if (static_cast<int>(calls.size()) < group.size || group.broken) return;
   std::map<int, std::vector<std::uint8_t>> results;
   for (const auto& [rank, call] : calls) results[rank] = ResultOf(calls, rank);
-  for (const auto& [rank, call] : calls) std::memcpy(call.receive, results[rank].data(), results[rank].size());
+  for (const auto& [rank, call] : calls)
+    std::memcpy(call.receive, results[rank].data(), results[rank].size());
   ++group.done;
 }
 
@@ -175,12 +185,15 @@ int ncclGetUniqueId(FakeId* id) {
 }
 
 int ncclCommInitRankConfig(void** made, int ranks, FakeId id, int rank, FakeConfig* config) {
-  if (config->magic != 0xcafebeef || config->blocking != 0 || config->size < sizeof(FakeConfig)) return kInvalidArgument;
+  if (config->magic != 0xcafebeef || config->blocking != 0 || config->size < sizeof(FakeConfig))
+    return kInvalidArgument;
   const std::lock_guard lock(mutex);
   std::int64_t number = 0;
   std::memcpy(&number, id.bytes, sizeof(number));
   std::shared_ptr<Group>& group = groups[number];
-  if (!group) group = std::make_shared<Group>(Group{.size = ranks, .joined = 0, .calls = {}, .done = 0, .broken = false});
+  if (!group)
+    group = std::make_shared<Group>(
+        Group{.size = ranks, .joined = 0, .calls = {}, .done = 0, .broken = false});
   auto* const comm = new Comm{.group = group, .rank = rank};
   if (FaultOf(*comm) != NcclFault::kInitHang) ++group->joined;
   ++open_count;
@@ -229,16 +242,19 @@ const char* ncclGetErrorString(int result) {
 }
 const char* ncclGetLastError(void*) { return last_error; }
 
-int ncclAllReduce(const void* send, void* receive, std::size_t count, int type, int reduction, void* comm, void*) {
+int ncclAllReduce(const void* send, void* receive, std::size_t count, int type, int reduction,
+                  void* comm, void*) {
   return Begin(comm, {Kind::kAllReduce, send, receive, count, type, reduction});
 }
-int ncclBroadcast(const void* send, void* receive, std::size_t count, int type, int root, void* comm, void*) {
+int ncclBroadcast(const void* send, void* receive, std::size_t count, int type, int root,
+                  void* comm, void*) {
   return Begin(comm, {Kind::kBroadcast, send, receive, count, type, root});
 }
 int ncclAllGather(const void* send, void* receive, std::size_t count, int type, void* comm, void*) {
   return Begin(comm, {Kind::kAllGather, send, receive, count, type, 0});
 }
-int ncclReduceScatter(const void* send, void* receive, std::size_t count, int type, int reduction, void* comm, void*) {
+int ncclReduceScatter(const void* send, void* receive, std::size_t count, int type, int reduction,
+                      void* comm, void*) {
   return Begin(comm, {Kind::kReduceScatter, send, receive, count, type, reduction});
 }
 
@@ -249,6 +265,8 @@ int cudaStreamQuery(void*) {
   if (FaultOf(*last_used) == NcclFault::kCudaError) return kCudaIllegalAddress;
   return last_used->group->done >= last_used->made ? kCudaSuccess : kCudaNotReady;
 }
-const char* cudaGetErrorString(int error) { return error == kCudaIllegalAddress ? "an illegal memory access was encountered" : "no error"; }
+const char* cudaGetErrorString(int error) {
+  return error == kCudaIllegalAddress ? "an illegal memory access was encountered" : "no error";
+}
 
 }  // extern "C"

@@ -1,5 +1,5 @@
-// How a test makes the stand-in for NCCL (fake_nccl.cc) fail. The library is opened, never linked: its functions are called as NCCL's and CUDA's are, and would
-// come before those. Thread-safe.
+// How a test makes the stand-in for NCCL (fake_nccl.cc) fail. The library is opened, never linked:
+// its functions are called as NCCL's and CUDA's are, and would come before those. Thread-safe.
 //
 //   const FakeNccl fake(EMEND_TEST_NCCL);
 //   fake.fail(/*rank=*/1, NcclFault::kHang);
@@ -41,9 +41,10 @@ struct FakeNccl {
   void* const handle;
   void (*fail)(int rank, NcclFault fault) = nullptr;  // from now on, on this rank of every group
   void (*version)(int version) = nullptr;             // what ncclGetVersion tells
-  void (*version_here)(int version) = nullptr;        // on the calling thread alone; 0: as everywhere
-  int (*open)() = nullptr;                            // communicators made and not aborted
-  int (*calls)() = nullptr;                           // collectives begun
+  // on the calling thread alone; 0: as everywhere
+  void (*version_here)(int version) = nullptr;
+  int (*open)() = nullptr;   // communicators made and not aborted
+  int (*calls)() = nullptr;  // collectives begun
 };
 
 }  // namespace emend::test

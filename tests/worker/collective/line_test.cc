@@ -1,4 +1,5 @@
-// The line between ranks: what each collective leaves on each rank, and how every fault ends on all of them. Ranks are threads, connected over loopback.
+// The line between ranks: what each collective leaves on each rank, and how every fault ends on all
+// of them. Ranks are threads, connected over loopback.
 #include "worker/collective/line.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +25,8 @@ using namespace std::chrono_literals;
 using test::IsOk;
 using test::StatusIs;
 
-constexpr LineCall kSum{.name = "sum", .operation = 1, .type = 1, .elements = 0, .element_bytes = 4};
+constexpr LineCall kSum{
+    .name = "sum", .operation = 1, .type = 1, .elements = 0, .element_bytes = 4};
 
 void Add(std::span<const std::uint8_t> below, std::span<std::uint8_t> into) {
   for (std::size_t at = 0; at < into.size(); at += sizeof(float)) {
@@ -37,12 +39,15 @@ void Add(std::span<const std::uint8_t> below, std::span<std::uint8_t> into) {
   }
 }
 
-std::span<std::uint8_t> BytesOf(std::vector<float>& values) { return {reinterpret_cast<std::uint8_t*>(values.data()), values.size() * sizeof(float)}; }
+std::span<std::uint8_t> BytesOf(std::vector<float>& values) {
+  return {reinterpret_cast<std::uint8_t*>(values.data()), values.size() * sizeof(float)};
+}
 
 std::vector<float> ValuesOf(int rank, std::size_t count) {
   std::mt19937 random(static_cast<unsigned>(rank) + 1);
   std::vector<float> values(count);
-  for (float& value : values) value = std::ldexp(static_cast<float>(random()) - 2e9F, -static_cast<int>(random() % 20));
+  for (float& value : values)
+    value = std::ldexp(static_cast<float>(random()) - 2e9F, -static_cast<int>(random() % 20));
   return values;
 }
 
@@ -74,14 +79,15 @@ void OnEachRank(const Settings& settings, const std::function<void(Line&)>& act)
   std::vector<std::thread> threads;
   for (int rank = 0; rank < settings.ranks; ++rank) {
     threads.emplace_back([&, rank] {
-      auto line = Line::Join(std::move(ports[static_cast<std::size_t>(rank)]), {.rank = rank,
-                                                                                .size = settings.ranks,
-                                                                                .generation = 7,
-                                                                                .secret = "secret",
-                                                                                .addresses = addresses,
-                                                                                .join_timeout = settings.join_timeout,
-                                                                                .call_timeout = settings.call_timeout,
-                                                                                .piece_bytes = settings.piece_bytes});
+      auto line = Line::Join(std::move(ports[static_cast<std::size_t>(rank)]),
+                             {.rank = rank,
+                              .size = settings.ranks,
+                              .generation = 7,
+                              .secret = "secret",
+                              .addresses = addresses,
+                              .join_timeout = settings.join_timeout,
+                              .call_timeout = settings.call_timeout,
+                              .piece_bytes = settings.piece_bytes});
       ASSERT_THAT(line.status(), IsOk());
       act(**line);
     });
@@ -110,7 +116,8 @@ TEST_P(LineOfRanks, ASumIsTakenInRankOrderAndTheSameOnAll) {
 
 TEST_P(LineOfRanks, EachRankGetsItsPartOfTheSum) {
   const std::size_t part = 37;
-  const std::vector<float> expected = SumOf(GetParam(), part * static_cast<std::size_t>(GetParam()));
+  const std::vector<float> expected =
+      SumOf(GetParam(), part * static_cast<std::size_t>(GetParam()));
   OnEachRank(settings_, [&](Line& line) {
     std::vector<float> values = ValuesOf(line.rank(), expected.size());
     EXPECT_THAT(line.ReduceScatter(BytesOf(values), kSum, Add), IsOk());
@@ -142,7 +149,8 @@ TEST_P(LineOfRanks, PartsAreGatheredInRankOrder) {
     EXPECT_THAT(line.AllGather(BytesOf(all), kSum), IsOk());
     for (int rank = 0; rank < line.size(); ++rank) {
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(part) * rank;
-      EXPECT_EQ(std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(part)), ValuesOf(rank, part));
+      EXPECT_EQ(std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(part)),
+                ValuesOf(rank, part));
     }
   });
 }
@@ -169,7 +177,8 @@ TEST(LineFaults, ALostRankEndsTheOthersAtOnce) {
     std::vector<float> values(1000);
     const Status status = line.AllReduce(BytesOf(values), kSum, Add);
     EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "group_lost"));
-    EXPECT_THAT(status.message(), testing::HasSubstr("rank " + std::to_string(line.rank()) + " of 4, generation 7"));
+    EXPECT_THAT(status.message(),
+                testing::HasSubstr("rank " + std::to_string(line.rank()) + " of 4, generation 7"));
   });
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
 }
@@ -200,7 +209,8 @@ TEST(LineFaults, AnAbortFromAnotherThreadEndsAllOfThem) {
     std::vector<float> values(10);
     // The last rank waits for nothing to come: rank 1 never calls.
     if (line.rank() != 1) {
-      EXPECT_THAT(line.AllReduce(BytesOf(values), kSum, Add), StatusIs(StatusCode::kUnavailable, "group_lost"));
+      EXPECT_THAT(line.AllReduce(BytesOf(values), kSum, Add),
+                  StatusIs(StatusCode::kUnavailable, "group_lost"));
     }
     if (aborting.joinable()) aborting.join();
     if (line.rank() == 1) std::this_thread::sleep_for(200ms);
@@ -211,7 +221,12 @@ TEST(LineFaults, ARankThatNeverComesIsNamed) {
   auto port = std::move(LinePort::Open("127.0.0.1")).value();
   const auto absent = std::move(LinePort::Open("127.0.0.1")).value();
   const std::vector<std::string> addresses = {port->address(), absent->address()};
-  const auto line = Line::Join(std::move(port), {.rank = 0, .size = 2, .generation = 1, .secret = "s", .addresses = addresses, .join_timeout = 200ms});
+  const auto line = Line::Join(std::move(port), {.rank = 0,
+                                                 .size = 2,
+                                                 .generation = 1,
+                                                 .secret = "s",
+                                                 .addresses = addresses,
+                                                 .join_timeout = 200ms});
   EXPECT_THAT(line.status(), StatusIs(StatusCode::kDeadlineExceeded, "collective_timeout"));
 }
 
@@ -227,12 +242,13 @@ TEST(LineFaults, AnotherGroupIsNotJoined) {
     for (int rank = 0; rank < 2; ++rank) {
       threads.emplace_back([&, rank] {
         const bool is_other = rank == 1;
-        const auto line = Line::Join(std::move(ports[static_cast<std::size_t>(rank)]), {.rank = rank,
-                                                                                        .size = 2,
-                                                                                        .generation = is_other && !other_secret ? 4U : 3U,
-                                                                                        .secret = is_other && other_secret ? "b" : "a",
-                                                                                        .addresses = addresses,
-                                                                                        .join_timeout = 300ms});
+        const auto line = Line::Join(std::move(ports[static_cast<std::size_t>(rank)]),
+                                     {.rank = rank,
+                                      .size = 2,
+                                      .generation = is_other && !other_secret ? 4U : 3U,
+                                      .secret = is_other && other_secret ? "b" : "a",
+                                      .addresses = addresses,
+                                      .join_timeout = 300ms});
         EXPECT_FALSE(line.ok());
       });
     }
@@ -240,27 +256,31 @@ TEST(LineFaults, AnotherGroupIsNotJoined) {
   }
 }
 
-// ---- links --------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- links -------------------------------------------------------------------------------------
 
-// Every link of the group. While this lives the system drops what arrives at any connection of the process, before TCP sees it: nothing is acknowledged, and
-// nobody is told.
+// Every link of the group. While this lives the system drops what arrives at any connection of the
+// process, before TCP sees it: nothing is acknowledged, and nobody is told.
 class CutLinks {
  public:
   CutLinks() {
     for (int descriptor = 0; descriptor < kDescriptorsMax; ++descriptor) {
       sockaddr_in peer{};
       socklen_t size = sizeof peer;
-      if (getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET) continue;
+      if (getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0 ||
+          peer.sin_family != AF_INET)
+        continue;
       sock_filter drop_all{BPF_RET | BPF_K, 0, 0, 0};
       const sock_fprog program{1, &drop_all};
-      EXPECT_EQ(setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0) << std::strerror(errno);
+      EXPECT_EQ(setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0)
+          << std::strerror(errno);
       descriptors_.push_back(descriptor);
     }
     EXPECT_EQ(descriptors_.size(), 4U) << "data and pulse of one link, at both ends";
   }
   ~CutLinks() {
     const int unused = 0;
-    for (const int descriptor : descriptors_) setsockopt(descriptor, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+    for (const int descriptor : descriptors_)
+      setsockopt(descriptor, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
   }
   CutLinks(const CutLinks&) = delete;
   CutLinks& operator=(const CutLinks&) = delete;
@@ -284,7 +304,8 @@ TEST(LineLinks, ACutIsNoticedAndNamesTheNeighbour) {
     const auto begin = std::chrono::steady_clock::now();
     const Status status = line.AllReduce(BytesOf(values), kSum, Add);
     EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "group_lost"));
-    EXPECT_THAT(status.message(), testing::HasSubstr("rank " + std::to_string(1 - line.rank()) + " is out of reach"));
+    EXPECT_THAT(status.message(),
+                testing::HasSubstr("rank " + std::to_string(1 - line.rank()) + " is out of reach"));
     EXPECT_GT(std::chrono::steady_clock::now() - begin, 4s);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
   });
@@ -305,11 +326,13 @@ TEST(LineLinks, ACutIsNoticedBetweenCalls) {
       status = line.Watch();
     }
     EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "group_lost"));
-    EXPECT_THAT(status.message(), testing::HasSubstr("rank " + std::to_string(1 - line.rank()) + " is out of reach"));
+    EXPECT_THAT(status.message(),
+                testing::HasSubstr("rank " + std::to_string(1 - line.rank()) + " is out of reach"));
     --watching;
     while (watching > 0) std::this_thread::sleep_for(5ms);  // a close would come in between
     std::vector<float> values(10);
-    EXPECT_THAT(line.AllReduce(BytesOf(values), kSum, Add), StatusIs(StatusCode::kUnavailable, "group_lost"));
+    EXPECT_THAT(line.AllReduce(BytesOf(values), kSum, Add),
+                StatusIs(StatusCode::kUnavailable, "group_lost"));
   });
 }
 

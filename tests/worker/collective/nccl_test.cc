@@ -1,4 +1,5 @@
-// What the NCCL back end makes of every way in which NCCL fails, over the stand-in of fake_nccl.cc. Ranks are threads.
+// What the NCCL back end makes of every way in which NCCL fails, over the stand-in of fake_nccl.cc.
+// Ranks are threads.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -48,14 +49,20 @@ class NcclTest : public testing::Test {
   }
 
   // Forming the group ends like this on every rank.
-  void ExpectNoGroup(int ranks, const testing::Matcher<const Status&>& matcher, const std::function<void(int)>& prepare = [](int) {}) const {
+  void ExpectNoGroup(
+      int ranks, const testing::Matcher<const Status&>& matcher,
+      const std::function<void(int)>& prepare = [](int) {}) const {
     test::OnEachLine(ranks, {}, [&](std::unique_ptr<Line> line) {
       prepare(line->rank());
       EXPECT_THAT(NewNcclCommunicator(std::move(line), options_).status(), matcher);
     });
   }
 
-  NcclOptions options_{.device = at::kCPU, .device_index = 0, .call_timeout = 20s, .form_timeout = 20s, .paths = kFake};
+  NcclOptions options_{.device = at::kCPU,
+                       .device_index = 0,
+                       .call_timeout = 20s,
+                       .form_timeout = 20s,
+                       .paths = kFake};
 };
 
 Status SumOf(Communicator& communicator) {
@@ -70,7 +77,8 @@ TEST_F(NcclTest, OldAndForeignVersionsAreRefusedByName) {
     Fake().version(version);
     const Status status = NcclLibrary::Open(kFake).status();
     EXPECT_THAT(status, StatusIs(StatusCode::kUnsupported, "nccl_version"));
-    EXPECT_THAT(status.message(), HasSubstr("found NCCL " + NcclVersionText(version) + ", expected 2.27.0 or newer of major version 2"));
+    EXPECT_THAT(status.message(), HasSubstr("found NCCL " + NcclVersionText(version) +
+                                            ", expected 2.27.0 or newer of major version 2"));
   }
   Fake().version(23007);
   ASSERT_OK_AND_ASSIGN(const auto library, NcclLibrary::Open(kFake));
@@ -78,22 +86,29 @@ TEST_F(NcclTest, OldAndForeignVersionsAreRefusedByName) {
 }
 
 TEST_F(NcclTest, AMissingLibraryOrFunctionIsNamed) {
-  const Status absent = NcclLibrary::Open({.nccl = "libnccl-that-is-not-there.so", .cuda_runtime = EMEND_TEST_NCCL}).status();
+  const Status absent =
+      NcclLibrary::Open({.nccl = "libnccl-that-is-not-there.so", .cuda_runtime = EMEND_TEST_NCCL})
+          .status();
   EXPECT_THAT(absent, StatusIs(StatusCode::kFailedPrecondition, "nccl_missing"));
   EXPECT_THAT(absent.message(), HasSubstr("libnccl-that-is-not-there.so"));
-  const Status other = NcclLibrary::Open({.nccl = "libm.so.6", .cuda_runtime = EMEND_TEST_NCCL}).status();
+  const Status other =
+      NcclLibrary::Open({.nccl = "libm.so.6", .cuda_runtime = EMEND_TEST_NCCL}).status();
   EXPECT_THAT(other, StatusIs(StatusCode::kFailedPrecondition, "nccl_missing"));
   EXPECT_THAT(other.message(), HasSubstr("ncclGetVersion"));
-  const Status no_cuda = NcclLibrary::Open({.nccl = EMEND_TEST_NCCL, .cuda_runtime = "libcudart-that-is-not-there.so"}).status();
+  const Status no_cuda =
+      NcclLibrary::Open({.nccl = EMEND_TEST_NCCL, .cuda_runtime = "libcudart-that-is-not-there.so"})
+          .status();
   EXPECT_THAT(no_cuda, StatusIs(StatusCode::kFailedPrecondition, "nccl_missing"));
 }
 
 TEST_F(NcclTest, AnOldVersionOnOneRankIsTheAnswerOfAll) {
-  ExpectNoGroup(3, StatusIs(StatusCode::kUnsupported, "nccl_version"), [](int rank) { Fake().version_here(rank == 2 ? 21805 : 0); });
+  ExpectNoGroup(3, StatusIs(StatusCode::kUnsupported, "nccl_version"),
+                [](int rank) { Fake().version_here(rank == 2 ? 21805 : 0); });
 }
 
 TEST_F(NcclTest, VersionsThatDifferAreRefused) {
-  ExpectNoGroup(2, StatusIs(StatusCode::kFailedPrecondition, "nccl_versions_differ"), [](int rank) { Fake().version_here(rank == 1 ? 22907 : 0); });
+  ExpectNoGroup(2, StatusIs(StatusCode::kFailedPrecondition, "nccl_versions_differ"),
+                [](int rank) { Fake().version_here(rank == 1 ? 22907 : 0); });
 }
 
 TEST_F(NcclTest, ARankThatNeverGetsInEndsTheFormingAtTheDeadline) {
@@ -134,7 +149,8 @@ TEST_F(NcclTest, ARankThatHangsEndsAllByTheDeadline) {
       ++timed_out;
     }
     EXPECT_THAT(status.message(), HasSubstr("all_reduce_sum "));
-    EXPECT_THAT(status.message(), HasSubstr("on rank " + std::to_string(communicator.rank()) + " of 3, generation 7"));
+    EXPECT_THAT(status.message(), HasSubstr("on rank " + std::to_string(communicator.rank()) +
+                                            " of 3, generation 7"));
     EXPECT_EQ(SumOf(communicator), status) << "it has ended for good";
     EXPECT_FALSE(communicator.Barrier().ok());
   });
@@ -142,12 +158,18 @@ TEST_F(NcclTest, ARankThatHangsEndsAllByTheDeadline) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
 }
 
-class NcclErrorTest : public NcclTest, public testing::WithParamInterface<std::pair<NcclFault, const char*>> {};
-INSTANTIATE_TEST_SUITE_P(Faults, NcclErrorTest,
-                         testing::Values(std::pair(NcclFault::kRemoteError, "remote process exited or there was a network error (told to lose its peer)"),
-                                         std::pair(NcclFault::kRefusal, "internal error (told to refuse)"),
-                                         std::pair(NcclFault::kCudaError, "an illegal memory access was encountered")),
-                         [](const auto& fault) { return "Fault" + std::to_string(static_cast<int>(fault.param.first)); });
+class NcclErrorTest : public NcclTest,
+                      public testing::WithParamInterface<std::pair<NcclFault, const char*>> {};
+INSTANTIATE_TEST_SUITE_P(
+    Faults, NcclErrorTest,
+    testing::Values(
+        std::pair(NcclFault::kRemoteError,
+                  "remote process exited or there was a network error (told to lose its peer)"),
+        std::pair(NcclFault::kRefusal, "internal error (told to refuse)"),
+        std::pair(NcclFault::kCudaError, "an illegal memory access was encountered")),
+    [](const auto& fault) {
+      return "Fault" + std::to_string(static_cast<int>(fault.param.first));
+    });
 
 TEST_P(NcclErrorTest, OneRanksErrorEndsAllAtOnce) {
   options_.call_timeout = 60s;

@@ -77,7 +77,7 @@ TEST(ProbeGroupTest, ARankThatCannotBeReachedIsALineInTheAnswer) {
   });
 }
 
-// ---- advice -------------------------------------------------------------------------------------------------------------------------------------------------
+// ---- advice ------------------------------------------------------------------------------------
 
 RankProbe GoodRank(std::int32_t rank, const std::string& host) {
   RankProbe probe;
@@ -98,9 +98,11 @@ RankProbe GoodRank(std::int32_t rank, const std::string& host) {
 // Four ranks on two machines, with which nothing is wrong.
 GroupProbe GoodGroup() {
   GroupProbe probe;
-  for (std::int32_t rank = 0; rank < 4; ++rank) probe.ranks.push_back(GoodRank(rank, rank < 2 ? "a" : "b"));
+  for (std::int32_t rank = 0; rank < 4; ++rank)
+    probe.ranks.push_back(GoodRank(rank, rank < 2 ? "a" : "b"));
   for (std::int32_t lower = 0; lower < 4; ++lower) {
-    for (std::int32_t upper = lower + 1; upper < 4; ++upper) probe.links.push_back({lower, upper, true, "", 60, 1.1});
+    for (std::int32_t upper = lower + 1; upper < 4; ++upper)
+      probe.links.push_back({lower, upper, true, "", 60, 1.1});
   }
   return probe;
 }
@@ -109,12 +111,15 @@ std::vector<std::string> CodesOf(const GroupProbe& probe) {
   std::vector<std::string> codes;
   for (const Advice& advice : Advise(probe)) {
     codes.push_back(advice.code);
-    EXPECT_FALSE(advice.found.empty() || advice.expected.empty() || advice.action.empty()) << advice.code;
+    EXPECT_FALSE(advice.found.empty() || advice.expected.empty() || advice.action.empty())
+        << advice.code;
   }
   return codes;
 }
 
-TEST(AdviceTest, NothingIsSaidOfAGroupWithWhichNothingIsWrong) { EXPECT_THAT(CodesOf(GoodGroup()), ElementsAre()); }
+TEST(AdviceTest, NothingIsSaidOfAGroupWithWhichNothingIsWrong) {
+  EXPECT_THAT(CodesOf(GoodGroup()), ElementsAre());
+}
 
 TEST(AdviceTest, AShortDevShmIsNamedWhereNcclUsesIt) {
   GroupProbe probe = GoodGroup();
@@ -192,7 +197,8 @@ TEST(AdviceTest, ThreadsAndMemoryAreTheMachines) {
   GroupProbe probe = GoodGroup();
   probe.ranks[0].threads = 16;
   EXPECT_THAT(CodesOf(probe), ElementsAre("threads_exceed_cores"));
-  EXPECT_THAT(Advise(probe)[0].found, HasSubstr("2 ranks on a compute with 20 threads on 16 cores"));
+  EXPECT_THAT(Advise(probe)[0].found,
+              HasSubstr("2 ranks on a compute with 20 threads on 16 cores"));
   EXPECT_THAT(Advise(probe)[0].action, HasSubstr("--threads 8"));
   probe = GoodGroup();
   probe.ranks[2].memory_free = probe.ranks[3].memory_free = 500'000'000;

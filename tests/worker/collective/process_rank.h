@@ -1,8 +1,10 @@
-// One rank of a group whose ranks are processes, as tests/gpu/ranks.py starts them: each runs the whole program, and they meet in a folder.
+// One rank of a group whose ranks are processes, as tests/gpu/ranks.py starts them: each runs the
+// whole program, and they meet in a folder.
 //
 //   if (const auto process = ProcessRank::FromEnvironment()) auto communicator = process->Join();
 //
-// EMEND_TEST_RANK, EMEND_TEST_RANKS, EMEND_TEST_FOLDER; EMEND_TEST_DEVICE is "cpu" (over TCP) or "cuda" (over NCCL; rank r has device r modulo their number).
+// EMEND_TEST_RANK, EMEND_TEST_RANKS, EMEND_TEST_FOLDER; EMEND_TEST_DEVICE is "cpu" (over TCP) or
+// "cuda" (over NCCL; rank r has device r modulo their number).
 #pragma once
 
 #include <c10/core/Device.h>
@@ -49,24 +51,34 @@ class ProcessRank {
   }
 
   // The next group; every process calls this equally often.
-  std::unique_ptr<worker::collective::Communicator> Join(std::chrono::milliseconds call_timeout = std::chrono::seconds(60)) {
+  std::unique_ptr<worker::collective::Communicator> Join(
+      std::chrono::milliseconds call_timeout = std::chrono::seconds(60)) {
     using namespace worker::collective;
     ++generation_;
     auto port = std::move(LinePort::Open("127.0.0.1")).value();
     Publish(port->address());
-    LineOptions options{.rank = rank_, .size = size_, .generation = generation_, .secret = folder_, .addresses = {}, .call_timeout = call_timeout};
+    LineOptions options{.rank = rank_,
+                        .size = size_,
+                        .generation = generation_,
+                        .secret = folder_,
+                        .addresses = {},
+                        .call_timeout = call_timeout};
     for (int rank = 0; rank < size_; ++rank) options.addresses.push_back(AddressOf(rank));
     auto line = Line::Join(std::move(port), std::move(options));
     EMEND_CHECK(line.ok(), "the processes do not meet: " + line.status().ToString());
     if (!is_cuda_) return NewTcpCommunicator(std::move(*line));
     const at::Device own = device();
-    auto made = NewNcclCommunicator(std::move(*line), {.device = own, .device_index = own.index(), .call_timeout = call_timeout});
+    auto made = NewNcclCommunicator(
+        std::move(*line),
+        {.device = own, .device_index = own.index(), .call_timeout = call_timeout});
     EMEND_CHECK(made.ok(), "no group over NCCL: " + made.status().ToString());
     return std::move(*made);
   }
 
  private:
-  std::string FileOf(int rank) const { return folder_ + "/" + std::to_string(generation_) + "." + std::to_string(rank); }
+  std::string FileOf(int rank) const {
+    return folder_ + "/" + std::to_string(generation_) + "." + std::to_string(rank);
+  }
 
   void Publish(const std::string& address) const {
     std::ofstream(FileOf(rank_) + ".part") << address;
@@ -74,7 +86,8 @@ class ProcessRank {
   }
 
   std::string AddressOf(int rank) const {
-    for (int wait = 0; wait < 6000 && !std::filesystem::exists(FileOf(rank)); ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int wait = 0; wait < 6000 && !std::filesystem::exists(FileOf(rank)); ++wait)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     std::string address;
     std::ifstream(FileOf(rank)) >> address;
     EMEND_CHECK(!address.empty(), "rank " + std::to_string(rank) + " does not come");

@@ -28,7 +28,8 @@ TEST(SingleRankTest, EveryCollectiveIsTheIdentity) {
 
 TEST(SingleRankTest, ABroadcastFromAnAbsentRankIsRefused) {
   at::Tensor tensor = at::zeros({1});
-  EXPECT_THAT(NewSingleRankCommunicator()->Broadcast(tensor, 1), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(NewSingleRankCommunicator()->Broadcast(tensor, 1),
+              StatusIs(StatusCode::kInvalidArgument));
 }
 
 TEST(SingleRankTest, AfterAbortEveryCallIsRefused) {

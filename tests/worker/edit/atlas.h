@@ -1,4 +1,5 @@
-// The demo model atlas, its facts and the published code's figures on it, for tests and benchmarks of worker/edit.
+// The demo model atlas, its facts and the published code's figures on it, for tests and benchmarks
+// of worker/edit.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -37,25 +38,33 @@ T ValueOf(Result<T> result) {
 }
 
 struct Atlas {
-  std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint = ValueOf(storage::checkpoint::Checkpoint::Open("docs/examples/atlas/model"));
+  std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint =
+      ValueOf(storage::checkpoint::Checkpoint::Open("docs/examples/atlas/model"));
   std::unique_ptr<collective::Communicator> communicator = collective::NewSingleRankCommunicator();
-  std::unique_ptr<model::Transformer> model = ValueOf(model::Transformer::Load(*checkpoint, *communicator));
-  std::unique_ptr<tokenizer::Tokenizer> tokenizer = ValueOf(tokenizer::Tokenizer::Open("docs/examples/atlas/model/tokenizer.json"));
+  std::unique_ptr<model::Transformer> model =
+      ValueOf(model::Transformer::Load(*checkpoint, *communicator));
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer =
+      ValueOf(tokenizer::Tokenizer::Open("docs/examples/atlas/model/tokenizer.json"));
 
   std::vector<EditFact> Facts(std::size_t begin, std::size_t count) const {
-    const nlohmann::json records = nlohmann::json::parse(ReadText("docs/examples/atlas/facts.json"));
+    const nlohmann::json records =
+        nlohmann::json::parse(ReadText("docs/examples/atlas/facts.json"));
     std::vector<EditFact> facts;
     for (std::size_t i = begin; i < begin + count; ++i) {
       const nlohmann::json& rewrite = records.at(i).at("requested_rewrite");
-      facts.push_back({.prompt = rewrite.at("prompt"), .subject = rewrite.at("subject"), .target = rewrite.at("target_new").at("str")});
+      facts.push_back({.prompt = rewrite.at("prompt"),
+                       .subject = rewrite.at("subject"),
+                       .target = rewrite.at("target_new").at("str")});
     }
     return facts;
   }
 
   // Over the lines that the published code's figures were taken over.
   Statistics TakeStatistics(const std::vector<LayerIndex>& layers) const {
-    const std::vector<std::string> lines = SelectCorpusLines(ReadText("docs/examples/atlas/corpus.txt"), 2000);
-    return ValueOf(ComputeStatistics(*model, *tokenizer, lines, {.layers = layers, .tokens_max = 0, .progress = {}}));
+    const std::vector<std::string> lines =
+        SelectCorpusLines(ReadText("docs/examples/atlas/corpus.txt"), 2000);
+    return ValueOf(ComputeStatistics(*model, *tokenizer, lines,
+                                     {.layers = layers, .tokens_max = 0, .progress = {}}));
   }
 
   // The base state: no edits.
@@ -85,17 +94,22 @@ struct MemitGolden {
 
   // fp32 or int32, on the CPU.
   at::Tensor Tensor(const std::string& name) const {
-    const std::span<const std::uint8_t> file(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    for (const storage::checkpoint::TensorView& view : ValueOf(storage::checkpoint::ParseSafetensors(file, "golden.safetensors"))) {
+    const std::span<const std::uint8_t> file(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                             bytes.size());
+    for (const storage::checkpoint::TensorView& view :
+         ValueOf(storage::checkpoint::ParseSafetensors(file, "golden.safetensors"))) {
       if (view.name != name) continue;
       const std::vector<std::int64_t> shape(view.shape.begin(), view.shape.end());
-      at::Tensor tensor = at::empty(shape, view.dtype == storage::delta::DType::kI32 ? at::kInt : at::kFloat);
+      at::Tensor tensor =
+          at::empty(shape, view.dtype == storage::delta::DType::kI32 ? at::kInt : at::kFloat);
       std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
       return tensor;
     }
     EMEND_CHECK(false, "the golden holds no " + name);
   }
-  at::Tensor OfLayer(const std::string& name, LayerIndex layer) const { return Tensor(name + "_layer" + std::to_string(layer.value())); }
+  at::Tensor OfLayer(const std::string& name, LayerIndex layer) const {
+    return Tensor(name + "_layer" + std::to_string(layer.value()));
+  }
 
   protocol::MemitSettings Settings() const {
     const nlohmann::json& given = json.at("hyper_parameters");
@@ -109,7 +123,8 @@ struct MemitGolden {
     settings.kl_factor = given.at("kl_factor");
     settings.mom2_update_weight = given.at("mom2_update_weight");
     settings.ridge = json.at("covariance").at("ridge");
-    settings.context_templates = json.at("context_templates").get<std::vector<std::vector<std::string>>>();
+    settings.context_templates =
+        json.at("context_templates").get<std::vector<std::vector<std::string>>>();
     return settings;
   }
 };

@@ -37,7 +37,8 @@ TEST(BatchingTest, RowsArePaddedAndCutToTheLength) {
   const std::vector<tokenizer::TokenId> a = {5, 6, 7};
   const std::vector<tokenizer::TokenId> b = {8};
   const std::vector<const std::vector<tokenizer::TokenId>*> rows = {&a, &b};
-  EXPECT_TRUE(at::equal(PadTokens(rows, 2), IndexTensor(std::vector<std::int64_t>{5, 6, 8, 0}).view({2, 2})));
+  EXPECT_TRUE(at::equal(PadTokens(rows, 2),
+                        IndexTensor(std::vector<std::int64_t>{5, 6, 8, 0}).view({2, 2})));
 }
 
 }  // namespace

@@ -25,7 +25,10 @@ class ColumnGemmTest : public ::testing::TestWithParam<Range> {
  protected:
   std::vector<Column> Random(std::size_t count) {
     std::vector<Column> columns(count);
-    const auto factor = [&] { return static_cast<std::int16_t>(static_cast<int>(random_() % (2 * GetParam().factor_max + 1)) - GetParam().factor_max); };
+    const auto factor = [&] {
+      return static_cast<std::int16_t>(
+          static_cast<int>(random_() % (2 * GetParam().factor_max + 1)) - GetParam().factor_max);
+    };
     for (Column& column : columns) {
       column.shift = static_cast<std::uint8_t>(random_() % (GetParam().shift_max + 1));
       column.a.resize(kRows);
@@ -38,7 +41,9 @@ class ColumnGemmTest : public ::testing::TestWithParam<Range> {
 
   std::mt19937 random_{11};
 };
-INSTANTIATE_TEST_SUITE_P(Ranges, ColumnGemmTest, ::testing::Values(Range{0, 32767}, Range{20, 32767}, Range{33, 300}, Range{48, 3}, Range{62, 0}));
+INSTANTIATE_TEST_SUITE_P(Ranges, ColumnGemmTest,
+                         ::testing::Values(Range{0, 32767}, Range{20, 32767}, Range{33, 300},
+                                           Range{48, 3}, Range{62, 0}));
 
 TEST_P(ColumnGemmTest, TheSumIsTheIntegerLedgersBitForBit) {
   for (const std::size_t count : {1U, 2U, 63U, 300U}) {

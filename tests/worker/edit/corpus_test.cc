@@ -13,10 +13,13 @@ using ::testing::SizeIs;
 const std::string kLong(81, 'x');
 const std::string kShort(80, 'x');
 
-TEST(CorpusTest, LinesOfEightyCharactersAreTooShort) { EXPECT_THAT(SelectCorpusLines(kShort + "\n" + kLong + "\n", 0), ElementsAre(kLong)); }
+TEST(CorpusTest, LinesOfEightyCharactersAreTooShort) {
+  EXPECT_THAT(SelectCorpusLines(kShort + "\n" + kLong + "\n", 0), ElementsAre(kLong));
+}
 
 TEST(CorpusTest, WhiteSpaceAtBothEndsIsTakenOffBeforeCounting) {
-  EXPECT_THAT(SelectCorpusLines("  \t" + kLong + " \xC2\xA0\n   " + kShort + "   \n", 0), ElementsAre(kLong));
+  EXPECT_THAT(SelectCorpusLines("  \t" + kLong + " \xC2\xA0\n   " + kShort + "   \n", 0),
+              ElementsAre(kLong));
 }
 
 TEST(CorpusTest, CharactersAreCountedNotBytes) {
@@ -26,11 +29,17 @@ TEST(CorpusTest, CharactersAreCountedNotBytes) {
   EXPECT_THAT(SelectCorpusLines(accented + "e", 0), SizeIs(1));
 }
 
-TEST(CorpusTest, LinesThatStartWithAnAngleBracketAreLeftOut) { EXPECT_THAT(SelectCorpusLines("<" + kLong + "\n <" + kLong, 0), ElementsAre("<" + kLong)); }
+TEST(CorpusTest, LinesThatStartWithAnAngleBracketAreLeftOut) {
+  EXPECT_THAT(SelectCorpusLines("<" + kLong + "\n <" + kLong, 0), ElementsAre("<" + kLong));
+}
 
-TEST(CorpusTest, EveryLineEndOfATextFileCounts) { EXPECT_THAT(SelectCorpusLines(kLong + "\r\n" + kLong + "\r" + kLong, 0), SizeIs(3)); }
+TEST(CorpusTest, EveryLineEndOfATextFileCounts) {
+  EXPECT_THAT(SelectCorpusLines(kLong + "\r\n" + kLong + "\r" + kLong, 0), SizeIs(3));
+}
 
-TEST(CorpusTest, NoMoreLinesThanAskedForAreTaken) { EXPECT_THAT(SelectCorpusLines(kLong + "\n" + kLong + "\n" + kLong, 2), SizeIs(2)); }
+TEST(CorpusTest, NoMoreLinesThanAskedForAreTaken) {
+  EXPECT_THAT(SelectCorpusLines(kLong + "\n" + kLong + "\n" + kLong, 2), SizeIs(2));
+}
 
 TEST(CorpusTest, AnEmptyTextHasNoLines) { EXPECT_THAT(SelectCorpusLines("", 0), IsEmpty()); }
 

@@ -18,7 +18,8 @@ using ::testing::HasSubstr;
 // A covariance without a corpus: these tests are about the batch, not its quality.
 std::shared_ptr<const Statistics> UnitStatistics(const std::vector<LayerIndex>& layers) {
   Statistics statistics{.covariance = {}, .tokens = 1};
-  for (const LayerIndex layer : layers) statistics.covariance[layer] = at::eye(2048, at::kDouble) * 0.05;
+  for (const LayerIndex layer : layers)
+    statistics.covariance[layer] = at::eye(2048, at::kDouble) * 0.05;
   return std::make_shared<const Statistics>(statistics);
 }
 
@@ -73,7 +74,8 @@ TEST_F(MemitTest, TheEditsRebuildToTheWeightThatTheBatchServed) {
   for (const auto& [layer, tensor] : atlas_.Tensors(settings_.layers)) {
     storage::delta::Ledger ledger({0, tensor.rows, 0, tensor.cols});
     for (const EditSolution& edit : solution.edits) {
-      for (const storage::delta::Column& column : edit.delta.tensors[layer.value()].columns) ledger.Add(column);
+      for (const storage::delta::Column& column : edit.delta.tensors[layer.value()].columns)
+        ledger.Add(column);
     }
     std::vector<std::uint8_t> served(tensor.base.size());
     ASSERT_THAT(ServeWeights(ledger, tensor.dtype, tensor.base, served), test::IsOk());
@@ -95,7 +97,8 @@ TEST_F(MemitTest, TheSameBatchGivesTheSameEditsBitForBit) {
 TEST_F(MemitTest, GivenTargetsAreUsedAsTheyAre) {
   ASSERT_OK_AND_ASSIGN(const BatchSolution found, Solve());
   targets_.values = at::empty({4, 256});
-  for (std::int64_t fact = 0; fact < 4; ++fact) targets_.values[fact].copy_(at::tensor(found.edits[fact].target));
+  for (std::int64_t fact = 0; fact < 4; ++fact)
+    targets_.values[fact].copy_(at::tensor(found.edits[fact].target));
   ASSERT_OK_AND_ASSIGN(const BatchSolution again, Solve());
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(again.edits[i].delta, found.edits[i].delta);
   EXPECT_EQ(again.edits[0].steps, 0);
@@ -135,8 +138,12 @@ TEST_F(MemitTest, AnEmptyBatchAndSettingsOutsideTheModelAreRefused) {
   LayerSolver solver(std::make_shared<const Statistics>(none));
   QuantisingCommitter committer({});
   const auto solve = [&] {
-    return SolveBatch(
-        {.model = *atlas_.model, .tokenizer = *atlas_.tokenizer, .facts = facts_, .settings = settings_, .solver = solver, .committer = committer});
+    return SolveBatch({.model = *atlas_.model,
+                       .tokenizer = *atlas_.tokenizer,
+                       .facts = facts_,
+                       .settings = settings_,
+                       .solver = solver,
+                       .committer = committer});
   };
   EXPECT_THAT(solve(), StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
   settings_.layers = {LayerIndex(2)};
@@ -151,7 +158,8 @@ TEST_F(MemitTest, ProgressNamesItsPhasesAndCanCancel) {
   progress_ = [&](const ProgressReport& report) {
     if (phases.empty() || phases.back() != report.phase) phases.emplace_back(report.phase);
     EXPECT_LE(report.done, report.total);
-    return report.phase == "solve" && report.done == 1 ? Status(StatusCode::kCancelled, "enough") : OkStatus();
+    return report.phase == "solve" && report.done == 1 ? Status(StatusCode::kCancelled, "enough")
+                                                       : OkStatus();
   };
   EXPECT_THAT(Solve(), StatusIs(StatusCode::kCancelled));
   EXPECT_THAT(phases, ::testing::ElementsAre("targets", "solve"));

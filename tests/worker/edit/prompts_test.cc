@@ -15,13 +15,21 @@ using ::testing::SizeIs;
 
 class PromptsTest : public ::testing::Test {
  protected:
-  Result<std::vector<PromptRow>> Encode(const std::vector<EditFact>& facts) { return EncodeFacts(*tokenizer_, facts, templates_, context_tokens_); }
-  std::string Text(std::span<const tokenizer::TokenId> ids) const { return tokenizer_->Decode(ids); }
+  Result<std::vector<PromptRow>> Encode(const std::vector<EditFact>& facts) {
+    return EncodeFacts(*tokenizer_, facts, templates_, context_tokens_);
+  }
+  std::string Text(std::span<const tokenizer::TokenId> ids) const {
+    return tokenizer_->Decode(ids);
+  }
 
-  const std::unique_ptr<tokenizer::Tokenizer> tokenizer_ = ValueOf(tokenizer::Tokenizer::Open("docs/examples/atlas/model/tokenizer.json"));
-  std::vector<std::vector<std::string>> templates_ = {{"{}"}, {"It rained. {}", "I know. {} (said he)"}};
+  const std::unique_ptr<tokenizer::Tokenizer> tokenizer_ =
+      ValueOf(tokenizer::Tokenizer::Open("docs/examples/atlas/model/tokenizer.json"));
+  std::vector<std::vector<std::string>> templates_ = {{"{}"},
+                                                      {"It rained. {}", "I know. {} (said he)"}};
   std::int64_t context_tokens_ = 256;
-  const EditFact fact_ = {.prompt = "The mother tongue of {} is", .subject = "Danielle Darrieux", .target = "New English"};
+  const EditFact fact_ = {.prompt = "The mother tongue of {} is",
+                          .subject = "Danielle Darrieux",
+                          .target = "New English"};
 };
 
 TEST_F(PromptsTest, AFactHasARowForEachTemplateAndOneForDrift) {
@@ -37,7 +45,8 @@ TEST_F(PromptsTest, AFactHasARowForEachTemplateAndOneForDrift) {
 
 TEST_F(PromptsTest, ARowHoldsPromptAndTargetWithoutTheLastTokenOfIt) {
   ASSERT_OK_AND_ASSIGN(const std::vector<PromptRow> rows, Encode({fact_}));
-  const std::vector<tokenizer::TokenId> target(rows[0].target_ids.begin(), rows[0].target_ids.end());
+  const std::vector<tokenizer::TokenId> target(rows[0].target_ids.begin(),
+                                               rows[0].target_ids.end());
   EXPECT_EQ(Text(target), " New English");
   std::vector<tokenizer::TokenId> whole = rows[1].ids;
   whole.push_back(target.back());
@@ -74,14 +83,16 @@ TEST_F(PromptsTest, ABadFactIsRefusedByItsIndex) {
   expect_refused({.prompt = "{} is", .subject = "", .target = "B"}, "subject is empty");
   expect_refused({.prompt = "{} is", .subject = "A", .target = " "}, "target is empty");
   context_tokens_ = 20;
-  expect_refused({.prompt = "{} is the one of whom many people say that she speaks and writes better than anybody else in town",
+  expect_refused({.prompt = "{} is the one of whom many people say that she speaks and writes "
+                            "better than anybody else in town",
                   .subject = "Danielle Darrieux",
                   .target = "B"},
                  "more than the model's context of 20");
 }
 
 TEST_F(PromptsTest, TextThatIsNotUtf8IsRefused) {
-  EXPECT_THAT(Encode({{.prompt = "{} is", .subject = "\xFF", .target = "B"}}), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(Encode({{.prompt = "{} is", .subject = "\xFF", .target = "B"}}),
+              StatusIs(StatusCode::kInvalidArgument));
 }
 
 }  // namespace

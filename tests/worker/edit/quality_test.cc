@@ -1,4 +1,5 @@
-// The batch as it is committed, quantised and rounded to the checkpoint's type, against the published code's scores on the same records.
+// The batch as it is committed, quantised and rounded to the checkpoint's type, against the
+// published code's scores on the same records.
 #include <gtest/gtest.h>
 
 #include "tests/support/status_matchers.h"
@@ -29,9 +30,13 @@ std::vector<eval::EvalFact> Records(std::size_t count) {
 // Passes columns on and keeps what is served.
 class RecordingCommitter final : public LayerCommitter {
  public:
-  explicit RecordingCommitter(std::map<LayerIndex, EditedTensor> tensors) : committer_(std::move(tensors)) {}
-  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) override { return committer_.Quantise(update); }
-  Result<at::Tensor> Apply(const LayerUpdate& update, const std::vector<storage::delta::TensorDelta>& deltas) override {
+  explicit RecordingCommitter(std::map<LayerIndex, EditedTensor> tensors)
+      : committer_(std::move(tensors)) {}
+  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) override {
+    return committer_.Quantise(update);
+  }
+  Result<at::Tensor> Apply(const LayerUpdate& update,
+                           const std::vector<storage::delta::TensorDelta>& deltas) override {
     EMEND_ASSIGN_OR_RETURN(weights[update.layer], committer_.Apply(update, deltas));
     return weights[update.layer];
   }
@@ -48,21 +53,28 @@ TEST(QualityTest, AHundredQuantisedEditsScoreAsThePublishedCodes) {
   LayerSolver solver(std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
   RecordingCommitter committer(atlas.Tensors(settings.layers));
   const std::vector<EditFact> facts = atlas.Facts(0, 100);
-  ASSERT_OK_AND_ASSIGN(
-      const BatchSolution solution,
-      SolveBatch({.model = *atlas.model, .tokenizer = *atlas.tokenizer, .facts = facts, .settings = settings, .solver = solver, .committer = committer}));
+  ASSERT_OK_AND_ASSIGN(const BatchSolution solution, SolveBatch({.model = *atlas.model,
+                                                                 .tokenizer = *atlas.tokenizer,
+                                                                 .facts = facts,
+                                                                 .settings = settings,
+                                                                 .solver = solver,
+                                                                 .committer = committer}));
   std::size_t columns = 0;
   for (const EditSolution& edit : solution.edits) {
-    for (const storage::delta::TensorDelta& delta : edit.delta.tensors) columns += delta.columns.size();
+    for (const storage::delta::TensorDelta& delta : edit.delta.tensors)
+      columns += delta.columns.size();
   }
-  const std::unique_ptr<model::Transformer> edited = atlas.model->WithDownWeights(committer.weights);
-  ASSERT_OK_AND_ASSIGN(const eval::EvalReport report, eval::EvaluateFacts(*edited, *atlas.tokenizer, Records(100), {}));
+  const std::unique_ptr<model::Transformer> edited =
+      atlas.model->WithDownWeights(committer.weights);
+  ASSERT_OK_AND_ASSIGN(const eval::EvalReport report,
+                       eval::EvaluateFacts(*edited, *atlas.tokenizer, Records(100), {}));
   const nlohmann::json& published = golden.json.at("after");
   EXPECT_GE(report.es, published.at("ES").get<double>() - kPointsLost);
   EXPECT_GE(report.ps, published.at("PS").get<double>() - kPointsLost);
   EXPECT_GE(report.ns, published.at("NS").get<double>() - kPointsLost);
-  std::printf("ES %.1f PS %.1f NS %.1f score %.2f, argmax %.1f %.1f %.1f; %zu columns\n", report.es, report.ps, report.ns, report.score, report.es_argmax,
-              report.ps_argmax, report.ns_argmax, columns);
+  std::printf("ES %.1f PS %.1f NS %.1f score %.2f, argmax %.1f %.1f %.1f; %zu columns\n", report.es,
+              report.ps, report.ns, report.score, report.es_argmax, report.ps_argmax,
+              report.ns_argmax, columns);
 }
 
 }  // namespace

@@ -34,7 +34,9 @@ class QuantisingCommitterTest : public ::testing::TestWithParam<std::tuple<bool,
   QuantisingCommitterTest() {
     at::manual_seed(3);
     const auto [in_out, dtype] = GetParam();
-    const at::ScalarType type = dtype == DType::kBF16 ? at::kBFloat16 : dtype == DType::kF16 ? at::kHalf : at::kFloat;
+    const at::ScalarType type = dtype == DType::kBF16  ? at::kBFloat16
+                                : dtype == DType::kF16 ? at::kHalf
+                                                       : at::kFloat;
     weight_ = (at::randn({kInner, kHidden}) * 0.1).to(type);
     base_ = BytesOf(in_out ? weight_ : weight_.t());
     tensor_ = {.name = "down",
@@ -42,7 +44,8 @@ class QuantisingCommitterTest : public ::testing::TestWithParam<std::tuple<bool,
                .stored_in_out = in_out,
                .rows = static_cast<std::uint64_t>(in_out ? kInner : kHidden),
                .cols = static_cast<std::uint64_t>(in_out ? kHidden : kInner),
-               .range = {0, static_cast<std::uint64_t>(in_out ? kInner : kHidden), 0, static_cast<std::uint64_t>(in_out ? kHidden : kInner)},
+               .range = {0, static_cast<std::uint64_t>(in_out ? kInner : kHidden), 0,
+                         static_cast<std::uint64_t>(in_out ? kHidden : kInner)},
                .base = base_,
                .ledger = {},
                .ledger_bound = 0};
@@ -67,7 +70,10 @@ class QuantisingCommitterTest : public ::testing::TestWithParam<std::tuple<bool,
   EditedTensor tensor_;
   LayerUpdate update_;
 };
-INSTANTIATE_TEST_SUITE_P(Layouts, QuantisingCommitterTest, ::testing::Combine(::testing::Bool(), ::testing::Values(DType::kBF16, DType::kF16, DType::kF32)));
+INSTANTIATE_TEST_SUITE_P(Layouts, QuantisingCommitterTest,
+                         ::testing::Combine(::testing::Bool(),
+                                            ::testing::Values(DType::kBF16, DType::kF16,
+                                                              DType::kF32)));
 
 TEST_P(QuantisingCommitterTest, ColumnsAreThoseOfEachEditQuantisedAloneInTheSolvesNorm) {
   const CommittedLayer committed = Commit();
@@ -76,7 +82,8 @@ TEST_P(QuantisingCommitterTest, ColumnsAreThoseOfEachEditQuantisedAloneInTheSolv
   for (std::int64_t edit = 0; edit < kEdits; ++edit) {
     const at::Tensor key = update_.adjusted_keys.select(1, edit).contiguous();
     const at::Tensor residual = update_.residuals.select(1, edit).contiguous();
-    const std::span<const double> u(key.const_data_ptr<double>(), kInner), v(residual.const_data_ptr<double>(), kHidden);
+    const std::span<const double> u(key.const_data_ptr<double>(), kInner),
+        v(residual.const_data_ptr<double>(), kHidden);
     storage::delta::QuantiseOptions options;
     options.metric_side = tensor_.stored_in_out ? MetricSide::kRows : MetricSide::kCols;
     options.metric_norm = [&](std::span<const double> x) {
@@ -84,7 +91,9 @@ TEST_P(QuantisingCommitterTest, ColumnsAreThoseOfEachEditQuantisedAloneInTheSolv
       std::memcpy(vector.mutable_data_ptr(), x.data(), x.size_bytes());
       return std::sqrt(update_.metric.SquaredNorms(vector).item<double>());
     };
-    ASSERT_OK_AND_ASSIGN(const std::vector<Column> alone, tensor_.stored_in_out ? QuantiseOuterProduct(u, v, options) : QuantiseOuterProduct(v, u, options));
+    ASSERT_OK_AND_ASSIGN(const std::vector<Column> alone,
+                         tensor_.stored_in_out ? QuantiseOuterProduct(u, v, options)
+                                               : QuantiseOuterProduct(v, u, options));
     EXPECT_EQ(committed.deltas[edit].columns, alone) << edit;
     EXPECT_EQ(committed.deltas[edit].tensor, "down");
     EXPECT_EQ(committed.deltas[edit].rows, tensor_.rows);
@@ -95,7 +104,8 @@ TEST_P(QuantisingCommitterTest, ColumnsAreThoseOfEachEditQuantisedAloneInTheSolv
 
 TEST_P(QuantisingCommitterTest, TheServedWeightIsTheIntegerRebuildOnTopOfTheParent) {
   Ledger ledger({0, tensor_.rows, 0, tensor_.cols});
-  for (std::size_t i = 0; i < ledger.values().size(); ++i) ledger.mutable_values()[i] = static_cast<std::int64_t>(i * i) << 24;
+  for (std::size_t i = 0; i < ledger.values().size(); ++i)
+    ledger.mutable_values()[i] = static_cast<std::int64_t>(i * i) << 24;
   const std::vector<std::int64_t> parent(ledger.values().begin(), ledger.values().end());
   tensor_.ledger = parent;
   const CommittedLayer committed = Commit();
@@ -111,14 +121,16 @@ TEST_P(QuantisingCommitterTest, TheServedWeightIsTheIntegerRebuildOnTopOfThePare
 }
 
 TEST_P(QuantisingCommitterTest, TheServedWeightIsCloseToTheFloatUpdate) {
-  const at::Tensor exact = weight_.to(at::kDouble) + update_.adjusted_keys.matmul(update_.residuals.t());
+  const at::Tensor exact =
+      weight_.to(at::kDouble) + update_.adjusted_keys.matmul(update_.residuals.t());
   EXPECT_LT(((Commit().weight - exact).norm() / exact.norm()).item<double>(), 5e-3);
 }
 
 TEST_P(QuantisingCommitterTest, AnOverdrawnBudgetIsRefused) {
   tensor_.ledger_bound = (std::uint64_t{1} << 63) - 2;
   QuantisingCommitter committer({{kLayer, tensor_}});
-  EXPECT_THAT(committer.Commit(update_), StatusIs(StatusCode::kResourceExhausted, "ledger_overflow"));
+  EXPECT_THAT(committer.Commit(update_),
+              StatusIs(StatusCode::kResourceExhausted, "ledger_overflow"));
 }
 
 TEST_P(QuantisingCommitterTest, WrongSizesUnknownLayersAndNonFiniteUpdatesAreRefused) {

@@ -18,7 +18,9 @@ at::Tensor Random(std::int64_t rows, std::int64_t cols, std::uint64_t seed) {
   return at::randn({rows, cols}, at::kDouble);
 }
 
-double RelativeError(const at::Tensor& a, const at::Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
+double RelativeError(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
 
 std::shared_ptr<const Statistics> Covariance(std::int64_t size, std::int64_t tokens) {
   const at::Tensor keys = Random(size, tokens, 1);
@@ -40,12 +42,15 @@ class SolveTest : public ::testing::TestWithParam<SolveWeights> {
   const std::shared_ptr<const Statistics> statistics_ = Covariance(kSize, 400);
   const at::Tensor keys_ = Random(kSize, 17, 2);
 };
-INSTANTIATE_TEST_SUITE_P(Weights, SolveTest, ::testing::Values(SolveWeights{300, 1e-2}, SolveWeights{15000, 0}, SolveWeights{1e-3, 1e-4}));
+INSTANTIATE_TEST_SUITE_P(Weights, SolveTest,
+                         ::testing::Values(SolveWeights{300, 1e-2}, SolveWeights{15000, 0},
+                                           SolveWeights{1e-3, 1e-4}));
 
 TEST_P(SolveTest, TheDualFormEqualsThePrimalOne) {
   LayerSolver solver(statistics_);
   ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), keys_));
-  const at::Tensor primal = at::linalg_solve(System(*statistics_, GetParam()) + keys_.matmul(keys_.t()), keys_);
+  const at::Tensor primal =
+      at::linalg_solve(System(*statistics_, GetParam()) + keys_.matmul(keys_.t()), keys_);
   EXPECT_LT(RelativeError(solution.adjusted_keys, primal), 1e-8);
 }
 
@@ -54,14 +59,17 @@ TEST_P(SolveTest, TheMetricIsTheNormOfTheSolvesMatrix) {
   ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), keys_));
   const at::Tensor system = System(*statistics_, GetParam()) + keys_.matmul(keys_.t());
   const at::Tensor vectors = Random(kSize, 5, 3);
-  EXPECT_LT(RelativeError(solution.metric.SquaredNorms(vectors), (vectors * system.matmul(vectors)).sum(0)), 1e-10);
+  EXPECT_LT(RelativeError(solution.metric.SquaredNorms(vectors),
+                          (vectors * system.matmul(vectors)).sum(0)),
+            1e-10);
 }
 
 TEST_P(SolveTest, MoreKeysThanDimensionsAreSolvedToo) {
   LayerSolver solver(statistics_);
   const at::Tensor wide = Random(kSize, 3 * kSize, 4);
   ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), wide));
-  const at::Tensor primal = at::linalg_solve(System(*statistics_, GetParam()) + wide.matmul(wide.t()), wide);
+  const at::Tensor primal =
+      at::linalg_solve(System(*statistics_, GetParam()) + wide.matmul(wide.t()), wide);
   EXPECT_LT(RelativeError(solution.adjusted_keys, primal), 1e-8);
 }
 
@@ -80,14 +88,17 @@ TEST(LayerSolverTest, AKeptFactorGivesTheSameBitsAndOtherWeightsReplaceIt) {
 TEST(LayerSolverTest, FewerTokensThanDimensionsNeedARidge) {
   LayerSolver solver(Covariance(64, 10));
   const at::Tensor keys = Random(64, 5, 2);
-  EXPECT_THAT(solver.Solve(kLayer, {300, 0}, keys), StatusIs(StatusCode::kFailedPrecondition, "singular_statistics"));
+  EXPECT_THAT(solver.Solve(kLayer, {300, 0}, keys),
+              StatusIs(StatusCode::kFailedPrecondition, "singular_statistics"));
   EXPECT_THAT(solver.Solve(kLayer, {300, 1e-2}, keys), IsOk());
 }
 
 TEST(LayerSolverTest, ALayerWithoutStatisticsAndKeysOfAnotherSizeAreRefused) {
   LayerSolver solver(Covariance(64, 300));
-  EXPECT_THAT(solver.Solve(LayerIndex(1), {300, 1e-2}, Random(64, 5, 2)), StatusIs(StatusCode::kFailedPrecondition, "no_statistics"));
-  EXPECT_THAT(solver.Solve(kLayer, {300, 1e-2}, Random(63, 5, 2)), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(solver.Solve(LayerIndex(1), {300, 1e-2}, Random(64, 5, 2)),
+              StatusIs(StatusCode::kFailedPrecondition, "no_statistics"));
+  EXPECT_THAT(solver.Solve(kLayer, {300, 1e-2}, Random(63, 5, 2)),
+              StatusIs(StatusCode::kInvalidArgument));
 }
 
 }  // namespace

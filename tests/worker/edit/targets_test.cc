@@ -1,4 +1,5 @@
-// Optimising targets against a plain reference: whole texts through the whole model, one fact at a time, autograd from the loss down.
+// Optimising targets against a plain reference: whole texts through the whole model, one fact at a
+// time, autograd from the loss down.
 #include "worker/edit/targets.h"
 
 #include <ATen/ATen.h>
@@ -21,10 +22,12 @@ class TargetsTest : public ::testing::Test {
   TargetsTest() { settings_.v_num_grad_steps = 6; }
 
   std::vector<PromptRow> Rows(std::size_t begin, std::size_t count) {
-    return ValueOf(EncodeFacts(*atlas_.tokenizer, atlas_.Facts(begin, count), settings_.context_templates, 256));
+    return ValueOf(EncodeFacts(*atlas_.tokenizer, atlas_.Facts(begin, count),
+                               settings_.context_templates, 256));
   }
 
-  Result<Targets> Optimise(const std::vector<PromptRow>& rows, std::int64_t memory_bytes_max, int threads = 2) {
+  Result<Targets> Optimise(const std::vector<PromptRow>& rows, std::int64_t memory_bytes_max,
+                           int threads = 2) {
     ThreadTeam team(threads);
     return OptimiseTargets({.model = *atlas_.model,
                             .rows = rows,
@@ -35,19 +38,27 @@ class TargetsTest : public ::testing::Test {
                             .progress = progress_});
   }
 
-  // The row's logits at the tokens where its loss is taken, δ added to the output of the last edited layer at the lookup token.
+  // The row's logits at the tokens where its loss is taken, δ added to the output of the last
+  // edited layer at the lookup token.
   at::Tensor PlainLogits(const PromptRow& row, const at::Tensor& delta) const {
     const std::vector<std::int64_t> ids(row.ids.begin(), row.ids.end());
     const at::Tensor positions = at::arange(row.token_count(), at::kLong).unsqueeze(0);
     at::Tensor hidden = atlas_.model->Embed(at::tensor(ids, at::kLong).unsqueeze(0), positions);
-    for (LayerIndex layer(0); layer.value() < atlas_.model->config().layers; layer = LayerIndex(layer.value() + 1)) {
-      hidden = atlas_.model->Finish(layer, atlas_.model->Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}}));
+    for (LayerIndex layer(0); layer.value() < atlas_.model->config().layers;
+         layer = LayerIndex(layer.value() + 1)) {
+      hidden = atlas_.model->Finish(
+          layer,
+          atlas_.model->Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}}));
       if (layer != settings_.layers.back()) continue;
-      const at::Tensor place = at::one_hot(at::tensor({row.lookup}, at::kLong), row.token_count()).to(at::kFloat).unsqueeze(2);
+      const at::Tensor place = at::one_hot(at::tensor({row.lookup}, at::kLong), row.token_count())
+                                   .to(at::kFloat)
+                                   .unsqueeze(2);
       hidden = hidden + place * delta.view({1, 1, -1});
     }
-    const std::int64_t count = std::max<std::int64_t>(1, static_cast<std::int64_t>(row.target_ids.size()));
-    return atlas_.model->Logits(atlas_.model->FinalNorm(hidden.narrow(1, row.token_count() - count, count)))[0];
+    const std::int64_t count =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(row.target_ids.size()));
+    return atlas_.model->Logits(
+        atlas_.model->FinalNorm(hidden.narrow(1, row.token_count() - count, count)))[0];
   }
 
   at::Tensor PlainLoss(const std::vector<PromptRow>& rows, const at::Tensor& delta) const {
@@ -55,8 +66,10 @@ class TargetsTest : public ::testing::Test {
     for (const PromptRow& row : rows) {
       const at::Tensor logits = PlainLogits(row, delta);
       if (row.kind == RowKind::kDrift) {
-        const at::Tensor initial = at::log_softmax(PlainLogits(row, at::zeros_like(delta)).detach(), -1);
-        loss = loss + settings_.kl_factor * at::kl_div(initial, at::log_softmax(logits, -1), at::Reduction::Sum, true);
+        const at::Tensor initial =
+            at::log_softmax(PlainLogits(row, at::zeros_like(delta)).detach(), -1);
+        loss = loss + settings_.kl_factor * at::kl_div(initial, at::log_softmax(logits, -1),
+                                                       at::Reduction::Sum, true);
       } else {
         loss = loss + at::cross_entropy_loss(logits, at::tensor(row.target_ids, at::kLong)) / 6;
       }
@@ -80,7 +93,8 @@ TEST_F(TargetsTest, LossAndGradientOfAStepAreThoseOfWholeTexts) {
   for (const PromptRow& row : rows) {
     const std::vector<const PromptRow*> alone = {&row};
     TargetBucket bucket(*atlas_.model, settings_, alone, 0);
-    bucket.Step(at::zeros({1, 256}), Gradient::kCompute);  // the first step fixes the initial prediction
+    // the first step fixes the initial prediction
+    bucket.Step(at::zeros({1, 256}), Gradient::kCompute);
     const BucketStep step = bucket.Step(delta.detach(), Gradient::kCompute);
     bucket_loss += step.losses.sum();
     bucket_gradient += step.gradients;
@@ -92,7 +106,8 @@ TEST_F(TargetsTest, LossAndGradientOfAStepAreThoseOfWholeTexts) {
 TEST_F(TargetsTest, FactsDoNotFeelEachOther) {
   ASSERT_OK_AND_ASSIGN(const Targets together, Optimise(Rows(0, 5), kPlenty));
   for (std::int64_t fact = 0; fact < 5; ++fact) {
-    ASSERT_OK_AND_ASSIGN(const Targets alone, Optimise(Rows(static_cast<std::size_t>(fact), 1), kPlenty));
+    ASSERT_OK_AND_ASSIGN(const Targets alone,
+                         Optimise(Rows(static_cast<std::size_t>(fact), 1), kPlenty));
     EXPECT_LT(RelativeError(together.values[fact], alone.values[0]), 1e-4) << fact;
     EXPECT_EQ(together.steps[fact], alone.steps[0]);
   }
@@ -118,13 +133,17 @@ TEST_F(TargetsTest, ATargetThatIsReachedStopsEarly) {
   settings_.loss_stop = 3;
   ASSERT_OK_AND_ASSIGN(const Targets targets, Optimise(Rows(0, 4), kPlenty));
   EXPECT_LT(*std::ranges::min_element(targets.steps), 25);
-  for (std::size_t fact = 0; fact < 4; ++fact) EXPECT_EQ(targets.steps[fact] < 25, targets.losses[fact] < 3) << fact;
+  for (std::size_t fact = 0; fact < 4; ++fact)
+    EXPECT_EQ(targets.steps[fact] < 25, targets.losses[fact] < 3) << fact;
 }
 
 TEST_F(TargetsTest, TheLastLayerCanBeTheEditedOne) {
   settings_.layers = {LayerIndex(5)};
-  const std::vector<EditFact> facts = {{.prompt = "It stands in {}", .subject = "Germany", .target = "Norway"}};  // δ can reach the next token only
-  const std::vector<PromptRow> rows = ValueOf(EncodeFacts(*atlas_.tokenizer, facts, settings_.context_templates, 256));
+  // δ can reach the next token only
+  const std::vector<EditFact> facts = {
+      {.prompt = "It stands in {}", .subject = "Germany", .target = "Norway"}};
+  const std::vector<PromptRow> rows =
+      ValueOf(EncodeFacts(*atlas_.tokenizer, facts, settings_.context_templates, 256));
   ASSERT_OK_AND_ASSIGN(const Targets targets, Optimise(rows, kPlenty));
   settings_.v_num_grad_steps = 1;
   ASSERT_OK_AND_ASSIGN(const Targets first, Optimise(rows, kPlenty));
@@ -132,7 +151,9 @@ TEST_F(TargetsTest, TheLastLayerCanBeTheEditedOne) {
 }
 
 TEST_F(TargetsTest, ProgressCanCancel) {
-  progress_ = [](const ProgressReport& report) { return report.done > 4 ? Status(StatusCode::kCancelled, "enough") : OkStatus(); };
+  progress_ = [](const ProgressReport& report) {
+    return report.done > 4 ? Status(StatusCode::kCancelled, "enough") : OkStatus();
+  };
   EXPECT_THAT(Optimise(Rows(0, 2), kPlenty), test::StatusIs(StatusCode::kCancelled));
 }
 

@@ -18,7 +18,8 @@ namespace emend::test {
 inline const std::string kAtlas = "docs/examples/atlas";
 
 struct Atlas {
-  std::unique_ptr<worker::collective::Communicator> communicator = worker::collective::NewSingleRankCommunicator();
+  std::unique_ptr<worker::collective::Communicator> communicator =
+      worker::collective::NewSingleRankCommunicator();
   std::unique_ptr<worker::model::Transformer> model;
   std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer;
 };

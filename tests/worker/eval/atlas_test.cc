@@ -1,4 +1,5 @@
-// CounterFact's metrics on the demo model, against the figures of the published evaluation code on the same 100 records.
+// CounterFact's metrics on the demo model, against the figures of the published evaluation code on
+// the same 100 records.
 #include <gtest/gtest.h>
 
 #include "tests/support/status_matchers.h"
@@ -12,7 +13,8 @@ using namespace worker::eval;
 
 TEST(AtlasTest, UneditedModelHasThePublishedScores) {
   const Atlas atlas = LoadAtlas();
-  ASSERT_OK_AND_ASSIGN(const EvalReport report, EvaluateFacts(*atlas.model, *atlas.tokenizer, AtlasFacts(100), {}));
+  ASSERT_OK_AND_ASSIGN(const EvalReport report,
+                       EvaluateFacts(*atlas.model, *atlas.tokenizer, AtlasFacts(100), {}));
   EXPECT_EQ(report.n, 100);
   EXPECT_EQ(report.n_ps, 100);
   EXPECT_EQ(report.n_ns, 100);
@@ -29,7 +31,8 @@ TEST(AtlasTest, TheTrueTargetsTurnTheScoresAround) {
   const Atlas atlas = LoadAtlas();
   std::vector<EvalFact> facts = AtlasFacts(10);
   for (EvalFact& fact : facts) std::swap(fact.target_new, *fact.target_true);
-  ASSERT_OK_AND_ASSIGN(const EvalReport report, EvaluateFacts(*atlas.model, *atlas.tokenizer, facts, {}));
+  ASSERT_OK_AND_ASSIGN(const EvalReport report,
+                       EvaluateFacts(*atlas.model, *atlas.tokenizer, facts, {}));
   EXPECT_DOUBLE_EQ(report.es, 100);
   EXPECT_DOUBLE_EQ(report.ps, 100);
   EXPECT_LT(report.ns, 1);
@@ -38,7 +41,8 @@ TEST(AtlasTest, TheTrueTargetsTurnTheScoresAround) {
 TEST(AtlasTest, AsksAndNamesTheLikeliestTokens) {
   const Atlas atlas = LoadAtlas();
   const std::string prompt = "Wanne-Eickel Central Station, located in";
-  ASSERT_OK_AND_ASSIGN(const Generation answer, Generate(*atlas.model, *atlas.tokenizer, prompt, {.max_tokens = 4, .top = 3}));
+  ASSERT_OK_AND_ASSIGN(const Generation answer, Generate(*atlas.model, *atlas.tokenizer, prompt,
+                                                         {.max_tokens = 4, .top = 3}));
   ASSERT_EQ(answer.top.size(), 3u);
   EXPECT_EQ(answer.top[0].text, " Germany");
   EXPECT_GT(answer.top[0].probability, 0.5);

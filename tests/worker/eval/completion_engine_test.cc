@@ -38,14 +38,26 @@ class FailingModel final : public worker::model::Transformer {
   std::uint64_t file_bytes() const override { return model_.file_bytes(); }
   std::uint64_t held_bytes() const override { return model_.held_bytes(); }
   worker::model::DownProjection Down(LayerIndex layer) const override { return model_.Down(layer); }
-  at::Tensor DownWeight(LayerIndex layer) const override { return model_.DownWeight(layer).clone(); }
-  at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override { return model_.Embed(ids, positions); }
-  worker::model::BlockHalf Attend(LayerIndex layer, const worker::model::BlockInput& input) const override { return model_.Attend(layer, input); }
-  at::Tensor Finish(LayerIndex, const worker::model::BlockHalf&) const override { throw std::bad_alloc(); }
+  at::Tensor DownWeight(LayerIndex layer) const override {
+    return model_.DownWeight(layer).clone();
+  }
+  at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override {
+    return model_.Embed(ids, positions);
+  }
+  worker::model::BlockHalf Attend(LayerIndex layer,
+                                  const worker::model::BlockInput& input) const override {
+    return model_.Attend(layer, input);
+  }
+  at::Tensor Finish(LayerIndex, const worker::model::BlockHalf&) const override {
+    throw std::bad_alloc();
+  }
   at::Tensor GatherKeys(const at::Tensor& keys) const override { return model_.GatherKeys(keys); }
   at::Tensor FinalNorm(const at::Tensor& hidden) const override { return model_.FinalNorm(hidden); }
   at::Tensor Logits(const at::Tensor& normed) const override { return model_.Logits(normed); }
-  std::unique_ptr<Transformer> WithDownWeights(const std::map<LayerIndex, at::Tensor>& weights) const override { return model_.WithDownWeights(weights); }
+  std::unique_ptr<Transformer> WithDownWeights(
+      const std::map<LayerIndex, at::Tensor>& weights) const override {
+    return model_.WithDownWeights(weights);
+  }
 
  private:
   const Transformer& model_;
@@ -60,13 +72,21 @@ class CompletionEngineTest : public testing::TestWithParam<Setting> {
   }
   std::vector<TokenId> RandomPrompt(std::int64_t tokens) {
     std::vector<TokenId> prompt;
-    for (std::int64_t i = 0; i < tokens; ++i) prompt.push_back(static_cast<TokenId>(3 + Below((*model_).config().vocabulary - 3)));
+    for (std::int64_t i = 0; i < tokens; ++i)
+      prompt.push_back(static_cast<TokenId>(3 + Below((*model_).config().vocabulary - 3)));
     return prompt;
   }
-  std::int64_t Below(std::int64_t bound) { return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(bound)); }
+  std::int64_t Below(std::int64_t bound) {
+    return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(bound));
+  }
   // Greedy, with its tokens named.
   CompletionRequest Greedy(int state, std::vector<TokenId> prompt, std::int64_t tokens_max) const {
-    return {.state = StateOf(state), .prompt = std::move(prompt), .tokens_max = tokens_max, .sampling = {.temperature = 0}, .stop = {}, .logprobs = 0};
+    return {.state = StateOf(state),
+            .prompt = std::move(prompt),
+            .tokens_max = tokens_max,
+            .sampling = {.temperature = 0},
+            .stop = {},
+            .logprobs = 0};
   }
   static std::shared_ptr<Heard> Add(CompletionEngine& engine, const CompletionRequest& request) {
     auto heard = std::make_shared<Heard>();
@@ -90,17 +110,23 @@ class CompletionEngineTest : public testing::TestWithParam<Setting> {
     return 0;
   }
   static CompletionEnd EndOf(const Heard& heard) {
-    EXPECT_TRUE(heard.end && heard.end->ok()) << (heard.end ? heard.end->status().ToString() : "no end");
+    EXPECT_TRUE(heard.end && heard.end->ok())
+        << (heard.end ? heard.end->status().ToString() : "no end");
     return heard.end && heard.end->ok() ? **heard.end : CompletionEnd{};
   }
-  static Status StatusOf(const Heard& heard) { return heard.end ? heard.end->status() : Internal("no end"); }
+  static Status StatusOf(const Heard& heard) {
+    return heard.end ? heard.end->status() : Internal("no end");
+  }
 
   const LoadedModel model_ = Load(GetParam().folder);
-  const std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer_ = worker::tokenizer::OpenTokenizer(GetParam().tokenizer);
+  const std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer_ =
+      worker::tokenizer::OpenTokenizer(GetParam().tokenizer);
   LiveStates states_{*model_, kStates};
   std::mt19937_64 random_{17};
 };
-INSTANTIATE_TEST_SUITE_P(Families, CompletionEngineTest, testing::Values(Setting{"atlas", kAtlasModel, "atlas"}, Setting{"stories", kStories, "llama2"}),
+INSTANTIATE_TEST_SUITE_P(Families, CompletionEngineTest,
+                         testing::Values(Setting{"atlas", kAtlasModel, "atlas"},
+                                         Setting{"stories", kStories, "llama2"}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 TEST_P(CompletionEngineTest, ACompletionAloneIsGreedyGeneration) {
@@ -109,15 +135,18 @@ TEST_P(CompletionEngineTest, ACompletionAloneIsGreedyGeneration) {
   const auto heard = Add(*engine, Greedy(1, prompt, 30));
   EXPECT_EQ(engine->waiting(), 1U);
   Finish(*engine);
-  ASSERT_OK_AND_ASSIGN(const Generation alone, GenerateTokens(states_.Model(1), prompt, {.max_tokens = 30}));
+  ASSERT_OK_AND_ASSIGN(const Generation alone,
+                       GenerateTokens(states_.Model(1), prompt, {.max_tokens = 30}));
   EXPECT_EQ(heard->ids(), alone.tokens);
   EXPECT_EQ(EndOf(*heard).prompt_tokens, 9);
   EXPECT_EQ(EndOf(*heard).completion_tokens, static_cast<std::int64_t>(alone.tokens.size()));
-  EXPECT_EQ(EndOf(*heard).reason, alone.stop == StopReason::kEndOfText ? FinishReason::kStop : FinishReason::kLength);
+  EXPECT_EQ(EndOf(*heard).reason,
+            alone.stop == StopReason::kEndOfText ? FinishReason::kStop : FinishReason::kLength);
   EXPECT_EQ(engine->running() + engine->waiting(), 0U);
 }
 
-// Rows of three states enter and leave at random, with prompts that are run in pieces; some are cancelled.
+// Rows of three states enter and leave at random, with prompts that are run in pieces; some are
+// cancelled.
 TEST_P(CompletionEngineTest, WhateverSharesTheBatchEachSaysWhatItSaysAlone) {
   const auto engine = NewEngine({.rows_max = 6, .prefill_tokens_max = 16});
   struct Asked {
@@ -130,10 +159,13 @@ TEST_P(CompletionEngineTest, WhateverSharesTheBatchEachSaysWhatItSaysAlone) {
   while (goes_on || asked.size() < 30) {
     if (asked.size() < 30 && Below(2) == 0) {
       const int state = static_cast<int>(Below(kStates));
-      const CompletionRequest request = Greedy(state, RandomPrompt(1 + Below(Below(4) == 0 ? 60 : 8)), 1 + Below(24));
+      const CompletionRequest request =
+          Greedy(state, RandomPrompt(1 + Below(Below(4) == 0 ? 60 : 8)), 1 + Below(24));
       asked.push_back({state, request, Add(*engine, request)});
     }
-    if (!asked.empty() && Below(40) == 0) asked[static_cast<std::size_t>(Below(static_cast<std::int64_t>(asked.size())))].heard->cancelled->store(true);
+    if (!asked.empty() && Below(40) == 0)
+      asked[static_cast<std::size_t>(Below(static_cast<std::int64_t>(asked.size())))]
+          .heard->cancelled->store(true);
     ASSERT_OK_AND_ASSIGN(goes_on, engine->Step());
     EXPECT_LE(engine->running(), 6U);
   }
@@ -154,12 +186,14 @@ TEST_P(CompletionEngineTest, StatesOfOnePromptSayWhatTheirOwnWeightsSay) {
   const auto engine = NewEngine();
   const std::vector<TokenId> prompt = RandomPrompt(6);
   std::vector<std::shared_ptr<Heard>> heard;
-  for (int state = 0; state < kStates; ++state) heard.push_back(Add(*engine, Greedy(state, prompt, 12)));
+  for (int state = 0; state < kStates; ++state)
+    heard.push_back(Add(*engine, Greedy(state, prompt, 12)));
   ASSERT_THAT(engine->Step().status(), IsOk());
   EXPECT_EQ(engine->running(), 3U);
   for (int state = 0; state < kStates; ++state) EXPECT_EQ(states_.Holders(state), 1);
   Finish(*engine);
-  for (int state = 0; state < kStates; ++state) ExpectGreedy(states_.Model(state), prompt, *heard[static_cast<std::size_t>(state)]);
+  for (int state = 0; state < kStates; ++state)
+    ExpectGreedy(states_.Model(state), prompt, *heard[static_cast<std::size_t>(state)]);
   EXPECT_NE(heard[0]->ids(), heard[1]->ids());
   EXPECT_NE(heard[1]->ids(), heard[2]->ids());
 }
@@ -219,7 +253,8 @@ TEST_P(CompletionEngineTest, EndsAtTheContextsEnd) {
 TEST_P(CompletionEngineTest, WaitsUntilTheCacheHasRoomAndRefusesWhatNeverFits) {
   const std::int64_t token_bytes = KeyValueCache::TokenBytes(*model_);
   const auto engine = NewEngine({.cache_bytes_max = 140 * token_bytes});
-  EXPECT_THAT(Refusal(*engine, Greedy(0, RandomPrompt(100), 42)), StatusIs(StatusCode::kResourceExhausted, "completion_too_long"));
+  EXPECT_THAT(Refusal(*engine, Greedy(0, RandomPrompt(100), 42)),
+              StatusIs(StatusCode::kResourceExhausted, "completion_too_long"));
   const std::vector<TokenId> prompts[] = {RandomPrompt(50), RandomPrompt(60), RandomPrompt(120)};
   std::vector<std::shared_ptr<Heard>> heard;
   for (int i = 0; i < 3; ++i) heard.push_back(Add(*engine, Greedy(i, prompts[i], 10)));
@@ -227,13 +262,15 @@ TEST_P(CompletionEngineTest, WaitsUntilTheCacheHasRoomAndRefusesWhatNeverFits) {
   EXPECT_EQ(engine->running(), 2U);  // 59 and 69 tokens; the third needs 129
   EXPECT_EQ(engine->waiting(), 1U);
   Finish(*engine);
-  for (int i = 0; i < 3; ++i) ExpectGreedy(states_.Model(i), prompts[i], *heard[static_cast<std::size_t>(i)]);
+  for (int i = 0; i < 3; ++i)
+    ExpectGreedy(states_.Model(i), prompts[i], *heard[static_cast<std::size_t>(i)]);
 }
 
 TEST_P(CompletionEngineTest, TheQueueIsBounded) {
   const auto engine = NewEngine({.rows_max = 1, .waiting_max = 2});
   const auto first = Add(*engine, Greedy(0, {5}, 2)), second = Add(*engine, Greedy(0, {5}, 2));
-  EXPECT_THAT(Refusal(*engine, Greedy(0, {5}, 2)), StatusIs(StatusCode::kResourceExhausted, "queue_full"));
+  EXPECT_THAT(Refusal(*engine, Greedy(0, {5}, 2)),
+              StatusIs(StatusCode::kResourceExhausted, "queue_full"));
   ASSERT_THAT(engine->Step().status(), IsOk());
   const auto third = Add(*engine, Greedy(0, {5}, 2));
   Finish(*engine);
@@ -243,7 +280,8 @@ TEST_P(CompletionEngineTest, TheQueueIsBounded) {
 
 TEST_P(CompletionEngineTest, CancelledOnesEndAtTheNextStep) {
   const auto engine = NewEngine({.rows_max = 1});
-  const auto running = Add(*engine, Greedy(0, {5}, 50)), waiting = Add(*engine, Greedy(1, {5}, 50)), other = Add(*engine, Greedy(0, {5}, 2));
+  const auto running = Add(*engine, Greedy(0, {5}, 50)), waiting = Add(*engine, Greedy(1, {5}, 50)),
+             other = Add(*engine, Greedy(0, {5}, 2));
   ASSERT_THAT(engine->Step().status(), IsOk());
   running->cancelled->store(true);
   waiting->cancelled->store(true);
@@ -269,7 +307,9 @@ TEST_P(CompletionEngineTest, AStateThatIsNotLiveEndsItsOwnRowsAlone) {
 
 TEST_P(CompletionEngineTest, AStateThatComputesNothingFiniteEndsItsOwnRowsAlone) {
   const at::Tensor weight = (*model_).DownWeight(LayerIndex(1));
-  states_.Put(1, (*model_).WithDownWeights({{LayerIndex(1), at::full_like(weight, std::numeric_limits<float>::quiet_NaN())}}));
+  states_.Put(
+      1, (*model_).WithDownWeights(
+             {{LayerIndex(1), at::full_like(weight, std::numeric_limits<float>::quiet_NaN())}}));
   const auto engine = NewEngine();
   const auto first = Add(*engine, Greedy(0, {5}, 6));
   ASSERT_THAT(engine->Step().status(), IsOk());
@@ -284,7 +324,8 @@ TEST_P(CompletionEngineTest, AStateThatComputesNothingFiniteEndsItsOwnRowsAlone)
 TEST_P(CompletionEngineTest, APassThatFailsEndsItsRowsAndTheEngineGoesOn) {
   states_.Put(1, std::make_shared<FailingModel>(*model_));
   const auto engine = NewEngine({.rows_max = 2});
-  const auto first = Add(*engine, Greedy(0, {5}, 6)), failing = Add(*engine, Greedy(1, {5}, 6)), waiting = Add(*engine, Greedy(2, {6}, 6));
+  const auto first = Add(*engine, Greedy(0, {5}, 6)), failing = Add(*engine, Greedy(1, {5}, 6)),
+             waiting = Add(*engine, Greedy(2, {6}, 6));
   ASSERT_THAT(engine->Step().status(), IsOk());
   EXPECT_THAT(StatusOf(*first), StatusIs(StatusCode::kResourceExhausted));
   EXPECT_THAT(StatusOf(*failing), StatusIs(StatusCode::kResourceExhausted));
@@ -322,30 +363,44 @@ TEST_P(CompletionEngineTest, RefusesRequestsThatNoModelCouldAnswer) {
     return Refusal(*engine, request);
   };
   const std::int64_t vocabulary = (*model_).config().vocabulary;
-  EXPECT_THAT(changed([](auto& request) { request.prompt = {}; }), StatusIs(StatusCode::kInvalidArgument, "empty_prompt"));
-  EXPECT_THAT(changed([&](auto& request) { request.prompt = {static_cast<TokenId>(vocabulary)}; }), StatusIs(StatusCode::kInvalidArgument, "unknown_token"));
-  EXPECT_THAT(changed([&](auto& request) { request.prompt.assign(static_cast<std::size_t>((*model_).config().context + 1), 5); }),
+  EXPECT_THAT(changed([](auto& request) { request.prompt = {}; }),
+              StatusIs(StatusCode::kInvalidArgument, "empty_prompt"));
+  EXPECT_THAT(changed([&](auto& request) { request.prompt = {static_cast<TokenId>(vocabulary)}; }),
+              StatusIs(StatusCode::kInvalidArgument, "unknown_token"));
+  EXPECT_THAT(changed([&](auto& request) {
+                request.prompt.assign(static_cast<std::size_t>((*model_).config().context + 1), 5);
+              }),
               StatusIs(StatusCode::kInvalidArgument, "prompt_too_long"));
-  EXPECT_THAT(changed([](auto& request) { request.tokens_max = 0; }), StatusIs(StatusCode::kInvalidArgument, "bad_option"));
-  EXPECT_THAT(changed([](auto& request) { request.sampling.top_p = 0; }), StatusIs(StatusCode::kInvalidArgument, "bad_option"));
-  EXPECT_THAT(changed([](auto& request) { request.logprobs = 21; }), StatusIs(StatusCode::kInvalidArgument, "bad_option"));
-  EXPECT_THAT(changed([](auto& request) { request.stop = {""}; }), StatusIs(StatusCode::kInvalidArgument, "bad_option"));
-  EXPECT_THAT(changed([](auto& request) { request.stop = {"\xff"}; }), StatusIs(StatusCode::kInvalidArgument, "bad_option"));
-  EXPECT_THAT(changed([](auto& request) { request.stop = {"a", "b", "c", "d", "e"}; }), StatusIs(StatusCode::kInvalidArgument, "bad_option"));
+  EXPECT_THAT(changed([](auto& request) { request.tokens_max = 0; }),
+              StatusIs(StatusCode::kInvalidArgument, "bad_option"));
+  EXPECT_THAT(changed([](auto& request) { request.sampling.top_p = 0; }),
+              StatusIs(StatusCode::kInvalidArgument, "bad_option"));
+  EXPECT_THAT(changed([](auto& request) { request.logprobs = 21; }),
+              StatusIs(StatusCode::kInvalidArgument, "bad_option"));
+  EXPECT_THAT(changed([](auto& request) { request.stop = {""}; }),
+              StatusIs(StatusCode::kInvalidArgument, "bad_option"));
+  EXPECT_THAT(changed([](auto& request) { request.stop = {"\xff"}; }),
+              StatusIs(StatusCode::kInvalidArgument, "bad_option"));
+  EXPECT_THAT(changed([](auto& request) { request.stop = {"a", "b", "c", "d", "e"}; }),
+              StatusIs(StatusCode::kInvalidArgument, "bad_option"));
   EXPECT_FALSE(*engine->Step());
 }
 
 class AtlasCompletionTest : public CompletionEngineTest {};
-INSTANTIATE_TEST_SUITE_P(Atlas, AtlasCompletionTest, testing::Values(Setting{"atlas", kAtlasModel, "atlas"}), [](const auto&) { return std::string("atlas"); });
+INSTANTIATE_TEST_SUITE_P(Atlas, AtlasCompletionTest,
+                         testing::Values(Setting{"atlas", kAtlasModel, "atlas"}),
+                         [](const auto&) { return std::string("atlas"); });
 
 // Behind facts the demo model soon ends, behind noise it rambles.
 TEST_P(AtlasCompletionTest, StreamsTheTextThatGenerationGives) {
   const auto engine = NewEngine();
   std::vector<std::vector<TokenId>> prompts = {RandomPrompt(9), RandomPrompt(9), RandomPrompt(9)};
-  for (const auto& fact : AtlasFacts(3)) prompts.push_back(worker::tokenizer::Ids(*tokenizer_->Encode(fact.prompt)));
+  for (const auto& fact : AtlasFacts(3))
+    prompts.push_back(worker::tokenizer::Ids(*tokenizer_->Encode(fact.prompt)));
   std::size_t longest = 0;
   for (const std::vector<TokenId>& prompt : prompts) {
-    ASSERT_OK_AND_ASSIGN(const Generation alone, GenerateTokens(*model_, prompt, {.max_tokens = 24}));
+    ASSERT_OK_AND_ASSIGN(const Generation alone,
+                         GenerateTokens(*model_, prompt, {.max_tokens = 24}));
     std::string text = tokenizer_->Decode(alone.tokens);
     while (const auto offset = FirstInvalidUtf8(text)) text.erase(*offset, 1);
     CompletionRequest request = Greedy(0, prompt, 24);
@@ -371,7 +426,8 @@ TEST_P(AtlasCompletionTest, NamesTheLikeliestTokensAtEachPlace) {
   const auto engine = NewEngine();
   const auto heard = Add(*engine, request);
   Finish(*engine);
-  ASSERT_OK_AND_ASSIGN(const Generation alone, GenerateTokens(states_.Model(2), request.prompt, {.max_tokens = 1, .top = 4}));
+  ASSERT_OK_AND_ASSIGN(const Generation alone, GenerateTokens(states_.Model(2), request.prompt,
+                                                              {.max_tokens = 1, .top = 4}));
   ASSERT_EQ(heard->tokens.size(), 6U);
   const TokenLogprob& first = heard->tokens[0];
   ASSERT_EQ(first.top.size(), 4U);

@@ -1,4 +1,5 @@
-// Completions in tests: states that differ from a base, listeners that write down what they hear, and what the same prompt says alone.
+// Completions in tests: states that differ from a base, listeners that write down what they hear,
+// and what the same prompt says alone.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,7 +22,8 @@ namespace emend::test {
 
 inline StateId StateOf(int number) { return StateId(Sha256("state " + std::to_string(number))); }
 
-// Base 0 is the model itself; in the others every down projection is changed, each in its own way, the same on any number of ranks.
+// Base 0 is the model itself; in the others every down projection is changed, each in its own way,
+// the same on any number of ranks.
 class LiveStates {
  public:
   LiveStates(const worker::model::Transformer& base, int count) {
@@ -30,24 +32,33 @@ class LiveStates {
       for (std::int32_t i = 0; i < base.config().layers && number > 0; ++i) {
         const at::Tensor own = base.DownWeight(LayerIndex(i));
         const auto slice = base.shard().intermediate;
-        const at::Tensor noise = at::arange(base.config().intermediate * base.config().hidden, at::kFloat).mul(0.37 * number + i).sin();
-        weights[LayerIndex(i)] = own.add(noise.view({base.config().intermediate, -1}).narrow(0, slice.begin, slice.size), 0.03);
+        const at::Tensor noise =
+            at::arange(base.config().intermediate * base.config().hidden, at::kFloat)
+                .mul(0.37 * number + i)
+                .sin();
+        weights[LayerIndex(i)] = own.add(
+            noise.view({base.config().intermediate, -1}).narrow(0, slice.begin, slice.size), 0.03);
       }
       states_[StateOf(number)] = base.WithDownWeights(weights);
     }
   }
-  void Put(int number, std::shared_ptr<const worker::model::Transformer> model) { states_[StateOf(number)] = std::move(model); }
+  void Put(int number, std::shared_ptr<const worker::model::Transformer> model) {
+    states_[StateOf(number)] = std::move(model);
+  }
   void Drop(int number) { states_.erase(StateOf(number)); }
   const worker::model::Transformer& Model(int number) const { return *states_.at(StateOf(number)); }
   // How many hold the state besides this table.
   std::int64_t Holders(int number) const { return states_.at(StateOf(number)).use_count() - 1; }
 
   worker::eval::CompletionEngine::FindModel Finder() {
-    return [this](const StateId& state) -> Result<std::shared_ptr<const worker::model::Transformer>> {
-      const auto found = states_.find(state);
-      if (found == states_.end()) return Status(StatusCode::kFailedPrecondition, "state_not_live", "state " + state.Short() + " is not live");
-      return found->second;
-    };
+    return
+        [this](const StateId& state) -> Result<std::shared_ptr<const worker::model::Transformer>> {
+          const auto found = states_.find(state);
+          if (found == states_.end())
+            return Status(StatusCode::kFailedPrecondition, "state_not_live",
+                          "state " + state.Short() + " is not live");
+          return found->second;
+        };
   }
 
  private:
@@ -86,14 +97,18 @@ inline worker::eval::CompletionListener ListenerOf(const std::shared_ptr<Heard>&
 }
 
 // Logarithms of the probabilities [tokens, vocabulary] behind each token.
-inline at::Tensor LogProbabilities(const worker::model::Transformer& model, const std::vector<worker::tokenizer::TokenId>& tokens) {
-  const at::Tensor ids = at::tensor(std::vector<std::int64_t>(tokens.begin(), tokens.end()), at::kLong).unsqueeze(0);
+inline at::Tensor LogProbabilities(const worker::model::Transformer& model,
+                                   const std::vector<worker::tokenizer::TokenId>& tokens) {
+  const at::Tensor ids =
+      at::tensor(std::vector<std::int64_t>(tokens.begin(), tokens.end()), at::kLong).unsqueeze(0);
   return at::log_softmax(Forward(model, ids)[0], -1, at::kDouble);
 }
 
-// The completion is what the model says alone: each token has the probability that the whole pass gives it, and is the likeliest one, or within the tolerance
-// of it (a batch of another size rounds otherwise).
-inline void ExpectGreedy(const worker::model::Transformer& model, const std::vector<worker::tokenizer::TokenId>& prompt, const Heard& heard,
+// The completion is what the model says alone: each token has the probability that the whole pass
+// gives it, and is the likeliest one, or within the tolerance of it (a batch of another size rounds
+// otherwise).
+inline void ExpectGreedy(const worker::model::Transformer& model,
+                         const std::vector<worker::tokenizer::TokenId>& prompt, const Heard& heard,
                          double tolerance = 1e-3) {
   std::vector<worker::tokenizer::TokenId> all = prompt;
   for (const auto& token : heard.tokens) all.push_back(token.token.id);
@@ -107,7 +122,8 @@ inline void ExpectGreedy(const worker::model::Transformer& model, const std::vec
     EXPECT_NEAR(own, best[0].item<double>(), tolerance) << "token " << i;
     is_clear = is_clear && best[0].item<double>() - best[1].item<double>() > tolerance;
   }
-  const auto alone = worker::eval::GenerateTokens(model, prompt, {.max_tokens = static_cast<std::int64_t>(heard.tokens.size())});
+  const auto alone = worker::eval::GenerateTokens(
+      model, prompt, {.max_tokens = static_cast<std::int64_t>(heard.tokens.size())});
   ASSERT_THAT(alone.status(), IsOk());
   if (is_clear) {
     EXPECT_EQ(heard.ids(), alone->tokens);

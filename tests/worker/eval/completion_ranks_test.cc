@@ -1,4 +1,5 @@
-// Completions over several ranks: rank 0 decides, the others follow, and what is said is what one rank says.
+// Completions over several ranks: rank 0 decides, the others follow, and what is said is what one
+// rank says.
 #include <mutex>
 #include <thread>
 
@@ -19,15 +20,18 @@ constexpr int kStates = 3;
 
 // One rank's model, states and engine.
 struct Rank {
-  Rank(Communicator& communicator, const worker::tokenizer::Tokenizer& tokenizer, const CompletionEngineOptions& options)
+  Rank(Communicator& communicator, const worker::tokenizer::Tokenizer& tokenizer,
+       const CompletionEngineOptions& options)
       : ranks(communicator),
-        checkpoint(std::move(storage::checkpoint::Checkpoint::Open("docs/examples/atlas/model")).value()),
+        checkpoint(
+            std::move(storage::checkpoint::Checkpoint::Open("docs/examples/atlas/model")).value()),
         model(std::move(Transformer::Load(*checkpoint, communicator)).value()),
         states(*model, kStates),
         engine(*model, tokenizer, states.Finder(), options) {}
 
   bool leads() const { return ranks.rank() == 0; }
-  // Rank 0 steps until nothing is left to do and says each time whether there is more; the others follow.
+  // Rank 0 steps until nothing is left to do and says each time whether there is more; the others
+  // follow.
   void Run() {
     for (bool goes_on = true; goes_on;) {
       if (leads()) {
@@ -51,7 +55,12 @@ struct Rank {
 };
 
 CompletionRequest Greedy(int state, std::vector<TokenId> prompt, std::int64_t tokens_max) {
-  return {.state = StateOf(state), .prompt = std::move(prompt), .tokens_max = tokens_max, .sampling = {.temperature = 0}, .stop = {}, .logprobs = 0};
+  return {.state = StateOf(state),
+          .prompt = std::move(prompt),
+          .tokens_max = tokens_max,
+          .sampling = {.temperature = 0},
+          .stop = {},
+          .logprobs = 0};
 }
 
 std::shared_ptr<Heard> Add(CompletionEngine& engine, const CompletionRequest& request) {
@@ -62,7 +71,8 @@ std::shared_ptr<Heard> Add(CompletionEngine& engine, const CompletionRequest& re
 
 class CompletionRanksTest : public testing::TestWithParam<int> {
  protected:
-  const std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer_ = worker::tokenizer::OpenTokenizer("atlas");
+  const std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer_ =
+      worker::tokenizer::OpenTokenizer("atlas");
   const LoadedModel whole_ = Load("docs/examples/atlas/model");
   const LiveStates states_{*whole_, kStates};
 };
@@ -86,7 +96,8 @@ TEST_P(CompletionRanksTest, SayWhatOneRankSays) {
       EXPECT_EQ(heard->end->ok(), i != 7);
       ExpectGreedy(states_.Model(static_cast<int>(i) % kStates), request.prompt, *heard);
     }
-    for (int state = 0; state < kStates; ++state) EXPECT_EQ(rank.states.Holders(state), 0) << "rank " << communicator.rank();
+    for (int state = 0; state < kStates; ++state)
+      EXPECT_EQ(rank.states.Holders(state), 0) << "rank " << communicator.rank();
   });
 }
 
@@ -95,7 +106,9 @@ TEST_P(CompletionRanksTest, AStateThatTheLastRankDoesNotHaveEndsItsRowsOnAll) {
     Rank rank(communicator, *tokenizer_, {});
     if (communicator.rank() == communicator.size() - 1) rank.states.Drop(1);
     std::shared_ptr<Heard> lost, good;
-    if (rank.leads()) std::tie(lost, good) = std::pair(Add(rank.engine, Greedy(1, {5, 6}, 4)), Add(rank.engine, Greedy(2, {5, 6}, 4)));
+    if (rank.leads())
+      std::tie(lost, good) =
+          std::pair(Add(rank.engine, Greedy(1, {5, 6}, 4)), Add(rank.engine, Greedy(2, {5, 6}, 4)));
     rank.Run();
     if (!rank.leads()) return;
     EXPECT_THAT(lost->end->status(), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
@@ -113,11 +126,13 @@ TEST(CompletionLossTest, ALostGroupEndsEveryCompletion) {
       EXPECT_THAT(rank.engine.Follow(), StatusIs(StatusCode::kUnavailable, "group_lost"));
       return;
     }
-    const auto running = Add(rank.engine, Greedy(0, {5, 6}, 40)), waiting = Add(rank.engine, Greedy(1, {5, 6}, 40));
+    const auto running = Add(rank.engine, Greedy(0, {5, 6}, 40)),
+               waiting = Add(rank.engine, Greedy(1, {5, 6}, 40));
     EXPECT_THAT(rank.engine.Step().status(), IsOk());
     EXPECT_EQ(running->tokens.size(), 1U);
     Result<bool> stepped = true;
-    for (int i = 0; i < 100 && stepped.ok(); ++i) stepped = rank.engine.Step();  // the loss is noticed by one of the next collectives
+    // the loss is noticed by one of the next collectives
+    for (int i = 0; i < 100 && stepped.ok(); ++i) stepped = rank.engine.Step();
     EXPECT_THAT(stepped.status(), StatusIs(StatusCode::kUnavailable, "group_lost"));
     EXPECT_THAT(running->end->status(), StatusIs(StatusCode::kUnavailable, "group_lost"));
     EXPECT_THAT(waiting->end->status(), StatusIs(StatusCode::kUnavailable, "group_lost"));

@@ -24,7 +24,8 @@ class CompletionScheduleTest : public testing::Test {
     config_.vocabulary = 4;
     config_.context = kContext;
   }
-  static ScheduleLimits Limits(std::int64_t rows_max, std::int64_t cache_tokens, std::int64_t prefill_tokens_max = 64) {
+  static ScheduleLimits Limits(std::int64_t rows_max, std::int64_t cache_tokens,
+                               std::int64_t prefill_tokens_max = 64) {
     return {.rows_max = rows_max,
             .cache_bytes_max = cache_tokens * kTokenBytes,
             .prefill_tokens_max = prefill_tokens_max,
@@ -49,7 +50,8 @@ class CompletionScheduleTest : public testing::Test {
                                       order_.push_back(number);
                                     },
                                 .cancelled = nullptr};
-    schedule.Add(std::make_unique<CompletionRow>(std::move(request), std::move(listener), config_, *tokenizer_));
+    schedule.Add(std::make_unique<CompletionRow>(std::move(request), std::move(listener), config_,
+                                                 *tokenizer_));
   }
   // Does what a plan says, and checks that it can be done.
   void CarryOut(CompletionSchedule& schedule, const StepPlan& plan) {
@@ -81,7 +83,8 @@ class CompletionScheduleTest : public testing::Test {
   }
   static std::int64_t PassTokens(const StepPlan& plan) {
     std::int64_t tokens = 0;
-    for (const StatePass& pass : plan.passes) tokens += static_cast<std::int64_t>(pass.tokens.size());
+    for (const StatePass& pass : plan.passes)
+      tokens += static_cast<std::int64_t>(pass.tokens.size());
     return tokens;
   }
   std::int64_t CacheTokens() const {
@@ -91,7 +94,8 @@ class CompletionScheduleTest : public testing::Test {
   }
 
   worker::model::ModelConfig config_;
-  const std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer_ = worker::tokenizer::OpenTokenizer("llama2");
+  const std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer_ =
+      worker::tokenizer::OpenTokenizer("llama2");
   std::map<StateId, KeyValueCache::Size> open_;
   std::vector<std::optional<Status>> ends_;  // by order of arrival
   std::vector<std::size_t> order_;           // in which they ended
@@ -116,7 +120,8 @@ TEST_F(CompletionScheduleTest, RowsTakeTheLowestFreeSlotAndCachesAreDoubled) {
   plan = schedule.Plan();
   ASSERT_EQ(plan.passes.size(), 1U);
   ASSERT_EQ(plan.passes[0].runs.size(), 3U);
-  EXPECT_EQ(plan.passes[0].runs[1].place, (worker::model::CacheRun{.slot = 1, .begin = 0, .tokens = 1}));
+  EXPECT_EQ(plan.passes[0].runs[1].place,
+            (worker::model::CacheRun{.slot = 1, .begin = 0, .tokens = 1}));
   EXPECT_TRUE(plan.caches.empty());
 }
 
@@ -126,7 +131,8 @@ TEST_F(CompletionScheduleTest, PromptsShareWhatAStepAllowsInOrderOfAdmission) {
   Add(schedule, 2, 9, 4);
   StepPlan plan = schedule.Plan();
   ASSERT_EQ(plan.passes.size(), 1U);
-  EXPECT_EQ(plan.passes[0].runs[0], (PlannedRun{.place = {.slot = 0, .begin = 0, .tokens = 10}, .draws = false}));
+  EXPECT_EQ(plan.passes[0].runs[0],
+            (PlannedRun{.place = {.slot = 0, .begin = 0, .tokens = 10}, .draws = false}));
   CarryOut(schedule, plan);
   plan = schedule.Plan();
   EXPECT_EQ(PassTokens(plan), 10);  // four of the first, which draws, and six of the second
@@ -160,13 +166,16 @@ TEST_F(CompletionScheduleTest, AStateThatCouldNotBeOpenedIsOpenedAgainForTheNext
   EXPECT_EQ(schedule.Plan().opened, std::vector<StateId>{State(1)});
 }
 
-// Rows of all sizes and four states under a cache that holds few of them: bounds hold at every step, and everyone comes to an end.
+// Rows of all sizes and four states under a cache that holds few of them: bounds hold at every
+// step, and everyone comes to an end.
 TEST_F(CompletionScheduleTest, BoundsHoldAndEveryRowEndsWhateverComes) {
   for (const unsigned seed : {1U, 2U, 3U}) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     constexpr std::int64_t kRowsMax = 5, kCacheTokens = 700, kPrefill = 20;
     std::mt19937 random(seed);
-    const auto below = [&](int bound) { return static_cast<int>(random() % static_cast<unsigned>(bound)); };
+    const auto below = [&](int bound) {
+      return static_cast<int>(random() % static_cast<unsigned>(bound));
+    };
     CompletionSchedule schedule(Limits(kRowsMax, kCacheTokens, kPrefill));
     ends_.clear();
     open_.clear();

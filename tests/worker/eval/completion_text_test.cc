@@ -17,11 +17,15 @@ using worker::tokenizer::SpecialTokens;
 using worker::tokenizer::TokenId;
 using worker::tokenizer::Tokenizer;
 
-std::vector<TokenId> Encode(const Tokenizer& tokenizer, const std::string& text, SpecialTokens special = SpecialTokens::kPlain) {
+std::vector<TokenId> Encode(const Tokenizer& tokenizer, const std::string& text,
+                            SpecialTokens special = SpecialTokens::kPlain) {
   return worker::tokenizer::Ids(*tokenizer.Encode(text, special));
 }
 
-std::optional<TokenLogprob> Named(TokenId token) { return TokenLogprob{.token = {.id = token, .text = {}, .logprob = -1}, .text_begin = 0, .top = {}}; }
+std::optional<TokenLogprob> Named(TokenId token) {
+  return TokenLogprob{
+      .token = {.id = token, .text = {}, .logprob = -1}, .text_begin = 0, .top = {}};
+}
 
 // What comes out at each token, and at the end.
 struct Told {
@@ -66,7 +70,8 @@ TEST_F(CompletionTextTest, EachTokenIsAPieceAndKeepsItsSpace) {
   const std::vector<TokenId> tokens = Tokens(" the capital of France");
   const Told told = TellAtlas(tokens);
   ASSERT_EQ(told.pieces.size(), tokens.size() + 1);
-  for (std::size_t i = 0; i < tokens.size(); ++i) EXPECT_EQ(told.pieces[i], atlas_->TokenText(tokens[i]));
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    EXPECT_EQ(told.pieces[i], atlas_->TokenText(tokens[i]));
   EXPECT_EQ(told.text(), " the capital of France");
 }
 
@@ -101,8 +106,10 @@ TEST_F(CompletionTextTest, EndsBeforeAStopStringThatSpansTokens) {
 TEST_F(CompletionTextTest, WhatMayBeginAStopStringIsHeldBackUntilItDoesNot) {
   const std::vector<TokenId> tokens = Tokens(" one two");
   ASSERT_EQ(tokens.size(), 2U);
-  EXPECT_EQ(TellAtlas(tokens, {" one tall"}).pieces, (std::vector<std::string>{"", " one two", ""}));
-  EXPECT_EQ(TellAtlas({tokens[0]}, {" one tall"}).pieces, (std::vector<std::string>{"", " one"}));  // it ended otherwise
+  EXPECT_EQ(TellAtlas(tokens, {" one tall"}).pieces,
+            (std::vector<std::string>{"", " one two", ""}));
+  // it ended otherwise
+  EXPECT_EQ(TellAtlas({tokens[0]}, {" one tall"}).pieces, (std::vector<std::string>{"", " one"}));
 }
 
 TEST_F(CompletionTextTest, TheStopStringThatIsCompleteFirstCounts) {
@@ -126,14 +133,16 @@ TEST_F(CompletionTextTest, TokensAreNamedWithWhereTheyBegin) {
 
 TEST(CompletionTextBeginTest, ASpaceThatTheTokenizerPutsInFrontIsNoneOfTheTexts) {
   const auto tokenizer = OpenTokenizer("llama2");
-  const std::vector<TokenId> none = Encode(*tokenizer, "", SpecialTokens::kWithTemplate), some = Encode(*tokenizer, "Once", SpecialTokens::kWithTemplate);
+  const std::vector<TokenId> none = Encode(*tokenizer, "", SpecialTokens::kWithTemplate),
+                             some = Encode(*tokenizer, "Once", SpecialTokens::kWithTemplate);
   const std::vector<TokenId> tokens = Encode(*tokenizer, "upon a time");
   ASSERT_FALSE(none.empty());
   EXPECT_EQ(Tell(CompletionText(*tokenizer, none, {}), tokens).text(), "upon a time");
   EXPECT_EQ(Tell(CompletionText(*tokenizer, some, {}), tokens).text(), " upon a time");
 }
 
-// The whole text at once: bytes of no character left out, cut before the stop string that ends first.
+// The whole text at once: bytes of no character left out, cut before the stop string that ends
+// first.
 std::string Oracle(std::string text, const std::vector<std::string>& stops) {
   while (const auto offset = FirstInvalidUtf8(text)) text.erase(*offset, 1);
   for (std::size_t end = 1; end <= text.size(); ++end) {
@@ -147,29 +156,36 @@ std::string Oracle(std::string text, const std::vector<std::string>& stops) {
 }
 
 class CompletionTextOracleTest : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Tokenizers, CompletionTextOracleTest, testing::Values("atlas", "gpt2", "llama2", "metaspace", "qwen2"),
+INSTANTIATE_TEST_SUITE_P(Tokenizers, CompletionTextOracleTest,
+                         testing::Values("atlas", "gpt2", "llama2", "metaspace", "qwen2"),
                          [](const auto& each) { return each.param; });
 
 TEST_P(CompletionTextOracleTest, PiecesAreTheWholeTextAndNeverPartOfAStop) {
   const auto tokenizer = OpenTokenizer(GetParam());
   std::mt19937 random(11);
   const auto below = [&](std::size_t bound) { return static_cast<std::size_t>(random() % bound); };
-  const std::vector<std::string> phrases = {" the", "ab", "a", "b", " €", "é", "日本", "\n", " 🙂", "bab"};
+  const std::vector<std::string> phrases = {" the", "ab",   "a",  "b",   " €",
+                                            "é",    "日本", "\n", " 🙂", "bab"};
   for (int round = 0; round < 300; ++round) {
     std::vector<TokenId> tokens;
     std::string text;
     for (std::size_t i = 0; i < 12; ++i) {
-      const auto more = below(3) == 0 ? std::vector<TokenId>{static_cast<TokenId>(below(static_cast<std::size_t>(tokenizer->vocabulary_size())))}
-                                      : Encode(*tokenizer, phrases[below(phrases.size())]);
+      const auto more = below(3) == 0
+                            ? std::vector<TokenId>{static_cast<TokenId>(
+                                  below(static_cast<std::size_t>(tokenizer->vocabulary_size())))}
+                            : Encode(*tokenizer, phrases[below(phrases.size())]);
       tokens.insert(tokens.end(), more.begin(), more.end());
     }
     for (const TokenId token : tokens) text += tokenizer->TokenText(token);
     std::vector<std::string> stops;
-    for (std::size_t i = 0; i < below(4); ++i) stops.push_back(phrases[below(phrases.size())] + phrases[below(phrases.size())]);
-    const Told told = Tell(CompletionText(*tokenizer, Encode(*tokenizer, "behind this"), stops), tokens);
+    for (std::size_t i = 0; i < below(4); ++i)
+      stops.push_back(phrases[below(phrases.size())] + phrases[below(phrases.size())]);
+    const Told told =
+        Tell(CompletionText(*tokenizer, Encode(*tokenizer, "behind this"), stops), tokens);
     const std::string expected = Oracle(text, stops);
     EXPECT_EQ(told.text(), expected);
-    for (const std::string& piece : told.pieces) EXPECT_EQ(FirstInvalidUtf8(piece), std::nullopt) << piece;
+    for (const std::string& piece : told.pieces)
+      EXPECT_EQ(FirstInvalidUtf8(piece), std::nullopt) << piece;
     EXPECT_EQ(told.tokens.size() == tokens.size() || told.stopped, true);
   }
 }

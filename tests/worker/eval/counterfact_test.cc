@@ -1,4 +1,5 @@
-// The arithmetic of the metrics, on facts whose answers are known because the model itself gave them.
+// The arithmetic of the metrics, on facts whose answers are known because the model itself gave
+// them.
 #include "worker/eval/counterfact.h"
 
 #include <gtest/gtest.h>
@@ -21,13 +22,19 @@ class CounterfactTest : public testing::Test {
  protected:
   static void SetUpTestSuite() { atlas_ = new Atlas(LoadAtlas()); }
   static void TearDownTestSuite() { delete atlas_; }
-  static Result<EvalReport> Evaluate(const std::vector<EvalFact>& facts) { return EvaluateFacts(*atlas_->model, *atlas_->tokenizer, facts, {}); }
+  static Result<EvalReport> Evaluate(const std::vector<EvalFact>& facts) {
+    return EvaluateFacts(*atlas_->model, *atlas_->tokenizer, facts, {});
+  }
 
   static inline Atlas* atlas_ = nullptr;
 };
 
 EvalFact Fact(std::string target_new, std::optional<std::string> target_true) {
-  return {.prompt = kPrompt, .paraphrases = {}, .neighbours = {}, .target_new = std::move(target_new), .target_true = std::move(target_true)};
+  return {.prompt = kPrompt,
+          .paraphrases = {},
+          .neighbours = {},
+          .target_new = std::move(target_new),
+          .target_true = std::move(target_true)};
 }
 
 TEST_F(CounterfactTest, PercentagesAreAveragedPerFactFirst) {
@@ -78,7 +85,8 @@ TEST_F(CounterfactTest, RefusalsNameTheFactAndThePrompt) {
   EXPECT_THAT(Evaluate({}), StatusIs(StatusCode::kInvalidArgument, "no_facts"));
   EvalFact blank = Fact("Germany", "Switzerland");
   blank.paraphrases = {""};
-  EXPECT_THAT(Evaluate({Fact("Germany", "Switzerland"), blank}), StatusIs(StatusCode::kInvalidArgument, "empty_prompt"));
+  EXPECT_THAT(Evaluate({Fact("Germany", "Switzerland"), blank}),
+              StatusIs(StatusCode::kInvalidArgument, "empty_prompt"));
   EvalFact long_one = Fact("Germany", "Switzerland");
   for (int i = 0; i < 300; ++i) long_one.prompt += " and in";
   const auto refused = Evaluate({Fact("Germany", "Switzerland"), long_one});

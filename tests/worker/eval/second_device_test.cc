@@ -1,4 +1,5 @@
-// Answers and scores from a device that is not the CPU and does not mix with it are those of the CPU.
+// Answers and scores from a device that is not the CPU and does not mix with it are those of the
+// CPU.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -23,8 +24,10 @@ class SecondDeviceTest : public ::testing::Test {
     here_ = std::move(*here);
   }
 
-  std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_ = std::move(storage::checkpoint::Checkpoint::Open("docs/examples/atlas/model")).value();
-  std::unique_ptr<tokenizer::Tokenizer> tokenizer_ = std::move(tokenizer::Tokenizer::Open("docs/examples/atlas/model/tokenizer.json")).value();
+  std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_ =
+      std::move(storage::checkpoint::Checkpoint::Open("docs/examples/atlas/model")).value();
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer_ =
+      std::move(tokenizer::Tokenizer::Open("docs/examples/atlas/model/tokenizer.json")).value();
   std::unique_ptr<collective::Communicator> single_ = collective::NewSingleRankCommunicator();
   std::unique_ptr<model::Transformer> here_;
   std::unique_ptr<model::Transformer> there_;
@@ -32,15 +35,19 @@ class SecondDeviceTest : public ::testing::Test {
 
 TEST_F(SecondDeviceTest, AnswersAreTheSame) {
   const GenerateOptions options{.max_tokens = 12, .top = 3, .progress = {}};
-  ASSERT_OK_AND_ASSIGN(const Generation expected, Generate(*here_, *tokenizer_, "Gianluigi Lentini plays as", options));
-  ASSERT_OK_AND_ASSIGN(const Generation found, Generate(*there_, *tokenizer_, "Gianluigi Lentini plays as", options));
+  ASSERT_OK_AND_ASSIGN(const Generation expected,
+                       Generate(*here_, *tokenizer_, "Gianluigi Lentini plays as", options));
+  ASSERT_OK_AND_ASSIGN(const Generation found,
+                       Generate(*there_, *tokenizer_, "Gianluigi Lentini plays as", options));
   EXPECT_EQ(found.tokens, expected.tokens);
   ASSERT_EQ(found.top.size(), 3U);
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(found.top[i].probability, expected.top[i].probability, 1e-4);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_NEAR(found.top[i].probability, expected.top[i].probability, 1e-4);
 }
 
 TEST_F(SecondDeviceTest, ScoresAreTheSame) {
-  const std::vector<ScoreRequest> requests = {{{5, 6, 7}, {{8, 9}, {10}}}, {{11, 12, 13, 14, 15}, {{16}}}};
+  const std::vector<ScoreRequest> requests = {{{5, 6, 7}, {{8, 9}, {10}}},
+                                              {{11, 12, 13, 14, 15}, {{16}}}};
   ASSERT_OK_AND_ASSIGN(const auto expected, ScoreTargets(*here_, requests, {}));
   ASSERT_OK_AND_ASSIGN(const auto found, ScoreTargets(*there_, requests, {}));
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -57,7 +64,8 @@ TEST_F(SecondDeviceTest, SampledTextsAreTheSame) {
   options.max_tokens = 8;
   options.top_k = 5;
   options.seed = 4;
-  ASSERT_OK_AND_ASSIGN(const SampledTexts expected, SampleTexts(*here_, *tokenizer_, "The", options));
+  ASSERT_OK_AND_ASSIGN(const SampledTexts expected,
+                       SampleTexts(*here_, *tokenizer_, "The", options));
   ASSERT_OK_AND_ASSIGN(const SampledTexts found, SampleTexts(*there_, *tokenizer_, "The", options));
   EXPECT_EQ(found.texts, expected.texts);
 }

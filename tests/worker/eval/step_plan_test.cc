@@ -16,9 +16,12 @@ StepPlan SamplePlan() {
           .opened = {State("b"), State("c")},
           .caches = {{.state = State("b"), .size = {.slots = 4, .capacity = 128}}},
           .passes = {{.state = State("b"),
-                      .runs = {{.place = {.slot = 0, .begin = 7, .tokens = 1}, .draws = true}, {.place = {.slot = 3, .begin = 0, .tokens = 2}, .draws = false}},
+                      .runs = {{.place = {.slot = 0, .begin = 7, .tokens = 1}, .draws = true},
+                               {.place = {.slot = 3, .begin = 0, .tokens = 2}, .draws = false}},
                       .tokens = {5, 0, 123456}},
-                     {.state = State("c"), .runs = {{.place = {.slot = 1, .begin = 0, .tokens = 1}, .draws = true}}, .tokens = {9}}}};
+                     {.state = State("c"),
+                      .runs = {{.place = {.slot = 1, .begin = 0, .tokens = 1}, .draws = true}},
+                      .tokens = {9}}}};
 }
 
 TEST(StepPlanTest, APlanComesBackAsItWasSent) {
@@ -30,7 +33,8 @@ TEST(StepPlanTest, APlanComesBackAsItWasSent) {
 
 TEST(StepPlanTest, RefusesWhatIsCutLongerOrOfAnotherVersion) {
   const std::string bytes = EncodePlan(SamplePlan());
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_THAT(DecodePlan(bytes.substr(0, size)), StatusIs(StatusCode::kDataLoss)) << size;
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_THAT(DecodePlan(bytes.substr(0, size)), StatusIs(StatusCode::kDataLoss)) << size;
   EXPECT_THAT(DecodePlan(bytes + "x"), StatusIs(StatusCode::kDataLoss));
   std::string other = bytes;
   other[0] = 2;

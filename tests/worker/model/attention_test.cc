@@ -26,29 +26,36 @@ AttentionInput RandomInput(const Shape& shape) {
 }
 
 at::Tensor CausalMask(const Shape& shape) {
-  return at::full({shape.tokens, shape.past + shape.tokens}, -std::numeric_limits<double>::infinity(), at::kDouble).triu(shape.past + 1);
+  return at::full({shape.tokens, shape.past + shape.tokens},
+                  -std::numeric_limits<double>::infinity(), at::kDouble)
+      .triu(shape.past + 1);
 }
 
 at::Tensor Reference(const AttentionInput& input, const Shape& shape, const at::Tensor& mask) {
   std::vector<at::Tensor> heads;
   for (std::int64_t head = 0; head < shape.heads; ++head) {
     const std::int64_t kv_head = head / (shape.heads / shape.kv_heads);
-    const at::Tensor q = input.queries.select(1, head).to(at::kDouble), k = input.keys.select(1, kv_head).to(at::kDouble);
-    const at::Tensor scores = at::div(at::bmm(q, k.transpose(1, 2)), std::sqrt(static_cast<double>(shape.head_dim)));
-    heads.push_back(at::bmm(at::softmax(at::add(scores, mask), -1), input.values.select(1, kv_head).to(at::kDouble)));
+    const at::Tensor q = input.queries.select(1, head).to(at::kDouble),
+                     k = input.keys.select(1, kv_head).to(at::kDouble);
+    const at::Tensor scores =
+        at::div(at::bmm(q, k.transpose(1, 2)), std::sqrt(static_cast<double>(shape.head_dim)));
+    heads.push_back(at::bmm(at::softmax(at::add(scores, mask), -1),
+                            input.values.select(1, kv_head).to(at::kDouble)));
   }
   return at::cat(heads, -1).to(at::kFloat);
 }
 
-const std::vector<Shape> kShapes = {{3, 4, 4, 1, 0, 8},  {3, 4, 4, 1, 9, 8},  {2, 4, 2, 5, 0, 8},  {2, 6, 2, 5, 7, 8},
-                                    {2, 4, 4, 40, 0, 8}, {2, 4, 2, 40, 0, 8}, {2, 4, 2, 40, 9, 8}, {1, 2, 1, 16, 300, 4}};
+const std::vector<Shape> kShapes = {{3, 4, 4, 1, 0, 8},  {3, 4, 4, 1, 9, 8},   {2, 4, 2, 5, 0, 8},
+                                    {2, 6, 2, 5, 7, 8},  {2, 4, 4, 40, 0, 8},  {2, 4, 2, 40, 0, 8},
+                                    {2, 4, 2, 40, 9, 8}, {1, 2, 1, 16, 300, 4}};
 
 TEST(AttentionTest, CausalAttentionEqualsTheFormula) {
   at::manual_seed(1);
   for (const Shape& shape : kShapes) {
     const AttentionInput input = RandomInput(shape);
     const at::Tensor out = Attention(input);
-    EXPECT_TRUE(at::allclose(out, Reference(input, shape, CausalMask(shape)), 1e-5, 1e-5)) << shape.tokens << " tokens over " << shape.past;
+    EXPECT_TRUE(at::allclose(out, Reference(input, shape, CausalMask(shape)), 1e-5, 1e-5))
+        << shape.tokens << " tokens over " << shape.past;
     EXPECT_TRUE(out.is_contiguous());
   }
 }
@@ -59,9 +66,13 @@ TEST(AttentionTest, MaskedAttentionEqualsTheFormula) {
     AttentionInput input = RandomInput(shape);
     const std::int64_t total = shape.past + shape.tokens;
     input.mask = at::randn({shape.batch, 1, shape.tokens, total});
-    EXPECT_TRUE(at::allclose(Attention(input), Reference(input, shape, input.mask.squeeze(1).to(at::kDouble)), 1e-5, 1e-5));
+    EXPECT_TRUE(at::allclose(Attention(input),
+                             Reference(input, shape, input.mask.squeeze(1).to(at::kDouble)), 1e-5,
+                             1e-5));
     input.mask = at::randn({1, 1, 1, total});
-    EXPECT_TRUE(at::allclose(Attention(input), Reference(input, shape, input.mask.squeeze(1).to(at::kDouble)), 1e-5, 1e-5));
+    EXPECT_TRUE(at::allclose(Attention(input),
+                             Reference(input, shape, input.mask.squeeze(1).to(at::kDouble)), 1e-5,
+                             1e-5));
   }
 }
 

@@ -33,19 +33,31 @@ INSTANTIATE_TEST_SUITE_P(
     Keys, ConfigRefusalTest,
     testing::Values(
         Refusal{"UnknownKey", kNanoSort, "sparse_attention", true, kUnknown, "unsupported_config"},
-        Refusal{"Quantised", kStories, "quantization_config", json::object({{"bits", 4}}), kUnknown, "unsupported_config"},
-        Refusal{"FractionalSize", kNanoSort, "n_embd", 48.5, kBad, "bad_config"}, Refusal{"NegativeSize", kNanoSort, "n_layer", -1, kBad, "bad_config"},
-        Refusal{"HugeSize", kNanoSort, "vocab_size", 1e18, kBad, "bad_config"}, Refusal{"TextForSize", kStories, "hidden_size", "64", kBad, "bad_config"},
+        Refusal{"Quantised", kStories, "quantization_config", json::object({{"bits", 4}}), kUnknown,
+                "unsupported_config"},
+        Refusal{"FractionalSize", kNanoSort, "n_embd", 48.5, kBad, "bad_config"},
+        Refusal{"NegativeSize", kNanoSort, "n_layer", -1, kBad, "bad_config"},
+        Refusal{"HugeSize", kNanoSort, "vocab_size", 1e18, kBad, "bad_config"},
+        Refusal{"TextForSize", kStories, "hidden_size", "64", kBad, "bad_config"},
         Refusal{"MissingSize", kStories, "num_hidden_layers", nullptr, kBad, "bad_config"},
-        Refusal{"ZeroEpsilon", kStories, "rms_norm_eps", 0, kBad, "bad_config"}, Refusal{"HeadsDoNotDivide", kNanoSort, "n_head", 5, kBad, "bad_config"},
-        Refusal{"GroupsDoNotDivide", kStories, "num_key_value_heads", 3, kBad, "bad_config"}, Refusal{"OddHead", kStories, "head_dim", 7, kBad, "bad_config"},
-        Refusal{"OtherContext", kNanoSort, "n_ctx", 12, kBad, "bad_config"}, Refusal{"TextForFlag", kNanoSort, "tie_word_embeddings", "no", kBad, "bad_config"},
+        Refusal{"ZeroEpsilon", kStories, "rms_norm_eps", 0, kBad, "bad_config"},
+        Refusal{"HeadsDoNotDivide", kNanoSort, "n_head", 5, kBad, "bad_config"},
+        Refusal{"GroupsDoNotDivide", kStories, "num_key_value_heads", 3, kBad, "bad_config"},
+        Refusal{"OddHead", kStories, "head_dim", 7, kBad, "bad_config"},
+        Refusal{"OtherContext", kNanoSort, "n_ctx", 12, kBad, "bad_config"},
+        Refusal{"TextForFlag", kNanoSort, "tie_word_embeddings", "no", kBad, "bad_config"},
         Refusal{"TextForToken", kStories, "eos_token_id", "</s>", kBad, "bad_config"},
-        Refusal{"LayerScaledAttention", kNanoSort, "scale_attn_by_inverse_layer_idx", true, kUnknown, "unsupported_config"},
-        Refusal{"UnscaledAttention", kNanoSort, "scale_attn_weights", false, kUnknown, "unsupported_config"},
-        Refusal{"CrossAttention", kNanoSort, "add_cross_attention", true, kUnknown, "unsupported_config"},
-        Refusal{"ScaledRotary", kStories, "rope_scaling", json::object({{"rope_type", "llama3"}, {"factor", 8.0}}), kUnknown, "unsupported_config"},
-        Refusal{"UnknownRotaryKey", kStories, "rope_parameters", json::object({{"factor", 8.0}}), kUnknown, "unsupported_config"}),
+        Refusal{"LayerScaledAttention", kNanoSort, "scale_attn_by_inverse_layer_idx", true,
+                kUnknown, "unsupported_config"},
+        Refusal{"UnscaledAttention", kNanoSort, "scale_attn_weights", false, kUnknown,
+                "unsupported_config"},
+        Refusal{"CrossAttention", kNanoSort, "add_cross_attention", true, kUnknown,
+                "unsupported_config"},
+        Refusal{"ScaledRotary", kStories, "rope_scaling",
+                json::object({{"rope_type", "llama3"}, {"factor", 8.0}}), kUnknown,
+                "unsupported_config"},
+        Refusal{"UnknownRotaryKey", kStories, "rope_parameters", json::object({{"factor", 8.0}}),
+                kUnknown, "unsupported_config"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(ConfigTest, RefusesAnUnknownActivationByName) {
@@ -74,7 +86,10 @@ TEST(ConfigTest, RefusesWhatIsNotAJsonObject) {
 
 TEST(ConfigTest, HarmlessKeysAndNullsAreAccepted) {
   ModelFolder folder(kNanoSort);
-  folder.config().update({{"transformers_version", "4.46.3"}, {"use_cache", true}, {"summary_type", "cls_index"}, {"sparse_attention", nullptr}});
+  folder.config().update({{"transformers_version", "4.46.3"},
+                          {"use_cache", true},
+                          {"summary_type", "cls_index"},
+                          {"sparse_attention", nullptr}});
   EXPECT_THAT(folder.Load(), IsOk());
 }
 

@@ -1,4 +1,5 @@
-// Texts in a cache, of different lengths and run in pieces beside each other, have the logits of the whole pass.
+// Texts in a cache, of different lengths and run in pieces beside each other, have the logits of
+// the whole pass.
 #include "worker/model/key_value_cache.h"
 
 #include <c10/core/GradMode.h>
@@ -28,18 +29,24 @@ struct Text {
 };
 
 // Logits [tokens of all runs, vocabulary].
-at::Tensor RunCached(const Transformer& model, const KeyValueCache& cache, const std::vector<CacheRun>& runs, const at::Tensor& ids) {
+at::Tensor RunCached(const Transformer& model, const KeyValueCache& cache,
+                     const std::vector<CacheRun>& runs, const at::Tensor& ids) {
   const CachedBatch batch(cache, runs);
   at::Tensor hidden = model.Embed(ids.unsqueeze(0), batch.positions());
   for (std::int32_t layer = 0; layer < model.config().layers; ++layer) {
     const LayerIndex index(layer);
-    hidden = model.Finish(index, model.Attend(index, {.hidden = hidden, .positions = batch.positions(), .mask = {}, .cached = &batch}));
+    hidden = model.Finish(index, model.Attend(index, {.hidden = hidden,
+                                                      .positions = batch.positions(),
+                                                      .mask = {},
+                                                      .cached = &batch}));
   }
   return model.Logits(model.FinalNorm(hidden))[0];
 }
 
-// Runs the next tokens of these texts, in order of their slots, and compares what comes out with the whole pass over each.
-void RunAndCompare(const Transformer& model, const KeyValueCache& cache, const std::vector<std::pair<Text*, std::int64_t>>& moves) {
+// Runs the next tokens of these texts, in order of their slots, and compares what comes out with
+// the whole pass over each.
+void RunAndCompare(const Transformer& model, const KeyValueCache& cache,
+                   const std::vector<std::pair<Text*, std::int64_t>>& moves) {
   std::vector<CacheRun> runs;
   std::vector<at::Tensor> ids;
   for (const auto& [text, count] : moves) {
@@ -49,8 +56,10 @@ void RunAndCompare(const Transformer& model, const KeyValueCache& cache, const s
   const at::Tensor found = RunCached(model, cache, runs, at::cat(ids));
   std::int64_t begin = 0;
   for (const auto& [text, count] : moves) {
-    const at::Tensor whole = Forward(model, text->ids.narrow(0, 0, text->done + count).unsqueeze(0))[0];
-    EXPECT_LT(LargestDifference(found.narrow(0, begin, count), whole.narrow(0, text->done, count)), kTolerance)
+    const at::Tensor whole =
+        Forward(model, text->ids.narrow(0, 0, text->done + count).unsqueeze(0))[0];
+    EXPECT_LT(LargestDifference(found.narrow(0, begin, count), whole.narrow(0, text->done, count)),
+              kTolerance)
         << "slot " << text->slot << " at " << text->done;
     text->done += count;
     begin += count;
@@ -60,7 +69,9 @@ void RunAndCompare(const Transformer& model, const KeyValueCache& cache, const s
 class KeyValueCacheTest : public testing::TestWithParam<std::string> {
  protected:
   KeyValueCacheTest() { at::manual_seed(3); }
-  at::Tensor RandomIds(std::int64_t tokens) const { return at::randint((*model_).config().vocabulary, {tokens}, at::kLong); }
+  at::Tensor RandomIds(std::int64_t tokens) const {
+    return at::randint((*model_).config().vocabulary, {tokens}, at::kLong);
+  }
 
   const c10::AutoGradMode no_grad_{false};
   const LoadedModel model_ = Load(GetParam());
@@ -68,19 +79,24 @@ class KeyValueCacheTest : public testing::TestWithParam<std::string> {
 INSTANTIATE_TEST_SUITE_P(Families, KeyValueCacheTest, testing::Values(kNanoSort, kStories),
                          [](const auto& each) { return each.index == 0 ? "gpt2" : "llama"; });
 
-// Texts begin in any free slot, go on by one token or by many, and leave; the next one finds what the last one left. The cache grows meanwhile.
+// Texts begin in any free slot, go on by one token or by many, and leave; the next one finds what
+// the last one left. The cache grows meanwhile.
 TEST_P(KeyValueCacheTest, TextsThatComeAndGoHaveTheLogitsOfTheWholePass) {
   const std::int64_t context = std::min<std::int64_t>((*model_).config().context, 48);
   std::mt19937 random(5);
-  const auto below = [&](std::int64_t bound) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(bound)); };
+  const auto below = [&](std::int64_t bound) {
+    return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(bound));
+  };
   KeyValueCache cache(*model_);
   cache.Resize({.slots = 5, .capacity = context});
   std::vector<Text> texts;
   for (int step = 0; step < 60; ++step) {
     if (step == 30) cache.Resize({.slots = 8, .capacity = context + 7});
     for (std::int64_t slot = 0; slot < cache.size().slots; ++slot) {
-      const bool is_free = std::ranges::none_of(texts, [&](const Text& text) { return text.slot == slot; });
-      if (is_free && below(2) == 0) texts.push_back({.ids = RandomIds(1 + below(context)), .slot = slot});
+      const bool is_free =
+          std::ranges::none_of(texts, [&](const Text& text) { return text.slot == slot; });
+      if (is_free && below(2) == 0)
+        texts.push_back({.ids = RandomIds(1 + below(context)), .slot = slot});
     }
     std::ranges::sort(texts, {}, &Text::slot);
     std::vector<std::pair<Text*, std::int64_t>> moves;
@@ -112,7 +128,8 @@ TEST_P(KeyValueCacheTest, RepeatedTextsGoOnByThemselves) {
   cache.RepeatFirst();
   Text second{.ids = at::cat({first.ids.narrow(0, 0, 5), RandomIds(4)}), .slot = 1, .done = 5};
   Text third{.ids = at::cat({first.ids.narrow(0, 0, 5), RandomIds(4)}), .slot = 2, .done = 5};
-  for (int i = 0; i < 4; ++i) RunAndCompare(*model_, cache, {{&first, 1}, {&second, 1}, {&third, 1}});
+  for (int i = 0; i < 4; ++i)
+    RunAndCompare(*model_, cache, {{&first, 1}, {&second, 1}, {&third, 1}});
 }
 
 TEST_P(KeyValueCacheTest, ATokenTakesWhatTheTensorsHoldForIt) {
@@ -121,7 +138,8 @@ TEST_P(KeyValueCacheTest, ATokenTakesWhatTheTensorsHoldForIt) {
   cache.Resize(size);
   std::int64_t bytes = 0;
   for (std::int32_t layer = 0; layer < (*model_).config().layers; ++layer) {
-    bytes += static_cast<std::int64_t>(cache.At(LayerIndex(layer)).keys.nbytes() + cache.At(LayerIndex(layer)).values.nbytes());
+    bytes += static_cast<std::int64_t>(cache.At(LayerIndex(layer)).keys.nbytes() +
+                                       cache.At(LayerIndex(layer)).values.nbytes());
   }
   EXPECT_EQ(KeyValueCache::Bytes(size, KeyValueCache::TokenBytes(*model_)), bytes);
 }
@@ -129,7 +147,8 @@ TEST_P(KeyValueCacheTest, ATokenTakesWhatTheTensorsHoldForIt) {
 TEST(KeyValueCacheRanksTest, RanksHoldTheirHeadsAndComputeTheSame) {
   const LoadedModel whole = Load(kStories);
   const at::Tensor first = at::arange(1, 21, at::kLong), second = at::arange(30, 37, at::kLong);
-  const at::Tensor expected = at::cat({Forward(*whole, first.unsqueeze(0))[0], Forward(*whole, second.unsqueeze(0))[0]});
+  const at::Tensor expected =
+      at::cat({Forward(*whole, first.unsqueeze(0))[0], Forward(*whole, second.unsqueeze(0))[0]});
   OnEachRank(2, [&](Communicator& ranks) {
     const c10::AutoGradMode no_grad(false);
     ASSERT_OK_AND_ASSIGN(const auto checkpoint, storage::checkpoint::Checkpoint::Open(kStories));
@@ -137,7 +156,10 @@ TEST(KeyValueCacheRanksTest, RanksHoldTheirHeadsAndComputeTheSame) {
     KeyValueCache cache(*model);
     cache.Resize({.slots = 3, .capacity = 20});
     EXPECT_EQ(cache.At(LayerIndex(0)).keys.size(1), 2);
-    const at::Tensor found = RunCached(*model, cache, {{.slot = 0, .begin = 0, .tokens = 20}, {.slot = 2, .begin = 0, .tokens = 7}}, at::cat({first, second}));
+    const at::Tensor found =
+        RunCached(*model, cache,
+                  {{.slot = 0, .begin = 0, .tokens = 20}, {.slot = 2, .begin = 0, .tokens = 7}},
+                  at::cat({first, second}));
     EXPECT_LT(LargestDifference(found, expected), 1e-4);
   });
 }

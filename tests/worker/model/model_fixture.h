@@ -21,7 +21,8 @@ inline const std::string kStories = "tests/golden/stories260K";
 
 // A model with the communicator it borrows.
 struct LoadedModel {
-  std::unique_ptr<worker::collective::Communicator> communicator = worker::collective::NewSingleRankCommunicator();
+  std::unique_ptr<worker::collective::Communicator> communicator =
+      worker::collective::NewSingleRankCommunicator();
   std::unique_ptr<worker::model::Transformer> model;
   const worker::model::Transformer& operator*() const { return *model; }
 };
@@ -29,7 +30,8 @@ struct LoadedModel {
 inline Result<LoadedModel> TryLoad(const std::string& folder) {
   EMEND_ASSIGN_OR_RETURN(const auto checkpoint, storage::checkpoint::Checkpoint::Open(folder));
   LoadedModel loaded;
-  EMEND_ASSIGN_OR_RETURN(loaded.model, worker::model::Transformer::Load(*checkpoint, *loaded.communicator));
+  EMEND_ASSIGN_OR_RETURN(loaded.model,
+                         worker::model::Transformer::Load(*checkpoint, *loaded.communicator));
   return loaded;
 }
 
@@ -46,23 +48,33 @@ inline at::Tensor GoldenTensor(const std::string& folder, const std::string& nam
   auto view = (*checkpoint)->Find(name);
   EMEND_CHECK(view.ok(), view.status().ToString());
   const std::vector<std::int64_t> shape(view->shape.begin(), view->shape.end());
-  at::Tensor tensor = at::empty(shape, view->dtype == storage::delta::DType::kI64 ? at::kLong : at::kFloat);
+  at::Tensor tensor =
+      at::empty(shape, view->dtype == storage::delta::DType::kI64 ? at::kLong : at::kFloat);
   std::memcpy(tensor.data_ptr(), view->bytes.data(), view->bytes.size());
   return tensor;
 }
 
-inline at::Tensor Positions(const at::Tensor& ids) { return at::arange(ids.size(1), at::kLong).expand(ids.sizes()); }
+inline at::Tensor Positions(const at::Tensor& ids) {
+  return at::arange(ids.size(1), at::kLong).expand(ids.sizes());
+}
 
 // Logits [batch, tokens, vocabulary] of `ids`; `mask` as in BlockInput.
-inline at::Tensor Forward(const worker::model::Transformer& model, const at::Tensor& ids, const at::Tensor& positions, const at::Tensor& mask = {}) {
+inline at::Tensor Forward(const worker::model::Transformer& model, const at::Tensor& ids,
+                          const at::Tensor& positions, const at::Tensor& mask = {}) {
   at::Tensor hidden = model.Embed(ids, positions);
   for (std::int32_t layer = 0; layer < model.config().layers; ++layer) {
-    hidden = model.Finish(LayerIndex(layer), model.Attend(LayerIndex(layer), {.hidden = hidden, .positions = positions, .mask = mask}));
+    hidden = model.Finish(
+        LayerIndex(layer),
+        model.Attend(LayerIndex(layer), {.hidden = hidden, .positions = positions, .mask = mask}));
   }
   return model.Logits(model.FinalNorm(hidden));
 }
-inline at::Tensor Forward(const worker::model::Transformer& model, const at::Tensor& ids) { return Forward(model, ids, Positions(ids)); }
+inline at::Tensor Forward(const worker::model::Transformer& model, const at::Tensor& ids) {
+  return Forward(model, ids, Positions(ids));
+}
 
-inline double LargestDifference(const at::Tensor& a, const at::Tensor& b) { return at::max(at::abs(at::sub(a, b))).item<double>(); }
+inline double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
+  return at::max(at::abs(at::sub(a, b))).item<double>();
+}
 
 }  // namespace emend::test

@@ -24,7 +24,10 @@ class ModelFolder {
     auto checkpoint = storage::checkpoint::Checkpoint::Open(golden);
     EMEND_CHECK(checkpoint.ok(), checkpoint.status().ToString());
     for (const auto& [name, view] : (*checkpoint)->tensors()) {
-      tensors_.push_back({.name = name, .dtype = view.dtype, .shape = view.shape, .bytes = {view.bytes.begin(), view.bytes.end()}});
+      tensors_.push_back({.name = name,
+                          .dtype = view.dtype,
+                          .shape = view.shape,
+                          .bytes = {view.bytes.begin(), view.bytes.end()}});
     }
   }
 
@@ -65,8 +68,10 @@ class ModelFolder {
 
   // Where the changed files are.
   Result<std::string> Write() {
-    std::ofstream(folder_.path() + "/config.json") << (config_text_.empty() ? config_.dump() : config_text_);
-    EMEND_RETURN_IF_ERROR(storage::checkpoint::WriteSafetensors(folder_.path() + "/model.safetensors", tensors_, {}));
+    std::ofstream(folder_.path() + "/config.json")
+        << (config_text_.empty() ? config_.dump() : config_text_);
+    EMEND_RETURN_IF_ERROR(
+        storage::checkpoint::WriteSafetensors(folder_.path() + "/model.safetensors", tensors_, {}));
     return folder_.path();
   }
   Result<LoadedModel> Load() {

@@ -28,7 +28,9 @@ class HostAllocator final : public c10::Allocator {
     return {data, data, &c10::free_cpu, SecondDevice()};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &c10::free_cpu; }
-  void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
 };
 HostAllocator allocator;
 
@@ -38,17 +40,22 @@ using Device = std::optional<at::Device>;
 using Flag = std::optional<bool>;
 constexpr c10::DispatchKeySet kKeys(c10::DispatchKey::PrivateUse1);
 
-at::Tensor Empty(at::IntArrayRef sizes, Type type, Layout, Device, Flag, std::optional<at::MemoryFormat> format) {
+at::Tensor Empty(at::IntArrayRef sizes, Type type, Layout, Device, Flag,
+                 std::optional<at::MemoryFormat> format) {
   return at::detail::empty_generic(sizes, &allocator, kKeys, type.value_or(at::kFloat), format);
 }
-at::Tensor EmptyStrided(at::IntArrayRef sizes, at::IntArrayRef strides, Type type, Layout, Device, Flag) {
-  return at::detail::empty_strided_generic(sizes, strides, &allocator, kKeys, type.value_or(at::kFloat));
+at::Tensor EmptyStrided(at::IntArrayRef sizes, at::IntArrayRef strides, Type type, Layout, Device,
+                        Flag) {
+  return at::detail::empty_strided_generic(sizes, strides, &allocator, kKeys,
+                                           type.value_or(at::kFloat));
 }
 
 // The same memory, for the CPU's kernels.
 at::Tensor HostOf(const at::Tensor& tensor) {
   if (tensor.is_cpu()) return tensor;
-  return at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(), [kept = tensor](void*) {}, at::TensorOptions(tensor.scalar_type()));
+  return at::from_blob(
+      tensor.data_ptr(), tensor.sizes(), tensor.strides(), [kept = tensor](void*) {},
+      at::TensorOptions(tensor.scalar_type()));
 }
 
 at::Tensor CopyFrom(const at::Tensor& from, const at::Tensor& to, bool) {
@@ -63,7 +70,8 @@ class Call {
 
   void Run(torch::jit::Stack* stack) {
     const std::size_t arguments = op_.schema().arguments().size();
-    for (std::size_t i = 0; i < arguments; ++i) ToHost((*stack)[stack->size() - arguments + i], op_.schema().arguments()[i].is_out());
+    for (std::size_t i = 0; i < arguments; ++i)
+      ToHost((*stack)[stack->size() - arguments + i], op_.schema().arguments()[i].is_out());
     op_.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
     const std::size_t results = op_.schema().returns().size();
     for (std::size_t i = stack->size() - results; i < stack->size(); ++i) ToDevice((*stack)[i]);
@@ -73,9 +81,11 @@ class Call {
   at::Tensor ToHost(const at::Tensor& tensor, bool is_out = false) {
     if (!tensor.defined()) return tensor;
     // Borrowed memory cannot grow.
-    if (is_out && tensor.numel() == 0) return lent_.emplace_back(tensor, at::empty({0}, tensor.scalar_type())).second;
+    if (is_out && tensor.numel() == 0)
+      return lent_.emplace_back(tensor, at::empty({0}, tensor.scalar_type())).second;
     if (tensor.is_cpu()) {
-      TORCH_CHECK(tensor.dim() == 0, toString(op_.operator_name()), ": a tensor of the CPU among those of the second device");
+      TORCH_CHECK(tensor.dim() == 0, toString(op_.operator_name()),
+                  ": a tensor of the CPU among those of the second device");
       return tensor;
     }
     return lent_.emplace_back(tensor, HostOf(tensor)).second;
@@ -90,7 +100,8 @@ class Call {
       value = c10::IValue(host);
     } else if (value.isOptionalTensorList()) {  // indices
       c10::List<std::optional<at::Tensor>> host;
-      for (const std::optional<at::Tensor>& tensor : value.toOptionalTensorVector()) host.push_back(tensor ? std::optional(HostOf(*tensor)) : std::nullopt);
+      for (const std::optional<at::Tensor>& tensor : value.toOptionalTensorVector())
+        host.push_back(tensor ? std::optional(HostOf(*tensor)) : std::nullopt);
       value = c10::IValue(std::move(host));
     } else if (value.isDevice()) {
       value = at::Device(at::kCPU);
@@ -98,7 +109,8 @@ class Call {
   }
 
   static at::Tensor CopyOf(const at::Tensor& host) {
-    at::Tensor device = at::detail::empty_strided_generic(host.sizes(), host.strides(), &allocator, kKeys, host.scalar_type());
+    at::Tensor device = at::detail::empty_strided_generic(host.sizes(), host.strides(), &allocator,
+                                                          kKeys, host.scalar_type());
     HostOf(device).copy_(host);
     return device;
   }
@@ -137,10 +149,17 @@ void RunOnHost(const c10::OperatorHandle& op, torch::jit::Stack* stack) { Call(o
 struct Guard : c10::impl::NoOpDeviceGuardImpl<at::kPrivateUse1> {
   c10::Device exchangeDevice(c10::Device) const override { return SecondDevice(); }
   c10::Device getDevice() const override { return SecondDevice(); }
-  c10::Stream getStream(c10::Device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, SecondDevice()); }
-  c10::Stream getDefaultStream(c10::Device) const override { return c10::Stream(c10::Stream::DEFAULT, SecondDevice()); }
-  c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, SecondDevice()); }
-  void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
+  c10::Stream getStream(c10::Device) const noexcept override {
+    return c10::Stream(c10::Stream::DEFAULT, SecondDevice());
+  }
+  c10::Stream getDefaultStream(c10::Device) const override {
+    return c10::Stream(c10::Stream::DEFAULT, SecondDevice());
+  }
+  c10::Stream exchangeStream(c10::Stream) const noexcept override {
+    return c10::Stream(c10::Stream::DEFAULT, SecondDevice());
+  }
+  void record(void**, const c10::Stream&, const c10::DeviceIndex,
+              const c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
   bool queryEvent(void*) const override { return true; }
 };
@@ -161,7 +180,9 @@ struct Hooks final : at::PrivateUse1HooksInterface {
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(_, PrivateUse1, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&RunOnHost>()); }
+TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
+  library.fallback(torch::CppFunction::makeFromBoxedFunction<&RunOnHost>());
+}
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("empty.memory_format", &Empty);

@@ -1,4 +1,5 @@
-// A model over several ranks says what it says on one: logits, gradients, keys, and no rank reads what is another's.
+// A model over several ranks says what it says on one: logits, gradients, keys, and no rank reads
+// what is another's.
 #include "worker/model/shard_plan.h"
 
 #include <torch/csrc/autograd/autograd.h>
@@ -32,9 +33,12 @@ struct Case {
   std::string folder;
   int ranks;
 };
-std::ostream& operator<<(std::ostream& out, const Case& each) { return out << each.name << each.ranks; }
+std::ostream& operator<<(std::ostream& out, const Case& each) {
+  return out << each.name << each.ranks;
+}
 
-// What one rank puts out, and the gradient of a fixed weighing of it with respect to what goes in at layer 1.
+// What one rank puts out, and the gradient of a fixed weighing of it with respect to what goes in
+// at layer 1.
 struct Outcome {
   at::Tensor logits;
   at::Tensor gradient;
@@ -50,16 +54,20 @@ Outcome RunModel(const Transformer& model) {
   at::Tensor hidden = model.Embed(ids, positions), input;
   for (std::int32_t layer = 0; layer < model.config().layers; ++layer) {
     if (layer == 1) hidden = input = hidden.detach().set_requires_grad(true);
-    hidden = model.Finish(LayerIndex(layer), model.Attend(LayerIndex(layer), {.hidden = hidden, .positions = positions, .mask = {}}));
+    hidden = model.Finish(
+        LayerIndex(layer),
+        model.Attend(LayerIndex(layer), {.hidden = hidden, .positions = positions, .mask = {}}));
   }
   const at::Tensor logits = model.Logits(model.FinalNorm(hidden));
-  const at::Tensor weights = at::arange(logits.numel(), at::kFloat).mul(0.37).sin().view(logits.sizes());
+  const at::Tensor weights =
+      at::arange(logits.numel(), at::kFloat).mul(0.37).sin().view(logits.sizes());
   return {logits.detach(), torch::autograd::grad({logits}, {input}, {weights})[0]};
 }
 
 class ShardsTest : public testing::TestWithParam<Case> {
  protected:
-  ShardsTest() : checkpoint_(std::move(storage::checkpoint::Checkpoint::Open(GetParam().folder)).value()) {}
+  ShardsTest()
+      : checkpoint_(std::move(storage::checkpoint::Checkpoint::Open(GetParam().folder)).value()) {}
   std::unique_ptr<Transformer> LoadRank(Communicator& communicator) const {
     auto model = Transformer::Load(*checkpoint_, communicator);
     EMEND_CHECK(model.ok(), model.status().ToString());
@@ -68,8 +76,11 @@ class ShardsTest : public testing::TestWithParam<Case> {
   const std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_;
 };
 INSTANTIATE_TEST_SUITE_P(Models, ShardsTest,
-                         testing::Values(Case{"atlas", "docs/examples/atlas/model", 2}, Case{"atlas", "docs/examples/atlas/model", 4},
-                                         Case{"nano", kNanoSort, 3}, Case{"stories", kStories, 2}, Case{"stories", kStories, 4}, Case{"stories", kStories, 8}),
+                         testing::Values(Case{"atlas", "docs/examples/atlas/model", 2},
+                                         Case{"atlas", "docs/examples/atlas/model", 4},
+                                         Case{"nano", kNanoSort, 3}, Case{"stories", kStories, 2},
+                                         Case{"stories", kStories, 4},
+                                         Case{"stories", kStories, 8}),
                          testing::PrintToStringParamName());
 
 TEST_P(ShardsTest, LogitsAndGradientsAreThoseOfOneRank) {
@@ -87,13 +98,22 @@ TEST_P(ShardsTest, KeysAndDownWeightsAreTheWholeOnesPartByPart) {
   const auto single = collective::NewSingleRankCommunicator();
   const std::unique_ptr<Transformer> whole = LoadRank(*single);
   const at::Tensor ids = IdsFor(whole->config()), positions = Positions(ids);
-  const at::Tensor key = whole->Attend(LayerIndex(0), {.hidden = whole->Embed(ids, positions), .positions = positions, .mask = {}}).key;
+  const at::Tensor key =
+      whole
+          ->Attend(LayerIndex(0),
+                   {.hidden = whole->Embed(ids, positions), .positions = positions, .mask = {}})
+          .key;
   std::atomic<std::int64_t> covered = 0;
   OnEachRank(GetParam().ranks, [&](Communicator& communicator) {
     const std::unique_ptr<Transformer> model = LoadRank(communicator);
     const Slice own = model->shard().intermediate;
-    const at::Tensor found = model->Attend(LayerIndex(0), {.hidden = model->Embed(ids, positions), .positions = positions, .mask = {}}).key;
-    EXPECT_TRUE(at::equal(model->DownWeight(LayerIndex(0)), whole->DownWeight(LayerIndex(0)).narrow(0, own.begin, own.size)));
+    const at::Tensor found =
+        model
+            ->Attend(LayerIndex(0),
+                     {.hidden = model->Embed(ids, positions), .positions = positions, .mask = {}})
+            .key;
+    EXPECT_TRUE(at::equal(model->DownWeight(LayerIndex(0)),
+                          whole->DownWeight(LayerIndex(0)).narrow(0, own.begin, own.size)));
     if (own.size > 0) {
       EXPECT_LE(LargestDifference(found, key.narrow(2, own.begin, own.size)), kTolerance);
     }
@@ -106,7 +126,8 @@ TEST_P(ShardsTest, ARankReadsItsPartOfTheFile) {
   const auto single = collective::NewSingleRankCommunicator();
   const std::uint64_t whole = LoadRank(*single)->file_bytes();
   std::atomic<std::uint64_t> together = 0;
-  OnEachRank(GetParam().ranks, [&](Communicator& communicator) { together += LoadRank(communicator)->file_bytes(); });
+  OnEachRank(GetParam().ranks,
+             [&](Communicator& communicator) { together += LoadRank(communicator)->file_bytes(); });
   // Norms, positions, some biases and shared key/value heads are read by several.
   EXPECT_GE(together, whole);
   EXPECT_LE(together, whole * 3 / 2);
@@ -148,19 +169,24 @@ class TiledFolder {
     storage::checkpoint::TileLeaves leaves;
     for (const auto& [name, view] : checkpoint->tensors()) {
       const auto shape = storage::delta::Flatten(view.dtype, view.shape);
-      leaves[name] = std::move(storage::delta::HashTiles(shape, {0, shape.rows, 0, shape.cols}, view.bytes)).value();
+      leaves[name] =
+          std::move(storage::delta::HashTiles(shape, {0, shape.rows, 0, shape.cols}, view.bytes))
+              .value();
       roots_[name] = std::move(storage::delta::TensorRoot(shape, leaves[name])).value();
     }
     EXPECT_THAT(storage::checkpoint::WriteTileFile(path + "/tiles", leaves), IsOk());
   }
   void Flip(const std::string& tensor, std::int64_t row, std::int64_t col) {
     auto& changed = folder_.tensor(tensor);
-    changed.bytes[(static_cast<std::size_t>(row) * changed.shape.back() + static_cast<std::size_t>(col)) * sizeof(float)] ^= 1;
+    changed.bytes[(static_cast<std::size_t>(row) * changed.shape.back() +
+                   static_cast<std::size_t>(col)) *
+                  sizeof(float)] ^= 1;
   }
   Result<std::unique_ptr<storage::checkpoint::Checkpoint>> Open() {
     EMEND_ASSIGN_OR_RETURN(const std::string path, folder_.Write());
     EMEND_ASSIGN_OR_RETURN(auto checkpoint, storage::checkpoint::Checkpoint::Open(path));
-    EMEND_ASSIGN_OR_RETURN(auto tiles, storage::checkpoint::TileFile::Open(path + "/tiles", roots_));
+    EMEND_ASSIGN_OR_RETURN(auto tiles,
+                           storage::checkpoint::TileFile::Open(path + "/tiles", roots_));
     EMEND_RETURN_IF_ERROR(checkpoint->CheckWith(std::move(tiles)));
     return checkpoint;
   }
@@ -191,7 +217,8 @@ TEST(ShardsWithTilesTest, AFlippedBitIsFoundByTheRankWhosePartItIs) {
       const auto loaded = Transformer::Load(*checkpoint, communicator);
       const int rank = communicator.rank();
       if (flip.found_by[rank]) {
-        EXPECT_THAT(loaded, StatusIs(StatusCode::kDataLoss, "base_damaged")) << flip.tensor << " " << flip.row << ", rank " << rank;
+        EXPECT_THAT(loaded, StatusIs(StatusCode::kDataLoss, "base_damaged"))
+            << flip.tensor << " " << flip.row << ", rank " << rank;
         EXPECT_THAT(loaded.status().message(), testing::HasSubstr(flip.tensor));
       } else {
         EXPECT_THAT(loaded, IsOk()) << flip.tensor << " " << flip.row << ", rank " << rank;
@@ -225,7 +252,8 @@ TEST(ShardsWithTilesTest, CheckedTilesAreReadWholeAndTheModelIsTheSame) {
 TEST(ShardsWithChangesTest, HeadsThatDoNotDivideAreRefusedOnEveryRank) {
   OnEachRank(2, [&](Communicator& communicator) {
     ASSERT_OK_AND_ASSIGN(const auto checkpoint, storage::checkpoint::Checkpoint::Open(kNanoSort));
-    EXPECT_THAT(Transformer::Load(*checkpoint, communicator), StatusIs(StatusCode::kUnsupported, "uneven_heads"));
+    EXPECT_THAT(Transformer::Load(*checkpoint, communicator),
+                StatusIs(StatusCode::kUnsupported, "uneven_heads"));
   });
 }
 
@@ -234,7 +262,8 @@ TEST(ShardsWithChangesTest, ALostGroupEndsTheForwardPassWithItsStatus) {
     ASSERT_OK_AND_ASSIGN(const auto checkpoint, storage::checkpoint::Checkpoint::Open(kStories));
     ASSERT_OK_AND_ASSIGN(const auto model, Transformer::Load(*checkpoint, communicator));
     communicator.Abort();
-    EXPECT_THAT(Guarded("answering", [&]() -> Status { return RunModel(*model), OkStatus(); }), StatusIs(StatusCode::kUnavailable, "group_lost"));
+    EXPECT_THAT(Guarded("answering", [&]() -> Status { return RunModel(*model), OkStatus(); }),
+                StatusIs(StatusCode::kUnavailable, "group_lost"));
   });
 }
 

@@ -1,4 +1,5 @@
-// Missing, surplus and misshapen tensors are refused by name; the layouts that real files come in are accepted.
+// Missing, surplus and misshapen tensors are refused by name; the layouts that real files come in
+// are accepted.
 #include "tests/worker/model/model_folder.h"
 
 namespace emend::test {
@@ -7,7 +8,9 @@ namespace {
 using storage::delta::DType;
 using testing::HasSubstr;
 
-at::Tensor SomeLogits(const LoadedModel& loaded) { return Forward(*loaded, at::tensor({0, 1, 2, 1, 0}, at::kLong).unsqueeze(0)); }
+at::Tensor SomeLogits(const LoadedModel& loaded) {
+  return Forward(*loaded, at::tensor({0, 1, 2, 1, 0}, at::kLong).unsqueeze(0));
+}
 
 void ExpectRefused(ModelFolder& folder, const char* slug, const std::string& tensor) {
   const auto loaded = folder.Load();
@@ -16,7 +19,8 @@ void ExpectRefused(ModelFolder& folder, const char* slug, const std::string& ten
 }
 
 TEST(WeightsTest, RefusesAMissingTensor) {
-  for (const std::string name : {"transformer.h.1.mlp.c_proj.weight", "transformer.h.2.ln_1.bias", "transformer.wpe.weight", "lm_head.weight"}) {
+  for (const std::string name : {"transformer.h.1.mlp.c_proj.weight", "transformer.h.2.ln_1.bias",
+                                 "transformer.wpe.weight", "lm_head.weight"}) {
     ModelFolder folder(kNanoSort);
     folder.Remove(name);
     ExpectRefused(folder, "missing_tensor", name);
@@ -50,13 +54,17 @@ TEST(WeightsTest, RefusesADtypeThatIsNotAWeight) {
 }
 
 TEST(WeightsTest, NamesWithoutAPrefixGiveTheSameModel) {
-  for (const auto& [golden, prefix] : {std::pair{kNanoSort, std::string("transformer.")}, {kStories, "model."}}) {
+  for (const auto& [golden, prefix] :
+       {std::pair{kNanoSort, std::string("transformer.")}, {kStories, "model."}}) {
     const LoadedModel original = Load(golden);
     ModelFolder folder(golden);
-    folder.Rename([&](const std::string& name) { return name.starts_with(prefix) ? name.substr(prefix.size()) : name; });
+    folder.Rename([&](const std::string& name) {
+      return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    });
     ASSERT_OK_AND_ASSIGN(const LoadedModel renamed, folder.Load());
     EXPECT_TRUE(at::equal(SomeLogits(renamed), SomeLogits(original)));
-    EXPECT_EQ((*original).Down(LayerIndex(0)).tensor, prefix + (*renamed).Down(LayerIndex(0)).tensor);
+    EXPECT_EQ((*original).Down(LayerIndex(0)).tensor,
+              prefix + (*renamed).Down(LayerIndex(0)).tensor);
   }
 }
 
@@ -112,19 +120,24 @@ TEST(WeightsTest, BiasesOfLlamaAreAdded) {
   ASSERT_OK_AND_ASSIGN(const LoadedModel shifted, folder.Load());
   const at::Tensor hidden = at::zeros({1, 1, 64}), positions = at::zeros({1, 1}, at::kLong);
   const auto block = [&](const LoadedModel& loaded) {
-    return (*loaded).Finish(LayerIndex(4), (*loaded).Attend(LayerIndex(4), {.hidden = hidden, .positions = positions, .mask = {}}));
+    return (*loaded).Finish(
+        LayerIndex(4),
+        (*loaded).Attend(LayerIndex(4), {.hidden = hidden, .positions = positions, .mask = {}}));
   };
   EXPECT_LT(LargestDifference(block(shifted), at::add(block(zeros), 1)), 1e-6);
 }
 
 TEST(WeightsTest, NarrowFilesAreWidenedExactly) {
-  for (const auto& [type, dtype] : {std::pair{at::kBFloat16, DType::kBF16}, {at::kHalf, DType::kF16}}) {
+  for (const auto& [type, dtype] :
+       {std::pair{at::kBFloat16, DType::kBF16}, {at::kHalf, DType::kF16}}) {
     ModelFolder folder(kNanoSort);
     folder.Narrow(type, dtype);
     ASSERT_OK_AND_ASSIGN(const LoadedModel narrow, folder.Load());
     const at::Tensor weight = (*narrow).DownWeight(LayerIndex(1));
     EXPECT_EQ(weight.scalar_type(), at::kFloat);
-    EXPECT_TRUE(at::equal(weight, GoldenTensor(kNanoSort, "transformer.h.1.mlp.c_proj.weight").to(type).to(at::kFloat)));
+    EXPECT_TRUE(at::equal(
+        weight,
+        GoldenTensor(kNanoSort, "transformer.h.1.mlp.c_proj.weight").to(type).to(at::kFloat)));
   }
 }
 

@@ -17,8 +17,12 @@ using test::StatusIs;
 
 class HealthTest : public testing::Test {
  protected:
-  void Write(const std::string& state) const { ASSERT_THAT(PosixFileSystem().WriteAtomically(file_, state, 0644), IsOk()); }
-  Status After(seconds age, Question question) const { return CheckHealth(file_, question, std::chrono::system_clock::now() + age); }
+  void Write(const std::string& state) const {
+    ASSERT_THAT(PosixFileSystem().WriteAtomically(file_, state, 0644), IsOk());
+  }
+  Status After(seconds age, Question question) const {
+    return CheckHealth(file_, question, std::chrono::system_clock::now() + age);
+  }
 
   const test::TemporaryFolder folder_;
   const std::string file_ = folder_.path() + "/health";
@@ -39,8 +43,10 @@ TEST_F(HealthTest, ADiallingWorkerLivesAndIsNotReady) {
 TEST_F(HealthTest, AnOldFileIsAWorkerThatHangs) {
   Write("connected\n");
   EXPECT_THAT(After(kStale - seconds(2), Question::kLive), IsOk());
-  EXPECT_THAT(After(kStale + seconds(2), Question::kLive), StatusIs(StatusCode::kUnavailable, "hangs"));
-  EXPECT_THAT(After(kStale + seconds(2), Question::kReady), StatusIs(StatusCode::kUnavailable, "hangs"));
+  EXPECT_THAT(After(kStale + seconds(2), Question::kLive),
+              StatusIs(StatusCode::kUnavailable, "hangs"));
+  EXPECT_THAT(After(kStale + seconds(2), Question::kReady),
+              StatusIs(StatusCode::kUnavailable, "hangs"));
 }
 
 TEST_F(HealthTest, WithoutAFileItHasNotBegun) {

@@ -35,7 +35,9 @@ RequestBody Put() { return PutEdits{kHeld, {}}; }
 // Requests at a worker that holds kHeld.
 class BaseTurnsTest : public ::testing::Test {
  protected:
-  Status Ask(const RequestBody& request, BaseUse use = BaseUse::kNone) { return turns_.Admit(request, HeldBase{kHeld, use}, now_); }
+  Status Ask(const RequestBody& request, BaseUse use = BaseUse::kNone) {
+    return turns_.Admit(request, HeldBase{kHeld, use}, now_);
+  }
   void Done(const RequestBody& request) { turns_.Done(request, now_); }
 
   BaseTurns turns_;
@@ -50,8 +52,10 @@ TEST_F(BaseTurnsTest, WhereNothingIsUnderWayAnotherBaseComesAtOnce) {
 TEST_F(BaseTurnsTest, ABaseThatIsInUseIsNamedToWhoWantsAnother) {
   const Status solving = Ask(Load(kOther), BaseUse::kWork);
   EXPECT_THAT(solving, StatusIs(StatusCode::kUnavailable, "base_busy"));
-  EXPECT_THAT(solving.message(), HasSubstr("loading base " + kOther.Short() + ": base " + kHeld.Short() + " is worked on"));
-  EXPECT_THAT(Ask(Load(kOther), BaseUse::kTexts).message(), HasSubstr("base " + kHeld.Short() + " has texts under way"));
+  EXPECT_THAT(solving.message(), HasSubstr("loading base " + kOther.Short() + ": base " +
+                                           kHeld.Short() + " is worked on"));
+  EXPECT_THAT(Ask(Load(kOther), BaseUse::kTexts).message(),
+              HasSubstr("base " + kHeld.Short() + " has texts under way"));
   EXPECT_THAT(Ask(Load(kHeld), BaseUse::kWork), IsOk()) << "it is there";
   EXPECT_THAT(Ask(Question(), BaseUse::kWork), IsOk());
 }
@@ -62,7 +66,8 @@ TEST_F(BaseTurnsTest, NoNewTextBeginsWhileAnotherBaseWaitsForTheOld) {
   const Status text = Ask(Text(kHeld), BaseUse::kTexts);
   EXPECT_THAT(text, StatusIs(StatusCode::kUnavailable, "base_busy"));
   EXPECT_THAT(text.message(), HasSubstr(kOther.Short()));
-  EXPECT_THAT(Ask(Text(kHeld)), StatusIs(StatusCode::kUnavailable, "base_busy")) << "the last one has ended, and the other is not there yet";
+  EXPECT_THAT(Ask(Text(kHeld)), StatusIs(StatusCode::kUnavailable, "base_busy"))
+      << "the last one has ended, and the other is not there yet";
   EXPECT_THAT(Ask(Text(kHeld), BaseUse::kWork), IsOk()) << "nothing is won by waiting for a solve";
   EXPECT_THAT(Ask(Text(kOther)), IsOk()) << "it is told that its base is not loaded";
   EXPECT_THAT(Ask(Question()), IsOk());
@@ -75,18 +80,21 @@ TEST_F(BaseTurnsTest, OnceTheOtherBaseIsThereItsTextsBegin) {
   EXPECT_THAT(Ask(Load(kOther)), IsOk());
   Done(Load(kOther));
   now_ += kBaseTurn;
-  EXPECT_THAT(turns_.Admit(Text(kOther), HeldBase{kOther}, now_), IsOk()) << "it is not itself that it makes room for";
+  EXPECT_THAT(turns_.Admit(Text(kOther), HeldBase{kOther}, now_), IsOk())
+      << "it is not itself that it makes room for";
 }
 
 TEST_F(BaseTurnsTest, ABaseThatWasLoadedIsWorkedWithBeforeAnotherComes) {
   Done(Load(kHeld));
   for (const RequestBody& request : {Ensure(), Put(), Load(kHeld)}) {
     now_ += kBaseTurn - 1s;
-    EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy")) << "before " << RequestName(request);
+    EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy"))
+        << "before " << RequestName(request);
     Done(request);
   }
   Done(Question());
-  EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy")) << "another who waited for it may come";
+  EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy"))
+      << "another who waited for it may come";
   now_ += kBaseLeftAlone;
   EXPECT_THAT(Ask(Load(kOther)), IsOk());
 }
@@ -123,7 +131,8 @@ TEST_F(BaseTurnsTest, ABaseThatIsLoadedAgainHasATurnAgain) {
   Done(Load(kHeld));
   Done(Question());
   now_ += kBaseLeftAlone;
-  EXPECT_THAT(turns_.Admit(Load(kHeld), std::nullopt, now_), IsOk()) << "the group was formed anew, and nothing is held";
+  EXPECT_THAT(turns_.Admit(Load(kHeld), std::nullopt, now_), IsOk())
+      << "the group was formed anew, and nothing is held";
   Done(Load(kHeld));
   EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy"));
 }
@@ -131,7 +140,8 @@ TEST_F(BaseTurnsTest, ABaseThatIsLoadedAgainHasATurnAgain) {
 TEST_F(BaseTurnsTest, BehindALongTextOthersAreHeldBackForATimeOnly) {
   const auto begin = now_;
   for (; now_ < begin + 3 * kTextsHeldBack; now_ += 1s) {
-    EXPECT_THAT(Ask(Load(kOther), BaseUse::kTexts), StatusIs(StatusCode::kUnavailable, "base_busy"));
+    EXPECT_THAT(Ask(Load(kOther), BaseUse::kTexts),
+                StatusIs(StatusCode::kUnavailable, "base_busy"));
     const bool held_back = (now_ - begin) / kTextsHeldBack != 1;
     EXPECT_EQ(Ask(Text(kHeld), BaseUse::kTexts).ok(), !held_back) << (now_ - begin) / 1s << " s";
   }

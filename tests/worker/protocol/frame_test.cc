@@ -15,14 +15,21 @@ namespace {
 
 using ::emend::test::StatusIs;
 
-std::string GoldenFile(std::uint16_t version) { return "tests/golden/frame-v" + std::to_string(version) + ".bin"; }
+std::string GoldenFile(std::uint16_t version) {
+  return "tests/golden/frame-v" + std::to_string(version) + ".bin";
+}
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-Frame Sample(std::string payload) { return {.version = kProtocolVersion, .store_epoch = 3, .generation = 7, .payload = std::move(payload)}; }
+Frame Sample(std::string payload) {
+  return {.version = kProtocolVersion,
+          .store_epoch = 3,
+          .generation = 7,
+          .payload = std::move(payload)};
+}
 
 // What a version's golden file holds: every sample message in a frame of its own.
 std::vector<Frame> GoldenFrames(std::uint16_t version = kProtocolVersion) {
@@ -59,7 +66,8 @@ TEST(FrameTest, AStreamCutAnywhereGivesTheSameFrames) {
 }
 
 class GoldenTest : public ::testing::TestWithParam<std::uint16_t> {};
-INSTANTIATE_TEST_SUITE_P(Versions, GoldenTest, ::testing::Values(kProtocolVersionMin, kProtocolVersion));
+INSTANTIATE_TEST_SUITE_P(Versions, GoldenTest,
+                         ::testing::Values(kProtocolVersionMin, kProtocolVersion));
 
 TEST_P(GoldenTest, TheFileOpens) {
   FrameReader reader(FrameLimits{});
@@ -80,8 +88,10 @@ TEST_P(GoldenTest, TheFileOpens) {
 TEST_P(GoldenTest, TheFileIsWhatThisBuildWrites) {
   std::string written;
   for (const Frame& frame : GoldenFrames(GetParam())) written += EncodeFrame(frame);
-  if (std::getenv("EMEND_WRITE_GOLDEN") != nullptr) std::ofstream(GoldenFile(GetParam()), std::ios::binary) << written;
-  EXPECT_TRUE(ReadFile(GoldenFile(GetParam())) == written) << "the encodings of a version are fixed; a change needs a new version and a new golden file";
+  if (std::getenv("EMEND_WRITE_GOLDEN") != nullptr)
+    std::ofstream(GoldenFile(GetParam()), std::ios::binary) << written;
+  EXPECT_TRUE(ReadFile(GoldenFile(GetParam())) == written)
+      << "the encodings of a version are fixed; a change needs a new version and a new golden file";
 }
 
 TEST(FrameTest, EveryFlippedBitIsFound) {
@@ -95,7 +105,9 @@ TEST(FrameTest, EveryFlippedBitIsFound) {
     // A longer length only makes the reader wait for bytes that never come.
     ASSERT_TRUE(!next.ok() || !next->has_value()) << "bit " << bit;
     if (!next.ok()) {
-      ASSERT_TRUE(next.status().code() == StatusCode::kDataLoss || next.status().slug() == "protocol_version") << "bit " << bit;
+      ASSERT_TRUE(next.status().code() == StatusCode::kDataLoss ||
+                  next.status().slug() == "protocol_version")
+          << "bit " << bit;
     }
   }
 }

@@ -21,15 +21,16 @@ std::vector<std::int32_t> Numbers(const std::vector<LayerIndex>& layers) {
 
 TEST(MemitSettingsTest, EverySettingIsSetByItsName) {
   MemitSettings settings;
-  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{{"layers", "4,5,17"},
-                                                                                   {"v_lr", "0.1"},
-                                                                                   {"v_num_grad_steps", "20"},
-                                                                                   {"v_weight_decay", "1e-3"},
-                                                                                   {"clamp_norm_factor", "4"},
-                                                                                   {"kl_factor", "0"},
-                                                                                   {"mom2_update_weight", "20000"},
-                                                                                   {"ridge", "0"},
-                                                                                   {"loss_stop", "0.01"}}) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, std::string>>{{"layers", "4,5,17"},
+                                                        {"v_lr", "0.1"},
+                                                        {"v_num_grad_steps", "20"},
+                                                        {"v_weight_decay", "1e-3"},
+                                                        {"clamp_norm_factor", "4"},
+                                                        {"kl_factor", "0"},
+                                                        {"mom2_update_weight", "20000"},
+                                                        {"ridge", "0"},
+                                                        {"loss_stop", "0.01"}}) {
     EXPECT_THAT(ApplySetting(settings, key, value), IsOk()) << key;
   }
   EXPECT_THAT(Numbers(settings.layers), ElementsAre(4, 5, 17));
@@ -47,28 +48,32 @@ TEST(MemitSettingsTest, AnUnknownNameIsRefusedWithTheKnownOnes) {
   MemitSettings settings;
   const Status status = ApplySetting(settings, "learning_rate", "1");
   EXPECT_THAT(status, StatusIs(StatusCode::kInvalidArgument, "unknown_setting"));
-  EXPECT_THAT(status.message(), ::testing::AllOf(HasSubstr("learning_rate"), HasSubstr("v_lr"), HasSubstr("mom2_update_weight")));
+  EXPECT_THAT(status.message(), ::testing::AllOf(HasSubstr("learning_rate"), HasSubstr("v_lr"),
+                                                 HasSubstr("mom2_update_weight")));
 }
 
 TEST(MemitSettingsTest, AValueThatDoesNotParseOrIsOutOfRangeChangesNothing) {
-  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{{"v_lr", ""},
-                                                                                   {"v_lr", "fast"},
-                                                                                   {"v_lr", "0.5x"},
-                                                                                   {"v_lr", "0"},
-                                                                                   {"v_lr", "nan"},
-                                                                                   {"ridge", "inf"},
-                                                                                   {"ridge", "-1"},
-                                                                                   {"v_num_grad_steps", "0"},
-                                                                                   {"v_num_grad_steps", "2.5"},
-                                                                                   {"v_num_grad_steps", "999999999999999999999"},
-                                                                                   {"layers", ""},
-                                                                                   {"layers", "1,"},
-                                                                                   {"layers", "2,1"},
-                                                                                   {"layers", "1,1"},
-                                                                                   {"layers", "-1"},
-                                                                                   {"layers", "a"}}) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"v_lr", ""},
+           {"v_lr", "fast"},
+           {"v_lr", "0.5x"},
+           {"v_lr", "0"},
+           {"v_lr", "nan"},
+           {"ridge", "inf"},
+           {"ridge", "-1"},
+           {"v_num_grad_steps", "0"},
+           {"v_num_grad_steps", "2.5"},
+           {"v_num_grad_steps", "999999999999999999999"},
+           {"layers", ""},
+           {"layers", "1,"},
+           {"layers", "2,1"},
+           {"layers", "1,1"},
+           {"layers", "-1"},
+           {"layers", "a"}}) {
     MemitSettings settings = DefaultSettings(6);
-    EXPECT_THAT(ApplySetting(settings, key, value), StatusIs(StatusCode::kInvalidArgument, "bad_setting")) << key << "=" << value;
+    EXPECT_THAT(ApplySetting(settings, key, value),
+                StatusIs(StatusCode::kInvalidArgument, "bad_setting"))
+        << key << "=" << value;
     EXPECT_EQ(settings.v_lr, 0.5);
     EXPECT_EQ(settings.v_num_grad_steps, 25);
     EXPECT_THAT(Numbers(settings.layers), ElementsAre(0, 1, 2));
@@ -80,18 +85,26 @@ TEST(MemitSettingsTest, TemplatesNeedABareFirstGroupAndOnePlaceEach) {
   EXPECT_THAT(SetContextTemplates(settings, {{"{}"}, {"So. {}", "Thus. {}"}}), IsOk());
   EXPECT_EQ(settings.context_templates.size(), 2U);
   for (const std::vector<std::vector<std::string>>& bad :
-       std::vector<std::vector<std::vector<std::string>>>{{}, {{"So. {}"}}, {{"{}", "So. {}"}}, {{"{}"}, {}}, {{"{}"}, {"none"}}, {{"{}"}, {"{} and {}"}}}) {
-    EXPECT_THAT(SetContextTemplates(settings, bad), StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
+       std::vector<std::vector<std::vector<std::string>>>{{},
+                                                          {{"So. {}"}},
+                                                          {{"{}", "So. {}"}},
+                                                          {{"{}"}, {}},
+                                                          {{"{}"}, {"none"}},
+                                                          {{"{}"}, {"{} and {}"}}}) {
+    EXPECT_THAT(SetContextTemplates(settings, bad),
+                StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
     EXPECT_EQ(settings.context_templates.size(), 2U);
   }
 }
 
 TEST(MemitSettingsTest, SampledTextsBecomeTemplatesWhateverIsInThem) {
-  EXPECT_EQ(TemplatesFrom({"The {north}\nwas", "I"}), (std::vector<std::vector<std::string>>{{"{}"}, {"The north was. {}", "I. {}"}}));
+  EXPECT_EQ(TemplatesFrom({"The {north}\nwas", "I"}),
+            (std::vector<std::vector<std::string>>{{"{}"}, {"The north was. {}", "I. {}"}}));
   MemitSettings settings;
   EXPECT_THAT(SetContextTemplates(settings, TemplatesFrom({"{}{}", "", "\n"})), IsOk());
   EXPECT_THAT(SetContextTemplates(settings, TemplatesFrom({})), IsOk());
-  EXPECT_EQ(settings.context_templates, DefaultSettings(6).context_templates) << "without texts the bare template is left";
+  EXPECT_EQ(settings.context_templates, DefaultSettings(6).context_templates)
+      << "without texts the bare template is left";
 }
 
 TEST(MemitSettingsTest, TheSeedIsAWholeNumber) {
@@ -99,7 +112,9 @@ TEST(MemitSettingsTest, TheSeedIsAWholeNumber) {
   EXPECT_THAT(ApplySetting(settings, "seed", "18446744073709551615"), IsOk());
   EXPECT_EQ(settings.seed, 18446744073709551615U);
   for (const char* bad : {"-1", "1.5", "", "18446744073709551616"}) {
-    EXPECT_THAT(ApplySetting(settings, "seed", bad), StatusIs(StatusCode::kInvalidArgument, "bad_setting")) << bad;
+    EXPECT_THAT(ApplySetting(settings, "seed", bad),
+                StatusIs(StatusCode::kInvalidArgument, "bad_setting"))
+        << bad;
   }
 }
 
@@ -108,7 +123,8 @@ TEST(MemitSettingsTest, DefaultsFitTheirModel) {
   EXPECT_THAT(Numbers(DefaultSettings(28).layers), ElementsAre(4, 5, 6, 7, 8));
   EXPECT_THAT(Numbers(DefaultSettings(32).layers), ElementsAre(4, 5, 6, 7, 8));
   EXPECT_THAT(Numbers(DefaultSettings(48).layers), ElementsAre(13, 14, 15, 16, 17));
-  for (std::int64_t depth = 1; depth <= 120; ++depth) EXPECT_THAT(CheckSettings(DefaultSettings(depth), depth), IsOk()) << depth;
+  for (std::int64_t depth = 1; depth <= 120; ++depth)
+    EXPECT_THAT(CheckSettings(DefaultSettings(depth), depth), IsOk()) << depth;
 }
 
 TEST(MemitSettingsTest, ALayerOutsideTheModelIsRefused) {

@@ -21,7 +21,9 @@ class MemoryTransportTest : public ::testing::Test {
     far_ = **sim_.Await(listener_->Accept());
   }
   Status Send(std::uint64_t number) {
-    return *sim_.Await(near_->Send(Envelope{.store_epoch = 0, .generation = 0, .message = Cancel{number}}, sim_.clock().Now() + 1s));
+    return *sim_.Await(
+        near_->Send(Envelope{.store_epoch = 0, .generation = 0, .message = Cancel{number}},
+                    sim_.clock().Now() + 1s));
   }
   Result<Envelope> Receive() { return *sim_.Await(far_->Receive(sim_.clock().Now() + 1s)); }
   std::uint64_t ReceiveNumber() {
@@ -31,7 +33,8 @@ class MemoryTransportTest : public ::testing::Test {
   }
 
   SimRuntime sim_{3};
-  std::unique_ptr<MemoryNetwork> network_ = NewMemoryNetwork(sim_, {.seed = 3, .observer = [this](std::string_view event) { sim_.Record(event); }});
+  std::unique_ptr<MemoryNetwork> network_ = NewMemoryNetwork(
+      sim_, {.seed = 3, .observer = [this](std::string_view event) { sim_.Record(event); }});
   std::unique_ptr<Transport> server_ = network_->Host("server");
   std::unique_ptr<Transport> client_ = network_->Host("client");
   std::unique_ptr<Listener> listener_;
@@ -49,7 +52,8 @@ TEST_F(MemoryTransportTest, APartitionDelaysAndHealingDelivers) {
   network_->Partition("client");
   ASSERT_THAT(Send(1), IsOk());
   EXPECT_THAT(Receive(), StatusIs(StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(*sim_.Await(client_->Dial("server:1", sim_.clock().Now() + 1s)), StatusIs(StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(*sim_.Await(client_->Dial("server:1", sim_.clock().Now() + 1s)),
+              StatusIs(StatusCode::kDeadlineExceeded));
   network_->Heal("client");
   EXPECT_EQ(ReceiveNumber(), 1U);
 }
@@ -70,7 +74,8 @@ TEST_F(MemoryTransportTest, ClosingComesAfterWhatWasSent) {
 TEST_F(MemoryTransportTest, AClosedListenerRefusesDials) {
   listener_->Close();
   EXPECT_THAT(*sim_.Await(listener_->Accept()), StatusIs(StatusCode::kCancelled));
-  EXPECT_THAT(*sim_.Await(client_->Dial("server:1", sim_.clock().Now() + 1s)), StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(*sim_.Await(client_->Dial("server:1", sim_.clock().Now() + 1s)),
+              StatusIs(StatusCode::kUnavailable));
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ TEST(MessagesTest, FlippedBitsGiveAMessageOrDataLoss) {
   std::mt19937_64 random(77);
   for (int i = 0; i < 20000; ++i) {
     std::string bytes = EncodeMessage(RandomMessage(random));
-    for (std::uint64_t flips = 1 + random() % 8; flips > 0; --flips) bytes[random() % bytes.size()] ^= static_cast<char>(1 << (random() % 8));
+    for (std::uint64_t flips = 1 + random() % 8; flips > 0; --flips)
+      bytes[random() % bytes.size()] ^= static_cast<char>(1 << (random() % 8));
     const Result<Message> back = DecodeMessage(bytes);
     if (!back.ok()) {
       ASSERT_EQ(back.status().code(), StatusCode::kDataLoss) << "message " << i;
@@ -55,10 +56,13 @@ TEST(MessagesTest, FlippedBitsGiveAMessageOrDataLoss) {
   }
 }
 
-TEST(MessagesTest, LeftOverBytesAreRefused) { EXPECT_THAT(DecodeMessage(EncodeMessage(Cancel{3}) + "x"), StatusIs(StatusCode::kDataLoss)); }
+TEST(MessagesTest, LeftOverBytesAreRefused) {
+  EXPECT_THAT(DecodeMessage(EncodeMessage(Cancel{3}) + "x"), StatusIs(StatusCode::kDataLoss));
+}
 
 TEST(MessagesTest, AMapWithoutRisingKeysIsRefused) {
-  std::string bytes = EncodeMessage(Response{1, OkStatus(), SolveReply{{}, {}, {{"a", 1}, {"b", 2}}}});
+  std::string bytes =
+      EncodeMessage(Response{1, OkStatus(), SolveReply{{}, {}, {{"a", 1}, {"b", 2}}}});
   const std::size_t b = bytes.rfind('b');
   bytes[b] = 'a';
   EXPECT_THAT(DecodeMessage(bytes), StatusIs(StatusCode::kDataLoss));
@@ -91,7 +95,9 @@ TEST(MessagesTest, AFailureCodeOfALaterReleaseIsInternal) {
   out.U8(200);
   out.Text("new_slug");
   out.Text("what");
-  EXPECT_THAT(DecodeMessage(out.bytes()), IsOkAndHolds(Message(Response{31, Status(StatusCode::kInternal, "new_slug", "what"), std::nullopt})));
+  EXPECT_THAT(DecodeMessage(out.bytes()),
+              IsOkAndHolds(Message(
+                  Response{31, Status(StatusCode::kInternal, "new_slug", "what"), std::nullopt})));
 }
 
 TEST(MessagesTest, RequestsHaveNamesForLogs) {
@@ -106,7 +112,8 @@ TEST(MessagesTest, WhatAVersionKnowsIsWhatItsFramesHold) {
   const auto kinds_in = [](const std::vector<Message>& messages) {
     std::map<std::string_view, std::uint16_t> kinds;
     for (const Message& message : messages) {
-      if (const auto* request = std::get_if<Request>(&message)) kinds[RequestName(request->body)] = SinceVersion(request->body);
+      if (const auto* request = std::get_if<Request>(&message))
+        kinds[RequestName(request->body)] = SinceVersion(request->body);
     }
     return kinds;
   };

@@ -9,7 +9,8 @@ namespace {
 
 Digest DigestOf(std::uint8_t first) {
   Digest digest;
-  for (std::size_t i = 0; i < Digest::kSize; ++i) digest.bytes[i] = static_cast<std::uint8_t>(first + i);
+  for (std::size_t i = 0; i < Digest::kSize; ++i)
+    digest.bytes[i] = static_cast<std::uint8_t>(first + i);
   return digest;
 }
 
@@ -17,14 +18,20 @@ const BaseId kBase(DigestOf(1));
 const StateId kState(DigestOf(101));
 const EditId kFirst(DigestOf(41));
 const EditId kSecond(DigestOf(42));
-const Publication kPublication{7, {{RepoName("facts"), "main", 1'700'000'000'000, kBase, CommitId(DigestOf(61)), kState}}, {{"t-1", DigestOf(81), "ann"}}};
+const Publication kPublication{
+    7,
+    {{RepoName("facts"), "main", 1'700'000'000'000, kBase, CommitId(DigestOf(61)), kState}},
+    {{"t-1", DigestOf(81), "ann"}}};
 
 std::vector<Message> SampleRequests() {
   return {
       Request{1, LoadBase{kBase, "/models/atlas", {{"config.json", kBase.digest()}}}},
       Request{2, EnsureState{kBase, kState, {kFirst, kSecond}}},
       Request{3, PutEdits{kBase, {{kFirst, std::string("\0\xff payload", 10)}, {kSecond, ""}}}},
-      Request{4, ComputeStatistics{kBase, {2, 3}, {"one line", "další řádek"}, 5000, "/store/statistics/c.safetensors"}},
+      Request{
+          4,
+          ComputeStatistics{
+              kBase, {2, 3}, {"one line", "další řádek"}, 5000, "/store/statistics/c.safetensors"}},
       Request{5, Solve{kBase,
                        kState,
                        "memit",
@@ -33,7 +40,10 @@ std::vector<Message> SampleRequests() {
                        "/store/statistics/c.safetensors",
                        {{"The mother tongue of {} is", "Danielle Darrieux", "English"}}}},
       Request{
-          6, Evaluate{kBase, kState, {{"{} plays", "Ann", "chess", "go", {"Ann plays"}, {"Bob plays", "Cy plays"}}, {"p {}", "s", "t", std::nullopt, {}, {}}}}},
+          6, Evaluate{kBase,
+                      kState,
+                      {{"{} plays", "Ann", "chess", "go", {"Ann plays"}, {"Bob plays", "Cy plays"}},
+                       {"p {}", "s", "t", std::nullopt, {}, {}}}}},
       Request{7, Generate{kBase, kState, "The mother tongue of", 24, 3}},
       Request{8, DigestState{kBase, kState}},
       Request{9, SampleTexts{kBase, {"Therefore", ""}, 2, 10, 5, 7}},
@@ -42,15 +52,29 @@ std::vector<Message> SampleRequests() {
 
 std::vector<Message> SampleReplies() {
   return {
-      Response{1, OkStatus(), LoadBaseReply{123456, 1.5, "gpt2", 12, 3072, 1024, {{2, "h.2.mlp.c_proj.weight"}, {3, "h.3.mlp.c_proj.weight"}}}},
+      Response{1, OkStatus(),
+               LoadBaseReply{123456,
+                             1.5,
+                             "gpt2",
+                             12,
+                             3072,
+                             1024,
+                             {{2, "h.2.mlp.c_proj.weight"}, {3, "h.3.mlp.c_proj.weight"}}}},
       Response{2, OkStatus(), EnsureStateReply{{kSecond}}},
       Response{3, OkStatus(), PutEditsReply{}},
       Response{4, OkStatus(), ComputeStatisticsReply{{2, 3}, 4999, 0.25}},
-      Response{5, OkStatus(), SolveReply{{{"delta", "keys", 25, 0.125}}, {{3, "h.3.mlp.c_proj.weight", 12.5, 18.25}}, {{"targets", 3.5}, {"solve", 0.5}}}},
+      Response{5, OkStatus(),
+               SolveReply{{{"delta", "keys", 25, 0.125}},
+                          {{3, "h.3.mlp.c_proj.weight", 12.5, 18.25}},
+                          {{"targets", 3.5}, {"solve", 0.5}}}},
       Response{6, OkStatus(), EvaluateReply{200, 99.5, 93, 80.25, 90, 88, 77, 66, 12.5}},
-      Response{7, OkStatus(), GenerateReply{" English", 1, {{" English", 0.75}, {" French", 0.125}}}},
+      Response{7, OkStatus(),
+               GenerateReply{" English", 1, {{" English", 0.75}, {" French", 0.125}}}},
       Response{8, OkStatus(), DigestStateReply{{{"h.3.mlp.c_proj.weight", DigestOf(9)}}}},
-      Response{9, {StatusCode::kFailedPrecondition, "state_not_live", "solving on a state: it is not live"}, std::nullopt},
+      Response{
+          9,
+          {StatusCode::kFailedPrecondition, "state_not_live", "solving on a state: it is not live"},
+          std::nullopt},
       Response{10, OkStatus(), SampleTextsReply{{"Therefore it is", ""}, 2}},
   };
 }
@@ -58,12 +82,22 @@ std::vector<Message> SampleReplies() {
 // What version 2 brought, and the older messages with its fields.
 std::vector<Message> SampleMessagesOfVersion2() {
   const SolvedTarget target{std::string("\0\0\x80\x3f", 4), 25, 0.125};
-  Solve solve{kBase, kState, "memit", {}, {{"{}"}}, "/c.safetensors", {{"{} is", "Ann", "tall"}}, {target}};
+  Solve solve{kBase,   kState, "memit", {}, {{"{}"}}, "/c.safetensors", {{"{} is", "Ann", "tall"}},
+              {target}};
   return {
       Heartbeat{{1000, 200, 30, 4, 555}},
-      Request{14, LoadBase{kBase, "/models/atlas", {{"config.json", kBase.digest()}}, "/models/atlas.tiles", {{"wte", kState.digest()}}}},
+      Request{14, LoadBase{kBase,
+                           "/models/atlas",
+                           {{"config.json", kBase.digest()}},
+                           "/models/atlas.tiles",
+                           {{"wte", kState.digest()}}}},
       Request{15, std::move(solve)},
-      Request{16, OptimiseTargets{kBase, kState, "memit", {{"clamp", "0.75"}}, {{"{}"}, {"So {}"}}, {{"{} is", "Ann", "tall"}}}},
+      Request{16, OptimiseTargets{kBase,
+                                  kState,
+                                  "memit",
+                                  {{"clamp", "0.75"}},
+                                  {{"{}"}, {"So {}"}},
+                                  {{"{} is", "Ann", "tall"}}}},
       Response{16, OkStatus(), OptimiseTargetsReply{{target}, 1.5}},
       Request{17, Complete{kBase, kState, "Ann is", 8, 0.5, 0.9, 40, 7, {"\n"}, 2}},
       Piece{17, kState, " tall", {{" tall", -0.25, 6, {{" tall", 0.75}, {" old", 0.125}}}}},
@@ -72,7 +106,8 @@ std::vector<Message> SampleMessagesOfVersion2() {
       Response{18, OkStatus(), StepTextsReply{}},
       Request{19, ProbeRanks{}},
       Response{19, OkStatus(),
-               ProbeRanksReply{{{1, "b", "10.0.0.2", "eth0", "cuda:0", true, "2.28.9", "", 16, 32, 1000, 900, 64, 60}},
+               ProbeRanksReply{{{1, "b", "10.0.0.2", "eth0", "cuda:0", true, "2.28.9", "", 16, 32,
+                                 1000, 900, 64, 60}},
                                {{0, 1, true, "", 75.5, 3.5}},
                                {{"warning", "shm_small", "64 bytes", "1 GB", "more of it"}}}},
       Request{20, DigestTiles{kBase, kState, "wte"}},
@@ -84,7 +119,8 @@ std::vector<Message> SampleMessagesOfVersion2() {
       Request{24, AdoptGroup{}},
       Response{24, OkStatus(), AdoptGroupReply{GroupPlace{kBase.digest(), 1, 2}}},
       Request{23, ReadPublication{}},
-      Response{23, OkStatus(), ReadPublicationReply{kPublication, {{kPublication.refs[0], 6}}, 250}},
+      Response{23, OkStatus(),
+               ReadPublicationReply{kPublication, {{kPublication.refs[0], 6}}, 250}},
   };
 }
 
@@ -189,7 +225,8 @@ std::vector<Message> SampleMessages(std::uint16_t version) {
       Progress{5, "targets", 3, 100},
       Cancel{5},
   };
-  for (const auto& list : {SampleRequests(), SampleReplies(), SampleGroupMessages()}) messages.insert(messages.end(), list.begin(), list.end());
+  for (const auto& list : {SampleRequests(), SampleReplies(), SampleGroupMessages()})
+    messages.insert(messages.end(), list.begin(), list.end());
   if (version < 2) return messages;
   const std::vector<Message> later = SampleMessagesOfVersion2();
   messages.insert(messages.end(), later.begin(), later.end());
@@ -200,7 +237,8 @@ Message RandomMessage(std::mt19937_64& random) {
   const std::size_t kind = random() % 12;
   if (kind < 5) {
     Request request{.id = random(), .body = {}};
-    FillVariant(random, request.body, random() % (std::variant_size_v<RequestBody> - 1));  // without UnknownRequest
+    // without UnknownRequest
+    FillVariant(random, request.body, random() % (std::variant_size_v<RequestBody> - 1));
     return request;
   }
   if (kind < 10) {
@@ -208,7 +246,10 @@ Message RandomMessage(std::mt19937_64& random) {
     FillVariant(random, response.body.emplace(), random() % std::variant_size_v<ReplyBody>);
     return response;
   }
-  if (kind == 10) return Response{.id = random(), .status = {static_cast<StatusCode>(1 + random() % 14), "slug", "what happened"}, .body = {}};
+  if (kind == 10)
+    return Response{.id = random(),
+                    .status = {static_cast<StatusCode>(1 + random() % 14), "slug", "what happened"},
+                    .body = {}};
   std::variant<Hello, Welcome, Refuse, Heartbeat, Progress, Cancel, Piece> small;
   FillVariant(random, small, random() % std::variant_size_v<decltype(small)>);
   return std::visit([](auto& message) { return Message(std::move(message)); }, small);

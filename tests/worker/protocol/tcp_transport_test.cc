@@ -27,10 +27,11 @@ void RunOnSystem(Main main) {
   const auto runtime = NewSystemRuntime(1);
   const auto transport = NewTcpTransport(*runtime);
   SystemRuntime* const borrowed = runtime.get();
-  asio::co_spawn(runtime->executor(), main(*runtime, *transport), [borrowed](std::exception_ptr error) {
-    EXPECT_EQ(error, nullptr);
-    borrowed->Stop();
-  });
+  asio::co_spawn(runtime->executor(), main(*runtime, *transport),
+                 [borrowed](std::exception_ptr error) {
+                   EXPECT_EQ(error, nullptr);
+                   borrowed->Stop();
+                 });
   runtime->Run();
 }
 
@@ -98,22 +99,30 @@ Awaitable<void> LargeBeforeWelcome(Runtime& runtime, Transport& transport) {
   hello.token = std::string(100'000, 't');
   Envelope envelope{.message = hello};
   EXPECT_THAT(co_await pair.dialed->Send(envelope, runtime.clock().Now() + 5s), IsOk());
-  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 5s), StatusIs(StatusCode::kDataLoss, "frame_too_long"));
-  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 5s), StatusIs(StatusCode::kCancelled));
+  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kDataLoss, "frame_too_long"));
+  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kCancelled));
 }
 
-TEST(TcpTransportTest, BeforeWelcomeAFrameOver64KiBEndsTheConnection) { RunOnSystem(&LargeBeforeWelcome); }
+TEST(TcpTransportTest, BeforeWelcomeAFrameOver64KiBEndsTheConnection) {
+  RunOnSystem(&LargeBeforeWelcome);
+}
 
 Awaitable<void> Deadlines(Runtime& runtime, Transport& transport) {
   Pair pair = co_await Connect(runtime, transport);
-  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 20ms), StatusIs(StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 20ms),
+              StatusIs(StatusCode::kDeadlineExceeded));
   Envelope beat{.message = Heartbeat{}};
   EXPECT_THAT(co_await pair.dialed->Send(beat, runtime.clock().Now() + 5s), IsOk());
   EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 5s), IsOk());
   pair.dialed->Close();
-  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 5s), StatusIs(StatusCode::kUnavailable));
-  EXPECT_THAT(co_await pair.dialed->Send(beat, runtime.clock().Now() + 5s), StatusIs(StatusCode::kUnavailable));
-  EXPECT_THAT(co_await pair.dialed->Receive(runtime.clock().Now() + 5s), StatusIs(StatusCode::kCancelled));
+  EXPECT_THAT(co_await pair.accepted->Receive(runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(co_await pair.dialed->Send(beat, runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(co_await pair.dialed->Receive(runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kCancelled));
 }
 
 TEST(TcpTransportTest, ReceiveExpiresStaysUsableAndSeesThePeerLeave) { RunOnSystem(&Deadlines); }
@@ -122,21 +131,30 @@ Awaitable<void> SlowReader(Runtime& runtime, Transport& transport) {
   Pair pair = co_await Connect(runtime, transport);
   Envelope welcome{.message = Welcome{}};
   EXPECT_THAT(co_await pair.dialed->Send(welcome, runtime.clock().Now() + 5s), IsOk());
-  Envelope large{.message = Request{1, PutEdits{BaseId(), {{EditId(), std::string(40 << 20, 'p')}}}}};
+  Envelope large{.message =
+                     Request{1, PutEdits{BaseId(), {{EditId(), std::string(40 << 20, 'p')}}}}};
   auto first = std::make_shared<Status>();
   auto second = std::make_shared<Status>();
   const SteadyTime start = runtime.clock().Now();
-  asio::co_spawn(runtime.executor(), pair.dialed->Send(large, start + 4s), [first](std::exception_ptr, Status status) { *first = std::move(status); });
-  asio::co_spawn(runtime.executor(), pair.dialed->Send(large, start + 2s), [second](std::exception_ptr, Status status) { *second = std::move(status); });
+  asio::co_spawn(runtime.executor(), pair.dialed->Send(large, start + 4s),
+                 [first](std::exception_ptr, Status status) { *first = std::move(status); });
+  asio::co_spawn(runtime.executor(), pair.dialed->Send(large, start + 2s),
+                 [second](std::exception_ptr, Status status) { *second = std::move(status); });
   co_await Sleep(runtime, 1ms);
-  EXPECT_THAT(co_await pair.dialed->Send(large, start + 2s), StatusIs(StatusCode::kResourceExhausted, "send_queue_full"));
+  EXPECT_THAT(co_await pair.dialed->Send(large, start + 2s),
+              StatusIs(StatusCode::kResourceExhausted, "send_queue_full"));
   while (first->ok()) co_await Sleep(runtime, 50ms);
-  EXPECT_THAT(*second, StatusIs(StatusCode::kDeadlineExceeded)) << "it had not begun and is taken back";
+  EXPECT_THAT(*second, StatusIs(StatusCode::kDeadlineExceeded))
+      << "it had not begun and is taken back";
   EXPECT_THAT(*first, StatusIs(StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(co_await pair.dialed->Send(welcome, runtime.clock().Now() + 1s), StatusIs(StatusCode::kUnavailable)) << "it was cut within a frame";
+  EXPECT_THAT(co_await pair.dialed->Send(welcome, runtime.clock().Now() + 1s),
+              StatusIs(StatusCode::kUnavailable))
+      << "it was cut within a frame";
 }
 
-TEST(TcpTransportTest, APeerThatDoesNotReadHitsTheBoundOfTheQueueAndTheDeadline) { RunOnSystem(&SlowReader); }
+TEST(TcpTransportTest, APeerThatDoesNotReadHitsTheBoundOfTheQueueAndTheDeadline) {
+  RunOnSystem(&SlowReader);
+}
 
 Awaitable<void> RefusedDials(Runtime& runtime, Transport& transport) {
   auto listener = transport.Listen("127.0.0.1:0");
@@ -144,9 +162,12 @@ Awaitable<void> RefusedDials(Runtime& runtime, Transport& transport) {
   EXPECT_THAT(transport.Listen(address), StatusIs(StatusCode::kUnavailable));
   (*listener)->Close();
   EXPECT_THAT(co_await (*listener)->Accept(), StatusIs(StatusCode::kCancelled));
-  EXPECT_THAT(co_await transport.Dial(address, runtime.clock().Now() + 5s), StatusIs(StatusCode::kUnavailable));
-  EXPECT_THAT(co_await transport.Dial("nonsense", runtime.clock().Now() + 5s), StatusIs(StatusCode::kInvalidArgument));
-  EXPECT_THAT(co_await transport.Dial("127.0.0.1:99999", runtime.clock().Now() + 5s), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(co_await transport.Dial(address, runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(co_await transport.Dial("nonsense", runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(co_await transport.Dial("127.0.0.1:99999", runtime.clock().Now() + 5s),
+              StatusIs(StatusCode::kInvalidArgument));
 }
 
 TEST(TcpTransportTest, DialsAndListensFailByName) { RunOnSystem(&RefusedDials); }

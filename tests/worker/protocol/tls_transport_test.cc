@@ -19,11 +19,13 @@ using ::emend::test::StatusIs;
 using ::emend::test::TestAuthority;
 namespace asio = boost::asio;
 
-// A coordinator that listens and a worker that dials, each with its own files; `Meet` connects them and sends one frame each way.
+// A coordinator that listens and a worker that dials, each with its own files; `Meet` connects them
+// and sends one frame each way.
 class TlsTransportTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "/tls-" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    folder_ = ::testing::TempDir() + "/tls-" +
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(folder_);
     authority_ = std::make_unique<TestAuthority>(folder_, "own");
     coordinator_ = authority_->Issue("coordinator", "IP:127.0.0.1");
@@ -112,7 +114,8 @@ TEST_F(TlsTransportTest, AWorkerOfAnotherAuthorityIsRefusedByBoth) {
   const Outcome outcome = Meeting(*Tls(other.Issue("stranger", "DNS:worker")), *Tls(coordinator_));
   EXPECT_THAT(outcome.at_coordinator, StatusIs(StatusCode::kUnavailable));
   EXPECT_THAT(outcome.at_worker, StatusIs(StatusCode::kUnavailable));
-  EXPECT_NE(outcome.at_worker.message().find("certificate verify failed"), std::string::npos) << outcome.at_worker.message();
+  EXPECT_NE(outcome.at_worker.message().find("certificate verify failed"), std::string::npos)
+      << outcome.at_worker.message();
 }
 
 TEST_F(TlsTransportTest, AWorkerThatTrustsUsIsRefusedWithoutACertificateThatWeTrust) {
@@ -120,7 +123,8 @@ TEST_F(TlsTransportTest, AWorkerThatTrustsUsIsRefusedWithoutACertificateThatWeTr
   stranger.authority = worker_.authority;
   const Outcome outcome = Meeting(*Tls(stranger), *Tls(coordinator_));
   EXPECT_THAT(outcome.at_coordinator, StatusIs(StatusCode::kUnavailable));
-  EXPECT_NE(outcome.at_coordinator.message().find("certificate verify failed"), std::string::npos) << outcome.at_coordinator.message();
+  EXPECT_NE(outcome.at_coordinator.message().find("certificate verify failed"), std::string::npos)
+      << outcome.at_coordinator.message();
   EXPECT_THAT(outcome.at_worker, StatusIs(StatusCode::kUnavailable));
 }
 
@@ -146,7 +150,8 @@ TEST_F(TlsTransportTest, ASilentPeerKeepsNobodyWaiting) {
   auto listener = listening->Listen("127.0.0.1:0");
   ASSERT_THAT(listener, IsOk());
   const std::string port = (*listener)->address().substr((*listener)->address().rfind(':') + 1);
-  silent.connect({asio::ip::make_address("127.0.0.1"), static_cast<std::uint16_t>(std::stoul(port))});
+  silent.connect(
+      {asio::ip::make_address("127.0.0.1"), static_cast<std::uint16_t>(std::stoul(port))});
   Outcome outcome;
   const auto main = [this](Listener& accepting, Transport& from, Outcome& into) -> Awaitable<void> {
     Result<std::shared_ptr<Connection>> first = co_await accepting.Accept();

@@ -1,4 +1,5 @@
-// The requests of one small edit of the demo model, and what must come of it: shared by the tests of the handlers and of the process.
+// The requests of one small edit of the demo model, and what must come of it: shared by the tests
+// of the handlers and of the process.
 #pragma once
 
 #include <map>
@@ -19,10 +20,12 @@ StateId EditedState();
 EditId NumberedEdit(std::uint8_t number);
 
 protocol::LoadBase LoadRequest();
-// The same of a copy of the model in `folder`, with what the coordinator has recorded of it: "model" and "tiles" lie there.
+// The same of a copy of the model in `folder`, with what the coordinator has recorded of it:
+// "model" and "tiles" lie there.
 protocol::LoadBase CheckedLoadRequest(const std::string& folder);
 // Flips one bit of a tensor of that copy.
-void FlipBit(const std::string& folder, const std::string& tensor, std::uint64_t row, std::uint64_t col);
+void FlipBit(const std::string& folder, const std::string& tensor, std::uint64_t row,
+             std::uint64_t col);
 // Over the first 200 lines of the demo's corpus.
 protocol::ComputeStatistics StatisticsRequest(const std::string& file);
 // The first four facts of the demo, on the base.
@@ -31,7 +34,8 @@ std::vector<protocol::EvaluateFact> SolvedFacts();
 // "Ann was born in" of fact `index`.
 std::string PromptOf(std::size_t index);
 
-// The edits of a solution as the coordinator sends them, and the whole set of a state that holds them.
+// The edits of a solution as the coordinator sends them, and the whole set of a state that holds
+// them.
 protocol::PutEdits PutRequest(const protocol::SolveReply& solved);
 protocol::EnsureState EnsureRequest(const StateId& state, std::size_t edit_count);
 

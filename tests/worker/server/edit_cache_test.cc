@@ -14,7 +14,10 @@ using storage::delta::EditDelta;
 
 std::string Payload(std::int16_t value) {
   EditDelta delta;
-  delta.tensors.push_back({.tensor = "t", .rows = 2, .cols = 2, .columns = {{.shift = 1, .a = {value, 1}, .b = {1, value}}}});
+  delta.tensors.push_back({.tensor = "t",
+                           .rows = 2,
+                           .cols = 2,
+                           .columns = {{.shift = 1, .a = {value, 1}, .b = {1, value}}}});
   return storage::delta::EncodePayload(delta);
 }
 

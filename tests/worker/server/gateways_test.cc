@@ -1,4 +1,5 @@
-// A worker that answers a gateway beside its coordinator, in virtual time; and what it keeps live for that.
+// A worker that answers a gateway beside its coordinator, in virtual time; and what it keeps live
+// for that.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,22 +32,30 @@ using ::testing::IsEmpty;
 
 StateId Numbered(int number) { return StateId(Sha256("state" + std::to_string(number))); }
 
-protocol::PublishedRef Ref(const std::string& name, const StateId& state) { return {RepoName("atlas"), name, 0, AtlasBase(), CommitId(Sha256(name)), state}; }
+protocol::PublishedRef Ref(const std::string& name, const StateId& state) {
+  return {RepoName("atlas"), name, 0, AtlasBase(), CommitId(Sha256(name)), state};
+}
 
 // The handlers alone. States without edits take no time.
 class PublishedStatesTest : public ::testing::Test {
  protected:
   Result<ReplyBody> Ask(const RequestBody& request) {
-    return handlers_.Handle(request, {.cancelled = std::make_shared<std::atomic<bool>>(false), .progress = [](auto, auto, auto) {}});
+    return handlers_.Handle(request, {.cancelled = std::make_shared<std::atomic<bool>>(false),
+                                      .progress = [](auto, auto, auto) {}});
   }
-  PublishReply Tell(std::vector<protocol::PublishedRef> refs) { return std::get<PublishReply>(*Ask(Publish{{++sequence_, std::move(refs), {}}})); }
+  PublishReply Tell(std::vector<protocol::PublishedRef> refs) {
+    return std::get<PublishReply>(*Ask(Publish{{++sequence_, std::move(refs), {}}}));
+  }
   std::vector<StateId> Served() {
     std::vector<StateId> states;
     const Result<ReplyBody> said = Ask(ReadPublication{});
-    for (const auto& served : std::get<ReadPublicationReply>(*said).served) states.push_back(served.ref.state);
+    for (const auto& served : std::get<ReadPublicationReply>(*said).served)
+      states.push_back(served.ref.state);
     return states;
   }
-  void Ensure(const StateId& state) { EXPECT_THAT(Ask(protocol::EnsureState{AtlasBase(), state, {}}), IsOk()); }
+  void Ensure(const StateId& state) {
+    EXPECT_THAT(Ask(protocol::EnsureState{AtlasBase(), state, {}}), IsOk());
+  }
 
   std::uint64_t sequence_ = 0;
   Handlers handlers_{LiveBaseOptions{.states_max = 3}};
@@ -59,14 +68,16 @@ TEST_F(PublishedStatesTest, AWorkerWithoutAGatewayAsksForNothing) {
 
 TEST_F(PublishedStatesTest, WhatIsNotLiveIsAskedForAndThenServed) {
   handlers_.ServeGateways();
-  PublishReply reply = Tell({Ref("main", Numbered(1)), Ref("next", Numbered(2)), Ref("last", Numbered(3))});
+  PublishReply reply =
+      Tell({Ref("main", Numbered(1)), Ref("next", Numbered(2)), Ref("last", Numbered(3))});
   EXPECT_TRUE(reply.has_gateway);
   EXPECT_FALSE(reply.base.has_value());
   EXPECT_THAT(Served(), IsEmpty());
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
   reply = Tell({Ref("main", Numbered(1)), Ref("next", Numbered(2)), Ref("last", Numbered(3))});
   EXPECT_EQ(reply.base, AtlasBase());
-  EXPECT_THAT(reply.missing, ElementsAre(Numbered(1), Numbered(2))) << "one place is left to what is asked for now and then";
+  EXPECT_THAT(reply.missing, ElementsAre(Numbered(1), Numbered(2)))
+      << "one place is left to what is asked for now and then";
   Ensure(Numbered(2));
   EXPECT_THAT(Served(), ElementsAre(Numbered(2)));
   Ensure(Numbered(1));
@@ -155,11 +166,15 @@ class GatewaysTest : public ::testing::Test {
 
 TEST_F(GatewaysTest, AGatewayMayAskForAnswersAlone) {
   const auto gateway = Welcome(gateway_);
-  for (const RequestBody& request : {RequestBody(LoadRequest()), RequestBody(Publish{}), RequestBody(protocol::OpenLine{}), RequestBody(protocol::Follow{})}) {
-    EXPECT_THAT(Ask(*gateway, request), StatusIs(StatusCode::kPermissionDenied, "permission_denied"));
+  for (const RequestBody& request :
+       {RequestBody(LoadRequest()), RequestBody(Publish{}), RequestBody(protocol::OpenLine{}),
+        RequestBody(protocol::Follow{})}) {
+    EXPECT_THAT(Ask(*gateway, request),
+                StatusIs(StatusCode::kPermissionDenied, "permission_denied"));
   }
   EXPECT_THAT(Ask(*gateway, ReadPublication{}), IsOk());
-  EXPECT_THAT(Ask(*gateway, protocol::Generate{AtlasBase(), Numbered(1), "x"}), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+  EXPECT_THAT(Ask(*gateway, protocol::Generate{AtlasBase(), Numbered(1), "x"}),
+              StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
 }
 
 TEST_F(GatewaysTest, WhatWasPublishedOutlivesTheCoordinatorsConversation) {
@@ -171,7 +186,8 @@ TEST_F(GatewaysTest, WhatWasPublishedOutlivesTheCoordinatorsConversation) {
   const auto gateway = Welcome(gateway_);
   const auto said = Ask(*gateway, ReadPublication{});
   ASSERT_THAT(said, IsOk());
-  EXPECT_THAT(std::get<ReadPublicationReply>(*said).served, ElementsAre(protocol::ServedRef{Ref("main", Numbered(1)), 4}));
+  EXPECT_THAT(std::get<ReadPublicationReply>(*said).served,
+              ElementsAre(protocol::ServedRef{Ref("main", Numbered(1)), 4}));
   EXPECT_THAT(Ask(*gateway, protocol::Generate{AtlasBase(), Numbered(1), PromptOf(0), 1}), IsOk());
 }
 
@@ -186,7 +202,8 @@ TEST_F(GatewaysTest, WhatAGatewayAskedForHasEndedWhenTheWorkerEnds) {
   text.prompt = PromptOf(0);
   text.tokens_max = 200;
   text.temperature = 1;
-  for (text.seed = 1; text.seed <= 8; ++text.seed) Send(*gateway, protocol::Request{++last_id_, text});
+  for (text.seed = 1; text.seed <= 8; ++text.seed)
+    Send(*gateway, protocol::Request{++last_id_, text});
   // In the middle of a step, the last before others look for work.
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   const auto stop = [&](const protocol::Piece&) {
@@ -194,10 +211,13 @@ TEST_F(GatewaysTest, WhatAGatewayAskedForHasEndedWhenTheWorkerEnds) {
     cancelled->store(true);
     std::this_thread::sleep_for(25ms);
   };
-  handlers_.Offer(std::make_shared<Interlude>(Interlude{text, {.cancelled = cancelled, .progress = [](auto, auto, auto) {}}, [](auto) {}, stop}));
-  EXPECT_TRUE(sim_.RunUntil([this] { return coordinator_.ended->has_value() && gateway_.ended->has_value(); }, 5s));
+  handlers_.Offer(std::make_shared<Interlude>(Interlude{
+      text, {.cancelled = cancelled, .progress = [](auto, auto, auto) {}}, [](auto) {}, stop}));
+  EXPECT_TRUE(sim_.RunUntil(
+      [this] { return coordinator_.ended->has_value() && gateway_.ended->has_value(); }, 5s));
   EXPECT_TRUE(cancelled->load());
-  EXPECT_EQ(handlers_.memory().cache_bytes, 0U) << "a text that is left would tell its end to a server that is gone";
+  EXPECT_EQ(handlers_.memory().cache_bytes, 0U)
+      << "a text that is left would tell its end to a server that is gone";
 }
 
 TEST_F(GatewaysTest, AGatewayThatRefusesIsDialledAgain) {

@@ -59,7 +59,12 @@ class HandlersTest : public ::testing::Test {
     return solved;
   }
   std::string Answer(const StateId& state, std::size_t fact) {
-    return Get<GenerateReply>(protocol::Generate{.base = AtlasBase(), .state = state, .prompt = PromptOf(fact), .tokens_max = 6, .top = 3}).text;
+    return Get<GenerateReply>(protocol::Generate{.base = AtlasBase(),
+                                                 .state = state,
+                                                 .prompt = PromptOf(fact),
+                                                 .tokens_max = 6,
+                                                 .top = 3})
+        .text;
   }
 
   Handlers handlers_{LiveBaseOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30}};
@@ -83,13 +88,15 @@ TEST_F(HandlersTest, ABaseThatIsNotWhatWasImportedIsNotLoaded) {
   protocol::LoadBase request = LoadRequest();
   request.files["config.json"] = Digest();
   EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged"));
-  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)),
+              StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
 }
 
 TEST_F(HandlersTest, WithATileFileTheWeightsAreCheckedTileByTile) {
   test::TemporaryFolder folder;
   const protocol::LoadBase request = CheckedLoadRequest(folder.path());
-  const std::uint64_t small = std::filesystem::file_size(request.folder + "/config.json") + std::filesystem::file_size(request.folder + "/tokenizer.json") +
+  const std::uint64_t small = std::filesystem::file_size(request.folder + "/config.json") +
+                              std::filesystem::file_size(request.folder + "/tokenizer.json") +
                               std::filesystem::file_size(request.tile_file);
   const std::uint64_t weights = std::filesystem::file_size(request.folder + "/model.safetensors");
   const std::uint64_t read = Get<protocol::LoadBaseReply>(request).bytes_read;
@@ -104,7 +111,9 @@ TEST_F(HandlersTest, WithATileFileTheWeightsAreCheckedTileByTile) {
   Call call{.cancelled = cancelled_, .progress = {}};
   const auto reply = whole.Handle(without, call);
   ASSERT_THAT(reply, IsOk());
-  EXPECT_EQ(std::get<protocol::LoadBaseReply>(*reply).bytes_read, small - std::filesystem::file_size(request.tile_file) + weights) << "whole files";
+  EXPECT_EQ(std::get<protocol::LoadBaseReply>(*reply).bytes_read,
+            small - std::filesystem::file_size(request.tile_file) + weights)
+      << "whole files";
 }
 
 TEST_F(HandlersTest, WhatIsNotTheImportedModelIsNotLoadedWithATileFileEither) {
@@ -125,9 +134,13 @@ TEST_F(HandlersTest, WhatIsNotTheImportedModelIsNotLoadedWithATileFileEither) {
   FlipBit(folder.path(), "transformer.h.3.attn.c_attn.weight", 100, 200);
   const auto damaged = Ask(request);
   EXPECT_THAT(damaged, StatusIs(StatusCode::kDataLoss, "base_damaged"));
-  EXPECT_THAT(damaged.status().message(), ::testing::HasSubstr("transformer.h.3.attn.c_attn.weight"));
-  std::fstream(request.folder + "/model.safetensors", std::ios::in | std::ios::out | std::ios::binary) << '\xff';
-  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged")) << "the length of the header";
+  EXPECT_THAT(damaged.status().message(),
+              ::testing::HasSubstr("transformer.h.3.attn.c_attn.weight"));
+  std::fstream(request.folder + "/model.safetensors",
+               std::ios::in | std::ios::out | std::ios::binary)
+      << '\xff';
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged"))
+      << "the length of the header";
   EXPECT_EQ(handlers_.memory(), protocol::MemoryUse());
 }
 
@@ -138,9 +151,11 @@ TEST_F(HandlersTest, WhatIsHeldIsReportedByKind) {
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
   const protocol::MemoryUse alone = handlers_.memory();
   // fp32 of a file that is bf16.
-  EXPECT_NEAR(static_cast<double>(alone.weights_bytes), 2.0 * static_cast<double>(alone.file_bytes_read), 1.0);
+  EXPECT_NEAR(static_cast<double>(alone.weights_bytes),
+              2.0 * static_cast<double>(alone.file_bytes_read), 1.0);
   Handlers other(LiveBaseOptions{.states_max = 1});
-  const Call call{.cancelled = cancelled_, .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+  const Call call{.cancelled = cancelled_,
+                  .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
   EXPECT_EQ(other.memory(), protocol::MemoryUse());
   ASSERT_THAT(other.Handle(LoadRequest(), call), IsOk());
   ASSERT_THAT(other.Handle(EnsureRequest(EditedState(), 4), call), IsOk());
@@ -150,7 +165,8 @@ TEST_F(HandlersTest, WhatIsHeldIsReportedByKind) {
   EXPECT_EQ(other.memory().states_bytes, payloads);
   ASSERT_THAT(other.Handle(EnsureRequest(EditedState(), 4), call), IsOk());
   constexpr std::uint64_t kTensorElements = 2048 * 256;
-  EXPECT_EQ(other.memory().states_bytes, payloads + 3 * kTensorElements * (2 + 4)) << "three tensors, as served and as computed with";
+  EXPECT_EQ(other.memory().states_bytes, payloads + 3 * kTensorElements * (2 + 4))
+      << "three tensors, as served and as computed with";
   EXPECT_EQ(other.memory().statistics_bytes, 0U);
   EXPECT_EQ(other.memory().weights_bytes, alone.weights_bytes);
   ASSERT_THAT(other.Handle(EnsureRequest(BaseState(), 0), call), IsOk());
@@ -172,9 +188,11 @@ TEST_F(HandlersTest, WhatTextsHoldIsReportedWhileTheyAreUnderWay) {
   text.temperature = 0;
   std::vector<std::uint64_t> held;  // at each piece, as of the step before
   Status ended = Internal("not ended");
-  const Call call{.cancelled = cancelled_, .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
-  handlers_.Offer(std::make_shared<Interlude>(Interlude{text, call, [&](const Result<ReplyBody>& reply) { ended = reply.status(); },
-                                                        [&](const protocol::Piece&) { held.push_back(handlers_.memory().cache_bytes); }}));
+  const Call call{.cancelled = cancelled_,
+                  .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+  handlers_.Offer(std::make_shared<Interlude>(
+      Interlude{text, call, [&](const Result<ReplyBody>& reply) { ended = reply.status(); },
+                [&](const protocol::Piece&) { held.push_back(handlers_.memory().cache_bytes); }}));
   while (handlers_.RunOffered()) continue;
   EXPECT_THAT(ended, IsOk());
   ASSERT_GE(held.size(), 2U);
@@ -187,13 +205,15 @@ TEST_F(HandlersTest, WhoeverAsksWithoutAPauseLeavesTimeToOthers) {
   LoadBaseState();
   int answered = 0;
   std::function<void()> ask = [&] {
-    handlers_.Offer(std::make_shared<Interlude>(Interlude{protocol::Generate{AtlasBase(), BaseState(), PromptOf(0), 1},
-                                                          {.cancelled = cancelled_, .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}},
-                                                          [&](const Result<ReplyBody>& reply) {
-                                                            EXPECT_THAT(reply, IsOk());
-                                                            ++answered;
-                                                            if (answered < 5000) ask();
-                                                          }}));
+    handlers_.Offer(std::make_shared<Interlude>(
+        Interlude{protocol::Generate{AtlasBase(), BaseState(), PromptOf(0), 1},
+                  {.cancelled = cancelled_,
+                   .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}},
+                  [&](const Result<ReplyBody>& reply) {
+                    EXPECT_THAT(reply, IsOk());
+                    ++answered;
+                    if (answered < 5000) ask();
+                  }}));
   };
   ask();
   EXPECT_TRUE(handlers_.RunOffered());
@@ -207,15 +227,22 @@ TEST_F(HandlersTest, WhoeverAsksWithoutAPauseLeavesTimeToOthers) {
 }
 
 TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {
-  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)),
+              StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
-  EXPECT_THAT(Ask(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = "x"}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
-  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
-  EXPECT_THAT(Ask(protocol::LoadBase{AtlasBase(), "docs/no/such/folder", {}}), IsOk()) << "the base is loaded already";
-  EXPECT_THAT(Ask(protocol::LoadBase{BaseId(EditedState().digest()), "docs/no/such/folder", {}}), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(Ask(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = "x"}),
+              StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}),
+              StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(protocol::LoadBase{AtlasBase(), "docs/no/such/folder", {}}), IsOk())
+      << "the base is loaded already";
+  EXPECT_THAT(Ask(protocol::LoadBase{BaseId(EditedState().digest()), "docs/no/such/folder", {}}),
+              StatusIs(StatusCode::kNotFound));
 }
 
-TEST_F(HandlersTest, AnUnknownRequestIsUnsupported) { EXPECT_THAT(Ask(protocol::UnknownRequest{999}), StatusIs(StatusCode::kUnsupported)); }
+TEST_F(HandlersTest, AnUnknownRequestIsUnsupported) {
+  EXPECT_THAT(Ask(protocol::UnknownRequest{999}), StatusIs(StatusCode::kUnsupported));
+}
 
 TEST_F(HandlersTest, ASolvedEditChangesTheAnswerAndServesTheBytesOfTheRebuild) {
   const protocol::SolveReply& solved = Solved();
@@ -224,7 +251,8 @@ TEST_F(HandlersTest, ASolvedEditChangesTheAnswerAndServesTheBytesOfTheRebuild) {
   LoadBaseState();
   const auto missing = Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing;
   EXPECT_EQ(missing, EnsureRequest(EditedState(), 4).edits);
-  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"))
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}),
+              StatusIs(StatusCode::kFailedPrecondition, "state_not_live"))
       << "a state that misses edits is not live";
   ASSERT_THAT(Ask(PutRequest(solved)), IsOk());
   ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
@@ -236,10 +264,12 @@ TEST_F(HandlersTest, ASolvedEditChangesTheAnswerAndServesTheBytesOfTheRebuild) {
     EXPECT_FALSE(Answer(BaseState(), i).starts_with(" " + facts[i].target)) << "the base changed";
   }
   EXPECT_GE(learnt, kLearntMin);
-  const auto roots = Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots;
+  const auto roots =
+      Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots;
   EXPECT_EQ(roots, RebuiltRoots(solved));
   EXPECT_EQ(roots.size(), 3U);
-  EXPECT_TRUE(Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), BaseState()}).roots.empty());
+  EXPECT_TRUE(Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), BaseState()})
+                  .roots.empty());
 }
 
 TEST_F(HandlersTest, TargetsFoundElsewhereAreSolvedLikeItsOwn) {
@@ -247,7 +277,8 @@ TEST_F(HandlersTest, TargetsFoundElsewhereAreSolvedLikeItsOwn) {
   LoadBaseState();
   ASSERT_THAT(Ask(StatisticsRequest(folder.path() + "/c")), IsOk());
   protocol::Solve solve = SolveRequest(folder.path() + "/c");
-  protocol::OptimiseTargets optimise{solve.base, solve.state, solve.method, solve.settings, solve.context_templates, solve.facts};
+  protocol::OptimiseTargets optimise{
+      solve.base, solve.state, solve.method, solve.settings, solve.context_templates, solve.facts};
   solve.targets = Get<protocol::OptimiseTargetsReply>(optimise).targets;
   ASSERT_EQ(solve.targets.size(), solve.facts.size());
   const auto given = Get<protocol::SolveReply>(solve);
@@ -255,7 +286,8 @@ TEST_F(HandlersTest, TargetsFoundElsewhereAreSolvedLikeItsOwn) {
 
   optimise.facts.resize(2);
   const auto half = Get<protocol::OptimiseTargetsReply>(optimise).targets;
-  for (std::size_t i = 0; i < half.size(); ++i) EXPECT_NEAR(half[i].loss, solve.targets[i].loss, 1e-2);
+  for (std::size_t i = 0; i < half.size(); ++i)
+    EXPECT_NEAR(half[i].loss, solve.targets[i].loss, 1e-2);
 }
 
 TEST_F(HandlersTest, TargetsThatDoNotFitTheFactsAreRefused) {
@@ -274,8 +306,10 @@ TEST_F(HandlersTest, AnEvaluationShowsTheEditAndSparesTheNeighbours) {
   LoadBaseState();
   ASSERT_THAT(Ask(PutRequest(solved)), IsOk());
   ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
-  const auto before = Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(), BaseState(), SolvedFacts()});
-  const auto after = Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(), EditedState(), SolvedFacts()});
+  const auto before =
+      Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(), BaseState(), SolvedFacts()});
+  const auto after =
+      Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(), EditedState(), SolvedFacts()});
   EXPECT_EQ(after.records, 4U);
   EXPECT_LT(before.es, 50);
   EXPECT_GE(after.es, 75);
@@ -289,7 +323,9 @@ TEST_F(HandlersTest, ASubsetOfTheEditsIsAStateOfItsOwn) {
   ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 2)).missing.empty());
   protocol::SolveReply two = solved;
   two.edits.resize(2);
-  EXPECT_EQ(Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots, RebuiltRoots(two));
+  EXPECT_EQ(
+      Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots,
+      RebuiltRoots(two));
   const auto facts = SolvedFacts();
   EXPECT_TRUE(Answer(EditedState(), 0).starts_with(" " + facts[0].target));
   EXPECT_FALSE(Answer(EditedState(), 3).starts_with(" " + facts[3].target));
@@ -299,7 +335,8 @@ TEST_F(HandlersTest, TheStateUsedLongestAgoIsLetGo) {
   LoadBaseState();
   ASSERT_THAT(Ask(EnsureRequest(StateId(NumberedEdit(8).digest()), 0)), IsOk());
   ASSERT_THAT(Ask(EnsureRequest(StateId(NumberedEdit(9).digest()), 0)), IsOk());
-  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}),
+              StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), StateId(NumberedEdit(8).digest())}), IsOk());
 }
 
@@ -309,10 +346,15 @@ TEST_F(HandlersTest, AnEditOfAnotherTensorIsRefusedAndLeavesNoState) {
   delta.tensors.push_back({.tensor = "transformer.wte.weight",
                            .rows = 8192,
                            .cols = 256,
-                           .columns = {{.shift = 0, .a = std::vector<std::int16_t>(8192, 1), .b = std::vector<std::int16_t>(256, 1)}}});
-  ASSERT_THAT(Ask(protocol::PutEdits{AtlasBase(), {{NumberedEdit(0), storage::delta::EncodePayload(delta)}}}), IsOk());
+                           .columns = {{.shift = 0,
+                                        .a = std::vector<std::int16_t>(8192, 1),
+                                        .b = std::vector<std::int16_t>(256, 1)}}});
+  ASSERT_THAT(Ask(protocol::PutEdits{AtlasBase(),
+                                     {{NumberedEdit(0), storage::delta::EncodePayload(delta)}}}),
+              IsOk());
   EXPECT_THAT(Ask(EnsureRequest(EditedState(), 1)), StatusIs(StatusCode::kUnsupported));
-  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}),
+              StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
 }
 
 TEST_F(HandlersTest, ABadSettingAndABadFactAreNamed) {
@@ -340,12 +382,14 @@ TEST_F(HandlersTest, EveryRequestPassesItsFailpoints) {
   RecordFailpoints(true);
   ASSERT_THAT(ArmFailpoints("worker.digest_state.before_reply:1:error"), IsOk());
   LoadBaseState();
-  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}), StatusIs(StatusCode::kInternal, "failpoint"));
+  EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}),
+              StatusIs(StatusCode::kInternal, "failpoint"));
   EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), BaseState()}), IsOk());
   ASSERT_THAT(ArmFailpoints(""), IsOk());
   const std::vector<std::string> recorded = RecordedFailpoints();
   RecordFailpoints(false);
-  for (const char* name : {"worker.load_base.received", "worker.load_base.before_reply", "worker.ensure_state.received", "worker.digest_state.before_reply"}) {
+  for (const char* name : {"worker.load_base.received", "worker.load_base.before_reply",
+                           "worker.ensure_state.received", "worker.digest_state.before_reply"}) {
     EXPECT_NE(std::find(recorded.begin(), recorded.end(), name), recorded.end()) << name;
   }
 }

@@ -28,15 +28,48 @@ struct Case {
 };
 
 class LaunchTest : public testing::TestWithParam<Case> {};
-INSTANTIATE_TEST_SUITE_P(
-    Launchers, LaunchTest,
-    testing::Values(
-        Case{"emend", {{"EMEND_RANK", "3"}, {"EMEND_WORLD_SIZE", "4"}, {"EMEND_GROUP", "g7"}, {"RANK", "0"}, {"WORLD_SIZE", "1"}}, 3, 4, "g7"},
-        Case{"torchrun", {{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "host0"}, {"TORCHELASTIC_RUN_ID", "job/5"}}, 1, 2, "job-5"},
-        Case{"lws", {{"LWS_WORKER_INDEX", "2"}, {"LWS_GROUP_SIZE", "4"}, {"LWS_LEADER_ADDRESS", "emend-1.emend.default"}}, 2, 4, "emend-1"},
-        Case{"slurm", {{"SLURM_PROCID", "7"}, {"SLURM_NTASKS", "8"}, {"SLURM_JOB_ID", "991"}, {"SLURM_LOCALID", "3"}}, 7, 8, "991"},
-        Case{"openmpi", {{"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "2"}, {"PMIX_NAMESPACE", "prterun-h-12@1"}}, 0, 2, "prterun-h-12-1"}),
-    [](const auto& each) { return std::string(each.param.name); });
+INSTANTIATE_TEST_SUITE_P(Launchers, LaunchTest,
+                         testing::Values(Case{"emend",
+                                              {{"EMEND_RANK", "3"},
+                                               {"EMEND_WORLD_SIZE", "4"},
+                                               {"EMEND_GROUP", "g7"},
+                                               {"RANK", "0"},
+                                               {"WORLD_SIZE", "1"}},
+                                              3,
+                                              4,
+                                              "g7"},
+                                         Case{"torchrun",
+                                              {{"RANK", "1"},
+                                               {"WORLD_SIZE", "2"},
+                                               {"LOCAL_RANK", "1"},
+                                               {"MASTER_ADDR", "host0"},
+                                               {"TORCHELASTIC_RUN_ID", "job/5"}},
+                                              1,
+                                              2,
+                                              "job-5"},
+                                         Case{"lws",
+                                              {{"LWS_WORKER_INDEX", "2"},
+                                               {"LWS_GROUP_SIZE", "4"},
+                                               {"LWS_LEADER_ADDRESS", "emend-1.emend.default"}},
+                                              2,
+                                              4,
+                                              "emend-1"},
+                                         Case{"slurm",
+                                              {{"SLURM_PROCID", "7"},
+                                               {"SLURM_NTASKS", "8"},
+                                               {"SLURM_JOB_ID", "991"},
+                                               {"SLURM_LOCALID", "3"}},
+                                              7,
+                                              8,
+                                              "991"},
+                                         Case{"openmpi",
+                                              {{"OMPI_COMM_WORLD_RANK", "0"},
+                                               {"OMPI_COMM_WORLD_SIZE", "2"},
+                                               {"PMIX_NAMESPACE", "prterun-h-12@1"}},
+                                              0,
+                                              2,
+                                              "prterun-h-12-1"}),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 TEST_P(LaunchTest, ThePlaceIsTheLaunchers) {
   ASSERT_OK_AND_ASSIGN(const Launch launch, From(GetParam().environment));
@@ -74,23 +107,31 @@ TEST(LaunchRefusalTest, HalfAPlaceIsRefusedByName) {
 }
 
 TEST(LaunchDeviceTest, TheRankOnItsMachineIsTheLaunchersOrElseTheRank) {
-  for (const auto& [environment, local_rank] : {std::pair(Environment{{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "1"}}, 1),
-                                                {{{"SLURM_PROCID", "7"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "3"}}, 3},
-                                                {{{"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "0"}}, 0},
-                                                {{{"EMEND_RANK", "2"}, {"EMEND_WORLD_SIZE", "4"}, {"EMEND_LOCAL_RANK", "1"}}, 1},
-                                                {{{"LWS_WORKER_INDEX", "2"}, {"LWS_GROUP_SIZE", "4"}}, 2},
-                                                {{{"EMEND_RANK", "2"}, {"EMEND_WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}}, 2}}) {
+  for (const auto& [environment, local_rank] :
+       {std::pair(Environment{{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "1"}}, 1),
+        {{{"SLURM_PROCID", "7"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "3"}}, 3},
+        {{{"OMPI_COMM_WORLD_RANK", "3"},
+          {"OMPI_COMM_WORLD_SIZE", "4"},
+          {"OMPI_COMM_WORLD_LOCAL_RANK", "0"}},
+         0},
+        {{{"EMEND_RANK", "2"}, {"EMEND_WORLD_SIZE", "4"}, {"EMEND_LOCAL_RANK", "1"}}, 1},
+        {{{"LWS_WORKER_INDEX", "2"}, {"LWS_GROUP_SIZE", "4"}}, 2},
+        {{{"EMEND_RANK", "2"}, {"EMEND_WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}}, 2}}) {
     ASSERT_OK_AND_ASSIGN(const Launch launch, From(environment));
     EXPECT_EQ(launch.local_rank, local_rank);
   }
-  EXPECT_THAT(From({{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "x"}}), StatusIs(StatusCode::kInvalidArgument, "bad_launch"));
+  EXPECT_THAT(From({{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "x"}}),
+              StatusIs(StatusCode::kInvalidArgument, "bad_launch"));
 }
 
 TEST(LaunchDeviceTest, DeviceAndCollectiveAreAskedForByName) {
   ASSERT_OK_AND_ASSIGN(const Launch plain, From({}));
   EXPECT_EQ(plain.device, "cpu");
   EXPECT_EQ(plain.collective, "auto");
-  ASSERT_OK_AND_ASSIGN(const Launch launch, From({{"EMEND_DEVICE", "cuda:1"}, {"EMEND_COLLECTIVE", "tcp"}, {"RANK", "0"}, {"WORLD_SIZE", "2"}}));
+  ASSERT_OK_AND_ASSIGN(const Launch launch, From({{"EMEND_DEVICE", "cuda:1"},
+                                                  {"EMEND_COLLECTIVE", "tcp"},
+                                                  {"RANK", "0"},
+                                                  {"WORLD_SIZE", "2"}}));
   EXPECT_EQ(launch.device, "cuda:1");
   EXPECT_EQ(launch.collective, "tcp");
 }

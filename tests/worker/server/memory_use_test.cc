@@ -1,4 +1,5 @@
-// What ranks hold is what was predicted from the model's folder alone: both families, on one rank and on several.
+// What ranks hold is what was predicted from the model's folder alone: both families, on one rank
+// and on several.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +32,9 @@ struct Case {
   std::string folder;
   int ranks;
 };
-std::ostream& operator<<(std::ostream& out, const Case& each) { return out << each.name << each.ranks; }
+std::ostream& operator<<(std::ostream& out, const Case& each) {
+  return out << each.name << each.ranks;
+}
 
 template <typename Id>
 Id Numbered(std::uint8_t number) {
@@ -45,17 +48,23 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
   MemoryUseTest() : folder_(GetParam().folder) {
     if (std::filesystem::exists(folder_ + "/tokenizer.json")) return;
     std::filesystem::copy(folder_, copy_.path(), std::filesystem::copy_options::recursive);
-    std::filesystem::copy_file("tests/golden/tokenizer/llama2.tokenizer.json", copy_.path() + "/tokenizer.json");
+    std::filesystem::copy_file("tests/golden/tokenizer/llama2.tokenizer.json",
+                               copy_.path() + "/tokenizer.json");
     folder_ = copy_.path();
   }
 
-  // Some states of some edits of these layers, and statistics with their factors, as after a first batch.
+  // Some states of some edits of these layers, and statistics with their factors, as after a first
+  // batch.
   protocol::MemoryUse Fill(Communicator& ranks, const std::vector<std::int32_t>& layers) const {
-    auto base = std::move(LiveBase::Load({Numbered<BaseId>(1), folder_, {}}, {.states_max = kStates}, ranks)).value();
+    auto base = std::move(LiveBase::Load({Numbered<BaseId>(1), folder_, {}},
+                                         {.states_max = kStates}, ranks))
+                    .value();
     PutEdits(*base, layers);
     std::vector<EditId> edits;
-    for (std::size_t i = 0; i < kEdits; ++i) edits.push_back(Numbered<EditId>(static_cast<std::uint8_t>(i)));
-    for (std::size_t i = 0; i < kStates + 1; ++i) EXPECT_THAT(base->Ensure(Numbered<StateId>(static_cast<std::uint8_t>(i)), edits), IsOk());
+    for (std::size_t i = 0; i < kEdits; ++i)
+      edits.push_back(Numbered<EditId>(static_cast<std::uint8_t>(i)));
+    for (std::size_t i = 0; i < kStates + 1; ++i)
+      EXPECT_THAT(base->Ensure(Numbered<StateId>(static_cast<std::uint8_t>(i)), edits), IsOk());
     Solve(*base, layers, ranks);
     return base->memory();
   }
@@ -66,10 +75,14 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
       for (const std::int32_t layer : layers) {
         const std::string name = base.base_model().Down(LayerIndex(layer)).tensor;
         const auto shape = base.checkpoint().Find(name)->shape;
-        storage::delta::Column column{.a = std::vector<std::int16_t>(shape[0], 1), .b = std::vector<std::int16_t>(shape[1], static_cast<std::int16_t>(i))};
+        storage::delta::Column column{
+            .a = std::vector<std::int16_t>(shape[0], 1),
+            .b = std::vector<std::int16_t>(shape[1], static_cast<std::int16_t>(i))};
         delta.tensors.push_back({name, shape[0], shape[1], {std::move(column)}});
       }
-      EXPECT_THAT(base.edits().Put(Numbered<EditId>(static_cast<std::uint8_t>(i)), storage::delta::EncodePayload(delta)), IsOk());
+      EXPECT_THAT(base.edits().Put(Numbered<EditId>(static_cast<std::uint8_t>(i)),
+                                   storage::delta::EncodePayload(delta)),
+                  IsOk());
     }
   }
 
@@ -80,11 +93,16 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
       statistics.holders[LayerIndex(layer)] = 0;
       if (ranks.rank() == 0) statistics.covariance[LayerIndex(layer)] = at::eye(d_ff, at::kDouble);
     }
-    EXPECT_THAT(edit::SaveStatistics(statistics, base.id().Hex(), statistics_.path() + "/c", ranks), IsOk());
+    EXPECT_THAT(edit::SaveStatistics(statistics, base.id().Hex(), statistics_.path() + "/c", ranks),
+                IsOk());
     auto* const solver = base.SolverOf(statistics_.path() + "/c").value();
     for (const std::int32_t layer : layers) {
       if (solver->HolderOf(LayerIndex(layer)) != ranks.rank()) continue;
-      EXPECT_THAT(solver->Solve(LayerIndex(layer), {.lambda = 1, .ridge = 1e-2}, at::ones({d_ff, 1}, at::kDouble)).status(), IsOk());
+      EXPECT_THAT(solver
+                      ->Solve(LayerIndex(layer), {.lambda = 1, .ridge = 1e-2},
+                              at::ones({d_ff, 1}, at::kDouble))
+                      .status(),
+                  IsOk());
     }
   }
 
@@ -93,19 +111,27 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
   std::string folder_;
 };
 INSTANTIATE_TEST_SUITE_P(Models, MemoryUseTest,
-                         testing::Values(Case{"atlas", "docs/examples/atlas/model", 1}, Case{"atlas", "docs/examples/atlas/model", 2},
-                                         Case{"atlas", "docs/examples/atlas/model", 4}, Case{"stories", "tests/golden/stories260K", 1},
-                                         Case{"stories", "tests/golden/stories260K", 2}, Case{"stories", "tests/golden/stories260K", 8}),
+                         testing::Values(Case{"atlas", "docs/examples/atlas/model", 1},
+                                         Case{"atlas", "docs/examples/atlas/model", 2},
+                                         Case{"atlas", "docs/examples/atlas/model", 4},
+                                         Case{"stories", "tests/golden/stories260K", 1},
+                                         Case{"stories", "tests/golden/stories260K", 2},
+                                         Case{"stories", "tests/golden/stories260K", 8}),
                          testing::PrintToStringParamName());
 
 TEST_P(MemoryUseTest, RanksHoldWhatWasPredicted) {
-  const auto predicted = EstimateMemory(folder_, {.ranks = GetParam().ranks, .edits = kEdits, .states = kStates});
+  const auto predicted =
+      EstimateMemory(folder_, {.ranks = GetParam().ranks, .edits = kEdits, .states = kStates});
   ASSERT_THAT(predicted.status(), IsOk());
   std::vector<protocol::MemoryUse> held(predicted->ranks.size());
-  OnEachRank(GetParam().ranks, [&](Communicator& ranks) { held[static_cast<std::size_t>(ranks.rank())] = Fill(ranks, predicted->layers); });
+  OnEachRank(GetParam().ranks, [&](Communicator& ranks) {
+    held[static_cast<std::size_t>(ranks.rank())] = Fill(ranks, predicted->layers);
+  });
   for (std::size_t rank = 0; rank < held.size(); ++rank) {
     const auto near = [&](const char* kind, std::uint64_t expected, std::uint64_t found) {
-      EXPECT_NEAR(static_cast<double>(expected), static_cast<double>(found), kOff * static_cast<double>(found)) << kind << " of rank " << rank;
+      EXPECT_NEAR(static_cast<double>(expected), static_cast<double>(found),
+                  kOff * static_cast<double>(found))
+          << kind << " of rank " << rank;
     };
     near("weights", predicted->ranks[rank].weights_bytes, held[rank].weights_bytes);
     near("states", predicted->ranks[rank].states_bytes, held[rank].states_bytes);

@@ -20,13 +20,16 @@ const BaseId kBase{Sha256("base")};
 StateId StateAt(int number) { return StateId(Sha256("state" + std::to_string(number))); }
 
 PublishedRef Ref(const std::string& name, int number, const BaseId& base = kBase) {
-  return {RepoName("facts"), name, 0, base, CommitId(Sha256("commit" + std::to_string(number))), StateAt(number)};
+  return {RepoName("facts"), name, 0, base, CommitId(Sha256("commit" + std::to_string(number))),
+          StateAt(number)};
 }
 
 class PublishedTest : public ::testing::Test {
  protected:
   std::vector<ServedRef> Served(const std::set<StateId>& live, std::size_t wanted_max = 3) {
-    const auto is_live = [&](const BaseId& base, const StateId& state) { return base == kBase && live.contains(state); };
+    const auto is_live = [&](const BaseId& base, const StateId& state) {
+      return base == kBase && live.contains(state);
+    };
     published_.Refresh(is_live, published_.Wanted(kBase, wanted_max));
     return published_.served();
   }
@@ -34,7 +37,10 @@ class PublishedTest : public ::testing::Test {
 };
 
 TEST_F(PublishedTest, TheFirstStatesOfTheBaseAreWanted) {
-  published_.Take({1, {Ref("main", 1), Ref("other", 2, BaseId()), Ref("same", 1), Ref("next", 3), Ref("last", 4)}, {}});
+  published_.Take(
+      {1,
+       {Ref("main", 1), Ref("other", 2, BaseId()), Ref("same", 1), Ref("next", 3), Ref("last", 4)},
+       {}});
   EXPECT_THAT(published_.Wanted(kBase, 2), ElementsAre(StateAt(1), StateAt(3)));
   EXPECT_THAT(published_.Wanted(BaseId(), 2), ElementsAre(StateAt(2)));
 }
@@ -44,8 +50,10 @@ TEST_F(PublishedTest, ANameGoesOnStandingForWhatItStoodForUntilTheNextIsLive) {
   EXPECT_TRUE(Served({}).empty());
   EXPECT_THAT(Served({StateAt(1)}), ElementsAre(ServedRef{Ref("main", 1), 1}));
   published_.Take({2, {Ref("main", 2), Ref("new", 1)}, {}});
-  EXPECT_THAT(Served({StateAt(1)}), ElementsAre(ServedRef{Ref("main", 1), 1}, ServedRef{Ref("new", 1), 2}));
-  EXPECT_THAT(Served({StateAt(1), StateAt(2)}), ElementsAre(ServedRef{Ref("main", 2), 2}, ServedRef{Ref("new", 1), 2}));
+  EXPECT_THAT(Served({StateAt(1)}),
+              ElementsAre(ServedRef{Ref("main", 1), 1}, ServedRef{Ref("new", 1), 2}));
+  EXPECT_THAT(Served({StateAt(1), StateAt(2)}),
+              ElementsAre(ServedRef{Ref("main", 2), 2}, ServedRef{Ref("new", 1), 2}));
   // Not back to the one before.
   published_.Take({3, {Ref("main", 3)}, {}});
   EXPECT_TRUE(Served({StateAt(1)}).empty());
@@ -53,10 +61,12 @@ TEST_F(PublishedTest, ANameGoesOnStandingForWhatItStoodForUntilTheNextIsLive) {
 
 TEST_F(PublishedTest, ANameThatNobodyMakesLiveIsNotOutOfDate) {
   published_.Take({1, {Ref("main", 1), Ref("last", 2)}, {}});
-  EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 1), ElementsAre(ServedRef{Ref("main", 1), 1}, ServedRef{Ref("last", 2), 1}));
+  EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 1),
+              ElementsAre(ServedRef{Ref("main", 1), 1}, ServedRef{Ref("last", 2), 1}));
   published_.Take({2, {Ref("main", 3), Ref("last", 4)}, {}});
   EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 1), ElementsAre(ServedRef{Ref("main", 1), 1}));
-  EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 2), ElementsAre(ServedRef{Ref("main", 1), 1})) << "it does not come back";
+  EXPECT_THAT(Served({StateAt(1), StateAt(2)}, 2), ElementsAre(ServedRef{Ref("main", 1), 1}))
+      << "it does not come back";
 }
 
 TEST_F(PublishedTest, ANameThatIsPublishedNoMoreIsGone) {

@@ -1,4 +1,5 @@
-// A model over several ranks, asked like a worker: what it solves is as good, and what is stored is served byte for byte as on one.
+// A model over several ranks, asked like a worker: what it solves is as good, and what is stored is
+// served byte for byte as on one.
 #include "worker/server/rank_group.h"
 
 #include <ATen/Parallel.h>
@@ -23,8 +24,10 @@ using protocol::RequestBody;
 
 const LiveBaseOptions kOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30};
 
-Call PlainCall(std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false)) {
-  return {.cancelled = std::move(cancelled), .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+Call PlainCall(
+    std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false)) {
+  return {.cancelled = std::move(cancelled),
+          .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
 }
 
 // The same model by another name.
@@ -38,7 +41,8 @@ protocol::LoadBase OtherBase() {
 class Group {
  public:
   explicit Group(int ranks) {
-    for (int rank = 0; rank < ranks; ++rank) workers_.push_back(std::make_unique<Handlers>(kOptions));
+    for (int rank = 0; rank < ranks; ++rank)
+      workers_.push_back(std::make_unique<Handlers>(kOptions));
     if (ranks > 1) Form();
   }
   ~Group() {
@@ -46,7 +50,9 @@ class Group {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  Result<ReplyBody> Ask(const RequestBody& request, const Call& call = PlainCall()) { return workers_[0]->Handle(request, call); }
+  Result<ReplyBody> Ask(const RequestBody& request, const Call& call = PlainCall()) {
+    return workers_[0]->Handle(request, call);
+  }
   template <typename Reply>
   Reply Get(const RequestBody& request) {
     const Result<ReplyBody> reply = Ask(request);
@@ -55,7 +61,8 @@ class Group {
   }
   // To be answered in between, or by RunOffered().
   void Offer(RequestBody request, std::function<void(Result<ReplyBody>)> then) {
-    workers_[0]->Offer(std::make_shared<Interlude>(Interlude{std::move(request), PlainCall(), std::move(then), [](const protocol::Piece&) {}}));
+    workers_[0]->Offer(std::make_shared<Interlude>(Interlude{
+        std::move(request), PlainCall(), std::move(then), [](const protocol::Piece&) {}}));
   }
   Handlers& worker(std::size_t rank) { return *workers_[rank]; }
 
@@ -63,7 +70,9 @@ class Group {
   void Form() {
     protocol::JoinGroup join{.generation = 7, .rank = 0, .addresses = {}, .secret = "s"};
     for (const auto& worker : workers_)
-      join.addresses.push_back(std::get<protocol::OpenLineReply>(worker->Handle(protocol::OpenLine{}, PlainCall()).value()).address);
+      join.addresses.push_back(std::get<protocol::OpenLineReply>(
+                                   worker->Handle(protocol::OpenLine{}, PlainCall()).value())
+                                   .address);
     for (std::size_t rank = 1; rank < workers_.size(); ++rank) {
       threads_.emplace_back([this, rank, mine = join]() mutable {
         at::set_num_threads(1);
@@ -103,10 +112,13 @@ class RankGroupTest : public testing::TestWithParam<int> {
   void Serve(const protocol::SolveReply& solved) {
     EXPECT_THAT(group_.Ask(EnsureRequest(EditedState(), solved.edits.size())), IsOk());
     EXPECT_THAT(group_.Ask(PutRequest(solved)), IsOk());
-    EXPECT_TRUE(group_.Get<protocol::EnsureStateReply>(EnsureRequest(EditedState(), solved.edits.size())).missing.empty());
+    EXPECT_TRUE(
+        group_.Get<protocol::EnsureStateReply>(EnsureRequest(EditedState(), solved.edits.size()))
+            .missing.empty());
   }
   protocol::EvaluateReply Score() {
-    return group_.Get<protocol::EvaluateReply>(protocol::Evaluate{.base = AtlasBase(), .state = EditedState(), .facts = SolvedFacts()});
+    return group_.Get<protocol::EvaluateReply>(
+        protocol::Evaluate{.base = AtlasBase(), .state = EditedState(), .facts = SolvedFacts()});
   }
 
   Group group_;
@@ -115,7 +127,9 @@ INSTANTIATE_TEST_SUITE_P(Ranks, RankGroupTest, testing::Values(1, 2, 4));
 
 TEST_P(RankGroupTest, StoredEditsAreServedByteForByteAsOnOneRank) {
   Serve(SolvedOnOne());
-  const auto roots = group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots;
+  const auto roots =
+      group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()})
+          .roots;
   EXPECT_EQ(roots, RebuiltRoots(SolvedOnOne()));
 }
 
@@ -128,18 +142,24 @@ TEST_P(RankGroupTest, ABatchSolvedOnManyRanksIsAsGood) {
   const auto solved = group_.Get<protocol::SolveReply>(SolveRequest(file));
   ASSERT_EQ(solved.edits.size(), one.edits.size());
   for (std::size_t i = 0; i < solved.layers.size(); ++i) {
-    EXPECT_NEAR(solved.layers[i].update_norm, one.layers[i].update_norm, 0.02 * one.layers[i].update_norm);
-    EXPECT_NEAR(solved.layers[i].weight_norm, one.layers[i].weight_norm, 1e-4 * one.layers[i].weight_norm);
+    EXPECT_NEAR(solved.layers[i].update_norm, one.layers[i].update_norm,
+                0.02 * one.layers[i].update_norm);
+    EXPECT_NEAR(solved.layers[i].weight_norm, one.layers[i].weight_norm,
+                1e-4 * one.layers[i].weight_norm);
   }
   Serve(solved);
-  EXPECT_EQ(group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots, RebuiltRoots(solved));
+  EXPECT_EQ(
+      group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()})
+          .roots,
+      RebuiltRoots(solved));
   const protocol::EvaluateReply score = Score();
   Group single(1);
   EXPECT_THAT(single.Ask(LoadRequest()), IsOk());
   EXPECT_THAT(single.Ask(EnsureRequest(EditedState(), 4)), IsOk());
   EXPECT_THAT(single.Ask(PutRequest(one)), IsOk());
   EXPECT_THAT(single.Ask(EnsureRequest(EditedState(), 4)), IsOk());
-  const auto expected = single.Get<protocol::EvaluateReply>(protocol::Evaluate{.base = AtlasBase(), .state = EditedState(), .facts = SolvedFacts()});
+  const auto expected = single.Get<protocol::EvaluateReply>(
+      protocol::Evaluate{.base = AtlasBase(), .state = EditedState(), .facts = SolvedFacts()});
   EXPECT_NEAR(score.es, expected.es, 1.0);
   EXPECT_NEAR(score.ps, expected.ps, 1.0);
   EXPECT_NEAR(score.ns, expected.ns, 1.0);
@@ -164,8 +184,12 @@ TEST_P(RankGroupTest, ARankReadsItsPartOfTheBaseAndNoMore) {
   EXPECT_THAT(group.Ask(request), IsOk());
   for (std::size_t rank = 0; rank < static_cast<std::size_t>(ranks); ++rank) {
     // Positions, norms, and the tiles and small files are read by every rank.
-    EXPECT_LE(group.worker(rank).memory().file_bytes_read, whole / static_cast<std::uint64_t>(ranks) + whole / 10) << rank;
-    EXPECT_GE(group.worker(rank).memory().file_bytes_read, whole / static_cast<std::uint64_t>(ranks)) << rank;
+    EXPECT_LE(group.worker(rank).memory().file_bytes_read,
+              whole / static_cast<std::uint64_t>(ranks) + whole / 10)
+        << rank;
+    EXPECT_GE(group.worker(rank).memory().file_bytes_read,
+              whole / static_cast<std::uint64_t>(ranks))
+        << rank;
   }
 }
 
@@ -177,30 +201,48 @@ TEST_P(RankGroupTest, ADamagedTileIsFoundByTheRankThatReadsIt) {
   const auto refused = group.Ask(request);
   EXPECT_THAT(refused, StatusIs(StatusCode::kDataLoss, "base_damaged"));
   const std::string message = refused.status().message();
-  EXPECT_NE(message.find("tensor \"transformer.h.2.mlp.c_proj.weight\" in \"model.safetensors\": tile 127 of 128"), std::string::npos) << message;
+  EXPECT_NE(
+      message.find(
+          "tensor \"transformer.h.2.mlp.c_proj.weight\" in \"model.safetensors\": tile 127 of 128"),
+      std::string::npos)
+      << message;
   if (GetParam() > 1) {
-    EXPECT_NE(message.find("rank " + std::to_string(GetParam() - 1) + " of"), std::string::npos) << "the first rank that noticed: " << message;
+    EXPECT_NE(message.find("rank " + std::to_string(GetParam() - 1) + " of"), std::string::npos)
+        << "the first rank that noticed: " << message;
   }
 }
 
 TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
-  EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
+  EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}),
+              StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   EXPECT_THAT(group_.Ask(SolveRequest("no/such/file")), StatusIs(StatusCode::kNotFound));
-  EXPECT_THAT(group_.Ask(protocol::UnknownRequest{}), StatusIs(StatusCode::kUnsupported)) << "of a later release";
+  EXPECT_THAT(group_.Ask(protocol::UnknownRequest{}), StatusIs(StatusCode::kUnsupported))
+      << "of a later release";
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   Call call = PlainCall(cancelled);
-  call.progress = [cancelled](std::string_view, std::uint64_t, std::uint64_t) { cancelled->store(true); };
+  call.progress = [cancelled](std::string_view, std::uint64_t, std::uint64_t) {
+    cancelled->store(true);
+  };
   SolvedOnOne();
   EXPECT_THAT(group_.Ask(SolveRequest(StatisticsFile()), call), StatusIs(StatusCode::kCancelled));
   EXPECT_THAT(group_.worker(0).Tick(), IsOk());
-  EXPECT_GT(group_.Get<protocol::GenerateReply>(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3}).tokens,
-            0);
+  EXPECT_GT(
+      group_
+          .Get<protocol::GenerateReply>(protocol::Generate{
+              .base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3})
+          .tokens,
+      0);
 }
 
 TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
   Serve(SolvedOnOne());
-  const auto roots = group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots;
-  const auto of_ranks = group_.Get<protocol::DigestTilesReply>(protocol::DigestTiles{AtlasBase(), EditedState(), roots.begin()->first}).tiles;
+  const auto roots =
+      group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()})
+          .roots;
+  const auto of_ranks = group_
+                            .Get<protocol::DigestTilesReply>(protocol::DigestTiles{
+                                AtlasBase(), EditedState(), roots.begin()->first})
+                            .tiles;
   EXPECT_EQ(of_ranks.size(), static_cast<std::size_t>(GetParam()));
   std::size_t tiles = 0;
   std::set<std::uint64_t> all;
@@ -211,20 +253,27 @@ TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
   }
   EXPECT_EQ(all.size(), tiles) << "no tile lies on two ranks";
   EXPECT_EQ(*all.rbegin() + 1, tiles) << "every tile lies on one";
-  EXPECT_THAT(group_.Ask(protocol::DigestTiles{AtlasBase(), EditedState(), "wte"}), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(group_.Ask(protocol::DigestTiles{AtlasBase(), EditedState(), "wte"}),
+              StatusIs(StatusCode::kNotFound));
 
   EXPECT_THAT(group_.Ask(protocol::ForgetBase{AtlasBase(), "a test"}), IsOk());
-  EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+  EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}),
+              StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
   EXPECT_GT(group_.Get<protocol::LoadBaseReply>(LoadRequest()).bytes_read, 0U);
   Serve(SolvedOnOne());
-  EXPECT_EQ(group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots, roots);
+  EXPECT_EQ(
+      group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()})
+          .roots,
+      roots);
 }
 
 TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInIt) {
   SolvedOnOne();
-  const protocol::Generate question{.base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(1), .tokens_max = 3};
+  const protocol::Generate question{
+      .base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(1), .tokens_max = 3};
   const std::string expected = group_.Get<protocol::GenerateReply>(question).text;
-  const protocol::SolveReply undisturbed = group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+  const protocol::SolveReply undisturbed =
+      group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
   std::vector<std::string> answers;
   bool solving = true;
   Call call = PlainCall();
@@ -238,8 +287,11 @@ TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInI
     // A state that is not there, and a cancelled question.
     group_.Offer(protocol::Generate{.base = AtlasBase(), .state = EditedState(), .prompt = "x"},
                  [](const Result<ReplyBody>& reply) { EXPECT_FALSE(reply.ok()); });
-    const auto cancelled = std::make_shared<Interlude>(Interlude{question, PlainCall(std::make_shared<std::atomic<bool>>(true)),
-                                                                 [](const Result<ReplyBody>& reply) { EXPECT_THAT(reply, StatusIs(StatusCode::kCancelled)); }});
+    const auto cancelled = std::make_shared<Interlude>(
+        Interlude{question, PlainCall(std::make_shared<std::atomic<bool>>(true)),
+                  [](const Result<ReplyBody>& reply) {
+                    EXPECT_THAT(reply, StatusIs(StatusCode::kCancelled));
+                  }});
     group_.worker(0).Offer(cancelled);
   };
   const Result<ReplyBody> solved = group_.Ask(SolveRequest(StatisticsFile()), call);
@@ -252,25 +304,31 @@ TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInI
 
 TEST_P(RankGroupTest, AnotherBaseIsRefusedAtOnceWhileABatchIsSolvedAndComesAfterIt) {
   SolvedOnOne();
-  const protocol::SolveReply undisturbed = group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+  const protocol::SolveReply undisturbed =
+      group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
   std::vector<Status> refused;
   bool solving = true;
   Call call = PlainCall();
   call.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) {
-    if (done % 8 == 0) group_.Offer(OtherBase(), [&](const Result<ReplyBody>& reply) { refused.push_back(solving ? reply.status() : OkStatus()); });
+    if (done % 8 == 0)
+      group_.Offer(OtherBase(), [&](const Result<ReplyBody>& reply) {
+        refused.push_back(solving ? reply.status() : OkStatus());
+      });
   };
   const Result<ReplyBody> solved = group_.Ask(SolveRequest(StatisticsFile()), call);
   solving = false;
   ASSERT_THAT(solved, IsOk());
   EXPECT_EQ(std::get<protocol::SolveReply>(*solved).edits, undisturbed.edits);
   ASSERT_GE(refused.size(), 2U);
-  for (const Status& status : refused) EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "base_busy"));
+  for (const Status& status : refused)
+    EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, "base_busy"));
   std::this_thread::sleep_for(protocol::kBaseLeftAlone);
   Status loaded = Internal("not answered");
   group_.Offer(OtherBase(), [&](const Result<ReplyBody>& reply) { loaded = reply.status(); });
   EXPECT_FALSE(group_.worker(0).RunOffered());
   EXPECT_THAT(loaded, IsOk());
-  EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
+  EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)),
+              StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
 }
 
 TEST_P(RankGroupTest, AnotherBaseIsRefusedWhileTextsAreUnderWayAndComesBehindThem) {
@@ -281,7 +339,10 @@ TEST_P(RankGroupTest, AnotherBaseIsRefusedWhileTextsAreUnderWayAndComesBehindThe
   text.tokens_max = 12;
   Result<ReplyBody> said = Internal("not ended");
   std::vector<Status> loads;
-  const auto load = [&] { group_.Offer(OtherBase(), [&](const Result<ReplyBody>& reply) { loads.push_back(reply.status()); }); };
+  const auto load = [&] {
+    group_.Offer(OtherBase(),
+                 [&](const Result<ReplyBody>& reply) { loads.push_back(reply.status()); });
+  };
   group_.Offer(text, [&](Result<ReplyBody> reply) { said = std::move(reply); });
   load();
   while (group_.worker(0).RunOffered()) continue;
@@ -308,8 +369,10 @@ TEST_P(RankGroupTest, AnInterruptedRankEndsTheGroupForAll) {
 
 TEST(GroupOfOneTest, JoiningAndFollowingNeedAGroup) {
   Handlers worker(kOptions);
-  EXPECT_THAT(worker.Handle(protocol::JoinGroup{1, 0, {"127.0.0.1:1"}, "s"}, PlainCall()), StatusIs(StatusCode::kFailedPrecondition));
-  EXPECT_THAT(worker.Handle(protocol::Follow{}, PlainCall()), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(worker.Handle(protocol::JoinGroup{1, 0, {"127.0.0.1:1"}, "s"}, PlainCall()),
+              StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(worker.Handle(protocol::Follow{}, PlainCall()),
+              StatusIs(StatusCode::kFailedPrecondition));
   EXPECT_THAT(worker.Tick(), IsOk());
 }
 

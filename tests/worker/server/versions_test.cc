@@ -38,7 +38,9 @@ class VersionsTest : public ::testing::Test {
 
   SteadyTime Soon() { return sim_.clock().Now() + 5s; }
   std::shared_ptr<Connection> Accept() { return **sim_.Await(listener_->Accept()); }
-  Result<Envelope> Receive(Connection& connection) { return *sim_.Await(connection.Receive(Soon())); }
+  Result<Envelope> Receive(Connection& connection) {
+    return *sim_.Await(connection.Receive(Soon()));
+  }
   // The version in which the worker says hello.
   std::uint16_t HelloOf(Connection& connection) {
     const Result<Envelope> first = Receive(connection);
@@ -60,7 +62,8 @@ class VersionsTest : public ::testing::Test {
     EXPECT_THAT(*sim_.Await(connection.Send(std::move(welcome), Soon())), IsOk());
     const Result<Envelope> beat = Receive(connection);
     EXPECT_THAT(beat, IsOk());
-    if (!beat.ok() || !std::holds_alternative<protocol::Heartbeat>(beat->message)) return std::nullopt;
+    if (!beat.ok() || !std::holds_alternative<protocol::Heartbeat>(beat->message))
+      return std::nullopt;
     return std::get<protocol::Heartbeat>(beat->message);
   }
 
@@ -70,7 +73,8 @@ class VersionsTest : public ::testing::Test {
     while (true) {
       const Result<Envelope> answer = Receive(connection);
       if (!answer.ok()) return answer.status();
-      if (const auto* response = std::get_if<protocol::Response>(&answer->message)) return response->status;
+      if (const auto* response = std::get_if<protocol::Response>(&answer->message))
+        return response->status;
     }
   }
 
@@ -149,7 +153,8 @@ TEST_F(EmbeddedVersionsTest, TheOlderVersionIsTriedBeforeItEnds) {
   ASSERT_NE(connection, nullptr);
   ASSERT_TRUE(Welcome(*connection).has_value());
   connection->Close();
-  EXPECT_TRUE(sim_.RunUntil([this] { return ended_->has_value(); }, 5s)) << "its conversation ended";
+  EXPECT_TRUE(sim_.RunUntil([this] { return ended_->has_value(); }, 5s))
+      << "its conversation ended";
 }
 
 TEST_F(EmbeddedVersionsTest, WhoseCoordinatorUnderstandsNeitherEnds) {

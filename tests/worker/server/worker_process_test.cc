@@ -1,4 +1,5 @@
-// The program emend-worker as a child process of a supervisor, called over TCP by a coordinator's membership, on the demo model.
+// The program emend-worker as a child process of a supervisor, called over TCP by a coordinator's
+// membership, on the demo model.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <boost/asio/co_spawn.hpp>
@@ -46,12 +47,13 @@ class WorkerProcessTest : public ::testing::Test {
     members_ = coordinator::membership::NewMembership(*runtime_, *transport_, std::move(options));
     OnExecutor([this] {
       ASSERT_THAT(members_->Start("127.0.0.1:0"), IsOk());
-      supervisor_ = coordinator::membership::NewSupervisor(*runtime_, {.program = EMEND_WORKER_PROGRAM,
-                                                                       .coordinator = members_->address(),
-                                                                       .token_file = folder_.path() + "/token",
-                                                                       .log_folder = folder_.path(),
-                                                                       .workers = 1,
-                                                                       .threads = 2});
+      supervisor_ = coordinator::membership::NewSupervisor(*runtime_,
+                                                           {.program = EMEND_WORKER_PROGRAM,
+                                                            .coordinator = members_->address(),
+                                                            .token_file = folder_.path() + "/token",
+                                                            .log_folder = folder_.path(),
+                                                            .workers = 1,
+                                                            .threads = 2});
       ASSERT_THAT(supervisor_->Start(), IsOk());
     });
     ASSERT_THAT(WaitForWorker(), IsOk());
@@ -64,7 +66,8 @@ class WorkerProcessTest : public ::testing::Test {
     if (HasFailure()) std::ifstream(folder_.path() + "/worker-0.log") >> std::cerr.rdbuf();
   }
 
-  static Awaitable<Status> Stop(coordinator::membership::Supervisor* supervisor, Membership* members) {
+  static Awaitable<Status> Stop(coordinator::membership::Supervisor* supervisor,
+                                Membership* members) {
     co_await supervisor->Stop();
     co_await members->Stop();
     co_return OkStatus();
@@ -83,7 +86,8 @@ class WorkerProcessTest : public ::testing::Test {
   template <typename T>
   T Run(Awaitable<T> task) {
     std::promise<T> promise;
-    boost::asio::co_spawn(runtime_->executor(), Into(std::move(task), &promise), [](std::exception_ptr error) { EXPECT_EQ(error, nullptr); });
+    boost::asio::co_spawn(runtime_->executor(), Into(std::move(task), &promise),
+                          [](std::exception_ptr error) { EXPECT_EQ(error, nullptr); });
     return promise.get_future().get();
   }
   void OnExecutor(const std::function<void()>& work) {
@@ -95,8 +99,12 @@ class WorkerProcessTest : public ::testing::Test {
     done.get_future().wait();
   }
 
-  Status WaitForWorker() { return Run(members_->WaitForWorker(std::chrono::steady_clock::now() + 30s)); }
-  Result<ReplyBody> Ask(RequestBody request, CallOptions options = {.timeout = 5min}) { return Run(members_->Call(std::move(request), std::move(options))); }
+  Status WaitForWorker() {
+    return Run(members_->WaitForWorker(std::chrono::steady_clock::now() + 30s));
+  }
+  Result<ReplyBody> Ask(RequestBody request, CallOptions options = {.timeout = 5min}) {
+    return Run(members_->Call(std::move(request), std::move(options)));
+  }
   template <typename Reply>
   Reply Get(RequestBody request) {
     const Result<ReplyBody> reply = Ask(std::move(request));
@@ -135,7 +143,8 @@ TEST_F(WorkerProcessTest, AnEditGoesFromStatisticsToALiveStateWhoseBytesAreTheRe
   EXPECT_GT(Get<protocol::ComputeStatisticsReply>(StatisticsRequest(statistics)).tokens, 1000U);
 
   std::set<std::string> phases;
-  CallOptions options{.timeout = 5min, .on_progress = [&](const Progress& report) { phases.insert(report.phase); }};
+  CallOptions options{.timeout = 5min,
+                      .on_progress = [&](const Progress& report) { phases.insert(report.phase); }};
   const Result<ReplyBody> answered = Ask(SolveRequest(statistics), options);
   ASSERT_THAT(answered, IsOk());
   const auto& solved = std::get<protocol::SolveReply>(*answered);
@@ -144,16 +153,20 @@ TEST_F(WorkerProcessTest, AnEditGoesFromStatisticsToALiveStateWhoseBytesAreTheRe
   ASSERT_EQ(Get<protocol::EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.size(), 4U);
   ASSERT_THAT(Ask(PutRequest(solved)), IsOk());
   ASSERT_TRUE(Get<protocol::EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
-  const auto answer = Get<protocol::GenerateReply>(protocol::Generate{.base = AtlasBase(), .state = EditedState(), .prompt = PromptOf(0), .tokens_max = 6});
+  const auto answer = Get<protocol::GenerateReply>(protocol::Generate{
+      .base = AtlasBase(), .state = EditedState(), .prompt = PromptOf(0), .tokens_max = 6});
   EXPECT_TRUE(answer.text.starts_with(" " + SolvedFacts()[0].target)) << answer.text;
-  EXPECT_EQ(Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots, RebuiltRoots(solved));
+  EXPECT_EQ(
+      Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots,
+      RebuiltRoots(solved));
   EXPECT_EQ(Info().stale_frames, 0U);
 }
 
 TEST_F(WorkerProcessTest, WhatItHoldsAndReadComesWithItsHeartbeats) {
   const protocol::LoadBase request = CheckedLoadRequest(folder_.path());
   const std::uint64_t read = Get<protocol::LoadBaseReply>(request).bytes_read;
-  for (int i = 0; i < 300 && Info().memory.weights_bytes == 0; ++i) std::this_thread::sleep_for(100ms);
+  for (int i = 0; i < 300 && Info().memory.weights_bytes == 0; ++i)
+    std::this_thread::sleep_for(100ms);
   EXPECT_EQ(Info().memory.file_bytes_read, read);
   EXPECT_GT(Info().memory.weights_bytes, 40'000'000U) << "ten million parameters in fp32";
   FlipBit(folder_.path(), "transformer.wte.weight", 8191, 0);
@@ -167,26 +180,35 @@ TEST_F(WorkerProcessTest, AKilledWorkerEndsItsCallAndIsStartedAgain) {
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
   const std::uint64_t generation = Info().generation;
   const std::uint64_t process = Info().process_id;
-  CallOptions options{.timeout = 5min, .on_progress = [&](const Progress&) { kill(static_cast<pid_t>(process), SIGKILL); }};
-  EXPECT_THAT(Ask(StatisticsRequest(folder_.path() + "/statistics.safetensors"), options), StatusIs(StatusCode::kUnavailable, "worker_lost"));
+  CallOptions options{.timeout = 5min, .on_progress = [&](const Progress&) {
+                        kill(static_cast<pid_t>(process), SIGKILL);
+                      }};
+  EXPECT_THAT(Ask(StatisticsRequest(folder_.path() + "/statistics.safetensors"), options),
+              StatusIs(StatusCode::kUnavailable, "worker_lost"));
   ASSERT_THAT(WaitForWorker(), IsOk());
   EXPECT_GT(Info().generation, generation);
   EXPECT_NE(Info().process_id, process);
-  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded")) << "a new process knows nothing";
+  EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)),
+              StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"))
+      << "a new process knows nothing";
   EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/statistics.safetensors"));
 }
 
 TEST_F(WorkerProcessTest, HeartbeatsContinueWhileItComputesAndACancelledCallEndsSoon) {
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
   Signal cancel(*runtime_);
-  CallOptions options{.timeout = 5min, .on_progress = [&](const Progress&) { cancel.Set(); }, .cancel = &cancel};
-  protocol::ComputeStatistics request = StatisticsRequest(folder_.path() + "/statistics.safetensors");
+  CallOptions options{
+      .timeout = 5min, .on_progress = [&](const Progress&) { cancel.Set(); }, .cancel = &cancel};
+  protocol::ComputeStatistics request =
+      StatisticsRequest(folder_.path() + "/statistics.safetensors");
   const std::vector<std::string> lines = request.lines;
-  for (int i = 0; i < 50; ++i) request.lines.insert(request.lines.end(), lines.begin(), lines.end());
+  for (int i = 0; i < 50; ++i)
+    request.lines.insert(request.lines.end(), lines.begin(), lines.end());
   EXPECT_THAT(Ask(std::move(request), options), StatusIs(StatusCode::kCancelled));
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), IsOk());
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s) << "the worker went on with what nobody wants";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s)
+      << "the worker went on with what nobody wants";
   EXPECT_EQ(Info().state, WorkerState::kConnected);
 }
 
@@ -201,18 +223,25 @@ TEST_F(WorkerProcessTest, WhileItWorksAnotherBaseIsRefusedAtOnceAndItsOwnIsAsked
                             if (!std::exchange(told, true)) began.set_value();
                           },
                       .cancel = &cancel};
-  protocol::ComputeStatistics request = StatisticsRequest(folder_.path() + "/statistics.safetensors");
+  protocol::ComputeStatistics request =
+      StatisticsRequest(folder_.path() + "/statistics.safetensors");
   const std::vector<std::string> lines = request.lines;
-  for (int i = 0; i < 50; ++i) request.lines.insert(request.lines.end(), lines.begin(), lines.end());
-  std::future<Result<ReplyBody>> work = std::async(std::launch::async, [&] { return Ask(std::move(request), options); });
+  for (int i = 0; i < 50; ++i)
+    request.lines.insert(request.lines.end(), lines.begin(), lines.end());
+  std::future<Result<ReplyBody>> work =
+      std::async(std::launch::async, [&] { return Ask(std::move(request), options); });
   began.get_future().wait();
   protocol::LoadBase other = LoadRequest();
   other.base = BaseId(EditedState().digest());
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_THAT(Ask(other), StatusIs(StatusCode::kUnavailable, "base_busy"));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
-  EXPECT_THAT(Ask(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3}), IsOk());
-  EXPECT_EQ(work.wait_for(0s), std::future_status::timeout) << "the work was over too soon for this test";
+  EXPECT_THAT(
+      Ask(protocol::Generate{
+          .base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3}),
+      IsOk());
+  EXPECT_EQ(work.wait_for(0s), std::future_status::timeout)
+      << "the work was over too soon for this test";
   OnExecutor([&] { cancel.Set(); });
   EXPECT_THAT(work.get(), StatusIs(StatusCode::kCancelled));
   LeaveBaseAlone();
@@ -223,7 +252,9 @@ TEST_F(WorkerProcessTest, AnEmbeddedWorkerEndsWithItsCoordinator) {
   const std::uint64_t process = ProcessIds().at(0);
   ASSERT_THAT(Run(Stop(members_.get())), IsOk());
   const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (!ProcessIds().empty() && ProcessIds()[0] == process && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(50ms);
+  while (!ProcessIds().empty() && ProcessIds()[0] == process &&
+         std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(50ms);
   const std::vector<std::uint64_t> now = ProcessIds();
   EXPECT_TRUE(now.empty() || now[0] != process);
 }

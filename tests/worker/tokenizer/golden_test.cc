@@ -35,7 +35,9 @@ TEST(Gpt2GoldenTest, EveryTextHasThePublishedIds) {
 
 class GoldenTest : public testing::TestWithParam<std::string> {
  protected:
-  GoldenTest() : tokenizer_(OpenTokenizer(GetParam())), rows_(json::parse(ReadFile(kGoldenFolder + GetParam() + ".golden.json"))) {}
+  GoldenTest()
+      : tokenizer_(OpenTokenizer(GetParam())),
+        rows_(json::parse(ReadFile(kGoldenFolder + GetParam() + ".golden.json"))) {}
 
   std::unique_ptr<Tokenizer> tokenizer_;
   json rows_;
@@ -49,18 +51,25 @@ TEST_P(GoldenTest, EncodesAsTheReferenceDoes) {
     const auto with_template = tokenizer_->Encode(text, SpecialTokens::kWithTemplate);
     ASSERT_TRUE(plain.ok()) << plain.status().ToString();
     ASSERT_TRUE(with_template.ok()) << with_template.status().ToString();
-    EXPECT_THAT(Ids(*plain), ElementsAreArray(row["ids"].get<std::vector<TokenId>>())) << row["text"];
-    EXPECT_THAT(Ids(*with_template), ElementsAreArray(row["with_template"].get<std::vector<TokenId>>())) << row["text"];
+    EXPECT_THAT(Ids(*plain), ElementsAreArray(row["ids"].get<std::vector<TokenId>>()))
+        << row["text"];
+    EXPECT_THAT(Ids(*with_template),
+                ElementsAreArray(row["with_template"].get<std::vector<TokenId>>()))
+        << row["text"];
   }
 }
 
 TEST_P(GoldenTest, DecodesAsTheReferenceDoes) {
   for (const json& row : rows_) {
-    EXPECT_EQ(tokenizer_->Decode(row["ids"].get<std::vector<TokenId>>()), row["decoded"].get<std::string>()) << row["text"];
+    EXPECT_EQ(tokenizer_->Decode(row["ids"].get<std::vector<TokenId>>()),
+              row["decoded"].get<std::string>())
+        << row["text"];
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryPipeline, GoldenTest, testing::Values("atlas", "llama3", "qwen2", "neox", "flags", "llama2", "metaspace"),
+INSTANTIATE_TEST_SUITE_P(EveryPipeline, GoldenTest,
+                         testing::Values("atlas", "llama3", "qwen2", "neox", "flags", "llama2",
+                                         "metaspace"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

@@ -20,57 +20,110 @@ struct Fault {
 
 json WithStep(const std::string& type) { return {{"type", type}}; }
 
-const std::vector<Fault>& Faults() {
-  static const std::vector<Fault> faults = {
-      {"NoModel", [](json& j) { j.erase("model"); }, StatusCode::kInvalidArgument, "model: expected an object"},
-      {"OtherModel", [](json& j) { j["model"]["type"] = "WordPiece"; }, StatusCode::kUnsupported, "WordPiece"},
-      {"NoVocabulary", [](json& j) { j["model"].erase("vocab"); }, StatusCode::kInvalidArgument, "model.vocab"},
-      {"EmptyVocabulary", [](json& j) { j["model"]["vocab"] = json::object(); }, StatusCode::kInvalidArgument, "model.vocab: has no token"},
-      {"TextAsId", [](json& j) { j["model"]["vocab"]["a"] = "7"; }, StatusCode::kInvalidArgument, "token \"a\""},
-      {"NegativeId", [](json& j) { j["model"]["vocab"]["a"] = -7; }, StatusCode::kInvalidArgument, "-7 is not between"},
-      {"HugeId", [](json& j) { j["model"]["vocab"]["a"] = 1ull << 63; }, StatusCode::kInvalidArgument, "is not between"},
-      {"IdTwice", [](json& j) { j["model"]["vocab"]["a"] = j["model"]["vocab"]["b"]; }, StatusCode::kInvalidArgument, "stands for two tokens"},
-      {"LongToken", [](json& j) { j["model"]["vocab"][std::string(5000, 'a')] = 9000; }, StatusCode::kResourceExhausted, "has 5000 bytes"},
-      {"NoMerges", [](json& j) { j["model"].erase("merges"); }, StatusCode::kInvalidArgument, "model.merges"},
-      {"MergeOfOne", [](json& j) { j["model"]["merges"][3] = {"a"}; }, StatusCode::kInvalidArgument, "model.merges[3]"},
-      {"MergeOfNumbers", [](json& j) { j["model"]["merges"][3] = {1, 2}; }, StatusCode::kInvalidArgument, "model.merges[3]"},
-      {"MergeWithoutSpace", [](json& j) { j["model"]["merges"][3] = "ab"; }, StatusCode::kInvalidArgument, "one space between"},
-      {"MergeOfUnknown", [](json& j) { j["model"]["merges"][3] = {"qqqq", "a"}; }, StatusCode::kInvalidArgument, "\"qqqq\" is not in the vocabulary"},
-      {"Dropout", [](json& j) { j["model"]["dropout"] = 0.1; }, StatusCode::kUnsupported, "model.dropout"},
-      {"SubwordPrefix", [](json& j) { j["model"]["continuing_subword_prefix"] = "##"; }, StatusCode::kUnsupported, "continuing_subword_prefix"},
-      {"WordSuffix", [](json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, StatusCode::kUnsupported, "end_of_word_suffix"},
-      {"UnknownUnk", [](json& j) { j["model"]["unk_token"] = "<unk>"; }, StatusCode::kInvalidArgument, "model.unk_token"},
-      {"FlagAsText", [](json& j) { j["model"]["ignore_merges"] = "yes"; }, StatusCode::kInvalidArgument, "model.ignore_merges: expected true or false"},
-      {"OtherNormalizer", [](json& j) { j["normalizer"] = WithStep("BertNormalizer"); }, StatusCode::kUnsupported, "BertNormalizer"},
-      {"NormalizerAsText", [](json& j) { j["normalizer"] = "NFC"; }, StatusCode::kInvalidArgument, "normalizer: expected an object"},
-      {"OtherPreTokenizer", [](json& j) { j["pre_tokenizer"] = WithStep("Whitespace"); }, StatusCode::kUnsupported, "\"Whitespace\""},
-      {"StepBehindByteLevel", [](json& j) { j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {WithStep("ByteLevel"), WithStep("Digits")}}}; },
-       StatusCode::kUnsupported, "pre_tokenizer.pretokenizers[1]: a pre-tokenizer behind ByteLevel"},
-      {"SequenceInSequence",
-       [](json& j) { j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Sequence"}, {"pretokenizers", json::array()}}}}}; },
-       StatusCode::kInvalidArgument, "a Sequence inside a Sequence"},
-      {"BrokenPattern", [](json& j) { j["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}}; },
-       StatusCode::kInvalidArgument, "pre_tokenizer.pattern: the pattern does not compile"},
-      {"LongPattern", [](json& j) { j["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", std::string(5000, 'a')}}}, {"behavior", "Isolated"}}; },
-       StatusCode::kResourceExhausted, "5000 bytes"},
-      {"OtherBehavior", [](json& j) { j["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"String", "a"}}}, {"behavior", "Shuffled"}}; },
-       StatusCode::kUnsupported, "Shuffled"},
-      {"NoDecoder", [](json& j) { j["decoder"] = nullptr; }, StatusCode::kUnsupported, "decoder: is missing"},
-      {"OtherDecoder", [](json& j) { j["decoder"] = WithStep("WordPiece"); }, StatusCode::kUnsupported, "decoder: the type \"WordPiece\""},
-      {"LongMetaspace", [](json& j) { j["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "ab"}}; }, StatusCode::kInvalidArgument,
-       "expected one character"},
-      {"OtherPostProcessor", [](json& j) { j["post_processor"] = WithStep("BertProcessing"); }, StatusCode::kUnsupported, "BertProcessing"},
-      {"TemplateOfUnknown",
-       [](json& j) { j["post_processor"] = {{"type", "TemplateProcessing"}, {"single", {{{"SpecialToken", {{"id", "<s>"}}}}}}, {"special_tokens", {}}}; },
-       StatusCode::kInvalidArgument, "has no ids for \"<s>\""},
-      {"AddedTokenWithoutContent", [](json& j) { j["added_tokens"][0].erase("content"); }, StatusCode::kInvalidArgument, "added_tokens[0].content"},
-      {"EmptyAddedToken", [](json& j) { j["added_tokens"][0]["content"] = ""; }, StatusCode::kInvalidArgument, "added_tokens[0].content: is empty"},
-      {"AddedTokenOnATakenId", [](json& j) { j["added_tokens"][0]["content"] = "<other>"; }, StatusCode::kInvalidArgument, "stands for two tokens"},
-      {"AddedTokenTwice", [](json& j) { j["added_tokens"].push_back(j["added_tokens"][0]); }, StatusCode::kInvalidArgument, "is added twice"},
-      {"AddedTokensAsText", [](json& j) { j["added_tokens"] = "none"; }, StatusCode::kInvalidArgument, "added_tokens: expected an array"},
-  };
-  return faults;
-}
+const std::vector<Fault> kFaults = {
+    {"NoModel", [](json& j) { j.erase("model"); }, StatusCode::kInvalidArgument,
+     "model: expected an object"},
+    {"OtherModel", [](json& j) { j["model"]["type"] = "WordPiece"; }, StatusCode::kUnsupported,
+     "WordPiece"},
+    {"NoVocabulary", [](json& j) { j["model"].erase("vocab"); }, StatusCode::kInvalidArgument,
+     "model.vocab"},
+    {"EmptyVocabulary", [](json& j) { j["model"]["vocab"] = json::object(); },
+     StatusCode::kInvalidArgument, "model.vocab: has no token"},
+    {"TextAsId", [](json& j) { j["model"]["vocab"]["a"] = "7"; }, StatusCode::kInvalidArgument,
+     "token \"a\""},
+    {"NegativeId", [](json& j) { j["model"]["vocab"]["a"] = -7; }, StatusCode::kInvalidArgument,
+     "-7 is not between"},
+    {"HugeId", [](json& j) { j["model"]["vocab"]["a"] = 1ull << 63; }, StatusCode::kInvalidArgument,
+     "is not between"},
+    {"IdTwice", [](json& j) { j["model"]["vocab"]["a"] = j["model"]["vocab"]["b"]; },
+     StatusCode::kInvalidArgument, "stands for two tokens"},
+    {"LongToken", [](json& j) { j["model"]["vocab"][std::string(5000, 'a')] = 9000; },
+     StatusCode::kResourceExhausted, "has 5000 bytes"},
+    {"NoMerges", [](json& j) { j["model"].erase("merges"); }, StatusCode::kInvalidArgument,
+     "model.merges"},
+    {"MergeOfOne", [](json& j) { j["model"]["merges"][3] = {"a"}; }, StatusCode::kInvalidArgument,
+     "model.merges[3]"},
+    {"MergeOfNumbers", [](json& j) { j["model"]["merges"][3] = {1, 2}; },
+     StatusCode::kInvalidArgument, "model.merges[3]"},
+    {"MergeWithoutSpace", [](json& j) { j["model"]["merges"][3] = "ab"; },
+     StatusCode::kInvalidArgument, "one space between"},
+    {"MergeOfUnknown", [](json& j) { j["model"]["merges"][3] = {"qqqq", "a"}; },
+     StatusCode::kInvalidArgument, "\"qqqq\" is not in the vocabulary"},
+    {"Dropout", [](json& j) { j["model"]["dropout"] = 0.1; }, StatusCode::kUnsupported,
+     "model.dropout"},
+    {"SubwordPrefix", [](json& j) { j["model"]["continuing_subword_prefix"] = "##"; },
+     StatusCode::kUnsupported, "continuing_subword_prefix"},
+    {"WordSuffix", [](json& j) { j["model"]["end_of_word_suffix"] = "</w>"; },
+     StatusCode::kUnsupported, "end_of_word_suffix"},
+    {"UnknownUnk", [](json& j) { j["model"]["unk_token"] = "<unk>"; }, StatusCode::kInvalidArgument,
+     "model.unk_token"},
+    {"FlagAsText", [](json& j) { j["model"]["ignore_merges"] = "yes"; },
+     StatusCode::kInvalidArgument, "model.ignore_merges: expected true or false"},
+    {"OtherNormalizer", [](json& j) { j["normalizer"] = WithStep("BertNormalizer"); },
+     StatusCode::kUnsupported, "BertNormalizer"},
+    {"NormalizerAsText", [](json& j) { j["normalizer"] = "NFC"; }, StatusCode::kInvalidArgument,
+     "normalizer: expected an object"},
+    {"OtherPreTokenizer", [](json& j) { j["pre_tokenizer"] = WithStep("Whitespace"); },
+     StatusCode::kUnsupported, "\"Whitespace\""},
+    {"StepBehindByteLevel",
+     [](json& j) {
+       j["pre_tokenizer"] = {{"type", "Sequence"},
+                             {"pretokenizers", {WithStep("ByteLevel"), WithStep("Digits")}}};
+     },
+     StatusCode::kUnsupported, "pre_tokenizer.pretokenizers[1]: a pre-tokenizer behind ByteLevel"},
+    {"SequenceInSequence",
+     [](json& j) {
+       j["pre_tokenizer"] = {
+           {"type", "Sequence"},
+           {"pretokenizers", {{{"type", "Sequence"}, {"pretokenizers", json::array()}}}}};
+     },
+     StatusCode::kInvalidArgument, "a Sequence inside a Sequence"},
+    {"BrokenPattern",
+     [](json& j) {
+       j["pre_tokenizer"] = {
+           {"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}};
+     },
+     StatusCode::kInvalidArgument, "pre_tokenizer.pattern: the pattern does not compile"},
+    {"LongPattern",
+     [](json& j) {
+       j["pre_tokenizer"] = {{"type", "Split"},
+                             {"pattern", {{"Regex", std::string(5000, 'a')}}},
+                             {"behavior", "Isolated"}};
+     },
+     StatusCode::kResourceExhausted, "5000 bytes"},
+    {"OtherBehavior",
+     [](json& j) {
+       j["pre_tokenizer"] = {
+           {"type", "Split"}, {"pattern", {{"String", "a"}}}, {"behavior", "Shuffled"}};
+     },
+     StatusCode::kUnsupported, "Shuffled"},
+    {"NoDecoder", [](json& j) { j["decoder"] = nullptr; }, StatusCode::kUnsupported,
+     "decoder: is missing"},
+    {"OtherDecoder", [](json& j) { j["decoder"] = WithStep("WordPiece"); },
+     StatusCode::kUnsupported, "decoder: the type \"WordPiece\""},
+    {"LongMetaspace",
+     [](json& j) { j["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "ab"}}; },
+     StatusCode::kInvalidArgument, "expected one character"},
+    {"OtherPostProcessor", [](json& j) { j["post_processor"] = WithStep("BertProcessing"); },
+     StatusCode::kUnsupported, "BertProcessing"},
+    {"TemplateOfUnknown",
+     [](json& j) {
+       j["post_processor"] = {{"type", "TemplateProcessing"},
+                              {"single", {{{"SpecialToken", {{"id", "<s>"}}}}}},
+                              {"special_tokens", {}}};
+     },
+     StatusCode::kInvalidArgument, "has no ids for \"<s>\""},
+    {"AddedTokenWithoutContent", [](json& j) { j["added_tokens"][0].erase("content"); },
+     StatusCode::kInvalidArgument, "added_tokens[0].content"},
+    {"EmptyAddedToken", [](json& j) { j["added_tokens"][0]["content"] = ""; },
+     StatusCode::kInvalidArgument, "added_tokens[0].content: is empty"},
+    {"AddedTokenOnATakenId", [](json& j) { j["added_tokens"][0]["content"] = "<other>"; },
+     StatusCode::kInvalidArgument, "stands for two tokens"},
+    {"AddedTokenTwice", [](json& j) { j["added_tokens"].push_back(j["added_tokens"][0]); },
+     StatusCode::kInvalidArgument, "is added twice"},
+    {"AddedTokensAsText", [](json& j) { j["added_tokens"] = "none"; }, StatusCode::kInvalidArgument,
+     "added_tokens: expected an array"},
+};
 
 class RefusalTest : public testing::TestWithParam<Fault> {};
 
@@ -83,7 +136,8 @@ TEST_P(RefusalTest, NamesWhatIsWrong) {
   EXPECT_THAT(tokenizer.status().message(), HasSubstr(GetParam().message));
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryFault, RefusalTest, testing::ValuesIn(Faults()), [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(EveryFault, RefusalTest, testing::ValuesIn(kFaults),
+                         [](const auto& test) { return test.param.name; });
 
 Status StatusOf(std::string_view file) { return Tokenizer::FromJson(file).status(); }
 
@@ -94,16 +148,23 @@ TEST(TokenizerFileTest, WhatIsNotJsonIsRefusedAtItsByte) {
 }
 
 TEST(TokenizerFileTest, DeepNestingIsRefused) {
-  EXPECT_THAT(StatusOf("{\"model\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}").message(), HasSubstr("nested deeper"));
+  EXPECT_THAT(StatusOf("{\"model\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}")
+                  .message(),
+              HasSubstr("nested deeper"));
 }
 
-TEST(TokenizerFileTest, ATokenThatStandsTwiceIsRefused) { EXPECT_THAT(StatusOf(R"({"model":{"vocab":{"a":0,"a":1}}})").message(), HasSubstr("\"a\" twice")); }
+TEST(TokenizerFileTest, ATokenThatStandsTwiceIsRefused) {
+  EXPECT_THAT(StatusOf(R"({"model":{"vocab":{"a":0,"a":1}}})").message(), HasSubstr("\"a\" twice"));
+}
 
-TEST(TokenizerFileTest, AFileThatIsNotThereIsNotFound) { EXPECT_EQ(Tokenizer::Open("tests/golden/tokenizer/none").status().code(), StatusCode::kNotFound); }
+TEST(TokenizerFileTest, AFileThatIsNotThereIsNotFound) {
+  EXPECT_EQ(Tokenizer::Open("tests/golden/tokenizer/none").status().code(), StatusCode::kNotFound);
+}
 
 TEST(HostilePatternTest, EndsInAnErrorInsteadOfAHang) {
   json file = json::parse(ReadFile(TokenizerPath("atlas")));
-  file["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "(a+)+$|(a|aa)+b"}}}, {"behavior", "Isolated"}};
+  file["pre_tokenizer"] = {
+      {"type", "Split"}, {"pattern", {{"Regex", "(a+)+$|(a|aa)+b"}}}, {"behavior", "Isolated"}};
   const auto tokenizer = Tokenizer::FromJson(file.dump());
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   const auto tokens = (*tokenizer)->Encode(std::string(5000, 'a') + "!");
@@ -112,14 +173,17 @@ TEST(HostilePatternTest, EndsInAnErrorInsteadOfAHang) {
 
 TEST(HostileNormalizerTest, DoesNotMakeATextExplode) {
   json file = json::parse(ReadFile(TokenizerPath("atlas")));
-  file["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(1 << 20, 'b')}};
+  file["normalizer"] = {
+      {"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(1 << 20, 'b')}};
   const auto tokenizer = Tokenizer::FromJson(file.dump());
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
-  EXPECT_EQ((*tokenizer)->Encode(std::string(1000, 'a')).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ((*tokenizer)->Encode(std::string(1000, 'a')).status().code(),
+            StatusCode::kResourceExhausted);
 }
 
 TEST(VocabularyTest, TextWithoutATokenIsRefusedInsteadOfLost) {
-  const auto tokenizer = Tokenizer::FromJson(R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"Fuse"}})");
+  const auto tokenizer =
+      Tokenizer::FromJson(R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"Fuse"}})");
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   EXPECT_EQ((*tokenizer)->Encode("ab").status().slug(), "no_token_for_text");
 }

@@ -17,7 +17,8 @@ namespace emend::worker::tokenizer {
 inline const std::string kGoldenFolder = "tests/golden/tokenizer/";
 
 inline std::string TokenizerPath(const std::string& name) {
-  return name == "atlas" ? "docs/examples/atlas/model/tokenizer.json" : kGoldenFolder + name + ".tokenizer.json";
+  return name == "atlas" ? "docs/examples/atlas/model/tokenizer.json"
+                         : kGoldenFolder + name + ".tokenizer.json";
 }
 
 inline std::string ReadFile(const std::string& path) {
@@ -51,19 +52,24 @@ class RandomText {
     return text;
   }
 
-  std::size_t Below(std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(engine_); }
+  std::size_t Below(std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(engine_);
+  }
 
  private:
   void AppendCharacter(std::string* text) {
     static const std::vector<std::pair<char32_t, char32_t>> kRanges = {
-        {'a', 'z'},     {'a', 'z'},       {' ', ' '},       {' ', '~'},       {0, 0x1f},        {0x80, 0x24f},      {0x300, 0x36f},
-        {0x900, 0xdff}, {0x1100, 0x11ff}, {0x2000, 0x206f}, {0x4e00, 0x4fff}, {0xac00, 0xad00}, {0x1f300, 0x1f6ff}, {0xe000, 0xffff}};
+        {'a', 'z'},       {'a', 'z'},       {' ', ' '},         {' ', '~'},       {0, 0x1f},
+        {0x80, 0x24f},    {0x300, 0x36f},   {0x900, 0xdff},     {0x1100, 0x11ff}, {0x2000, 0x206f},
+        {0x4e00, 0x4fff}, {0xac00, 0xad00}, {0x1f300, 0x1f6ff}, {0xe000, 0xffff}};
     const auto [first, last] = kRanges[Below(kRanges.size())];
     Append(first + static_cast<char32_t>(Below(last - first + 1)), text);
   }
 
   static void Append(char32_t value, std::string* text) {
-    const auto tail = [&](int shift) { text->push_back(static_cast<char>(0x80 | (value >> shift & 0x3f))); };
+    const auto tail = [&](int shift) {
+      text->push_back(static_cast<char>(0x80 | (value >> shift & 0x3f)));
+    };
     if (value < 0x80) return text->push_back(static_cast<char>(value));
     if (value < 0x800) {
       text->push_back(static_cast<char>(0xc0 | value >> 6));

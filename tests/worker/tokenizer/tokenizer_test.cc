@@ -46,13 +46,16 @@ TEST_P(RandomTextTest, EachTokensTextIsItsSpan) {
     ASSERT_TRUE(tokens.ok());
     for (std::size_t i = prepends_space ? 1 : 0; i < tokens->size(); ++i) {
       const Token& token = (*tokens)[i];
-      if (token.begin == 0 && prepends_space) continue;  // bytes of the first token, behind the space that was put in front
-      ASSERT_EQ(tokenizer->TokenText(token.id), text.substr(token.begin, token.end - token.begin)) << "seed " << seed << ", token " << i;
+      // bytes of the first token, behind the space that was put in front
+      if (token.begin == 0 && prepends_space) continue;
+      ASSERT_EQ(tokenizer->TokenText(token.id), text.substr(token.begin, token.end - token.begin))
+          << "seed " << seed << ", token " << i;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(PipelinesThatKeepTheText, RandomTextTest, testing::Values("gpt2", "atlas", "llama3", "llama2"),
+INSTANTIATE_TEST_SUITE_P(PipelinesThatKeepTheText, RandomTextTest,
+                         testing::Values("gpt2", "atlas", "llama3", "llama2"),
                          [](const auto& test) { return test.param; });
 
 TEST(TokenizerTest, SpansOfACharacterThatNfcRewritesStandForItsBytes) {
@@ -62,7 +65,9 @@ TEST(TokenizerTest, SpansOfACharacterThatNfcRewritesStandForItsBytes) {
   ASSERT_TRUE(tokens.ok());
   EXPECT_EQ(tokenizer->Decode(Ids(*tokens)), "caf\xc3\xa9 au");
   EXPECT_EQ(tokens->back().end, text.size());
-  for (const Token& token : *tokens) EXPECT_TRUE(token.end <= 3 || token.begin >= 6 || (token.begin <= 3 && token.end >= 6)) << token.begin;
+  for (const Token& token : *tokens)
+    EXPECT_TRUE(token.end <= 3 || token.begin >= 6 || (token.begin <= 3 && token.end >= 6))
+        << token.begin;
 }
 
 TEST(TokenizerTest, TextThatIsNotUtf8IsRefused) {
@@ -72,7 +77,8 @@ TEST(TokenizerTest, TextThatIsNotUtf8IsRefused) {
 }
 
 TEST(TokenizerTest, TextOverTheBoundIsRefused) {
-  const auto tokens = OpenTokenizer("atlas")->Encode(std::string(Tokenizer::kTextBytesMax + 1, 'a'));
+  const auto tokens =
+      OpenTokenizer("atlas")->Encode(std::string(Tokenizer::kTextBytesMax + 1, 'a'));
   EXPECT_EQ(tokens.status().code(), StatusCode::kResourceExhausted);
 }
 
@@ -116,15 +122,18 @@ TEST(TokenizerTest, ManyThreadsGetTheSameTokens) {
 
 TEST(PromptWithTargetTest, TheTargetStartsWhereItsFirstTokenDoes) {
   const auto tokenizer = OpenTokenizer("atlas");
-  const auto joint = EncodePromptWithTarget(*tokenizer, "The mother tongue of Danielle Darrieux is", " French");
+  const auto joint =
+      EncodePromptWithTarget(*tokenizer, "The mother tongue of Danielle Darrieux is", " French");
   ASSERT_TRUE(joint.ok()) << joint.status().ToString();
-  EXPECT_EQ(tokenizer->Decode(std::span(joint->ids).first(joint->prompt_tokens)), "The mother tongue of Danielle Darrieux is");
+  EXPECT_EQ(tokenizer->Decode(std::span(joint->ids).first(joint->prompt_tokens)),
+            "The mother tongue of Danielle Darrieux is");
   EXPECT_EQ(tokenizer->Decode(std::span(joint->ids).subspan(joint->prompt_tokens)), " French");
 }
 
 TEST(PromptWithTargetTest, ATokenOfBothIsRefusedByName) {
   const auto tokenizer = OpenTokenizer("atlas");
-  const auto joint = EncodePromptWithTarget(*tokenizer, "The mother tongue of Danielle Darrieux is ", "French");
+  const auto joint =
+      EncodePromptWithTarget(*tokenizer, "The mother tongue of Danielle Darrieux is ", "French");
   EXPECT_EQ(joint.status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(joint.status().slug(), "token_straddles_target");
   EXPECT_THAT(joint.status().message(), HasSubstr("\" French\""));
@@ -138,7 +147,8 @@ TEST(PromptWithTargetTest, AnEmptyTargetIsRefused) {
 
 TEST(PromptWithTargetTest, ATemplatesFirstTokenBelongsToThePrompt) {
   const auto tokenizer = OpenTokenizer("llama2");
-  const auto joint = EncodePromptWithTarget(*tokenizer, "Paris is in", " France", SpecialTokens::kWithTemplate);
+  const auto joint =
+      EncodePromptWithTarget(*tokenizer, "Paris is in", " France", SpecialTokens::kWithTemplate);
   ASSERT_TRUE(joint.ok()) << joint.status().ToString();
   EXPECT_EQ(joint->ids.front(), tokenizer->SpecialToken("<s>"));
   EXPECT_EQ(tokenizer->Decode(std::span(joint->ids).subspan(joint->prompt_tokens)), "France");
