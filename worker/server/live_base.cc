@@ -145,6 +145,7 @@ Status LiveBase::Open(const protocol::LoadBase& request) {
                          tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
   EMEND_ASSIGN_OR_RETURN(model_,
                          model::Transformer::Load(*checkpoint_, communicator_, options_.device));
+  tokenizer_->LimitTo(model_->config().vocabulary);
   const bool read_whole = files.contains(checkpoint_->files().front());
   if (!read_whole) file_bytes_read_ += model_->file_bytes();
   return OkStatus();

@@ -101,9 +101,8 @@ Status BpeModel::ReadOptions(const Node& node) {
   EMEND_ASSIGN_OR_RETURN(byte_fallback_, node["byte_fallback"].Flag(false));
   EMEND_ASSIGN_OR_RETURN(fuse_unk_, node["fuse_unk"].Flag(false));
   EMEND_ASSIGN_OR_RETURN(ignore_merges_, node["ignore_merges"].Flag(false));
-  EMEND_ASSIGN_OR_RETURN(const std::string unk, node["unk_token"].Text(""));
-  if (unk.empty()) return OkStatus();
-  EMEND_ASSIGN_OR_RETURN(unk_, KnownToken(vocabulary_, unk, node["unk_token"].path()));
+  EMEND_ASSIGN_OR_RETURN(unk_text_, node["unk_token"].Text(""));
+  unk_ = vocabulary_.Find(unk_text_);
   return OkStatus();
 }
 
@@ -173,9 +172,7 @@ Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbol
     } else if (byte_fallback_ && AppendByteTokens(character, symbols)) {
       after_unk = false;
     } else if (!unk_.has_value()) {
-      return {
-          StatusCode::kInvalidArgument, "no_token_for_text",
-          "the vocabulary has no token for " + JsonQuote(character) + " and names no unk_token"};
+      return NoTokenFor(character);
     } else if (after_unk && fuse_unk_) {
       symbols->back().bytes += bytes;
     } else {
@@ -184,6 +181,14 @@ Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbol
     }
   }
   return OkStatus();
+}
+
+Status BpeModel::NoTokenFor(std::string_view character) const {
+  return {StatusCode::kInvalidArgument, "no_token_for_text",
+          "the vocabulary has no token for " + JsonQuote(character) +
+              (unk_text_.empty()
+                   ? " and the tokenizer names no unk_token"
+                   : ", and the unk_token " + JsonQuote(unk_text_) + " is not in it either")};
 }
 
 bool BpeModel::AppendByteTokens(std::string_view character, std::vector<Symbol>* symbols) const {

@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,7 +29,7 @@ class BpeModel {
   static Result<BpeModel> FromJson(const Node& node, SymbolKind kind);
 
   // Appends the tokens of one piece of `text`. kInvalidArgument, slug "no_token_for_text", for a
-  // character that the vocabulary cannot write.
+  // character that the vocabulary cannot write, where no unk_token of it stands in for one.
   Status Append(const AlignedText& text, const Piece& piece, std::vector<Token>* tokens) const;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
@@ -45,6 +46,7 @@ class BpeModel {
   bool AppendByteTokens(std::string_view character, std::vector<Symbol>* symbols) const;
   std::optional<TokenId> WholeWord(std::string_view word) const;
   TokenId CharacterId(std::string_view character) const;
+  Status NoTokenFor(std::string_view character) const;
 
   Vocabulary vocabulary_;
   MergeTable merges_;
@@ -52,6 +54,7 @@ class BpeModel {
   bool byte_fallback_ = false;
   bool fuse_unk_ = false;
   bool ignore_merges_ = false;
+  std::string unk_text_;  // what the file names, which need not be in the vocabulary
   std::optional<TokenId> unk_;
   // kByte: of the alphabet's characters; kCharacter: of "<0x00>" to "<0xFF>"; -1 where there is
   // none

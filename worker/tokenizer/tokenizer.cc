@@ -1,5 +1,6 @@
 #include "worker/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/base/file_system.h"
@@ -66,6 +67,24 @@ Status Tokenizer::Impl::EncodeNormalized(AlignedText text, std::vector<Token>* t
   return OkStatus();
 }
 
+namespace {
+
+constexpr std::size_t kShownBytesMax = 60;  // of a text, before a token and after it
+
+bool ContinuesCharacter(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+// The text around bytes [begin, end), whole characters.
+std::string Excerpt(std::string_view text, std::size_t begin, std::size_t end) {
+  std::size_t from = begin > kShownBytesMax ? begin - kShownBytesMax : 0;
+  while (from > 0 && ContinuesCharacter(text[from])) --from;
+  std::size_t to = std::min(text.size(), end + kShownBytesMax);
+  while (to < text.size() && ContinuesCharacter(text[to])) ++to;
+  return (from > 0 ? "..." : "") + std::string(text.substr(from, to - from)) +
+         (to < text.size() ? "..." : "");
+}
+
+}  // namespace
+
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::~Tokenizer() = default;
 
@@ -126,7 +145,19 @@ Result<std::vector<Token>> Tokenizer::Encode(std::string_view text,
   if (with_template) {
     for (const TokenId id : impl_->special_tokens.behind) tokens.push_back({id, end, end});
   }
+  EMEND_RETURN_IF_ERROR(CheckRows(tokens, text));
   return tokens;
+}
+
+Status Tokenizer::CheckRows(const std::vector<Token>& tokens, std::string_view text) const {
+  const auto found =
+      std::ranges::find_if(tokens, [&](const Token& token) { return token.id >= row_count_; });
+  if (found == tokens.end()) return OkStatus();
+  return {StatusCode::kInvalidArgument, "unknown_token",
+          "encoding the text " + JsonQuote(Excerpt(text, found->begin, found->end)) +
+              ": it needs the token " + JsonQuote(TokenText(found->id)) + " with the id " +
+              std::to_string(found->id) + ", and the model's embedding has only " +
+              std::to_string(row_count_) + " rows; leave the token out of the text"};
 }
 
 std::string Tokenizer::Decode(std::span<const TokenId> ids) const {

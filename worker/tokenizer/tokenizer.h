@@ -20,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -61,12 +62,19 @@ class Tokenizer {
   // Reads the file, then as FromJson. kNotFound if there is none. Blocks on the disk.
   static Result<std::unique_ptr<Tokenizer>> Open(const std::string& path);
 
+  // Says that the model's embedding has `row_count` rows, so that a text which needs a token with
+  // an id from there on is refused by every Encode() from now on. Before, all ids are given. Not
+  // while other threads encode.
+  void LimitTo(std::int64_t row_count) { row_count_ = row_count; }
+
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
   // Tokens in the order of the text; their spans never go backwards. kInvalidArgument if `text` is
-  // not UTF-8, kResourceExhausted if it is over kTextBytesMax.
+  // not UTF-8, with the slug "no_token_for_text" if the vocabulary cannot write it, and
+  // "unknown_token", naming token and text, if it needs a token without a row (LimitTo);
+  // kResourceExhausted if it is over kTextBytesMax.
   Result<std::vector<Token>> Encode(std::string_view text,
                                     SpecialTokens special_tokens = SpecialTokens::kPlain) const;
   // The bytes that `ids` stand for; may be invalid UTF-8 where the ids cut a character. Ids outside
@@ -83,7 +91,10 @@ class Tokenizer {
   struct Impl;
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
 
+  Status CheckRows(const std::vector<Token>& tokens, std::string_view text) const;
+
   std::unique_ptr<const Impl> impl_;
+  std::int64_t row_count_ = std::numeric_limits<std::int64_t>::max();
 };
 
 struct PromptWithTarget {

@@ -5,7 +5,10 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
@@ -124,6 +127,81 @@ class RankGroupTest : public testing::TestWithParam<int> {
   Group group_;
 };
 INSTANTIATE_TEST_SUITE_P(Ranks, RankGroupTest, testing::Values(1, 2, 4));
+
+// The demo's model with a tokenizer that knows one token more than the embedding has rows.
+class TokenWithoutRowTest : public testing::TestWithParam<int> {
+ protected:
+  TokenWithoutRowTest() : group_(GetParam()) {
+    std::filesystem::copy(kAtlasModel, folder_.path() + "/model",
+                          std::filesystem::copy_options::recursive);
+    const std::string path = folder_.path() + "/model/tokenizer.json";
+    nlohmann::json tokenizer = nlohmann::json::parse(std::ifstream(path));
+    tokenizer["added_tokens"].push_back(
+        {{"id", 8192}, {"content", "<|im_end|>"}, {"special", true}});
+    std::ofstream(path) << tokenizer.dump();
+    EXPECT_THAT(group_.Ask(protocol::LoadBase{AtlasBase(), folder_.path() + "/model", {}}), IsOk());
+    EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), IsOk());
+  }
+  void ExpectRefused(const RequestBody& request) {
+    const Status status = group_.Ask(request).status();
+    EXPECT_THAT(status, StatusIs(StatusCode::kInvalidArgument, "unknown_token"));
+    EXPECT_NE(status.message().find("<|im_end|>"), std::string::npos);
+  }
+  std::string file(const std::string& name) const { return folder_.path() + "/" + name; }
+
+  test::TemporaryFolder folder_;
+  Group group_;
+};
+INSTANTIATE_TEST_SUITE_P(Ranks, TokenWithoutRowTest, testing::Values(1, 2));
+
+TEST_P(TokenWithoutRowTest, IsRefusedWhereverATextBecomesTokens) {
+  ExpectRefused(protocol::Generate{AtlasBase(), BaseState(), "Anna <|im_end|> was"});
+  ExpectRefused(protocol::SampleTexts{AtlasBase(), {"The", "<|im_end|>"}});
+
+  protocol::ComputeStatistics statistics = StatisticsRequest(file("refused"));
+  statistics.lines.resize(20);
+  statistics.lines[7] += "<|im_end|>";
+  ExpectRefused(statistics);
+  EXPECT_FALSE(std::filesystem::exists(file("refused")));
+  statistics.lines[7] = "A line without it.";
+  statistics.file = file("statistics");
+  EXPECT_THAT(group_.Ask(statistics), IsOk()) << "all ranks go on together";
+
+  const protocol::Solve solve = SolveRequest(file("statistics"));
+  for (std::string protocol::SolveFact::* text :
+       {&protocol::SolveFact::prompt, &protocol::SolveFact::subject,
+        &protocol::SolveFact::target}) {
+    protocol::Solve changed = solve;
+    changed.facts[2].*text = "<|im_end|>" + changed.facts[2].*text;
+    ExpectRefused(changed);
+    ExpectRefused(protocol::OptimiseTargets{AtlasBase(), BaseState(), "memit", changed.settings,
+                                            changed.context_templates, changed.facts});
+  }
+  protocol::Solve behind = solve;
+  behind.context_templates = {{"{}"}, {"It rained.<|im_end|> {}"}};
+  ExpectRefused(behind);
+
+  protocol::Evaluate evaluate{AtlasBase(), BaseState(), SolvedFacts()};
+  evaluate.facts[1].neighbours.push_back("Anna <|im_end|> was born in");
+  ExpectRefused(evaluate);
+}
+
+TEST_P(TokenWithoutRowTest, EndsACompletionAndNoOther) {
+  protocol::Complete text;
+  text.base = AtlasBase();
+  text.state = BaseState();
+  text.prompt = "Anna <|im_end|> was";
+  text.tokens_max = 2;
+  std::vector<Status> ends;
+  const auto end = [&](const Result<ReplyBody>& reply) { ends.push_back(reply.status()); };
+  group_.Offer(text, end);
+  text.prompt = PromptOf(0);
+  group_.Offer(text, end);
+  while (group_.worker(0).RunOffered()) continue;
+  ASSERT_EQ(ends.size(), 2U);
+  EXPECT_THAT(ends[0], StatusIs(StatusCode::kInvalidArgument, "unknown_token"));
+  EXPECT_THAT(ends[1], IsOk());
+}
 
 TEST_P(RankGroupTest, StoredEditsAreServedByteForByteAsOnOneRank) {
   Serve(SolvedOnOne());

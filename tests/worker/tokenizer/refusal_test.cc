@@ -55,7 +55,7 @@ const std::vector<Fault> kFaults = {
      StatusCode::kUnsupported, "continuing_subword_prefix"},
     {"WordSuffix", [](json& j) { j["model"]["end_of_word_suffix"] = "</w>"; },
      StatusCode::kUnsupported, "end_of_word_suffix"},
-    {"UnknownUnk", [](json& j) { j["model"]["unk_token"] = "<unk>"; }, StatusCode::kInvalidArgument,
+    {"UnkAsNumber", [](json& j) { j["model"]["unk_token"] = 3; }, StatusCode::kInvalidArgument,
      "model.unk_token"},
     {"FlagAsText", [](json& j) { j["model"]["ignore_merges"] = "yes"; },
      StatusCode::kInvalidArgument, "model.ignore_merges: expected true or false"},
@@ -186,6 +186,50 @@ TEST(VocabularyTest, TextWithoutATokenIsRefusedInsteadOfLost) {
       Tokenizer::FromJson(R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"Fuse"}})");
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   EXPECT_EQ((*tokenizer)->Encode("ab").status().slug(), "no_token_for_text");
+}
+
+TEST(VocabularyTest, AnUnkTokenThatStandsNowhereMattersOnlyToATextThatNeedsIt) {
+  const auto tokenizer = Tokenizer::FromJson(
+      R"({"model":{"vocab":{"a":0},"merges":[],"unk_token":"<unk>"},
+          "added_tokens":[{"id":1,"content":"<unk>","special":true}],"decoder":{"type":"Fuse"}})");
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+  EXPECT_TRUE((*tokenizer)->Encode("aa<unk>").ok());
+  const Status needed = (*tokenizer)->Encode("ab").status();
+  EXPECT_EQ(needed.slug(), "no_token_for_text");
+  EXPECT_THAT(needed.message(), HasSubstr("the unk_token \"<unk>\" is not in it"));
+}
+
+TEST(EmbeddingRowsTest, ATextThatNeedsATokenWithoutARowIsRefusedByToken) {
+  json file = json::parse(ReadFile(TokenizerPath("atlas")));
+  file["added_tokens"].push_back({{"id", 8192}, {"content", "<|im_end|>"}, {"special", true}});
+  const auto tokenizer = Tokenizer::FromJson(file.dump());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+  const std::string text = std::string(100, 'a') + "<|im_end|>" + std::string(100, 'b');
+  EXPECT_TRUE((*tokenizer)->Encode(text).ok());
+  (*tokenizer)->LimitTo(8192);
+  EXPECT_TRUE((*tokenizer)->Encode("<|endoftext|> and what follows").ok());
+  const Status refused = (*tokenizer)->Encode(text).status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused.slug(), "unknown_token");
+  EXPECT_THAT(
+      refused.message(),
+      HasSubstr("the text \"..." + std::string(60, 'a') + "<|im_end|>" + std::string(60, 'b') +
+                "...\": it needs the token \"<|im_end|>\" with the id 8192"));
+}
+
+TEST(EmbeddingRowsTest, ATemplatesTokenNeedsARowToo) {
+  json file = json::parse(ReadFile(TokenizerPath("atlas")));
+  file["added_tokens"].push_back({{"id", 8192}, {"content", "<s>"}, {"special", true}});
+  file["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}},
+      {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {8192}}, {"tokens", {"<s>"}}}}}}};
+  const auto tokenizer = Tokenizer::FromJson(file.dump());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+  (*tokenizer)->LimitTo(8192);
+  EXPECT_TRUE((*tokenizer)->Encode("a").ok());
+  EXPECT_EQ((*tokenizer)->Encode("a", SpecialTokens::kWithTemplate).status().slug(),
+            "unknown_token");
 }
 
 }  // namespace
