@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "coordinator/core/state_builder.h"
-#include "storage/base/file_system.h"
+#include "storage/base/work_folder.h"
 #include "storage/checkpoint/file_digests.h"
 #include "storage/checkpoint/safetensors.h"
 #include "storage/checkpoint/tile_file.h"
@@ -73,35 +73,31 @@ Result<Description> DescribeModel(const std::string& source, const Checkpoint& c
   return description;
 }
 
-// A worker may have the damaged files mapped: they leave their names, and live on until it lets go.
-Status SetAside(const std::string& folder) {
-  const std::string damaged = folder + ".damaged";
-  std::error_code error;
-  fs::remove_all(damaged, error);
-  fs::rename(folder, damaged, error);
-  if (error)
-    return Unavailable("replacing the damaged copy in \"" + folder +
-                       "\": moving it aside failed: " + error.message());
-  fs::remove_all(damaged, error);
-  return OkStatus();
-}
-
-// The store's copy, whole and as described.
-Status CopyModel(const Checkpoint& checkpoint, const ImportedModel& model) {
-  std::error_code error;
-  if (fs::is_directory(model.folder, error)) {
-    if (storage::checkpoint::CheckFiles(model.folder, model.base.files).ok()) return OkStatus();
-    EMEND_RETURN_IF_ERROR(SetAside(model.folder));
+// The store's copy, whole and as described. A worker may have the files of a damaged one mapped:
+// they leave their names, and live on until it lets go.
+Status CopyModel(FileSystem& files, const Checkpoint& checkpoint, const ImportedModel& model,
+                 const std::string& owner) {
+  EMEND_ASSIGN_OR_RETURN(const EntryKind kind, files.Look(model.folder));
+  const bool is_there = kind != EntryKind::kNone;
+  if (is_there && storage::checkpoint::CheckFiles(model.folder, model.base.files).ok())
+    return OkStatus();
+  if (is_there) {
+    EMEND_ASSIGN_OR_RETURN(
+        const auto damaged,
+        WorkFolder::Create(files, fs::path(model.folder).parent_path().string(), owner));
+    EMEND_RETURN_IF_ERROR(damaged->TakeAside(model.folder));
   }
   // without replacements: an exact copy
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(checkpoint, {}, model.folder));
+  EMEND_RETURN_IF_ERROR(
+      storage::checkpoint::ExportCheckpoint(files, checkpoint, {}, {model.folder, owner}));
   return storage::checkpoint::CheckFiles(model.folder, model.base.files)
       .WithContext("importing the model in \"" + checkpoint.folder() + "\"");
 }
 
 }  // namespace
 
-Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& layout) {
+Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
+                                  const StoreLayout& layout, const std::string& owner) {
   EMEND_RETURN_IF_ERROR(CheckHasFile(source, "config.json"));
   EMEND_RETURN_IF_ERROR(CheckHasFile(source, "tokenizer.json"));
   EMEND_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(source));
@@ -110,8 +106,8 @@ Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& 
   model.base = std::move(description.base);
   model.id = IdOf(model.base);
   model.folder = layout.model_folder(model.id);
-  EMEND_RETURN_IF_ERROR(PosixFileSystem().CreateFolders(layout.models()));
-  EMEND_RETURN_IF_ERROR(CopyModel(*checkpoint, model));
+  EMEND_RETURN_IF_ERROR(files.CreateFolders(layout.models()));
+  EMEND_RETURN_IF_ERROR(CopyModel(files, *checkpoint, model, owner));
   EMEND_RETURN_IF_ERROR(
       storage::checkpoint::WriteTileFile(layout.tile_file(model.id), description.leaves));
   return model;

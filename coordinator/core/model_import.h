@@ -2,12 +2,13 @@
 //
 // Blocks; runs on the pool. The folder <models>/<base id> appears whole or not at all. Importing
 // the same files again copies nothing, or replaces a copy that was damaged since. The file
-// <models>/<base id>.tiles (storage/checkpoint/tile_file.h) is written anew each time.
+// <models>/<base id>.tiles (storage/checkpoint/tile_file.h) is written each time.
 #pragma once
 
 #include <string>
 
 #include "coordinator/core/store_layout.h"
+#include "storage/base/file_system.h"
 #include "storage/objects/edit.h"
 
 namespace emend::coordinator::core {
@@ -21,6 +22,8 @@ struct ImportedModel {
 // `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors.
 // kInvalidArgument (malformed, by name of the fault), kNotFound, kFailedPrecondition
 // ("non_finite_weight") if an editable tensor holds NaN or infinity, kResourceExhausted (disk).
-Result<ImportedModel> ImportModel(const std::string& source, const StoreLayout& layout);
+// `owner` names this import for good (storage/base/work_folder.h).
+Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
+                                  const StoreLayout& layout, const std::string& owner);
 
 }  // namespace emend::coordinator::core

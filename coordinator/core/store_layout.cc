@@ -20,8 +20,9 @@ Result<std::string> StoreLayout::Admit(const std::string& path) const {
                            "\" was named: expected an absolute path on the coordinator's machine");
   }
   std::error_code error;
-  const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, error);
+  std::filesystem::path resolved = std::filesystem::weakly_canonical(path, error);
   if (error) return InvalidArgument("the path \"" + path + "\" was resolved: " + error.message());
+  if (!resolved.has_filename()) resolved = resolved.parent_path();  // it ended in a slash
   const auto lies_in = [&](const std::string& own) {
     return LiesBelow(resolved, std::filesystem::weakly_canonical(own, error));
   };

@@ -20,6 +20,7 @@ using storage::history::Repository;
 using storage::objects::Commit;
 
 constexpr std::size_t kRepoIdBytes = 16;
+constexpr std::size_t kOwnerDigits = 16;
 // of a down projection: what statistics should be taken over at least
 constexpr std::uint64_t kTokensPerInput = 10;
 constexpr std::uint64_t kSampledRows = 128;  // texts sampled side by side
@@ -98,8 +99,20 @@ Result<VerifyResult> VerifyStored(JobContext& context, const Located& located) {
   return result;
 }
 
+// One of all stores' operations: those of two stores have the same ids.
+std::string WorkOwner(const JobInput& input, std::string_view store) {
+  const Digest digest = Sha256(input.context->layout.folder + "/" + std::string(store));
+  return input.operation.id.value() + "-" + digest.Hex().substr(0, kOwnerDigits);
+}
+
 Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located,
-                                             const std::string& folder) {
+                                             const storage::checkpoint::ExportTarget& target) {
+  // What it writes first is admitted as what it writes in the end is.
+  EMEND_ASSIGN_OR_RETURN(const std::string place,
+                         storage::checkpoint::ExportWorkPlace(context.file_system, target.folder));
+  EMEND_RETURN_IF_ERROR(context.layout.Admit(place).status().WithContext(
+      "exporting to \"" + target.folder + "\", which is not there: it would be made in \"" + place +
+      "\""));
   EMEND_ASSIGN_OR_RETURN(const core::StoredBase base,
                          core::OpenBase(context.layout, located.repository.record()));
   EMEND_RETURN_IF_ERROR(base.Check());
@@ -107,9 +120,9 @@ Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located&
                          core::RebuildState(base, located.repository, located.commit.state));
   std::vector<storage::checkpoint::Replacement> replacements;
   for (auto& [name, tensor] : rebuilt) replacements.push_back({name, std::move(tensor.bytes)});
-  EMEND_RETURN_IF_ERROR(
-      storage::checkpoint::ExportCheckpoint(*base.checkpoint, replacements, folder));
-  return context.file_system.List(folder);
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(context.file_system, *base.checkpoint,
+                                                              replacements, target));
+  return context.file_system.List(target.folder);
 }
 
 // Base files and statistics lie beside the database; fsck of the store does not see them.
@@ -200,7 +213,8 @@ Awaitable<Result<JobOutcome>> RunImport(JobInput input, core::ImportRequest requ
       const core::ImportedModel model,
       co_await Blocking(context.runtime, [&]() -> Result<core::ImportedModel> {
         EMEND_ASSIGN_OR_RETURN(const std::string source, context.layout.Admit(request.model));
-        return core::ImportModel(source, context.layout);
+        return core::ImportModel(context.file_system, source, context.layout,
+                                 WorkOwner(input, "import"));
       }));
   storage::history::RepoRecord record;
   record.name = RepoName(input.operation.repo);
@@ -303,9 +317,12 @@ Awaitable<Result<JobOutcome>> RunExport(JobInput input, core::ExportRequest requ
                             }));
   ExportResult result{located.id, located.commit.state, {}, {}};
   EMEND_CO_ASSIGN_OR_RETURN(result.folder, context.layout.Admit(request.folder));
-  EMEND_CO_ASSIGN_OR_RETURN(result.files, co_await Blocking(context.runtime, [&] {
-                              return ExportFiles(context, located, result.folder);
-                            }));
+  EMEND_CO_ASSIGN_OR_RETURN(
+      result.files, co_await Blocking(context.runtime, [&] {
+        return ExportFiles(
+            context, located,
+            {result.folder, WorkOwner(input, located.repository.record().id.value())});
+      }));
   co_return JobOutcome{ToJson(result), {}};
 }
 

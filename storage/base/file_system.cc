@@ -1,6 +1,7 @@
 #include "storage/base/file_system.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -38,9 +39,11 @@ class File {
   int fd_;
 };
 
+constexpr std::size_t kPieceMax = std::size_t{1} << 26;
+
 Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    const ssize_t written = write(fd, bytes.data(), std::min(bytes.size(), kPieceMax));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return ErrnoStatus("writing", path);
     bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -48,12 +51,42 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   return OkStatus();
 }
 
-Status SyncParent(const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  const std::string folder = parent.empty() ? "." : parent.string();
+Status SyncFolderAt(const std::string& folder) {
   const File file(folder, O_RDONLY | O_DIRECTORY);
   if (file.fd() < 0 || fsync(file.fd()) != 0) return ErrnoStatus("syncing folder", folder);
   return OkStatus();
+}
+
+Status SyncParent(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  return SyncFolderAt(parent.empty() ? "." : parent.string());
+}
+
+class PosixNewFile final : public NewFile {
+ public:
+  explicit PosixNewFile(const std::string& path)
+      : path_(path), file_(path, O_WRONLY | O_CREAT | O_EXCL) {}
+  bool is_open() const { return file_.fd() >= 0; }
+  Status Append(std::span<const std::uint8_t> bytes) override {
+    return WriteAll(file_.fd(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path_);
+  }
+  Status Sync() override {
+    return fsync(file_.fd()) == 0 ? OkStatus() : ErrnoStatus("syncing", path_);
+  }
+
+ private:
+  const std::string path_;
+  const File file_;
+};
+
+// For file systems that cannot be told to replace nothing.
+int RenameUnlessThere(const char* from, const char* to) {
+  struct stat info{};
+  if (lstat(to, &info) == 0) {
+    errno = EEXIST;
+    return -1;
+  }
+  return rename(from, to);
 }
 
 Status WriteSynced(const std::string& path, std::string_view bytes, std::uint32_t mode) {
@@ -143,5 +176,42 @@ Result<std::uint64_t> PosixFileSystem::FreeBytes(const std::string& path) {
   if (statvfs(path.c_str(), &info) != 0) return ErrnoStatus("asking for free space at", path);
   return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }
+
+Result<EntryKind> PosixFileSystem::Look(const std::string& path) {
+  struct stat info{};
+  if (lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return EntryKind::kNone;
+    return ErrnoStatus("looking at", path);
+  }
+  if (S_ISREG(info.st_mode)) return EntryKind::kFile;
+  return S_ISDIR(info.st_mode) ? EntryKind::kFolder : EntryKind::kOther;
+}
+
+Status PosixFileSystem::CreateFolder(const std::string& path) {
+  return mkdir(path.c_str(), 0777) == 0 ? OkStatus() : ErrnoStatus("creating folder", path);
+}
+
+Result<std::unique_ptr<NewFile>> PosixFileSystem::CreateFile(const std::string& path) {
+  auto file = std::make_unique<PosixNewFile>(path);
+  if (!file->is_open()) return ErrnoStatus("creating", path);
+  return std::unique_ptr<NewFile>(std::move(file));
+}
+
+Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
+  int renamed = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  if (renamed != 0 && (errno == EINVAL || errno == ENOSYS))
+    renamed = RenameUnlessThere(from.c_str(), to.c_str());
+  return renamed == 0 ? OkStatus() : ErrnoStatus("renaming \"" + from + "\" to", to);
+}
+
+Status PosixFileSystem::RemoveFolder(const std::string& path) {
+  if (rmdir(path.c_str()) == 0 || errno == ENOENT) return OkStatus();
+  if (errno == ENOTEMPTY || errno == EEXIST)
+    return {StatusCode::kFailedPrecondition,
+            "removing folder \"" + path + "\": it still holds something"};
+  return ErrnoStatus("removing folder", path);
+}
+
+Status PosixFileSystem::SyncFolder(const std::string& path) { return SyncFolderAt(path); }
 
 }  // namespace emend

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,18 @@
 #include "storage/base/status.h"
 
 namespace emend {
+
+// What a name stands for. Links are not followed: one is kOther.
+enum class EntryKind { kNone, kFile, kFolder, kOther };
+
+// A file that is being made, where nothing was before.
+class NewFile {
+ public:
+  virtual ~NewFile() = default;
+  virtual Status Append(std::span<const std::uint8_t> bytes) = 0;
+  // The bytes have reached the disk; the name has after SyncFolder.
+  virtual Status Sync() = 0;
+};
 
 class FileSystem {
  public:
@@ -32,10 +46,22 @@ class FileSystem {
   virtual Status Remove(const std::string& path) = 0;
   virtual Result<std::uint64_t> Size(const std::string& path) = 0;
   virtual Result<std::uint64_t> FreeBytes(const std::string& path) = 0;
+
+  virtual Result<EntryKind> Look(const std::string& path) = 0;
+  // One folder, mode 0777 less the umask. kAlreadyExists whatever has the name.
+  virtual Status CreateFolder(const std::string& path) = 0;
+  // kAlreadyExists whatever has the name.
+  virtual Result<std::unique_ptr<NewFile>> CreateFile(const std::string& path) = 0;
+  // A file or a folder. kAlreadyExists if the new name is taken: nothing is ever replaced.
+  virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  // An empty one; ok if it is not there. kFailedPrecondition if it holds something.
+  virtual Status RemoveFolder(const std::string& path) = 0;
+  // Names that were made, moved or removed in it stay so also after a power cut.
+  virtual Status SyncFolder(const std::string& path) = 0;
   bool Exists(const std::string& path) { return Size(path).ok(); }
 };
 
-class PosixFileSystem final : public FileSystem {
+class PosixFileSystem : public FileSystem {
  public:
   Result<std::string> Read(const std::string& path) override;
   Status AppendSynced(const std::string& path, std::string_view bytes) override;
@@ -46,6 +72,12 @@ class PosixFileSystem final : public FileSystem {
   Status Remove(const std::string& path) override;
   Result<std::uint64_t> Size(const std::string& path) override;
   Result<std::uint64_t> FreeBytes(const std::string& path) override;
+  Result<EntryKind> Look(const std::string& path) override;
+  Status CreateFolder(const std::string& path) override;
+  Result<std::unique_ptr<NewFile>> CreateFile(const std::string& path) override;
+  Status Rename(const std::string& from, const std::string& to) override;
+  Status RemoveFolder(const std::string& path) override;
+  Status SyncFolder(const std::string& path) override;
 };
 
 }  // namespace emend

@@ -2,12 +2,17 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <utility>
 
+#include "storage/base/work_folder.h"
 #include "storage/checkpoint/file_io.h"
 #include "storage/checkpoint/safetensors.h"
 
 namespace emend::storage::checkpoint {
 namespace {
+
+namespace fs = std::filesystem;
 
 // New bytes at an offset of one file.
 struct Patch {
@@ -52,35 +57,12 @@ Status FilesystemStatus(const std::string& what, const std::string& path,
   return Unavailable(message);
 }
 
-bool IsNewOrEmpty(const std::string& folder) {
-  std::error_code error;
-  if (!std::filesystem::exists(folder, error)) return true;
-  return std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error);
-}
-
-// Empty, whatever an export that was cut short has left there.
-Status PrepareFolder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::remove_all(folder, error);
-  if (!error) std::filesystem::create_directories(folder, error);
-  if (error) return FilesystemStatus("creating the export folder", folder, error);
-  return OkStatus();
-}
-
-// The folder under its final name, also after a power cut.
-Status Publish(const std::string& incoming, const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::rename(incoming, folder, error);
-  if (error) return FilesystemStatus("renaming \"" + incoming + "\" to", folder, error);
-  return SyncFolder(folder.has_parent_path() ? folder.parent_path().string() : ".");
-}
-
 // The checkpoint's own files last.
 Result<std::vector<std::string>> FilesInCopyOrder(const Checkpoint& checkpoint) {
   std::vector<std::string> names;
   std::error_code error;
-  for (auto it = std::filesystem::directory_iterator(checkpoint.folder(), error);
-       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+  for (auto it = fs::directory_iterator(checkpoint.folder(), error);
+       !error && it != fs::directory_iterator(); it.increment(error)) {
     std::error_code unreadable;
     const std::string name = it->path().filename().string();
     const bool is_weights = std::find(checkpoint.files().begin(), checkpoint.files().end(), name) !=
@@ -93,10 +75,10 @@ Result<std::vector<std::string>> FilesInCopyOrder(const Checkpoint& checkpoint) 
   return names;
 }
 
-Status CopyPatched(const std::string& from, const std::string& to,
+Status CopyPatched(FileSystem& files, const std::string& from, const std::string& to,
                    const std::vector<Patch>& patches) {
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> source, MappedFile::Open(from));
-  EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> out, AtomicFile::Create(to));
+  EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<NewFile> out, files.CreateFile(to));
   std::uint64_t cursor = 0;
   for (const Patch& patch : patches) {
     if (patch.offset + patch.bytes.size() > source->bytes().size()) {
@@ -109,7 +91,7 @@ Status CopyPatched(const std::string& from, const std::string& to,
     cursor = patch.offset + patch.bytes.size();
   }
   EMEND_RETURN_IF_ERROR(out->Append(source->bytes().subspan(cursor)));
-  return out->Commit();
+  return out->Sync();
 }
 
 // Whether CopyPatched has made `copy`. A copy that cannot be read is another.
@@ -131,50 +113,114 @@ Result<bool> IsCopyPatched(const std::string& from, const std::string& copy,
   return holds(source->bytes().subspan(cursor));
 }
 
-// Whether the folder holds these files and no others, each as it would be exported.
-Result<bool> HoldsTheSame(const Checkpoint& checkpoint, const std::vector<std::string>& names,
-                          const Patches& patches, const std::string& folder) {
-  std::error_code error;
-  std::size_t count = 0;
-  for (auto it = std::filesystem::directory_iterator(folder, error);
-       !error && it != std::filesystem::directory_iterator(); it.increment(error))
-    ++count;
-  if (error || count != names.size()) return false;
-  for (const std::string& name : names) {
+// What is to be written, and where.
+struct Plan {
+  const Checkpoint& checkpoint;
+  Patches patches;
+  std::vector<std::string> names;  // in the order in which they appear
+
+  const std::vector<Patch>& PatchesOf(const std::string& name) const {
+    static const std::vector<Patch> kNone;
     const auto found = patches.find(name);
-    EMEND_ASSIGN_OR_RETURN(
-        const bool same,
-        IsCopyPatched(checkpoint.folder() + "/" + name, folder + "/" + name,
-                      found == patches.end() ? std::vector<Patch>() : found->second));
-    if (!same) return false;
+    return found == patches.end() ? kNone : found->second;
   }
-  return true;
+  std::string Source(const std::string& name) const { return checkpoint.folder() + "/" + name; }
+};
+
+Status NotEmpty(const std::string& folder, const std::string& found) {
+  return {StatusCode::kAlreadyExists, "folder_not_empty",
+          "exporting to \"" + folder + "\": " + found + "; name a new or an empty folder"};
+}
+
+// What a new disk holds by itself.
+constexpr char kOfTheDisk[] = "lost+found";
+
+// Those of the plan's files that a folder does not hold yet. kAlreadyExists if it holds anything
+// else than the plan's files, each as it would be exported, and `own`, a work folder's name.
+Result<std::vector<std::string>> MissingIn(const Plan& plan, const std::vector<std::string>& found,
+                                           const std::string& own, const std::string& folder) {
+  std::vector<std::string> missing = plan.names;
+  for (const std::string& name : found) {
+    if (name == own || name == kOfTheDisk) continue;
+    const auto place = std::ranges::find(missing, name);
+    if (place == missing.end()) return NotEmpty(folder, "it holds \"" + name + "\"");
+    EMEND_ASSIGN_OR_RETURN(const bool same, IsCopyPatched(plan.Source(name), folder + "/" + name,
+                                                          plan.PatchesOf(name)));
+    if (!same) return NotEmpty(folder, "it holds another \"" + name + "\"");
+    missing.erase(place);
+  }
+  return missing;
+}
+
+Status CopyAll(FileSystem& files, const Plan& plan, const std::vector<std::string>& names,
+               const std::string& to) {
+  for (const std::string& name : names) {
+    EMEND_RETURN_IF_ERROR(
+        CopyPatched(files, plan.Source(name), to + "/" + name, plan.PatchesOf(name)));
+  }
+  return files.SyncFolder(to);
+}
+
+// Into a folder that is there: it keeps its owner and mode, and may be the root of a disk.
+Status FillFolder(FileSystem& files, const Plan& plan, const ExportTarget& target) {
+  EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> left,
+                         WorkFolder::Find(files, target.folder, target.owner));
+  const std::string own = left ? fs::path(*left).filename().string() : "";
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> found, files.List(target.folder));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
+                         MissingIn(plan, found, own, target.folder));
+  // A part of the files is there because an export was cut short, or is another's.
+  if (!missing.empty() && missing.size() < plan.names.size() && !left)
+    return NotEmpty(target.folder, "it holds some of the files already");
+  if (missing.empty()) return WorkFolder::RemoveLeft(files, target.folder, target.owner);
+  EMEND_ASSIGN_OR_RETURN(const auto work, WorkFolder::Create(files, target.folder, target.owner));
+  EMEND_RETURN_IF_ERROR(CopyAll(files, plan, missing, work->contents()));
+  return work->PublishInto(target.folder, missing);
+}
+
+// A folder that is not there, with those above it that are not: all appear at once.
+Status MakeFolder(FileSystem& files, const Plan& plan, const ExportTarget& target,
+                  const std::string& parent) {
+  EMEND_ASSIGN_OR_RETURN(const auto work, WorkFolder::Create(files, parent, target.owner));
+  const fs::path below = fs::path(target.folder).lexically_relative(parent);
+  std::string folder = work->contents();
+  for (auto part = std::next(below.begin()); part != below.end(); ++part) {
+    const std::string above = std::exchange(folder, folder + "/" + part->string());
+    EMEND_RETURN_IF_ERROR(files.CreateFolder(folder));
+    EMEND_RETURN_IF_ERROR(files.SyncFolder(above));
+  }
+  EMEND_RETURN_IF_ERROR(CopyAll(files, plan, plan.names, folder));
+  return work->PublishAs((fs::path(parent) / *below.begin()).string());
 }
 
 }  // namespace
 
-Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements,
-                        const std::string& out_folder) {
-  EMEND_ASSIGN_OR_RETURN(const Patches patches, PlanPatches(checkpoint, replacements));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, FilesInCopyOrder(checkpoint));
-  if (!IsNewOrEmpty(out_folder)) {
-    EMEND_ASSIGN_OR_RETURN(const bool is_done,
-                           HoldsTheSame(checkpoint, names, patches, out_folder));
-    if (is_done) return OkStatus();
-    return {StatusCode::kAlreadyExists, "folder_not_empty",
-            "exporting to \"" + out_folder +
-                "\": the folder holds something else; name a new or an empty one"};
+Result<std::string> ExportWorkPlace(FileSystem& files, const std::string& folder) {
+  for (fs::path place = folder; !place.empty(); place = place.parent_path()) {
+    EMEND_ASSIGN_OR_RETURN(const EntryKind kind, files.Look(place.string()));
+    if (kind == EntryKind::kFolder) return place.string();
+    if (kind != EntryKind::kNone)
+      return NotEmpty(folder,
+                      "\"" + place.string() + "\" is no folder, but a " +
+                          (kind == EntryKind::kFile ? "file" : "link whose target is not there"));
+    if (place == place.parent_path()) break;
   }
-  const std::string incoming = out_folder + ".incoming";
-  EMEND_RETURN_IF_ERROR(PrepareFolder(incoming));
-  for (const std::string& name : names) {
-    const auto found = patches.find(name);
-    const std::vector<Patch> none;
-    EMEND_RETURN_IF_ERROR(CopyPatched(checkpoint.folder() + "/" + name, incoming + "/" + name,
-                                      found == patches.end() ? none : found->second));
+  return NotFound("exporting to \"" + folder + "\": no folder above it is there");
+}
+
+Status ExportCheckpoint(FileSystem& files, const Checkpoint& checkpoint,
+                        std::span<const Replacement> replacements, const ExportTarget& target) {
+  Plan plan{checkpoint, {}, {}};
+  EMEND_ASSIGN_OR_RETURN(plan.patches, PlanPatches(checkpoint, replacements));
+  EMEND_ASSIGN_OR_RETURN(plan.names, FilesInCopyOrder(checkpoint));
+  EMEND_ASSIGN_OR_RETURN(const std::string parent, ExportWorkPlace(files, target.folder));
+  if (parent != target.folder) return MakeFolder(files, plan, target, parent);
+  EMEND_RETURN_IF_ERROR(FillFolder(files, plan, target));
+  // an earlier run may have made the folder, and been cut short before it had removed its own
+  for (fs::path above = fs::path(parent).parent_path();; above = above.parent_path()) {
+    EMEND_RETURN_IF_ERROR(WorkFolder::RemoveLeft(files, above.string(), target.owner));
+    if (above == above.parent_path()) return OkStatus();
   }
-  EMEND_RETURN_IF_ERROR(SyncFolder(incoming));
-  return Publish(incoming, out_folder);
 }
 
 }  // namespace emend::storage::checkpoint

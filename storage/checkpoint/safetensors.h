@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/base/file_system.h"
 #include "storage/base/status.h"
 #include "storage/delta/dtype.h"
 
@@ -80,14 +81,28 @@ struct Replacement {
   std::vector<std::uint8_t> bytes;
 };
 
-// Copies every regular file of the checkpoint's folder to `out_folder` (created, must be empty or
-// new), with these tensors' bytes replaced in place. Headers, padding and every other file stay
-// byte for byte; without replacements the copies are identical. Written to `out_folder`.incoming,
-// synced and renamed: the folder appears whole or not at all. One that holds the very same already
-// is left as it is: an export that is run again has succeeded. kInvalidArgument on a wrong size or
-// name, kAlreadyExists ("folder_not_empty"), kResourceExhausted (no space).
-Status ExportCheckpoint(const Checkpoint& checkpoint, std::span<const Replacement> replacements,
-                        const std::string& out_folder);
+struct ExportTarget {
+  std::string folder;  // absolute, without links
+  // names this export for good: what a run that was killed has left is known by it (WorkFolder)
+  std::string owner;
+};
+
+// Copies every regular file of the checkpoint's folder, with these tensors' bytes replaced in
+// place. Headers, padding and every other file stay byte for byte; without replacements the copies
+// are identical.
+//
+// A new folder appears whole or not at all, those above it that are missing with it. An empty one
+// is filled, and keeps its owner and mode; its files appear one after another, each whole, weights
+// last. Nothing is removed or replaced that this export did not make, and a failure leaves nothing.
+// A folder that holds the very same already is left as it is: an export that is run again has
+// succeeded. kInvalidArgument on a wrong size or name, kAlreadyExists ("folder_not_empty"),
+// kResourceExhausted (no space).
+Status ExportCheckpoint(FileSystem& files, const Checkpoint& checkpoint,
+                        std::span<const Replacement> replacements, const ExportTarget& target);
+
+// Where an export to `folder` writes first: itself, or the nearest folder above it that is there.
+// kAlreadyExists ("folder_not_empty") if a file or a link that leads nowhere is in the way.
+Result<std::string> ExportWorkPlace(FileSystem& files, const std::string& folder);
 
 struct NewTensor {
   std::string name;

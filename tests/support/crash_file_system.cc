@@ -142,6 +142,7 @@ void CrashFileSystem::NoteFolderSync(const std::string& folder) {
   const std::lock_guard lock(mutex_);
   for (auto& [path, file] : files_) file.named = file.named || FolderOf(path) == folder;
   std::erase_if(replaced_, [&](const auto& entry) { return FolderOf(entry.first) == folder; });
+  std::erase_if(moved_, [&](const auto& move) { return FolderOf(move.second) == folder; });
 }
 
 IOStatus CrashFileSystem::NewWritableFile(const std::string& path,
@@ -176,11 +177,23 @@ IOStatus CrashFileSystem::RenameFile(const std::string& from, const std::string&
   if (status.ok()) status = target()->RenameFile(from, to, options, debug);
   if (!status.ok()) return status;
   const std::lock_guard lock(mutex_);
+  if (std::filesystem::is_directory(to)) {
+    NoteFolderMove(from, to);
+    return status;
+  }
   replaced_.try_emplace(to, std::move(before));
   files_[to] = files_[from];
   files_[to].named = true;  // whether the name stands is replaced_'s to say
   files_.erase(from);
   return status;
+}
+
+void CrashFileSystem::NoteFolderMove(const std::string& from, const std::string& to) {
+  moved_.emplace_back(from, to);
+  std::map<std::string, File> files;
+  for (const auto& [path, file] : files_)
+    files[path.starts_with(from + "/") ? to + path.substr(from.size()) : path] = file;
+  files_ = std::move(files);
 }
 
 IOStatus CrashFileSystem::DeleteFile(const std::string& path, const IOOptions& options,
@@ -213,7 +226,12 @@ void CrashFileSystem::LoseUnsynced(std::mt19937& random, Tails tails) {
     std::filesystem::remove(path);
     if (before) std::ofstream(path, std::ios::binary) << *before;
   }
+  for (auto move = moved_.rbegin(); move != moved_.rend(); ++move) {
+    if (tails == Tails::kDropped || random() % 2 == 0)
+      std::filesystem::rename(move->second, move->first);
+  }
   files_.clear();
+  moved_.clear();
   replaced_.clear();
   fault_ = Fault::kNone;
   sync_fault_ = Fault::kNone;

@@ -23,6 +23,8 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace emend::test {
 
@@ -71,11 +73,14 @@ class CrashFileSystem final : public rocksdb::FileSystemWrapper {
     std::uint64_t synced = 0;
     bool named = false;  // its folder was synced since it was created
   };
+  void NoteFolderMove(const std::string& from, const std::string& to);
   void LoseTail(const std::string& path, const File& file, std::mt19937& random, Tails tails);
 
   mutable std::mutex mutex_;
   // guarded by mutex_: those written since the last loss
   std::map<std::string, File> files_;
+  // guarded by mutex_: unsynced renames of folders, from and to, oldest first
+  std::vector<std::pair<std::string, std::string>> moved_;
   // guarded by mutex_: what an unsynced rename took the place of
   std::map<std::string, std::optional<std::string>> replaced_;
   Fault fault_ = Fault::kNone;       // guarded by mutex_

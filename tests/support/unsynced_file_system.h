@@ -5,13 +5,12 @@
 #include <fstream>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "storage/base/file_system.h"
 
 namespace emend::test {
 
-class UnsyncedFileSystem final : public FileSystem {
+class UnsyncedFileSystem final : public PosixFileSystem {
  public:
   Status AppendSynced(const std::string& path, std::string_view bytes) override {
     std::ofstream file(path, std::ios::app | std::ios::binary);
@@ -19,23 +18,6 @@ class UnsyncedFileSystem final : public FileSystem {
     file.close();
     return file ? OkStatus() : Unavailable("appending to \"" + path + "\"");
   }
-  Result<std::string> Read(const std::string& path) override { return disk_.Read(path); }
-  Status WriteAtomically(const std::string& path, std::string_view bytes,
-                         std::uint32_t mode) override {
-    return disk_.WriteAtomically(path, bytes, mode);
-  }
-  Status CreateFolders(const std::string& path) override { return disk_.CreateFolders(path); }
-  Result<std::vector<std::string>> List(const std::string& folder) override {
-    return disk_.List(folder);
-  }
-  Status Remove(const std::string& path) override { return disk_.Remove(path); }
-  Result<std::uint64_t> Size(const std::string& path) override { return disk_.Size(path); }
-  Result<std::uint64_t> FreeBytes(const std::string& path) override {
-    return disk_.FreeBytes(path);
-  }
-
- private:
-  PosixFileSystem disk_;
 };
 
 }  // namespace emend::test

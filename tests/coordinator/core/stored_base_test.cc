@@ -29,7 +29,7 @@ class StoredBaseTest : public testing::Test {
  protected:
   StoredBaseTest() {
     WriteSource();
-    Result<ImportedModel> model = ImportModel(source_, layout_);
+    Result<ImportedModel> model = Import();
     EXPECT_THAT(model.status(), IsOk());
     model_ = std::move(model).value();
   }
@@ -44,6 +44,8 @@ class StoredBaseTest : public testing::Test {
     EXPECT_THAT(storage::checkpoint::WriteSafetensors(source_ + "/model.safetensors", tensors, {}),
                 IsOk());
   }
+
+  Result<ImportedModel> Import() { return ImportModel(files_, source_, layout_, "op-1"); }
 
   StoredBase Open() const {
     storage::history::RepoRecord record;
@@ -64,6 +66,7 @@ class StoredBaseTest : public testing::Test {
   }
 
   const test::TemporaryFolder folder_;
+  PosixFileSystem files_;
   const std::string source_ = folder_.path() + "/source";
   const StoreLayout layout_{folder_.path() + "/store", {folder_.path()}};
   ImportedModel model_;
@@ -72,9 +75,9 @@ class StoredBaseTest : public testing::Test {
 TEST_F(StoredBaseTest, AnImportedModelIsWholeAndItsIdComesFromItsBytes) {
   EXPECT_THAT(Open().Check(), IsOk());
   EXPECT_EQ(model_.base.files.size(), 3U);
-  EXPECT_EQ(ImportModel(source_, layout_)->id, model_.id);
+  EXPECT_EQ(Import()->id, model_.id);
   std::ofstream(source_ + "/config.json") << "{ }";
-  EXPECT_NE(ImportModel(source_, layout_)->id, model_.id);
+  EXPECT_NE(Import()->id, model_.id);
 }
 
 TEST_F(StoredBaseTest, ADamagedTensorIsNeverRebuiltFrom) {
@@ -109,7 +112,7 @@ TEST_F(StoredBaseTest, TheTilesOfAnImportedModelGiveItsDigestsAndAnotherImportMa
     std::filesystem::remove(layout_.tile_file(model_.id));
     if (is_damaged) std::ofstream(layout_.tile_file(model_.id)) << "not tiles";
     EXPECT_FALSE(check().ok());
-    ASSERT_THAT(ImportModel(source_, layout_).status(), IsOk());
+    ASSERT_THAT(Import().status(), IsOk());
     EXPECT_THAT(check(), IsOk());
   }
 }
@@ -118,7 +121,7 @@ TEST_F(StoredBaseTest, ImportingAgainMendsADamagedCopy) {
   for (const char* name : {"config.json", "model.safetensors"}) {
     Damage(name);
     EXPECT_THAT(Open().Check(), StatusIs(StatusCode::kDataLoss, "base_damaged")) << name;
-    const Result<ImportedModel> again = ImportModel(source_, layout_);
+    const Result<ImportedModel> again = Import();
     ASSERT_THAT(again.status(), IsOk());
     EXPECT_EQ(again->id, model_.id);
     EXPECT_THAT(Open().Check(), IsOk()) << name;

@@ -72,6 +72,49 @@ TEST_P(FileSystemTest, ListGivesTheNamesInAFolderSorted) {
   EXPECT_TRUE(std::is_sorted(listed->begin(), listed->end()));
 }
 
+TEST_P(FileSystemTest, ANameThatIsTakenIsNeverGivenAway) {
+  ASSERT_THAT(files_->CreateFolder(Path("folder")), IsOk());
+  ASSERT_THAT(files_->WriteAtomically(Path("file"), "mine", 0600), IsOk());
+  ASSERT_THAT(files_->WriteAtomically(Path("other"), "x", 0600), IsOk());
+  for (const char* name : {"folder", "file"}) {
+    EXPECT_THAT(files_->CreateFolder(Path(name)), StatusIs(StatusCode::kAlreadyExists)) << name;
+    EXPECT_THAT(files_->CreateFile(Path(name)), StatusIs(StatusCode::kAlreadyExists)) << name;
+    EXPECT_THAT(files_->Rename(Path("other"), Path(name)), StatusIs(StatusCode::kAlreadyExists))
+        << name;
+  }
+  EXPECT_THAT(files_->Read(Path("file")), IsOkAndHolds(std::string("mine")));
+  EXPECT_THAT(files_->Look(Path("folder")), IsOkAndHolds(EntryKind::kFolder));
+  EXPECT_THAT(files_->Look(Path("file")), IsOkAndHolds(EntryKind::kFile));
+  EXPECT_THAT(files_->Look(Path("nothing")), IsOkAndHolds(EntryKind::kNone));
+}
+
+TEST_P(FileSystemTest, AFolderMovesWithAllThatIsInIt) {
+  ASSERT_THAT(files_->CreateFolder(Path("from")), IsOk());
+  {
+    ASSERT_OK_AND_ASSIGN(const auto file, files_->CreateFile(Path("from/file")));
+    const std::string_view text = "two parts";
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    ASSERT_THAT(file->Append(bytes.first(4)), IsOk());
+    ASSERT_THAT(file->Append(bytes.subspan(4)), IsOk());
+    ASSERT_THAT(file->Sync(), IsOk());
+  }
+  ASSERT_THAT(files_->Rename(Path("from"), Path("to")), IsOk());
+  EXPECT_THAT(files_->SyncFolder(folder_.path()), IsOk());
+  EXPECT_THAT(files_->Look(Path("from")), IsOkAndHolds(EntryKind::kNone));
+  EXPECT_THAT(files_->Read(Path("to/file")), IsOkAndHolds(std::string("two parts")));
+  EXPECT_THAT(files_->Rename(Path("from"), Path("again")), StatusIs(StatusCode::kNotFound));
+}
+
+TEST_P(FileSystemTest, OnlyAnEmptyFolderIsRemoved) {
+  ASSERT_THAT(files_->CreateFolder(Path("folder")), IsOk());
+  ASSERT_THAT(files_->WriteAtomically(Path("folder/file"), "x", 0600), IsOk());
+  EXPECT_THAT(files_->RemoveFolder(Path("folder")), StatusIs(StatusCode::kFailedPrecondition));
+  ASSERT_THAT(files_->Remove(Path("folder/file")), IsOk());
+  EXPECT_THAT(files_->RemoveFolder(Path("folder")), IsOk());
+  EXPECT_THAT(files_->RemoveFolder(Path("folder")), IsOk());
+  EXPECT_THAT(files_->Look(Path("folder")), IsOkAndHolds(EntryKind::kNone));
+}
+
 TEST_P(FileSystemTest, TheDiskHasFreeSpace) {
   const auto free_bytes = files_->FreeBytes(folder_.path());
   ASSERT_THAT(free_bytes, IsOk());

@@ -180,34 +180,24 @@ TEST_F(JournalRandomTest, CommitsOfManyThreadsAreOneAfterAnother) {
 
 // The anchor's disk: it goes down together with the database's, in the middle of an append or
 // before it.
-class CutFiles final : public FileSystem {
+class CutFiles final : public PosixFileSystem {
  public:
   CutFiles(const test::CrashFileSystem& disk, std::mt19937& random)
       : disk_(disk), random_(random) {}
 
   Status AppendSynced(const std::string& path, std::string_view bytes) override {
-    if (!disk_.down()) return files_.AppendSynced(path, bytes);
-    EMEND_RETURN_IF_ERROR(files_.AppendSynced(path, bytes.substr(0, random_() % bytes.size())));
+    if (!disk_.down()) return PosixFileSystem::AppendSynced(path, bytes);
+    EMEND_RETURN_IF_ERROR(
+        PosixFileSystem::AppendSynced(path, bytes.substr(0, random_() % bytes.size())));
     return Unavailable("the test cut the power");
   }
   Status WriteAtomically(const std::string& path, std::string_view bytes,
                          std::uint32_t mode) override {
     return disk_.down() ? Unavailable("the test cut the power")
-                        : files_.WriteAtomically(path, bytes, mode);
-  }
-  Result<std::string> Read(const std::string& path) override { return files_.Read(path); }
-  Status CreateFolders(const std::string& path) override { return files_.CreateFolders(path); }
-  Result<std::vector<std::string>> List(const std::string& folder) override {
-    return files_.List(folder);
-  }
-  Status Remove(const std::string& path) override { return files_.Remove(path); }
-  Result<std::uint64_t> Size(const std::string& path) override { return files_.Size(path); }
-  Result<std::uint64_t> FreeBytes(const std::string& path) override {
-    return files_.FreeBytes(path);
+                        : PosixFileSystem::WriteAtomically(path, bytes, mode);
   }
 
  private:
-  PosixFileSystem files_;
   const test::CrashFileSystem& disk_;
   std::mt19937& random_;
 };
