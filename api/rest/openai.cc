@@ -19,7 +19,7 @@ constexpr std::int64_t kLogprobsMax = 5;
 constexpr std::size_t kStopsMax = 4;
 
 std::string Shown(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return Shortened(value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 // Reads fields by name; the first failure stays in status().

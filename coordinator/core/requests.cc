@@ -2,12 +2,14 @@
 
 #include <map>
 
-#include "coordinator/core/json_reader.h"
 #include "storage/base/utf8.h"
+#include "storage/json/reader.h"
 
 namespace emend::coordinator::core {
 namespace {
 
+using storage::json::Document;
+using storage::json::Reader;
 using storage::objects::Fact;
 using storage::objects::FactKind;
 using storage::objects::Lookup;
@@ -20,18 +22,18 @@ std::size_t CountSlots(std::string_view prompt) {
   return count;
 }
 
-void ReadEnum(JsonReader& reader, const char* name,
-              const std::map<std::string, std::uint8_t>& values, std::uint8_t& out) {
+void ReadEnum(Reader& reader, const char* name, const std::map<std::string, std::uint8_t>& values,
+              std::uint8_t& out) {
   std::string text;
   if (!reader.Text(name, text)) return;
   const auto found = values.find(text);
   if (found == values.end())
-    return reader.Fail(name,
-                       "found \"" + text + "\", which is none of the values that this field knows");
+    return reader.Fail(name, "found \"" + Shortened(text) +
+                                 "\", which is none of the values that this field knows");
   out = found->second;
 }
 
-Fact ReadFact(JsonReader reader) {
+Fact ReadFact(Reader reader) {
   Fact fact;
   reader.Text("id", fact.id);
   reader.Require("prompt", fact.prompt);
@@ -64,29 +66,29 @@ Fact ReadFact(JsonReader reader) {
   return fact;
 }
 
-void ReadFacts(JsonReader& reader, std::vector<Fact>& facts) {
+void ReadFacts(Reader& reader, std::vector<Fact>& facts) {
   reader.List("facts", kFactsMax,
-              [&facts](JsonReader item) { facts.push_back(ReadFact(std::move(item))); });
+              [&facts](Reader item) { facts.push_back(ReadFact(std::move(item))); });
   if (facts.empty()) reader.Fail("facts", "found no fact, expected at least one");
 }
 
-ImportRequest ReadImport(JsonReader& reader) {
+ImportRequest ReadImport(Reader& reader) {
   ImportRequest request;
   reader.Require("model", request.model);
   reader.Text("message", request.message);
   return request;
 }
 
-StatisticsRequest ReadStatistics(JsonReader& reader) {
+StatisticsRequest ReadStatistics(Reader& reader) {
   StatisticsRequest request;
   reader.BulkTexts("lines", request.lines);
   reader.Unsigned("tokens_max", request.tokens_max);
-  reader.Layers("layers", request.layers);
+  reader.Indices("layers", request.layers);
   reader.Unsigned("seed", request.seed);
   return request;
 }
 
-CommitRequest ReadCommit(JsonReader& reader) {
+CommitRequest ReadCommit(Reader& reader) {
   CommitRequest request;
   reader.Text("branch", request.branch);
   ReadFacts(reader, request.facts);
@@ -98,11 +100,12 @@ CommitRequest ReadCommit(JsonReader& reader) {
   reader.Flag("stack", request.stack);
   reader.Flag("evaluate", request.evaluate);
   if (request.method != "memit")
-    reader.Fail("method", "found \"" + request.method + "\", this version solves by \"memit\"");
+    reader.Fail("method",
+                "found \"" + Shortened(request.method) + "\", this version solves by \"memit\"");
   return request;
 }
 
-RevertRequest ReadRevert(JsonReader& reader) {
+RevertRequest ReadRevert(Reader& reader) {
   RevertRequest request;
   reader.Text("branch", request.branch);
   reader.Require("commit", request.commit);
@@ -110,38 +113,39 @@ RevertRequest ReadRevert(JsonReader& reader) {
   return request;
 }
 
-EvaluationRequest ReadEvaluation(JsonReader& reader) {
+EvaluationRequest ReadEvaluation(Reader& reader) {
   EvaluationRequest request;
   reader.Text("revision", request.revision);
   ReadFacts(reader, request.facts);
   return request;
 }
 
-VerifyRequest ReadVerify(JsonReader& reader) {
+VerifyRequest ReadVerify(Reader& reader) {
   VerifyRequest request;
   reader.Text("revision", request.revision);
   return request;
 }
 
-ExportRequest ReadExport(JsonReader& reader) {
+ExportRequest ReadExport(Reader& reader) {
   ExportRequest request;
   reader.Text("revision", request.revision);
   reader.Text("format", request.format);
   reader.Require("folder", request.folder);
   if (request.format != "safetensors")
-    reader.Fail("format", "found \"" + request.format + "\", this version exports \"safetensors\"");
+    reader.Fail("format", "found \"" + Shortened(request.format) +
+                              "\", this version exports \"safetensors\"");
   return request;
 }
 
-FsckRequest ReadFsck(JsonReader&) { return {}; }
+FsckRequest ReadFsck(Reader&) { return {}; }
 
 struct Kind {
   std::string_view scope;
-  OperationRequest (*read)(JsonReader&);
+  OperationRequest (*read)(Reader&);
 };
 
 template <auto Read>
-OperationRequest ReadAs(JsonReader& reader) {
+OperationRequest ReadAs(Reader& reader) {
   return Read(reader);
 }
 
@@ -171,8 +175,8 @@ Result<OperationRequest> ParseRequest(std::string_view kind, std::string_view js
   if (found == Kinds().end())
     return Status(StatusCode::kUnsupported, "unknown_operation",
                   "an operation of kind \"" + std::string(kind) + "\" was submitted");
-  EMEND_ASSIGN_OR_RETURN(JsonDocument document, JsonDocument::Parse(json));
-  JsonReader reader = document.Root();
+  EMEND_ASSIGN_OR_RETURN(Document document, Document::Parse(json));
+  Reader reader = document.Root();
   OperationRequest request = found->second.read(reader);
   reader.RefuseUnknown();
   EMEND_RETURN_IF_ERROR(document.status());

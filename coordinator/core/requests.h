@@ -17,8 +17,7 @@
 
 namespace emend::coordinator::core {
 
-inline constexpr std::size_t kFactsMax = 10'000;      // of one submission
-inline constexpr std::size_t kTextBytesMax = 65'536;  // of any one text field
+inline constexpr std::size_t kFactsMax = 10'000;  // of one submission
 
 struct ImportRequest {
   std::string model;  // folder on the coordinator's machine, below a model root

@@ -13,6 +13,7 @@ import sys
 # What a folder may include besides itself. A trailing "/" takes the whole subtree.
 INCLUDES = {
     "storage/base": [],
+    "storage/json": ["storage/base"],
     "storage/delta": ["storage/base"],
     "storage/checkpoint": ["storage/base", "storage/delta"],
     "storage/kv": ["storage/base"],
@@ -32,13 +33,13 @@ INCLUDES = {
     "coordinator/membership": ["storage/base", "worker/protocol"],
     "coordinator/jobs": ["storage/", "worker/protocol", "coordinator/core", "coordinator/membership"],
     "coordinator/server": ["storage/", "worker/protocol", "coordinator/"],
-    "api/facts": ["storage/base", "storage/objects"],
+    "api/facts": ["storage/base", "storage/json", "storage/objects"],
     "api/openapi": [],
     "api/rest": ["storage/", "coordinator/", "worker/protocol", "api/openapi"],
     "api/daemon": ["storage/", "coordinator/", "worker/protocol", "api/rest"],
     "api/gateway": ["storage/base", "storage/records", "coordinator/answers", "coordinator/membership", "worker/protocol", "api/rest", "api/daemon"],
     "api/client": ["storage/base"],
-    "api/cli": ["storage/base", "storage/objects", "coordinator/core", "api/client", "api/facts", "api/daemon"],
+    "api/cli": ["storage/base", "storage/json", "storage/objects", "coordinator/core", "api/client", "api/facts", "api/daemon"],
     "cmake": [],
 }
 
@@ -49,7 +50,7 @@ OWNERS = [
     (re.compile(r"^cpprest/|^pplx/"), ["api/client"]),
     (re.compile(r"^boost/beast"), ["api/rest", "tests/"]),
     (re.compile(r"^boost/"), ["storage/base", "worker/protocol", "worker/server", "worker/collective", "coordinator/", "api/", "tests/"]),
-    (re.compile(r"^nlohmann/"), ["storage/checkpoint", "worker/", "coordinator/", "api/", "tests/"]),
+    (re.compile(r"^nlohmann/"), ["storage/json", "storage/checkpoint", "worker/", "coordinator/", "api/", "tests/"]),
     (re.compile(r"^openssl/"), ["storage/base", "api/", "tests/"]),
     (re.compile(r"^(spdlog|fmt)/"), ["storage/base"]),
     (re.compile(r"^CLI/"), ["api/cli", "api/daemon", "api/gateway", "worker/server"]),

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "storage/json/reader.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::coordinator::core {
@@ -82,8 +83,28 @@ TEST(RequestsTest, TextThatIsNoStrictJsonIsRefused) {
 TEST(RequestsTest, ControlCharactersAndOverlongTextsAreRefused) {
   EXPECT_THAT(Refusal("verify", R"({"revision": "a\u0000b"})"), HasSubstr("control character"));
   EXPECT_THAT(Refusal("verify", R"({"revision": "a\u001b[31m"})"), HasSubstr("control character"));
-  EXPECT_THAT(Refusal("verify", "{\"revision\": \"" + std::string(kTextBytesMax + 1, 'x') + "\"}"),
+  EXPECT_THAT(Refusal("verify", "{\"revision\": \"" +
+                                    std::string(storage::json::kTextBytesMax + 1, 'x') + "\"}"),
               HasSubstr("at most"));
+}
+
+TEST(RequestsTest, AMessageRepeatsTheFirstHundredBytesOfAValue) {
+  const std::string large(900'000, 'x');
+  EXPECT_LT(Refusal("commit",
+                    R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b", "kind": ")" +
+                        large.substr(0, 60'000) + "\"}]}")
+                .size(),
+            300U);
+  EXPECT_LT(Refusal("commit", R"({"facts": [{"prompt": ")" + large + "\"}]}").size(), 300U);
+  EXPECT_LT(Refusal("commit", R"({"method": ")" + large.substr(0, 60'000) + "\"}").size(), 300U);
+  EXPECT_LT(Refusal("statistics", R"({"layers": [")" + large + "\"]}").size(), 300U);
+}
+
+TEST(RequestsTest, AWholeNumberMayBeWrittenWithAPoint) {
+  const auto parsed = ParseRequest("statistics", R"({"tokens_max": 4.0, "layers": [1.0]})");
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_EQ(std::get<StatisticsRequest>(*parsed).tokens_max, 4U);
+  EXPECT_EQ(std::get<StatisticsRequest>(*parsed).layers, std::vector<std::int32_t>{1});
 }
 
 TEST(RequestsTest, MutatedRequestsAreReadOrRefusedAndNeverCrash) {
