@@ -223,11 +223,12 @@ Awaitable<bool> WriteProblem(Connection* connection, Exchange* exchange, Status 
 }
 
 // Reads the rest of the request, having said that it is welcome. False: the connection is over.
-Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const HeaderMap* headers,
-                         std::size_t bytes_max, std::chrono::milliseconds timeout) {
+Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const Admission* admission,
+                         std::chrono::milliseconds timeout) {
   Parser& parser = exchange->parser;
   const auto length = parser.content_length();
   const bool has_body = parser.chunked() || (length && *length > 0);
+  const std::size_t bytes_max = admission->body_bytes_max;
   if (has_body && (bytes_max == 0 || (length && *length > bytes_max))) {
     Status too_large(StatusCode::kResourceExhausted, "body_too_large",
                      "reading the request's body: this route takes at most " +
@@ -237,8 +238,7 @@ Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const Heade
   parser.body_limit(bytes_max);
   error_code error;
   connection->stream.expires_after(timeout);
-  const auto expect = headers->find("expect");
-  if (has_body && expect != headers->end() && Lower(expect->second) == "100-continue") {
+  if (has_body && admission->expects_continue) {
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     co_await asio::async_write(connection->stream, asio::buffer(kContinue), Into(error));
   }
@@ -251,8 +251,8 @@ Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const Heade
 }
 
 // False: the connection is over, after its answer was written.
-Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContext* context,
-                       const RestOptions* options) {
+Awaitable<bool> AnswerOne(Connection* connection, Exchange* exchange, HandlerContext* context,
+                          const RestOptions* options) {
   Result<Head> head = ReadHead(exchange->parser);
   exchange->version = exchange->parser.get().version() == 10 ? 10 : 11;
   connection->stream.expires_after(options->write_timeout);
@@ -271,8 +271,7 @@ Awaitable<bool> Answer(Connection* connection, Exchange* exchange, HandlerContex
     co_return written && exchange->keep_alive;
   }
   Admission& admission = std::get<Admission>(decision);
-  const bool whole = co_await ReadBody(connection, exchange, &admission.request.headers,
-                                       admission.body_bytes_max, options->body_timeout);
+  const bool whole = co_await ReadBody(connection, exchange, &admission, options->body_timeout);
   if (!whole) co_return false;
   connection->stream.expires_never();
   admission.request.body = std::move(exchange->parser.get().body());
@@ -310,7 +309,7 @@ Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* 
       connection->stream.expires_after(options.write_timeout);
       open = co_await WriteProblem(connection.get(), &exchange, status);
     } else {
-      open = co_await Answer(connection.get(), &exchange, context, &options);
+      open = co_await AnswerOne(connection.get(), &exchange, context, &options);
     }
   }
   co_await CloseGently(connection.get());

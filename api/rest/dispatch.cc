@@ -33,12 +33,17 @@ Response MethodNotAllowed(const std::vector<Method>& allowed, const std::string&
   return response;
 }
 
+std::string ToLower(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 Result<std::string> BearerSecret(const HeaderMap& headers) {
   const auto found = headers.find("authorization");
   constexpr std::string_view kScheme = "bearer ";
-  std::string scheme = found == headers.end() ? "" : found->second.substr(0, kScheme.size());
-  std::ranges::transform(scheme, scheme.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string scheme =
+      ToLower(found == headers.end() ? "" : found->second.substr(0, kScheme.size()));
   if (scheme != kScheme) {
     return Status(StatusCode::kUnauthenticated,
                   "this route needs a token: send \"Authorization: Bearer TOKEN\"; emend up prints "
@@ -61,23 +66,12 @@ Awaitable<Status> Authorize(HandlerContext* context, const Route* route, const H
                        caller->principal.name + " does not have");
 }
 
-Status CheckQuery(const Route& route, const std::map<std::string, std::string>& query) {
-  for (const auto& [name, value] : query) {
-    if (std::ranges::find(route.query, name) == route.query.end()) {
-      return {StatusCode::kInvalidArgument, "unknown_parameter",
-              std::string(route.operation_id) + " does not know the parameter \"" + name + "\""};
-    }
-  }
-  return OkStatus();
-}
-
 Status CheckMediaType(const Route& route, const HeaderMap& headers) {
-  if (route.body == Body::kNone) return OkStatus();
+  if (route.body.schema.empty()) return OkStatus();
   const auto found = headers.find("content-type");
   std::string type = found == headers.end() ? "" : found->second.substr(0, found->second.find(';'));
   while (type.ends_with(' ')) type.pop_back();
-  std::ranges::transform(type, type.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  type = ToLower(type);
   if (type != "application/json" || headers.contains("content-encoding")) {
     return {
         StatusCode::kInvalidArgument, "unsupported_media_type",
@@ -101,19 +95,21 @@ Awaitable<Decision> Admit(HandlerContext* context, Head head) {
   Admission admission{.request = {.route = match.route,
                                   .caller = {},
                                   .path = target->path,
-                                  .place = match.place,
-                                  .query = {},
-                                  .headers = {},
+                                  .values = {},
                                   .body = {},
                                   .client_left = {}},
-                      .body_bytes_max = BodyBytesMax(match.route->body)};
+                      .body_bytes_max = match.route->body.bytes_max};
   Status status =
       co_await Authorize(context, match.route, &head.headers, &admission.request.caller);
-  if (status.ok()) status = CheckQuery(*match.route, target->query);
   if (status.ok()) status = CheckMediaType(*match.route, head.headers);
   if (!status.ok()) co_return ProblemResponse(status, target->path);
-  admission.request.query = std::move(target->query);
-  admission.request.headers = std::move(head.headers);
+  Result<Values> values = ReadParameters(match.route->operation_id, match.route->parameters,
+                                         match.place, target->query, head.headers);
+  if (!values.ok()) co_return ProblemResponse(values.status(), target->path);
+  admission.request.values = std::move(*values);
+  const auto expect = head.headers.find("expect");
+  admission.expects_continue =
+      expect != head.headers.end() && ToLower(expect->second) == "100-continue";
   co_return admission;
 }
 

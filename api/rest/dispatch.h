@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-#include "api/rest/handlers.h"
+#include "api/rest/handler.h"
 
 namespace emend::api::rest {
 
@@ -19,6 +19,7 @@ struct Head {
 struct Admission {
   Request request;  // without its body
   std::size_t body_bytes_max = 0;
+  bool expects_continue = false;
 };
 
 // Either the request may go on, or this is its answer.

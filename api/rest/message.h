@@ -1,8 +1,5 @@
 // Request and response as handlers see them: no HTTP library in sight, so that handlers are tested
-// and read without one.
-//
-// Values; the views in a Request's maps are decoded texts (percent-encoding is undone, UTF-8 is
-// checked).
+// and read without one. Texts are decoded (percent-encoding is undone, UTF-8 is checked). Values.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/rest/parameter.h"
 #include "coordinator/answers/answer_service.h"
 #include "storage/base/runtime.h"
 
@@ -25,17 +23,17 @@ using HeaderMap = std::map<std::string, std::string>;  // names in lower case
 struct Request {
   const Route* route = nullptr;
   coordinator::answers::Caller caller;
-  std::string path;                          // as sent, without the query
-  std::map<std::string, std::string> place;  // path parameters
-  std::map<std::string, std::string> query;
-  HeaderMap headers;
+  std::string path;  // as sent, without the query
+  Values values;     // of the route's parameters, by their names
   std::string body;
   std::function<bool()> client_left;  // asked by handlers that take long; may be empty
 
-  // The value of a query parameter or header, "" if it is not there.
-  std::string Query(const std::string& name) const;
-  std::string Header(const std::string& name) const;
-  RepoName repo() const { return RepoName(place.at("repo")); }
+  bool Has(const std::string& parameter) const { return values.contains(parameter); }
+  // A parameter's text, "" where it was not sent and has no fallback.
+  std::string Text(const std::string& parameter) const;
+  // REQUIRES: a whole number that was sent or has a fallback.
+  std::int64_t Whole(const std::string& parameter) const;
+  RepoName repo() const { return RepoName(Text("repo")); }
 };
 
 // Where an event stream writes to. Send returns kUnavailable once the client is gone or the server

@@ -169,7 +169,7 @@ ordered_json RenderLogprobs(const std::vector<PieceToken>& tokens) {
           {"text_offset", std::move(offsets)}};
 }
 
-ordered_json RenderChoice(std::size_t index, const Choice& choice, bool with_logprobs) {
+ordered_json RenderChoice(std::size_t index, const CompletionChoice& choice, bool with_logprobs) {
   ordered_json rendered{
       {"index", index}, {"text", choice.text}, {"logprobs", nullptr}, {"finish_reason", nullptr}};
   if (with_logprobs) rendered["logprobs"] = RenderLogprobs(choice.tokens);
@@ -220,8 +220,9 @@ Result<CompletionBody> ReadCompletionBody(const json& body) {
   return completion;
 }
 
-ordered_json RenderCompletion(const CompletionHead& head, const std::vector<Choice>& choices,
-                              std::size_t per_prompt, bool with_logprobs) {
+ordered_json RenderCompletion(const CompletionHead& head,
+                              const std::vector<CompletionChoice>& choices, std::size_t per_prompt,
+                              bool with_logprobs) {
   ordered_json rendered = RenderHead(head);
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   for (std::size_t index = 0; index < choices.size(); ++index) {

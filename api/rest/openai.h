@@ -28,7 +28,7 @@ struct CompletionBody {
 Result<CompletionBody> ReadCompletionBody(const nlohmann::json& body);
 
 // One text of a completion as it grows.
-struct Choice {
+struct CompletionChoice {
   std::string text;
   std::vector<worker::protocol::PieceToken> tokens;
   std::optional<worker::protocol::CompleteReply> end;
@@ -45,8 +45,8 @@ struct CompletionHead {
 // `with_logprobs`: the request asked for them. `per_prompt`: texts of each prompt, whose tokens
 // count once.
 nlohmann::ordered_json RenderCompletion(const CompletionHead& head,
-                                        const std::vector<Choice>& choices, std::size_t per_prompt,
-                                        bool with_logprobs);
+                                        const std::vector<CompletionChoice>& choices,
+                                        std::size_t per_prompt, bool with_logprobs);
 // A chunk of a stream is the same object with one choice.
 struct ChunkOptions {
   bool with_logprobs = false;

@@ -1,12 +1,15 @@
-// Records of the service as JSON documents of the API (schemas of the same names in
-// api/openapi/emend.yaml). Inside this folder only; pure functions.
+// What the documents of the API have in common. Inside this folder only; pure functions.
+//
+// What a resource looks like stands beside its routes (schemas of the same names in
+// api/openapi/emend.yaml).
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "api/rest/message.h"
-#include "coordinator/server/service.h"
+#include "storage/history/repository.h"
+#include "storage/objects/fact.h"
 
 namespace emend::api::rest {
 
@@ -16,18 +19,11 @@ using Json = nlohmann::ordered_json;
 std::string RenderTime(std::int64_t unix_ms);
 // Text that is no UTF-8 is shown with replacement characters: rendering never fails.
 Response JsonResponse(int status, const Json& json);
+// A list. `next`: the cursor of the page after this one, or null.
+Response PageResponse(Json items, Json next = nullptr);
 
 // Commit: the summary that a log shows
-Json RenderCommit(const storage::history::NumberedCommit& commit);
-Json RenderShownCommit(const coordinator::server::ShownCommit& shown);   // CommitDetail
-Json RenderDiff(const coordinator::server::DiffReport& report);          // Diff
-Json RenderRef(const storage::history::Ref& ref);                        // Ref
-Json RenderReflogEntry(const storage::history::ReflogEntry& entry);      // ReflogEntry
-Json RenderOperation(const coordinator::server::OperationView& view);    // Operation
-Json RenderAuditEntry(const storage::records::AuditEntry& entry);        // AuditEntry
-Json RenderWorker(const coordinator::membership::WorkerInfo& worker);    // Worker
-Json RenderStatistics(const coordinator::server::StatisticsInfo& info);  // Statistics
-Json RenderAnswer(const coordinator::server::AskAnswer& answer);         // Answer
-bool IsEnded(const storage::records::Operation& operation);
+Json RenderCommit(const storage::history::NumberedCommit& numbered);
+Json RenderFact(const storage::objects::Fact& fact);  // Fact
 
 }  // namespace emend::api::rest

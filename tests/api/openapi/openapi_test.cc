@@ -3,16 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "api/rest/router.h"
+#include "api/rest/route.h"
 
 namespace emend::api::openapi {
 namespace {
 
 using nlohmann::json;
-using rest::Body;
+using rest::Parameter;
 using rest::Route;
 using rest::Scope;
 
@@ -40,34 +41,50 @@ json Resolve(const json& value) {
   return Description().at(json::json_pointer(value["$ref"].get<std::string>().substr(1)));
 }
 
-// Names of the parameters at a place ("path", "query", "header"), of the path item and of the
-// operation.
-std::set<std::string> Parameters(const json& item, const json& operation,
-                                 const std::string& place) {
-  std::set<std::string> names;
+// All of the path item and of the operation, as "in name" to the parameter.
+std::map<std::string, json> Parameters(const json& item, const json& operation) {
+  std::map<std::string, json> parameters;
   for (const json* owner : {&item, &operation}) {
     for (const json& parameter : owner->value("parameters", json::array())) {
       const json resolved = Resolve(parameter);
-      if (resolved["in"] == place) names.insert(resolved["name"].get<std::string>());
+      parameters[resolved["in"].get<std::string>() + " " + resolved["name"].get<std::string>()] =
+          resolved;
     }
   }
-  return names;
+  return parameters;
 }
 
-bool MovesARef(const Route& route) {
-  return route.pattern.ends_with("{name...}") && route.method != rest::Method::kGet;
+const char* PlaceOf(const Parameter& parameter) {
+  switch (parameter.in) {
+    case rest::In::kPath: return "path";
+    case rest::In::kQuery: return "query";
+    case rest::In::kHeader: return "header";
+  }
+  return "";
 }
 
-std::set<std::string> ExpectedStatuses(const Route& route) {
-  std::set<std::string> statuses = {std::to_string(route.success), "default"};
-  if (route.scope.value() != Scope::kPublic) statuses.insert({"400", "401", "403"});
-  // The repo is in the path, or in the body.
-  if (route.pattern.find('{') != std::string_view::npos || route.operation_id == "createCompletion")
-    statuses.insert("404");
-  if (route.body != Body::kNone) statuses.insert({"413", "415", "422"});
-  if (MovesARef(route)) statuses.insert({"412", "428"});
-  if (route.operation_id == "readReadiness") statuses.insert("503");
-  return statuses;
+// What the description of a parameter has to say, but for its text.
+json SchemaOf(const rest::WholeNumber& type) {
+  json schema = {{"type", "integer"}, {"minimum", type.min}, {"maximum", type.max}};
+  if (type.fallback) schema["default"] = *type.fallback;
+  return schema;
+}
+json SchemaOf(const rest::Text& type) {
+  return {{"type", "string"}, {"maxLength", type.characters_max}, {"pattern", type.pattern}};
+}
+json SchemaOf(const rest::Choice& type) {
+  json schema = {{"type", "string"}, {"enum", json::array()}};
+  for (const std::string_view value : type.values) schema["enum"].push_back(value);
+  if (!type.fallback.empty()) schema["default"] = type.fallback;
+  return schema;
+}
+json Described(const Parameter& parameter) {
+  return {{"schema", std::visit([](const auto& type) { return SchemaOf(type); }, parameter.type)},
+          {"required", parameter.is_required || parameter.in == rest::In::kPath}};
+}
+
+json ReferenceTo(std::string_view schema) {
+  return {{"$ref", "#/components/schemas/" + std::string(schema)}};
 }
 
 class EachRoute : public testing::TestWithParam<Route> {
@@ -90,33 +107,57 @@ TEST_P(EachRoute, HasItsScope) {
   }
 }
 
-TEST_P(EachRoute, HasItsParameters) {
-  std::set<std::string> in_path;
-  const std::string path = DescribedPath(GetParam());
-  for (std::size_t open = path.find('{'); open != std::string::npos;
-       open = path.find('{', open + 1))
-    in_path.insert(path.substr(open + 1, path.find('}', open) - open - 1));
-  EXPECT_EQ(Parameters(item(), operation(), "path"), in_path);
-  EXPECT_EQ(Parameters(item(), operation(), "query"),
-            std::set<std::string>(GetParam().query.begin(), GetParam().query.end()));
-}
-
-TEST_P(EachRoute, HasItsConditionsAndKeys) {
-  const std::set<std::string> headers = Parameters(item(), operation(), "header");
-  const bool submits = GetParam().success == 202 && GetParam().method == rest::Method::kPost;
-  EXPECT_EQ(headers.contains("Idempotency-Key"), submits);
-  EXPECT_EQ(headers.contains("If-Match"), MovesARef(GetParam()));
-  EXPECT_EQ(headers.contains("Last-Event-ID"), GetParam().operation_id == "streamOperation");
+TEST_P(EachRoute, HasItsParametersWithTheirBounds) {
+  std::map<std::string, json> expected, described;
+  for (const Parameter& parameter : GetParam().parameters)
+    expected[PlaceOf(parameter) + std::string(" ") + std::string(parameter.name)] =
+        Described(parameter);
+  for (const auto& [name, parameter] : Parameters(item(), operation())) {
+    described[name] = {{"schema", parameter["schema"]},
+                       {"required", parameter.value("required", false)}};
+  }
+  EXPECT_EQ(described, expected);
 }
 
 TEST_P(EachRoute, HasItsBody) {
-  EXPECT_EQ(operation().contains("requestBody"), GetParam().body != Body::kNone);
+  if (GetParam().body.schema.empty()) {
+    EXPECT_FALSE(operation().contains("requestBody"));
+    return;
+  }
+  const json& body = operation()["requestBody"];
+  EXPECT_EQ(body["required"], true);
+  EXPECT_EQ(body["content"]["application/json"]["schema"], ReferenceTo(GetParam().body.schema));
+}
+
+TEST_P(EachRoute, HasItsAnswer) {
+  const rest::Answer& answer = GetParam().answer;
+  const json response = Resolve(operation()["responses"].at(std::to_string(answer.status)));
+  const json content = response.value("content", json::object());
+  EXPECT_EQ(content.contains("application/json"), !answer.schema.empty());
+  EXPECT_EQ(content.contains("text/event-stream"), answer.streams != rest::Streams::kNever);
+  if (!answer.schema.empty()) {
+    EXPECT_EQ(content["application/json"]["schema"], ReferenceTo(answer.schema));
+  }
 }
 
 TEST_P(EachRoute, HasItsStatuses) {
-  std::set<std::string> described;
+  std::set<std::string> described, expected = {"default"};
   for (const auto& [status, response] : operation()["responses"].items()) described.insert(status);
-  EXPECT_EQ(described, ExpectedStatuses(GetParam()));
+  for (const int status : StatusesOf(GetParam())) expected.insert(std::to_string(status));
+  EXPECT_EQ(described, expected);
+}
+
+// A parameter that stands in the path's pattern and not among the parameters would not be read.
+TEST_P(EachRoute, DeclaresWhatItsPathHolds) {
+  std::set<std::string> in_pattern, declared;
+  const std::string path = DescribedPath(GetParam());
+  for (std::size_t open = path.find('{'); open != std::string::npos;
+       open = path.find('{', open + 1))
+    in_pattern.insert(path.substr(open + 1, path.find('}', open) - open - 1));
+  for (const Parameter& parameter : GetParam().parameters) {
+    if (parameter.in == rest::In::kPath) declared.insert(std::string(parameter.name));
+  }
+  EXPECT_EQ(declared, in_pattern);
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, EachRoute, testing::ValuesIn(rest::Routes()),

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "api/rest/router.h"
+#include "api/rest/route.h"
 #include "tests/support/live_rest.h"
 
 namespace emend::api::rest {

@@ -82,7 +82,7 @@ TEST(Refs, DeletedIsGone) {
   EXPECT_EQ(rest.Ask("GET", "/api/v1/repos/atlas/tags/v1").status, 404);
   EXPECT_EQ(
       rest.Ask("DELETE", "/api/v1/repos/atlas/branches/main", "", "If-None-Match: *\r\n").status,
-      422);
+      428);
 }
 
 TEST(Refs, BodyIsReadStrictly) {

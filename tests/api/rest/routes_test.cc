@@ -1,5 +1,5 @@
 // Every route's happy path, over a real socket.
-#include "api/rest/router.h"
+#include "api/rest/route.h"
 
 #include <gtest/gtest.h>
 
@@ -89,9 +89,9 @@ TEST(Routes, EachAnswersAsItsTableRowSays) {
           [](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
     const RawReply reply = rest.Ask(sample.method, sample.path, sample.body, sample.more);
     const Route& route = RouteOf(sample.operation_id);
-    EXPECT_EQ(reply.status, route.success) << sample.operation_id << " " << reply.body;
+    EXPECT_EQ(reply.status, route.answer.status) << sample.operation_id << " " << reply.body;
     EXPECT_EQ(reply.headers.contains("location"),
-              route.success == 202 && sample.method == std::string("POST"))
+              route.answer.status == 202 && sample.method == std::string("POST"))
         << sample.operation_id;
     answered.insert(route.operation_id);
   }

@@ -1,4 +1,4 @@
-#include "api/rest/router.h"
+#include "api/rest/route.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ std::string Operation(Method method, const Words& segments) {
   return match.route == nullptr ? "" : std::string(match.route->operation_id);
 }
 
-TEST(Router, NamesMayHoldSlashes) {
+TEST(Route, NamesMayHoldSlashes) {
   const RouteMatch match = FindRoute(Routes(), Method::kGet,
                                      {"api", "v1", "repos", "atlas", "branches", "team", "french"});
   ASSERT_NE(match.route, nullptr);
@@ -23,7 +23,7 @@ TEST(Router, NamesMayHoldSlashes) {
   EXPECT_EQ(match.place.at("repo"), "atlas");
 }
 
-TEST(Router, ReflogOfANameWithSlashes) {
+TEST(Route, ReflogOfANameWithSlashes) {
   const RouteMatch match =
       FindRoute(Routes(), Method::kGet,
                 {"api", "v1", "repos", "atlas", "branches", "team", "french", "reflog"});
@@ -31,26 +31,26 @@ TEST(Router, ReflogOfANameWithSlashes) {
   EXPECT_EQ(match.place.at("name"), "team/french");
 }
 
-TEST(Router, ABranchCalledReflogIsReachedByItsEncodedName) {
+TEST(Route, ABranchCalledReflogIsReachedByItsEncodedName) {
   EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "x/reflog"}),
             "readBranch");
   EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", "reflog"}),
             "readBranch");
 }
 
-TEST(Router, EmptySegmentsNameNothing) {
+TEST(Route, EmptySegmentsNameNothing) {
   EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", ""}), "");
   EXPECT_EQ(Operation(Method::kGet, {"api", "v1", "repos", "atlas", "branches", ""}), "");
   EXPECT_TRUE(FindRoute(Routes(), Method::kGet, {}).allowed.empty());
 }
 
-TEST(Router, WrongMethodKnowsThoseThatAre) {
+TEST(Route, WrongMethodKnowsThoseThatAre) {
   const RouteMatch match = FindRoute(Routes(), Method::kDelete, {"api", "v1", "repos"});
   EXPECT_EQ(match.route, nullptr);
   EXPECT_EQ(match.allowed, (std::vector<Method>{Method::kGet, Method::kPost}));
 }
 
-TEST(Router, TableHasNoDoubles) {
+TEST(Route, TableHasNoDoubles) {
   std::set<std::string> ids;
   std::set<std::string> places;
   for (const Route& route : Routes()) {
@@ -61,7 +61,7 @@ TEST(Router, TableHasNoDoubles) {
   }
 }
 
-TEST(Router, OnlyHealthAndDescriptionArePublic) {
+TEST(Route, OnlyHealthAndDescriptionArePublic) {
   for (const Route& route : Routes()) {
     const bool is_public = route.scope.value() == Scope::kPublic;
     EXPECT_EQ(is_public, !route.pattern.starts_with("/api/") && !route.pattern.starts_with("/v1/"))

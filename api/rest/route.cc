@@ -1,4 +1,4 @@
-#include "api/rest/router.h"
+#include "api/rest/route.h"
 
 #include <span>
 
@@ -66,13 +66,23 @@ std::string_view ScopeName(Scope scope) {
   return "";
 }
 
-std::size_t BodyBytesMax(Body body) {
-  switch (body) {
-    case Body::kNone: return 0;
-    case Body::kJson: return kJsonBytesMax;
-    case Body::kBulkJson: return kBulkBytesMax;
-  }
-  return 0;
+std::set<int> StatusesOf(const Route& route) {
+  std::set<int> statuses(route.failures.begin(), route.failures.end());
+  statuses.insert(route.answer.status);
+  if (route.scope.value() != Scope::kPublic) statuses.insert({400, 401, 403});
+  if (!route.body.schema.empty()) statuses.insert({413, 415, 422});
+  return statuses;
+}
+
+std::string Request::Text(const std::string& parameter) const {
+  const auto found = values.find(parameter);
+  return found == values.end() ? std::string() : found->second;
+}
+
+std::int64_t Request::Whole(const std::string& parameter) const {
+  const std::optional<std::int64_t> number = ParseWhole(Text(parameter));
+  EMEND_CHECK(number.has_value(), "the route has no whole number called " + parameter);
+  return *number;
 }
 
 RouteMatch FindRoute(const std::vector<Route>& routes, std::optional<Method> method,

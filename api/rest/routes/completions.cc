@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include "api/rest/handlers.h"
 #include "api/rest/openai.h"
 #include "api/rest/problem.h"
 #include "api/rest/render.h"
+#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 #include "storage/base/digest.h"
 
@@ -73,14 +73,14 @@ Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink*
 }
 
 Awaitable<Result<Response>> Whole(Completing completing, std::function<bool()> client_left) {
-  std::vector<Choice> choices(completing.body.request.prompts.size() *
-                              static_cast<std::size_t>(completing.body.request.count));
+  std::vector<CompletionChoice> choices(completing.body.request.prompts.size() *
+                                        static_cast<std::size_t>(completing.body.request.count));
   while (true) {
     EMEND_CO_ASSIGN_OR_RETURN(
         std::optional<CompletionPiece> piece,
         co_await completing.stream->Next([&] { return !client_left || !client_left(); }));
     if (!piece) break;
-    Choice& choice = choices.at(piece->index);
+    CompletionChoice& choice = choices.at(piece->index);
     choice.text += piece->text;
     std::ranges::move(piece->tokens, std::back_inserter(choice.tokens));
     choice.end = piece->end;
@@ -98,8 +98,6 @@ Json RenderModel(const coordinator::answers::ServedModel& model) {
           {"owned_by", "emend"},
           {"commit", model.commit.Hex()}};
 }
-
-}  // namespace
 
 Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request request) {
   std::function<bool()> client_left = request.client_left;
@@ -123,6 +121,27 @@ Awaitable<Result<Response>> ListModels(HandlerContext* context, Request) {
   Json models = Json::array();
   for (const auto& model : served) models.push_back(RenderModel(model));
   co_return JsonResponse(200, {{"object", "list"}, {"data", std::move(models)}});
+}
+
+}  // namespace
+
+std::vector<Route> CompletionRoutes() {
+  return {{.method = Method::kPost,
+           .pattern = "/v1/completions",
+           .operation_id = "createCompletion",
+           .scope = Scope::kAsk,
+           .body = JsonBody("CompletionRequest"),
+           .answer = {200, "Completion", Streams::kIfAsked},
+           .failures = {404},
+           .is_answering = true,
+           .handler = CreateCompletion},
+          {.method = Method::kGet,
+           .pattern = "/v1/models",
+           .operation_id = "listModels",
+           .scope = Scope::kAsk,
+           .answer = {200, "ModelList"},
+           .is_answering = true,
+           .handler = ListModels}};
 }
 
 }  // namespace emend::api::rest

@@ -1,5 +1,5 @@
-#include "api/rest/handlers.h"
 #include "api/rest/render.h"
+#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -7,6 +7,33 @@ namespace {
 
 using storage::history::Ref;
 using storage::history::RefKind;
+
+constexpr Parameter kName{"name", In::kPath, kRefName};
+constexpr Parameter kIfMatch{
+    "If-Match", In::kHeader,
+    Text{66, "^\"[0-9a-f]{64}\"$", "the ETag that was read: one quoted commit id"}};
+constexpr std::string_view kAny[] = {"*"};
+constexpr Parameter kIfNoneMatch{"If-None-Match", In::kHeader, Choice{kAny, ""}};
+
+template <typename Id>
+Json IdOrNull(const Id& id) {
+  return id.IsZero() ? Json() : Json(id.Hex());
+}
+
+Json RenderRef(const storage::history::Ref& ref) {
+  return {{"kind", ref.kind == storage::history::RefKind::kBranch ? "branch" : "tag"},
+          {"name", ref.name},
+          {"commit", ref.commit.Hex()}};
+}
+
+Json RenderReflogEntry(const storage::history::ReflogEntry& entry) {
+  return {{"index", entry.index},
+          {"from", IdOrNull(entry.from)},
+          {"to", IdOrNull(entry.to)},
+          {"principal", entry.principal},
+          {"time", RenderTime(entry.time_ms)},
+          {"reason", entry.reason}};
+}
 
 const char* KindName(RefKind kind) { return kind == RefKind::kBranch ? "branch" : "tag"; }
 
@@ -19,34 +46,28 @@ Response RefResponse(int status, const Ref& ref) {
 // What the caller believes the ref to be: zero for "it is not there" (If-None-Match: *), else the
 // commit of If-Match.
 Result<CommitId> ExpectedHead(const Request& request) {
-  const std::string match = request.Header("if-match");
-  const std::string none_match = request.Header("if-none-match");
+  const std::string match = request.Text("If-Match");
+  const std::string none_match = request.Text("If-None-Match");
   if (match.empty() && none_match.empty()) {
     return Status(StatusCode::kFailedPrecondition, "precondition_required",
                   "moving a ref: neither If-Match (with the ETag that was read) nor If-None-Match: "
                   "* (to create) was sent, one of them is required");
   }
-  if (match.empty() && none_match == "*") return CommitId();
-  const bool quoted = match.size() == 66 && match.front() == '"' && match.back() == '"';
-  const auto id =
-      CommitId::FromHex(quoted ? std::string_view(match).substr(1, 64) : std::string_view());
-  if (!none_match.empty() || !id.ok()) {
-    return Status(StatusCode::kInvalidArgument, "malformed_request",
-                  "moving a ref: found If-Match " + match + " and If-None-Match " + none_match +
-                      ", expected either If-Match with one quoted commit id or If-None-Match: *");
-  }
-  return *id;
+  if (match.empty()) return CommitId();
+  if (none_match.empty()) return CommitId::FromHex(std::string_view(match).substr(1, 64));
+  return Status(StatusCode::kInvalidArgument, "malformed_request",
+                "moving a ref: found both If-Match and If-None-Match, expected one of them");
 }
 
 Awaitable<Result<Response>> ReadRef(HandlerContext* context, Request request, RefKind kind) {
   EMEND_CO_ASSIGN_OR_RETURN(const std::vector<Ref> refs,
                             co_await context->service->ListRefs(request.repo()));
-  const std::string& name = request.place.at("name");
+  const std::string name = request.Text("name");
   for (const Ref& ref : refs) {
     if (ref.kind == kind && ref.name == name) co_return RefResponse(200, ref);
   }
   co_return NotFound("reading the " + std::string(KindName(kind)) + " \"" + name + "\" of " +
-                     request.place.at("repo") + ": there is none");
+                     request.Text("repo") + ": there is none");
 }
 
 Result<coordinator::server::RefMove> ReadMove(const Request& request, RefKind kind) {
@@ -65,7 +86,7 @@ Result<coordinator::server::RefMove> ReadMove(const Request& request, RefKind ki
   return coordinator::server::RefMove{
       .repo = request.repo(),
       .kind = kind,
-      .name = request.place.at("name"),
+      .name = request.Text("name"),
       .expected = expected,
       .revision = revision,
       .reason = body.value("reason", "reset: moving to " + revision)};
@@ -80,12 +101,9 @@ Awaitable<Result<Response>> PutRef(HandlerContext* context, Request request, Ref
 
 Awaitable<Result<Response>> DeleteRef(HandlerContext* context, Request request, RefKind kind) {
   EMEND_CO_ASSIGN_OR_RETURN(const CommitId expected, ExpectedHead(request));
-  if (expected.IsZero())
-    co_return InvalidArgument(
-        "deleting a ref: found If-None-Match: *, expected If-Match with the ref's commit");
   coordinator::server::RefMove move{.repo = request.repo(),
                                     .kind = kind,
-                                    .name = request.place.at("name"),
+                                    .name = request.Text("name"),
                                     .expected = expected,
                                     .revision = "",
                                     .reason = "delete"};
@@ -94,25 +112,21 @@ Awaitable<Result<Response>> DeleteRef(HandlerContext* context, Request request, 
   co_return Response{.status = 204, .content_type = "", .body = "", .headers = {}, .stream = {}};
 }
 
-}  // namespace
-
 Awaitable<Result<Response>> ListRefs(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(const std::vector<Ref> refs,
                             co_await context->service->ListRefs(request.repo()));
   Json items = Json::array();
   for (const Ref& ref : refs) items.push_back(RenderRef(ref));
-  co_return JsonResponse(200, {{"items", std::move(items)}, {"next", nullptr}});
+  co_return PageResponse(std::move(items));
 }
 
 Awaitable<Result<Response>> ReadReflog(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t limit,
-                            NumberParameter(request, "limit", 100, 1000));
-  EMEND_CO_ASSIGN_OR_RETURN(
-      const auto entries,
-      co_await context->service->Reflog(request.repo(), request.place.at("name"), limit));
+  const auto limit = static_cast<std::size_t>(request.Whole("limit"));
+  EMEND_CO_ASSIGN_OR_RETURN(const auto entries, co_await context->service->Reflog(
+                                                    request.repo(), request.Text("name"), limit));
   Json items = Json::array();
   for (const auto& entry : entries) items.push_back(RenderReflogEntry(entry));
-  co_return JsonResponse(200, {{"items", std::move(items)}, {"next", nullptr}});
+  co_return PageResponse(std::move(items));
 }
 
 Awaitable<Result<Response>> ReadBranch(HandlerContext* context, Request request) {
@@ -132,6 +146,77 @@ Awaitable<Result<Response>> PutTag(HandlerContext* context, Request request) {
 }
 Awaitable<Result<Response>> DeleteTag(HandlerContext* context, Request request) {
   return DeleteRef(context, std::move(request), RefKind::kTag);
+}
+
+}  // namespace
+
+std::vector<Route> RefRoutes() {
+  return {{.method = Method::kGet,
+           .pattern = "/api/v1/repos/{repo}/refs",
+           .operation_id = "listRefs",
+           .scope = Scope::kRead,
+           .parameters = {kRepo},
+           .answer = {200, "RefPage"},
+           .failures = {404},
+           .handler = ListRefs},
+          {.method = Method::kGet,
+           .pattern = "/api/v1/repos/{repo}/branches/{name...}/reflog",
+           .operation_id = "readReflog",
+           .scope = Scope::kRead,
+           .parameters = {kRepo, kName, kLimit},
+           .answer = {200, "ReflogPage"},
+           .failures = {404},
+           .handler = ReadReflog},
+          {.method = Method::kGet,
+           .pattern = "/api/v1/repos/{repo}/branches/{name...}",
+           .operation_id = "readBranch",
+           .scope = Scope::kRead,
+           .parameters = {kRepo, kName},
+           .answer = {200, "Ref"},
+           .failures = {404},
+           .handler = ReadBranch},
+          {.method = Method::kPut,
+           .pattern = "/api/v1/repos/{repo}/branches/{name...}",
+           .operation_id = "putBranch",
+           .scope = Scope::kMerge,
+           .parameters = {kRepo, kName, kIfMatch, kIfNoneMatch},
+           .body = JsonBody("RefRequest"),
+           .answer = {200, "Ref"},
+           .failures = {404, 409, 412, 428},
+           .handler = PutBranch},
+          {.method = Method::kDelete,
+           .pattern = "/api/v1/repos/{repo}/branches/{name...}",
+           .operation_id = "deleteBranch",
+           .scope = Scope::kMerge,
+           .parameters = {kRepo, kName, kIfMatch},
+           .answer = {204, ""},
+           .failures = {404, 409, 412, 428},
+           .handler = DeleteBranch},
+          {.method = Method::kGet,
+           .pattern = "/api/v1/repos/{repo}/tags/{name...}",
+           .operation_id = "readTag",
+           .scope = Scope::kRead,
+           .parameters = {kRepo, kName},
+           .answer = {200, "Ref"},
+           .failures = {404},
+           .handler = ReadTag},
+          {.method = Method::kPut,
+           .pattern = "/api/v1/repos/{repo}/tags/{name...}",
+           .operation_id = "putTag",
+           .scope = Scope::kMerge,
+           .parameters = {kRepo, kName, kIfMatch, kIfNoneMatch},
+           .body = JsonBody("RefRequest"),
+           .answer = {200, "Ref"},
+           .failures = {404, 409, 412, 428},
+           .handler = PutTag},
+          {.method = Method::kDelete,
+           .pattern = "/api/v1/repos/{repo}/tags/{name...}",
+           .operation_id = "deleteTag",
+           .scope = Scope::kMerge,
+           .parameters = {kRepo, kName, kIfMatch},
+           .answer = {204, ""},
+           .failures = {404, 409, 412, 428},
+           .handler = DeleteTag}};
 }
 
 }  // namespace emend::api::rest

@@ -1,5 +1,5 @@
-#include "api/rest/handlers.h"
 #include "api/rest/render.h"
+#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -58,7 +58,16 @@ Result<coordinator::server::AskRequest> ReadAsk(const Request& request) {
   return ask;
 }
 
-}  // namespace
+Json RenderAnswer(const coordinator::server::AskAnswer& answer) {
+  Json top = Json::array();
+  for (const auto& token : answer.top)
+    top.push_back({{"token", token.token}, {"probability", token.probability}});
+  return {{"commit", answer.commit.Hex()},
+          {"state", answer.state.Hex()},
+          {"text", answer.text},
+          {"tokens", answer.tokens},
+          {"top", std::move(top)}};
+}
 
 Awaitable<Result<Response>> Ask(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(auto ask, ReadAsk(request));
@@ -69,54 +78,19 @@ Awaitable<Result<Response>> Ask(HandlerContext* context, Request request) {
   co_return response;
 }
 
-Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t limit, NumberParameter(request, "limit", 100, 500));
-  EMEND_CO_ASSIGN_OR_RETURN(const std::uint64_t after,
-                            NumberParameter(request, "after", 0, std::uint64_t{1} << 62));
-  const std::string order = request.Query("order");
-  if (!order.empty() && order != "newest" && order != "oldest") {
-    co_return Status(
-        StatusCode::kInvalidArgument, "bad_parameter",
-        "reading the parameter order: found \"" + order + "\", expected newest or oldest");
-  }
-  auto reading = order == "newest" ? context->service->ReadAuditBefore(after, limit + 1)
-                                   : context->service->ReadAudit(after + 1, limit + 1);
-  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await std::move(reading));
-  const bool more = entries.size() > limit;
-  if (more) entries.resize(limit);
-  Json items = Json::array();
-  for (const auto& entry : entries) items.push_back(RenderAuditEntry(entry));
-  const Json next =
-      more && !entries.empty() ? Json(std::to_string(entries.back().sequence)) : Json();
-  co_return JsonResponse(200, {{"items", std::move(items)}, {"next", next}});
-}
+}  // namespace
 
-Awaitable<Result<Response>> ListWorkers(HandlerContext* context, Request) {
-  Json items = Json::array();
-  for (const auto& worker : context->service->Workers()) items.push_back(RenderWorker(worker));
-  co_return JsonResponse(200, {{"items", std::move(items)}, {"next", nullptr}});
-}
-
-Awaitable<Result<Response>> ReadVersion(HandlerContext* context, Request) {
-  co_return JsonResponse(200, {{"name", "emend"}, {"version", context->version}, {"api", "v1"}});
-}
-
-Awaitable<Result<Response>> ReadOpenApi(HandlerContext* context, Request) {
-  Response response;
-  response.body = context->openapi_json;
-  co_return response;
-}
-
-Awaitable<Result<Response>> ReadLiveness(HandlerContext*, Request) {
-  co_return JsonResponse(200, {{"status", "alive"}});
-}
-
-Awaitable<Result<Response>> ReadReadiness(HandlerContext* context, Request) {
-  if (context->stopping)
-    co_return Status(StatusCode::kUnavailable, "stopping", "the server is stopping");
-  const Status ready = context->answers->Ready();
-  if (!ready.ok()) co_return Status(StatusCode::kUnavailable, "not_ready", ready.message());
-  co_return JsonResponse(200, {{"status", "ready"}});
+std::vector<Route> AskRoutes() {
+  return {{.method = Method::kPost,
+           .pattern = "/api/v1/repos/{repo}/answers",
+           .operation_id = "ask",
+           .scope = Scope::kAsk,
+           .parameters = {kRepo},
+           .body = JsonBody("AskRequest"),
+           .answer = {200, "Answer"},
+           .failures = {404},
+           .is_answering = true,
+           .handler = Ask}};
 }
 
 }  // namespace emend::api::rest

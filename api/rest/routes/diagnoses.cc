@@ -1,5 +1,5 @@
-#include "api/rest/handlers.h"
 #include "api/rest/render.h"
+#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -47,8 +47,6 @@ Json RenderLink(const ProbedLink& link) {
           {"gigabytes_per_second", link.gigabytes_per_second}};
 }
 
-}  // namespace
-
 Awaitable<Result<Response>> CreateDiagnosis(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonObject(request.body));
   if (!body.empty())
@@ -69,6 +67,18 @@ Awaitable<Result<Response>> CreateDiagnosis(HandlerContext* context, Request req
   co_return JsonResponse(200, {{"disk_free_bytes", diagnosis.disk_free_bytes},
                                {"groups", std::move(groups)},
                                {"advice", RenderAdvice(diagnosis.advice)}});
+}
+
+}  // namespace
+
+std::vector<Route> DiagnosisRoutes() {
+  return {{.method = Method::kPost,
+           .pattern = "/api/v1/diagnoses",
+           .operation_id = "createDiagnosis",
+           .scope = Scope::kAdmin,
+           .body = JsonBody("DiagnosisRequest"),
+           .answer = {200, "Diagnosis"},
+           .handler = CreateDiagnosis}};
 }
 
 }  // namespace emend::api::rest

@@ -1,0 +1,50 @@
+#include "api/rest/render.h"
+#include "api/rest/routes/routes.h"
+
+namespace emend::api::rest {
+namespace {
+
+constexpr Parameter kAfter{"after", In::kQuery, WholeNumber{0, std::int64_t{1} << 53, 0}};
+constexpr std::string_view kOrders[] = {"oldest", "newest"};
+constexpr Parameter kOrder{"order", In::kQuery, Choice{kOrders, "oldest"}};
+
+Json RenderAuditEntry(const storage::records::AuditEntry& entry) {
+  Json ids = Json::array();
+  for (const auto& [name, id] : entry.act.ids) ids.push_back({{"name", name}, {"id", id}});
+  return {{"sequence", entry.sequence},
+          {"previous", entry.previous.Hex()},
+          {"time", RenderTime(entry.time_ms)},
+          {"principal", entry.principal.name},
+          {"token_id", entry.principal.token_id},
+          {"act", entry.act.act},
+          {"ids", std::move(ids)}};
+}
+
+Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request) {
+  const auto limit = static_cast<std::size_t>(request.Whole("limit"));
+  const auto after = static_cast<std::uint64_t>(request.Whole("after"));
+  auto reading = request.Text("order") == "newest"
+                     ? context->service->ReadAuditBefore(after, limit + 1)
+                     : context->service->ReadAudit(after + 1, limit + 1);
+  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await std::move(reading));
+  const bool more = entries.size() > limit;
+  if (more) entries.resize(limit);
+  Json items = Json::array();
+  for (const auto& entry : entries) items.push_back(RenderAuditEntry(entry));
+  const Json next = more ? Json(std::to_string(entries.back().sequence)) : Json();
+  co_return PageResponse(std::move(items), next);
+}
+
+}  // namespace
+
+std::vector<Route> AuditRoutes() {
+  return {{.method = Method::kGet,
+           .pattern = "/api/v1/audit",
+           .operation_id = "readAudit",
+           .scope = Scope::kAdmin,
+           .parameters = {kLimit, kAfter, kOrder},
+           .answer = {200, "AuditPage"},
+           .handler = ReadAudit}};
+}
+
+}  // namespace emend::api::rest

@@ -1,0 +1,127 @@
+#include "api/rest/operation.h"
+#include "api/rest/routes/routes.h"
+
+namespace emend::api::rest {
+namespace {
+
+using coordinator::server::OperationView;
+
+constexpr std::chrono::seconds kHeartbeat{15};
+
+constexpr Parameter kAfter{"after", In::kQuery,
+                           Text{19, "^op-[0-9a-f]{16}$", "the \"next\" of an earlier page"}};
+// What is none of ours is taken for that of an earlier process: all is told.
+constexpr Parameter kLastEventId{"Last-Event-ID", In::kHeader,
+                                 Text{64, "^[ -~]*$", "the id of an event"}};
+
+std::string EventText(const OperationView& view) {
+  const char* const name = IsEnded(view.operation) ? "ended" : "progress";
+  return "id: " + std::to_string(view.version) + "\nevent: " + name +
+         "\ndata: " + JsonResponse(200, RenderOperation(view)).body + "\n\n";
+}
+
+// `last`: the version that the client knows; a version that this process has not reached was given
+// by an earlier one and counts as nothing.
+Awaitable<Status> WriteEvents(HandlerContext* context, OperationView view, std::int64_t last,
+                              EventSink* sink) {
+  std::uint64_t seen = last < 0 ? 0 : static_cast<std::uint64_t>(last);
+  if (seen > view.version) seen = 0;
+  SteadyTime last_write = context->runtime->clock().Now();
+  bool fresh = view.version != seen || seen == 0 || IsEnded(view.operation);
+  while (!sink->stopping()) {
+    const SteadyTime now = context->runtime->clock().Now();
+    if (fresh) {
+      EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventText(view)));
+      last_write = now;
+      if (IsEnded(view.operation)) co_return OkStatus();
+    } else if (now - last_write >= kHeartbeat) {
+      EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(": still here\n\n"));
+      last_write = now;
+    }
+    const std::uint64_t version = view.version;
+    EMEND_CO_ASSIGN_OR_RETURN(view, co_await context->service->WaitForChange(
+                                        view.operation.id, version, now + kWaitSlice));
+    fresh = view.version != version;
+  }
+  co_return OkStatus();
+}
+
+Awaitable<Result<Response>> ReadOperation(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(OperationView view, co_await context->service->ReadOperation(
+                                                    OperationId(request.Text("id"))));
+  EMEND_CO_ASSIGN_OR_RETURN(view, co_await AwaitEnd(context, std::move(view), WaitOf(request)));
+  co_return JsonResponse(200, RenderOperation(view));
+}
+
+// Newest first; the cursor is the last id of the page before.
+Awaitable<Result<Response>> ListOperations(HandlerContext* context, Request request) {
+  const auto limit = static_cast<std::size_t>(request.Whole("limit"));
+  const OperationId before(request.Text("after"));
+  EMEND_CO_ASSIGN_OR_RETURN(auto operations,
+                            co_await context->service->ListOperations(before, limit + 1));
+  const bool more = operations.size() > limit;
+  if (more) operations.resize(limit);
+  Json items = Json::array();
+  for (const auto& operation : operations) items.push_back(RenderOperation(operation));
+  const Json next = more ? Json(operations.back().operation.id.value()) : Json();
+  co_return PageResponse(std::move(items), next);
+}
+
+Awaitable<Result<Response>> CancelOperation(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(
+      const OperationView view,
+      co_await context->service->Cancel(request.caller, OperationId(request.Text("id"))));
+  co_return JsonResponse(202, RenderOperation(view));
+}
+
+Awaitable<Result<Response>> StreamOperation(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(OperationView view, co_await context->service->ReadOperation(
+                                                    OperationId(request.Text("id"))));
+  const auto seen =
+      static_cast<std::uint64_t>(request.Has("Last-Event-ID") ? request.Whole("Last-Event-ID") : 0);
+  co_return Response{.status = 200,
+                     .content_type = "text/event-stream",
+                     .body = "",
+                     .headers = {},
+                     .stream = [context, view = std::move(view), seen](EventSink* sink) {
+                       return WriteEvents(context, view, seen, sink);
+                     }};
+}
+
+}  // namespace
+
+std::vector<Route> OperationRoutes() {
+  return {{.method = Method::kGet,
+           .pattern = "/api/v1/operations",
+           .operation_id = "listOperations",
+           .scope = Scope::kRead,
+           .parameters = {kLimit, kAfter},
+           .answer = {200, "OperationPage"},
+           .handler = ListOperations},
+          {.method = Method::kGet,
+           .pattern = "/api/v1/operations/{id}",
+           .operation_id = "readOperation",
+           .scope = Scope::kRead,
+           .parameters = {kOperationId, kWait},
+           .answer = {200, "Operation"},
+           .failures = {404},
+           .handler = ReadOperation},
+          {.method = Method::kDelete,
+           .pattern = "/api/v1/operations/{id}",
+           .operation_id = "cancelOperation",
+           .scope = Scope::kMerge,
+           .parameters = {kOperationId},
+           .answer = {202, "Operation"},
+           .failures = {404, 409},
+           .handler = CancelOperation},
+          {.method = Method::kGet,
+           .pattern = "/api/v1/operations/{id}/events",
+           .operation_id = "streamOperation",
+           .scope = Scope::kRead,
+           .parameters = {kOperationId, kLastEventId},
+           .answer = {200, "", Streams::kAlways},
+           .failures = {404},
+           .handler = StreamOperation}};
+}
+
+}  // namespace emend::api::rest

@@ -1,0 +1,74 @@
+#include "api/rest/operation.h"
+#include "api/rest/routes/routes.h"
+#include "api/rest/strict_json.h"
+
+namespace emend::api::rest {
+namespace {
+
+using coordinator::server::Submission;
+
+Awaitable<Json> RenderRepo(HandlerContext* context, storage::history::RepoRecord record) {
+  const Result<CommitId> head = co_await context->service->Resolve(record.name, "main");
+  co_return Json{{"repo", record.name.value()},
+                 {"base", record.base.Hex()},
+                 {"head", head.ok() ? Json(head->Hex()) : Json()},
+                 {"created", RenderTime(record.created_ms)}};
+}
+
+Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request) {
+  EMEND_CO_ASSIGN_OR_RETURN(const auto records, co_await context->service->ListRepos());
+  Json items = Json::array();
+  for (const auto& record : records) items.push_back(co_await RenderRepo(context, record));
+  co_return PageResponse(std::move(items));
+}
+
+Awaitable<Result<Response>> ReadRepo(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(auto record, co_await context->service->ReadRepo(request.repo()));
+  co_return JsonResponse(200, co_await RenderRepo(context, std::move(record)));
+}
+
+// The repo is in the body: it is not there yet.
+Awaitable<Result<Response>> ImportRepo(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(auto body, ParseJsonObject(request.body));
+  const auto name = body.find("name");
+  if (name == body.end()) co_return InvalidArgument("at /name: this field is missing");
+  if (!name->is_string())
+    co_return InvalidArgument("at /name: found a value of type " + std::string(name->type_name()) +
+                              ", expected a text");
+  RepoName repo(name->get<std::string>());
+  EMEND_CO_RETURN_IF_ERROR(storage::history::CheckRepoName(repo.value()));
+  body.erase(name);
+  Submission submission{.kind = std::string(request.route->kind),
+                        .repo = std::move(repo),
+                        .body = body.dump(),
+                        .idempotency_key = "",
+                        .fingerprint = {}};
+  co_return co_await Submit(context, std::move(request), std::move(submission));
+}
+
+}  // namespace
+
+std::vector<Route> RepoRoutes() {
+  return {{.method = Method::kGet,
+           .pattern = "/api/v1/repos",
+           .operation_id = "listRepos",
+           .scope = Scope::kRead,
+           .answer = {200, "RepoPage"},
+           .handler = ListRepos},
+          SubmissionRoute({.pattern = "/api/v1/repos",
+                           .operation_id = "importRepo",
+                           .scope = Scope::kAdmin,
+                           .body = JsonBody("ImportRequest"),
+                           .kind = "import",
+                           .handler = ImportRepo}),
+          {.method = Method::kGet,
+           .pattern = "/api/v1/repos/{repo}",
+           .operation_id = "readRepo",
+           .scope = Scope::kRead,
+           .parameters = {kRepo},
+           .answer = {200, "Repo"},
+           .failures = {404},
+           .handler = ReadRepo}};
+}
+
+}  // namespace emend::api::rest

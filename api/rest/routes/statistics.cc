@@ -1,0 +1,40 @@
+#include "api/rest/operation.h"
+#include "api/rest/routes/routes.h"
+
+namespace emend::api::rest {
+namespace {
+
+Json RenderStatistics(const coordinator::server::StatisticsInfo& info) {
+  return {{"id", info.id},
+          {"layers", info.layers},
+          {"tokens", info.tokens},
+          {"created", RenderTime(info.created_ms)}};
+}
+
+Awaitable<Result<Response>> ListStatistics(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(const auto infos,
+                            co_await context->service->ListStatistics(request.repo()));
+  Json items = Json::array();
+  for (const auto& info : infos) items.push_back(RenderStatistics(info));
+  co_return PageResponse(std::move(items));
+}
+
+}  // namespace
+
+std::vector<Route> StatisticsRoutes() {
+  return {{.method = Method::kGet,
+           .pattern = "/api/v1/repos/{repo}/statistics",
+           .operation_id = "listStatistics",
+           .scope = Scope::kRead,
+           .parameters = {kRepo},
+           .answer = {200, "StatisticsPage"},
+           .failures = {404},
+           .handler = ListStatistics},
+          SubmissionRoute({.pattern = "/api/v1/repos/{repo}/statistics",
+                           .operation_id = "createStatistics",
+                           .scope = Scope::kMerge,
+                           .body = BulkBody("StatisticsRequest"),
+                           .kind = "statistics"})};
+}
+
+}  // namespace emend::api::rest

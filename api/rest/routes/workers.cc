@@ -1,0 +1,49 @@
+#include "api/rest/render.h"
+#include "api/rest/routes/routes.h"
+
+namespace emend::api::rest {
+namespace {
+
+Json RenderMemory(const worker::protocol::MemoryUse& memory) {
+  return {{"weights_bytes", memory.weights_bytes},
+          {"states_bytes", memory.states_bytes},
+          {"statistics_bytes", memory.statistics_bytes},
+          {"cache_bytes", memory.cache_bytes}};
+}
+
+Json RenderWorker(const coordinator::membership::WorkerInfo& worker) {
+  return {{"worker", worker.worker.value()},
+          {"group", worker.group},
+          {"rank", worker.rank},
+          {"device", worker.device},
+          {"peer", worker.peer},
+          {"state",
+           worker.state == coordinator::membership::WorkerState::kConnected ? "connected" : "lost"},
+          {"process_id", worker.process_id},
+          {"generation", worker.generation},
+          {"last_heard_ms_ago", worker.last_heard_ms_ago},
+          {"calls", worker.calls},
+          {"stale_frames", worker.stale_frames},
+          {"protocol_version", worker.protocol_version},
+          {"memory", RenderMemory(worker.memory)},
+          {"file_bytes_read", worker.memory.file_bytes_read}};
+}
+
+Awaitable<Result<Response>> ListWorkers(HandlerContext* context, Request) {
+  Json items = Json::array();
+  for (const auto& worker : context->service->Workers()) items.push_back(RenderWorker(worker));
+  co_return PageResponse(std::move(items));
+}
+
+}  // namespace
+
+std::vector<Route> WorkerRoutes() {
+  return {{.method = Method::kGet,
+           .pattern = "/api/v1/workers",
+           .operation_id = "listWorkers",
+           .scope = Scope::kRead,
+           .answer = {200, "WorkerPage"},
+           .handler = ListWorkers}};
+}
+
+}  // namespace emend::api::rest
