@@ -27,6 +27,26 @@ Result<std::string> AbsolutePath(const std::string& path) {
   return absolute;
 }
 
+void AddFactArguments(Arguments& arguments, FactSelection& facts) {
+  arguments.Add({.names = "-F,--file",
+                 .value = "FILE",
+                 .help = "file of facts: CounterFact, zsRE, KnowEdit, CSV, JSON lines; - is "
+                         "standard input",
+                 .required = true,
+                 .kind = ValueKind::kFile,
+                 .into = &facts.file});
+  arguments.Add({.names = "--limit",
+                 .value = "N",
+                 .help = "take at most N rows",
+                 .range = Range{1, kCountMax},
+                 .into = &facts.limit});
+  arguments.Add({.names = "--offset",
+                 .value = "N",
+                 .help = "pass over N rows first",
+                 .range = Range{0, kCountMax},
+                 .into = &facts.offset});
+}
+
 Result<Json> LoadFacts(const FactSelection& selection) {
   EMEND_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(selection.file));
   facts::ParseOptions options;

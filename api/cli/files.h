@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "api/cli/session.h"
+#include "api/cli/verb.h"
 
 namespace emend::api::cli {
 
@@ -19,6 +19,8 @@ struct FactSelection {
   std::optional<std::uint64_t> limit;
   std::uint64_t offset = 0;
 };
+// -F, which must be given, --limit and --offset.
+void AddFactArguments(Arguments& arguments, FactSelection& facts);
 // The selected facts as the JSON that requests take.
 Result<Json> LoadFacts(const FactSelection& selection);
 // Groups of templates: [["{}"], ["...{}", ...]], or a document with them under "context_templates".

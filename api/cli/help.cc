@@ -1,54 +1,157 @@
 #include "api/cli/help.h"
 
+#include <algorithm>
+
+#include "api/cli/parse.h"
+#include "api/cli/text.h"
+#include "api/cli/verbs/table.h"
+
 namespace emend::api::cli {
+namespace {
 
-std::string_view OverviewText() {
-  return R"(emend: git for what a language model knows
+constexpr std::size_t kColumns = 90;
 
-usage: emend VERB [ARGUMENTS] [--json] [--store DIR | --server URL --token TOKEN]
+std::string Plain(std::string_view markdown) {
+  std::string text(markdown);
+  std::erase(text, '`');
+  return text;
+}
 
-start and stop
-  up          start emendd on a store, with workers, and wait until it is ready
-  down        stop it
-  status      repos with their heads, and workers
-  doctor      test workers, the ranks of their groups and what lies between them
+// "-F, --file FILE"
+std::string Heading(const Argument& argument) {
+  std::string heading;
+  for (const std::string& name : argument.each_name())
+    heading += (heading.empty() ? "" : ", ") + name;
+  return heading + (argument.value.empty() ? "" : " " + argument.value);
+}
 
-bring in a model
-  model       inspect: what a model would take of each rank's memory, without a server
-  init        register a model's folder as a new repo
-  stats       compute the key covariances that edits are solved with
+// What it is, what it may be and what it is unless given.
+std::string Meaning(const Argument& argument) {
+  std::string text = argument.help;
+  std::string choices;
+  for (const std::string& choice : argument.choices)
+    choices += (choices.empty() ? "" : ", ") + choice;
+  if (!choices.empty()) text += (text.empty() ? "one of " : ": ") + choices;
+  if (const std::string initial = argument.initial(); !initial.empty())
+    text += (text.empty() ? "" : "; ") + initial + " if not given";
+  return text;
+}
 
-change what it knows
-  commit      edit a file of facts into the model, as one commit
-  revert      take a commit's edits out again, as a new commit
-  reset       move a branch to another commit
+std::string RenderArguments(const std::vector<Argument>& arguments, bool places) {
+  std::size_t indent = 0;
+  for (const Argument& argument : arguments)
+    indent = std::max(indent, Heading(argument).size() + 4);
+  std::string text;
+  for (const Argument& argument : arguments) {
+    if (argument.is_place() != places) continue;
+    std::string line = "  " + Heading(argument);
+    const std::string meaning = Meaning(argument);
+    if (!meaning.empty())
+      line += std::string(indent - line.size(), ' ') + Wrap(meaning, indent, kColumns);
+    text += line + "\n";
+  }
+  return text;
+}
 
-ask and measure
-  ask         let the model at a revision go on from a prompt
-  eval        measure efficacy, paraphrase and neighbourhood scores on facts
+std::string Section(std::string_view title, const std::string& text) {
+  return text.empty() ? "" : "\n" + std::string(title) + "\n" + text;
+}
 
-look at the history
-  log         commits of a revision, newest first
-  show        one commit with its edits
-  diff        facts and tensors that differ between two commits
-  branch      list, create or delete branches
-  tag         list, create or delete tags
-  reflog      where a branch has pointed
+std::vector<Argument> GlobalArguments() {
+  static GlobalOptions initial;
+  Arguments arguments;
+  AddGlobals(arguments, initial);
+  return arguments.list();
+}
 
-take it out and prove it
-  export      write a revision as a model's folder
-  verify      compare live weights, an independent rebuild and the manifest
-  fsck        check the whole store
-  repair      mend a store that emendd refuses (with emendd down)
+// What man takes for a command, escaped.
+std::string Roff(std::string_view text) {
+  std::string escaped;
+  bool begins = true;
+  for (const char c : text) {
+    if (begins && (c == '.' || c == '\'')) escaped += "\\&";
+    begins = c == '\n';
+    if (c == '\\') {
+      escaped += "\\e";
+    } else if (c == '-') {
+      escaped += "\\-";
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped;
+}
 
-keep house
-  operations  list or cancel long work
-  audit       who did what
-  version     versions of this program and of the server
+std::string ManualOf(const std::vector<Argument>& arguments) {
+  std::string text;
+  for (const Argument& argument : arguments) {
+    if (!argument.is_place() || !Meaning(argument).empty())
+      text += ".TP\n.B " + Roff(Heading(argument)) + "\n" + Roff(Meaning(argument)) + "\n";
+  }
+  return text.empty() ? "" : ".RS\n" + text + ".RE\n";
+}
 
-`emend help VERB` says more about one; `emend help exit-codes` and `emend help environment`
-about all.
-)";
+std::string ManualOf(const Verb& verb) {
+  Arguments arguments;
+  const Action bound = verb.bind(arguments);
+  std::string text = ".TP\n.B emend " + Roff(RenderUsage(verb)) + "\n" + Roff(verb.summary) + "\n";
+  if (!verb.details.empty()) text += ".IP\n" + Roff(Plain(verb.details)) + "\n";
+  return text + ManualOf(arguments.list());
+}
+
+std::string Verbatim(std::string_view text) { return ".nf\n" + Roff(text) + ".fi\n"; }
+
+}  // namespace
+
+std::string RenderOverview() {
+  std::string text =
+      "emend: git for what a language model knows\n\n"
+      "usage: emend VERB [ARGUMENTS] [--json] [--store DIR | --server URL --token TOKEN]\n";
+  std::size_t width = 0;
+  for (const Verb& verb : AllVerbs()) width = std::max(width, verb.name.size() + 2);
+  const Verb* before = nullptr;
+  for (const Verb& verb : AllVerbs()) {
+    if (before == nullptr || before->group != verb.group)
+      text += "\n" + std::string(TitleOf(verb.group)) + "\n";
+    before = &verb;
+    text += "  " + std::string(verb.name) + std::string(width - verb.name.size(), ' ') +
+            std::string(verb.summary) + "\n";
+  }
+  return text +
+         "\n`emend help VERB` says more about one; `emend help exit-codes` and `emend help "
+         "environment`\nabout all. `emend completion bash` completes them in a shell.\n";
+}
+
+std::string RenderHelp(const Verb& verb) {
+  Arguments arguments;
+  const Action bound = verb.bind(arguments);
+  std::string text = "emend " + std::string(verb.name) + ": " + std::string(verb.summary) +
+                     "\n\nusage: emend " + Wrap(RenderUsage(verb), 11, kColumns) + "\n";
+  if (!verb.details.empty()) text += "\n" + Plain(verb.details) + "\n";
+  text += Section("arguments", RenderArguments(arguments.list(), /*places=*/true));
+  text += Section("options", RenderArguments(arguments.list(), /*places=*/false));
+  text += Section("options of every verb", RenderArguments(GlobalArguments(), /*places=*/false));
+  if (!verb.document.empty())
+    text += Section("with --json", "  " + Wrap(Plain(verb.document), 2, kColumns) + "\n");
+  if (!verb.examples.empty()) text += Section("examples", Indent(verb.examples));
+  return text;
+}
+
+std::string RenderManual() {
+  std::string text =
+      ".TH EMEND 1 \"\" \"emend " EMEND_VERSION
+      "\"\n.SH NAME\nemend \\- git for what a language model knows\n.SH SYNOPSIS\n.B emend\n"
+      "VERB [ARGUMENTS] [\\-\\-json] [\\-\\-store DIR | \\-\\-server URL \\-\\-token TOKEN]\n"
+      ".SH VERBS\n";
+  const Verb* before = nullptr;
+  for (const Verb& verb : AllVerbs()) {
+    if (before == nullptr || before->group != verb.group)
+      text += ".SS " + std::string(TitleOf(verb.group)) + "\n";
+    before = &verb;
+    text += ManualOf(verb);
+  }
+  return text + ".SH OPTIONS OF EVERY VERB\n" + ManualOf(GlobalArguments()) + ".SH EXIT STATUS\n" +
+         Verbatim(ExitCodesText()) + ".SH ENVIRONMENT\n" + Verbatim(EnvironmentText());
 }
 
 std::string_view ExitCodesText() {
@@ -76,14 +179,6 @@ std::string_view EnvironmentText() {
   NO_COLOR               no colours
   TERM=dumb              no colours
 )";
-}
-
-const std::vector<std::string>& VerbNames() {
-  static const std::vector<std::string> kNames = {
-      "up",     "down",   "status", "model",  "init",       "stats", "commit",  "revert", "reset",
-      "ask",    "doctor", "eval",   "log",    "show",       "diff",  "branch",  "tag",    "reflog",
-      "export", "verify", "fsck",   "repair", "operations", "audit", "version", "help"};
-  return kNames;
 }
 
 }  // namespace emend::api::cli

@@ -1,16 +1,21 @@
-// The texts of `emend help`: verbs by what one wants to do, exit codes, where the server is found.
+// What `emend help` prints, and the manual page, all from the table of verbs. Pure functions.
 // Inside this folder only.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "api/cli/verb.h"
 
 namespace emend::api::cli {
 
-std::string_view OverviewText();
+// Every verb with its line, by what one wants to do.
+std::string RenderOverview();
+std::string RenderHelp(const Verb& verb);
+// The program's manual page, for man(1).
+std::string RenderManual();
+
 std::string_view ExitCodesText();
 std::string_view EnvironmentText();
-const std::vector<std::string>& VerbNames();
 
 }  // namespace emend::api::cli

@@ -85,6 +85,26 @@ std::string NearestWord(std::string_view word, const std::vector<std::string>& w
   return nearest;
 }
 
+std::string Wrap(std::string_view text, std::size_t indent, std::size_t columns) {
+  std::string wrapped;
+  std::size_t column = indent;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    if (column > indent && column + 1 + Columns(word) > columns) {
+      wrapped += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      wrapped += ' ';
+      ++column;
+    }
+    wrapped += word;
+    column += Columns(word);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return wrapped;
+}
+
 std::string Indent(std::string_view text) {
   std::string indented;
   for (bool last = false; !last;) {

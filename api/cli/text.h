@@ -23,6 +23,10 @@ std::string RenderPercent(double value);
 // The nearest of `words` within three edits, "" if none is near.
 std::string NearestWord(std::string_view word, const std::vector<std::string>& words);
 
+// Broken between words so that no line is longer than `columns`; lines after the first are `indent`
+// in. The first has `indent` before it already.
+std::string Wrap(std::string_view text, std::size_t indent, std::size_t columns);
+
 // Every line four spaces in, with a line end.
 std::string Indent(std::string_view text);
 

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "api/cli/help.h"
+#include "api/cli/verbs/table.h"
 #include "tests/api/cli/shell.h"
 #include "tests/support/temporary_folder.h"
 
@@ -22,19 +22,21 @@ TEST(CommandLine, HelpIsGroupedAndNamesEveryVerb) {
   const Outcome outcome = Shell().Run({"help"});
   EXPECT_EQ(outcome.code, 0);
   for (const std::string& verb : VerbNames()) {
-    if (verb == "help") continue;
     EXPECT_NE(outcome.out.find("\n  " + verb + " "), std::string::npos) << verb;
   }
 }
 
 TEST(CommandLine, EveryVerbHasHelp) {
   for (const std::string& verb : VerbNames()) {
-    if (verb == "help") continue;
-    for (const std::vector<std::string>& words :
-         {std::vector<std::string>{"help", verb}, {verb, "--help"}, {verb, "-h"}}) {
-      const Outcome outcome = Shell().Run(words);
+    std::vector<std::string> words = {verb.substr(0, verb.find(' '))};
+    if (verb.find(' ') != std::string::npos) words.push_back(verb.substr(verb.find(' ') + 1));
+    std::vector<std::string> asked = {"help"};
+    asked.insert(asked.end(), words.begin(), words.end());
+    for (const char* flag : {"", "--help", "-h"}) {
+      if (*flag != '\0') (asked = words).emplace_back(flag);
+      const Outcome outcome = Shell().Run(asked);
       EXPECT_EQ(outcome.code, 0) << verb;
-      EXPECT_NE(outcome.out.find("Usage:"), std::string::npos) << verb;
+      EXPECT_NE(outcome.out.find("usage: emend " + verb), std::string::npos) << outcome.out;
     }
   }
   EXPECT_NE(Shell().Run({"help", "exit-codes"}).out.find("4  conflict"), std::string::npos);
@@ -67,6 +69,20 @@ TEST(CommandLine, AnUnknownVerbGetsTheNearest) {
   EXPECT_EQ(outcome.code, 2);
   EXPECT_NE(outcome.err.find("Did you mean \"commit\"?"), std::string::npos);
   EXPECT_EQ(Shell().Run({"xyzzyxyzzy"}).err.find("Did you mean"), std::string::npos);
+}
+
+TEST(CommandLine, WhatGitCallsSoIsAnsweredWithWhatToType) {
+  const std::pair<const char*, const char*> expected[] = {
+      {"checkout", "emend branch REPO NAME"}, {"stash", "emend commit REPO -F FACTS"},
+      {"add", "emend commit REPO -F FACTS"},  {"push", "--server URL"},
+      {"clone", "emend init REPO --model"},   {"rm", "emend revert REPO COMMIT"}};
+  for (const auto& [word, instead] : expected) {
+    const Outcome outcome = Shell().Run({word, "atlas"});
+    EXPECT_EQ(outcome.code, 2) << word;
+    EXPECT_NE(outcome.err.find(instead), std::string::npos) << outcome.err;
+    EXPECT_EQ(Shell().Run({"help", word}).err, outcome.err);
+  }
+  EXPECT_NE(Shell().Run({"model"}).err.find("`emend model inspect`"), std::string::npos);
 }
 
 TEST(CommandLine, UsageErrorsAreTwo) {

@@ -306,6 +306,20 @@ TEST_F(VerbsTest, BranchesAndTagsComeAndGo) {
   EXPECT_EQ(shell_.Run({"tag", "atlas"}).out.find("main"), std::string::npos);
 }
 
+TEST_F(VerbsTest, AVerbIsOneOnlyAsTheFirstWord) {
+  for (const char* name : {"down", "status", "log", "reset", "help", "model", "up", "checkout"}) {
+    const json made = Document({"branch", "atlas", name});
+    EXPECT_EQ(made["kind"], "branch") << name;
+    EXPECT_EQ(made["name"], name);
+    EXPECT_EQ(
+        Document({"--store", "status", "--server", server_.url(), "tag", "atlas", name})["kind"],
+        "tag");
+    EXPECT_EQ(Document({"log", std::string("atlas@") + name}).count("items"), 1U) << name;
+  }
+  EXPECT_EQ(shell_.Run({"log", "status"}).code, 3) << "a repo's name";
+  EXPECT_EQ(shell_.Run({"operations", "show", "smol"}).code, 2);
+}
+
 TEST_F(VerbsTest, OperationsAreListedAndCancelled) {
   shell_.Run({"fsck"});
   EXPECT_NE(shell_.Run({"operations"}).out.find("op-0000000000000001  fsck"), std::string::npos);

@@ -6,20 +6,18 @@
 
 #include "api/cli/files.h"
 #include "api/cli/text.h"
-#include "api/cli/verbs.h"
-#include "api/daemon/exit_code.h"
+#include "api/cli/verb.h"
 #include "coordinator/core/memory_estimate.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::verbs {
 namespace {
 
-using namespace daemon::exit_codes;
 using coordinator::core::MemoryEstimate;
 using coordinator::core::RankMemory;
 
 constexpr int kRanksMax = 1024;
 
-struct InspectOptions {
+struct Options {
   std::string folder;
   int ranks = 1;
   std::vector<std::int32_t> layers;
@@ -98,8 +96,8 @@ std::string RenderVerdict(const Session& session, const MemoryEstimate& estimate
          " this machine: " + share + (one_fits ? "; each alone would" : "");
 }
 
-void PrintEstimate(const Session& session, const InspectOptions& options,
-                   const MemoryEstimate& estimate, const Summary& summary) {
+void PrintEstimate(const Session& session, const Options& options, const MemoryEstimate& estimate,
+                   const Summary& summary) {
   std::string layers;
   for (const std::int32_t layer : estimate.layers)
     layers += (layers.empty() ? "" : " ") + std::to_string(layer);
@@ -120,7 +118,7 @@ void PrintEstimate(const Session& session, const InspectOptions& options,
                 << RenderVerdict(session, estimate, summary) << "\n";
 }
 
-Result<int> RunInspect(Session& session, const InspectOptions& options) {
+Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string folder, AbsolutePath(options.folder));
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   EMEND_ASSIGN_OR_RETURN(const MemoryEstimate estimate,
@@ -138,36 +136,47 @@ Result<int> RunInspect(Session& session, const InspectOptions& options) {
   return kExitOk;
 }
 
-}  // namespace
-
-void AddInspectVerb(CLI::App& app, Action& chosen) {
-  CLI::App* const model =
-      app.add_subcommand("model", "What a model would take, before it is brought in");
-  model->fallthrough();
-  model->require_subcommand(1);
-  const auto inspect = Bind<InspectOptions>(
-      *model, chosen, "inspect",
-      "Predict the memory of each rank, by kind, from the model's folder; needs no server",
-      RunInspect);
-  inspect.verb
-      ->add_option("FOLDER", inspect.options->folder,
-                   "config.json and *.safetensors, on this machine")
-      ->required();
-  inspect.verb
-      ->add_option("--ranks", inspect.options->ranks, "processes that hold the model together")
-      ->check(CLI::Range(1, kRanksMax))
-      ->capture_default_str();
-  inspect.verb
-      ->add_option("--layers", inspect.options->layers,
-                   "layers that are edited, counted from 0; those of commits that name none if "
-                   "none is named")
-      ->delimiter(',');
-  inspect.verb->add_option("--edits", inspect.options->edits, "active in a state")
-      ->check(CLI::Range(0, kCountMax))
-      ->capture_default_str();
-  inspect.verb->add_option("--states", inspect.options->states, "live at once besides the base")
-      ->check(CLI::Range(0, kCountMax))
-      ->capture_default_str();
+void Describe(Arguments& arguments, Options& options) {
+  arguments.Add({.names = "FOLDER",
+                 .help = "config.json and *.safetensors, on this machine",
+                 .required = true,
+                 .kind = ValueKind::kFolder,
+                 .into = &options.folder});
+  arguments.Add({.names = "--ranks",
+                 .value = "N",
+                 .help = "processes that hold the model together",
+                 .range = Range{1, kRanksMax},
+                 .into = &options.ranks});
+  arguments.Add({.names = "--layers",
+                 .value = "LIST",
+                 .help = "layers that are edited, counted from 0, such as 3,4; those of commits "
+                         "that name none if none is named",
+                 .into = &options.layers});
+  arguments.Add({.names = "--edits",
+                 .value = "N",
+                 .help = "active in a state",
+                 .range = Range{0, kCountMax},
+                 .into = &options.edits});
+  arguments.Add({.names = "--states",
+                 .value = "N",
+                 .help = "live at once besides the base",
+                 .range = Range{0, kCountMax},
+                 .into = &options.states});
 }
 
-}  // namespace emend::api::cli
+}  // namespace
+
+Verb ModelInspectVerb() {
+  return {.name = "model inspect",
+          .group = Group::kModel,
+          .summary = "predict the memory of each rank from a model's folder; needs no server",
+          .examples = "emend model inspect ./llama --ranks 2",
+          .document =
+              "`{\"family\", \"parameters\", \"layers\", \"ranks\": [{\"rank\", \"weights_bytes\", "
+              "\"states_bytes\", \"statistics_bytes\", \"ledgers_bytes\", \"activations_bytes\", "
+              "\"cache_bytes\", \"total_bytes\"}], \"largest_kind\", \"total_bytes\", "
+              "\"machine_bytes\", \"fits\"}`: a prediction, without a server (workers.md)",
+          .bind = Bind<Options, Describe, Run>};
+}
+
+}  // namespace emend::api::cli::verbs

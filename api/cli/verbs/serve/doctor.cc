@@ -1,17 +1,10 @@
 #include <cstdio>
 
-#include "api/cli/session.h"
 #include "api/cli/text.h"
-#include "api/cli/verbs.h"
-#include "api/daemon/exit_code.h"
+#include "api/cli/verb.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::verbs {
 namespace {
-
-using daemon::exit_codes::kExitNo;
-using daemon::exit_codes::kExitOk;
-
-struct NoOptions {};
 
 std::string Fixed(double value, const char* unit) {
   char text[32];
@@ -74,7 +67,7 @@ bool IsSerious(const Json& advice) {
   return false;
 }
 
-Result<int> RunDoctor(Session& session, const NoOptions&) {
+Result<int> Run(Session& session) {
   EMEND_ASSIGN_OR_RETURN(const Json diagnosis, session.Post("/api/v1/diagnoses", Json::object()));
   const Json groups = diagnosis.value("groups", Json::array());
   if (session.json()) {
@@ -98,11 +91,17 @@ Result<int> RunDoctor(Session& session, const NoOptions&) {
 
 }  // namespace
 
-void AddDoctorVerb(CLI::App& app, Action& chosen) {
-  Bind<NoOptions>(
-      app, chosen, "doctor",
-      "Test workers, the ranks of their groups and what lies between them, and say what to mend",
-      RunDoctor);
+Verb DoctorVerb() {
+  return {
+      .name = "doctor",
+      .group = Group::kServe,
+      .summary = "test workers, the ranks of their groups and what lies between them",
+      .details = "Says what to mend; exits 1 if anything is more than a note.",
+      .document =
+          "`{\"disk_free_bytes\", \"groups\": [{\"group\", \"ranks\", \"links\", \"advice\"}], "
+          "\"advice\": [{\"severity\", \"code\", \"found\", \"expected\", \"action\"}]}`; exit 1 "
+          "if anything is more than a note",
+      .bind = Bind<Run>};
 }
 
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::verbs

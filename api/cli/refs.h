@@ -1,0 +1,30 @@
+// Branches and tags, which are listed, created and deleted alike. Inside this folder only.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "api/cli/verb.h"
+
+namespace emend::api::cli {
+
+struct RefOptions {
+  std::string repo;
+  std::optional<std::string> name;
+  std::string revision;
+  bool remove = false;
+};
+inline constexpr std::string_view kRefDocument =
+    "list: `{\"items\": [{\"kind\", \"name\", \"commit\"}]}`; create: `{\"kind\", \"name\", "
+    "\"commit\"}`; delete: `{\"kind\", \"name\", \"deleted\", \"was\"}`";
+
+void AddRefArguments(Arguments& arguments, RefOptions& options);
+// `kind` is "branch" or "tag".
+Result<int> RunRef(Session& session, const std::string& kind, const RefOptions& options);
+
+std::string RefPath(const std::string& repo, const std::string& kind, const std::string& name);
+// `condition` is a header.
+Result<client::Reply> PutRef(Session& session, const std::string& path, const Json& body,
+                             const std::pair<std::string, std::string>& condition);
+
+}  // namespace emend::api::cli

@@ -1,0 +1,70 @@
+#include "api/cli/revision.h"
+#include "api/cli/text.h"
+#include "api/cli/verb.h"
+#include "storage/base/utf8.h"
+
+namespace emend::api::cli::verbs {
+namespace {
+
+struct Options {
+  std::string target;
+  std::string prompt;
+  int tokens_max = 16;
+  int top = 5;
+};
+
+Result<int> Run(Session& session, const Options& options) {
+  EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
+  if (const auto invalid = FirstInvalidUtf8(options.prompt)) {
+    return InvalidArgument("reading the prompt: byte " + std::to_string(*invalid) +
+                           " starts no UTF-8 character");
+  }
+  const Json body = {{"revision", target.revision},
+                     {"prompt", options.prompt},
+                     {"tokens_max", options.tokens_max},
+                     {"top", options.top}};
+  EMEND_ASSIGN_OR_RETURN(const Json answer, session.Post(RepoPath(target.repo, "/answers"), body));
+  if (session.json()) {
+    session.Print(answer);
+    return kExitOk;
+  }
+  session.out() << options.prompt << session.terminal().Paint(TextOf(answer, "text"), Colour::kBold)
+                << "\n";
+  std::string line = "commit " + ShortId(TextOf(answer, "commit"));
+  for (const Json& token : answer.value("top", Json::array()))
+    line += "  " +
+            token.value("token", Json()).dump(-1, ' ', false, Json::error_handler_t::replace) +
+            " " + RenderPercent(100 * NumberOf(token, "probability")) + "%";
+  session.out() << session.terminal().Paint(line, Colour::kDim) << "\n";
+  return kExitOk;
+}
+
+void Describe(Arguments& arguments, Options& options) {
+  arguments.Add({.names = "REPO@REVISION", .required = true, .into = &options.target});
+  arguments.Add({.names = "PROMPT", .required = true, .into = &options.prompt});
+  arguments.Add({.names = "--max-tokens",
+                 .value = "N",
+                 .help = "how many tokens it goes on for at most",
+                 .range = Range{0, 1024},
+                 .into = &options.tokens_max});
+  arguments.Add({.names = "--top",
+                 .value = "N",
+                 .help = "how many first tokens to show with their probabilities",
+                 .range = Range{0, 100},
+                 .into = &options.top});
+}
+
+}  // namespace
+
+Verb AskVerb() {
+  return {.name = "ask",
+          .group = Group::kAsk,
+          .summary = "let the model at a revision go on from a prompt",
+          .examples = "emend ask atlas \"The mother tongue of Danielle Darrieux is\"",
+          .document =
+              "`{\"commit\", \"state\", \"text\", \"tokens\", \"top\": [{\"token\", "
+              "\"probability\"}]}`",
+          .bind = Bind<Options, Describe, Run>};
+}
+
+}  // namespace emend::api::cli::verbs

@@ -1,0 +1,160 @@
+#include "api/cli/commits.h"
+#include "api/cli/files.h"
+#include "api/cli/revision.h"
+#include "api/cli/scores.h"
+#include "api/cli/text.h"
+#include "api/cli/verb.h"
+
+namespace emend::api::cli::verbs {
+namespace {
+
+struct Options {
+  std::string target;
+  FactSelection facts;
+  std::string message;
+  std::string method = "memit";
+  std::vector<std::string> settings;
+  bool force = false;
+  bool stack = false;
+  bool no_evaluation = false;
+  SubmitOptions submit;
+};
+
+// "key=value" each; context_templates names a file that is read here.
+Status ReadSettings(const std::vector<std::string>& words, Json& body) {
+  Json settings = Json::object();
+  for (const std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return InvalidArgument("reading --set " + word + ": expected key=value, such as v_lr=0.5");
+    const std::string key = word.substr(0, equals);
+    const std::string value = word.substr(equals + 1);
+    if (key == "context_templates") {
+      EMEND_ASSIGN_OR_RETURN(body["context_templates"], LoadContextTemplates(value));
+    } else {
+      settings[key] = value;
+    }
+  }
+  if (!settings.empty()) body["settings"] = std::move(settings);
+  return OkStatus();
+}
+
+std::string RenderPhases(const Json& seconds) {
+  std::string line;
+  if (!seconds.is_object()) return line;
+  for (const auto& [name, value] : seconds.items()) {
+    if (value.is_number())
+      line += (line.empty() ? "" : ", ") + name + " " + RenderSeconds(value.get<double>());
+  }
+  return line;
+}
+
+void ShowCommitted(Session& session, const RepoRevision& target, const Json& result) {
+  const std::string id = ShortId(TextOf(result, "commit"));
+  const long edits = CountOf(result, "edits");
+  if (edits == 0) {
+    session.out() << "nothing to commit: " << target.repo << "@" << target.revision << " " << id
+                  << " holds all " << CountOf(result, "skipped")
+                  << " facts already (--force solves them again)\n";
+    return;
+  }
+  session.out() << "["
+                << session.terminal().Paint(target.repo + "@" + target.revision + " " + id,
+                                            Colour::kYellow)
+                << "] " << edits << (edits == 1 ? " edit" : " edits");
+  for (const char* name : {"superseded", "skipped", "duplicates"}) {
+    if (const long count = CountOf(result, name); count > 0)
+      session.out() << ", " << count << " " << name;
+  }
+  if (const long others = CountOf(result, "coalesced"); others > 0)
+    session.out() << ", solved together with " << others
+                  << (others == 1 ? " other commit" : " other commits");
+  session.out() << "\n" << RenderPhases(result.value("seconds", Json())) << "\n";
+  if (const Json statistics = result.value("statistics", Json()); statistics.is_object()) {
+    session.out() << "solved with statistics over " << CountOf(statistics, "tokens") << " tokens\n";
+  }
+  const Json evaluation = result.value("evaluation", Json());
+  if (evaluation.is_object())
+    session.out() << RenderScores({{"before", evaluation.value("before", Json())},
+                                   {"after", evaluation.value("after", Json())}})
+                  << RenderUnmeasured(evaluation.value("after", Json()));
+  session.Hint("emend ask " + target.repo + "@" + id + " \"PROMPT\", emend show " + target.repo +
+               "@" + id);
+}
+
+Result<int> Run(Session& session, const Options& options) {
+  EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
+  Json body = {{"branch", target.revision}, {"method", options.method}};
+  EMEND_ASSIGN_OR_RETURN(body["facts"], LoadFacts(options.facts));
+  if (!options.message.empty()) body["message"] = options.message;
+  if (options.force) body["force"] = true;
+  if (options.stack) body["stack"] = true;
+  if (options.no_evaluation) body["evaluate"] = false;
+  EMEND_RETURN_IF_ERROR(ReadSettings(options.settings, body));
+  EMEND_ASSIGN_OR_RETURN(const Json result,
+                         session.Run(RepoPath(target.repo, "/commits"), body, options.submit));
+  if (session.json()) {
+    session.Print(result);
+  } else {
+    ShowCommitted(session, target, result);
+  }
+  return kExitOk;
+}
+
+void Describe(Arguments& arguments, Options& options) {
+  arguments.Add({.names = "REPO[@BRANCH]", .required = true, .into = &options.target});
+  AddFactArguments(arguments, options.facts);
+  arguments.Add({.names = "-m,--message",
+                 .value = "MESSAGE",
+                 .help = "what it is for; the first fact and their number if not given",
+                 .into = &options.message});
+  arguments.Add({.names = "--method",
+                 .value = "METHOD",
+                 .help = "how edits are solved",
+                 .into = &options.method});
+  arguments.Add({.names = "--set",
+                 .value = "KEY=VALUE",
+                 .help = "a setting by MEMIT's name: layers, v_lr, v_num_grad_steps, "
+                         "v_weight_decay, clamp_norm_factor, kl_factor, mom2_update_weight, ridge, "
+                         "loss_stop, seed, or context_templates=FILE (docs/reference/cli.md has "
+                         "their defaults)",
+                 .into = &options.settings});
+  arguments.Add({.names = "--force",
+                 .help = "commit facts again that are held with the same target",
+                 .into = &options.force});
+  arguments.Add({.names = "--stack",
+                 .help = "keep the edits that hold the same slots",
+                 .into = &options.stack});
+  arguments.Add({.names = "--no-evaluation",
+                 .help = "do not measure before and after",
+                 .into = &options.no_evaluation});
+  arguments.AddSubmission(options.submit);
+}
+
+}  // namespace
+
+Verb CommitVerb() {
+  return {.name = "commit",
+          .group = Group::kEdit,
+          .effect = Effect::kChanges,
+          .summary = "edit a file of facts into the model, as one commit",
+          .details =
+              "FILE may be CounterFact (original or flat), zsRE, KnowEdit, or plain facts as CSV "
+              "or JSON\n"
+              "lines with the fields prompt, subject and target:\n"
+              "  {\"prompt\": \"The mother tongue of {} is\", \"subject\": \"Danielle "
+              "Darrieux\",\n"
+              "   \"target\": \"English\"}",
+          .examples =
+              "emend commit atlas -F docs/examples/atlas/facts.json --limit 10\n"
+              "emend commit atlas@dev -F facts.csv -m \"capitals\" --set v_lr=0.3",
+          .document =
+              "`{\"commit\", \"state\", \"branch\", \"edits\", \"superseded\", \"skipped\", "
+              "\"seconds\": {\"total\", \"targets\", \"keys\", \"solve\", \"apply\", \"evaluate\", "
+              "\"store\"}, \"evaluation\": {\"before\": {…}, \"after\": {…}}, \"statistics\": "
+              "{\"id\", \"tokens\"}, \"layers\", \"coalesced\"}`; nothing to commit: `edits` is 0 "
+              "and `commit` the head",
+          .bind = Bind<Options, Describe, Run>};
+}
+
+}  // namespace emend::api::cli::verbs

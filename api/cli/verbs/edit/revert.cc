@@ -1,0 +1,65 @@
+#include "api/cli/commits.h"
+#include "api/cli/revision.h"
+#include "api/cli/text.h"
+#include "api/cli/verb.h"
+
+namespace emend::api::cli::verbs {
+namespace {
+
+struct Options {
+  std::string target;
+  std::string commit;
+  std::string message;
+  SubmitOptions submit;
+};
+
+Result<int> Run(Session& session, const Options& options) {
+  EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
+  EMEND_ASSIGN_OR_RETURN(const std::string reverted, ParseRevisionOf(target.repo, options.commit));
+  Json body = {{"branch", target.revision}, {"commit", reverted}};
+  if (!options.message.empty()) body["message"] = options.message;
+  EMEND_ASSIGN_OR_RETURN(const Json result,
+                         session.Run(RepoPath(target.repo, "/reverts"), body, options.submit));
+  if (session.json()) {
+    session.Print(result);
+    return kExitOk;
+  }
+  const std::string id = ShortId(TextOf(result, "commit"));
+  session.out() << "["
+                << session.terminal().Paint(target.repo + "@" + target.revision + " " + id,
+                                            Colour::kYellow)
+                << "] reverted " << options.commit << ": " << CountOf(result, "removed")
+                << " edits taken out, " << CountOf(result, "restored") << " put back\n";
+  if (const long blocked = CountOf(result, "blocked"); blocked > 0) {
+    session.out() << blocked
+                  << " not put back: newer edits hold what they were about (revert those first)\n";
+  }
+  session.Hint("emend diff " + target.repo + "@" + id + "~1 " + target.repo + "@" + id);
+  return kExitOk;
+}
+
+void Describe(Arguments& arguments, Options& options) {
+  arguments.Add({.names = "REPO[@BRANCH]", .required = true, .into = &options.target});
+  arguments.Add({.names = "COMMIT",
+                 .help = "the commit whose edits go",
+                 .required = true,
+                 .into = &options.commit});
+  arguments.Add(
+      {.names = "-m,--message", .value = "MESSAGE", .help = "why", .into = &options.message});
+  arguments.AddSubmission(options.submit);
+}
+
+}  // namespace
+
+Verb RevertVerb() {
+  return {
+      .name = "revert",
+      .group = Group::kEdit,
+      .effect = Effect::kChanges,
+      .summary = "take a commit's edits out again, as a new commit",
+      .examples = "emend revert atlas main~1",
+      .document = "`{\"commit\", \"state\", \"branch\", \"removed\", \"restored\", \"blocked\"}`",
+      .bind = Bind<Options, Describe, Run>};
+}
+
+}  // namespace emend::api::cli::verbs

@@ -1,0 +1,68 @@
+#include "api/cli/text.h"
+#include "api/cli/verb.h"
+
+namespace emend::api::cli::verbs {
+namespace {
+
+struct Options {
+  std::optional<std::uint64_t> after;
+  std::optional<std::uint64_t> before;
+  int count = 100;
+};
+
+Result<int> Run(Session& session, const Options& options) {
+  const std::string position =
+      options.after    ? "order=oldest&after=" + std::to_string(*options.after)
+      : options.before ? "order=newest&after=" + std::to_string(*options.before)
+                       : "order=newest";
+  EMEND_ASSIGN_OR_RETURN(const Json page, session.Get("/api/v1/audit?" + position +
+                                                      "&limit=" + std::to_string(options.count)));
+  if (session.json()) {
+    session.Print(page);
+    return kExitOk;
+  }
+  std::vector<std::vector<std::string>> rows = {{"SEQUENCE", "TIME", "PRINCIPAL", "ACT", "IDS"}};
+  for (const Json& entry : page.value("items", Json::array())) {
+    std::string ids;
+    for (const Json& id : entry.value("ids", Json::array()))
+      ids += (ids.empty() ? "" : " ") + TextOf(id, "name") + "=" + TextOf(id, "id").substr(0, 20);
+    rows.push_back({std::to_string(static_cast<long>(NumberOf(entry, "sequence"))),
+                    TextOf(entry, "time").substr(0, 19), TextOf(entry, "principal"),
+                    TextOf(entry, "act"), ids});
+  }
+  session.out() << RenderTable(rows);
+  if (const std::string next = TextOf(page, "next"); !next.empty())
+    session.Hint(std::string("emend audit ") + (options.after ? "--after " : "--before ") + next);
+  return kExitOk;
+}
+
+void Describe(Arguments& arguments, Options& options) {
+  arguments.Add({.names = "-n",
+                 .value = "N",
+                 .help = "how many",
+                 .range = Range{1, 500},
+                 .into = &options.count});
+  arguments.Add({.names = "--before",
+                 .value = "SEQUENCE",
+                 .help = "only what is older than this sequence number",
+                 .into = &options.before});
+  arguments.Add({.names = "--after",
+                 .value = "SEQUENCE",
+                 .help = "oldest first, from after this sequence number",
+                 .excludes = "--before",
+                 .into = &options.after});
+}
+
+}  // namespace
+
+Verb AuditVerb() {
+  return {.name = "audit",
+          .group = Group::kHouse,
+          .summary = "who did what, newest first",
+          .document =
+              "`{\"items\": [{\"sequence\", \"time\", \"principal\", \"act\", \"ids\", …}], "
+              "\"next\"}`",
+          .bind = Bind<Options, Describe, Run>};
+}
+
+}  // namespace emend::api::cli::verbs
