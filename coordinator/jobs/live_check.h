@@ -5,8 +5,7 @@
 //   if (!faults.empty()) ...
 //
 // A worker with a fault is taken out: it lets go of the base and of everything on it, and reads it
-// anew, checked, for whoever asks next. A fault says which rank and tile differ. Only a worker of
-// protocol version 1 must be started anew by somebody; the fault says so.
+// again, checked, for whoever asks next. A fault says which rank and tile differ.
 #pragma once
 
 #include <map>

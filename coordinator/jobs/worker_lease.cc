@@ -21,8 +21,7 @@ std::optional<WorkerId> WorkerLease::FindFree(const membership::Wanted& wanted) 
   std::optional<WorkerId> found;
   const std::vector<membership::WorkerInfo> serving = membership::Serving(all_.Workers());
   for (const membership::WorkerInfo& worker : serving) {
-    if (table_.contains(worker.worker) || worker.protocol_version < wanted.protocol_version)
-      continue;
+    if (table_.contains(worker.worker)) continue;
     found = worker.worker;
     if (!had_.contains(worker.worker)) break;  // rather than one that failed this run
   }

@@ -172,9 +172,7 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
 }
 
 Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
-  wanted_ = {.base = repository_.record().base,
-             .state = request.state,
-             .protocol_version = SinceVersion(request)};
+  wanted_ = {.base = repository_.record().base, .state = request.state};
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   const StateId state = request.state;
   Result<ReplyBody> reply =

@@ -28,32 +28,24 @@ bool IsGroupLoss(const Status& status) {
 }
 
 Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
-  const Status waited = co_await WaitForAny(std::nullopt, deadline);
+  const Status waited = co_await WaitForAny(deadline);
   if (waited.slug() == "no_worker")
     co_return Status(StatusCode::kDeadlineExceeded, waited.message());
   co_return waited;
 }
 
-Awaitable<Status> MembershipImpl::WaitForAny(MaybeWanted wanted, SteadyTime deadline) {
-  while (LeastBusy(wanted) == nullptr) {
+Awaitable<Status> MembershipImpl::WaitForAny(SteadyTime deadline) {
+  while (LeastBusy() == nullptr) {
     if (stopping_) co_return Status(StatusCode::kCancelled, "the coordinator is stopping");
     const bool joined = co_await joined_.WaitUntil(deadline);
-    if (joined || LeastBusy(wanted) != nullptr) continue;
+    if (joined || LeastBusy() != nullptr) continue;
     std::string seen;
     for (const auto& [id, member] : workers_) seen += (seen.empty() ? "" : ", ") + id.value();
-    const std::string who = LeastBusy() == nullptr ? "no worker"
-                                                   : "no worker that speaks protocol version " +
-                                                         std::to_string(wanted->protocol_version);
     co_return Status(StatusCode::kUnavailable, "no_worker",
-                     who + " joined at " + address() + " in time; seen before: " +
+                     "no worker joined at " + address() + " in time; seen before: " +
                          (seen.empty() ? "none" : seen) + IncompleteGroups());
   }
   co_return OkStatus();
-}
-
-bool MembershipImpl::Suits(const Member& member, const MaybeWanted& wanted) {
-  return member.info.serves &&
-         (!wanted || member.info.protocol_version >= wanted->protocol_version);
 }
 
 std::size_t MembershipImpl::Weight(const Member& member, const MaybeWanted& wanted) {
@@ -66,7 +58,7 @@ std::size_t MembershipImpl::Weight(const Member& member, const MaybeWanted& want
 MembershipImpl::MemberPointer MembershipImpl::LeastBusy(const MaybeWanted& wanted) const {
   MemberPointer best;
   for (const auto& [id, member] : workers_) {
-    if (!Suits(*member, wanted)) continue;
+    if (!member->info.serves) continue;
     if (!best || Weight(*member, wanted) < Weight(*best, wanted)) best = member;
   }
   return best;
@@ -80,12 +72,11 @@ MembershipImpl::MemberPointer MembershipImpl::FindLiving(const WorkerId& worker)
 Awaitable<Result<WorkerId>> MembershipImpl::Pick(Wanted wanted, SteadyTime deadline) {
   if (const auto known = affinities_.find(wanted.state); known != affinities_.end()) {
     const MemberPointer member = FindLiving(known->second);
-    const bool fits =
-        member && Suits(*member, wanted) && member->base.value_or(wanted.base) == wanted.base;
+    const bool fits = member && member->base.value_or(wanted.base) == wanted.base;
     if (fits && member->load() <= Weight(*LeastBusy(wanted), wanted) + kStickiness)
       co_return known->second;
   }
-  EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(wanted, deadline));
+  EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
   if (affinities_.size() >= kAffinitiesMax) affinities_.clear();
   const WorkerId picked = LeastBusy(wanted)->info.worker;
   affinities_[wanted.state] = picked;
@@ -93,11 +84,9 @@ Awaitable<Result<WorkerId>> MembershipImpl::Pick(Wanted wanted, SteadyTime deadl
 }
 
 std::vector<WorkerId> MembershipImpl::Spare(const BaseId& base) const {
-  const std::uint16_t version = worker::protocol::SinceVersion(worker::protocol::OptimiseTargets{});
   std::vector<WorkerId> spare;
   for (const auto& [id, member] : workers_) {
-    if (member->info.serves && member->info.protocol_version >= version && member->load() == 0 &&
-        member->base.value_or(base) == base)
+    if (member->info.serves && member->load() == 0 && member->base.value_or(base) == base)
       spare.push_back(id);
   }
   return spare;
@@ -111,7 +100,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptio
                      "calling worker " + options.worker.value() + ": it is not connected");
   }
   if (!member) {
-    EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(std::nullopt, deadline));
+    EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
     member = LeastBusy();
   }
   if (member->line(worker::protocol::LaneOf(request)).waiting.size() >= kQueueMax) {
@@ -162,13 +151,6 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
   // Its calls have ended already; nothing would end another before the deadline.
   if (member->lost) co_return Lost(member->info, "before it was called");
   const std::string name(worker::protocol::RequestName(request));
-  if (member->info.protocol_version < worker::protocol::SinceVersion(request)) {
-    co_return Status(StatusCode::kUnsupported, "protocol_version",
-                     "calling worker " + member->info.worker.value() + " to " + name +
-                         ": it speaks protocol version " +
-                         std::to_string(member->info.protocol_version) +
-                         ", which does not know that; upgrade the worker");
-  }
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
   call->on_piece = std::move(options.on_piece);

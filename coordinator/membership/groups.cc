@@ -112,8 +112,7 @@ Awaitable<bool> MembershipImpl::Adopt(std::vector<MemberPointer> ranks) {
   std::optional<Digest> line;
   for (const MemberPointer& member : ranks) {
     RequestBody request = AdoptGroup{};
-    if (!member->is_in_line || member->info.protocol_version < SinceVersion(request))
-      co_return false;
+    if (!member->is_in_line) co_return false;
     CallOptions options{.timeout = kAdoptTimeout};
     const Result<ReplyBody> reply =
         co_await RunCall(member, std::move(request), std::move(options), Now() + kAdoptTimeout);

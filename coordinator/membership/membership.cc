@@ -68,14 +68,6 @@ Awaitable<Status> MembershipImpl::AcceptAll() {
 }
 
 Status MembershipImpl::Check(const Hello& hello) const {
-  const std::uint16_t version = hello.protocol_version;
-  if (version < worker::protocol::kProtocolVersionMin ||
-      version > worker::protocol::kProtocolVersion) {
-    return {StatusCode::kUnsupported, "protocol_version",
-            "worker " + hello.worker.value() + " speaks protocol version " +
-                std::to_string(version) + ", this coordinator " +
-                std::to_string(worker::protocol::kProtocolVersion) + " and the one before"};
-  }
   if (!SameSecret(hello.token, options_.token)) {
     return {StatusCode::kUnauthenticated,
             "worker " + hello.worker.value() +
@@ -99,6 +91,8 @@ Awaitable<Status> MembershipImpl::RefuseAndClose(std::shared_ptr<Connection> con
 Awaitable<Status> MembershipImpl::Admit(std::shared_ptr<Connection> connection) {
   Result<Envelope> first = co_await connection->Receive(Now() + kHelloTimeout);
   std::erase(joining_, connection);
+  if (first.status().slug() == "protocol_version")
+    co_return co_await RefuseAndClose(std::move(connection), first.status());
   if (!first.ok()) {
     if (!stopping_)
       LogWarning("worker_refused", {{"peer", connection->peer()}, {"status", first.status()}});
@@ -147,7 +141,6 @@ Awaitable<Result<MembershipImpl::MemberPointer>> MembershipImpl::Welcome(
   info.device = hello.device;
   info.peer = connection->peer();
   info.process_id = hello.process_id;
-  info.protocol_version = hello.protocol_version;
   info.generation = generation;
   Envelope welcome = Wrap(
       *member, worker::protocol::Welcome{options_.store_epoch, generation,

@@ -65,16 +65,13 @@ struct WorkerInfo {
   std::int64_t last_heard_ms_ago = 0;
   std::uint64_t calls = 0;
   std::uint64_t stale_frames = 0;      // dropped because of an old epoch or generation
-  std::uint16_t protocol_version = 0;  // that it speaks
-  worker::protocol::MemoryUse memory;  // as last reported; zeros by a worker of version 1
+  worker::protocol::MemoryUse memory;  // as last reported
 };
 
 // For what a worker is picked.
 struct Wanted {
   BaseId base;
   StateId state;
-  // that it must speak, or a later one
-  std::uint16_t protocol_version = worker::protocol::kProtocolVersionMin;
 };
 
 struct CallOptions {
@@ -103,8 +100,7 @@ class Membership {
   // where to displace another base counts as several, and as far more while work on it is under
   // way. Waits for one to come until the deadline: kUnavailable ("no_worker").
   virtual Awaitable<Result<WorkerId>> Pick(Wanted wanted, SteadyTime deadline) = 0;
-  // Those that have nothing to do, know how to share a batch, and hold this base or none. Others
-  // may ask them at any time.
+  // Those that have nothing to do, and hold this base or none. Others may ask them at any time.
   virtual std::vector<WorkerId> Spare(const BaseId& base) const = 0;
   // Runs a request on that worker: kUnavailable ("worker_lost") if it is gone or goes meanwhile.
   // Without one, on the one with the fewest calls waiting, as Pick chooses for a new state.

@@ -90,12 +90,11 @@ class MembershipImpl final : public Membership {
   std::string IncompleteGroups() const;
 
   using MaybeWanted = std::optional<Wanted>;
-  // Until one serves, or one that is wanted: kUnavailable ("no_worker").
-  Awaitable<Status> WaitForAny(MaybeWanted wanted, SteadyTime deadline);
+  // Until one serves: kUnavailable ("no_worker").
+  Awaitable<Status> WaitForAny(SteadyTime deadline);
   // Of those that serve. Another base that would be displaced by what is wanted counts as
   // kDisplacing calls, as kEvicting while work on it is under way.
   MemberPointer LeastBusy(const MaybeWanted& wanted = std::nullopt) const;
-  static bool Suits(const Member& member, const MaybeWanted& wanted);
   static std::size_t Weight(const Member& member, const MaybeWanted& wanted);
   MemberPointer FindLiving(const WorkerId& worker) const;
   Awaitable<Result<ReplyBody>> RunCall(MemberPointer member, RequestBody request,

@@ -37,14 +37,13 @@ GroupDiagnosis DiagnosisOf(Asked& asked) {
     diagnosis.probe = std::move(*probe);
     return diagnosis;
   }
-  const bool is_older = asked.reply.status().code() == StatusCode::kUnsupported;
   diagnosis.probe.advice.push_back(
-      {.severity = is_older ? "note" : "error",
-       .code = is_older ? "older_worker" : "no_answer",
+      {.severity = "error",
+       .code = "no_answer",
        .found =
            "group " + asked.group + " did not say how it is: " + asked.reply.status().message(),
        .expected = "an answer within " + std::to_string(kProbeTimeout.count()) + " s",
-       .action = is_older ? "upgrade the worker" : "look into the worker's log"});
+       .action = "look into the worker's log"});
   return diagnosis;
 }
 
@@ -112,19 +111,6 @@ std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers,
          .expected = "1024 MiB at least: a commit that finds no room is refused",
          .action = "free some room, or move the store to a larger disk"});
   }
-  for (const WorkerInfo& worker : workers) {
-    if (worker.state != WorkerState::kConnected ||
-        worker.protocol_version == worker::protocol::kProtocolVersion)
-      continue;
-    advice.push_back(
-        {.severity = "note",
-         .code = "older_worker",
-         .found = "worker " + worker.worker.value() + " speaks protocol version " +
-                  std::to_string(worker.protocol_version),
-         .expected = "version " + std::to_string(worker::protocol::kProtocolVersion) +
-                     ": completions, shared batches and what is asked here of a group need it",
-         .action = "upgrade the worker"});
-  }
   return advice;
 }
 
@@ -132,9 +118,7 @@ Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membersh
                               const core::StoreLayout& layout) {
   std::vector<std::shared_ptr<Asked>> asked;
   TaskGroup asking(runtime);
-  const std::uint16_t version = worker::protocol::SinceVersion(worker::protocol::ProbeRanks{});
   for (const WorkerInfo& worker : membership::Serving(membership.Workers())) {
-    if (worker.protocol_version < version) continue;  // the advice says so
     asked.push_back(std::make_shared<Asked>(Asked{.group = worker.group, .worker = worker.worker}));
     asking.Spawn("probe_group", Ask(&membership, asked.back()));
   }

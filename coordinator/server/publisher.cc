@@ -110,7 +110,6 @@ Awaitable<Status> Publisher::Watch() {
 }
 
 bool Publisher::IsDue(const membership::WorkerInfo& worker) const {
-  if (worker.protocol_version < SinceVersion(worker::protocol::Publish{})) return false;
   const auto found = told_.find(worker.worker);
   if (found == told_.end()) return true;
   const Told& told = found->second;

@@ -488,7 +488,6 @@ std::vector<coordinator::membership::WorkerInfo> FakeService::Workers() const {
   worker.worker = WorkerId("w0");
   worker.group = "g0";
   worker.device = "cpu";
-  worker.protocol_version = 2;
   worker.memory = {.weights_bytes = 3 << 20,
                    .states_bytes = 1 << 19,
                    .statistics_bytes = 4096,

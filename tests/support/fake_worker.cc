@@ -103,15 +103,12 @@ Awaitable<Status> FakeWorker::Run() {
 
 Awaitable<Status> FakeWorker::Converse(std::shared_ptr<Connection> connection) {
   Hello hello;
-  hello.protocol_version = options_.protocol_version;
   hello.token = options_.token;
   hello.worker = WorkerId(options_.name);
   hello.group = options_.group;
   hello.rank = options_.rank;
   hello.world_size = options_.world_size;
   hello.device = "none";
-  if (options_.protocol_version == worker::protocol::kProtocolVersionMin)
-    connection->Speak(options_.protocol_version);
   Envelope first{.store_epoch = 0, .generation = 0, .message = hello};
   EMEND_CO_RETURN_IF_ERROR(co_await connection->Send(std::move(first), In(kPatience)));
   EMEND_CO_ASSIGN_OR_RETURN(const Envelope answer, co_await connection->Receive(In(kPatience)));

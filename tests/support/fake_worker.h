@@ -33,7 +33,6 @@ struct FakeWorkerOptions {
   std::int32_t world_size = 1;
   std::string coordinator = "coordinator:1";
   std::string token = "secret";
-  std::uint16_t protocol_version = worker::protocol::kProtocolVersion;
   bool redial = true;                  // after a connection ended
   std::chrono::milliseconds work{10};  // how long a request takes
   // told of joins, requests, answers, cancellations. May be empty

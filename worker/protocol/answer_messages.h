@@ -17,9 +17,8 @@ struct LoadBase {
   BaseId base;
   std::string folder;                   // readable by the worker
   std::map<std::string, Digest> files;  // SHA-256 by name; the worker loads nothing else
-  // Since version 2: the leaves of the tensors' digests (storage/checkpoint/tile_file.h), and each
-  // tensor's root, by name. With them a rank hashes what it reads of the tensors, instead of whole
-  // files.
+  // The leaves of the tensors' digests (storage/checkpoint/tile_file.h), and each tensor's root, by
+  // name. With them a rank hashes what it reads of the tensors, instead of whole files.
   std::string tile_file = {};
   std::map<std::string, Digest> roots = {};
   friend bool operator==(const LoadBase&, const LoadBase&) = default;
@@ -78,7 +77,7 @@ struct GenerateReply {
   friend bool operator==(const GenerateReply&, const GenerateReply&) = default;
 };
 
-// Since version 2. What the model says behind a prompt, token by token: a Piece for each step, and
+// What the model says after a prompt, token by token: a Piece for each step, and
 // the reply when it has ended. Many are under way at once.
 struct Complete {
   BaseId base;

@@ -33,7 +33,9 @@ class Connection {
   // kDeadlineExceeded leaves the connection usable only if no byte of a frame had come; otherwise
   // it is closed. After Welcome a frame that has begun may take longer (at most a minute) as long
   // as no silence within it is longer than the caller's patience. kUnavailable: the peer is gone.
-  // kDataLoss: a malformed frame or message; the connection is closed.
+  // kDataLoss: a malformed frame or message; the connection is closed. kUnsupported
+  // ("protocol_version"): the peer speaks another version. Nothing more is received, but a last
+  // message can be sent: its frame says to the peer which version is spoken here.
   virtual Awaitable<Result<Envelope>> Receive(SteadyTime deadline) = 0;
   // Returns when the frame is handed to the system. kResourceExhausted when 64 MiB or more wait
   // already ("send_queue_full") or the message does not fit a frame ("frame_too_long");
@@ -41,9 +43,6 @@ class Connection {
   // closed.
   virtual Awaitable<Status> Send(Envelope envelope, SteadyTime deadline) = 0;
   virtual void Close() = 0;
-  // Frames of this protocol version from now on. Without it the newest, until the peer is heard to
-  // speak an earlier one: who dials says the version, who accepts follows it.
-  virtual void Speak(std::uint16_t version) = 0;
   // For logs: "127.0.0.1:53412".
   virtual std::string peer() const = 0;
 };

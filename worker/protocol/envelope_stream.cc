@@ -1,7 +1,5 @@
 #include "worker/protocol/envelope_stream.h"
 
-#include <algorithm>
-
 namespace emend::worker::protocol {
 
 void EnvelopeStream::NoteWelcome(const Message& message) {
@@ -14,7 +12,7 @@ Result<std::string> EnvelopeStream::Encode(const Envelope& envelope) {
   Frame frame{.version = version_,
               .store_epoch = envelope.store_epoch,
               .generation = envelope.generation,
-              .payload = EncodeMessage(envelope.message, version_)};
+              .payload = EncodeMessage(envelope.message)};
   if (frame.payload.size() > kPayloadBytesMax) {
     return Status(StatusCode::kResourceExhausted, "frame_too_long",
                   "sending a message of " + std::to_string(frame.payload.size()) +
@@ -28,8 +26,7 @@ Result<std::string> EnvelopeStream::Encode(const Envelope& envelope) {
 Result<std::optional<Envelope>> EnvelopeStream::Next() {
   EMEND_ASSIGN_OR_RETURN(const std::optional<Frame> frame, reader_.Next());
   if (!frame) return std::optional<Envelope>();
-  EMEND_ASSIGN_OR_RETURN(Message message, DecodeMessage(frame->payload, frame->version));
-  version_ = std::min(version_, frame->version);
+  EMEND_ASSIGN_OR_RETURN(Message message, DecodeMessage(frame->payload));
   NoteWelcome(message);
   return std::optional<Envelope>(Envelope{.store_epoch = frame->store_epoch,
                                           .generation = frame->generation,

@@ -18,6 +18,11 @@ inline constexpr std::size_t kSendQueueBytesMax = std::size_t{64} << 20;
 
 class EnvelopeStream {
  public:
+  // Of another version than this build's only in tests.
+  explicit EnvelopeStream(std::uint16_t version = kProtocolVersion)
+      : version_(version),
+        reader_({.payload_bytes_max = kUnprovenPayloadBytesMax, .version = version}) {}
+
   // The wire bytes of `envelope`. kResourceExhausted ("frame_too_long"). Having sent Welcome lifts
   // the limit on what the peer may send.
   Result<std::string> Encode(const Envelope& envelope);
@@ -25,18 +30,14 @@ class EnvelopeStream {
   // The next whole envelope, or nothing. Failures as FrameReader::Next, or kDataLoss from
   // DecodeMessage: the connection has to be closed.
   Result<std::optional<Envelope>> Next();
-  // Speaks this version from now on. By itself it speaks the newest, until the peer is heard to
-  // speak an earlier one.
-  void Speak(std::uint16_t version) { version_ = version; }
-  std::uint16_t version() const { return version_; }
   bool mid_frame() const { return reader_.mid_frame(); }
   bool welcomed() const { return welcomed_; }
 
  private:
   void NoteWelcome(const Message& message);
 
-  FrameReader reader_{FrameLimits{.payload_bytes_max = kUnprovenPayloadBytesMax}};
-  std::uint16_t version_ = kProtocolVersion;
+  const std::uint16_t version_;
+  FrameReader reader_;
   bool welcomed_ = false;  // Welcome was sent or received
 };
 

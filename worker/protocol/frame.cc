@@ -43,10 +43,6 @@ Status BadFrame(std::string what) {
 
 }  // namespace
 
-bool IsReadableVersion(std::uint16_t version, std::uint16_t newest) {
-  return version != 0 && (version == newest || version + 1 == newest);
-}
-
 std::string EncodeFrame(const Frame& frame) {
   EMEND_CHECK(frame.payload.size() <= kPayloadBytesMax,
               "a frame of " + std::to_string(frame.payload.size()) + " bytes was encoded");
@@ -79,11 +75,11 @@ Status FrameReader::CheckHead() {
   if (magic != kMagic)
     return BadFrame("it does not begin with \"EMND\"; the peer speaks another protocol");
   const Head head = ReadHead(pending_);
-  if (!IsReadableVersion(head.version, limits_.newest_version)) {
+  if (head.version != limits_.version) {
     return {StatusCode::kUnsupported, "protocol_version",
             "reading a frame: found protocol version " + std::to_string(head.version) +
-                ", this build reads " + std::to_string(limits_.newest_version) +
-                " and the one before; use programs of neighbouring releases"};
+                ", this program speaks " + std::to_string(limits_.version) +
+                "; use programs of one release"};
   }
   if (head.flags != 0)
     return BadFrame("found flags " + std::to_string(head.flags) + ", expected 0");

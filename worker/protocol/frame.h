@@ -39,11 +39,8 @@ struct Frame {
 
 struct FrameLimits {
   std::size_t payload_bytes_max = kPayloadBytesMax;
-  std::uint16_t newest_version = kProtocolVersion;  // read along with the one before it
+  std::uint16_t version = kProtocolVersion;  // the one that is read
 };
-
-// True for `newest` and the version before it.
-bool IsReadableVersion(std::uint16_t version, std::uint16_t newest);
 
 // REQUIRES: the payload has at most kPayloadBytesMax bytes.
 std::string EncodeFrame(const Frame& frame);

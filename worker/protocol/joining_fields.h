@@ -27,8 +27,8 @@ inline constexpr std::uint16_t kKind<Piece> = 9;
 
 template <typename Archive>
 void Visit(Archive& archive, Hello& m) {
-  archive(m.protocol_version, m.token, m.worker, m.group, m.rank, m.world_size, m.device, m.threads,
-          m.memory_bytes, m.process_id);
+  archive(m.token, m.worker, m.group, m.rank, m.world_size, m.device, m.threads, m.memory_bytes,
+          m.process_id);
 }
 template <typename Archive>
 void Visit(Archive& archive, Welcome& m) {
@@ -44,7 +44,7 @@ void Visit(Archive& archive, MemoryUse& m) {
 }
 template <typename Archive>
 void Visit(Archive& archive, Heartbeat& m) {
-  if (archive.version() >= 2) archive(m.memory);
+  archive(m.memory);
 }
 template <typename Archive>
 void Visit(Archive& archive, Progress& m) {

@@ -12,16 +12,13 @@
 
 namespace emend::worker::protocol {
 
-// What this build speaks; it understands the version before, too. Fields and kinds that are marked
-// with a version are left out of frames of an earlier one.
-inline constexpr std::uint16_t kProtocolVersion = 2;
-inline constexpr std::uint16_t kProtocolVersionMin = kProtocolVersion - 1;
+// In the head of every frame. Whoever reads another one refuses it by name.
+inline constexpr std::uint16_t kProtocolVersion = 3;
 
 // First message of a worker.
 struct Hello {
-  std::uint16_t protocol_version = kProtocolVersion;  // of its frames; answered in the same
-  std::string token;                                  // the secret of the coordinator's token file
-  WorkerId worker;                                    // stable over restarts of the process ("w0")
+  std::string token;  // the secret of the coordinator's token file
+  WorkerId worker;    // stable over restarts of the process ("w0")
   // worker group ("g0"); ranks of one group hold one model together
   std::string group;
   std::int32_t rank = 0;
@@ -61,7 +58,7 @@ struct MemoryUse {
 };
 
 struct Heartbeat {
-  MemoryUse memory;  // since version 2; of a worker
+  MemoryUse memory;  // of a worker; zeros of a coordinator
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 
@@ -89,8 +86,8 @@ struct JoinGroupReply {
   friend bool operator==(const JoinGroupReply&, const JoinGroupReply&) = default;
 };
 
-// Since version 2. Let go of what was asked for before on this worker's conversations, and say in
-// which group you are: a coordinator that has lost a rank's connection, or was started anew, takes
+// Let go of what was asked for before on this worker's conversations, and say in
+// which group you are: a coordinator that has lost a rank's connection, or was started again, takes
 // up a group that stands.
 struct AdoptGroup {
   friend bool operator==(const AdoptGroup&, const AdoptGroup&) = default;

@@ -41,6 +41,10 @@ class MemoryNetworkImpl final : public MemoryNetwork {
         static_cast<std::uint64_t>((options_.latency_max - options_.latency_min).count()) + 1;
     return options_.latency_min + std::chrono::microseconds(random_.Below(range));
   }
+  std::uint16_t VersionOf(const std::string& host) const {
+    const auto found = options_.versions.find(host);
+    return found == options_.versions.end() ? kProtocolVersion : found->second;
+  }
   void Note(std::string_view event) const {
     if (options_.observer) options_.observer(event);
   }
@@ -62,6 +66,7 @@ class MemoryConnection final : public Connection,
       : network_(network),
         host_(std::move(host)),
         other_host_(std::move(other_host)),
+        stream_(network.VersionOf(host_)),
         readable_(network.runtime()) {}
 
   void Join(const std::shared_ptr<MemoryConnection>& other) { other_ = other; }
@@ -72,7 +77,7 @@ class MemoryConnection final : public Connection,
       if (end_.code() == StatusCode::kCancelled) co_return end_;
       Result<std::optional<Envelope>> next = stream_.Next();
       if (!next.ok()) {
-        Close();
+        if (next.status().slug() != "protocol_version") Close();
         co_return next.status();
       }
       if (next->has_value()) co_return std::move(**next);
@@ -106,7 +111,6 @@ class MemoryConnection final : public Connection,
     closing_ = true;
     Flush();
   }
-  void Speak(std::uint16_t version) override { stream_.Speak(version); }
   std::string peer() const override { return other_host_; }
 
   const std::string& host() const { return host_; }

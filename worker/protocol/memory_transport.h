@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,6 +32,8 @@ struct MemoryNetworkOptions {
   std::uint64_t seed = 1;
   std::chrono::microseconds latency_min{100};
   std::chrono::microseconds latency_max{1000};
+  // Of hosts whose programs speak another protocol version than this build's.
+  std::map<std::string, std::uint16_t> versions = {};
   // Told of every delivery and fault, for a simulation's event log. May be empty.
   std::function<void(std::string_view event)> observer = {};
 };

@@ -4,9 +4,6 @@
 //   template <typename Archive> void Visit(Archive& archive, LoadBase& message) { archive(
 //       message.base, message.folder); }
 //
-// Fields of a later version than the frame's are left out: `if (archive.version() >= 2)
-// archive(message.tile_file);`, always behind the older ones.
-//
 // Lists are a u32 count and the items, maps are lists of pairs with strictly rising keys, an
 // optional is a u8 and the value (storage/base/encoding.h). Internal to this folder.
 #pragma once
@@ -30,13 +27,12 @@ inline constexpr std::uint16_t kKind = 0;
 
 class MessageWriter {
  public:
-  MessageWriter(Encoder& out, std::uint16_t version) : out_(out), version_(version) {}
+  explicit MessageWriter(Encoder& out) : out_(out) {}
 
   template <typename... Fields>
   void operator()(const Fields&... fields) {
     (Write(fields), ...);
   }
-  std::uint16_t version() const { return version_; }
 
  private:
   void Write(bool value) { out_.Bool(value); }
@@ -83,18 +79,16 @@ class MessageWriter {
   }
 
   Encoder& out_;
-  const std::uint16_t version_;
 };
 
 class MessageReader {
  public:
-  MessageReader(Decoder& in, std::uint16_t version) : in_(in), version_(version) {}
+  explicit MessageReader(Decoder& in) : in_(in) {}
 
   template <typename... Fields>
   void operator()(Fields&... fields) {
     (Read(fields), ...);
   }
-  std::uint16_t version() const { return version_; }
 
  private:
   void Read(bool& value) { value = in_.Bool(); }
@@ -150,7 +144,6 @@ class MessageReader {
   static constexpr std::size_t kItemBytesMin = 4;  // no item of any list is shorter
 
   Decoder& in_;
-  const std::uint16_t version_;
 };
 
 }  // namespace emend::worker::protocol

@@ -3,8 +3,8 @@
 // Messages are absolute and idempotent: "this state, these edits, be live", never "apply this";
 // saying one twice changes nothing. Each compute or answer request names its state. Every message
 // has a canonical encoding (storage/base/encoding.h) and is carried in a frame (frame.h) with store
-// epoch and generation. A worker that receives an unknown message type answers kUnsupported; fields
-// are only ever appended, with a new version, and version N−1 is still read.
+// epoch and generation. Both sides are of one protocol version: frames of another are refused by
+// name.
 #pragma once
 
 #include <cstdint>
@@ -23,18 +23,10 @@
 
 namespace emend::worker::protocol {
 
-// What decoding makes of a request that this build does not know, so that it can be answered with
-// kUnsupported. Never sent.
-struct UnknownRequest {
-  std::uint16_t kind = 0;
-  friend bool operator==(const UnknownRequest&, const UnknownRequest&) = default;
-};
-
-using RequestBody =
-    std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve, Evaluate, Generate,
-                 DigestState, SampleTexts, OpenLine, JoinGroup, Follow, Complete, OptimiseTargets,
-                 StepTexts, ProbeRanks, DigestTiles, ForgetBase, Publish, ReadPublication,
-                 AdoptGroup, UnknownRequest>;
+using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve,
+                                 Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
+                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks,
+                                 DigestTiles, ForgetBase, Publish, ReadPublication, AdoptGroup>;
 using ReplyBody =
     std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply,
                  EvaluateReply, GenerateReply, DigestStateReply, SampleTextsReply, OpenLineReply,
@@ -54,7 +46,7 @@ struct Progress {
   std::uint64_t total = 0;
   friend bool operator==(const Progress&, const Progress&) = default;
 };
-// Since version 2: what a step of a Complete added to its text. `state` is what gave it: the same
+// What a step of a Complete added to its text. `state` is what gave it: the same
 // from the first piece to the last.
 struct Piece {
   std::uint64_t id = 0;
@@ -78,15 +70,10 @@ struct Cancel {
 using Message =
     std::variant<Hello, Welcome, Refuse, Heartbeat, Request, Progress, Response, Cancel, Piece>;
 
-// As `version` has it. REQUIRES: kProtocolVersionMin ≤ version ≤ kProtocolVersion; a message that
-// the version has.
-std::string EncodeMessage(const Message& message, std::uint16_t version = kProtocolVersion);
+std::string EncodeMessage(const Message& message);
 // kDataLoss says what was wrong and where.
-Result<Message> DecodeMessage(std::string_view bytes, std::uint16_t version = kProtocolVersion);
+Result<Message> DecodeMessage(std::string_view bytes);
 // "solve", "ensure_state", ...: for logs and errors.
 std::string_view RequestName(const RequestBody& body);
-// The first protocol version that has this request. A worker of an earlier one is not to be sent
-// it.
-std::uint16_t SinceVersion(const RequestBody& body);
 
 }  // namespace emend::worker::protocol

@@ -1,4 +1,4 @@
-// What `emend doctor` asks of a group. Part of messages.h, since version 2.
+// What `emend doctor` asks of a group. Part of messages.h.
 #pragma once
 
 #include <cstdint>

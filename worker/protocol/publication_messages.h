@@ -1,5 +1,5 @@
 // What a worker must know to answer beside its coordinator: names, and who may ask. Part of
-// messages.h, since version 2.
+// messages.h.
 //
 // The coordinator publishes to each worker that serves; gateways read it from there, and answer
 // from it, also while the coordinator is away.

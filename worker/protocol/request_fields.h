@@ -51,8 +51,7 @@ inline constexpr std::uint16_t kKind<AdoptGroup> = 21;
 
 template <typename Archive>
 void Visit(Archive& archive, LoadBase& m) {
-  archive(m.base, m.folder, m.files);
-  if (archive.version() >= 2) archive(m.tile_file, m.roots);
+  archive(m.base, m.folder, m.files, m.tile_file, m.roots);
 }
 template <typename Archive>
 void Visit(Archive& archive, EnsureState& m) {
@@ -72,8 +71,8 @@ void Visit(Archive& archive, SolveFact& m) {
 }
 template <typename Archive>
 void Visit(Archive& archive, Solve& m) {
-  archive(m.base, m.state, m.method, m.settings, m.context_templates, m.statistics_file, m.facts);
-  if (archive.version() >= 2) archive(m.targets);
+  archive(m.base, m.state, m.method, m.settings, m.context_templates, m.statistics_file, m.facts,
+          m.targets);
 }
 template <typename Archive>
 void Visit(Archive& archive, SolvedTarget& m) {
@@ -150,7 +149,5 @@ void Visit(Archive& archive, Publish& m) {
 }
 template <typename Archive>
 void Visit(Archive&, ReadPublication&) {}
-template <typename Archive>
-void Visit(Archive&, UnknownRequest&) {}
 
 }  // namespace emend::worker::protocol

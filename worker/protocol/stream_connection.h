@@ -52,7 +52,7 @@ class StreamConnection final : public Connection,
       if (end_.code() == StatusCode::kCancelled) co_return end_;
       Result<std::optional<Envelope>> next = stream_.Next();
       if (!next.ok()) {
-        Close();
+        if (next.status().slug() != "protocol_version") Close();
         co_return next.status();
       }
       if (next->has_value()) {
@@ -95,7 +95,6 @@ class StreamConnection final : public Connection,
     End({StatusCode::kCancelled,
          "using the connection to " + peer_ + ": it was closed on this side"});
   }
-  void Speak(std::uint16_t version) override { stream_.Speak(version); }
   std::string peer() const override { return peer_; }
 
  private:

@@ -44,7 +44,7 @@ struct SolvedTarget {
   friend bool operator==(const SolvedTarget&, const SolvedTarget&) = default;
 };
 
-// Since version 2: find the targets of these facts alone, so that several workers can share a
+// Find the targets of these facts alone, so that several workers can share a
 // batch's facts. Fields as in Solve.
 struct OptimiseTargets {
   BaseId base;
@@ -73,7 +73,7 @@ struct Solve {
   std::vector<std::vector<std::string>> context_templates;
   std::string statistics_file;
   std::vector<SolveFact> facts;
-  // since version 2: of the facts, as OptimiseTargets found them; empty: find them, too
+  // of the facts, as OptimiseTargets found them; empty: find them, too
   std::vector<SolvedTarget> targets = {};
   friend bool operator==(const Solve&, const Solve&) = default;
 };
@@ -133,7 +133,7 @@ struct DigestStateReply {
   friend bool operator==(const DigestStateReply&, const DigestStateReply&) = default;
 };
 
-// Since version 2. The leaves of one of those tensors, by the rank that holds the tile: asked for
+// The leaves of one of those tensors, by the rank that holds the tile: asked for
 // where its root is not what it should be.
 struct DigestTiles {
   BaseId base;
@@ -146,8 +146,8 @@ struct DigestTilesReply {
   friend bool operator==(const DigestTilesReply&, const DigestTilesReply&) = default;
 };
 
-// Since version 2. What the worker holds of this base is not to be trusted: it lets go of all of
-// it, and reads and checks it anew at the next LoadBase.
+// What the worker holds of this base is not to be trusted: it lets go of all of
+// it, and reads and checks it again at the next LoadBase.
 struct ForgetBase {
   BaseId base;
   std::string why;

@@ -14,7 +14,6 @@ namespace emend::worker::server {
 struct Call {
   std::shared_ptr<std::atomic<bool>> cancelled;
   std::function<void(std::string_view phase, std::uint64_t done, std::uint64_t total)> progress;
-  std::uint16_t version = protocol::kProtocolVersion;  // that the coordinator speaks
 };
 
 // Of what no coordinator waits for.

@@ -28,8 +28,6 @@ using protocol::ReplyBody;
 constexpr auto kSliceMin = 20ms;  // between two looks for work
 constexpr auto kSliceMax = 1s;    // of a long request's time, at each report
 
-constexpr std::uint16_t kTurnsVersion = 2;  // from which on a coordinator knows "base_busy"
-
 class Stopwatch {
  public:
   double Seconds() const {
@@ -40,10 +38,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-// Not passed on to other ranks: they are about the group itself, or of a later release.
+// Not passed on to other ranks: they are about the group itself.
 bool ConcernsOneRank(const protocol::RequestBody& request) {
-  return std::holds_alternative<protocol::UnknownRequest>(request) ||
-         std::holds_alternative<protocol::OpenLine>(request) ||
+  return std::holds_alternative<protocol::OpenLine>(request) ||
          std::holds_alternative<protocol::AdoptGroup>(request) ||
          std::holds_alternative<protocol::JoinGroup>(request) ||
          std::holds_alternative<protocol::Follow>(request);
@@ -140,20 +137,12 @@ std::optional<protocol::HeldBase> Handlers::Held() const {
                                                                      : protocol::BaseUse::kNone};
 }
 
-Status Handlers::Admit(const Interlude& interlude) {
-  const std::optional<protocol::HeldBase> held = Held();
-  // A coordinator of version 1 would not ask again. It asks one thing after the other, so that
-  // nobody's turn needs to be kept for it.
-  const bool asks_once = interlude.call.version < kTurnsVersion;
-  if (asks_once && held && held->use == protocol::BaseUse::kNone) return OkStatus();
-  return turns_.Admit(interlude.request, held, SystemClock().Now());
-}
-
 void Handlers::Answer(const std::shared_ptr<Interlude>& interlude) {
   passed_on_ = false;
   if (interlude->call.cancelled->load()) {
     interlude->done(Status(StatusCode::kCancelled, "the coordinator cancelled the request"));
-  } else if (const Status admitted = Admit(*interlude); !admitted.ok()) {
+  } else if (const Status admitted = turns_.Admit(interlude->request, Held(), SystemClock().Now());
+             !admitted.ok()) {
     interlude->done(admitted);
   } else if (std::holds_alternative<protocol::Complete>(interlude->request)) {
     Begin(interlude);
@@ -253,10 +242,7 @@ protocol::MemoryUse Handlers::memory() const {
 Result<ReplyBody> Handlers::Dispatch(const protocol::RequestBody& request, const Call& call) {
   Result<ReplyBody> reply = std::visit(
       [&](const auto& body) -> Result<ReplyBody> {
-        if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::UnknownRequest>) {
-          return Unsupported("the request of kind " + std::to_string(body.kind) +
-                             " is unknown to this worker: it is older than the coordinator");
-        } else if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::Complete>) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(body)>, protocol::Complete>) {
           return Internal("a text was asked for as if it were answered at once");
         } else {
           return Run(body, call);

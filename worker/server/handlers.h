@@ -98,8 +98,6 @@ class Handlers {
   Word Decide(const Call& call, SteadyTime until, int turn, std::shared_ptr<Interlude>& next);
   // The base in memory, and what is under way on it while something that was offered is looked at.
   std::optional<protocol::HeldBase> Held() const;
-  // kUnavailable ("base_busy"): it may not come now, because of the base that is held.
-  Status Admit(const Interlude& interlude);
   void Answer(const std::shared_ptr<Interlude>& interlude);
   void Begin(const std::shared_ptr<Interlude>& text);
   bool texts_under_way() const { return texts_ && texts_->under_way(); }

@@ -112,14 +112,10 @@ Awaitable<Status> WorkerServer::DialAgainAndAgain() {
       const bool for_good = ended.slug() == "unauthenticated" || ended.slug() == "protocol_version";
       if (for_good && options_.caller == Caller::kCoordinator) co_return ended;
       LogInfo("conversation_ended", {{"address", options_.address}, {"status", ended}});
-      // A coordinator of the release before does not understand the first attempt, which leaves the
-      // older version for the second.
-      if (options_.embedded && version_ == protocol::kProtocolVersion) co_return OkStatus();
+      if (options_.embedded) co_return OkStatus();
       wait = refused ? kWaitMax : kWaitMin;
     } else {
       LogWarning("dial_failed", {{"address", options_.address}, {"status", dialled.status()}});
-      // whoever hung up has died since, and may have been of this release
-      version_ = protocol::kProtocolVersion;
       if (options_.embedded && runtime_.clock().Now() - alone_since > kAloneMax)
         co_return dialled.status();
     }
@@ -133,15 +129,12 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
   auto session = std::make_shared<Session>(runtime_);
   session->connection = std::move(connection);
   session_ = session;
-  session->connection->Speak(version_);
   Status ended = co_await Join(session);
-  if (!session->welcomed && ended.code() == StatusCode::kUnavailable) TryOtherVersion();
   if (ended.ok()) {
     session->tasks.Spawn("heartbeat", Beat(session));
     ended = co_await Receive(session);
   }
   session->Close();
-  if (session->welcomed) version_ = protocol::kProtocolVersion;  // whoever comes next may be newer
   session_.reset();
   // A rank above 0 that was never told to follow leaves rank 0 waiting for it.
   const bool leaves_group = options_.embedded || (options_.hello.rank > 0 && !follows_);
@@ -154,9 +147,7 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
 
 Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   const SteadyTime deadline = runtime_.clock().Now() + kJoinTimeout;
-  protocol::Hello named = options_.hello;
-  named.protocol_version = version_;
-  Envelope hello = session->Wrap(std::move(named));
+  Envelope hello = session->Wrap(options_.hello);
   EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(std::move(hello), deadline));
   EMEND_CO_ASSIGN_OR_RETURN(Envelope answer, co_await session->connection->Receive(deadline));
   if (const auto* refuse = std::get_if<protocol::Refuse>(&answer.message)) {
@@ -173,15 +164,8 @@ Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
   session->heartbeat = std::chrono::milliseconds(welcome->heartbeat_ms);
   LogInfo("joined", {{"address", options_.address},
                      {"epoch", welcome->store_epoch},
-                     {"generation", welcome->generation},
-                     {"version", version_}});
+                     {"generation", welcome->generation}});
   co_return OkStatus();
-}
-
-void WorkerServer::TryOtherVersion() {
-  if (options_.caller == Caller::kGateway) return;
-  version_ = version_ == protocol::kProtocolVersion ? protocol::kProtocolVersionMin
-                                                    : protocol::kProtocolVersion;
 }
 
 Awaitable<Status> WorkerServer::Receive(std::shared_ptr<Session> session) {
@@ -362,7 +346,6 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session,
   const std::uint64_t id = request.id;
   Call call;
   call.cancelled = std::make_shared<std::atomic<bool>>(false);
-  call.version = version_;
   session->cancellations[id] = call.cancelled;
   // Called on the compute thread: hands the report over to the executor.
   call.progress = [this, session, id](std::string_view phase, std::uint64_t done,

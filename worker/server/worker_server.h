@@ -59,9 +59,6 @@ class WorkerServer {
   Awaitable<Status> DialAgainAndAgain();
   Awaitable<Status> Converse(std::shared_ptr<protocol::Connection> connection);
   Awaitable<Status> Join(std::shared_ptr<Session> session);
-  // Whoever hung up before the welcome may be a coordinator of the release before, which cannot
-  // read this one's frames: the other version is tried next. No gateway is as old as that.
-  void TryOtherVersion();
   Awaitable<Status> Receive(std::shared_ptr<Session> session);
   Awaitable<Status> Beat(std::shared_ptr<Session> session);
   void Begin(const std::shared_ptr<Session>& session, protocol::Request request);
@@ -94,13 +91,12 @@ class WorkerServer {
   const WorkerServerOptions options_;
   TaskGroup standing_;  // that outlive a conversation
   Signal stop_;
-  bool follows_ = false;                                // rank 0 of a group
-  std::shared_ptr<Session> follow_session_;             // that asked last, while it follows
-  std::uint64_t follow_id_ = 0;                         // and by which request
-  std::size_t unanswered_ = 0;                          // of what was offered
-  bool runs_offered_ = false;                           // RunOffered is under way
-  std::shared_ptr<Session> session_;                    // null between conversations
-  std::uint16_t version_ = protocol::kProtocolVersion;  // spoken in the next conversation
+  bool follows_ = false;                     // rank 0 of a group
+  std::shared_ptr<Session> follow_session_;  // that asked last, while it follows
+  std::uint64_t follow_id_ = 0;              // and by which request
+  std::size_t unanswered_ = 0;               // of what was offered
+  bool runs_offered_ = false;                // RunOffered is under way
+  std::shared_ptr<Session> session_;         // null between conversations
 };
 
 }  // namespace emend::worker::server

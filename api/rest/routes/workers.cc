@@ -24,7 +24,6 @@ Json RenderWorker(const coordinator::membership::WorkerInfo& worker) {
           {"last_heard_ms_ago", worker.last_heard_ms_ago},
           {"calls", worker.calls},
           {"stale_frames", worker.stale_frames},
-          {"protocol_version", worker.protocol_version},
           {"memory", RenderMemory(worker.memory)},
           {"file_bytes_read", worker.memory.file_bytes_read}};
 }

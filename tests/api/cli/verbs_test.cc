@@ -85,7 +85,6 @@ TEST_F(VerbsTest, WhatAWorkerHoldsIsShownByKind) {
                                     {"statistics_bytes", 4096},
                                     {"cache_bytes", 0}}));
   EXPECT_EQ(worker["file_bytes_read"], 2 << 20);
-  EXPECT_EQ(worker["protocol_version"], 2);
   const std::string shown = shell_.Run({"status"}).out;
   EXPECT_NE(shown.find("WEIGHTS"), std::string::npos) << shown;
   EXPECT_NE(shown.find("3.0 MiB"), std::string::npos) << shown;

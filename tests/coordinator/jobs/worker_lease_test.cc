@@ -25,12 +25,10 @@ class FixedMembership final : public membership::Membership {
   std::vector<WorkerInfo> Workers() const override { return workers; }
   std::vector<WorkerId> Spare(const BaseId&) const override { return spare; }
 
-  void Add(const std::string& name,
-           std::uint16_t protocol_version = worker::protocol::kProtocolVersion) {
+  void Add(const std::string& name) {
     WorkerInfo worker;
     worker.worker = WorkerId(name);
     worker.serves = true;
-    worker.protocol_version = protocol_version;
     workers.push_back(worker);
   }
 
@@ -105,18 +103,6 @@ TEST_F(WorkerLeaseTest, OnlyWhoServesIsOfferedAndWhoFailedLast) {
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w3"))) << "it asks again: w2 has failed it";
   members_.workers.pop_back();
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w2"))) << "rather than share";
-}
-
-TEST_F(WorkerLeaseTest, WhoDoesNotKnowTheRequestIsNotOffered) {
-  members_.Add("w0");
-  members_.Add("old", worker::protocol::kProtocolVersionMin);
-  WorkerLease first(members_, table_);
-  WorkerLease second(members_, table_);
-  wanted_.protocol_version = worker::protocol::kProtocolVersion;
-  EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
-  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w0"))) << "shared: the other one is too old";
-  wanted_.protocol_version = worker::protocol::kProtocolVersionMin;
-  EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("old")));
 }
 
 TEST_F(WorkerLeaseTest, WithoutAWorkerItSaysSo) {

@@ -37,6 +37,7 @@ using worker::protocol::RequestBody;
 using worker::protocol::Response;
 
 inline constexpr char kAddress[] = "coordinator:1";
+inline constexpr char kOtherHost[] = "other";  // its programs are of another release
 inline constexpr std::uint64_t kEpoch = 5;
 inline constexpr auto kHeartbeat = 500ms;
 
@@ -124,8 +125,8 @@ class MembershipTest : public ::testing::Test {
   }
 
   SimRuntime sim_{11};
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_ =
-      worker::protocol::NewMemoryNetwork(sim_, {.seed = 11});
+  std::unique_ptr<worker::protocol::MemoryNetwork> network_ = worker::protocol::NewMemoryNetwork(
+      sim_, {.seed = 11, .versions = {{kOtherHost, worker::protocol::kProtocolVersion + 1}}});
   std::unique_ptr<worker::protocol::Transport> coordinator_host_ = network_->Host("coordinator");
   std::vector<std::unique_ptr<worker::protocol::Transport>> hosts_;
   std::map<std::string, std::uint64_t> persisted_;

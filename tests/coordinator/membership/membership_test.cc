@@ -21,17 +21,16 @@ TEST_F(MembershipTest, AWorkerWithAnotherTokenIsRefusedByName) {
   EXPECT_TRUE(persisted_.empty()) << "a refused worker raised a generation";
 }
 
-TEST_F(MembershipTest, AWorkerOfAnotherProtocolIsRefused) {
-  FakeWorker& worker = Dial(
-      {.name = "w0", .protocol_version = worker::protocol::kProtocolVersion + 1, .redial = false});
-  ASSERT_TRUE(sim_.RunUntil([&] { return worker.refusal().has_value(); }, 5s));
-  EXPECT_EQ(worker.refusal()->slug, "protocol_version");
-}
-
-TEST_F(MembershipTest, AWorkerOfTheReleaseBeforeServes) {
-  Join({.name = "w0", .protocol_version = worker::protocol::kProtocolVersionMin});
-  EXPECT_EQ(Info("w0").protocol_version, worker::protocol::kProtocolVersionMin);
-  EXPECT_THAT(Call(), IsOk());
+TEST_F(MembershipTest, AWorkerOfAnotherProtocolIsRefusedByNameOnBothSides) {
+  std::string told;
+  const auto note = [&told](std::string_view what) { told += what; };
+  Dial({.name = kOtherHost, .redial = false, .observer = note});
+  ASSERT_TRUE(sim_.RunUntil([&] { return !told.empty(); }, 5s));
+  EXPECT_THAT(told, testing::HasSubstr("protocol_version"));
+  EXPECT_THAT(told, testing::HasSubstr("found protocol version 3, this program speaks 4"))
+      << "the coordinator answers in its own version";
+  EXPECT_TRUE(membership_->Workers().empty());
+  EXPECT_TRUE(persisted_.empty()) << "a refused worker raised a generation";
 }
 
 TEST_F(MembershipTest, AConnectionThatSaysNothingIsClosed) {
@@ -266,31 +265,6 @@ TEST_F(MembershipTest, WithoutAWorkerAllTheTimeACallSaysSo) {
   EXPECT_THAT(Call({.timeout = 3s}), StatusIs(StatusCode::kUnavailable, "no_worker"));
   EXPECT_THAT(*sim_.Await(membership_->WaitForWorker(sim_.clock().Now() + 1s)),
               StatusIs(StatusCode::kDeadlineExceeded));
-}
-
-TEST_F(MembershipTest, WhatAnOldWorkerDoesNotKnowGoesToANewerOne) {
-  using worker::protocol::kProtocolVersion;
-  Join({.name = "old", .group = "g0", .protocol_version = worker::protocol::kProtocolVersionMin});
-  const auto pick = [this](std::uint16_t version) {
-    return *sim_.Await(membership_->Pick(
-        {.base = {}, .state = StateOf(1), .protocol_version = version}, sim_.clock().Now() + 1s));
-  };
-  EXPECT_THAT(pick(worker::protocol::kProtocolVersionMin), IsOkAndHolds(WorkerId("old")));
-  RequestBody unknown = worker::protocol::ProbeRanks{};
-  const Result<ReplyBody> refused =
-      *sim_.Await(membership_->Call(std::move(unknown), {.worker = WorkerId("old")}));
-  EXPECT_THAT(refused, StatusIs(StatusCode::kUnsupported, "protocol_version")) << "it is not sent";
-  EXPECT_THAT(
-      refused.status().message(),
-      testing::HasSubstr("calling worker old to probe_ranks: it speaks protocol version 1"));
-  const Result<WorkerId> none = pick(kProtocolVersion);
-  EXPECT_THAT(none, StatusIs(StatusCode::kUnavailable, "no_worker"));
-  EXPECT_THAT(none.status().message(),
-              testing::HasSubstr("no worker that speaks protocol version " +
-                                 std::to_string(kProtocolVersion)));
-  Join({.name = "w1", .group = "g1"});
-  EXPECT_THAT(pick(kProtocolVersion), IsOkAndHolds(WorkerId("w1")))
-      << "though the state was with the old one";
 }
 
 TEST_F(MembershipTest, WhoServesIsSaid) {

@@ -29,7 +29,6 @@ WorkerInfo Rank(const std::string& group, std::int32_t rank, std::int32_t world_
   worker.rank = rank;
   worker.world_size = world_size;
   worker.serves = rank == 0;
-  worker.protocol_version = worker::protocol::kProtocolVersion;
   return worker;
 }
 
@@ -70,11 +69,9 @@ TEST(AdviceOnWorkers, ALostRankIsNotThere) {
             std::vector<std::string>{"group_incomplete"});
 }
 
-TEST(AdviceOnWorkers, AFullDiskAndAnOlderWorkerAreSaid) {
-  WorkerInfo older = Rank("g0", 0, 1);
-  older.protocol_version = worker::protocol::kProtocolVersionMin;
-  EXPECT_EQ(CodesOf(AdviseOnWorkers({older}, std::uint64_t{5} << 20)),
-            (std::vector<std::string>{"disk_full", "older_worker"}));
+TEST(AdviceOnWorkers, AFullDiskIsSaid) {
+  EXPECT_EQ(CodesOf(AdviseOnWorkers({Rank("g0", 0, 1)}, std::uint64_t{5} << 20)),
+            std::vector<std::string>{"disk_full"});
 }
 
 TEST(Diagnose, EveryGroupIsAskedAndOneThatCannotAnswerIsALine) {
@@ -93,7 +90,7 @@ TEST(Diagnose, EveryGroupIsAskedAndOneThatCannotAnswerIsALine) {
   for (const GroupDiagnosis& group : diagnosis->groups)
     codes.push_back(CodesOf(group.probe.advice).at(0));
   std::ranges::sort(codes);
-  EXPECT_EQ(codes, (std::vector<std::string>{"older_worker", "shm_small"}))
+  EXPECT_EQ(codes, (std::vector<std::string>{"no_answer", "shm_small"}))
       << "the other fake worker knows no probe";
   Caller reader = cluster.admin();
   reader.scopes = {"read"};

@@ -79,8 +79,8 @@ std::vector<Message> SampleReplies() {
   };
 }
 
-// What version 2 brought, and the older messages with its fields.
-std::vector<Message> SampleMessagesOfVersion2() {
+// With all their fields.
+std::vector<Message> SampleLaterMessages() {
   const SolvedTarget target{std::string("\0\0\x80\x3f", 4), 25, 0.125};
   Solve solve{kBase,   kState, "memit", {}, {{"{}"}}, "/c.safetensors", {{"{} is", "Ann", "tall"}},
               {target}};
@@ -144,7 +144,6 @@ class RandomFiller {
   void operator()(Fields&... fields) {
     (Fill(fields), ...);
   }
-  static std::uint16_t version() { return kProtocolVersion; }
 
  private:
   void Fill(bool& value) { value = random_() % 2 == 1; }
@@ -216,20 +215,18 @@ void FillVariant(std::mt19937_64& random, std::variant<Bodies...>& variant, std:
 
 }  // namespace
 
-std::vector<Message> SampleMessages(std::uint16_t version) {
+std::vector<Message> SampleMessages() {
   std::vector<Message> messages = {
-      Hello{1, "secret", WorkerId("w0"), "g0", 1, 2, "cuda:0", 16, std::uint64_t{80} << 30, 4242},
+      Hello{"secret", WorkerId("w0"), "g0", 1, 2, "cuda:0", 16, std::uint64_t{80} << 30, 4242},
       Welcome{3, 7, 500},
       Refuse{"bad_token", "joining: the token is not this coordinator's"},
       Heartbeat{},
       Progress{5, "targets", 3, 100},
       Cancel{5},
   };
-  for (const auto& list : {SampleRequests(), SampleReplies(), SampleGroupMessages()})
+  for (const auto& list :
+       {SampleRequests(), SampleReplies(), SampleGroupMessages(), SampleLaterMessages()})
     messages.insert(messages.end(), list.begin(), list.end());
-  if (version < 2) return messages;
-  const std::vector<Message> later = SampleMessagesOfVersion2();
-  messages.insert(messages.end(), later.begin(), later.end());
   return messages;
 }
 
@@ -237,8 +234,7 @@ Message RandomMessage(std::mt19937_64& random) {
   const std::size_t kind = random() % 12;
   if (kind < 5) {
     Request request{.id = random(), .body = {}};
-    // without UnknownRequest
-    FillVariant(random, request.body, random() % (std::variant_size_v<RequestBody> - 1));
+    FillVariant(random, request.body, random() % std::variant_size_v<RequestBody>);
     return request;
   }
   if (kind < 10) {

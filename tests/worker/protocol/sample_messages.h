@@ -8,8 +8,8 @@
 
 namespace emend::worker::protocol {
 
-// The content of tests/golden/frame-v1.bin: only append.
-std::vector<Message> SampleMessages(std::uint16_t version = kProtocolVersion);
+// The content of tests/golden/frame-v3.bin: one message of every kind at least.
+std::vector<Message> SampleMessages();
 // Any message, of a few kilobytes.
 Message RandomMessage(std::mt19937_64& random);
 

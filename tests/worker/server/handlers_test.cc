@@ -240,10 +240,6 @@ TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {
               StatusIs(StatusCode::kNotFound));
 }
 
-TEST_F(HandlersTest, AnUnknownRequestIsUnsupported) {
-  EXPECT_THAT(Ask(protocol::UnknownRequest{999}), StatusIs(StatusCode::kUnsupported));
-}
-
 TEST_F(HandlersTest, ASolvedEditChangesTheAnswerAndServesTheBytesOfTheRebuild) {
   const protocol::SolveReply& solved = Solved();
   ASSERT_EQ(solved.edits.size(), 4U);

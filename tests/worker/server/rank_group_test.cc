@@ -294,8 +294,6 @@ TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
   EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}),
               StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   EXPECT_THAT(group_.Ask(SolveRequest("no/such/file")), StatusIs(StatusCode::kNotFound));
-  EXPECT_THAT(group_.Ask(protocol::UnknownRequest{}), StatusIs(StatusCode::kUnsupported))
-      << "of a later release";
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   Call call = PlainCall(cancelled);
   call.progress = [cancelled](std::string_view, std::uint64_t, std::uint64_t) {
