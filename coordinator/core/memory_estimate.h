@@ -7,7 +7,7 @@
 //
 // The first three kinds are what a worker reports as measured (worker/protocol/joining_messages.h,
 // MemoryUse), and tests hold them together; the others are there for the time of a batch or of
-// texts under way. The cuts are those of worker/model/shard_plan.h. No weights are read.
+// texts under way. The cuts are those of worker/families/shard_plan.h. No weights are read.
 // Thread-safe: a pure function of the folder.
 #pragma once
 
@@ -54,8 +54,7 @@ struct MemoryEstimate {
   std::vector<RankMemory> ranks;
 };
 
-// kNotFound; kInvalidArgument (malformed, a layer that is not there); kUnsupported:
-// "unknown_family", or "uneven_heads", which says which numbers of ranks would do.
+// As families::PlanModel and families::PlanShard; kInvalidArgument for a layer that is not there.
 Result<MemoryEstimate> EstimateMemory(const std::string& folder, const MemoryQuestion& question);
 
 }  // namespace emend::coordinator::core

@@ -12,7 +12,7 @@ namespace {
 
 Result<Targets> Find(const FindTargetsInput& input) {
   UseProcessorsKernels();
-  const model::ModelConfig& config = input.model.config();
+  const families::ModelConfig& config = input.model.config();
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
   if (input.facts.empty())
     return InvalidArgument("finding targets: found no facts, expected at least one");

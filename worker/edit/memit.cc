@@ -250,7 +250,7 @@ class Batch {
 Result<BatchSolution> Solve(const BatchInput& input) {
   UseProcessorsKernels();
   const at::NoGradGuard no_grad;
-  const model::ModelConfig& config = input.model.config();
+  const families::ModelConfig& config = input.model.config();
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
   if (input.facts.empty())
     return InvalidArgument("solving a batch: it has no facts, expected at least one");

@@ -12,7 +12,7 @@ constexpr std::int64_t kPanelRows = 256;
 
 }  // namespace
 
-MomentSum::MomentSum(model::Slice rows, std::int64_t size, ThreadTeam& team)
+MomentSum::MomentSum(families::Slice rows, std::int64_t size, ThreadTeam& team)
     : team_(team),
       rows_(rows),
       size_(size),

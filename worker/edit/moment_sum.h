@@ -12,14 +12,14 @@
 #include <vector>
 
 #include "worker/edit/thread_team.h"
-#include "worker/model/shard_plan.h"
+#include "worker/families/shard_plan.h"
 
 namespace emend::worker::edit {
 
 class MomentSum {
  public:
   // The rows `rows` of the sum over keys of `size`. Borrows the team.
-  MomentSum(model::Slice rows, std::int64_t size, ThreadTeam& team);
+  MomentSum(families::Slice rows, std::int64_t size, ThreadTeam& team);
 
   // `keys` [tokens, size] fp32. Keeps a reference until its block is multiplied.
   void Add(const at::Tensor& keys);
@@ -31,7 +31,7 @@ class MomentSum {
   void MultiplyBlock();
 
   ThreadTeam& team_;
-  const model::Slice rows_;
+  const families::Slice rows_;
   const std::int64_t size_;
   const std::int64_t block_tokens_;
   at::Tensor sum_;

@@ -130,12 +130,12 @@ class Pass {
   // [d_ff, d_ff] on the holder, nothing elsewhere. Panels pass one at a time, so that no rank holds
   // two sums.
   at::Tensor GatherPanels(const at::Tensor& own, int holder) const {
-    const model::ShardPlan& shard = model_.shard();
+    const families::ShardPlan& shard = model_.shard();
     if (shard.ranks == 1) return own;
     const std::int64_t size = model_.config().intermediate;
     at::Tensor whole = shard.rank == holder ? at::empty({size, size}, at::kDouble) : at::Tensor();
     for (int rank = 0; rank < shard.ranks; ++rank) {
-      const model::Slice rows = model::CutIntermediate(model_.config(), rank, shard.ranks);
+      const families::Slice rows = families::CutIntermediate(model_.config(), rank, shard.ranks);
       at::Tensor panel = rank == shard.rank ? own : at::empty({rows.size, size}, at::kDouble);
       model::ThrowIfError(model_.communicator().Broadcast(panel, rank));
       if (whole.defined()) whole.narrow(0, rows.begin, rows.size).copy_(panel);

@@ -36,7 +36,7 @@ std::int64_t LayersAbove(const TargetInput& input) {
 // What a row keeps over the steps: prefix keys and values above L, its suffix after L, the initial
 // prediction.
 std::int64_t KeptBytes(const TargetInput& input, const PromptRow& row) {
-  const model::ModelConfig& config = input.model.config();
+  const families::ModelConfig& config = input.model.config();
   const std::int64_t prefix =
       2 * row.lookup * config.kv_heads * config.head_dim * LayersAbove(input);
   const std::int64_t prediction = row.kind == RowKind::kDrift ? config.vocabulary : 0;
@@ -46,7 +46,7 @@ std::int64_t KeptBytes(const TargetInput& input, const PromptRow& row) {
 // What autograd holds for one token of a step: roughly three tensors of d_ff and fourteen of d a
 // layer, and the logits.
 std::int64_t StepTokenBytes(const TargetInput& input) {
-  const model::ModelConfig& config = input.model.config();
+  const families::ModelConfig& config = input.model.config();
   return 4 * (LayersAbove(input) * (3 * config.intermediate + 14 * config.hidden) +
               3 * config.vocabulary);
 }

@@ -31,7 +31,7 @@ Status CheckStops(const std::vector<std::string>& stops) {
 
 }  // namespace
 
-Status CheckRequest(const model::ModelConfig& config, const CompletionRequest& request) {
+Status CheckRequest(const families::ModelConfig& config, const CompletionRequest& request) {
   EMEND_RETURN_IF_ERROR(CheckPrompt(config, request.prompt));
   if (request.tokens_max < 1)
     return PromptRefused("bad_option", "tokens_max is " + std::to_string(request.tokens_max) +
@@ -47,7 +47,7 @@ Status CheckRequest(const model::ModelConfig& config, const CompletionRequest& r
 }
 
 CompletionRow::CompletionRow(CompletionRequest request, CompletionListener listener,
-                             const model::ModelConfig& config,
+                             const families::ModelConfig& config,
                              const tokenizer::Tokenizer& tokenizer)
     : request_(std::move(request)),
       listener_(std::move(listener)),
@@ -66,7 +66,7 @@ std::int64_t CompletionRow::tokens_max() const {
 void CompletionRow::Take(std::span<const float> logits) {
   const Result<TokenId> token = sampler_.Draw(logits);
   if (!token.ok()) return End(token.status());
-  if (*token == config_.eos_token) return Finish(FinishReason::kStop);
+  if (config_.Ends(*token)) return Finish(FinishReason::kStop);
   std::optional<TokenLogprob> logprob;
   if (request_.logprobs) logprob = LogprobOf(logits, *token, *request_.logprobs);
   tokens_.push_back(*token);

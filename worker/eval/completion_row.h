@@ -19,19 +19,19 @@
 #include "worker/eval/completion.h"
 #include "worker/eval/completion_text.h"
 #include "worker/eval/token_sampler.h"
-#include "worker/model/model_config.h"
+#include "worker/families/model_config.h"
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::eval {
 
 // As CheckPrompt, and kInvalidArgument ("bad_option") for what else is out of its bounds.
-Status CheckRequest(const model::ModelConfig& config, const CompletionRequest& request);
+Status CheckRequest(const families::ModelConfig& config, const CompletionRequest& request);
 
 class CompletionRow {
  public:
   // `config` and `tokenizer` must outlive it. REQUIRES: CheckRequest is ok.
   CompletionRow(CompletionRequest request, CompletionListener listener,
-                const model::ModelConfig& config, const tokenizer::Tokenizer& tokenizer);
+                const families::ModelConfig& config, const tokenizer::Tokenizer& tokenizer);
 
   const StateId& state() const { return request_.state; }
   bool cancelled() const { return listener_.cancelled != nullptr && listener_.cancelled->load(); }
@@ -56,7 +56,7 @@ class CompletionRow {
 
   const CompletionRequest request_;  // its prompt is in tokens_
   const CompletionListener listener_;
-  const model::ModelConfig& config_;
+  const families::ModelConfig& config_;
   const std::int64_t prompt_tokens_;
   std::vector<tokenizer::TokenId> tokens_;
   std::int64_t done_ = 0;

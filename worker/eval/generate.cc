@@ -14,7 +14,7 @@ namespace {
 
 using tokenizer::TokenId;
 
-Status Check(const model::ModelConfig& config, std::span<const TokenId> prompt,
+Status Check(const families::ModelConfig& config, std::span<const TokenId> prompt,
              const GenerateOptions& options) {
   if (options.max_tokens < 0 || options.top < 0)
     return PromptRefused("bad_option", "expected max_tokens and top of at least 0");
@@ -43,7 +43,7 @@ Result<Generation> Decode(const model::Transformer& model, std::span<const Token
   generation.top = TopOf(logits, options.top);
   while (static_cast<std::int64_t>(generation.tokens.size()) < options.max_tokens) {
     const auto token = static_cast<TokenId>(at::argmax(logits).item<std::int64_t>());
-    if (token == model.config().eos_token) {
+    if (model.config().Ends(token)) {
       generation.stop = StopReason::kEndOfText;
       return generation;
     }

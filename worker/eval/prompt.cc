@@ -11,7 +11,7 @@ Status PromptRefused(const char* slug, const std::string& message) {
   return {StatusCode::kInvalidArgument, slug, "generating behind a prompt: " + message};
 }
 
-Status CheckPrompt(const model::ModelConfig& config, std::span<const TokenId> prompt) {
+Status CheckPrompt(const families::ModelConfig& config, std::span<const TokenId> prompt) {
   if (prompt.empty())
     return PromptRefused("empty_prompt", "the prompt has no token, expected at least one");
   if (static_cast<std::int64_t>(prompt.size()) > config.context) {

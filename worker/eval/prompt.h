@@ -5,7 +5,7 @@
 #include <string>
 
 #include "storage/base/status.h"
-#include "worker/model/model_config.h"
+#include "worker/families/model_config.h"
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::eval {
@@ -15,6 +15,6 @@ Status PromptRefused(const char* slug, const std::string& message);
 
 // kInvalidArgument: no token ("empty_prompt"), a token outside the vocabulary ("unknown_token"),
 // more tokens than the context has positions ("prompt_too_long").
-Status CheckPrompt(const model::ModelConfig& config, std::span<const tokenizer::TokenId> prompt);
+Status CheckPrompt(const families::ModelConfig& config, std::span<const tokenizer::TokenId> prompt);
 
 }  // namespace emend::worker::eval

@@ -17,14 +17,15 @@ using tokenizer::TokenId;
 
 constexpr std::int64_t kCacheBytesMax = std::int64_t{1} << 30;
 
-Result<std::vector<TokenId>> StartTokens(const model::ModelConfig& config,
+Result<std::vector<TokenId>> StartTokens(const families::ModelConfig& config,
                                          const tokenizer::Tokenizer& tokenizer,
                                          std::string_view prefix) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<tokenizer::Token> tokens,
                          tokenizer.Encode(prefix, tokenizer::SpecialTokens::kWithTemplate));
   std::vector<TokenId> ids;
   for (const tokenizer::Token& token : tokens) ids.push_back(token.id);
-  const TokenId start = config.bos_token >= 0 ? config.bos_token : config.eos_token;
+  TokenId start = config.bos_token;
+  if (start < 0 && !config.eos_tokens.empty()) start = config.eos_tokens.front();
   if (ids.empty() && start >= 0) ids.push_back(start);
   const auto refused = [&](const char* slug, const std::string& message) {
     return Status(StatusCode::kInvalidArgument, slug,
@@ -34,6 +35,11 @@ Result<std::vector<TokenId>> StartTokens(const model::ModelConfig& config,
     return refused("empty_prompt",
                    "the model names neither a beginning-of-text nor an end-of-text token to begin "
                    "with; give it a text");
+  if (ids.front() >= config.vocabulary)
+    return refused("unknown_token", "the token with the id " + std::to_string(ids.front()) +
+                                        " that texts begin with has no row in the model's "
+                                        "embedding of " +
+                                        std::to_string(config.vocabulary) + "; give it a text");
   if (static_cast<std::int64_t>(ids.size()) >= config.context) {
     return refused("prompt_too_long", "it has " + std::to_string(ids.size()) +
                                           " tokens, and the context of " +
@@ -59,7 +65,7 @@ at::Tensor Draw(const at::Tensor& logits, std::int64_t top_k, std::mt19937_64& e
 
 // Texts side by side whose keys and values, twice while their cache grows, stay within
 // kCacheBytesMax; one at least.
-std::int64_t RowsMax(const model::ModelConfig& config, std::int64_t tokens) {
+std::int64_t RowsMax(const families::ModelConfig& config, std::int64_t tokens) {
   const std::int64_t token_bytes = 2 * config.layers * config.kv_heads * config.head_dim *
                                    static_cast<std::int64_t>(sizeof(float));
   return std::max<std::int64_t>(
@@ -78,7 +84,7 @@ Result<at::Tensor> Decode(const model::Transformer& model, std::span<const Token
   at::Tensor ended = at::zeros({rows, 1}, at::kBool);
   while (true) {
     drawn.push_back(Draw(logits, options.top_k, engine));
-    ended.logical_or_(drawn.back() == model.config().eos_token);
+    for (const TokenId end : model.config().eos_tokens) ended.logical_or_(drawn.back() == end);
     const auto count = static_cast<std::int64_t>(drawn.size());
     if (options.progress) EMEND_RETURN_IF_ERROR(options.progress(count, options.max_tokens));
     const bool is_last = count == options.max_tokens || decoding.done() == model.config().context ||
@@ -89,10 +95,10 @@ Result<at::Tensor> Decode(const model::Transformer& model, std::span<const Token
 }
 
 // The tokens of one row before the first end of text.
-std::vector<TokenId> TokensOf(const at::Tensor& row, std::int32_t end_of_text) {
+std::vector<TokenId> TokensOf(const at::Tensor& row, const families::ModelConfig& config) {
   const std::span<const std::int64_t> ids(row.const_data_ptr<std::int64_t>(),
                                           static_cast<std::size_t>(row.size(0)));
-  return {ids.begin(), std::ranges::find(ids, std::int64_t{end_of_text})};
+  return {ids.begin(), std::ranges::find_if(ids, [&](std::int64_t id) { return config.Ends(id); })};
 }
 
 // As it stands behind `prefix`: a decoder would take the first token for the begin of a text, and
@@ -130,7 +136,7 @@ Result<SampledTexts> SampleTexts(const model::Transformer& model,
                              return Decode(model, start, rows, options, engine);
                            }));
     for (std::int64_t row = 0; row < rows; ++row) {
-      const std::vector<TokenId> ids = TokensOf(tokens[row], model.config().eos_token);
+      const std::vector<TokenId> ids = TokensOf(tokens[row], model.config());
       sampled.texts.push_back(TextBehind(std::string(prefix), tokenizer, ids));
       sampled.tokens += static_cast<std::int64_t>(ids.size());
     }

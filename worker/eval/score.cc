@@ -25,7 +25,7 @@ bool InVocabulary(const std::vector<tokenizer::TokenId>& tokens, std::int64_t vo
 }
 
 Status CheckRequest(const ScoreRequest& request, std::size_t index,
-                    const model::ModelConfig& config) {
+                    const families::ModelConfig& config) {
   if (request.prompt.empty())
     return Refused("empty_prompt", index, "the prompt has no token, expected at least one");
   if (!InVocabulary(request.prompt, config.vocabulary)) {

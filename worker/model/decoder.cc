@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "worker/model/activation.h"
 #include "worker/model/attention.h"
 #include "worker/model/key_value_cache.h"
 
@@ -17,6 +18,17 @@ std::optional<at::Tensor> Optional(const at::Tensor& tensor) {
 
 at::Tensor Project(const at::Tensor& input, const Projection& projection) {
   return at::linear(input, projection.weight.t(), Optional(projection.bias));
+}
+
+// Element i of a head is turned together with element i + head_dim / 2. `heads` [batch, tokens,
+// heads, head_dim], positions [batch, tokens].
+at::Tensor Rotate(const at::Tensor& heads, const Rotation& rotation, const at::Tensor& positions) {
+  const at::Tensor cosine = at::embedding(rotation.cosine, positions).unsqueeze(2),
+                   sine = at::embedding(rotation.sine, positions).unsqueeze(2);
+  const std::vector<at::Tensor> halves = heads.chunk(2, -1);
+  return at::cat({at::sub(at::mul(halves[0], cosine), at::mul(halves[1], sine)),
+                  at::add(at::mul(halves[1], cosine), at::mul(halves[0], sine))},
+                 -1);
 }
 
 PastKeyValues Behind(const PastKeyValues* past, PastKeyValues own) {
@@ -36,9 +48,15 @@ Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weig
   EMEND_CHECK(static_cast<std::int64_t>(weights_.blocks.size()) == config_.layers,
               "a decoder was built with another number of blocks than its config names");
   for (int rank = 0; rank < shard_.ranks; ++rank) {
-    vocabulary_.push_back(CutVocabulary(config_, rank, shard_.ranks));
-    intermediate_.push_back(CutIntermediate(config_, rank, shard_.ranks));
+    vocabulary_.push_back(families::CutVocabulary(config_, rank, shard_.ranks));
+    intermediate_.push_back(families::CutIntermediate(config_, rank, shard_.ranks));
   }
+}
+
+at::Tensor Decoder::Embed(const at::Tensor& ids, const at::Tensor& positions) const {
+  const at::Tensor tokens = EmbedTokens(ids);
+  if (!weights_.position_embedding.defined()) return tokens;
+  return at::add(tokens, at::embedding(weights_.position_embedding, positions));
 }
 
 at::Tensor Decoder::EmbedTokens(const at::Tensor& ids) const {
@@ -63,8 +81,13 @@ BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
       Project(EnterCut(Normalize(input.hidden, block.attention_norm), *communicator_),
               block.query_key_value);
   const at::Tensor all = fused.view({batch, tokens, heads + 2 * kv_heads, config_.head_dim});
-  const at::Tensor rotated = Rotate(all.narrow(2, 0, heads + kv_heads), input.positions);
-  const at::Tensor queries = rotated.narrow(2, 0, heads), keys = rotated.narrow(2, heads, kv_heads),
+  at::Tensor turned = all.narrow(2, 0, heads + kv_heads);
+  if (block.query_norm || block.key_norm)
+    turned = at::cat({Normalize(turned.narrow(2, 0, heads), block.query_norm),
+                      Normalize(turned.narrow(2, heads, kv_heads), block.key_norm)},
+                     2);
+  if (block.rotation) turned = Rotate(turned, *block.rotation, input.positions);
+  const at::Tensor queries = turned.narrow(2, 0, heads), keys = turned.narrow(2, heads, kv_heads),
                    values = all.narrow(2, heads + kv_heads, kv_heads);
   BlockHalf half;
   at::Tensor context;
@@ -78,14 +101,16 @@ BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
                          .values = half.present.values,
                          .mask = input.mask});
   }
-  half.residual = at::add(input.hidden, RowCut(context, block.attention_out));
+  half.residual = at::add(
+      input.hidden, Normalize(RowCut(context, block.attention_out), block.attention_post_norm));
   half.key =
       Key(Project(EnterCut(Normalize(half.residual, block.mlp_norm), *communicator_), block.up));
   return half;
 }
 
 at::Tensor Decoder::Finish(LayerIndex layer, const BlockHalf& half) const {
-  return at::add(half.residual, RowCut(half.key, BlockAt(layer).down));
+  const Block& block = BlockAt(layer);
+  return at::add(half.residual, Normalize(RowCut(half.key, block.down), block.mlp_post_norm));
 }
 
 at::Tensor Decoder::Logits(const at::Tensor& normed) const {
@@ -95,7 +120,7 @@ at::Tensor Decoder::Logits(const at::Tensor& normed) const {
 
 std::unique_ptr<Transformer> Decoder::WithDownWeights(
     const std::map<LayerIndex, at::Tensor>& weights) const {
-  std::unique_ptr<Decoder> copy = Clone();
+  auto copy = std::make_unique<Decoder>(*this);
   for (const auto& [layer, weight] : weights) {
     const at::Tensor& own = BlockAt(layer).down.weight;
     EMEND_CHECK(weight.sizes() == own.sizes() && weight.scalar_type() == at::kFloat,
@@ -107,7 +132,19 @@ std::unique_ptr<Transformer> Decoder::WithDownWeights(
   return copy;
 }
 
-at::Tensor Decoder::Rotate(const at::Tensor& heads, const at::Tensor&) const { return heads; }
+at::Tensor Decoder::Normalize(const at::Tensor& input, const Norm& norm) const {
+  if (config_.norm == families::NormKind::kLayer)
+    return at::layer_norm(input, norm.weight.sizes(), norm.weight, norm.bias, config_.norm_epsilon);
+  const at::Tensor scale =
+      at::rsqrt(at::mean(at::square(input), {-1}, /*keepdim=*/true).add_(config_.norm_epsilon));
+  return at::mul(at::mul(input, scale), norm.weight);
+}
+
+at::Tensor Decoder::Key(const at::Tensor& up) const {
+  if (!config_.gated) return Activate(config_.activation, up);
+  const std::vector<at::Tensor> halves = up.chunk(2, -1);
+  return at::mul(Activate(config_.activation, halves[0]), halves[1]);
+}
 
 const Block& Decoder::BlockAt(LayerIndex layer) const {
   const std::int64_t index = layer.value();

@@ -1,5 +1,5 @@
-// Decoder: what the families of transformer.h have in common. A family adds its positions, its
-// norm, its rotation and its activation.
+// Decoder: a transformer of blocks whose parts are data (families/model_layout.h), those that a
+// family leaves out included.
 //
 // Invariants: every projection lies [in, out], contiguous; `blocks` has config().layers entries;
 // nothing changes after construction, so copies share tensors. Sizes below are the rank's own part
@@ -10,17 +10,19 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "worker/families/model_layout.h"
 #include "worker/model/rank_cuts.h"
 #include "worker/model/transformer.h"
 
 namespace emend::worker::model {
 
 struct Norm {
-  at::Tensor weight;  // [d]
-  at::Tensor bias;    // [d], or undefined
+  at::Tensor weight;  // [width]
+  at::Tensor bias;    // [width], or undefined
 };
 
 struct Projection {
@@ -28,65 +30,80 @@ struct Projection {
   at::Tensor bias;    // [out], or undefined
 };
 
+struct Rotation {
+  at::Tensor cosine;  // [context, head_dim / 2]
+  at::Tensor sine;
+};
+
 struct Block {
   Norm attention_norm;
   // [d, (heads + 2 kv_heads) · head_dim]: all queries, then all keys, then all values
   Projection query_key_value;
+  std::optional<Norm> query_norm;  // of each head, before it is rotated
+  std::optional<Norm> key_norm;
+  std::optional<Rotation> rotation;
   Projection attention_out;  // [heads · head_dim, d]; the bias is every rank's
+  std::optional<Norm> attention_post_norm;
   Norm mlp_norm;
   Projection up;    // [d, d_ff], or [d, 2 d_ff] with the gate first
   Projection down;  // [d_ff, d]; the bias is every rank's
+  std::optional<Norm> mlp_post_norm;
   DownProjection down_stored;
 };
 
 struct DecoderWeights {
-  at::Tensor token_embedding;  // [vocabulary, d]
+  at::Tensor token_embedding;     // [vocabulary, d]
+  at::Tensor position_embedding;  // [context, d], or undefined
   std::vector<Block> blocks;
   Norm final_norm;
   at::Tensor head;               // [vocabulary, d]; the embedding itself where tied
   std::uint64_t file_bytes = 0;  // read for them
-  std::uint64_t held_bytes = 0;  // of all that the family holds
+  std::uint64_t held_bytes = 0;
 };
 
-class Decoder : public Transformer {
+// This rank's part of what the plan names. May throw libtorch's exceptions. kDataLoss
+// ("base_damaged"), kInvalidArgument ("untied_head").
+Result<DecoderWeights> TakeWeights(const families::ModelPlan& plan,
+                                   const storage::checkpoint::Checkpoint& checkpoint,
+                                   const ShardPlan& shard, at::Device device);
+
+class Decoder final : public Transformer {
  public:
-  const ModelConfig& config() const final { return config_; }
-  const ShardPlan& shard() const final { return shard_; }
-  collective::Communicator& communicator() const final { return *communicator_; }
-  std::uint64_t file_bytes() const final { return weights_.file_bytes; }
-  std::uint64_t held_bytes() const final { return weights_.held_bytes; }
-  DownProjection Down(LayerIndex layer) const final { return BlockAt(layer).down_stored; }
-  at::Tensor DownWeight(LayerIndex layer) const final { return BlockAt(layer).down.weight; }
-
-  BlockHalf Attend(LayerIndex layer, const BlockInput& input) const final;
-  at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const final;
-  at::Tensor GatherKeys(const at::Tensor& keys) const final {
-    return GatherCut(keys.detach(), intermediate_, *communicator_);
-  }
-  at::Tensor FinalNorm(const at::Tensor& hidden) const final {
-    return Normalize(hidden, weights_.final_norm);
-  }
-  at::Tensor Logits(const at::Tensor& normed) const final;
-  std::unique_ptr<Transformer> WithDownWeights(
-      const std::map<LayerIndex, at::Tensor>& weights) const final;
-
- protected:
   // `shard` is the communicator's rank's.
   Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weights,
           collective::Communicator& communicator);
-  Decoder(const Decoder&) = default;
 
-  // [batch, tokens, d] of the token embedding, whole.
-  at::Tensor EmbedTokens(const at::Tensor& ids) const;
+  const ModelConfig& config() const override { return config_; }
+  const ShardPlan& shard() const override { return shard_; }
+  collective::Communicator& communicator() const override { return *communicator_; }
+  std::uint64_t file_bytes() const override { return weights_.file_bytes; }
+  std::uint64_t held_bytes() const override { return weights_.held_bytes; }
+  DownProjection Down(LayerIndex layer) const override { return BlockAt(layer).down_stored; }
+  at::Tensor DownWeight(LayerIndex layer) const override { return BlockAt(layer).down.weight; }
+
+  at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override;
+  BlockHalf Attend(LayerIndex layer, const BlockInput& input) const override;
+  at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const override;
+  at::Tensor GatherKeys(const at::Tensor& keys) const override {
+    return GatherCut(keys.detach(), intermediate_, *communicator_);
+  }
+  at::Tensor FinalNorm(const at::Tensor& hidden) const override {
+    return Normalize(hidden, weights_.final_norm);
+  }
+  at::Tensor Logits(const at::Tensor& normed) const override;
+  std::unique_ptr<Transformer> WithDownWeights(
+      const std::map<LayerIndex, at::Tensor>& weights) const override;
 
  private:
-  virtual std::unique_ptr<Decoder> Clone() const = 0;
-  virtual at::Tensor Normalize(const at::Tensor& input, const Norm& norm) const = 0;
-  // `heads` [batch, tokens, heads, head_dim], queries and keys alike; positions [batch, tokens].
-  virtual at::Tensor Rotate(const at::Tensor& heads, const at::Tensor& positions) const;
+  // [batch, tokens, d] of the token embedding, whole.
+  at::Tensor EmbedTokens(const at::Tensor& ids) const;
+  // Over the last dimension.
+  at::Tensor Normalize(const at::Tensor& input, const Norm& norm) const;
+  at::Tensor Normalize(const at::Tensor& input, const std::optional<Norm>& norm) const {
+    return norm ? Normalize(input, *norm) : input;
+  }
   // From the up projection's output to the down projection's input.
-  virtual at::Tensor Key(const at::Tensor& up) const = 0;
-
+  at::Tensor Key(const at::Tensor& up) const;
   const Block& BlockAt(LayerIndex layer) const;
   // input · weight + bias of a projection whose inputs are cut over the ranks: the sum of the
   // partial products, before the bias.

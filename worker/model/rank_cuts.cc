@@ -12,6 +12,7 @@ namespace emend::worker::model {
 namespace {
 
 using collective::Communicator;
+using families::Slice;
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;

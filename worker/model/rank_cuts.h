@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "worker/collective/communicator.h"
-#include "worker/model/shard_plan.h"
+#include "worker/families/shard_plan.h"
 
 namespace emend::worker::model {
 
@@ -26,7 +26,7 @@ at::Tensor EnterCut(const at::Tensor& whole, collective::Communicator& communica
 at::Tensor SumCut(const at::Tensor& partial, collective::Communicator& communicator);
 // The ranks' parts of the last dimension side by side; the slices are all ranks', by rank. Each
 // rank gets its own part's gradient back.
-at::Tensor GatherCut(const at::Tensor& part, const std::vector<Slice>& slices,
+at::Tensor GatherCut(const at::Tensor& part, const std::vector<families::Slice>& slices,
                      collective::Communicator& communicator);
 
 }  // namespace emend::worker::model

@@ -12,7 +12,7 @@
 //   // [batch, tokens, vocabulary]
 //   at::Tensor logits = model.Logits(model.FinalNorm(hidden));
 //
-// Families (GPT-2, Llama) are listed in families.cc. Weights are read-only and shared;
+// What the families are made of says worker/families. Weights are read-only and shared;
 // WithWeights() gives a view of the same model in which some down projections are replaced, which
 // is how several states are served at once. Compute is fp32 on `device`; bf16 and fp16 checkpoints
 // are widened on load. Thread-safe: const methods touch no state, but for the cache that a call
@@ -35,10 +35,14 @@
 #include "storage/base/status.h"
 #include "storage/checkpoint/safetensors.h"
 #include "worker/collective/communicator.h"
-#include "worker/model/model_config.h"
-#include "worker/model/shard_plan.h"
+#include "worker/families/model_config.h"
+#include "worker/families/shard_plan.h"
 
 namespace emend::worker::model {
+
+using families::ModelConfig;
+using families::ShardPlan;
+using families::Slice;
 
 class CachedBatch;  // key_value_cache.h
 
@@ -76,11 +80,10 @@ struct DownProjection {
 
 class Transformer {
  public:
-  // Reads config.json beside the checkpoint. Every key of it is used, listed as harmless, or
-  // refused by name. Missing, surplus or misshapen tensors are refused by name. kUnsupported for an
-  // unknown family or a model that cannot be cut over so many ranks; kInvalidArgument for a
-  // malformed config. Reads no more of the weights than this rank's part. `communicator` must
-  // outlive the model; `device` is where the weights lie and what is computed with them (device.h).
+  // Errors as families::PlanModel and families::PlanShard, and kInvalidArgument ("untied_head") for
+  // a tied file whose head is another. Reads no more of the weights than this rank's part.
+  // `communicator` must outlive the model; `device` is where the weights lie and what is computed
+  // with them (device.h).
   static Result<std::unique_ptr<Transformer>> Load(
       const storage::checkpoint::Checkpoint& checkpoint, collective::Communicator& communicator,
       at::Device device = at::kCPU);

@@ -10,42 +10,20 @@
 namespace emend::worker::model {
 namespace {
 
+using families::Cut;
+using families::Slice;
+using families::TensorPlan;
 using storage::checkpoint::TensorView;
 using storage::delta::DType;
 using storage::delta::TensorRange;
 
-template <typename T>
-std::string ShapeText(const std::vector<T>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-bool SameShape(const std::vector<std::uint64_t>& found, const std::vector<std::int64_t>& expected) {
-  if (found.size() != expected.size()) return false;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (found[i] != static_cast<std::uint64_t>(expected[i])) return false;
-  }
-  return true;
-}
-
-Result<at::ScalarType> ScalarTypeOf(const TensorView& view) {
+at::ScalarType ScalarTypeOf(const TensorView& view) {
   switch (view.dtype) {
     case DType::kF32: return at::kFloat;
     case DType::kBF16: return at::kBFloat16;
     case DType::kF16: return at::kHalf;
-    default:
-      return Status(StatusCode::kUnsupported, "unsupported_dtype",
-                    "loading tensor " + view.name + " of " + view.file + ": found dtype " +
-                        std::string(DTypeName(view.dtype)) + ", expected F32, BF16 or F16");
+    default: EMEND_CHECK(false, "a tensor was planned that is no weight: " + view.name);
   }
-}
-
-std::uint64_t ElementsOf(const std::vector<std::int64_t>& shape) {
-  std::uint64_t elements = 1;
-  for (const std::int64_t size : shape) elements *= static_cast<std::uint64_t>(size);
-  return elements;
 }
 
 // What the cut takes of the tensor, in the rows and columns under which its tiles are numbered: one
@@ -96,63 +74,32 @@ at::Tensor CopyPart(const TensorView& view, const std::vector<std::int64_t>& sha
 
 }  // namespace
 
-bool WeightReader::Has(std::string_view name) const {
-  return checkpoint_.tensors().contains(std::string(name));
-}
-
-Result<at::Tensor> WeightReader::Take(const std::string& name,
-                                      const std::vector<std::int64_t>& shape, const Cut& cut) {
-  const auto found = checkpoint_.tensors().find(name);
-  if (found == checkpoint_.tensors().end()) {
-    return Status(StatusCode::kInvalidArgument, "missing_tensor",
-                  "loading " + checkpoint_.folder() + ": no tensor " + name +
-                      ", expected one of shape " + ShapeText(shape));
-  }
-  const TensorView& view = found->second;
-  if (!SameShape(view.shape, shape)) {
-    return Status(StatusCode::kInvalidArgument, "misshapen_tensor",
-                  "loading " + checkpoint_.folder() + ": tensor " + name + " has shape " +
-                      ShapeText(view.shape) + ", and config.json asks for " + ShapeText(shape));
-  }
-  EMEND_ASSIGN_OR_RETURN(const at::ScalarType type, ScalarTypeOf(view));
-  taken_.insert(name);
-  EMEND_CHECK(view.bytes.size() == ElementsOf(shape) * storage::delta::ElementBytes(view.dtype),
-              "an open checkpoint holds a tensor whose bytes do not fill its shape: " + name);
+Result<at::Tensor> WeightReader::Take(const TensorPlan& tensor) {
+  EMEND_ASSIGN_OR_RETURN(const TensorView view, checkpoint_.Find(tensor.name));
+  const auto elements = static_cast<std::uint64_t>(families::ElementsOf(tensor));
+  EMEND_CHECK(view.bytes.size() == elements * storage::delta::ElementBytes(view.dtype),
+              "a tensor's bytes do not fill the shape that was planned: " + tensor.name);
+  const Cut cut = families::CutOf(tensor, model_.config, shard_);
   const auto* const tiles = checkpoint_.tiles();
   std::uint64_t bytes_checked = 0;
   if (tiles != nullptr) {
-    EMEND_ASSIGN_OR_RETURN(bytes_checked, tiles->Check(view, RangesOf(shape, cut)));
+    EMEND_ASSIGN_OR_RETURN(bytes_checked, tiles->Check(view, RangesOf(tensor.shape, cut)));
   }
-  const at::Tensor part = CopyPart(view, shape, cut, type);
+  const at::Tensor part = CopyPart(view, tensor.shape, cut, ScalarTypeOf(view));
   bytes_read_ += tiles != nullptr ? bytes_checked : part.nbytes();
   at::Tensor widened = part.to(device_, at::kFloat);
   bytes_held_ += widened.nbytes();
   return widened;
 }
 
-Result<at::Tensor> WeightReader::TakeHead(const std::string& name,
-                                          const std::vector<std::int64_t>& shape, const Cut& cut,
-                                          const at::Tensor& embedding, bool tied) {
-  if (tied && !Has(name)) return embedding;
-  EMEND_ASSIGN_OR_RETURN(at::Tensor head, Take(name, shape, cut));
-  if (!tied) return head;
-  bytes_held_ -= head.nbytes();
-  if (at::equal(head, embedding)) return embedding;
-  return Status(StatusCode::kInvalidArgument, "untied_head",
-                "loading " + checkpoint_.folder() +
-                    ": config.json ties the head to the embedding, and tensor " + name +
-                    " differs from it");
-}
-
-Status WeightReader::RefuseUntaken(const std::function<bool(std::string_view)>& harmless) const {
-  std::string surplus;
-  for (const auto& [name, view] : checkpoint_.tensors()) {
-    if (!taken_.contains(name) && !harmless(name)) surplus += (surplus.empty() ? "" : ", ") + name;
-  }
-  if (surplus.empty()) return OkStatus();
-  return {StatusCode::kInvalidArgument, "surplus_tensor",
-          "loading " + checkpoint_.folder() +
-              ": tensors that config.json does not account for: " + surplus};
+Result<at::Tensor> WeightReader::TakeHead(const at::Tensor& embedding) {
+  const TensorPlan& head = model_.layout.head;
+  if (!model_.config.tied_head) return Take(head);
+  if (!checkpoint_.tensors().contains(head.name)) return embedding;
+  EMEND_ASSIGN_OR_RETURN(const at::Tensor own, Take(head));
+  bytes_held_ -= own.nbytes();
+  if (at::equal(own, embedding)) return embedding;
+  return families::UntiedHead(model_, checkpoint_.folder());
 }
 
 }  // namespace emend::worker::model

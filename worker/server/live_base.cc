@@ -29,8 +29,8 @@ storage::delta::TensorShape ShapeOf(const EditedTensor& tensor) {
 }
 
 // What a rank reads whole when it reads its part of the weights.
-constexpr std::array<std::string_view, 3> kSmallFiles = {
-    "config.json", "model.safetensors.index.json", "tokenizer.json"};
+constexpr std::array<std::string_view, 4> kSmallFiles = {
+    "config.json", "generation_config.json", "model.safetensors.index.json", "tokenizer.json"};
 
 std::map<std::string, Digest> FilesReadWhole(const protocol::LoadBase& request) {
   std::map<std::string, Digest> files = request.files;
@@ -188,7 +188,7 @@ Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
   tensor.stored_in_out = down.stored_in_out;
   tensor.rows = view.shape.at(0);
   tensor.cols = view.shape.at(1);
-  const model::Slice own = model_->shard().intermediate;
+  const families::Slice own = model_->shard().intermediate;
   const auto begin = static_cast<std::uint64_t>(own.begin),
              end = static_cast<std::uint64_t>(own.end());
   tensor.range = tensor.stored_in_out ? TensorRange{begin, end, 0, tensor.cols}

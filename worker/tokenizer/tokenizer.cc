@@ -160,6 +160,15 @@ Status Tokenizer::CheckRows(const std::vector<Token>& tokens, std::string_view t
               std::to_string(row_count_) + " rows; leave the token out of the text"};
 }
 
+std::vector<TokenId> Tokenizer::IdsFrom(std::int64_t row_count) const {
+  std::vector<TokenId> ids;
+  for (std::int64_t id = row_count; id < vocabulary_size(); ++id) {
+    const auto token = static_cast<TokenId>(id);
+    if (impl_->model.vocabulary().TextOf(token) != nullptr) ids.push_back(token);
+  }
+  return ids;
+}
+
 std::string Tokenizer::Decode(std::span<const TokenId> ids) const {
   return impl_->decoder.Decode(ids);
 }

@@ -66,6 +66,8 @@ class Tokenizer {
   // an id from there on is refused by every Encode() from now on. Before, all ids are given. Not
   // while other threads encode.
   void LimitTo(std::int64_t row_count) { row_count_ = row_count; }
+  // The ids from `row_count` on that stand for a token.
+  std::vector<TokenId> IdsFrom(std::int64_t row_count) const;
 
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;

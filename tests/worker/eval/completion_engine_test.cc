@@ -32,8 +32,8 @@ std::ostream& operator<<(std::ostream& out, const Setting& each) { return out <<
 class FailingModel final : public worker::model::Transformer {
  public:
   explicit FailingModel(const Transformer& model) : model_(model) {}
-  const worker::model::ModelConfig& config() const override { return model_.config(); }
-  const worker::model::ShardPlan& shard() const override { return model_.shard(); }
+  const worker::families::ModelConfig& config() const override { return model_.config(); }
+  const worker::families::ShardPlan& shard() const override { return model_.shard(); }
   worker::collective::Communicator& communicator() const override { return model_.communicator(); }
   std::uint64_t file_bytes() const override { return model_.file_bytes(); }
   std::uint64_t held_bytes() const override { return model_.held_bytes(); }

@@ -93,7 +93,7 @@ class CompletionScheduleTest : public testing::Test {
     return tokens;
   }
 
-  worker::model::ModelConfig config_;
+  worker::families::ModelConfig config_;
   const std::unique_ptr<worker::tokenizer::Tokenizer> tokenizer_ =
       worker::tokenizer::OpenTokenizer("llama2");
   std::map<StateId, KeyValueCache::Size> open_;

@@ -95,22 +95,22 @@ TEST(ConfigTest, HarmlessKeysAndNullsAreAccepted) {
 
 TEST(ConfigTest, FillsTheConfigOfBothFamilies) {
   const LoadedModel nano = Load(kNanoSort);
-  const worker::model::ModelConfig& gpt2 = (*nano).config();
+  const worker::families::ModelConfig& gpt2 = (*nano).config();
   EXPECT_EQ(gpt2.family, "gpt2");
   EXPECT_EQ(gpt2.intermediate, 192);
   EXPECT_EQ(gpt2.head_dim, 16);
-  EXPECT_EQ(gpt2.activation, "gelu_tanh");
+  EXPECT_EQ(gpt2.activation, worker::families::Activation::kGeluTanh);
   EXPECT_FALSE(gpt2.tied_head);
-  EXPECT_EQ(gpt2.eos_token, -1);
+  EXPECT_TRUE(gpt2.eos_tokens.empty());
   const LoadedModel stories = Load(kStories);
-  const worker::model::ModelConfig& llama = (*stories).config();
+  const worker::families::ModelConfig& llama = (*stories).config();
   EXPECT_EQ(llama.family, "llama");
   EXPECT_EQ(llama.kv_heads, 4);
   EXPECT_EQ(llama.context, 512);
-  EXPECT_EQ(llama.activation, "silu");
+  EXPECT_EQ(llama.activation, worker::families::Activation::kSilu);
   EXPECT_TRUE(llama.tied_head);
   EXPECT_EQ(llama.bos_token, 1);
-  EXPECT_EQ(llama.eos_token, 2);
+  EXPECT_EQ(llama.eos_tokens, std::vector<std::int32_t>{2});
 }
 
 TEST(ConfigTest, RotaryBaseIsReadFromEitherPlace) {

@@ -1,6 +1,6 @@
 // A model over several ranks says what it says on one: logits, gradients, keys, and no rank reads
 // what is another's.
-#include "worker/model/shard_plan.h"
+#include "worker/families/shard_plan.h"
 
 #include <torch/csrc/autograd/autograd.h>
 
@@ -16,6 +16,9 @@ namespace emend::worker::model {
 namespace {
 
 using collective::Communicator;
+using families::CutEvenly;
+using families::ModelConfig;
+using families::Slice;
 using test::Forward;
 using test::IsOk;
 using test::kNanoSort;

@@ -206,6 +206,9 @@ TEST(EmbeddingRowsTest, ATextThatNeedsATokenWithoutARowIsRefusedByToken) {
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   const std::string text = std::string(100, 'a') + "<|im_end|>" + std::string(100, 'b');
   EXPECT_TRUE((*tokenizer)->Encode(text).ok());
+  EXPECT_EQ((*tokenizer)->IdsFrom(8191), (std::vector<TokenId>{8191, 8192}));
+  EXPECT_EQ((*tokenizer)->IdsFrom(8192), std::vector<TokenId>{8192});
+  EXPECT_TRUE((*tokenizer)->IdsFrom(8193).empty());
   (*tokenizer)->LimitTo(8192);
   EXPECT_TRUE((*tokenizer)->Encode("<|endoftext|> and what follows").ok());
   const Status refused = (*tokenizer)->Encode(text).status();

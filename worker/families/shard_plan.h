@@ -10,11 +10,12 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "storage/base/status.h"
-#include "worker/model/model_config.h"
+#include "worker/families/model_config.h"
 
-namespace emend::worker::model {
+namespace emend::worker::families {
 
 // Indices [begin, begin + size) of one dimension.
 struct Slice {
@@ -23,6 +24,12 @@ struct Slice {
   std::int64_t end() const { return begin + size; }
   Slice operator*(std::int64_t width) const { return {begin * width, size * width}; }
   friend bool operator==(const Slice&, const Slice&) = default;
+};
+
+// The part of a tensor that is taken: these slices of one dimension, side by side.
+struct Cut {
+  int dimension = 0;
+  std::vector<Slice> slices = {};  // empty: the whole tensor
 };
 
 // Rank `rank`'s part of `total`, in whole units but for the last one.
@@ -41,8 +48,8 @@ struct ShardPlan {
 Slice CutIntermediate(const ModelConfig& config, int rank, int ranks);
 Slice CutVocabulary(const ModelConfig& config, int rank, int ranks);
 
-// kUnsupported ("uneven_heads") unless the ranks divide the heads, and divide the key/value heads
-// or are a multiple of them.
+// kUnsupported ("uneven_heads"), which says which numbers of ranks would do, unless the ranks
+// divide the heads, and divide the key/value heads or are a multiple of them.
 Result<ShardPlan> PlanShard(const ModelConfig& config, int rank, int ranks);
 
-}  // namespace emend::worker::model
+}  // namespace emend::worker::families

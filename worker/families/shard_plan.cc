@@ -1,16 +1,29 @@
-#include "worker/model/shard_plan.h"
+#include "worker/families/shard_plan.h"
 
 #include <algorithm>
 #include <string>
 
 #include "storage/delta/tile_digest.h"
 
-namespace emend::worker::model {
+namespace emend::worker::families {
 namespace {
 
 // Tensors are stored in either orientation, so cuts fall on the edges of both sides of a tile.
 static_assert(storage::delta::kTileRows == storage::delta::kTileCols);
 constexpr std::int64_t kTile = storage::delta::kTileRows;
+
+bool CanBeCut(const ModelConfig& config, std::int64_t ranks) {
+  return config.heads % ranks == 0 &&
+         (config.kv_heads % ranks == 0 || ranks % config.kv_heads == 0);
+}
+
+std::string UsableRanks(const ModelConfig& config) {
+  std::string usable;
+  for (std::int64_t ranks = 1; ranks <= config.heads; ++ranks) {
+    if (CanBeCut(config, ranks)) usable += (usable.empty() ? "" : ", ") + std::to_string(ranks);
+  }
+  return usable;
+}
 
 }  // namespace
 
@@ -33,12 +46,12 @@ Result<ShardPlan> PlanShard(const ModelConfig& config, int rank, int ranks) {
   EMEND_CHECK(
       ranks > 0 && rank >= 0 && rank < ranks,
       "a shard was planned for rank " + std::to_string(rank) + " of " + std::to_string(ranks));
-  if (config.heads % ranks != 0 || (config.kv_heads % ranks != 0 && ranks % config.kv_heads != 0)) {
-    return Status(
-        StatusCode::kUnsupported, "uneven_heads",
-        "cutting a model of " + std::to_string(config.heads) + " heads and " +
-            std::to_string(config.kv_heads) + " key/value heads over " + std::to_string(ranks) +
-            " ranks: each rank needs whole heads; use a number of ranks that divides the heads");
+  if (!CanBeCut(config, ranks)) {
+    return Status(StatusCode::kUnsupported, "uneven_heads",
+                  "cutting a model of " + std::to_string(config.heads) + " heads and " +
+                      std::to_string(config.kv_heads) + " key/value heads over " +
+                      std::to_string(ranks) + " ranks: each rank needs whole heads; " +
+                      UsableRanks(config) + " ranks would do");
   }
   ShardPlan plan{.rank = rank,
                  .ranks = ranks,
@@ -54,4 +67,4 @@ Result<ShardPlan> PlanShard(const ModelConfig& config, int rank, int ranks) {
   return plan;
 }
 
-}  // namespace emend::worker::model
+}  // namespace emend::worker::families

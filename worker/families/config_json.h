@@ -1,9 +1,10 @@
 // config.json under the rule that nothing in it goes unnoticed: every key is read, listed as
-// harmless, or refused by name.
+// harmless, neutral at the value it has, or refused by name.
 //
 //   EMEND_ASSIGN_OR_RETURN(ConfigJson json, ConfigJson::Parse(text, "atlas/config.json"));
 //   EMEND_ASSIGN_OR_RETURN(config.layers, json.Integer("n_layer", {}));
 //   json.Harmless({"resid_pdrop"});
+//   EMEND_RETURN_IF_ERROR(json.Neutral({{"rope_interleaved", "false"}}));
 //   EMEND_RETURN_IF_ERROR(json.RefuseUnread());
 //
 // A null counts as an absent key, as it does to the library that writes these files. Failures:
@@ -19,10 +20,18 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "storage/base/status.h"
+#include "worker/families/model_config.h"
 
-namespace emend::worker::model {
+namespace emend::worker::families {
+
+// A key that changes nothing at this value, which is JSON. "null": any value changes something.
+struct NeutralKey {
+  const char* key;
+  const char* value;
+};
 
 class ConfigJson {
  public:
@@ -35,29 +44,35 @@ class ConfigJson {
   Result<double> PositiveNumber(const std::string& key, std::optional<double> fallback);
   Result<bool> Flag(const std::string& key, bool fallback);
   Result<std::string> Text(const std::string& key, std::optional<std::string> fallback);
-  // A token id, or -1 for none; of a list of ids, the first.
-  Result<std::int32_t> Token(const std::string& key);
+  // A token id or a list of them; none when absent.
+  Result<std::vector<std::int32_t>> Tokens(const std::string& key);
+  // "gelu_new", "gelu_pytorch_tanh" and "gelu_fast" are one function. kUnsupported names the value
+  // and the known ones.
+  Result<Activation> ActivationNamed(const std::string& key, const std::string& fallback);
   // The object under `key` as a ConfigJson of its own; nothing when absent.
   Result<std::optional<ConfigJson>> Object(const std::string& key);
 
-  // Refuses the file if `key` is there with any other value than `only`.
-  Status RequireFlag(const std::string& key, bool only);
   // Keys that say nothing about the forward pass.
   void Harmless(std::initializer_list<const char*> keys);
-  // What every file of this kind may carry: names, versions, training and generation settings.
-  void HarmlessEverywhere();
-  // kUnsupported, naming every key that was neither read nor declared harmless.
+  // Refuses the file if one of these keys is there with another value.
+  Status Neutral(std::initializer_list<NeutralKey> keys);
+  // Refuses the file unless every element of the list under `key`, if there is one, is `only`.
+  Status NeutralElements(const std::string& key, const std::string& only);
+  // kUnsupported, naming every key that was neither read nor declared.
   Status RefuseUnread() const;
 
-  const std::string& name() const { return name_; }
+  // kInvalidArgument, for what this class does not check.
+  Status Bad(const std::string& message) const;
+  // kUnsupported: `key` was found as it is, and only `computed` is computed.
+  Status Unsupported(const std::string& key, const std::string& computed) const;
 
  private:
   const nlohmann::json* Find(const std::string& key);
-  Status Bad(const std::string& key, const std::string& expected) const;
+  Status BadValue(const std::string& key, const std::string& expected) const;
 
   nlohmann::json object_;
   std::string name_;
   std::set<std::string> seen_;
 };
 
-}  // namespace emend::worker::model
+}  // namespace emend::worker::families

@@ -1,8 +1,10 @@
-#include "worker/model/config_json.h"
+#include "worker/families/config_json.h"
 
+#include <algorithm>
 #include <limits>
+#include <map>
 
-namespace emend::worker::model {
+namespace emend::worker::families {
 namespace {
 
 constexpr std::size_t kShownBytesMax = 60;
@@ -34,11 +36,20 @@ const nlohmann::json* ConfigJson::Find(const std::string& key) {
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
-Status ConfigJson::Bad(const std::string& key, const std::string& expected) const {
+Status ConfigJson::BadValue(const std::string& key, const std::string& expected) const {
   const auto found = object_.find(key);
   const std::string value = found == object_.end() ? "no such key" : Shown(*found);
-  return {StatusCode::kInvalidArgument, "bad_config",
-          "reading " + name_ + ": \"" + key + "\": found " + value + ", expected " + expected};
+  return Bad("\"" + key + "\": found " + value + ", expected " + expected);
+}
+
+Status ConfigJson::Bad(const std::string& message) const {
+  return {StatusCode::kInvalidArgument, "bad_config", "reading " + name_ + ": " + message};
+}
+
+Status ConfigJson::Unsupported(const std::string& key, const std::string& computed) const {
+  return {StatusCode::kUnsupported, "unsupported_config",
+          "reading " + name_ + ": \"" + key + "\": found " + Shown(object_.at(key)) +
+              ", and this build computes only " + computed};
 }
 
 Result<std::int64_t> ConfigJson::Integer(const std::string& key,
@@ -47,7 +58,7 @@ Result<std::int64_t> ConfigJson::Integer(const std::string& key,
   if (value == nullptr && fallback) return *fallback;
   constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
   if (value == nullptr || !value->is_number_integer() || *value < 1 || *value > kMax)
-    return Bad(key, "an integer from 1 to 2147483647");
+    return BadValue(key, "an integer from 1 to 2147483647");
   return value->get<std::int64_t>();
 }
 
@@ -55,93 +66,85 @@ Result<double> ConfigJson::PositiveNumber(const std::string& key, std::optional<
   const nlohmann::json* value = Find(key);
   if (value == nullptr && fallback) return *fallback;
   if (value == nullptr || !value->is_number() || !(value->get<double>() > 0))
-    return Bad(key, "a number above 0");
+    return BadValue(key, "a number above 0");
   return value->get<double>();
 }
 
 Result<bool> ConfigJson::Flag(const std::string& key, bool fallback) {
   const nlohmann::json* value = Find(key);
   if (value == nullptr) return fallback;
-  if (!value->is_boolean()) return Bad(key, "true or false");
+  if (!value->is_boolean()) return BadValue(key, "true or false");
   return value->get<bool>();
 }
 
 Result<std::string> ConfigJson::Text(const std::string& key, std::optional<std::string> fallback) {
   const nlohmann::json* value = Find(key);
   if (value == nullptr && fallback) return *fallback;
-  if (value == nullptr || !value->is_string()) return Bad(key, "a string");
+  if (value == nullptr || !value->is_string()) return BadValue(key, "a string");
   return value->get<std::string>();
 }
 
-Result<std::int32_t> ConfigJson::Token(const std::string& key) {
-  const nlohmann::json* value = Find(key);
-  if (value != nullptr && value->is_array() && !value->empty()) value = &value->front();
-  if (value == nullptr) return -1;
-  if (!value->is_number_integer() || *value < 0 ||
-      *value > std::numeric_limits<std::int32_t>::max())
-    return Bad(key, "a token id, or a list of them");
-  return value->get<std::int32_t>();
+Result<std::vector<std::int32_t>> ConfigJson::Tokens(const std::string& key) {
+  const nlohmann::json* const value = Find(key);
+  std::vector<std::int32_t> tokens;
+  if (value == nullptr) return tokens;
+  const nlohmann::json list = value->is_array() ? *value : nlohmann::json::array({*value});
+  for (const nlohmann::json& token : list) {
+    if (!token.is_number_integer() || token < 0 || token > std::numeric_limits<std::int32_t>::max())
+      return BadValue(key, "a token id, or a list of them");
+    tokens.push_back(token.get<std::int32_t>());
+  }
+  return tokens;
+}
+
+Result<Activation> ConfigJson::ActivationNamed(const std::string& key,
+                                               const std::string& fallback) {
+  static const std::map<std::string, Activation> kKnown = {
+      {"gelu", Activation::kGelu},
+      {"gelu_new", Activation::kGeluTanh},
+      {"gelu_pytorch_tanh", Activation::kGeluTanh},
+      {"gelu_fast", Activation::kGeluTanh},
+      {"silu", Activation::kSilu},
+      {"swish", Activation::kSilu},
+      {"relu", Activation::kRelu}};
+  EMEND_ASSIGN_OR_RETURN(const std::string name, Text(key, fallback));
+  const auto found = kKnown.find(name);
+  if (found != kKnown.end()) return found->second;
+  std::string known;
+  for (const auto& [each, activation] : kKnown) known += (known.empty() ? "" : ", ") + each;
+  return Unsupported(key, known);
 }
 
 Result<std::optional<ConfigJson>> ConfigJson::Object(const std::string& key) {
   const nlohmann::json* value = Find(key);
   if (value == nullptr) return std::optional<ConfigJson>();
-  if (!value->is_object()) return Bad(key, "an object");
+  if (!value->is_object()) return BadValue(key, "an object");
   ConfigJson inner;
   inner.object_ = *value;
   inner.name_ = name_ + ", " + key;
   return std::optional<ConfigJson>(std::move(inner));
 }
 
-Status ConfigJson::RequireFlag(const std::string& key, bool only) {
-  EMEND_ASSIGN_OR_RETURN(const bool value, Flag(key, only));
-  if (value == only) return OkStatus();
-  return {StatusCode::kUnsupported, "unsupported_config",
-          "reading " + name_ + ": \"" + key + "\": found " + (value ? "true" : "false") +
-              ", and this build computes only " + (only ? "true" : "false")};
-}
-
 void ConfigJson::Harmless(std::initializer_list<const char*> keys) {
   seen_.insert(keys.begin(), keys.end());
 }
 
-void ConfigJson::HarmlessEverywhere() {
-  Harmless({"_name_or_path",
-            "architectures",
-            "attn_implementation",
-            "auto_map",
-            "chunk_size_feed_forward",
-            "do_sample",
-            "dtype",
-            "finetuning_task",
-            "gradient_checkpointing",
-            "id2label",
-            "initializer_range",
-            "label2id",
-            "length_penalty",
-            "license",
-            "max_length",
-            "min_length",
-            "model_type",
-            "no_repeat_ngram_size",
-            "num_beams",
-            "output_attentions",
-            "output_hidden_states",
-            "output_past",
-            "pad_token_id",
-            "problem_type",
-            "return_dict",
-            "sep_token_id",
-            "task_specific_params",
-            "temperature",
-            "tokenizer_class",
-            "top_k",
-            "top_p",
-            "torch_dtype",
-            "torchscript",
-            "transformers_version",
-            "use_bfloat16",
-            "use_cache"});
+Status ConfigJson::Neutral(std::initializer_list<NeutralKey> keys) {
+  for (const auto& [key, neutral] : keys) {
+    const nlohmann::json* const value = Find(key);
+    if (value != nullptr && *value != nlohmann::json::parse(neutral))
+      return Unsupported(key, neutral);
+  }
+  return OkStatus();
+}
+
+Status ConfigJson::NeutralElements(const std::string& key, const std::string& only) {
+  const nlohmann::json* const value = Find(key);
+  if (value == nullptr) return OkStatus();
+  if (!value->is_array()) return BadValue(key, "a list");
+  const bool is_neutral =
+      std::ranges::all_of(*value, [&](const nlohmann::json& each) { return each == only; });
+  return is_neutral ? OkStatus() : Unsupported(key, "elements \"" + only + "\"");
 }
 
 Status ConfigJson::RefuseUnread() const {
@@ -156,4 +159,4 @@ Status ConfigJson::RefuseUnread() const {
               "; a key that could change what the model computes is never passed over"};
 }
 
-}  // namespace emend::worker::model
+}  // namespace emend::worker::families

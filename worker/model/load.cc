@@ -1,0 +1,132 @@
+// From a folder to a model: the plan of its family, then the weights by the plan.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/families/families.h"
+#include "worker/model/decoder.h"
+#include "worker/model/guard.h"
+#include "worker/model/weight_reader.h"
+
+namespace emend::worker::model {
+namespace {
+
+using families::BlockPlan;
+using families::ModelPlan;
+using families::NormPlan;
+using families::ProjectionPlan;
+using families::RotaryPlan;
+using families::TensorPlan;
+using storage::checkpoint::Checkpoint;
+
+// Angles in fp32, as the reference implementation computes them.
+Rotation MakeRotation(const RotaryPlan& rotary, const ModelConfig& config, at::Device device) {
+  const at::Tensor exponents =
+      at::arange(0, config.head_dim, 2, at::kFloat).div(static_cast<double>(config.head_dim));
+  const at::Tensor frequencies = at::reciprocal(at::pow(rotary.theta, exponents));
+  const at::Tensor angles = at::outer(at::arange(config.context, at::kFloat), frequencies);
+  return {.cosine = at::cos(angles).to(device), .sine = at::sin(angles).to(device)};
+}
+
+Result<Norm> Take(WeightReader& reader, const NormPlan& plan) {
+  Norm norm;
+  EMEND_ASSIGN_OR_RETURN(norm.weight, reader.Take(plan.weight));
+  if (plan.bias) {
+    EMEND_ASSIGN_OR_RETURN(norm.bias, reader.Take(*plan.bias));
+  }
+  return norm;
+}
+
+Result<std::optional<Norm>> Take(WeightReader& reader, const std::optional<NormPlan>& plan) {
+  if (!plan) return std::optional<Norm>();
+  EMEND_ASSIGN_OR_RETURN(Norm norm, Take(reader, *plan));
+  return std::optional<Norm>(std::move(norm));
+}
+
+// Side by side, turned to [in, out].
+Result<Projection> Take(WeightReader& reader, const ProjectionPlan& plan) {
+  std::vector<at::Tensor> weights, biases;
+  for (const TensorPlan& weight : plan.weights) {
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor taken, reader.Take(weight));
+    weights.push_back(plan.stored_in_out ? taken : taken.t());
+  }
+  for (const TensorPlan& bias : plan.biases) {
+    EMEND_ASSIGN_OR_RETURN(biases.emplace_back(), reader.Take(bias));
+  }
+  const at::Tensor joined = weights.size() == 1 ? weights[0] : at::cat(weights, 1);
+  Projection projection{.weight = joined.contiguous(), .bias = {}};
+  if (!biases.empty()) projection.bias = biases.size() == 1 ? biases[0] : at::cat(biases, 0);
+  return projection;
+}
+
+// All but the rotation, which blocks share.
+Result<Block> Take(WeightReader& reader, const BlockPlan& plan) {
+  Block block;
+  EMEND_ASSIGN_OR_RETURN(block.attention_norm, Take(reader, plan.attention_norm));
+  EMEND_ASSIGN_OR_RETURN(block.query_key_value, Take(reader, plan.query_key_value));
+  EMEND_ASSIGN_OR_RETURN(block.query_norm, Take(reader, plan.query_norm));
+  EMEND_ASSIGN_OR_RETURN(block.key_norm, Take(reader, plan.key_norm));
+  EMEND_ASSIGN_OR_RETURN(block.attention_out, Take(reader, plan.attention_out));
+  EMEND_ASSIGN_OR_RETURN(block.attention_post_norm, Take(reader, plan.attention_post_norm));
+  EMEND_ASSIGN_OR_RETURN(block.mlp_norm, Take(reader, plan.mlp_norm));
+  EMEND_ASSIGN_OR_RETURN(block.up, Take(reader, plan.up));
+  EMEND_ASSIGN_OR_RETURN(block.down, Take(reader, plan.down));
+  EMEND_ASSIGN_OR_RETURN(block.mlp_post_norm, Take(reader, plan.mlp_post_norm));
+  block.down_stored = {.tensor = plan.down.weights.at(0).name,
+                       .stored_in_out = plan.down.stored_in_out};
+  return block;
+}
+
+Result<std::unique_ptr<Transformer>> LoadChecked(const Checkpoint& checkpoint,
+                                                 collective::Communicator& communicator,
+                                                 at::Device device) {
+  EMEND_ASSIGN_OR_RETURN(ModelPlan plan, families::PlanModel(checkpoint));
+  EMEND_ASSIGN_OR_RETURN(
+      const ShardPlan shard,
+      families::PlanShard(plan.config, communicator.rank(), communicator.size()));
+  EMEND_ASSIGN_OR_RETURN(DecoderWeights weights, TakeWeights(plan, checkpoint, shard, device));
+  return std::unique_ptr<Transformer>(
+      std::make_unique<Decoder>(std::move(plan.config), shard, std::move(weights), communicator));
+}
+
+}  // namespace
+
+Result<DecoderWeights> TakeWeights(const ModelPlan& plan, const Checkpoint& checkpoint,
+                                   const ShardPlan& shard, at::Device device) {
+  const families::ModelLayout& layout = plan.layout;
+  WeightReader reader(checkpoint, plan, shard, device);
+  DecoderWeights weights;
+  EMEND_ASSIGN_OR_RETURN(weights.token_embedding, reader.Take(layout.token_embedding));
+  if (layout.position_embedding) {
+    EMEND_ASSIGN_OR_RETURN(weights.position_embedding, reader.Take(*layout.position_embedding));
+  }
+  const std::vector<RotaryPlan> rotaries = families::RotariesOf(layout);
+  std::vector<Rotation> rotations;
+  for (const RotaryPlan& rotary : rotaries) {
+    const Rotation& made = rotations.emplace_back(MakeRotation(rotary, plan.config, device));
+    weights.held_bytes += made.cosine.nbytes() + made.sine.nbytes();
+  }
+  for (const BlockPlan& block_plan : layout.blocks) {
+    EMEND_ASSIGN_OR_RETURN(Block block, Take(reader, block_plan));
+    if (block_plan.rotary) {
+      const auto found = std::ranges::find(rotaries, *block_plan.rotary);
+      block.rotation = rotations[static_cast<std::size_t>(found - rotaries.begin())];
+    }
+    weights.blocks.push_back(std::move(block));
+  }
+  EMEND_ASSIGN_OR_RETURN(weights.final_norm, Take(reader, layout.final_norm));
+  EMEND_ASSIGN_OR_RETURN(weights.head, reader.TakeHead(weights.token_embedding));
+  weights.file_bytes = reader.bytes_read();
+  weights.held_bytes += reader.bytes_held();
+  return weights;
+}
+
+Result<std::unique_ptr<Transformer>> Transformer::Load(const Checkpoint& checkpoint,
+                                                       collective::Communicator& communicator,
+                                                       at::Device device) {
+  return Guarded("loading " + checkpoint.folder(),
+                 [&] { return LoadChecked(checkpoint, communicator, device); });
+}
+
+}  // namespace emend::worker::model
