@@ -184,4 +184,9 @@ void Session::Hint(const std::string& text) const {
   *terminal_.err << "next: " << text << '\n';
 }
 
+void Session::Warn(const std::vector<std::string>& warnings) const {
+  if (json()) return;
+  for (const std::string& warning : warnings) *terminal_.err << "warning: " << warning << '\n';
+}
+
 }  // namespace emend::api::cli

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/cli/terminal.h"
 #include "api/client/client.h"
@@ -54,6 +55,8 @@ class Session {
   void Print(const Json& document) const;
   // "next: ..." for people; nothing with --json or --quiet.
   void Hint(const std::string& text) const;
+  // A line of each on stderr; nothing with --json, whose document holds them.
+  void Warn(const std::vector<std::string>& warnings) const;
 
   // The store that up and down work on: --store or EMEND_STORE, absolute. kInvalidArgument if
   // neither is there.

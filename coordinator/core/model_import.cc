@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "coordinator/core/loadable_model.h"
 #include "coordinator/core/state_builder.h"
 #include "storage/base/work_folder.h"
 #include "storage/checkpoint/file_digests.h"
@@ -22,13 +23,6 @@ using storage::delta::TensorShape;
 using storage::delta::TileLeaf;
 using storage::objects::Base;
 using storage::objects::BaseTensor;
-
-Status CheckHasFile(const std::string& folder, const char* name) {
-  std::error_code error;
-  if (fs::is_regular_file(folder + "/" + name, error)) return OkStatus();
-  return NotFound("importing the model in \"" + folder + "\": it has no " + name +
-                  "; expected a folder in Hugging Face layout");
-}
 
 // The leaves of the tensor's digest, in index order.
 Result<std::vector<TileLeaf>> HashTensor(const TensorView& view, const TensorShape& shape) {
@@ -73,6 +67,16 @@ Result<Description> DescribeModel(const std::string& source, const Checkpoint& c
   return description;
 }
 
+// A worker compares the values. Those of another dtype are left to it.
+Status CheckTiedHead(const LoadableModel& model, const Base& base) {
+  const auto head = base.tensors.find(model.plan.layout.head.name);
+  if (!model.plan.config.tied_head || head == base.tensors.end()) return OkStatus();
+  const BaseTensor& embedding = base.tensors.at(model.plan.layout.token_embedding.name);
+  if (head->second.dtype != embedding.dtype || head->second.root == embedding.root)
+    return OkStatus();
+  return worker::families::UntiedHead(model.plan, model.checkpoint->folder());
+}
+
 // The store's copy, whole and as described. A worker may have the files of a damaged one mapped:
 // they leave their names, and live on until it lets go.
 Status CopyModel(FileSystem& files, const Checkpoint& checkpoint, const ImportedModel& model,
@@ -98,16 +102,17 @@ Status CopyModel(FileSystem& files, const Checkpoint& checkpoint, const Imported
 
 Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
                                   const StoreLayout& layout, const std::string& owner) {
-  EMEND_RETURN_IF_ERROR(CheckHasFile(source, "config.json"));
-  EMEND_RETURN_IF_ERROR(CheckHasFile(source, "tokenizer.json"));
-  EMEND_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(source));
-  EMEND_ASSIGN_OR_RETURN(Description description, DescribeModel(source, *checkpoint));
+  EMEND_ASSIGN_OR_RETURN(const LoadableModel loadable, OpenLoadableModel(source));
+  const Checkpoint& checkpoint = *loadable.checkpoint;
+  EMEND_ASSIGN_OR_RETURN(Description description, DescribeModel(source, checkpoint));
+  EMEND_RETURN_IF_ERROR(CheckTiedHead(loadable, description.base));
   ImportedModel model;
   model.base = std::move(description.base);
+  model.warnings = loadable.warnings;
   model.id = IdOf(model.base);
   model.folder = layout.model_folder(model.id);
   EMEND_RETURN_IF_ERROR(files.CreateFolders(layout.models()));
-  EMEND_RETURN_IF_ERROR(CopyModel(files, *checkpoint, model, owner));
+  EMEND_RETURN_IF_ERROR(CopyModel(files, checkpoint, model, owner));
   EMEND_RETURN_IF_ERROR(
       storage::checkpoint::WriteTileFile(layout.tile_file(model.id), description.leaves));
   return model;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "coordinator/core/store_layout.h"
 #include "storage/base/file_system.h"
@@ -16,12 +17,14 @@ namespace emend::coordinator::core {
 struct ImportedModel {
   BaseId id;
   storage::objects::Base base;
-  std::string folder;  // in the store
+  std::string folder;                 // in the store
+  std::vector<std::string> warnings;  // loadable_model.h
 };
 
-// `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors.
-// kInvalidArgument (malformed, by name of the fault), kNotFound, kFailedPrecondition
-// ("non_finite_weight") if an editable tensor holds NaN or infinity, kResourceExhausted (disk).
+// `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors. What
+// no worker can load is refused before anything is copied: errors as OpenLoadableModel, and
+// kFailedPrecondition ("non_finite_weight") if an editable tensor holds NaN or infinity,
+// kResourceExhausted (disk).
 // `owner` names this import for good (storage/base/work_folder.h).
 Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
                                   const StoreLayout& layout, const std::string& owner);

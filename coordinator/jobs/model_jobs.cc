@@ -224,14 +224,14 @@ Awaitable<Result<JobOutcome>> RunImport(JobInput input, core::ImportRequest requ
   record.model_folder = "models/" + model.id.Hex();
   record.created_ms = context.runtime.clock().WallNow().time_since_epoch().count();
   const std::string message = request.message.empty() ? "Import " + request.model : request.message;
-  auto apply = [record, message, &context](storage::records::Transaction& transaction,
-                                           std::string& result) -> Status {
+  auto apply = [record, message, warnings = model.warnings, &context](
+                   storage::records::Transaction& transaction, std::string& result) -> Status {
     EMEND_ASSIGN_OR_RETURN(const CommitId commit, Repository::Create(transaction, record, message));
     const storage::objects::ObjectStore objects(context.store, record.id);
     storage::kv::WriteBatch unused;
     const StateId empty = IdOf(
         storage::objects::State{record.base, storage::objects::EditSets(objects).Empty(unused)});
-    result = ToJson(ImportResult{record.name.value(), commit, empty, record.base});
+    result = ToJson(ImportResult{record.name.value(), commit, empty, record.base, warnings});
     return OkStatus();
   };
   co_return JobOutcome{"{}", std::move(apply)};

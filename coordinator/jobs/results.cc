@@ -75,7 +75,8 @@ std::string ToJson(const ImportResult& result) {
   const ordered_json json = {{"repo", result.repo},
                              {"commit", result.commit.Hex()},
                              {"state", result.state.Hex()},
-                             {"base", result.base.Hex()}};
+                             {"base", result.base.Hex()},
+                             {"warnings", result.warnings}};
   return json.dump();
 }
 

@@ -39,6 +39,7 @@ struct ImportResult {
   CommitId commit;
   StateId state;
   BaseId base;
+  std::vector<std::string> warnings = {};
 };
 std::string ToJson(const ImportResult& result);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <variant>
 
 #include "storage/base/random.h"
@@ -22,7 +23,39 @@ using storage::delta::EditDelta;
 constexpr std::size_t kStatesMax = 2;
 constexpr std::uint64_t kRows = 96;
 constexpr std::uint64_t kCols = 40;
-const char* const kTensors[] = {"h.0.down", "h.1.down"};
+const char* const kTensors[] = {"transformer.h.0.mlp.c_proj.weight",
+                                "transformer.h.1.mlp.c_proj.weight"};
+
+constexpr char kConfig[] =
+    R"({"model_type": "gpt2", "n_layer": 2, "n_embd": 40, "n_inner": 96, "n_head": 2,
+        "n_positions": 64, "vocab_size": 4, "tie_word_embeddings": true})";
+constexpr char kTokenizer[] =
+    R"({"model": {"vocab": {"a": 0, "b": 1, "c": 2, "d": 3}, "merges": []},
+        "decoder": {"type": "Fuse"}})";
+
+// By name: shapes.
+std::map<std::string, std::vector<std::uint64_t>> SmallModelShapes() {
+  std::map<std::string, std::vector<std::uint64_t>> shapes = {
+      {"transformer.wte.weight", {4, kCols}},
+      {"transformer.wpe.weight", {64, kCols}},
+      {"transformer.ln_f.weight", {kCols}},
+      {"transformer.ln_f.bias", {kCols}}};
+  for (const std::string block : {"transformer.h.0.", "transformer.h.1."}) {
+    for (const char* norm : {"ln_1", "ln_2"}) {
+      shapes[block + norm + ".weight"] = {kCols};
+      shapes[block + norm + ".bias"] = {kCols};
+    }
+    shapes[block + "attn.c_attn.weight"] = {kCols, 3 * kCols};
+    shapes[block + "attn.c_attn.bias"] = {3 * kCols};
+    shapes[block + "attn.c_proj.weight"] = {kCols, kCols};
+    shapes[block + "attn.c_proj.bias"] = {kCols};
+    shapes[block + "mlp.c_fc.weight"] = {kCols, kRows};
+    shapes[block + "mlp.c_fc.bias"] = {kRows};
+    shapes[block + "mlp.c_proj.weight"] = {kRows, kCols};
+    shapes[block + "mlp.c_proj.bias"] = {kCols};
+  }
+  return shapes;
+}
 
 // Small enough that a thousand of them stay within the ledger's budget, large enough that one
 // changes most weights.
@@ -58,12 +91,14 @@ SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
 Status WriteSmallModel(const std::string& folder, std::uint64_t seed) {
   SeededRandom random(seed);
   std::filesystem::create_directories(folder);
-  std::ofstream(folder + "/config.json") << "{}\n";
-  std::ofstream(folder + "/tokenizer.json") << "{}\n";
+  std::ofstream(folder + "/config.json") << kConfig << "\n";
+  std::ofstream(folder + "/tokenizer.json") << kTokenizer << "\n";
   std::vector<storage::checkpoint::NewTensor> tensors;
-  for (const char* name : kTensors) {
-    storage::checkpoint::NewTensor tensor{name, storage::delta::DType::kBF16, {kRows, kCols}, {}};
-    for (std::uint64_t i = 0; i < kRows * kCols; ++i) {
+  for (const auto& [name, shape] : SmallModelShapes()) {
+    storage::checkpoint::NewTensor tensor{name, storage::delta::DType::kBF16, shape, {}};
+    std::uint64_t elements = 1;
+    for (const std::uint64_t size : shape) elements *= size;
+    for (std::uint64_t i = 0; i < elements; ++i) {
       // bf16 of ±(0.25 .. 0.5): exponent 0x7d, random sign and mantissa.
       const std::uint64_t bits = random.Below(256);
       tensor.bytes.push_back(static_cast<std::uint8_t>(0x80 | (bits & 0x7f)));

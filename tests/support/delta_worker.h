@@ -23,8 +23,9 @@
 
 namespace emend::test {
 
-// A model of two edited tensors "h.0.down" and "h.1.down", bf16 [96, 40], with random weights, in
-// `folder` (made): small, yet of several tiles.
+// A GPT-2 of two layers with random bf16 weights, in `folder` (made): small, yet the tensors that
+// edits change, "transformer.h.0.mlp.c_proj.weight" and that of layer 1, [96, 40], are of several
+// tiles.
 Status WriteSmallModel(const std::string& folder, std::uint64_t seed);
 
 class DeltaWorker {

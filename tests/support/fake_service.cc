@@ -144,7 +144,7 @@ void FakeService::FinishByKind(const OperationId& id, const Submission& submissi
           : R"("n":2,"es":93.0,"ps":null,"ns":null,"score":null,"es_argmax":80.0,"ps_argmax":null,"ns_argmax":null)";
   const std::string ok = submission.body.find("\"bad\"") == std::string::npos ? "true" : "false";
   const std::map<std::string, std::string> results = {
-      {"import", R"({"repo":")" + submission.repo.value() + "\"," + where + R"(,"base":"b"})"},
+      {"import", "{" + where + R"(,"repo":"r","base":"b","warnings":["a token has no row"]})"},
       {"statistics", R"({"id":"s1","layers":[0,1,2],"tokens":1234,"seconds":1.5})"},
       {"commit",
        "{" + where +

@@ -30,7 +30,7 @@ INCLUDES = {
     "worker/eval": ["storage/base", "worker/collective", "worker/families", "worker/model", "worker/tokenizer"],
     "worker/server": ["storage/base", "storage/delta", "storage/checkpoint", "worker/"],
     "coordinator/answers": ["storage/base", "storage/records", "worker/protocol"],
-    "coordinator/core": ["storage/", "worker/families"],
+    "coordinator/core": ["storage/", "worker/families", "worker/tokenizer"],
     "coordinator/membership": ["storage/base", "worker/protocol"],
     "coordinator/jobs": ["storage/", "worker/protocol", "coordinator/core", "coordinator/membership"],
     "coordinator/server": ["storage/", "worker/protocol", "coordinator/"],

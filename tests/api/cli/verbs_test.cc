@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -54,7 +55,7 @@ TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
     for (const std::string& field : fields)
       EXPECT_TRUE(document.contains(field)) << words[0] << " " << field << " " << document.dump();
   };
-  expect({"init", "fresh", "--model", "."}, {"repo", "commit", "state", "base"});
+  expect({"init", "fresh", "--model", "."}, {"repo", "commit", "state", "base", "warnings"});
   expect({"stats", "atlas"}, {"layers", "tokens", "seconds"});
   expect({"commit", "atlas", "-F", facts_}, {"commit", "state", "edits", "seconds", "evaluation"});
   expect({"ask", "atlas@main", "The mother tongue of Danielle Darrieux is"},
@@ -123,6 +124,26 @@ TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
   EXPECT_EQ(shown.code, 0) << shown.err;
   EXPECT_NE(shown.out.find("WEIGHTS"), std::string::npos) << shown.out;
   EXPECT_NE(shown.out.find("this machine"), std::string::npos) << shown.out;
+}
+
+TEST_F(VerbsTest, AModelThatNoWorkerCanLoadIsRefusedByInspectionInTheWorkersWords) {
+  const json refused = Document({"model", "inspect", "tests/golden/stories260K"}, 3);
+  EXPECT_NE(refused["error"]["detail"].get<std::string>().find("no tokenizer.json"),
+            std::string::npos);
+  const test::TemporaryFolder folder;
+  std::filesystem::copy("docs/examples/atlas/model", folder.path());
+  const json document = Document({"model", "inspect", folder.path()});
+  EXPECT_EQ(document["warnings"], json::array());
+  json config = json::parse(std::ifstream(folder.path() + "/config.json"));
+  config["model_type"] = "mamba";
+  std::ofstream(folder.path() + "/config.json") << config;
+  EXPECT_EQ(Document({"model", "inspect", folder.path()}, 5)["error"]["code"], "unknown_family");
+}
+
+TEST_F(VerbsTest, WarningsOfAnImportAreSaid) {
+  const Outcome shown = shell_.Run({"init", "fresh", "--model", "."});
+  EXPECT_EQ(shown.code, 0);
+  EXPECT_NE(shown.err.find("warning: a token has no row"), std::string::npos) << shown.err;
 }
 
 TEST_F(VerbsTest, AModelThatCannotBeCutSoIsRefusedWithWhatCan) {

@@ -10,6 +10,7 @@
 #include "coordinator/core/model_import.h"
 #include "coordinator/core/state_builder.h"
 #include "storage/checkpoint/tile_file.h"
+#include "tests/support/delta_worker.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
@@ -19,30 +20,19 @@ namespace {
 using test::IsOk;
 using test::StatusIs;
 
-using storage::checkpoint::NewTensor;
 using storage::delta::Column;
 using storage::delta::EditDelta;
 
-constexpr char kTensor[] = "mlp.weight";
+constexpr char kTensor[] = "transformer.h.0.mlp.c_proj.weight";  // [96, 40]
+constexpr char kLast[] = "transformer.wte.weight";               // by name; [4, 40]
 
 class StoredBaseTest : public testing::Test {
  protected:
   StoredBaseTest() {
-    WriteSource();
+    EXPECT_THAT(test::WriteSmallModel(source_, 5), IsOk());
     Result<ImportedModel> model = Import();
     EXPECT_THAT(model.status(), IsOk());
     model_ = std::move(model).value();
-  }
-
-  void WriteSource() const {
-    std::filesystem::create_directories(source_);
-    for (const char* name : {"config.json", "tokenizer.json"})
-      std::ofstream(source_ + "/" + name) << "{}";
-    const std::vector<NewTensor> tensors = {
-        {kTensor, storage::delta::DType::kBF16, {4, 2}, std::vector<std::uint8_t>(16, 0x3f)},
-        {"other.weight", storage::delta::DType::kF32, {2}, std::vector<std::uint8_t>(8, 0)}};
-    EXPECT_THAT(storage::checkpoint::WriteSafetensors(source_ + "/model.safetensors", tensors, {}),
-                IsOk());
   }
 
   Result<ImportedModel> Import() { return ImportModel(files_, source_, layout_, "op-1"); }
@@ -76,15 +66,16 @@ TEST_F(StoredBaseTest, AnImportedModelIsWholeAndItsIdComesFromItsBytes) {
   EXPECT_THAT(Open().Check(), IsOk());
   EXPECT_EQ(model_.base.files.size(), 3U);
   EXPECT_EQ(Import()->id, model_.id);
-  std::ofstream(source_ + "/config.json") << "{ }";
+  std::ofstream(source_ + "/config.json", std::ios::app) << "\n";
   EXPECT_NE(Import()->id, model_.id);
 }
 
 TEST_F(StoredBaseTest, ADamagedTensorIsNeverRebuiltFrom) {
-  const EditDelta delta{{{kTensor, 4, 2, {Column{.a = {1, 0, 0, 0}, .b = {1, 1}}}}}};
-  const EditDelta other{{{"other.weight", 1, 2, {Column{.a = {1}, .b = {1, 1}}}}}};
+  const auto ones = [](std::size_t size) { return std::vector<std::int16_t>(size, 1); };
+  const EditDelta delta{{{kTensor, 96, 40, {Column{.a = ones(96), .b = ones(40)}}}}};
+  const EditDelta other{{{kLast, 4, 40, {Column{.a = ones(4), .b = ones(40)}}}}};
   ASSERT_THAT(RebuildTensors(Open(), std::vector{delta}).status(), IsOk());
-  Damage("model.safetensors");  // the last tensor by name
+  Damage("model.safetensors");
   EXPECT_THAT(RebuildTensors(Open(), std::vector{delta}).status(), IsOk());
   EXPECT_THAT(RebuildTensors(Open(), std::vector{other}).status(),
               StatusIs(StatusCode::kDataLoss, "base_damaged"));

@@ -8,7 +8,7 @@ class LiveCheckTest : public JobQueueTest {
  protected:
   void DamageAll(int builds) {
     for (std::size_t i = 0; i < cluster_.workers(); ++i)
-      cluster_.worker(i).model.Damage("h.1.down", builds);
+      cluster_.worker(i).model.Damage("transformer.h.1.mlp.c_proj.weight", builds);
   }
   std::size_t Count(const std::string& request) {
     std::size_t count = 0;
@@ -36,8 +36,10 @@ TEST_F(LiveCheckTest, AWorkerThatIsNeverRightNamesRankAndTile) {
   const Operation ended = Follow(Submit("commit", CommitBody({"Ann"}, "chess")));
   EXPECT_EQ(ended.state, OperationState::kFailed);
   EXPECT_EQ(ended.error_slug, "live_bytes_differ");
-  EXPECT_THAT(ended.error_message,
-              HasSubstr("live tensor \"h.1.down\": the worker serves other bytes"));
+  EXPECT_THAT(
+      ended.error_message,
+      HasSubstr(
+          "live tensor \"transformer.h.1.mlp.c_proj.weight\": the worker serves other bytes"));
   EXPECT_THAT(ended.error_message,
               HasSubstr("; rank 0 of 1 differs, first at tile 1 of 2; worker w"));
   EXPECT_THAT(ended.error_message, HasSubstr(" was taken out and loads the model anew"));

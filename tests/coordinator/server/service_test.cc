@@ -166,7 +166,7 @@ TEST_F(ServiceTest, AWorkerThatServesOtherBytesIsNeverCommitted) {
       auto reply = cluster_.worker(i).model.Answer(request);
       if (auto* digests =
               reply.ok() ? std::get_if<worker::protocol::DigestStateReply>(&*reply) : nullptr)
-        digests->roots["h.1.down"] = Sha256("other");
+        digests->roots["transformer.h.1.mlp.c_proj.weight"] = Sha256("other");
       return reply;
     });
   }
@@ -174,7 +174,8 @@ TEST_F(ServiceTest, AWorkerThatServesOtherBytesIsNeverCommitted) {
                        Submit("commit", CommitBody("Ann", "chess").dump()));
   const Operation ended = Follow(accepted.operation.id);
   EXPECT_EQ(ended.error_slug, "live_bytes_differ");
-  EXPECT_NE(ended.error_message.find("h.1.down"), std::string::npos) << ended.error_message;
+  EXPECT_NE(ended.error_message.find("transformer.h.1.mlp.c_proj.weight"), std::string::npos)
+      << ended.error_message;
   EXPECT_EQ(Commits(), 1U);
 }
 

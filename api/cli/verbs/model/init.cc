@@ -27,6 +27,7 @@ Result<int> Run(Session& session, const Options& options) {
                 << "] imported " << model << "\n"
                 << RenderTable({{"base", ShortId(TextOf(result, "base"))},
                                 {"state", ShortId(TextOf(result, "state"))}});
+  session.Warn(result["warnings"].get<std::vector<std::string>>());
   session.Hint("emend stats " + options.repo + " --corpus FILE, then emend commit " + options.repo +
                " -F FACTS");
   return kExitOk;
@@ -51,16 +52,19 @@ void Describe(Arguments& arguments, Options& options) {
 }  // namespace
 
 Verb InitVerb() {
-  return {.name = "init",
-          .group = Group::kModel,
-          .effect = Effect::kChanges,
-          .summary = "register a model's folder as a new repo",
-          .details =
-              "The folder holds config.json, *.safetensors and tokenizer.json. Its path is made\n"
-              "absolute here and means the server's machine.",
-          .examples = "emend init atlas --model docs/examples/atlas/model",
-          .document = "`{\"repo\", \"commit\", \"state\", \"base\"}`",
-          .bind = Bind<Options, Describe, Run>};
+  return {
+      .name = "init",
+      .group = Group::kModel,
+      .effect = Effect::kChanges,
+      .summary = "register a model's folder as a new repo",
+      .details =
+          "The folder holds config.json, *.safetensors and tokenizer.json. Its path is made\n"
+          "absolute here and means the server's machine.",
+      .examples = "emend init atlas --model docs/examples/atlas/model",
+      .document =
+          "`{\"repo\", \"commit\", \"state\", \"base\", \"warnings\"}`; what no worker can load "
+          "is refused before it is copied (models.md)",
+      .bind = Bind<Options, Describe, Run>};
 }
 
 }  // namespace emend::api::cli::verbs

@@ -7,6 +7,7 @@
 #include "api/cli/files.h"
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
+#include "coordinator/core/loadable_model.h"
 #include "coordinator/core/memory_estimate.h"
 
 namespace emend::api::cli::verbs {
@@ -120,6 +121,7 @@ void PrintEstimate(const Session& session, const Options& options, const MemoryE
 
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string folder, AbsolutePath(options.folder));
+  EMEND_ASSIGN_OR_RETURN(const auto loadable, coordinator::core::OpenLoadableModel(folder));
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   EMEND_ASSIGN_OR_RETURN(const MemoryEstimate estimate,
                          coordinator::core::EstimateMemory(folder, {.ranks = options.ranks,
@@ -129,16 +131,19 @@ Result<int> Run(Session& session, const Options& options) {
                                                                     .threads = threads}));
   const Summary summary = Summarise(estimate);
   if (session.json()) {
-    session.Print(RenderEstimate(estimate, summary));
+    Json rendered = RenderEstimate(estimate, summary);
+    rendered["warnings"] = loadable.warnings;
+    session.Print(rendered);
   } else {
     PrintEstimate(session, options, estimate, summary);
+    session.Warn(loadable.warnings);
   }
   return kExitOk;
 }
 
 void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "FOLDER",
-                 .help = "config.json and *.safetensors, on this machine",
+                 .help = "config.json, tokenizer.json and *.safetensors, on this machine",
                  .required = true,
                  .kind = ValueKind::kFolder,
                  .into = &options.folder});
@@ -175,7 +180,9 @@ Verb ModelInspectVerb() {
               "`{\"family\", \"parameters\", \"layers\", \"ranks\": [{\"rank\", \"weights_bytes\", "
               "\"states_bytes\", \"statistics_bytes\", \"ledgers_bytes\", \"activations_bytes\", "
               "\"cache_bytes\", \"total_bytes\"}], \"largest_kind\", \"total_bytes\", "
-              "\"machine_bytes\", \"fits\"}`: a prediction, without a server (workers.md)",
+              "\"machine_bytes\", \"fits\", \"warnings\"}`: a prediction, without a server "
+              "(workers.md); what no worker can "
+              "load is refused as by a worker (models.md)",
           .bind = Bind<Options, Describe, Run>};
 }
 
