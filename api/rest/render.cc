@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "coordinator/core/requests.h"
+#include "coordinator/core/fact_json.h"
 
 namespace emend::api::rest {
 

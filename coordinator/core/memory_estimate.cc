@@ -16,7 +16,7 @@ using worker::families::ModelPlan;
 using worker::families::ShardPlan;
 using worker::families::TensorPlan;
 
-// Bounds of the worker's own: worker/edit/memit.h, worker/edit/targets.cc,
+// Bounds of the worker's own: worker/edit/solve_batch.h, worker/edit/targets.cc,
 // worker/eval/completion_engine.h.
 constexpr std::uint64_t kActivationBytesMax = std::uint64_t{1} << 30;
 constexpr std::uint64_t kBucketTokens = 512;
@@ -36,7 +36,7 @@ constexpr std::uint64_t kPayloadTensorBytes = 25;
 
 std::uint64_t Unsigned(std::int64_t size) { return static_cast<std::uint64_t>(size); }
 
-// Those that commits edit if none is named (worker/protocol/memit_settings.cc).
+// Those that commits edit if none is named (worker/protocol/solve_settings.cc).
 std::vector<std::int32_t> DefaultLayers(std::uint64_t depth) {
   auto last = static_cast<std::int32_t>(std::lround(0.27 * static_cast<double>(depth)));
   if (depth == 28 || depth == 32) last = 8;

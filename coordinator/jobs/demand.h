@@ -1,5 +1,5 @@
 // Demand: what the scheduler must know of an operation, read off its request once, when it is
-// accepted or taken up again. Pure functions and values.
+// accepted or taken up again. A value.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/core/requests.h"
 #include "storage/base/digest.h"
 
 namespace emend::coordinator::jobs {
@@ -19,20 +18,23 @@ enum class Role { kReads, kImports, kCounts, kEdits, kReverts };
 // folder, which it writes.
 enum class Pool { kWorkers, kLocal, kFiles };
 
+// Costs, in facts solved. Rough: they only weigh repos against each other.
+inline constexpr std::uint64_t kStatisticsCost = 1000;
+inline constexpr std::uint64_t kWholeModelCost = 100;
+inline constexpr std::uint64_t kRevertCost = 10;
+
 struct Demand {
   Role role = Role::kReads;
   Pool pool = Pool::kLocal;
-  std::string repo;        // empty: all of the store
-  std::string branch;      // that it moves; empty: none
-  std::uint64_t cost = 1;  // an estimate, in facts solved
+  std::uint64_t cost = 1;
+  std::string repo = {};    // empty: all of the store
+  std::string branch = {};  // that it moves; empty: none
   // Of commits: those with the same key and different slots can be solved as one.
-  std::optional<Digest> key;
+  std::optional<Digest> key = {};
   std::size_t facts = 0;
   // hashes, sorted: two of the same number are taken for the same slot, which costs a solve, not a
   // result
-  std::vector<std::uint64_t> slots;
+  std::vector<std::uint64_t> slots = {};
 };
-
-Demand DemandOf(const std::string& repo, const core::OperationRequest& request);
 
 }  // namespace emend::coordinator::jobs

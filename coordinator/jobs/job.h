@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/core/requests.h"
 #include "coordinator/core/store_layout.h"
 #include "coordinator/membership/membership.h"
 #include "storage/base/file_system.h"
@@ -44,34 +43,5 @@ struct JobOutcome {
   // it knows (an id that depends on the time of the transaction).
   std::function<Status(storage::records::Transaction&, std::string& result)> apply;
 };
-
-// What a job's coroutine is given, by value: it lives as long as the job.
-struct JobInput {
-  JobContext* context = nullptr;
-  storage::records::Operation operation;
-  JobControl control;
-};
-
-// The same for commits that are solved together: in order of acceptance, on one branch.
-struct CommitInput {
-  JobContext* context = nullptr;
-  std::vector<storage::records::Operation> operations;
-  std::vector<core::CommitRequest> requests;  // one an operation, no two about the same slot
-  JobControl control;
-};
-
-// One coroutine a kind. Failures: kInvalidArgument, kNotFound, kFailedPrecondition, kConflict as
-// the kind documents; kUnavailable ("worker_lost") and kConflict ("stale_head") are run again by
-// the queue.
-Awaitable<Result<JobOutcome>> RunImport(JobInput input, core::ImportRequest request);
-Awaitable<Result<JobOutcome>> RunStatistics(JobInput input, core::StatisticsRequest request);
-// One outcome a request, to be applied in their order: each commit's parent is the one before.
-// Failures are of all of them.
-Awaitable<Result<std::vector<JobOutcome>>> RunCommits(CommitInput input);
-Awaitable<Result<JobOutcome>> RunRevert(JobInput input, core::RevertRequest request);
-Awaitable<Result<JobOutcome>> RunEvaluation(JobInput input, core::EvaluationRequest request);
-Awaitable<Result<JobOutcome>> RunVerify(JobInput input, core::VerifyRequest request);
-Awaitable<Result<JobOutcome>> RunExport(JobInput input, core::ExportRequest request);
-Awaitable<Result<JobOutcome>> RunFsck(JobInput input, core::FsckRequest request);
 
 }  // namespace emend::coordinator::jobs

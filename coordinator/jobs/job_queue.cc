@@ -16,14 +16,6 @@ constexpr std::chrono::seconds kJoinTimeout{30};
 constexpr std::chrono::seconds kLook{1};
 constexpr std::chrono::hours kIdle{24};
 
-// Of an operation as it is stored. A request that does not parse asks for nothing: its run says
-// what is wrong with it.
-Demand DemandOfStored(const Operation& operation) {
-  const Result<core::OperationRequest> request =
-      core::ParseRequest(operation.kind, operation.request);
-  return DemandOf(operation.repo, request.ok() ? *request : core::FsckRequest{});
-}
-
 Status QueueFull(std::size_t waiting, const std::string& whose) {
   return {StatusCode::kResourceExhausted, "queue_full",
           "an operation was submitted while " + std::to_string(waiting) + whose +
@@ -52,8 +44,12 @@ JobQueue::Place::~Place() {
   if (--queue_->admitted_[repo_] == 0) queue_->admitted_.erase(repo_);
 }
 
-JobQueue::JobQueue(JobContext& context)
-    : context_(context), tasks_(context.runtime), work_(context.runtime), stop_(context.runtime) {}
+JobQueue::JobQueue(JobContext& context, OperationKinds kinds)
+    : context_(context),
+      kinds_(kinds),
+      tasks_(context.runtime),
+      work_(context.runtime),
+      stop_(context.runtime) {}
 
 void JobQueue::Start(std::vector<Operation> unfinished) {
   for (Operation& operation : unfinished) {
@@ -61,6 +57,15 @@ void JobQueue::Start(std::vector<Operation> unfinished) {
     Push(std::move(operation), std::move(demand));
   }
   tasks_.Spawn("job_queue", RunAll());
+}
+
+// A request that cannot be read asks for nothing: its run says what is wrong with it.
+Demand JobQueue::DemandOfStored(const Operation& operation) const {
+  Demand demand{.role = Role::kReads, .pool = Pool::kLocal, .cost = 1, .repo = operation.repo};
+  const Result<const OperationKind*> kind = FindKind(kinds_, operation.kind);
+  if (!kind.ok()) return demand;
+  const auto request = ReadRequest(**kind, operation.request);
+  return request.ok() ? (*request)->DemandOn(operation.repo) : demand;
 }
 
 Awaitable<bool> JobQueue::Stop() {

@@ -11,7 +11,7 @@
 // cancelled or its time is up, it leaves and the rest are solved anew; if the job fails, its
 // members are run one by one, so that none fails for what another asked.
 //
-//   JobQueue queue(context);
+//   JobQueue queue(context, operations::Kinds());
 //   queue.Start(unfinished);                                            // as read from the store
 //   EMEND_CO_ASSIGN_OR_RETURN(const JobQueue::Place place, queue.Admit(repo));
 //   // accepted and durable meanwhile
@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "coordinator/jobs/job.h"
+#include "coordinator/jobs/operation_kind.h"
 #include "coordinator/jobs/scheduler.h"
 #include "coordinator/jobs/worker_lease.h"
 
@@ -72,7 +73,8 @@ class JobQueue {
     std::string repo_;
   };
 
-  explicit JobQueue(JobContext& context);
+  // `kinds` are those it may be given; they and the context outlive it.
+  JobQueue(JobContext& context, OperationKinds kinds);
 
   // Blocks: reads the requests of `unfinished`.
   void Start(std::vector<storage::records::Operation> unfinished);
@@ -115,8 +117,8 @@ class JobQueue {
   // returns is how those end that are still there.
   Awaitable<Status> RunTogether(RunPointer run);
   Awaitable<void> RunOneByOne(RunPointer run, std::vector<EntryPointer> members);
-  Awaitable<Result<std::vector<JobOutcome>>> Attempt(RunPointer run);
-  Awaitable<Status> Finish(RunPointer run, std::vector<JobOutcome> outcomes);
+  Awaitable<Result<Outcomes>> Attempt(RunPointer run);
+  Awaitable<Status> Finish(RunPointer run, Outcomes outcomes);
   // Members that shall end without being carried out leave the run, and end.
   Awaitable<void> TakeOut(RunPointer run);
   static void SetMembers(Run& run, std::vector<EntryPointer> members);
@@ -134,6 +136,10 @@ class JobQueue {
   // refuses all alike.
   Awaitable<Status> RecordLater();
   void SetPhase(Entry& entry, const std::string& phase, std::uint64_t done, std::uint64_t total);
+  // Of an operation as it is stored.
+  Demand DemandOfStored(const storage::records::Operation& operation) const;
+  Result<std::vector<std::shared_ptr<const OperationRequest>>> ReadRequests(
+      const std::vector<storage::records::Operation>& operations) const;
   // Writes it over the stored one, whose request it keeps. kFailedPrecondition ("operation_ended")
   // if that has ended. Runs on the pool.
   Status Replace(storage::records::Transaction& transaction, storage::records::Operation operation,
@@ -145,6 +151,7 @@ class JobQueue {
   SteadyTime Steady(std::int64_t wall_ms) const;
 
   JobContext& context_;
+  const OperationKinds kinds_;
   TaskGroup tasks_;
   Signal work_;
   Signal stop_;

@@ -4,86 +4,20 @@
 
 #include "coordinator/jobs/job_queue_impl.h"
 #include "storage/base/log.h"
+#include "storage/base/reason.h"
 
 namespace emend::coordinator::jobs {
 namespace {
 
 using storage::records::Operation;
 using storage::records::OperationState;
-using Outcomes = std::vector<JobOutcome>;
 
 constexpr std::chrono::milliseconds kRetryWait{200};
 constexpr std::chrono::seconds kRecordWait{1};
 
-Awaitable<Result<Outcomes>> OutcomeOf(Awaitable<Result<JobOutcome>> job) {
-  EMEND_CO_ASSIGN_OR_RETURN(JobOutcome outcome, co_await std::move(job));
-  co_return Outcomes{std::move(outcome)};
-}
-
-std::vector<core::CommitRequest> CommitsOf(std::vector<core::OperationRequest> requests) {
-  std::vector<core::CommitRequest> commits;
-  for (core::OperationRequest& request : requests)
-    commits.push_back(std::get<core::CommitRequest>(std::move(request)));
-  return commits;
-}
-
-// Each kind's coroutine, by the type of the first request. Only commits come as several.
-struct Starter {
-  JobInput input;
-  std::vector<Operation> operations;
-  std::vector<core::OperationRequest>& requests;
-
-  Awaitable<Result<Outcomes>> operator()(core::CommitRequest&) {
-    return RunCommits({input.context, std::move(operations), CommitsOf(std::move(requests)),
-                       std::move(input.control)});
-  }
-  Awaitable<Result<Outcomes>> operator()(core::ImportRequest& request) {
-    return OutcomeOf(RunImport(std::move(input), std::move(request)));
-  }
-  Awaitable<Result<Outcomes>> operator()(core::StatisticsRequest& request) {
-    return OutcomeOf(RunStatistics(std::move(input), std::move(request)));
-  }
-  Awaitable<Result<Outcomes>> operator()(core::RevertRequest& request) {
-    return OutcomeOf(RunRevert(std::move(input), std::move(request)));
-  }
-  Awaitable<Result<Outcomes>> operator()(core::EvaluationRequest& request) {
-    return OutcomeOf(RunEvaluation(std::move(input), std::move(request)));
-  }
-  Awaitable<Result<Outcomes>> operator()(core::VerifyRequest& request) {
-    return OutcomeOf(RunVerify(std::move(input), std::move(request)));
-  }
-  Awaitable<Result<Outcomes>> operator()(core::ExportRequest& request) {
-    return OutcomeOf(RunExport(std::move(input), std::move(request)));
-  }
-  Awaitable<Result<Outcomes>> operator()(core::FsckRequest& request) {
-    return OutcomeOf(RunFsck(std::move(input), request));
-  }
-};
-
-Result<std::vector<core::OperationRequest>> ReadRequests(storage::kv::KvStore& store,
-                                                         const std::vector<Operation>& operations) {
-  std::vector<core::OperationRequest> requests;
-  for (const Operation& operation : operations) {
-    EMEND_ASSIGN_OR_RETURN(const Operation stored,
-                           storage::records::ReadOperation(store, operation.id));
-    EMEND_ASSIGN_OR_RETURN(core::OperationRequest request,
-                           core::ParseRequest(stored.kind, stored.request));
-    requests.push_back(std::move(request));
-  }
-  return requests;
-}
-
 bool HasEnded(storage::kv::KvStore& store, const OperationId& id) {
   const Result<Operation> stored = storage::records::ReadOperation(store, id);
   return stored.ok() && stored->finished_ms != 0;
-}
-
-// A new attempt may go better: the worker died, or was taken out, or the branch moved while the
-// batch was solved.
-bool MayGoBetter(const Status& failure) {
-  return failure.slug() == "worker_lost" || failure.slug() == "stale_head" ||
-         failure.slug() == "state_not_live" || failure.slug() == "base_not_loaded" ||
-         failure.slug() == "staging_lost" || failure.slug() == "live_bytes_differ";
 }
 
 }  // namespace
@@ -149,7 +83,7 @@ Awaitable<Status> JobQueue::RunTogether(RunPointer run) {
     if (ended.ok()) ended = co_await Finish(run, std::move(outcomes).value());
     if (ended.ok()) co_return ended;
     if (somebody_leaves()) continue;
-    if (attempt == kAttemptsMax || !MayGoBetter(ended) || stop_.is_set()) co_return ended;
+    if (attempt == kAttemptsMax || !Allows(ended, Retry::kRerun) || stop_.is_set()) co_return ended;
     LogWarning("operation_retried", {{"operation", run->members.front()->live.operation.id.value()},
                                      {"attempt", attempt},
                                      {"status", ended}});
@@ -169,21 +103,30 @@ Awaitable<void> JobQueue::TakeOut(RunPointer run) {
     static_cast<void>(co_await EndUndone(entry, *entry->taken_out));
 }
 
+Result<std::vector<std::shared_ptr<const OperationRequest>>> JobQueue::ReadRequests(
+    const std::vector<Operation>& operations) const {
+  std::vector<std::shared_ptr<const OperationRequest>> requests;
+  for (const Operation& operation : operations) {
+    EMEND_ASSIGN_OR_RETURN(const Operation stored,
+                           storage::records::ReadOperation(context_.store, operation.id));
+    EMEND_ASSIGN_OR_RETURN(const OperationKind* const kind, FindKind(kinds_, stored.kind));
+    EMEND_ASSIGN_OR_RETURN(requests.emplace_back(), ReadRequest(*kind, stored.request));
+  }
+  return requests;
+}
+
 Awaitable<Result<Outcomes>> JobQueue::Attempt(RunPointer run) {
-  std::vector<Operation> operations;
-  for (const EntryPointer& entry : run->members) operations.push_back(entry->live.operation);
-  const auto read = [&] { return ReadRequests(context_.store, operations); };
-  EMEND_CO_ASSIGN_OR_RETURN(std::vector<core::OperationRequest> requests,
-                            co_await Blocking(context_.runtime, read));
-  JobControl control;
-  control.cancel = &run->cancel;
-  control.progress = [this, borrowed = run.get()](const std::string& phase, std::uint64_t done,
-                                                  std::uint64_t total) {
+  RunInput input{.context = &run->context, .operations = {}, .requests = {}, .control = {}};
+  for (const EntryPointer& entry : run->members) input.operations.push_back(entry->live.operation);
+  const auto read = [&] { return ReadRequests(input.operations); };
+  EMEND_CO_ASSIGN_OR_RETURN(input.requests, co_await Blocking(context_.runtime, read));
+  input.control.cancel = &run->cancel;
+  input.control.progress = [this, borrowed = run.get()](const std::string& phase,
+                                                        std::uint64_t done, std::uint64_t total) {
     for (const EntryPointer& entry : borrowed->members) SetPhase(*entry, phase, done, total);
   };
-  JobInput input{&run->context, operations.front(), std::move(control)};
-  Starter start{std::move(input), std::move(operations), requests};
-  co_return co_await std::visit(start, requests.front());
+  const std::shared_ptr<const OperationRequest> first = input.requests.front();
+  co_return co_await first->Run(std::move(input));
 }
 
 Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
@@ -208,7 +151,7 @@ Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
   });
   // The change stands in the store even if the anchor could not be written; the journal says so,
   // and writes it at the next start.
-  if (committed.slug() == "anchor_not_written") {
+  if (ReasonOf(committed) == Reason::kAnchorNotWritten) {
     LogError("anchor_not_written",
              {{"operation", ended.front().id.value()}, {"status", committed}});
     committed = OkStatus();
@@ -266,7 +209,7 @@ Awaitable<Result<Operation>> JobQueue::RecordUndone(Operation ended) const {
   };
   co_return co_await Blocking(context_.runtime, [&]() -> Result<Operation> {
     const Status committed = context_.journal.Commit(ended.principal, build).status();
-    if (committed.slug() == "anchor_not_written")
+    if (ReasonOf(committed) == Reason::kAnchorNotWritten)
       LogError("anchor_not_written", {{"operation", ended.id.value()}, {"status", committed}});
     EMEND_ASSIGN_OR_RETURN(Operation stored,
                            storage::records::ReadOperation(context_.store, ended.id));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/core/state_builder.h"
+#include "storage/base/reason.h"
 #include "worker/protocol/base_turns.h"
 
 namespace emend::coordinator::jobs {
@@ -84,7 +85,7 @@ Awaitable<Status> WorkerSession::Pick() {
     const SteadyTime slice = context_.runtime.clock().Now() + kPickSlice;
     Result<WorkerId> picked = co_await context_.membership.Pick(wanted_, slice);
     if (picked.ok()) worker_ = *picked;
-    if (picked.ok() || picked.status().slug() != "no_worker") co_return picked.status();
+    if (picked.ok() || ReasonOf(picked.status()) != Reason::kNoWorker) co_return picked.status();
     if (!control_.progress && slice >= deadline) co_return picked.status();
     if (control_.progress) control_.progress("waiting for a worker", 0, 0);
   }
@@ -114,7 +115,7 @@ Awaitable<Status> WorkerSession::Open(StateId state) {
   wanted_ = {.base = repository_.record().base, .state = state};
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   Status loaded = co_await Load();
-  while (loaded.slug() == "base_busy") {
+  while (ReasonOf(loaded) == Reason::kBaseBusy) {
     EMEND_CO_RETURN_IF_ERROR(co_await WaitForTurn(loaded));
     loaded = co_await Load();
   }
@@ -166,9 +167,9 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
       EMEND_CO_RETURN_IF_ERROR(co_await SendEdits(std::move(reply.missing)));
     }
   }
-  co_return Status(StatusCode::kUnavailable, "state_not_live",
-                   "making state " + state.Short() + " live: worker " + worker_.value() +
-                       " misses edits that it was just sent; another state displaced them");
+  co_return Failure(Reason::kStateNotLive,
+                    "making state " + state.Short() + " live: worker " + worker_.value() +
+                        " misses edits that it was just sent; another state displaced them");
 }
 
 Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
@@ -186,15 +187,15 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
   Status displaced;
   Need need = first;
   for (int attempt = 0; attempt < kAttemptsMax;) {
-    if (displaced.slug() == "worker_lost") {
+    const Reason why = ReasonOf(displaced);
+    if (why == Reason::kWorkerLost) {
       EMEND_CO_RETURN_IF_ERROR(co_await Pick());
     }
-    if (displaced.slug() == "base_busy") {
+    if (why == Reason::kBaseBusy) {
       EMEND_CO_RETURN_IF_ERROR(co_await WaitForTurn(displaced));
     }
-    if (displaced.slug() == "worker_lost" || displaced.slug() == "base_not_loaded")
-      need = Need::kBaseAndState;
-    if (displaced.slug() == "state_not_live") need = Need::kState;
+    if (why == Reason::kWorkerLost || why == Reason::kBaseNotLoaded) need = Need::kBaseAndState;
+    if (why == Reason::kStateNotLive) need = Need::kState;
     displaced = OkStatus();
     if (need == Need::kBaseAndState) displaced = co_await Load();
     if (state && need != Need::kNothing && displaced.ok()) displaced = co_await Ensure(*state);
@@ -205,12 +206,10 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
       if (reply.ok()) co_return reply;
       displaced = reply.status();
     }
-    const bool is_busy = displaced.slug() == "base_busy";
-    const bool is_lost = displaced.slug() == "worker_lost";
+    const bool is_busy = ReasonOf(displaced) == Reason::kBaseBusy;
+    const bool is_lost = ReasonOf(displaced) == Reason::kWorkerLost;
     if (has_spoken_ || (is_pinned_ && (is_busy || is_lost))) co_return displaced;
-    if (!is_busy && !is_lost && displaced.slug() != "base_not_loaded" &&
-        displaced.slug() != "state_not_live")
-      co_return displaced;
+    if (!Allows(displaced, Retry::kResend)) co_return displaced;
     if (!is_busy) ++attempt;  // waiting has an end of its own
   }
   co_return displaced.WithContext("repeating a request " + std::to_string(kAttemptsMax) + " times");

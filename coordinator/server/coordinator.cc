@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "coordinator/jobs/job_queue.h"
-#include "coordinator/jobs/statistics_table.h"
 #include "coordinator/jobs/worker_session.h"
+#include "coordinator/operations/operations.h"
+#include "coordinator/operations/statistics_table.h"
 #include "coordinator/server/completions.h"
 #include "coordinator/server/diagnosis.h"
 #include "coordinator/server/diff.h"
@@ -71,7 +72,7 @@ class CoordinatorImpl final : public Coordinator {
                  *environment.store,   *journal_,
                  *membership_,         layout_},
         stop_(*environment.runtime),
-        queue_(context_),
+        queue_(context_, operations::Kinds()),
         completions_(context_),
         publisher_(context_) {
     queue_.Start(std::move(parts.unfinished));
@@ -173,7 +174,7 @@ class CoordinatorImpl final : public Coordinator {
     co_return co_await WithRepo<std::vector<StatisticsInfo>>(
         repo, [this](const Repository& opened) -> Result<std::vector<StatisticsInfo>> {
           EMEND_ASSIGN_OR_RETURN(const auto records,
-                                 jobs::ListStatistics(store(), opened.record().id));
+                                 operations::ListStatistics(store(), opened.record().id));
           std::vector<StatisticsInfo> infos;
           for (const auto& record : records)
             infos.push_back({record.id, record.layers, record.tokens, record.created_ms});

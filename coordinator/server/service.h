@@ -38,26 +38,12 @@ using answers::CompletionRequest;
 using answers::CompletionStream;
 using answers::ServedModel;
 
-// Kinds, their scopes, request bodies and results: docs/reference/operations.md and the OpenAPI
-// file.
-//   import      (admin)   {"model": PATH, "message"?}
-//       a new repo with this base
-//   statistics  (merge)   {"lines": [TEXT..], "tokens_max"?, "layers"?}
-//       covariances of the keys
-//   commit      (merge)
-//       {"branch", "facts": [..], "message"?, "method"?, "settings"?: {k: v}, "context_templates"?,
-//       "force"?, "stack"?, "evaluate"?}
-//   revert      (merge)   {"branch", "commit", "message"?}
-//       a new commit that takes a commit's edits out
-//   evaluation  (ask)     {"revision", "facts": [..]}
-//   verify      (read)    {"revision"}
-//       live bytes, rebuild and manifest compared
-//   export      (read)    {"revision", "format": "safetensors", "folder": PATH}
-//   fsck        (admin)   {}
+// A request: its kind is a row of coordinator/operations, its body is what that kind reads
+// (docs/reference/operations.md).
 struct Submission {
   std::string kind;
   RepoName repo;                // the repo's name; empty for fsck
-  std::string body;             // JSON as above; unknown fields are refused by JSON pointer
+  std::string body;             // JSON; unknown fields are refused by JSON pointer
   std::string idempotency_key;  // empty: none
   Digest fingerprint;           // of method, path and body; with an idempotency key
   storage::records::Priority priority = storage::records::Priority::kNormal;

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "coordinator/operations/operations.h"
 #include "storage/base/failpoint.h"
-#include "worker/protocol/memit_settings.h"
+#include "storage/base/reason.h"
 
 namespace emend::coordinator::server {
 namespace {
@@ -12,20 +13,7 @@ using storage::history::Repository;
 using storage::records::Operation;
 using storage::records::Transaction;
 
-// names and ranges of settings do not depend on the model; layers are checked against it when the
-// job runs
-constexpr std::int64_t kAnyDepth = 32;
-
-Status CheckSettingsOf(const core::CommitRequest& request) {
-  worker::protocol::MemitSettings scratch = worker::protocol::DefaultSettings(kAnyDepth);
-  for (const auto& [key, value] : request.settings)
-    EMEND_RETURN_IF_ERROR(ApplySetting(scratch, key, value));
-  return request.context_templates.empty()
-             ? OkStatus()
-             : SetContextTemplates(scratch, request.context_templates);
-}
-
-Status CheckImport(storage::kv::KvStore& store, const RepoName& repo) {
+Status CheckNewRepo(storage::kv::KvStore& store, const RepoName& repo) {
   EMEND_RETURN_IF_ERROR(storage::history::CheckRepoName(repo.value()));
   if (!Repository::Open(store, repo).ok()) return OkStatus();
   return {StatusCode::kAlreadyExists,
@@ -82,22 +70,27 @@ Status CheckScope(const Caller& caller, std::string_view scope) {
 
 Result<std::optional<Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller,
                                            const Submission& submission) {
-  if (const std::string_view scope = core::ScopeOf(submission.kind); !scope.empty())
-    EMEND_RETURN_IF_ERROR(CheckScope(caller, scope));
+  EMEND_ASSIGN_OR_RETURN(const jobs::OperationKind* const kind,
+                         FindKind(operations::Kinds(), submission.kind));
+  EMEND_RETURN_IF_ERROR(CheckScope(caller, kind->scope));
   return FindReplay(store, caller, submission);
 }
 
 Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission) {
-  EMEND_ASSIGN_OR_RETURN(const core::OperationRequest request,
-                         core::ParseRequest(submission.kind, submission.body));
-  if (submission.kind == "import") {
-    EMEND_RETURN_IF_ERROR(CheckImport(store, submission.repo));
-  } else if (submission.kind != "fsck") {
-    EMEND_RETURN_IF_ERROR(Repository::Open(store, submission.repo).status());
+  EMEND_ASSIGN_OR_RETURN(const jobs::OperationKind* const kind,
+                         FindKind(operations::Kinds(), submission.kind));
+  EMEND_ASSIGN_OR_RETURN(const auto request, ReadRequest(*kind, submission.body));
+  switch (kind->subject) {
+    case jobs::Subject::kNewRepo:
+      EMEND_RETURN_IF_ERROR(CheckNewRepo(store, submission.repo));
+      break;
+    case jobs::Subject::kRepo:
+      EMEND_RETURN_IF_ERROR(Repository::Open(store, submission.repo).status());
+      break;
+    case jobs::Subject::kStore: break;
   }
-  if (const auto* commit = std::get_if<core::CommitRequest>(&request))
-    EMEND_RETURN_IF_ERROR(CheckSettingsOf(*commit));
-  return jobs::DemandOf(submission.repo.value(), request);
+  EMEND_RETURN_IF_ERROR(request->Check(store, submission.repo));
+  return request->DemandOn(submission.repo.value());
 }
 
 Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store,
@@ -109,16 +102,16 @@ Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::k
     EMEND_ASSIGN_OR_RETURN(const auto replay, FindReplay(store, caller, submission));
     if (replay) {
       accepted.operation = *replay;
-      return {StatusCode::kAlreadyExists, "idempotent_replay",
-              "operation " + replay->id.value() + " was begun by this key"};
+      return Failure(Reason::kIdempotentReplay,
+                     "operation " + replay->id.value() + " was begun by this key");
     }
     EMEND_FAILPOINT("submission.before_accept");
     accepted.is_new = true;
     return PutAccepted(transaction, caller, submission, accepted.operation);
   };
   const Status committed = journal.Commit(caller.principal, build).status();
-  if (committed.ok() || committed.slug() == "idempotent_replay" ||
-      committed.slug() == "anchor_not_written")
+  const Reason why = ReasonOf(committed);
+  if (committed.ok() || why == Reason::kIdempotentReplay || why == Reason::kAnchorNotWritten)
     return accepted;
   return committed;
 }

@@ -2,8 +2,7 @@
 // that stores it.
 #pragma once
 
-#include "coordinator/core/requests.h"
-#include "coordinator/jobs/demand.h"
+#include "coordinator/jobs/operation_kind.h"
 #include "coordinator/server/service.h"
 
 namespace emend::coordinator::server {

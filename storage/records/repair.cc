@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/base/log.h"
+#include "storage/base/reason.h"
 #include "storage/kv/kv_store.h"
 #include "storage/kv/repair.h"
 #include "storage/records/anchor.h"
@@ -54,7 +55,8 @@ Result<Finding> Examine(kv::KvStore& store, FileSystem& file_system,
     finding.head = checked->head;
     return finding;
   }
-  if (checked.status().slug() != "behind_anchor" && checked.status().slug() != "anchor_corrupt")
+  const Reason why = ReasonOf(checked.status());
+  if (why != Reason::kBehindAnchor && why != Reason::kAnchorCorrupt)
     return checked.status();
   finding.anchor = Finding::Anchor::kToReplace;
   finding.found = checked.status().message();

@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
   std::printf("loaded\n");
   const auto statistics_start = now();
   const double statistics_processor = processor_seconds();
-  LayerSolver solver(std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
+  const std::unique_ptr<Solver> solver = *NewSolver(
+      "memit", std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
   std::printf("statistics %.2f s (processor %.2f), %lld tokens\n", seconds_since(statistics_start),
               processor_seconds() - statistics_processor,
               static_cast<long long>(solver.statistics().tokens));
@@ -44,7 +45,7 @@ int main(int argc, char** argv) {
                                                        .tokenizer = *atlas.tokenizer,
                                                        .facts = facts,
                                                        .settings = settings,
-                                                       .solver = solver,
+                                                       .solver = *solver,
                                                        .committer = committer}));
     const double total = seconds_since(start);
     std::printf(

@@ -48,7 +48,8 @@ void SolveOn(Communicator& ranks, std::size_t edit_count) {
       worker::edit::ReadText("docs/examples/atlas/corpus.txt"), 500);
   const auto statistics = ValueOf(worker::edit::ComputeStatistics(
       *model, *atlas.tokenizer, lines, {.layers = settings.layers, .progress = {}}));
-  worker::edit::LayerSolver solver(std::make_shared<const worker::edit::Statistics>(statistics));
+  const std::unique_ptr<worker::edit::Solver> solver = *worker::edit::NewSolver(
+      "memit", std::make_shared<const worker::edit::Statistics>(statistics));
   std::map<LayerIndex, worker::edit::EditedTensor> tensors = atlas.Tensors(settings.layers);
   for (auto& [layer, tensor] : tensors) {  // stored [d_ff, d]: a rank's part lies in one piece
     const auto own = model->shard().intermediate;
@@ -66,7 +67,7 @@ void SolveOn(Communicator& ranks, std::size_t edit_count) {
                                                           .tokenizer = *atlas.tokenizer,
                                                           .facts = facts,
                                                           .settings = settings,
-                                                          .solver = solver,
+                                                          .solver = *solver,
                                                           .committer = committer}));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -183,11 +184,12 @@ Memory MeasureRank(Communicator& ranks, const std::string& folder,
   }
   auto statistics = std::make_shared<worker::edit::Statistics>(
       ValueOf(worker::edit::LoadStatistics(folder + "/statistics.safetensors", "random", ranks)));
-  worker::edit::LayerSolver solver(statistics);
+  const std::unique_ptr<worker::edit::Solver> solver =
+      *worker::edit::NewSolver("memit", statistics);
   for (const LayerIndex layer : kEdited) {  // with their factors, as after a first batch
-    if (solver.HolderOf(layer) == ranks.rank())
+    if (solver->HolderOf(layer) == ranks.rank())
       ValueOf(
-          solver.Solve(layer, {.lambda = 100, .ridge = 1e-2}, at::ones({kInner, 1}, at::kDouble)));
+          solver->Solve(layer, {.lambda = 100, .ridge = 1e-2}, at::ones({kInner, 1}, at::kDouble)));
   }
   memory.statistics = CountingAllocator::LiveBytes() - before - memory.weights;
   return memory;

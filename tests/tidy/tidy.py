@@ -33,6 +33,7 @@ INCLUDES = {
     "coordinator/core": ["storage/", "worker/families", "worker/tokenizer"],
     "coordinator/membership": ["storage/base", "worker/protocol"],
     "coordinator/jobs": ["storage/", "worker/protocol", "coordinator/core", "coordinator/membership"],
+    "coordinator/operations": ["storage/", "worker/protocol", "coordinator/core", "coordinator/jobs"],
     "coordinator/server": ["storage/", "worker/protocol", "coordinator/"],
     "api/facts": ["storage/base", "storage/json", "storage/objects"],
     "api/openapi": [],

@@ -6,7 +6,7 @@
 //
 // Facts are independent of each other, so whoever finds them, and in what company, changes results
 // by rounding only. What they are: targets.h. Blocks; `progress` can cancel. Errors as SolveBatch
-// (memit.h).
+// (solve_batch.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +18,7 @@
 
 #include "worker/edit/progress.h"
 #include "worker/model/transformer.h"
-#include "worker/protocol/memit_settings.h"
+#include "worker/protocol/solve_settings.h"
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::edit {
@@ -39,7 +39,7 @@ struct FindTargetsInput {
   const model::Transformer& model;  // serving the parent state
   const tokenizer::Tokenizer& tokenizer;
   std::span<const EditFact> facts;
-  const protocol::MemitSettings& settings;
+  const protocol::SolveSettings& settings;
   std::int64_t memory_bytes_max = std::int64_t{2} << 30;
   ProgressFunction progress = {};  // phase "targets"
 };

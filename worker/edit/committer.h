@@ -17,7 +17,7 @@
 #include "storage/base/ids.h"
 #include "storage/base/status.h"
 #include "storage/delta/column.h"
-#include "worker/edit/solve.h"
+#include "worker/edit/solver.h"
 
 namespace emend::worker::edit {
 

@@ -17,7 +17,7 @@ at::Tensor RowNorms(const at::Tensor& rows) { return rows.norm(2, {1}, /*keepdim
 
 }  // namespace
 
-DeltaOptimiser::DeltaOptimiser(const protocol::MemitSettings& settings, at::Tensor initial)
+DeltaOptimiser::DeltaOptimiser(const protocol::SolveSettings& settings, at::Tensor initial)
     : settings_(settings),
       initial_(std::move(initial)),
       limit_(RowNorms(initial_) * settings.clamp_norm_factor),

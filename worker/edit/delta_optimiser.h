@@ -10,14 +10,14 @@
 
 #include <cstdint>
 
-#include "worker/protocol/memit_settings.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::worker::edit {
 
 class DeltaOptimiser {
  public:
   // `initial` is z0, [facts, d] fp32. Borrows the settings.
-  DeltaOptimiser(const protocol::MemitSettings& settings, at::Tensor initial);
+  DeltaOptimiser(const protocol::SolveSettings& settings, at::Tensor initial);
 
   const at::Tensor& deltas() const { return deltas_; }  // [facts, d]
   at::Tensor Values() const { return initial_ + deltas_; }
@@ -28,7 +28,7 @@ class DeltaOptimiser {
   void Step(const at::Tensor& gradients, const at::Tensor& active, std::int64_t step);
 
  private:
-  const protocol::MemitSettings& settings_;
+  const protocol::SolveSettings& settings_;
   const at::Tensor initial_;
   const at::Tensor limit_;         // [facts, 1]: the largest ‖δ‖
   const at::Tensor decay_factor_;  // [facts, 1]: v_weight_decay / ‖z0‖²

@@ -1,273 +1,123 @@
-#include "worker/edit/memit.h"
-
+// MEMIT: the closed form of a batch, one layer at a time.
+//
+//   minimise ‖ΔᵀZ − [0 R]‖² + λ‖Δ‖²_C'  with  C' = C + ridge·tr(C)/d_ff·I,  B = λC',  Z = [K_past
+//   K]
+//       (Meng et al. 2022, equation 14)
+//   Δ = A⁻¹K·Rᵀ = adj·Rᵀ with A = B + ZZᵀ,  adj = the last n columns of B⁻¹Z·(I + ZᵀB⁻¹Z)⁻¹
+//       (Woodbury: (m + n) × (m + n) instead of d_ff × d_ff)
+//
+// B is factored once per layer and (λ, ridge) and kept; a batch then costs triangular solves with
+// m + n columns. Nothing is inverted.
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstring>
+#include <map>
+#include <string>
 #include <utility>
 
-#include "storage/base/clock.h"
-#include "worker/collective/exchange.h"
-#include "worker/edit/product_kernels.h"
-#include "worker/edit/prompts.h"
-#include "worker/edit/sweep.h"
-#include "worker/edit/targets.h"
-#include "worker/edit/thread_team.h"
+#include "worker/edit/solver.h"
 #include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
 
-// Adds the time between its construction and its end to `seconds`.
-class Timer {
+// x of factor·x = b, or of factorᵀ·x = b.
+at::Tensor SolveLower(const at::Tensor& factor, const at::Tensor& b) {
+  return at::linalg_solve_triangular(factor, b, /*upper=*/false);
+}
+at::Tensor SolveLowerTransposed(const at::Tensor& factor, const at::Tensor& b) {
+  return at::linalg_solve_triangular(factor.t(), b, /*upper=*/true);
+}
+
+// [K_past K] in fp64. kInvalidArgument unless both have `rows` rows.
+Result<at::Tensor> JoinKeys(const LayerProblem& problem, std::int64_t rows) {
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& part : {problem.past_keys, problem.keys}) {
+    if (!part.defined()) continue;
+    if (part.dim() != 2 || part.size(0) != rows)
+      return InvalidArgument("solving layer " + std::to_string(problem.layer.value()) +
+                             ": keys must have " + std::to_string(rows) + " rows");
+    parts.push_back(part.to(at::kDouble));
+  }
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
+}
+
+class Memit final : public Solver {
  public:
-  explicit Timer(double& seconds) : seconds_(seconds), start_(SystemClock().Now()) {}
-  ~Timer() { seconds_ += std::chrono::duration<double>(SystemClock().Now() - start_).count(); }
-  Timer(const Timer&) = delete;
-  Timer& operator=(const Timer&) = delete;
+  using Solver::Solver;
 
- private:
-  double& seconds_;
-  const SteadyTime start_;
-};
-
-std::vector<float> RowOf(const at::Tensor& matrix, std::int64_t row) {
-  const at::Tensor values = matrix.select(0, row).to(at::kFloat).contiguous();
-  return {values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel()};
-}
-
-// The first fact (column of `columns`) with a value that is not finite.
-Status CheckFinite(const at::Tensor& columns, const std::string& what) {
-  const at::Tensor bad = columns.isfinite().all(0).logical_not().nonzero();
-  if (bad.numel() == 0) return OkStatus();
-  return {StatusCode::kFailedPrecondition, "non_finite",
-          "fact " + std::to_string(bad.flatten()[0].item<std::int64_t>()) + ": " + what +
-              " is NaN or infinite; the model or the settings are not usable"};
-}
-
-using Deltas = std::vector<storage::delta::TensorDelta>;
-
-// A layer's deltas as bytes between ranks: an edit's payload each, behind its length.
-std::string EncodeDeltas(const Deltas& deltas) {
-  std::string bytes;
-  for (const storage::delta::TensorDelta& delta : deltas) {
-    const std::string payload =
-        storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}});
-    const auto size = static_cast<std::uint64_t>(payload.size());
-    bytes.append(reinterpret_cast<const char*>(&size), sizeof(size)).append(payload);
-  }
-  return bytes;
-}
-
-Result<Deltas> DecodeDeltas(std::string_view bytes) {
-  Deltas deltas;
-  while (!bytes.empty()) {
-    std::uint64_t size = 0;
-    if (bytes.size() < sizeof(size))
-      return DataLoss("reading a layer's deltas from another rank: they end in the middle");
-    std::memcpy(&size, bytes.data(), sizeof(size));
-    EMEND_ASSIGN_OR_RETURN(storage::delta::EditDelta edit,
-                           storage::delta::DecodeEditDelta(bytes.substr(sizeof(size), size)));
-    deltas.push_back(std::move(edit.tensors.at(0)));
-    bytes.remove_prefix(sizeof(size) + size);
-  }
-  return deltas;
-}
-
-// One batch under way.
-class Batch {
- public:
-  Batch(const BatchInput& input, std::vector<PromptRow> rows)
-      : input_(input),
-        rows_(std::move(rows)),
-        fact_count_(static_cast<std::int64_t>(input.facts.size())),
-        team_(TeamSize(input.model)),
-        solution_{.edits = {}, .layers = {}, .seconds = {}} {
-    solution_.edits.resize(input.facts.size());
-    for (const PromptRow& row : rows_) {
-      if (row.kind == RowKind::kBare) solution_.edits[row.fact].lookup = row.lookup;
-    }
+  Result<LayerSolution> Solve(const LayerProblem& problem) override {
+    return model::Guarded(
+        "solving layer " + std::to_string(problem.layer.value()), [&]() -> Result<LayerSolution> {
+          const at::NoGradGuard no_grad;
+          EMEND_ASSIGN_OR_RETURN(const at::Tensor factor, FactorOf(problem));
+          EMEND_ASSIGN_OR_RETURN(const at::Tensor keys, JoinKeys(problem, factor.size(0)));
+          return LayerSolution{Adjust(factor, keys, problem.keys.size(1)),
+                               SolveMetric{factor, keys}};
+        });
   }
 
-  Result<BatchSolution> Run() {
-    EMEND_RETURN_IF_ERROR(FindTargets());
-    KeySweep sweep(input_.model, rows_, fact_count_, input_.memory_bytes_max, team_);
-    const std::vector<LayerIndex>& layers = input_.settings.layers;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(i),
-                                                     static_cast<std::int64_t>(layers.size())}));
-      EMEND_RETURN_IF_ERROR(
-          SolveLayer(layers[i], static_cast<std::int64_t>(layers.size() - i), sweep));
-    }
-    EMEND_RETURN_IF_ERROR(
-        Report(input_.progress, {"solve", static_cast<std::int64_t>(layers.size()),
-                                 static_cast<std::int64_t>(layers.size())}));
-    SortByTensor();
-    return std::move(solution_);
+  std::uint64_t held_bytes() const override {
+    std::uint64_t bytes = Solver::held_bytes();
+    for (const auto& [layer, factor] : factors_) bytes += factor.lower.nbytes();
+    return bytes;
   }
 
  private:
-  Status FindTargets() {
-    const Timer timer(solution_.seconds.targets);
-    Targets found = input_.targets;
-    if (found.values.defined()) {
-      EMEND_RETURN_IF_ERROR(CheckGiven());
-    } else {
-      EMEND_ASSIGN_OR_RETURN(found, OptimiseTargets({.model = input_.model,
-                                                     .rows = rows_,
-                                                     .fact_count = fact_count_,
-                                                     .settings = input_.settings,
-                                                     .memory_bytes_max = input_.memory_bytes_max,
-                                                     .team = team_,
-                                                     .progress = input_.progress}));
-    }
-    targets_ = found.values.to(at::kCPU, at::kFloat);
-    for (std::size_t fact = 0; fact < found.steps.size(); ++fact) {
-      solution_.edits[fact].steps = found.steps[fact];
-      solution_.edits[fact].loss = found.losses[fact];
-    }
-    for (std::int64_t fact = 0; fact < fact_count_; ++fact)
-      solution_.edits[fact].target = RowOf(targets_, fact);
-    return CheckFinite(targets_.t(), "its target vector");
+  struct Factor {
+    double lambda = 0;
+    double ridge = 0;
+    at::Tensor lower;
+  };
+
+  // A⁻¹ times the last `count` of `keys`.
+  static at::Tensor Adjust(const at::Tensor& factor, const at::Tensor& keys, std::int64_t count) {
+    const at::Tensor half = SolveLower(factor, keys);  // L⁻¹Z, so that ZᵀB⁻¹Z = halfᵀ·half
+    at::Tensor small = half.t().matmul(half);
+    small.diagonal().add_(1.0);
+    const at::Tensor small_factor = at::linalg_cholesky(small);
+    const at::Tensor right =
+        SolveLowerTransposed(small_factor, SolveLower(small_factor, half.t())).t();
+    return SolveLowerTransposed(factor, right.narrow(1, keys.size(1) - count, count));
   }
 
-  Status CheckGiven() const {
-    const Targets& given = input_.targets;
-    const bool has_steps =
-        given.steps.size() == input_.facts.size() && given.losses.size() == input_.facts.size();
-    if (!has_steps && !(given.steps.empty() && given.losses.empty())) {
-      return InvalidArgument(
-          "solving a batch of " + std::to_string(fact_count_) +
-          " facts: the targets given must have steps and losses for all or none");
+  // Of B; kept for the weights that were last asked for.
+  Result<at::Tensor> FactorOf(const LayerProblem& problem) {
+    const double lambda = problem.settings.mom2_update_weight;
+    const double ridge = problem.settings.ridge;
+    const auto kept = factors_.find(problem.layer);
+    if (kept != factors_.end() && kept->second.lambda == lambda && kept->second.ridge == ridge)
+      return kept->second.lower;
+    const std::string layer = std::to_string(problem.layer.value());
+    const auto found = statistics().covariance.find(problem.layer);
+    if (found == statistics().covariance.end()) {
+      return Status(StatusCode::kFailedPrecondition, "no_statistics",
+                    "there are no key statistics of layer " + layer +
+                        "; take them with `emend stats` over the layers that are edited");
     }
-    if (given.values.sizes() == at::IntArrayRef({fact_count_, input_.model.config().hidden}))
-      return OkStatus();
-    return InvalidArgument("solving a batch of " + std::to_string(fact_count_) +
-                           " facts: the targets given must be [" + std::to_string(fact_count_) +
-                           ", " + std::to_string(input_.model.config().hidden) + "]");
-  }
-
-  Status SolveLayer(LayerIndex layer, std::int64_t layers_left, KeySweep& sweep) {
-    LayerOutcome outcome{
-        .layer = layer, .tensor = input_.model.Down(layer).tensor, .keys = {}, .residuals = {}};
-    {
-      const Timer timer(solution_.seconds.keys);
-      outcome.keys = sweep.Keys(layer);
-      outcome.residuals = sweep.Residuals(layer, input_.settings.layers.back(), targets_) /
-                          static_cast<double>(layers_left);
+    const at::Tensor& covariance = found->second;
+    const double d_ff = static_cast<double>(covariance.size(0));
+    at::Tensor system = covariance * lambda;
+    system.diagonal().add_(lambda * ridge * covariance.trace().item<double>() / d_ff);
+    auto [lower, info] = at::linalg_cholesky_ex(system);
+    if (info.item<int>() != 0) {
+      return Status(
+          StatusCode::kFailedPrecondition, "singular_statistics",
+          "the key covariance of layer " + layer + " over " + std::to_string(statistics().tokens) +
+              " tokens is not positive definite at minor " + std::to_string(info.item<int>()) +
+              " of " + std::to_string(covariance.size(0)) + " with ridge " + std::to_string(ridge) +
+              "; take statistics over more tokens, or set a larger ridge");
     }
-    EMEND_RETURN_IF_ERROR(
-        CheckFinite(outcome.keys, "its key at layer " + std::to_string(layer.value())));
-    EMEND_RETURN_IF_ERROR(
-        CheckFinite(outcome.residuals, "its residual at layer " + std::to_string(layer.value())));
-    EMEND_ASSIGN_OR_RETURN(CommittedLayer committed, Commit(outcome));
-    EMEND_RETURN_IF_ERROR(MeasureNorms(committed.weight, outcome));
-    sweep.SetWeight(layer, committed.weight);
-    KeepEdits(outcome, std::move(committed));
-    solution_.layers.push_back(std::move(outcome));
-    return OkStatus();
+    factors_[problem.layer] = Factor{lambda, ridge, lower};
+    return lower;
   }
 
-  // The rank that holds the layer's statistics solves and quantises; every rank applies what comes
-  // of it to its part.
-  Result<CommittedLayer> Commit(const LayerOutcome& outcome) {
-    LayerUpdate update{
-        .layer = outcome.layer, .adjusted_keys = {}, .residuals = outcome.residuals, .metric = {}};
-    CommittedLayer committed;
-    collective::Communicator& communicator = input_.model.communicator();
-    const int holder = input_.solver.HolderOf(outcome.layer);
-    if (communicator.rank() == holder) {
-      Result<Deltas> own = SolveAndQuantise(outcome, update);
-      if (own.ok()) committed.deltas = *own;
-      if (communicator.size() == 1) EMEND_RETURN_IF_ERROR(own.status());
-      const Result<std::string> bytes =
-          own.ok() ? Result<std::string>(EncodeDeltas(*own)) : Result<std::string>(own.status());
-      if (communicator.size() > 1)
-        EMEND_RETURN_IF_ERROR(collective::BroadcastOutcome(communicator, bytes, holder).status());
-    } else {
-      EMEND_ASSIGN_OR_RETURN(const std::string bytes,
-                             collective::BroadcastOutcome(communicator, std::string(), holder));
-      EMEND_ASSIGN_OR_RETURN(committed.deltas, DecodeDeltas(bytes));
-    }
-    const Timer timer(solution_.seconds.apply);
-    auto weight = input_.committer.Apply(update, committed.deltas);
-    EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, weight.status()));
-    committed.weight = std::move(*weight);
-    return committed;
-  }
-
-  Result<Deltas> SolveAndQuantise(const LayerOutcome& outcome, LayerUpdate& update) {
-    {
-      const Timer timer(solution_.seconds.solve);
-      const SolveWeights weights{.lambda = input_.settings.mom2_update_weight,
-                                 .ridge = input_.settings.ridge};
-      EMEND_ASSIGN_OR_RETURN(LayerSolution solved,
-                             input_.solver.Solve(outcome.layer, weights, outcome.keys));
-      update.adjusted_keys = std::move(solved.adjusted_keys);
-      update.metric = std::move(solved.metric);
-    }
-    const Timer timer(solution_.seconds.apply);
-    return input_.committer.Quantise(update);
-  }
-
-  // Over all ranks' parts.
-  Status MeasureNorms(const at::Tensor& after, LayerOutcome& outcome) {
-    const at::Tensor before = input_.model.DownWeight(outcome.layer).cpu();
-    at::Tensor squares =
-        at::stack({before.norm(), (after - before).norm()}).to(at::kDouble).square();
-    EMEND_RETURN_IF_ERROR(input_.model.communicator().AllReduceSum(squares));
-    outcome.weight_norm = squares[0].sqrt().item<double>();
-    outcome.update_norm = squares[1].sqrt().item<double>();
-    return OkStatus();
-  }
-
-  void KeepEdits(const LayerOutcome& outcome, CommittedLayer committed) {
-    const at::Tensor keys = outcome.keys.t();
-    for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
-      EditSolution& edit = solution_.edits[fact];
-      edit.keys.push_back({.tensor = outcome.tensor, .values = RowOf(keys, fact)});
-      if (!committed.deltas.empty())
-        edit.delta.tensors.push_back(std::move(committed.deltas[fact]));
-    }
-  }
-
-  void SortByTensor() {
-    for (EditSolution& edit : solution_.edits) {
-      std::ranges::sort(edit.keys, {}, &storage::delta::EditKey::tensor);
-      std::ranges::sort(edit.delta.tensors, {}, &storage::delta::TensorDelta::tensor);
-    }
-  }
-
-  const BatchInput& input_;
-  const std::vector<PromptRow> rows_;
-  const std::int64_t fact_count_;
-  ThreadTeam team_;
-  at::Tensor targets_;  // z, [facts, d] fp32 on the CPU
-  BatchSolution solution_;
+  std::map<LayerIndex, Factor> factors_;
 };
-
-Result<BatchSolution> Solve(const BatchInput& input) {
-  UseProcessorsKernels();
-  const at::NoGradGuard no_grad;
-  const families::ModelConfig& config = input.model.config();
-  EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
-  if (input.facts.empty())
-    return InvalidArgument("solving a batch: it has no facts, expected at least one");
-  EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", 0,
-                                                static_cast<std::int64_t>(input.facts.size()) *
-                                                    input.settings.v_num_grad_steps}));
-  EMEND_ASSIGN_OR_RETURN(
-      std::vector<PromptRow> rows,
-      EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));
-  return Batch(input, std::move(rows)).Run();
-}
 
 }  // namespace
 
-Result<BatchSolution> SolveBatch(const BatchInput& input) {
-  return model::Guarded("solving a batch of " + std::to_string(input.facts.size()) + " facts",
-                        [&] { return Solve(input); });
+std::unique_ptr<Solver> NewMemit(std::shared_ptr<const Statistics> statistics) {
+  return std::make_unique<Memit>(std::move(statistics));
 }
 
 }  // namespace emend::worker::edit

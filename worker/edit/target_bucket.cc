@@ -12,7 +12,7 @@
 namespace emend::worker::edit {
 namespace {
 
-double TokenWeight(const protocol::MemitSettings& settings, std::int64_t target_tokens) {
+double TokenWeight(const protocol::SolveSettings& settings, std::int64_t target_tokens) {
   std::size_t templates = 0;
   for (const auto& group : settings.context_templates) templates += group.size();
   return 1.0 / static_cast<double>(
@@ -44,7 +44,7 @@ void SelectRows(at::Tensor& tensor, const at::Tensor& rows) {
 
 }  // namespace
 
-TargetBucket::TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings,
+TargetBucket::TargetBucket(const model::Transformer& model, const protocol::SolveSettings& settings,
                            std::span<const PromptRow* const> rows, std::int64_t first_fact)
     : model_(model),
       last_edited_(settings.layers.back().value()),

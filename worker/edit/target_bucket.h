@@ -16,7 +16,7 @@
 
 #include "worker/edit/prompts.h"
 #include "worker/model/transformer.h"
-#include "worker/protocol/memit_settings.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::worker::edit {
 
@@ -31,7 +31,7 @@ class TargetBucket {
  public:
   // Runs the layers that are constant. `rows` have the same kind of loss, suffix() and target
   // count; their facts count from `first_fact`.
-  TargetBucket(const model::Transformer& model, const protocol::MemitSettings& settings,
+  TargetBucket(const model::Transformer& model, const protocol::SolveSettings& settings,
                std::span<const PromptRow* const> rows, std::int64_t first_fact);
 
   // `deltas` [facts, d] fp32.

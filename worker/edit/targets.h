@@ -23,7 +23,7 @@
 #include "worker/edit/prompts.h"
 #include "worker/edit/thread_team.h"
 #include "worker/model/transformer.h"
-#include "worker/protocol/memit_settings.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::worker::edit {
 
@@ -31,7 +31,7 @@ struct TargetInput {
   const model::Transformer& model;
   std::span<const PromptRow> rows;  // fact by fact
   std::int64_t fact_count = 0;
-  const protocol::MemitSettings& settings;
+  const protocol::SolveSettings& settings;
   // kept prefixes and one bucket's activations; facts are taken in chunks that fit, one at least
   std::int64_t memory_bytes_max = 0;
   ThreadTeam& team;

@@ -39,6 +39,7 @@ class MessageWriter {
   void Write(std::uint16_t value) { out_.U16(value); }
   void Write(std::uint32_t value) { out_.U32(value); }
   void Write(std::int32_t value) { out_.U32(static_cast<std::uint32_t>(value)); }
+  void Write(std::int64_t value) { out_.I64(value); }
   void Write(std::uint64_t value) { out_.U64(value); }
   void Write(double value) { out_.F64(value); }
   void Write(const std::string& value) { out_.Text(value); }
@@ -95,6 +96,7 @@ class MessageReader {
   void Read(std::uint16_t& value) { value = in_.U16(); }
   void Read(std::uint32_t& value) { value = in_.U32(); }
   void Read(std::int32_t& value) { value = static_cast<std::int32_t>(in_.U32()); }
+  void Read(std::int64_t& value) { value = in_.I64(); }
   void Read(std::uint64_t& value) { value = in_.U64(); }
   void Read(double& value) { value = in_.F64(); }
   void Read(std::string& value) { value = in_.Text(); }

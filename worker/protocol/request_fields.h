@@ -66,13 +66,19 @@ void Visit(Archive& archive, ComputeStatistics& m) {
   archive(m.base, m.layers, m.lines, m.tokens_max, m.file);
 }
 template <typename Archive>
+void Visit(Archive& archive, SolveSettings& m) {
+  archive(m.method);
+  for (const Setting& setting : Settings())
+    std::visit([&](auto field) { archive(m.*field); }, setting.field);
+  archive(m.context_templates);
+}
+template <typename Archive>
 void Visit(Archive& archive, SolveFact& m) {
   archive(m.prompt, m.subject, m.target);
 }
 template <typename Archive>
 void Visit(Archive& archive, Solve& m) {
-  archive(m.base, m.state, m.method, m.settings, m.context_templates, m.statistics_file, m.facts,
-          m.targets);
+  archive(m.base, m.state, m.settings, m.statistics_file, m.facts, m.targets);
 }
 template <typename Archive>
 void Visit(Archive& archive, SolvedTarget& m) {
@@ -80,7 +86,7 @@ void Visit(Archive& archive, SolvedTarget& m) {
 }
 template <typename Archive>
 void Visit(Archive& archive, OptimiseTargets& m) {
-  archive(m.base, m.state, m.method, m.settings, m.context_templates, m.facts);
+  archive(m.base, m.state, m.settings, m.facts);
 }
 template <typename Archive>
 void Visit(Archive& archive, Complete& m) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "storage/base/ids.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::worker::protocol {
 
@@ -49,9 +50,7 @@ struct SolvedTarget {
 struct OptimiseTargets {
   BaseId base;
   StateId state;
-  std::string method;
-  std::vector<std::pair<std::string, std::string>> settings;
-  std::vector<std::vector<std::string>> context_templates;
+  SolveSettings settings;
   std::vector<SolveFact> facts;
   friend bool operator==(const OptimiseTargets&, const OptimiseTargets&) = default;
 };
@@ -66,11 +65,7 @@ struct OptimiseTargetsReply {
 struct Solve {
   BaseId base;
   StateId state;
-  std::string method;  // "memit"
-  // MEMIT's names (worker/edit/settings.h), later ones win
-  std::vector<std::pair<std::string, std::string>> settings;
-  // groups; the first holds the bare "{}"
-  std::vector<std::vector<std::string>> context_templates;
+  SolveSettings settings;  // resolved
   std::string statistics_file;
   std::vector<SolveFact> facts;
   // of the facts, as OptimiseTargets found them; empty: find them, too

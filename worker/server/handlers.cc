@@ -11,7 +11,7 @@
 #include "storage/base/failpoint.h"
 #include "storage/base/log.h"
 #include "worker/collective/exchange.h"
-#include "worker/edit/memit.h"
+#include "worker/edit/solve_batch.h"
 #include "worker/edit/statistics.h"
 #include "worker/eval/counterfact.h"
 #include "worker/eval/generate.h"
@@ -331,16 +331,16 @@ Result<ReplyBody> Handlers::Run(const protocol::ComputeStatistics& request, cons
 Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
-  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings,
-                         SettingsOf(request, base->base_model().config().layers));
-  EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent, base->ParentOf(*state, settings.layers));
-  EMEND_ASSIGN_OR_RETURN(edit::LayerSolver* const solver, base->SolverOf(request.statistics_file));
+  EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent,
+                         base->ParentOf(*state, request.settings.layers));
+  EMEND_ASSIGN_OR_RETURN(edit::Solver* const solver,
+                         base->SolverOf(request.settings.method, request.statistics_file));
   const std::vector<edit::EditFact> facts = FactsOf(request.facts);
   edit::QuantisingCommitter committer(std::move(parent.tensors));
   edit::BatchInput input{.model = base->ModelOf(*state),
                          .tokenizer = base->tokenizer(),
                          .facts = facts,
-                         .settings = settings,
+                         .settings = request.settings,
                          .solver = *solver,
                          .committer = committer};
   EMEND_ASSIGN_OR_RETURN(input.targets, GivenTargets(request.targets, facts.size(),
@@ -353,15 +353,13 @@ Result<ReplyBody> Handlers::Run(const protocol::Solve& request, const Call& call
 Result<ReplyBody> Handlers::Run(const protocol::OptimiseTargets& request, const Call& call) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, Base(request.base));
   EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
-  EMEND_ASSIGN_OR_RETURN(const protocol::MemitSettings settings,
-                         SettingsOf(request, base->base_model().config().layers));
   const Stopwatch watch;
   const std::vector<edit::EditFact> facts = FactsOf(request.facts);
   EMEND_ASSIGN_OR_RETURN(const edit::Targets found,
                          edit::FindTargets({.model = base->ModelOf(*state),
                                             .tokenizer = base->tokenizer(),
                                             .facts = facts,
-                                            .settings = settings,
+                                            .settings = request.settings,
                                             .progress = EditProgress(call)}));
   return ReplyBody(protocol::OptimiseTargetsReply{TargetsOf(found), watch.Seconds()});
 }

@@ -372,13 +372,16 @@ Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state,
   return parent;
 }
 
-Result<edit::LayerSolver*> LiveBase::SolverOf(const std::string& statistics_file) {
-  if (solver_ == nullptr || solver_file_ != statistics_file) {
+Result<edit::Solver*> LiveBase::SolverOf(const std::string& method,
+                                         const std::string& statistics_file) {
+  const std::pair<std::string, std::string> wanted(method, statistics_file);
+  if (solver_ == nullptr || solver_of_ != wanted) {
     EMEND_ASSIGN_OR_RETURN(auto statistics,
                            edit::LoadStatistics(statistics_file, id_.Hex(), communicator_));
-    solver_ = std::make_unique<edit::LayerSolver>(
-        std::make_shared<const edit::Statistics>(std::move(statistics)));
-    solver_file_ = statistics_file;
+    EMEND_ASSIGN_OR_RETURN(
+        solver_,
+        edit::NewSolver(method, std::make_shared<const edit::Statistics>(std::move(statistics))));
+    solver_of_ = wanted;
   }
   return solver_.get();
 }

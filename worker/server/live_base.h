@@ -29,7 +29,7 @@
 #include "storage/delta/tile_digest.h"
 #include "worker/collective/communicator.h"
 #include "worker/edit/quantising_committer.h"
-#include "worker/edit/solve.h"
+#include "worker/edit/solver.h"
 #include "worker/model/transformer.h"
 #include "worker/protocol/messages.h"
 #include "worker/server/edit_cache.h"
@@ -117,7 +117,7 @@ class LiveBase {
 
   // The solver on these statistics, kept until other statistics are asked for. Errors as
   // LoadStatistics.
-  Result<edit::LayerSolver*> SolverOf(const std::string& statistics_file);
+  Result<edit::Solver*> SolverOf(const std::string& method, const std::string& statistics_file);
 
  private:
   LiveBase(BaseId id, const LiveBaseOptions& options, collective::Communicator& communicator)
@@ -156,8 +156,8 @@ class LiveBase {
   EditCache edits_;
   std::list<std::shared_ptr<const LiveState>> states_;  // most recently used first
   std::vector<StateId> kept_;
-  std::string solver_file_;
-  std::unique_ptr<edit::LayerSolver> solver_;
+  std::pair<std::string, std::string> solver_of_;  // method and file
+  std::unique_ptr<edit::Solver> solver_;
 };
 
 }  // namespace emend::worker::server

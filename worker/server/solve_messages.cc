@@ -8,19 +8,6 @@
 namespace emend::worker::server {
 namespace {
 
-template <typename Request>
-Result<protocol::MemitSettings> ReadSettings(const Request& request, std::int64_t layer_count) {
-  if (request.method != "memit")
-    return Unsupported("solving by \"" + request.method + "\": this worker knows \"memit\"");
-  protocol::MemitSettings settings = protocol::DefaultSettings(layer_count);
-  for (const auto& [key, value] : request.settings)
-    EMEND_RETURN_IF_ERROR(protocol::ApplySetting(settings, key, value));
-  if (!request.context_templates.empty())
-    EMEND_RETURN_IF_ERROR(protocol::SetContextTemplates(settings, request.context_templates));
-  EMEND_RETURN_IF_ERROR(protocol::CheckSettings(settings, layer_count));
-  return settings;
-}
-
 std::map<std::string, double> SecondsOf(const edit::BatchSeconds& seconds) {
   return {{"targets", seconds.targets},
           {"keys", seconds.keys},
@@ -29,15 +16,6 @@ std::map<std::string, double> SecondsOf(const edit::BatchSeconds& seconds) {
 }
 
 }  // namespace
-
-Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request,
-                                           std::int64_t layer_count) {
-  return ReadSettings(request, layer_count);
-}
-Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& request,
-                                           std::int64_t layer_count) {
-  return ReadSettings(request, layer_count);
-}
 
 std::vector<edit::EditFact> FactsOf(const std::vector<protocol::SolveFact>& facts) {
   std::vector<edit::EditFact> edit_facts;

@@ -5,18 +5,10 @@
 #include <vector>
 
 #include "worker/edit/batch_targets.h"
-#include "worker/edit/memit.h"
-#include "worker/protocol/memit_settings.h"
+#include "worker/edit/solve_batch.h"
 #include "worker/protocol/messages.h"
 
 namespace emend::worker::server {
-
-// The model's defaults with what the request sets, checked. kUnsupported (the method);
-// kInvalidArgument as ApplySetting and CheckSettings.
-Result<protocol::MemitSettings> SettingsOf(const protocol::Solve& request,
-                                           std::int64_t layer_count);
-Result<protocol::MemitSettings> SettingsOf(const protocol::OptimiseTargets& request,
-                                           std::int64_t layer_count);
 
 std::vector<edit::EditFact> FactsOf(const std::vector<protocol::SolveFact>& facts);
 std::vector<protocol::SolvedTarget> TargetsOf(const edit::Targets& found);

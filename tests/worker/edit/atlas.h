@@ -17,8 +17,8 @@
 #include "storage/checkpoint/safetensors.h"
 #include "worker/collective/communicator.h"
 #include "worker/edit/corpus.h"
-#include "worker/edit/memit.h"
 #include "worker/edit/quantising_committer.h"
+#include "worker/edit/solve_batch.h"
 #include "worker/edit/statistics.h"
 
 namespace emend::worker::edit {
@@ -111,9 +111,9 @@ struct MemitGolden {
     return Tensor(name + "_layer" + std::to_string(layer.value()));
   }
 
-  protocol::MemitSettings Settings() const {
+  protocol::SolveSettings Settings() const {
     const nlohmann::json& given = json.at("hyper_parameters");
-    protocol::MemitSettings settings = protocol::DefaultSettings(6);
+    protocol::SolveSettings settings = *protocol::DefaultSettings("memit", 6);
     settings.layers.clear();
     for (const int layer : given.at("layers")) settings.layers.emplace_back(layer);
     settings.v_lr = given.at("v_lr");

@@ -19,7 +19,7 @@ double Norm(const Row& row) {
 
 // One fact, one number at a time.
 struct PlainAdam {
-  const protocol::MemitSettings& settings;
+  const protocol::SolveSettings& settings;
   double initial_norm;
   Row delta, first, second;
 
@@ -41,7 +41,7 @@ struct PlainAdam {
 };
 
 TEST(DeltaOptimiserTest, FactsMoveAsPlainAdamWithDecayAndClampMovesThem) {
-  protocol::MemitSettings settings;
+  protocol::SolveSettings settings;
   settings.v_weight_decay = 2;
   at::manual_seed(5);
   const at::Tensor initial = at::randn({4, 8}) * at::tensor({0.3F, 1.0F, 3.0F, 30.0F}).unsqueeze(1);
@@ -63,7 +63,7 @@ TEST(DeltaOptimiserTest, FactsMoveAsPlainAdamWithDecayAndClampMovesThem) {
 }
 
 TEST(DeltaOptimiserTest, AFactThatIsDoneDoesNotMove) {
-  const protocol::MemitSettings settings;
+  const protocol::SolveSettings settings;
   DeltaOptimiser optimiser(settings, at::ones({2, 4}));
   const at::Tensor active = at::ones({2}, at::kBool);
   optimiser.Step(at::ones({2, 4}), active, 1);
@@ -75,7 +75,7 @@ TEST(DeltaOptimiserTest, AFactThatIsDoneDoesNotMove) {
 }
 
 TEST(DeltaOptimiserTest, TheDecayLossIsTheNormOverTheSquaredInitialNorm) {
-  protocol::MemitSettings settings;
+  protocol::SolveSettings settings;
   settings.v_weight_decay = 0.5;
   DeltaOptimiser optimiser(settings, at::ones({1, 4}));
   EXPECT_EQ(optimiser.DecayLosses().item<float>(), 0);

@@ -28,13 +28,13 @@ class MemitGoldenTest : public ::testing::Test {
  protected:
   Result<BatchSolution> Solve(std::shared_ptr<const Statistics> statistics,
                               const at::Tensor& targets) {
-    LayerSolver solver(std::move(statistics));
+    const std::unique_ptr<Solver> solver = *NewSolver("memit", std::move(statistics));
     FloatCommitter committer(*atlas_.model);
     return SolveBatch({.model = *atlas_.model,
                        .tokenizer = *atlas_.tokenizer,
                        .facts = facts_,
                        .settings = settings_,
-                       .solver = solver,
+                       .solver = *solver,
                        .committer = committer,
                        .targets = {.values = targets, .steps = {}, .losses = {}}});
   }
@@ -56,7 +56,7 @@ class MemitGoldenTest : public ::testing::Test {
 
   const Atlas atlas_;
   const MemitGolden golden_;
-  const protocol::MemitSettings settings_ = golden_.Settings();
+  const protocol::SolveSettings settings_ = golden_.Settings();
   const std::vector<EditFact> facts_ = atlas_.Facts(0, 100);
 };
 

@@ -1,168 +1,152 @@
-#include "worker/edit/memit.h"
+#include "worker/edit/solver.h"
 
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "tests/support/status_matchers.h"
-#include "tests/worker/edit/atlas.h"
 
 namespace emend::worker::edit {
 namespace {
 
+using test::IsOk;
 using test::StatusIs;
-using ::testing::HasSubstr;
 
-// A covariance without a corpus: these tests are about the batch, not its quality.
-std::shared_ptr<const Statistics> UnitStatistics(const std::vector<LayerIndex>& layers) {
-  Statistics statistics{.covariance = {}, .tokens = 1};
-  for (const LayerIndex layer : layers)
-    statistics.covariance[layer] = at::eye(2048, at::kDouble) * 0.05;
+const LayerIndex kLayer(3);
+
+at::Tensor Random(std::int64_t rows, std::int64_t cols, std::uint64_t seed) {
+  at::manual_seed(seed);
+  return at::randn({rows, cols}, at::kDouble);
+}
+
+double RelativeError(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+
+std::shared_ptr<const Statistics> Covariance(std::int64_t size, std::int64_t tokens) {
+  const at::Tensor keys = Random(size, tokens, 1);
+  Statistics statistics{.covariance = {}, .tokens = tokens};
+  statistics.covariance[kLayer] = keys.matmul(keys.t()) / static_cast<double>(tokens);
   return std::make_shared<const Statistics>(statistics);
 }
 
-class MemitTest : public ::testing::Test {
- protected:
-  MemitTest() { settings_.v_num_grad_steps = 4; }
-
-  Result<BatchSolution> Solve() {
-    LayerSolver solver(UnitStatistics(settings_.layers));
-    QuantisingCommitter committer(atlas_.Tensors(settings_.layers));
-    return SolveBatch({.model = *atlas_.model,
-                       .tokenizer = *atlas_.tokenizer,
-                       .facts = facts_,
-                       .settings = settings_,
-                       .solver = solver,
-                       .committer = committer,
-                       .targets = targets_,
-                       .progress = progress_});
-  }
-
-  const Atlas atlas_;
-  protocol::MemitSettings settings_ = MemitGolden().Settings();
-  std::vector<EditFact> facts_ = atlas_.Facts(0, 4);
-  Targets targets_;
-  ProgressFunction progress_;
+struct SolveWeights {
+  double lambda = 0;
+  double ridge = 0;
 };
 
-TEST_F(MemitTest, EveryFactComesBackAsAnEditOfEveryEditedTensor) {
-  ASSERT_OK_AND_ASSIGN(const BatchSolution solution, Solve());
-  ASSERT_EQ(solution.edits.size(), 4U);
-  for (const EditSolution& edit : solution.edits) {
-    ASSERT_EQ(edit.delta.tensors.size(), 3U);
-    ASSERT_EQ(edit.keys.size(), 3U);
-    for (std::size_t i = 0; i < 3; ++i) {
-      const std::string name = "transformer.h." + std::to_string(i) + ".mlp.c_proj.weight";
-      EXPECT_EQ(edit.delta.tensors[i].tensor, name);
-      EXPECT_EQ(edit.delta.tensors[i].rows, 2048U);
-      EXPECT_EQ(edit.delta.tensors[i].cols, 256U);
-      EXPECT_FALSE(edit.delta.tensors[i].columns.empty());
-      EXPECT_EQ(edit.keys[i].tensor, name);
-      EXPECT_EQ(edit.keys[i].values.size(), 2048U);
-    }
-    EXPECT_EQ(edit.target.size(), 256U);
-    EXPECT_EQ(edit.steps, 4);
+class MemitSolver {
+ public:
+  explicit MemitSolver(std::shared_ptr<const Statistics> statistics)
+      : solver_(*NewSolver("memit", std::move(statistics))) {}
+  Result<LayerSolution> Solve(LayerIndex layer, const SolveWeights& weights, const at::Tensor& keys,
+                              const at::Tensor& past_keys = {}) {
+    protocol::SolveSettings settings;
+    settings.mom2_update_weight = weights.lambda;
+    settings.ridge = weights.ridge;
+    return solver_->Solve(
+        {.layer = layer, .settings = settings, .keys = keys, .past_keys = past_keys});
   }
-  ASSERT_EQ(solution.layers.size(), 3U);
-  for (const LayerOutcome& outcome : solution.layers) EXPECT_GT(outcome.update_norm, 0);
+
+ private:
+  std::unique_ptr<Solver> solver_;
+};
+
+// B = λ(C + ridge·tr(C)/d_ff·I), plainly.
+at::Tensor System(const Statistics& statistics, const SolveWeights& weights) {
+  const at::Tensor& c = statistics.covariance.at(kLayer);
+  const double mean = c.trace().item<double>() / static_cast<double>(c.size(0));
+  return weights.lambda * (c + weights.ridge * mean * at::eye(c.size(0), at::kDouble));
 }
 
-TEST_F(MemitTest, TheEditsRebuildToTheWeightThatTheBatchServed) {
-  ASSERT_OK_AND_ASSIGN(const BatchSolution solution, Solve());
-  for (const auto& [layer, tensor] : atlas_.Tensors(settings_.layers)) {
-    storage::delta::Ledger ledger({0, tensor.rows, 0, tensor.cols});
-    for (const EditSolution& edit : solution.edits) {
-      for (const storage::delta::Column& column : edit.delta.tensors[layer.value()].columns)
-        ledger.Add(column);
-    }
-    std::vector<std::uint8_t> served(tensor.base.size());
-    ASSERT_THAT(ServeWeights(ledger, tensor.dtype, tensor.base, served), test::IsOk());
-    ASSERT_OK_AND_ASSIGN(const at::Tensor weight, WidenWeight(tensor, served));
-    const double norm = (weight - atlas_.model->DownWeight(layer)).norm().item<double>();
-    EXPECT_DOUBLE_EQ(norm, solution.layers[layer.value()].update_norm);
+class MemitTest : public ::testing::TestWithParam<SolveWeights> {
+ protected:
+  static constexpr std::int64_t kSize = 96;
+  const std::shared_ptr<const Statistics> statistics_ = Covariance(kSize, 400);
+  const at::Tensor keys_ = Random(kSize, 17, 2);
+};
+INSTANTIATE_TEST_SUITE_P(Weights, MemitTest,
+                         ::testing::Values(SolveWeights{300, 1e-2}, SolveWeights{15000, 0},
+                                           SolveWeights{1e-3, 1e-4}));
+
+TEST_P(MemitTest, TheDualFormEqualsThePrimalOne) {
+  MemitSolver solver(statistics_);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), keys_));
+  const at::Tensor primal =
+      at::linalg_solve(System(*statistics_, GetParam()) + keys_.matmul(keys_.t()), keys_);
+  EXPECT_LT(RelativeError(solution.adjusted_keys, primal), 1e-8);
+}
+
+TEST_P(MemitTest, TheMetricIsTheNormOfTheSolvesMatrix) {
+  MemitSolver solver(statistics_);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), keys_));
+  const at::Tensor system = System(*statistics_, GetParam()) + keys_.matmul(keys_.t());
+  const at::Tensor vectors = Random(kSize, 5, 3);
+  EXPECT_LT(RelativeError(solution.metric.SquaredNorms(vectors),
+                          (vectors * system.matmul(vectors)).sum(0)),
+            1e-10);
+}
+
+TEST_P(MemitTest, MoreKeysThanDimensionsAreSolvedToo) {
+  MemitSolver solver(statistics_);
+  const at::Tensor wide = Random(kSize, 3 * kSize, 4);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), wide));
+  const at::Tensor primal =
+      at::linalg_solve(System(*statistics_, GetParam()) + wide.matmul(wide.t()), wide);
+  EXPECT_LT(RelativeError(solution.adjusted_keys, primal), 1e-8);
+}
+
+TEST_P(MemitTest, PastKeysKeepTheirValuesAsMuchAsTheBatchGetsItsOwn) {
+  MemitSolver solver(statistics_);
+  const at::Tensor past = Random(kSize, 11, 5);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), keys_, past));
+  const at::Tensor system =
+      System(*statistics_, GetParam()) + keys_.matmul(keys_.t()) + past.matmul(past.t());
+  EXPECT_LT(RelativeError(solution.adjusted_keys, at::linalg_solve(system, keys_)), 1e-8);
+  const at::Tensor vectors = Random(kSize, 5, 3);
+  EXPECT_LT(RelativeError(solution.metric.SquaredNorms(vectors),
+                          (vectors * system.matmul(vectors)).sum(0)),
+            1e-10);
+}
+
+TEST(MethodsTest, EveryMethodThatMayBeAskedForIsKnownToTheWorker) {
+  std::vector<std::string_view> asked;
+  for (const protocol::SolveMethod& method : protocol::SolveMethods()) asked.push_back(method.name);
+  std::vector<std::string_view> known;
+  for (const Method& method : Methods()) {
+    known.push_back(method.name);
+    EXPECT_THAT(NewSolver(method.name, Covariance(64, 300)), IsOk()) << method.name;
   }
+  EXPECT_EQ(asked, known);
+  EXPECT_THAT(NewSolver("rome2", Covariance(64, 300)),
+              StatusIs(StatusCode::kUnsupported, "unknown_method"));
 }
 
-TEST_F(MemitTest, TheSameBatchGivesTheSameEditsBitForBit) {
-  ASSERT_OK_AND_ASSIGN(const BatchSolution first, Solve());
-  ASSERT_OK_AND_ASSIGN(const BatchSolution second, Solve());
-  for (std::size_t i = 0; i < first.edits.size(); ++i) {
-    EXPECT_EQ(first.edits[i].delta, second.edits[i].delta);
-    EXPECT_EQ(first.edits[i].keys, second.edits[i].keys);
-  }
+TEST(MemitFactorTest, AKeptFactorGivesTheSameBitsAndOtherWeightsReplaceIt) {
+  MemitSolver solver(Covariance(64, 300));
+  const at::Tensor keys = Random(64, 5, 2);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution first, solver.Solve(kLayer, {300, 1e-2}, keys));
+  ASSERT_OK_AND_ASSIGN(const LayerSolution again, solver.Solve(kLayer, {300, 1e-2}, keys));
+  EXPECT_TRUE(at::equal(first.adjusted_keys, again.adjusted_keys));
+  ASSERT_OK_AND_ASSIGN(const LayerSolution other, solver.Solve(kLayer, {30, 1e-2}, keys));
+  EXPECT_GT(RelativeError(other.adjusted_keys, first.adjusted_keys), 0.1);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution back, solver.Solve(kLayer, {300, 1e-2}, keys));
+  EXPECT_TRUE(at::equal(first.adjusted_keys, back.adjusted_keys));
 }
 
-TEST_F(MemitTest, GivenTargetsAreUsedAsTheyAre) {
-  ASSERT_OK_AND_ASSIGN(const BatchSolution found, Solve());
-  targets_.values = at::empty({4, 256});
-  for (std::int64_t fact = 0; fact < 4; ++fact)
-    targets_.values[fact].copy_(at::tensor(found.edits[fact].target));
-  ASSERT_OK_AND_ASSIGN(const BatchSolution again, Solve());
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(again.edits[i].delta, found.edits[i].delta);
-  EXPECT_EQ(again.edits[0].steps, 0);
-  targets_.steps = {5, 6, 7, 8};
-  targets_.losses = {0.5, 0.25, 0.125, 1};
-  ASSERT_OK_AND_ASSIGN(const BatchSolution told, Solve());
-  EXPECT_EQ(told.edits[0].delta, found.edits[0].delta);
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(told.edits[i].steps, targets_.steps[i]);
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(told.edits[i].loss, targets_.losses[i]);
+TEST(MemitFactorTest, FewerTokensThanDimensionsNeedARidge) {
+  MemitSolver solver(Covariance(64, 10));
+  const at::Tensor keys = Random(64, 5, 2);
+  EXPECT_THAT(solver.Solve(kLayer, {300, 0}, keys),
+              StatusIs(StatusCode::kFailedPrecondition, "singular_statistics"));
+  EXPECT_THAT(solver.Solve(kLayer, {300, 1e-2}, keys), IsOk());
 }
 
-TEST_F(MemitTest, GivenTargetsThatDoNotFitTheFactsAreRefused) {
-  targets_.values = at::zeros({3, 256});
-  EXPECT_THAT(Solve(), StatusIs(StatusCode::kInvalidArgument));
-  targets_ = {.values = at::zeros({4, 256}), .steps = {1, 2}, .losses = {0.5, 0.5}};
-  EXPECT_THAT(Solve(), StatusIs(StatusCode::kInvalidArgument));
-}
-
-TEST_F(MemitTest, ATargetThatIsNotFiniteIsRefusedByItsFact) {
-  targets_.values = at::zeros({4, 256});
-  targets_.values[2][7] = std::nan("");
-  const Result<BatchSolution> solution = Solve();
-  ASSERT_THAT(solution, StatusIs(StatusCode::kFailedPrecondition, "non_finite"));
-  EXPECT_THAT(solution.status().message(), HasSubstr("fact 2"));
-}
-
-TEST_F(MemitTest, ABadFactIsRefusedByItsIndex) {
-  facts_[3].prompt = "no place for a subject";
-  const Result<BatchSolution> solution = Solve();
-  ASSERT_THAT(solution, StatusIs(StatusCode::kInvalidArgument, "bad_fact"));
-  EXPECT_THAT(solution.status().message(), HasSubstr("fact 3"));
-}
-
-TEST_F(MemitTest, AnEmptyBatchAndSettingsOutsideTheModelAreRefused) {
-  settings_.layers = {LayerIndex(6)};
-  Statistics none{.covariance = {}, .tokens = 0};
-  LayerSolver solver(std::make_shared<const Statistics>(none));
-  QuantisingCommitter committer({});
-  const auto solve = [&] {
-    return SolveBatch({.model = *atlas_.model,
-                       .tokenizer = *atlas_.tokenizer,
-                       .facts = facts_,
-                       .settings = settings_,
-                       .solver = solver,
-                       .committer = committer});
-  };
-  EXPECT_THAT(solve(), StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
-  settings_.layers = {LayerIndex(2)};
-  settings_.v_num_grad_steps = 1;
-  EXPECT_THAT(solve(), StatusIs(StatusCode::kFailedPrecondition, "no_statistics"));
-  facts_.clear();
-  EXPECT_THAT(solve(), StatusIs(StatusCode::kInvalidArgument));
-}
-
-TEST_F(MemitTest, ProgressNamesItsPhasesAndCanCancel) {
-  std::vector<std::string> phases;
-  progress_ = [&](const ProgressReport& report) {
-    if (phases.empty() || phases.back() != report.phase) phases.emplace_back(report.phase);
-    EXPECT_LE(report.done, report.total);
-    return report.phase == "solve" && report.done == 1 ? Status(StatusCode::kCancelled, "enough")
-                                                       : OkStatus();
-  };
-  EXPECT_THAT(Solve(), StatusIs(StatusCode::kCancelled));
-  EXPECT_THAT(phases, ::testing::ElementsAre("targets", "solve"));
+TEST(MemitFactorTest, ALayerWithoutStatisticsAndKeysOfAnotherSizeAreRefused) {
+  MemitSolver solver(Covariance(64, 300));
+  EXPECT_THAT(solver.Solve(LayerIndex(1), {300, 1e-2}, Random(64, 5, 2)),
+              StatusIs(StatusCode::kFailedPrecondition, "no_statistics"));
+  EXPECT_THAT(solver.Solve(kLayer, {300, 1e-2}, Random(63, 5, 2)),
+              StatusIs(StatusCode::kInvalidArgument));
 }
 
 }  // namespace

@@ -49,15 +49,16 @@ class RecordingCommitter final : public LayerCommitter {
 TEST(QualityTest, AHundredQuantisedEditsScoreAsThePublishedCodes) {
   const Atlas atlas;
   const MemitGolden golden;
-  const protocol::MemitSettings settings = golden.Settings();
-  LayerSolver solver(std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
+  const protocol::SolveSettings settings = golden.Settings();
+  const std::unique_ptr<Solver> solver = *NewSolver(
+      "memit", std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
   RecordingCommitter committer(atlas.Tensors(settings.layers));
   const std::vector<EditFact> facts = atlas.Facts(0, 100);
   ASSERT_OK_AND_ASSIGN(const BatchSolution solution, SolveBatch({.model = *atlas.model,
                                                                  .tokenizer = *atlas.tokenizer,
                                                                  .facts = facts,
                                                                  .settings = settings,
-                                                                 .solver = solver,
+                                                                 .solver = *solver,
                                                                  .committer = committer}));
   std::size_t columns = 0;
   for (const EditSolution& edit : solution.edits) {

@@ -30,20 +30,22 @@ class SecondDeviceTest : public ::testing::Test {
                         model, *atlas_.tokenizer, lines,
                         {.layers = settings_.layers, .tokens_max = 0, .progress = {}})),
                     .solution = {}};
-    LayerSolver solver(std::make_shared<const Statistics>(outcome.statistics));
+    const std::unique_ptr<Solver> solver =
+        *NewSolver("memit", std::make_shared<const Statistics>(outcome.statistics));
     QuantisingCommitter committer(atlas_.Tensors(settings_.layers));
     const std::vector<EditFact> facts = atlas_.Facts(0, 3);
     outcome.solution = ValueOf(SolveBatch({.model = model,
                                            .tokenizer = *atlas_.tokenizer,
                                            .facts = facts,
                                            .settings = settings_,
-                                           .solver = solver,
+                                           .solver = *solver,
                                            .committer = committer}));
     return outcome;
   }
 
   Atlas atlas_;
-  protocol::MemitSettings settings_ = protocol::DefaultSettings(atlas_.model->config().layers);
+  protocol::SolveSettings settings_ =
+      *protocol::DefaultSettings("memit", atlas_.model->config().layers);
 };
 
 TEST_F(SecondDeviceTest, ABatchThereIsTheBatchOfTheCpu) {

@@ -78,7 +78,7 @@ class TargetsTest : public ::testing::Test {
   }
 
   const Atlas atlas_;
-  protocol::MemitSettings settings_ = MemitGolden().Settings();
+  protocol::SolveSettings settings_ = MemitGolden().Settings();
   ProgressFunction progress_;
 };
 

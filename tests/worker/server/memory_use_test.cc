@@ -10,7 +10,7 @@
 #include "storage/delta/payload.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/collective/rank_group.h"
-#include "worker/protocol/memit_settings.h"
+#include "worker/protocol/solve_settings.h"
 #include "worker/server/live_base.h"
 
 namespace emend::worker::server {
@@ -143,7 +143,7 @@ TEST(MemoryEstimateTest, LayersThatAreNotNamedAreThoseOfCommits) {
   const MemoryEstimate atlas = std::move(EstimateMemory("docs/examples/atlas/model", {})).value();
   std::vector<LayerIndex> layers;
   for (const std::int32_t layer : atlas.layers) layers.emplace_back(layer);
-  EXPECT_EQ(layers, protocol::DefaultSettings(6).layers);
+  EXPECT_EQ(layers, protocol::DefaultLayers(6));
 }
 
 }  // namespace

@@ -1,0 +1,424 @@
+// commit: facts become edits, and edits a commit. The main line.
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/operations/commit_plan.h"
+#include "coordinator/operations/commit_stage.h"
+#include "coordinator/operations/facts_field.h"
+#include "coordinator/operations/live_check.h"
+#include "coordinator/operations/measures.h"
+#include "coordinator/operations/operation.h"
+#include "coordinator/operations/statistics_table.h"
+#include "coordinator/operations/target_share.h"
+#include "storage/base/encoding.h"
+#include "storage/base/failpoint.h"
+#include "storage/base/reason.h"
+#include "worker/protocol/solve_settings.h"
+
+namespace emend::coordinator::operations {
+namespace {
+
+using nlohmann::ordered_json;
+using storage::objects::Evaluation;
+using storage::objects::Fact;
+using worker::protocol::SolveSettings;
+
+struct CommitFields {
+  std::string branch = "main";
+  std::vector<Fact> facts;
+  std::string message;
+  worker::protocol::SettingsRequest settings;
+  bool force = false;    // commit facts again that are already held with the same target
+  bool stack = false;    // keep the edits that hold the same slots
+  bool evaluate = true;  // on the parent and on the result
+};
+
+struct CommitResult {
+  CommitId commit;
+  StateId state;
+  std::optional<Evaluation> before;
+  std::optional<Evaluation> after;
+  std::vector<std::string> coalesced;  // ids of the other operations that were solved with it
+};
+
+double SecondsBetween(SteadyTime from, SteadyTime to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+std::vector<std::int32_t> LayerNumbers(const std::vector<LayerIndex>& layers) {
+  std::vector<std::int32_t> numbers;
+  for (const LayerIndex layer : layers) numbers.push_back(layer.value());
+  return numbers;
+}
+
+// What commits that are solved together gather on their way; lives in the job's coroutine. One
+// alone is the common case.
+struct CommitRun {
+  RunInput input;
+  std::vector<const CommitFields*> requests;  // one a member
+  Repository repository;
+  CommitPlan plan = {};
+  SolveSettings settings = {};
+  StatisticsRecord statistics = {};
+  worker::protocol::SolveReply solved = {};
+  std::vector<StagedState> staged = {};    // one a member
+  std::vector<CommitResult> results = {};  // one a member
+  std::map<std::string, double> seconds = {};
+
+  JobContext& context() { return *input.context; }
+  SteadyTime Now() { return context().runtime.clock().Now(); }
+  // What all requests have in common: branch, settings, templates, flags.
+  const CommitFields& common() const { return *requests.front(); }
+  bool IsSolved(std::size_t member) const { return !plan.members[member].facts.empty(); }
+};
+
+// Reads the branch, plans, and stages the state to solve on. Runs on the pool.
+Status Plan(CommitRun& run) {
+  storage::kv::WriteBatch staging;
+  std::vector<WantedFacts> wanted;
+  for (const CommitFields* request : run.requests)
+    wanted.push_back({&request->facts, request->force, request->stack});
+  EMEND_ASSIGN_OR_RETURN(run.plan,
+                         PlanCommits(run.repository, run.common().branch, wanted, staging));
+  run.results.resize(run.plan.members.size());
+  return staging.changes().empty()
+             ? OkStatus()
+             : run.context().store.Write(staging, storage::kv::Durability::kUnsynced);
+}
+
+worker::protocol::Solve SolveRequestOf(CommitRun& run) {
+  worker::protocol::Solve request;
+  request.base = run.repository.record().base;
+  request.state = run.plan.solve_state;
+  request.settings = run.settings;
+  request.statistics_file = run.context().layout.statistics_file(run.statistics.id);
+  for (const MemberPlan& member : run.plan.members) {
+    for (const Fact& fact : member.facts)
+      request.facts.push_back({fact.prompt, fact.subject, fact.target});
+  }
+  return request;
+}
+
+worker::protocol::OptimiseTargets TargetsOf(const worker::protocol::Solve& solve) {
+  return {solve.base, solve.state, solve.settings, solve.facts};
+}
+
+// Each member's own facts on `state`.
+Awaitable<Status> Measure(CommitRun& run, WorkerSession& session, StateId state,
+                          std::optional<Evaluation> CommitResult::* out) {
+  if (!run.common().evaluate) co_return OkStatus();
+  const SteadyTime begin = run.Now();
+  for (std::size_t i = 0; i < run.results.size(); ++i) {
+    if (!run.IsSolved(i)) continue;
+    auto request = EvaluationOf(run.repository.record().base, state, run.plan.members[i].facts);
+    EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
+                              co_await session.CallOn<worker::protocol::EvaluateReply>(
+                                  state, std::move(request), kSolveTimeout));
+    run.results[i].*out = ToEvaluation(reply);
+  }
+  run.seconds["evaluate"] += SecondsBetween(begin, run.Now());
+  co_return OkStatus();
+}
+
+// The worker must serve the very bytes that the independent rebuild says the last state has:
+// checked before anyone can see a commit.
+Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
+  const StagedState& last = run.staged.back();
+  auto faults = co_await CheckLive(run.input.context, &session, &run.repository, last.state,
+                                   last.manifest.roots);
+  const std::string doing = "committing state " + last.state.Short() + ": nothing was committed; ";
+  if (ReasonOf(faults.status()) == Reason::kLiveBytesDamaged)
+    co_return Failure(Reason::kLiveBytesDiffer, doing + faults.status().message());
+  EMEND_CO_RETURN_IF_ERROR(faults.status());
+  if (faults->empty()) co_return OkStatus();
+  co_return Failure(Reason::kLiveBytesDiffer, doing + "live tensor \"" + faults->begin()->first +
+                                                  "\": " + faults->begin()->second);
+}
+
+Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {
+  auto request = SolveRequestOf(run);
+  const SteadyTime search = run.Now();
+  TargetShare share{.context = run.input.context,
+                    .repository = &run.repository,
+                    .session = &session,
+                    .control = run.input.control,
+                    .request = TargetsOf(request)};
+  EMEND_CO_ASSIGN_OR_RETURN(request.targets, co_await ShareTargets(std::move(share)));
+  const double shared_seconds = SecondsBetween(search, run.Now());
+  EMEND_CO_ASSIGN_OR_RETURN(run.solved,
+                            co_await session.CallOn<worker::protocol::SolveReply>(
+                                run.plan.solve_state, std::move(request), kSolveTimeout));
+  for (const auto& [phase, seconds] : run.solved.seconds) run.seconds[phase] = seconds;
+  run.seconds["targets"] += shared_seconds;
+  const SteadyTime begin = run.Now();
+  CommitRun* const borrowed = &run;
+  EMEND_CO_ASSIGN_OR_RETURN(run.staged, co_await Blocking(run.context().runtime, [borrowed] {
+                              return StageSolved(
+                                  borrowed->context(), borrowed->repository,
+                                  {borrowed->plan, borrowed->settings.method, borrowed->solved});
+                            }));
+  run.seconds["store"] = SecondsBetween(begin, run.Now());
+  co_return OkStatus();
+}
+
+// As the published code: templates that nobody gave are made up by the unedited model. They are
+// kept in the commit, with the seed.
+Awaitable<Status> SampleTemplates(CommitRun& run, WorkerSession& session) {
+  worker::protocol::SampleTexts request;
+  request.base = run.repository.record().base;
+  request.prefixes = worker::protocol::TemplatePrefixes();
+  request.tokens_max = worker::protocol::kTemplateTokens;
+  request.top_k = worker::protocol::kTemplateTopK;
+  request.seed = run.settings.seed;
+  EMEND_CO_ASSIGN_OR_RETURN(
+      const auto reply,
+      co_await session.Call<worker::protocol::SampleTextsReply>(std::move(request), kCallTimeout));
+  co_return SetContextTemplates(run.settings, worker::protocol::TemplatesFrom(reply.texts));
+}
+
+Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
+  EMEND_CO_RETURN_IF_ERROR(co_await session.Open(run.plan.solve_state));
+  EMEND_CO_ASSIGN_OR_RETURN(run.settings, worker::protocol::ResolveSettings(
+                                              run.common().settings, session.model().layers));
+  if (run.common().settings.context_templates.empty()) {
+    EMEND_CO_RETURN_IF_ERROR(co_await SampleTemplates(run, session));
+  }
+  CommitRun* const borrowed = &run;
+  EMEND_CO_ASSIGN_OR_RETURN(run.statistics, co_await Blocking(run.context().runtime, [borrowed] {
+                              return FindStatistics(borrowed->context().store,
+                                                    borrowed->repository.record().id,
+                                                    LayerNumbers(borrowed->settings.layers));
+                            }));
+  EMEND_CO_RETURN_IF_ERROR(
+      co_await Measure(run, session, run.plan.parent.state, &CommitResult::before));
+  EMEND_CO_RETURN_IF_ERROR(co_await SolveAndStage(run, session));
+  EMEND_CO_RETURN_IF_ERROR(co_await CheckLiveBytes(run, session));
+  co_return co_await Measure(run, session, run.staged.back().state, &CommitResult::after);
+}
+
+std::string DefaultMessage(const MemberPlan& plan) {
+  const std::string first = plan.facts.front().subject + " -> " + plan.facts.front().target;
+  return plan.facts.size() == 1
+             ? first
+             : "Edit " + std::to_string(plan.facts.size()) + " facts (" + first + ", ...)";
+}
+
+template <typename Value>
+void PutJson(nlohmann::json& json, const Value& value) {
+  json = value;
+}
+void PutJson(nlohmann::json& json, const std::vector<LayerIndex>& layers) {
+  json = LayerNumbers(layers);
+}
+
+// In canonical form: keys in order, numbers in shortest form, templates included.
+std::string SettingsJson(const SolveSettings& settings) {
+  nlohmann::json json;
+  json["method"] = settings.method;
+  for (const worker::protocol::Setting& setting : worker::protocol::Settings())
+    std::visit([&](auto field) { PutJson(json[std::string(setting.name)], settings.*field); },
+               setting.field);
+  json["context_templates"] = settings.context_templates;
+  return json.dump();
+}
+
+Commit CommitOf(CommitRun& run, std::size_t member, const CommitId& parent) {
+  const storage::records::Principal& principal = run.input.operations[member].principal;
+  const std::string& message = run.requests[member]->message;
+  Commit commit;
+  commit.kind = storage::objects::CommitKind::kEdit;
+  commit.parents = {parent};
+  commit.base = run.repository.record().base;
+  commit.state = run.staged[member].state;
+  commit.author = principal.name;
+  commit.token_id = principal.token_id;
+  commit.time_ms = run.context().runtime.clock().WallNow().time_since_epoch().count();
+  commit.message = message.empty() ? DefaultMessage(run.plan.members[member]) : message;
+  commit.added = run.staged[member].added;
+  commit.removed = run.plan.members[member].superseded;
+  commit.settings = SettingsJson(run.settings);
+  commit.seed = run.settings.seed;
+  commit.statistics = run.statistics.id;
+  commit.before = run.results[member].before;
+  commit.after = run.results[member].after;
+  return commit;
+}
+
+// What a commit's result says, of itself and of the solve that it shares with others.
+std::string ResultOf(const CommitRun& run, std::size_t member) {
+  const CommitResult& result = run.results[member];
+  const MemberPlan& plan = run.plan.members[member];
+  const bool is_solved = run.IsSolved(member);
+  ordered_json json = LocatedJson(result.commit, result.state);
+  json["branch"] = run.common().branch;
+  json["edits"] = is_solved ? run.staged[member].added.size() : 0;
+  json["superseded"] = plan.superseded.size();
+  json["skipped"] = plan.skipped;        // held already with the same target
+  json["duplicates"] = plan.duplicates;  // said more than once in the request
+  for (const char* name : {"total", "targets", "keys", "solve", "apply", "evaluate", "store"}) {
+    const auto found = run.seconds.find(name);
+    json["seconds"][name] =
+        is_solved && found != run.seconds.end() ? Milliseconds(found->second) : 0.0;
+  }
+  json["evaluation"] = ordered_json::object();
+  if (result.before) json["evaluation"]["before"] = MeasuresJson(*result.before);
+  if (result.after) json["evaluation"]["after"] = MeasuresJson(*result.after);
+  json["statistics"] = nullptr;
+  if (is_solved)
+    json["statistics"] = {{"id", run.statistics.id}, {"tokens", run.statistics.tokens}};
+  json["layers"] = ordered_json::array();
+  for (const auto& layer : run.solved.layers) {
+    if (!is_solved) break;
+    json["layers"].push_back({{"layer", layer.layer},
+                              {"tensor", layer.tensor},
+                              {"update_norm", layer.update_norm},
+                              {"weight_norm", layer.weight_norm}});
+  }
+  json["coalesced"] = result.coalesced;
+  return json.dump();
+}
+
+// Ids of the other operations that were solved with this one.
+std::vector<std::string> SolvedWith(const CommitRun& run, std::size_t member) {
+  std::vector<std::string> others;
+  for (std::size_t i = 0; i < run.results.size(); ++i) {
+    if (i != member && run.IsSolved(i)) others.push_back(run.input.operations[i].id.value());
+  }
+  return others;
+}
+
+// One outcome a member. Each commit stands on the one before; a member whose facts are all held
+// already makes none.
+Outcomes OutcomesOf(CommitRun& run) {
+  Outcomes outcomes;
+  CommitId head = run.plan.head;
+  StateId state = run.plan.parent.state;
+  for (std::size_t i = 0; i < run.results.size(); ++i) {
+    CommitResult& result = run.results[i];
+    JobOutcome& outcome = outcomes.emplace_back();
+    if (run.IsSolved(i)) {
+      const Commit commit = CommitOf(run, i, head);
+      outcome.apply = [repository = run.repository, branch = run.common().branch, head, commit](
+                          storage::records::Transaction& transaction, std::string&) -> Status {
+        EMEND_FAILPOINT("commit.before_advance");
+        EMEND_RETURN_IF_ERROR(CheckStaged(repository, commit.added));
+        return repository.Advance(transaction, branch, head, commit).status();
+      };
+      result.coalesced = SolvedWith(run, i);
+      head = IdOf(commit);
+      state = commit.state;
+    }
+    result.commit = head;
+    result.state = state;
+    outcome.result = ResultOf(run, i);
+  }
+  return outcomes;
+}
+
+// Everything of a commit request that its members must share to be solved in one batch.
+Digest KeyOf(const CommitFields& request) {
+  Encoder out;
+  out.Text(request.settings.method);
+  out.Count(request.settings.values.size());
+  for (const auto& [name, value] : request.settings.values) {
+    out.Text(name);
+    out.Text(value);
+  }
+  out.Count(request.settings.context_templates.size());
+  for (const auto& group : request.settings.context_templates) {
+    out.Count(group.size());
+    for (const std::string& text : group) out.Text(text);
+  }
+  for (const bool flag : {request.force, request.stack, request.evaluate}) out.Bool(flag);
+  return Sha256(out.bytes());
+}
+
+std::uint64_t HashOf(const storage::objects::Slot& slot) {
+  Encoder out;
+  out.Text(slot.subject);
+  out.Text(slot.relation_or_prompt);
+  out.Text(slot.language);
+  const Digest digest = Sha256(out.bytes());
+  return Decoder(std::string_view(reinterpret_cast<const char*>(digest.bytes.data()),
+                                  sizeof(std::uint64_t)))
+      .U64();
+}
+
+std::vector<std::uint64_t> SlotsOf(const std::vector<storage::objects::Fact>& facts) {
+  std::vector<std::uint64_t> slots;
+  for (const auto& fact : facts) slots.push_back(HashOf(SlotOf(fact)));
+  std::ranges::sort(slots);
+  const auto repeated = std::ranges::unique(slots);
+  slots.erase(repeated.begin(), repeated.end());
+  return slots;
+}
+
+class CommitRequest final : public OperationRequest {
+ public:
+  void Read(JsonReader& reader) {
+    worker::protocol::SettingsRequest& settings = fields_.settings;
+    reader.Text("branch", fields_.branch);
+    ReadFacts(reader, fields_.facts);
+    reader.Text("message", fields_.message);
+    reader.Text("method", settings.method);
+    reader.TextMap("settings", settings.values);
+    reader.TextGroups("context_templates", settings.context_templates);
+    reader.Flag("force", fields_.force);
+    reader.Flag("stack", fields_.stack);
+    reader.Flag("evaluate", fields_.evaluate);
+  }
+  Demand DemandOn(const std::string& repo) const override {
+    return {.role = Role::kEdits,
+            .pool = Pool::kWorkers,
+            .cost = 1 + fields_.facts.size(),
+            .repo = repo,
+            .branch = fields_.branch,
+            .key = KeyOf(fields_),
+            .facts = fields_.facts.size(),
+            .slots = SlotsOf(fields_.facts)};
+  }
+  // Layers are checked against the model when it runs.
+  Status Check(storage::kv::KvStore&, const RepoName&) const override {
+    return ResolveSettings(fields_.settings, std::numeric_limits<std::int32_t>::max()).status();
+  }
+  Awaitable<Result<Outcomes>> Run(RunInput input) const override;
+
+ private:
+  CommitFields fields_;
+};
+
+Awaitable<Result<Outcomes>> CommitRequest::Run(RunInput input) const {
+  JobContext& context = *input.context;
+  const RepoName repo(input.operations.front().repo);
+  EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context.runtime, [&] {
+                              return Repository::Open(context.store, repo);
+                            }));
+  std::vector<const CommitFields*> requests;
+  for (const auto& request : input.requests)
+    requests.push_back(&static_cast<const CommitRequest&>(*request).fields_);
+  CommitRun run{.input = std::move(input),
+                .requests = std::move(requests),
+                .repository = std::move(repository)};
+  const SteadyTime begin = run.Now();
+  EMEND_CO_RETURN_IF_ERROR(co_await Blocking(context.runtime, [&run] { return Plan(run); }));
+  if (run.plan.fact_count() > 0) {
+    WorkerSession session(context, run.repository, run.input.control);
+    EMEND_CO_RETURN_IF_ERROR(co_await RunOnWorker(run, session));
+    run.seconds["total"] = SecondsBetween(begin, run.Now());
+  }
+  co_return OutcomesOf(run);
+}
+
+}  // namespace
+
+extern const OperationKind kCommit;
+const OperationKind kCommit = {"commit", "merge", Subject::kRepo, ReadAs<CommitRequest>};
+
+}  // namespace emend::coordinator::operations

@@ -1,0 +1,122 @@
+#include "coordinator/operations/commit_plan.h"
+
+#include <algorithm>
+#include <map>
+
+namespace emend::coordinator::operations {
+namespace {
+
+using storage::objects::Edit;
+using storage::objects::Fact;
+using storage::objects::Slot;
+
+struct Holder {
+  EditId edit;
+  std::string target;
+  std::size_t facts = 0;  // of that edit
+};
+
+Result<std::multimap<Slot, Holder>> ReadHeldSlots(const storage::history::Repository& repository,
+                                                  const StateId& state) {
+  EMEND_ASSIGN_OR_RETURN(const std::vector<EditId> edits, repository.Edits(state));
+  std::multimap<Slot, Holder> held;
+  for (const EditId& id : edits) {
+    EMEND_ASSIGN_OR_RETURN(const Edit edit, repository.objects().ReadEdit(id));
+    for (const Fact& fact : edit.facts)
+      held.emplace(SlotOf(fact), Holder{id, fact.target, edit.facts.size()});
+  }
+  return held;
+}
+
+std::string Describe(const Fact& fact) {
+  return "\"" + fact.prompt + "\" about \"" + fact.subject + "\"";
+}
+
+// The request's facts without repetitions.
+Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
+  std::map<Slot, std::size_t> seen;
+  std::vector<Fact> distinct;
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    const auto [found, is_new] = seen.emplace(SlotOf(facts[i]), i);
+    if (is_new) {
+      distinct.push_back(facts[i]);
+    } else if (facts[found->second].target != facts[i].target) {
+      return Status(StatusCode::kConflict, "slot_conflict",
+                    "fact " + std::to_string(found->second + 1) + " and fact " +
+                        std::to_string(i + 1) + " of the request are both " + Describe(facts[i]) +
+                        ", with the targets \"" + facts[found->second].target + "\" and \"" +
+                        facts[i].target + "\": leave one of them out");
+    }
+  }
+  return distinct;
+}
+
+// Sorts one fact into the plan by who holds its slot.
+Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held,
+                const WantedFacts& request, MemberPlan& plan) {
+  const auto [begin, end] = held.equal_range(SlotOf(fact));
+  const bool is_held = std::any_of(
+      begin, end, [&](const auto& entry) { return entry.second.target == fact.target; });
+  if (is_held && !request.force) {
+    ++plan.skipped;
+    return OkStatus();
+  }
+  plan.facts.push_back(fact);
+  if (request.stack) return OkStatus();
+  for (auto it = begin; it != end; ++it) {
+    if (it->second.facts > 1) {
+      return Status(StatusCode::kFailedPrecondition, "edit_not_separable",
+                    "the slot of " + Describe(fact) + " is held by edit " +
+                        it->second.edit.Short() + ", which carries " +
+                        std::to_string(it->second.facts) +
+                        " facts: revert that edit, or commit with --stack");
+    }
+    plan.superseded.push_back(it->second.edit);
+  }
+  return OkStatus();
+}
+
+Result<MemberPlan> PlanMember(const WantedFacts& request, const std::multimap<Slot, Holder>& held) {
+  MemberPlan plan;
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Fact> distinct, Distinct(*request.facts));
+  plan.duplicates = request.facts->size() - distinct.size();
+  for (const Fact& fact : distinct) EMEND_RETURN_IF_ERROR(PlanFact(fact, held, request, plan));
+  std::ranges::sort(plan.superseded);
+  const auto repeated = std::ranges::unique(plan.superseded);
+  plan.superseded.erase(repeated.begin(), repeated.end());
+  return plan;
+}
+
+}  // namespace
+
+std::size_t CommitPlan::fact_count() const {
+  std::size_t count = 0;
+  for (const MemberPlan& member : members) count += member.facts.size();
+  return count;
+}
+
+Result<CommitPlan> PlanCommits(const storage::history::Repository& repository,
+                               const std::string& branch, const std::vector<WantedFacts>& wanted,
+                               storage::kv::WriteBatch& staging) {
+  CommitPlan plan;
+  EMEND_ASSIGN_OR_RETURN(const storage::history::Ref ref,
+                         repository.ReadRef(storage::history::RefKind::kBranch, branch));
+  plan.head = ref.commit;
+  EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(plan.head));
+  EMEND_ASSIGN_OR_RETURN(const auto held, ReadHeldSlots(repository, plan.parent.state));
+  std::vector<EditId> superseded;
+  for (const WantedFacts& request : wanted) {
+    EMEND_ASSIGN_OR_RETURN(MemberPlan member, PlanMember(request, held));
+    superseded.insert(superseded.end(), member.superseded.begin(), member.superseded.end());
+    plan.members.push_back(std::move(member));
+  }
+  std::ranges::sort(superseded);
+  plan.solve_state = plan.parent.state;
+  if (!superseded.empty()) {
+    EMEND_ASSIGN_OR_RETURN(plan.solve_state,
+                           repository.DeriveState(staging, plan.parent.state, {}, superseded));
+  }
+  return plan;
+}
+
+}  // namespace emend::coordinator::operations

@@ -1,0 +1,51 @@
+// evaluation: how well a revision answers facts.
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/operations/facts_field.h"
+#include "coordinator/operations/measures.h"
+#include "coordinator/operations/operation.h"
+
+namespace emend::coordinator::operations {
+namespace {
+
+class EvaluationRequest final : public SoloRequest {
+ public:
+  void Read(JsonReader& reader) {
+    reader.Text("revision", revision_);
+    ReadFacts(reader, facts_);
+  }
+  Demand DemandOn(const std::string& repo) const override {
+    return {.role = Role::kReads, .pool = Pool::kWorkers, .cost = 1 + facts_.size(), .repo = repo};
+  }
+
+ private:
+  Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
+    JobContext& context = *input.context;
+    EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] {
+                                return Locate(context, input.operation.repo, revision_);
+                              }));
+    const StateId state = located.commit.state;
+    WorkerSession session(context, located.repository, input.control);
+    EMEND_CO_RETURN_IF_ERROR(co_await session.Open(state));
+    auto evaluate = EvaluationOf(located.commit.base, state, facts_);
+    EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
+                              co_await session.CallOn<worker::protocol::EvaluateReply>(
+                                  state, std::move(evaluate), kSolveTimeout));
+    nlohmann::ordered_json json = LocatedJson(located.id, state);
+    json.update(MeasuresJson(ToEvaluation(reply)));
+    co_return JobOutcome{json.dump(), {}};
+  }
+
+  std::string revision_ = "main";
+  std::vector<storage::objects::Fact> facts_;
+};
+
+}  // namespace
+
+extern const OperationKind kEvaluation;
+const OperationKind kEvaluation = {"evaluation", "ask", Subject::kRepo, ReadAs<EvaluationRequest>};
+
+}  // namespace emend::coordinator::operations

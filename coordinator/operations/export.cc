@@ -1,0 +1,81 @@
+// export: a state as a model's folder.
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/core/state_builder.h"
+#include "coordinator/core/stored_base.h"
+#include "coordinator/operations/measures.h"
+#include "coordinator/operations/operation.h"
+#include "storage/base/utf8.h"
+
+namespace emend::coordinator::operations {
+namespace {
+
+using nlohmann::ordered_json;
+
+Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located,
+                                             const storage::checkpoint::ExportTarget& target) {
+  // What it writes first is admitted as what it writes in the end is.
+  EMEND_ASSIGN_OR_RETURN(const std::string place,
+                         storage::checkpoint::ExportWorkPlace(context.file_system, target.folder));
+  EMEND_RETURN_IF_ERROR(context.layout.Admit(place).status().WithContext(
+      "exporting to \"" + target.folder + "\", which is not there: it would be made in \"" + place +
+      "\""));
+  EMEND_ASSIGN_OR_RETURN(const core::StoredBase base,
+                         core::OpenBase(context.layout, located.repository.record()));
+  EMEND_RETURN_IF_ERROR(base.Check());
+  EMEND_ASSIGN_OR_RETURN(auto rebuilt,
+                         core::RebuildState(base, located.repository, located.commit.state));
+  std::vector<storage::checkpoint::Replacement> replacements;
+  for (auto& [name, tensor] : rebuilt) replacements.push_back({name, std::move(tensor.bytes)});
+  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(context.file_system, *base.checkpoint,
+                                                              replacements, target));
+  return context.file_system.List(target.folder);
+}
+
+class ExportRequest final : public SoloRequest {
+ public:
+  void Read(JsonReader& reader) {
+    std::string format = "safetensors";
+    reader.Text("revision", revision_);
+    reader.Text("format", format);
+    reader.Require("folder", folder_);
+    if (format != "safetensors")
+      reader.Fail("format",
+                  "found \"" + Shortened(format) + "\", this version exports \"safetensors\"");
+  }
+  Demand DemandOn(const std::string& repo) const override {
+    return {
+        .role = Role::kReads, .pool = Pool::kFiles, .cost = jobs::kWholeModelCost, .repo = repo};
+  }
+
+ private:
+  Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
+    JobContext& context = *input.context;
+    EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] {
+                                return Locate(context, input.operation.repo, revision_);
+                              }));
+    EMEND_CO_ASSIGN_OR_RETURN(const std::string folder, context.layout.Admit(folder_));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        const std::vector<std::string> files, co_await Blocking(context.runtime, [&] {
+          return ExportFiles(context, located,
+                             {folder, WorkOwner(input, located.repository.record().id.value())});
+        }));
+    ordered_json json = LocatedJson(located.id, located.commit.state);
+    json["folder"] = folder;
+    json["files"] = files;
+    co_return JobOutcome{json.dump(), {}};
+  }
+
+  std::string revision_ = "main";
+  std::string folder_;  // new or empty, on the coordinator's machine, below a model root
+};
+
+}  // namespace
+
+extern const OperationKind kExport;
+const OperationKind kExport = {"export", "read", Subject::kRepo, ReadAs<ExportRequest>};
+
+}  // namespace emend::coordinator::operations

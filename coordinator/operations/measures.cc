@@ -1,0 +1,45 @@
+#include "coordinator/operations/measures.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace emend::coordinator::operations {
+
+using nlohmann::ordered_json;
+using storage::objects::Fact;
+
+worker::protocol::Evaluate EvaluationOf(const BaseId& base, const StateId& state,
+                                        const std::vector<Fact>& facts) {
+  worker::protocol::Evaluate request{base, state, {}};
+  for (const Fact& fact : facts)
+    request.facts.push_back({fact.prompt, fact.subject, fact.target, fact.old_target,
+                             fact.paraphrases, fact.neighbours});
+  return request;
+}
+
+storage::objects::Evaluation ToEvaluation(const worker::protocol::EvaluateReply& reply) {
+  return {reply.records, reply.es,        reply.ps,        reply.ns,
+          reply.score,   reply.es_argmax, reply.ps_argmax, reply.ns_argmax};
+}
+
+ordered_json MeasuresJson(const storage::objects::Evaluation& measured) {
+  ordered_json json;
+  json["n"] = measured.records;
+  // What was not measured is NaN, which is written as null.
+  json["es"] = measured.es;
+  json["ps"] = measured.ps;
+  json["ns"] = measured.ns;
+  json["score"] = measured.score;
+  json["es_argmax"] = measured.es_argmax;
+  json["ps_argmax"] = measured.ps_argmax;
+  json["ns_argmax"] = measured.ns_argmax;
+  return json;
+}
+
+ordered_json LocatedJson(const CommitId& commit, const StateId& state) {
+  return {{"commit", commit.Hex()}, {"state", state.Hex()}};
+}
+
+double Milliseconds(double seconds) { return std::round(seconds * 1000) / 1000; }
+
+}  // namespace emend::coordinator::operations

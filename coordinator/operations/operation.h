@@ -1,0 +1,47 @@
+// What every kind of operation is made with. Internal to coordinator/operations.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "coordinator/jobs/operation_kind.h"
+#include "coordinator/jobs/worker_session.h"
+#include "storage/history/repository.h"
+
+namespace emend::coordinator::operations {
+
+using JsonReader = storage::json::Reader;
+using jobs::Demand;
+using jobs::JobContext;
+using jobs::JobControl;
+using jobs::JobInput;
+using jobs::JobOutcome;
+using jobs::kCallTimeout;
+using jobs::kSolveTimeout;
+using jobs::OperationKind;
+using jobs::OperationRequest;
+using jobs::Outcomes;
+using jobs::Pool;
+using jobs::ReadAs;
+using jobs::Role;
+using jobs::RunInput;
+using jobs::SoloRequest;
+using jobs::Subject;
+using jobs::WorkerSession;
+using storage::history::Repository;
+using storage::objects::Commit;
+
+// A revision of a repo, opened: what most operations begin with.
+struct Located {
+  Repository repository;
+  CommitId id;
+  Commit commit;
+};
+// kNotFound. Blocks.
+Result<Located> Locate(JobContext& context, const std::string& repo, const std::string& revision);
+
+// A name for what this operation writes beside the store (storage/base/work_folder.h): one of all
+// stores' operations, since those of two stores have the same ids.
+std::string WorkOwner(const JobInput& input, std::string_view store);
+
+}  // namespace emend::coordinator::operations

@@ -1,0 +1,37 @@
+#include "coordinator/operations/operations.h"
+
+#include <array>
+
+#include "coordinator/operations/operation.h"
+
+namespace emend::coordinator::operations {
+
+extern const OperationKind kImport;
+extern const OperationKind kStatistics;
+extern const OperationKind kCommit;
+extern const OperationKind kRevert;
+extern const OperationKind kEvaluation;
+extern const OperationKind kVerify;
+extern const OperationKind kExport;
+extern const OperationKind kFsck;
+
+jobs::OperationKinds Kinds() {
+  static const std::array kKinds = {kImport,     kStatistics, kCommit, kRevert,
+                                    kEvaluation, kVerify,     kExport, kFsck};
+  return kKinds;
+}
+
+Result<Located> Locate(JobContext& context, const std::string& repo, const std::string& revision) {
+  EMEND_ASSIGN_OR_RETURN(Repository repository, Repository::Open(context.store, RepoName(repo)));
+  EMEND_ASSIGN_OR_RETURN(const CommitId id, repository.Resolve(revision));
+  EMEND_ASSIGN_OR_RETURN(Commit commit, repository.ReadCommit(id));
+  return Located{std::move(repository), id, std::move(commit)};
+}
+
+std::string WorkOwner(const JobInput& input, std::string_view store) {
+  constexpr std::size_t kDigits = 16;
+  const Digest digest = Sha256(input.context->layout.folder + "/" + std::string(store));
+  return input.operation.id.value() + "-" + digest.Hex().substr(0, kDigits);
+}
+
+}  // namespace emend::coordinator::operations

@@ -1,0 +1,29 @@
+// The methods that this worker knows; each lies in a file of its own. Their settings:
+// worker/protocol/solve_settings.cc, under the same names.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "worker/edit/solver.h"
+
+namespace emend::worker::edit {
+
+std::unique_ptr<Solver> NewMemit(std::shared_ptr<const Statistics> statistics);
+
+namespace {
+
+constexpr std::array<Method, 1> kMethods = {{
+    {"memit", NewMemit},
+}};
+
+}  // namespace
+
+std::span<const Method> Methods() { return kMethods; }
+
+Result<std::unique_ptr<Solver>> NewSolver(std::string_view method,
+                                          std::shared_ptr<const Statistics> statistics) {
+  EMEND_RETURN_IF_ERROR(protocol::CheckMethod(method));
+  return std::ranges::find(kMethods, method, &Method::name)->make(std::move(statistics));
+}
+
+}  // namespace emend::worker::edit

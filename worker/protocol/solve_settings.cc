@@ -1,0 +1,255 @@
+#include "worker/protocol/solve_settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace emend::worker::protocol {
+namespace {
+
+using S = SolveSettings;
+
+constexpr double kStepsMax = 10000;
+constexpr std::array<Setting, 10> kSettings = {{
+    {"layers", "the layers that are edited, the last one being where targets are found",
+     &S::layers},
+    {"v_lr", "step of the optimisation of a target", &S::v_lr, 1e-9, 1e6},
+    {"v_num_grad_steps", "steps for a target at most", &S::v_num_grad_steps, 1, kStepsMax},
+    {"v_weight_decay", "weight of a target's distance, ‖δ‖/‖z0‖²", &S::v_weight_decay, 0, 1e6},
+    {"clamp_norm_factor", "a target's distance at most, in ‖z0‖", &S::clamp_norm_factor, 1e-6, 1e6},
+    {"kl_factor", "weight of what the subject is said to be staying as it is", &S::kl_factor, 0,
+     1e6},
+    {"mom2_update_weight", "λ: weight of the statistics against the edits", &S::mom2_update_weight,
+     1e-9, 1e12},
+    {"ridge", "times tr(C)/d_ff, added to the diagonal of C before λ", &S::ridge, 0, 1e6},
+    {"loss_stop", "a target whose loss is below it is done", &S::loss_stop, 0, 1e6},
+    {"seed", "of the context templates that the model makes up", &S::seed},
+}};
+
+// kConstants of the published configurations: the band of layers by depth.
+struct Band {
+  std::int64_t depth;
+  std::int32_t first;
+  std::int32_t last;
+};
+constexpr std::array<Band, 3> kPublishedBands = {{{28, 4, 8}, {32, 4, 8}, {48, 13, 17}}};
+constexpr std::int64_t kShallowDepthMax = 12;
+
+// Deep models take the paper's values for GPT-J; shallow ones what was measured on the demo model.
+void PresetMemit(SolveSettings& settings, std::int64_t layer_count) {
+  if (layer_count > kShallowDepthMax) return;
+  settings.clamp_norm_factor = 1.0;
+  settings.v_weight_decay = 0.05;
+  settings.mom2_update_weight = 300;
+}
+
+constexpr std::array<SolveMethod, 1> kMethods = {{
+    {"memit", "a batch spread over a band of layers, against the covariance of keys",
+     "Meng et al. 2022, algorithm 1 and equation 14", PresetMemit},
+}};
+
+template <typename Rows>
+std::string NamesOf(const Rows& rows) {
+  std::string names;
+  for (const auto& row : rows) names += (names.empty() ? "" : ", ") + std::string(row.name);
+  return names;
+}
+
+Status BadSetting(std::string_view name, const std::string& what) {
+  return {StatusCode::kInvalidArgument, "bad_setting",
+          "setting " + std::string(name) + ": " + what};
+}
+
+template <typename Number>
+bool ParseNumber(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+template <typename Number>
+std::string ShortestText(Number number) {
+  std::array<char, 64> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
+}
+
+std::string Text(double value) { return ShortestText(value); }
+std::string Text(std::int64_t value) { return ShortestText(value); }
+std::string Text(std::uint64_t value) { return ShortestText(value); }
+std::string Text(const std::vector<LayerIndex>& layers) {
+  std::string text;
+  for (const LayerIndex layer : layers)
+    text += (text.empty() ? "" : ",") + ShortestText(layer.value());
+  return text;
+}
+
+bool Parse(std::string_view text, double& value) { return ParseNumber(text, value); }
+bool Parse(std::string_view text, std::int64_t& value) { return ParseNumber(text, value); }
+bool Parse(std::string_view text, std::uint64_t& value) { return ParseNumber(text, value); }
+bool Parse(std::string_view text, std::vector<LayerIndex>& layers) {
+  layers.clear();
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    std::int32_t layer = 0;
+    if (!ParseNumber(text.substr(begin, end - begin), layer)) return false;
+    layers.emplace_back(layer);
+    begin = end + 1;
+  }
+  return true;
+}
+
+std::string_view Expected(double) { return "a number"; }
+std::string_view Expected(std::int64_t) { return "a whole number"; }
+std::string_view Expected(std::uint64_t) { return "a whole number of at least 0"; }
+std::string_view Expected(const std::vector<LayerIndex>&) {
+  return "numbers with commas between them, such as 4,5,6";
+}
+
+Status Check(const Setting& setting, double value) {
+  if (std::isfinite(value) && value >= setting.min && value <= setting.max) return OkStatus();
+  return BadSetting(setting.name, "found " + Text(value) + ", expected " + Text(setting.min) +
+                                      " to " + Text(setting.max));
+}
+Status Check(const Setting& setting, std::int64_t value) {
+  return Check(setting, static_cast<double>(value));
+}
+Status Check(const Setting&, std::uint64_t) { return OkStatus(); }
+Status Check(const Setting& setting, const std::vector<LayerIndex>& layers) {
+  if (layers.empty())
+    return BadSetting(setting.name, "found none, expected at least one, such as 4,5,6");
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].value() < 0)
+      return BadSetting(setting.name,
+                        "found " + ShortestText(layers[i].value()) + ", expected 0 or more");
+    if (i > 0 && layers[i] <= layers[i - 1])
+      return BadSetting(setting.name, "expected ascending layers, each once, such as 4,5,6");
+  }
+  return OkStatus();
+}
+
+std::size_t CountSlots(std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find("{}"); at != std::string_view::npos; at = text.find("{}", at + 2))
+    ++count;
+  return count;
+}
+
+Status CheckTemplates(const std::vector<std::vector<std::string>>& groups) {
+  constexpr std::string_view kName = "context_templates";
+  if (groups.empty() || groups[0] != std::vector<std::string>{"{}"})
+    return BadSetting(kName, "the first group must hold the bare \"{}\" and nothing else");
+  for (std::size_t group = 0; group < groups.size(); ++group) {
+    const std::string where = "group " + std::to_string(group);
+    if (groups[group].empty()) return BadSetting(kName, where + " is empty");
+    for (const std::string& text : groups[group]) {
+      if (const std::size_t slots = CountSlots(text); slots != 1)
+        return BadSetting(kName, "\"" + text + "\" in " + where + " holds " +
+                                     std::to_string(slots) +
+                                     " places \"{}\" for the prompt, expected one");
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+std::span<const Setting> Settings() { return kSettings; }
+std::span<const SolveMethod> SolveMethods() { return kMethods; }
+
+std::string TextOf(const SolveSettings& settings, const Setting& setting) {
+  return std::visit([&](auto field) { return Text(settings.*field); }, setting.field);
+}
+
+Status CheckMethod(std::string_view method) {
+  if (std::ranges::find(kMethods, method, &SolveMethod::name) != kMethods.end()) return OkStatus();
+  return {StatusCode::kUnsupported, "unknown_method",
+          "solving by the method \"" + std::string(method) + "\": known are " + NamesOf(kMethods)};
+}
+
+std::vector<LayerIndex> DefaultLayers(std::int64_t layer_count) {
+  const double depth = static_cast<double>(layer_count);
+  Band band{layer_count, 0, static_cast<std::int32_t>(std::lround(0.27 * depth))};
+  band.first = std::max(0, band.last - 4);
+  for (const Band& published : kPublishedBands) {
+    if (published.depth == layer_count) band = published;
+  }
+  std::vector<LayerIndex> layers;
+  for (std::int32_t layer = band.first; layer <= band.last; ++layer) layers.emplace_back(layer);
+  return layers;
+}
+
+Result<SolveSettings> DefaultSettings(std::string_view method, std::int64_t layer_count) {
+  EMEND_RETURN_IF_ERROR(CheckMethod(method));
+  SolveSettings settings;
+  settings.method = method;
+  settings.layers = DefaultLayers(layer_count);
+  settings.context_templates = {{"{}"}};
+  std::ranges::find(kMethods, method, &SolveMethod::name)->preset(settings, layer_count);
+  return settings;
+}
+
+Status ApplySetting(SolveSettings& settings, std::string_view key, std::string_view value) {
+  const auto setting = std::ranges::find(kSettings, key, &Setting::name);
+  if (setting == kSettings.end()) {
+    return {StatusCode::kInvalidArgument, "unknown_setting",
+            "setting \"" + std::string(key) + "\" is not known; known are " + NamesOf(kSettings) +
+                " (context_templates are given as a file)"};
+  }
+  const auto apply = [&](auto field) -> Status {
+    std::remove_reference_t<decltype(settings.*field)> parsed{};
+    if (!Parse(value, parsed))
+      return BadSetting(
+          key, "found \"" + std::string(value) + "\", expected " + std::string(Expected(parsed)));
+    EMEND_RETURN_IF_ERROR(Check(*setting, parsed));
+    settings.*field = std::move(parsed);
+    return OkStatus();
+  };
+  return std::visit(apply, setting->field);
+}
+
+Status SetContextTemplates(SolveSettings& settings, std::vector<std::vector<std::string>> groups) {
+  EMEND_RETURN_IF_ERROR(CheckTemplates(groups));
+  settings.context_templates = std::move(groups);
+  return OkStatus();
+}
+
+Status CheckSettings(const SolveSettings& settings, std::int64_t layer_count) {
+  EMEND_RETURN_IF_ERROR(CheckMethod(settings.method));
+  for (const Setting& setting : kSettings) {
+    EMEND_RETURN_IF_ERROR(
+        std::visit([&](auto field) { return Check(setting, settings.*field); }, setting.field));
+  }
+  if (settings.layers.back().value() >= layer_count)
+    return BadSetting("layers", "found " + ShortestText(settings.layers.back().value()) +
+                                    ", but the model's last layer is " +
+                                    std::to_string(layer_count - 1));
+  return CheckTemplates(settings.context_templates);
+}
+
+Result<SolveSettings> ResolveSettings(const SettingsRequest& request, std::int64_t layer_count) {
+  EMEND_ASSIGN_OR_RETURN(SolveSettings settings, DefaultSettings(request.method, layer_count));
+  for (const auto& [key, value] : request.values)
+    EMEND_RETURN_IF_ERROR(ApplySetting(settings, key, value));
+  if (!request.context_templates.empty())
+    EMEND_RETURN_IF_ERROR(SetContextTemplates(settings, request.context_templates));
+  EMEND_RETURN_IF_ERROR(CheckSettings(settings, layer_count));
+  return settings;
+}
+
+std::vector<std::string> TemplatePrefixes() { return {"The", "Therefore", "Because", "I", "You"}; }
+
+std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::string>& texts) {
+  std::vector<std::vector<std::string>> groups = {{"{}"}};
+  if (!texts.empty()) groups.emplace_back();
+  for (std::string text : texts) {
+    std::erase_if(text, [](char c) { return c == '{' || c == '}'; });
+    std::ranges::replace(text, '\n', ' ');
+    groups.back().push_back(text + ". {}");
+  }
+  return groups;
+}
+
+}  // namespace emend::worker::protocol
