@@ -5,7 +5,7 @@
 
 #include "storage/base/digest.h"
 #include "storage/base/log.h"
-#include "worker/protocol/reply_as.h"
+#include "worker/protocol/messages.h"
 
 namespace emend::api::gateway {
 namespace {

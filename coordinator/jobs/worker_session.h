@@ -16,7 +16,7 @@
 
 #include "coordinator/jobs/job.h"
 #include "storage/history/repository.h"
-#include "worker/protocol/reply_as.h"
+#include "worker/protocol/messages.h"
 
 namespace emend::coordinator::jobs {
 

@@ -103,7 +103,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::Call(RequestBody request, CallOptio
     EMEND_CO_RETURN_IF_ERROR(co_await WaitForAny(deadline));
     member = LeastBusy();
   }
-  if (member->line(worker::protocol::LaneOf(request)).waiting.size() >= kQueueMax) {
+  if (member->line(worker::protocol::TraitsOf(request).lane).waiting.size() >= kQueueMax) {
     co_return Status(StatusCode::kResourceExhausted, "queue_full",
                      "calling worker " + member->info.worker.value() + ": " +
                          std::to_string(kQueueMax) + " calls wait already");
@@ -150,11 +150,11 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
                                                      CallOptions options, SteadyTime deadline) {
   // Its calls have ended already; nothing would end another before the deadline.
   if (member->lost) co_return Lost(member->info, "before it was called");
-  const std::string name(worker::protocol::RequestName(request));
+  const std::string name(worker::protocol::TraitsOf(request).name);
   auto call = std::make_shared<PendingCall>(runtime_);
   call->on_progress = std::move(options.on_progress);
   call->on_piece = std::move(options.on_piece);
-  CallLine& line = member->line(worker::protocol::LaneOf(request));
+  CallLine& line = member->line(worker::protocol::TraitsOf(request).lane);
   line.waiting.push_back(call);
   AdvanceLine(*member, line);
   const Status turn = co_await WaitForCall(call, Until::kTurn, deadline, options.cancel);

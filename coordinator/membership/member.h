@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "coordinator/membership/membership.h"
-#include "worker/protocol/lanes.h"
 
 namespace emend::coordinator::membership {
 

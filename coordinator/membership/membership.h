@@ -19,7 +19,7 @@
 // generation, once all ranks are there.
 //
 // Used on the runtime's executor only. Bounds: calls under way on a worker as its lanes are wide
-// (worker/protocol/lanes.h), kQueueMax waiting in each (beyond: kResourceExhausted).
+// (worker/protocol/request_table.h), kQueueMax waiting in each (beyond: kResourceExhausted).
 #pragma once
 
 #include <chrono>

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "storage/base/digest.h"
-#include "worker/protocol/lanes.h"
 
 namespace emend::test {
 namespace {
@@ -207,19 +206,19 @@ Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> co
 
 Awaitable<Result<ReplyBody>> FakeWorker::Work(RequestBody body) {
   const bool comes_in_between =
-      works_ > 0 && worker::protocol::LaneOf(body) != worker::protocol::Lane::kWork;
+      works_ > 0 && worker::protocol::TraitsOf(body).lane != worker::protocol::Lane::kWork;
   if (comes_in_between && report_ > 0ms) co_await stop_.WaitUntil(In(report_));
   EMEND_CO_RETURN_IF_ERROR(turns_.Admit(body, Held(), runtime_.clock().Now()));
   int others = 0;
-  const Counted counted(worker::protocol::LaneOf(body) == worker::protocol::Lane::kWork ? works_
-                                                                                        : others);
-  const auto found = work_of_.find(std::string(worker::protocol::RequestName(body)));
+  const Counted counted(
+      worker::protocol::TraitsOf(body).lane == worker::protocol::Lane::kWork ? works_ : others);
+  const auto found = work_of_.find(std::string(worker::protocol::TraitsOf(body).name));
   co_await stop_.WaitUntil(In(found == work_of_.end() ? work_ : found->second));
   co_return co_await Handle(body);
 }
 
 Awaitable<Status> FakeWorker::Answer(std::shared_ptr<Connection> connection, Request request) {
-  const std::string name(worker::protocol::RequestName(request.body));
+  const std::string name(worker::protocol::TraitsOf(request.body).name);
   requests_.push_back(name);
   last_request_ = request.id;
   Note("received " + name + " " + std::to_string(request.id));

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace emend::worker::protocol {
 
 // Have this base's shard in memory.
 struct LoadBase {
+  using Reply = struct LoadBaseReply;
   BaseId base;
   std::string folder;                   // readable by the worker
   std::map<std::string, Digest> files;  // SHA-256 by name; the worker loads nothing else
@@ -21,6 +23,7 @@ struct LoadBase {
   // name. With them a rank hashes what it reads of the tensors, instead of whole files.
   std::string tile_file = {};
   std::map<std::string, Digest> roots = {};
+  static auto Fields(auto& m) { return std::tie(m.base, m.folder, m.files, m.tile_file, m.roots); }
   friend bool operator==(const LoadBase&, const LoadBase&) = default;
 };
 struct LoadBaseReply {
@@ -32,54 +35,69 @@ struct LoadBaseReply {
   std::int32_t context = 0;       // tokens
   // layer to the tensor that an edit of it changes
   std::map<std::int32_t, std::string> down_tensors;
+  static auto Fields(auto& m) {
+    return std::tie(m.bytes_read, m.seconds, m.family, m.layers, m.intermediate, m.context,
+                    m.down_tensors);
+  }
   friend bool operator==(const LoadBaseReply&, const LoadBaseReply&) = default;
 };
 
 // Have this state live. If `missing` comes back, send PutEdits and ask again.
 struct EnsureState {
+  using Reply = struct EnsureStateReply;
   BaseId base;
   StateId state;
   std::vector<EditId> edits;  // the whole active set, sorted
+  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.edits); }
   friend bool operator==(const EnsureState&, const EnsureState&) = default;
 };
 struct EnsureStateReply {
   std::vector<EditId> missing;  // empty: the state is live
+  static auto Fields(auto& m) { return std::tie(m.missing); }
   friend bool operator==(const EnsureStateReply&, const EnsureStateReply&) = default;
 };
 
 // The stored payloads (delta/payload.h, kInt16Shift) of edits of this base.
 struct PutEdits {
+  using Reply = struct PutEditsReply;
   BaseId base;
   std::vector<std::pair<EditId, std::string>> edits;
+  static auto Fields(auto& m) { return std::tie(m.base, m.edits); }
   friend bool operator==(const PutEdits&, const PutEdits&) = default;
 };
 struct PutEditsReply {
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const PutEditsReply&, const PutEditsReply&) = default;
 };
 
 struct Generate {
+  using Reply = struct GenerateReply;
   BaseId base;
   StateId state;
   std::string prompt;
   std::int32_t tokens_max = 16;
   std::int32_t top = 5;  // most probable first tokens to report
+  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.prompt, m.tokens_max, m.top); }
   friend bool operator==(const Generate&, const Generate&) = default;
 };
 struct TokenProbability {
   std::string token;
   double probability = 0;
+  static auto Fields(auto& m) { return std::tie(m.token, m.probability); }
   friend bool operator==(const TokenProbability&, const TokenProbability&) = default;
 };
 struct GenerateReply {
   std::string text;
   std::int32_t tokens = 0;
   std::vector<TokenProbability> top;
+  static auto Fields(auto& m) { return std::tie(m.text, m.tokens, m.top); }
   friend bool operator==(const GenerateReply&, const GenerateReply&) = default;
 };
 
 // What the model says after a prompt, token by token: a Piece for each step, and
 // the reply when it has ended. Many are under way at once.
 struct Complete {
+  using Reply = struct CompleteReply;
   BaseId base;
   StateId state;
   std::string prompt;
@@ -91,6 +109,10 @@ struct Complete {
   std::vector<std::string> stop;  // the text ends before the first of these
   // likeliest tokens to report with each token; negative: report no tokens
   std::int32_t top = -1;
+  static auto Fields(auto& m) {
+    return std::tie(m.base, m.state, m.prompt, m.tokens_max, m.temperature, m.top_p, m.top_k,
+                    m.seed, m.stop, m.top);
+  }
   friend bool operator==(const Complete&, const Complete&) = default;
 };
 struct PieceToken {
@@ -98,6 +120,7 @@ struct PieceToken {
   double log_probability = 0;
   std::uint64_t text_begin = 0;  // where its bytes begin in the completion's text
   std::vector<TokenProbability> top;
+  static auto Fields(auto& m) { return std::tie(m.token, m.log_probability, m.text_begin, m.top); }
   friend bool operator==(const PieceToken&, const PieceToken&) = default;
 };
 struct CompleteReply {
@@ -105,6 +128,7 @@ struct CompleteReply {
   bool is_cut = false;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
+  static auto Fields(auto& m) { return std::tie(m.is_cut, m.prompt_tokens, m.completion_tokens); }
   friend bool operator==(const CompleteReply&, const CompleteReply&) = default;
 };
 

@@ -8,18 +8,6 @@ namespace {
 
 Status Busy(const std::string& what) { return {StatusCode::kUnavailable, "base_busy", what}; }
 
-// About names, not about a base.
-bool IsPublication(const RequestBody& request) {
-  return std::holds_alternative<Publish>(request) ||
-         std::holds_alternative<ReadPublication>(request);
-}
-
-// What must be in place before a base is worked with.
-bool Prepares(const RequestBody& request) {
-  return std::holds_alternative<LoadBase>(request) ||
-         std::holds_alternative<EnsureState>(request) || std::holds_alternative<PutEdits>(request);
-}
-
 }  // namespace
 
 bool BaseTurns::HoldsTextsBack(SteadyTime now) const {
@@ -56,7 +44,8 @@ Status BaseTurns::AdmitLoad(const BaseId& wanted, const HeldBase& held, SteadyTi
 }
 
 void BaseTurns::Done(const RequestBody& request, SteadyTime now) {
-  if (IsPublication(request)) return;
+  const OnBase on_base = TraitsOf(request).on_base;
+  if (on_base == OnBase::kNothing) return;
   const auto* const load = std::get_if<LoadBase>(&request);
   const bool is_new = load != nullptr && load->base != loaded_;
   if (is_new) {
@@ -65,7 +54,7 @@ void BaseTurns::Done(const RequestBody& request, SteadyTime now) {
     if (loaded_ == wanted_) wanted_until_ = SteadyTime();
   }
   asked_at_ = now;
-  is_used_ = is_used_ || !Prepares(request);
+  is_used_ = is_used_ || on_base == OnBase::kWorks;
   if (!is_used_) turn_until_ = now + kBaseTurn;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,10 @@ struct Hello {
   std::int32_t threads = 1;
   std::uint64_t memory_bytes = 0;  // what it may use; 0: unknown
   std::uint64_t process_id = 0;
+  static auto Fields(auto& m) {
+    return std::tie(m.token, m.worker, m.group, m.rank, m.world_size, m.device, m.threads,
+                    m.memory_bytes, m.process_id);
+  }
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -36,6 +41,7 @@ struct Welcome {
   std::uint64_t generation = 0;   // of the group; rises whenever a rank joins or is lost
   // how often each side sends one; silence of three of them is death
   std::uint32_t heartbeat_ms = 0;
+  static auto Fields(auto& m) { return std::tie(m.store_epoch, m.generation, m.heartbeat_ms); }
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
@@ -43,6 +49,7 @@ struct Welcome {
 struct Refuse {
   std::string slug;
   std::string message;
+  static auto Fields(auto& m) { return std::tie(m.slug, m.message); }
   friend bool operator==(const Refuse&, const Refuse&) = default;
 };
 
@@ -54,11 +61,16 @@ struct MemoryUse {
   std::uint64_t statistics_bytes = 0;  // covariances and their factors
   std::uint64_t cache_bytes = 0;       // keys and values of texts under way
   std::uint64_t file_bytes_read = 0;   // of the base's files, when it was loaded
+  static auto Fields(auto& m) {
+    return std::tie(m.weights_bytes, m.states_bytes, m.statistics_bytes, m.cache_bytes,
+                    m.file_bytes_read);
+  }
   friend bool operator==(const MemoryUse&, const MemoryUse&) = default;
 };
 
 struct Heartbeat {
   MemoryUse memory;  // of a worker; zeros of a coordinator
+  static auto Fields(auto& m) { return std::tie(m.memory); }
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 
@@ -67,22 +79,28 @@ struct Heartbeat {
 // Leave the group, whatever is under way, and open a port for a new line
 // (worker/collective/line.h).
 struct OpenLine {
+  using Reply = struct OpenLineReply;
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const OpenLine&, const OpenLine&) = default;
 };
 struct OpenLineReply {
   std::string address;  // where the rank below dials
+  static auto Fields(auto& m) { return std::tie(m.address); }
   friend bool operator==(const OpenLineReply&, const OpenLineReply&) = default;
 };
 
 // Join the line whose ports these are.
 struct JoinGroup {
+  using Reply = struct JoinGroupReply;
   std::uint64_t generation = 0;
   std::int32_t rank = 0;
   std::vector<std::string> addresses;  // by rank
   std::string secret;                  // of this generation of the group
+  static auto Fields(auto& m) { return std::tie(m.generation, m.rank, m.addresses, m.secret); }
   friend bool operator==(const JoinGroup&, const JoinGroup&) = default;
 };
 struct JoinGroupReply {
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const JoinGroupReply&, const JoinGroupReply&) = default;
 };
 
@@ -90,34 +108,44 @@ struct JoinGroupReply {
 // which group you are: a coordinator that has lost a rank's connection, or was started again, takes
 // up a group that stands.
 struct AdoptGroup {
+  using Reply = struct AdoptGroupReply;
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const AdoptGroup&, const AdoptGroup&) = default;
 };
 struct GroupPlace {
   Digest line;  // SHA-256 of the secret that the ranks joined with
   std::int32_t rank = 0;
   std::int32_t size = 1;
+  static auto Fields(auto& m) { return std::tie(m.line, m.rank, m.size); }
   friend bool operator==(const GroupPlace&, const GroupPlace&) = default;
 };
 struct AdoptGroupReply {
   std::optional<GroupPlace> place;  // none: in no group that stands
+  static auto Fields(auto& m) { return std::tie(m.place); }
   friend bool operator==(const AdoptGroupReply&, const AdoptGroupReply&) = default;
 };
 
 // To the ranks above 0: do what rank 0 passes on. Ends with the group, always as a failure that
 // says why.
 struct Follow {
+  using Reply = struct FollowReply;
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const Follow&, const Follow&) = default;
 };
 struct FollowReply {
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const FollowReply&, const FollowReply&) = default;
 };
 
 // Between the ranks of a group alone: one step of the texts under way.
 struct StepTexts {
+  using Reply = struct StepTextsReply;
   BaseId base;
+  static auto Fields(auto& m) { return std::tie(m.base); }
   friend bool operator==(const StepTexts&, const StepTexts&) = default;
 };
 struct StepTextsReply {
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const StepTextsReply&, const StepTextsReply&) = default;
 };
 

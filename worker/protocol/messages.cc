@@ -1,58 +1,96 @@
 #include "worker/protocol/messages.h"
 
 #include <array>
+#include <string>
 #include <type_traits>
+#include <utility>
 
-#include "worker/protocol/joining_fields.h"
-#include "worker/protocol/reply_fields.h"
-#include "worker/protocol/request_fields.h"
+#include "storage/base/archive.h"
 
 namespace emend::worker::protocol {
 namespace {
 
 constexpr std::uint16_t kMessageVersion = 1;
 
-// A variant is the kind of what it holds, then its fields.
-template <typename... Bodies>
-void WriteVariant(Encoder& out, const std::variant<Bodies...>& variant);
-// False if no alternative has this kind.
-template <typename... Bodies>
-bool ReadVariant(Decoder& in, std::uint16_t kind, std::variant<Bodies...>& variant);
+constexpr auto kTraits = std::apply(
+    [](const auto&... rows) { return std::array<RequestTraits, sizeof...(rows)>{rows.traits...}; },
+    kRequests);
 
-void WriteFields(Encoder& out, const Request& request) {
+constexpr bool KindsRise() {
+  for (std::size_t i = 1; i < kTraits.size(); ++i) {
+    if (kTraits[i].kind <= kTraits[i - 1].kind) return false;
+  }
+  return kTraits[0].kind > 0;
+}
+static_assert(KindsRise(), "the rows of kRequests stand in the order of their kinds");
+
+// Numbers of messages on the wire: never reused.
+template <typename T>
+struct MessageRow {
+  std::uint16_t kind = 0;
+};
+constexpr std::tuple kMessages = {
+    MessageRow<Hello>{1},     MessageRow<Welcome>{2}, MessageRow<Refuse>{3},
+    MessageRow<Heartbeat>{4}, MessageRow<Request>{5}, MessageRow<Progress>{6},
+    MessageRow<Response>{7},  MessageRow<Cancel>{8},  MessageRow<Piece>{9},
+};
+
+template <typename T>
+void Write(Encoder& out, const T& message) {
+  WriteFields(out, message);
+}
+
+void Write(Encoder& out, const Request& request) {
   out.U64(request.id);
-  WriteVariant(out, request.body);
+  out.U16(TraitsOf(request.body).kind);
+  std::visit([&out](const auto& body) { WriteFields(out, body); }, request.body);
 }
 
-void ReadFields(Decoder& in, Request& request) {
-  request.id = in.U64();
-  const std::uint16_t kind = in.U16();
-  if (in.ok() && !ReadVariant(in, kind, request.body))
-    in.Fail("found request kind " + std::to_string(kind) + ", which is none");
-}
-
-void WriteFields(Encoder& out, const Response& response) {
+void Write(Encoder& out, const Response& response) {
   EMEND_CHECK(response.status.ok() == response.body.has_value(),
               "a response is either a reply or a failure");
   out.U64(response.id);
   out.U8(static_cast<std::uint8_t>(response.status.code()));
   if (response.body) {
-    WriteVariant(out, *response.body);
+    out.U16(kTraits[response.body->index()].kind);
+    std::visit([&out](const auto& body) { WriteFields(out, body); }, *response.body);
     return;
   }
   out.Text(response.status.slug());
   out.Text(response.status.message());
 }
 
-void ReadFields(Decoder& in, Response& response) {
+// The kind, and the body of this kind. The alternatives of `body` are in the order of kRequests.
+template <typename... Bodies>
+void ReadBody(Decoder& in, std::variant<Bodies...>& body) {
+  const std::uint16_t kind = in.U16();
+  if (!in.ok()) return;
+  std::size_t row = 0;
+  const auto read_if = [&]<typename Body>(std::type_identity<Body>) {
+    if (kTraits[row++].kind != kind) return false;
+    ReadFields(in, body.template emplace<Body>());
+    return true;
+  };
+  if (!(read_if(std::type_identity<Bodies>()) || ...))
+    in.Fail("found kind " + std::to_string(kind) + ", which no request has");
+}
+
+template <typename T>
+void Read(Decoder& in, T& message) {
+  ReadFields(in, message);
+}
+
+void Read(Decoder& in, Request& request) {
+  request.id = in.U64();
+  ReadBody(in, request.body);
+}
+
+void Read(Decoder& in, Response& response) {
   response.id = in.U64();
   const std::uint8_t code = in.U8();
   if (!in.ok()) return;
   if (code == static_cast<std::uint8_t>(StatusCode::kOk)) {
-    const std::uint16_t kind = in.U16();
-    if (in.ok() && !ReadVariant(in, kind, response.body.emplace())) {
-      in.Fail("found reply kind " + std::to_string(kind) + ", which is none");
-    }
+    ReadBody(in, response.body.emplace());
     return;
   }
   std::string slug = in.Text();
@@ -64,53 +102,25 @@ void ReadFields(Decoder& in, Response& response) {
   response.status = Status(static_cast<StatusCode>(code), std::move(slug), std::move(message));
 }
 
-template <typename Message>
-void WriteFields(Encoder& out, const Message& message) {
-  MessageWriter writer(out);
-  Visit(writer, const_cast<Message&>(message));  // Visit is shared with the reader
+template <typename T>
+bool ReadIf(MessageRow<T> row, std::uint16_t kind, Decoder& in, Message& message) {
+  if (row.kind != kind) return false;
+  Read(in, message.emplace<T>());
+  return true;
 }
-
-template <typename Message>
-void ReadFields(Decoder& in, Message& message) {
-  MessageReader reader(in);
-  Visit(reader, message);
-}
-
-template <typename... Bodies>
-void WriteVariant(Encoder& out, const std::variant<Bodies...>& variant) {
-  std::visit(
-      [&out](const auto& body) {
-        const std::uint16_t kind = kKind<std::decay_t<decltype(body)>>;
-        EMEND_CHECK(kind != 0, "a body without a kind was encoded");
-        out.U16(kind);
-        WriteFields(out, body);
-      },
-      variant);
-}
-
-template <typename... Bodies>
-bool ReadVariant(Decoder& in, std::uint16_t kind, std::variant<Bodies...>& variant) {
-  const auto read_if = [&]<typename Body>(std::type_identity<Body>) {
-    if (kKind<Body> == 0 || kKind<Body> != kind) return false;
-    ReadFields(in, variant.template emplace<Body>());
-    return true;
-  };
-  return (read_if(std::type_identity<Bodies>()) || ...);
-}
-
-constexpr std::array<std::string_view, std::variant_size_v<RequestBody>> kRequestNames = {
-    "load_base",    "ensure_state",     "put_edits",  "compute_statistics",
-    "solve",        "evaluate",         "generate",   "digest_state",
-    "sample_texts", "open_line",        "join_group", "follow",
-    "complete",     "optimise_targets", "step_texts", "probe_ranks",
-    "digest_tiles", "forget_base",      "publish",    "read_publication",
-    "adopt_group"};
 
 }  // namespace
 
+const RequestTraits& TraitsOf(const RequestBody& request) { return kTraits[request.index()]; }
+
 std::string EncodeMessage(const Message& message) {
   Encoder out(RecordType::kMessage, kMessageVersion);
-  WriteVariant(out, message);
+  std::visit(
+      [&out]<typename T>(const T& body) {
+        out.U16(std::get<MessageRow<T>>(kMessages).kind);
+        Write(out, body);
+      },
+      message);
   return std::move(out).bytes();
 }
 
@@ -119,14 +129,13 @@ Result<Message> DecodeMessage(std::string_view bytes) {
   in.Record(RecordType::kMessage, kMessageVersion);
   const std::uint16_t kind = in.U16();
   Message message;
-  if (in.ok() && !ReadVariant(in, kind, message))
-    in.Fail("found message kind " + std::to_string(kind) + ", which is none");
+  const bool is_known = std::apply(
+      [&](const auto&... rows) { return (ReadIf(rows, kind, in, message) || ...); }, kMessages);
+  if (!is_known) in.Fail("found message kind " + std::to_string(kind) + ", which is none");
   const Status whole = in.Finish();
   if (!whole.ok())
     return whole.WithContext("reading a message of " + std::to_string(bytes.size()) + " bytes");
   return message;
 }
-
-std::string_view RequestName(const RequestBody& body) { return kRequestNames[body.index()]; }
 
 }  // namespace emend::worker::protocol

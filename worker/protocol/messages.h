@@ -11,28 +11,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <variant>
 #include <vector>
 
 #include "storage/base/status.h"
-#include "worker/protocol/answer_messages.h"
-#include "worker/protocol/joining_messages.h"
-#include "worker/protocol/probe_messages.h"
-#include "worker/protocol/publication_messages.h"
-#include "worker/protocol/work_messages.h"
+#include "worker/protocol/request_table.h"
 
 namespace emend::worker::protocol {
-
-using RequestBody = std::variant<LoadBase, EnsureState, PutEdits, ComputeStatistics, Solve,
-                                 Evaluate, Generate, DigestState, SampleTexts, OpenLine, JoinGroup,
-                                 Follow, Complete, OptimiseTargets, StepTexts, ProbeRanks,
-                                 DigestTiles, ForgetBase, Publish, ReadPublication, AdoptGroup>;
-using ReplyBody =
-    std::variant<LoadBaseReply, EnsureStateReply, PutEditsReply, ComputeStatisticsReply, SolveReply,
-                 EvaluateReply, GenerateReply, DigestStateReply, SampleTextsReply, OpenLineReply,
-                 JoinGroupReply, FollowReply, CompleteReply, OptimiseTargetsReply, StepTextsReply,
-                 ProbeRanksReply, DigestTilesReply, ForgetBaseReply, PublishReply,
-                 ReadPublicationReply, AdoptGroupReply>;
 
 struct Request {
   std::uint64_t id = 0;  // of this connection, rising
@@ -44,6 +30,7 @@ struct Progress {
   std::string phase;  // "targets", "keys", "solve", "evaluate", "statistics"
   std::uint64_t done = 0;
   std::uint64_t total = 0;
+  static auto Fields(auto& m) { return std::tie(m.id, m.phase, m.done, m.total); }
   friend bool operator==(const Progress&, const Progress&) = default;
 };
 // What a step of a Complete added to its text. `state` is what gave it: the same
@@ -53,9 +40,10 @@ struct Piece {
   StateId state;
   std::string text;  // whole characters; may be empty, and hold more than one token's text
   std::vector<PieceToken> tokens;
+  static auto Fields(auto& m) { return std::tie(m.id, m.state, m.text, m.tokens); }
   friend bool operator==(const Piece&, const Piece&) = default;
 };
-// Either a reply or a failure.
+// Either a reply, of the request's kind, or a failure.
 struct Response {
   std::uint64_t id = 0;
   Status status;
@@ -64,6 +52,7 @@ struct Response {
 };
 struct Cancel {
   std::uint64_t id = 0;
+  static auto Fields(auto& m) { return std::tie(m.id); }
   friend bool operator==(const Cancel&, const Cancel&) = default;
 };
 
@@ -73,7 +62,14 @@ using Message =
 std::string EncodeMessage(const Message& message);
 // kDataLoss says what was wrong and where.
 Result<Message> DecodeMessage(std::string_view bytes);
-// "solve", "ensure_state", ...: for logs and errors.
-std::string_view RequestName(const RequestBody& body);
+
+// The reply that a request must have, out of what a call brought: the call's failure; kInternal if
+// the reply is of another kind.
+template <typename Reply>
+Result<Reply> ReplyAs(Result<ReplyBody> reply) {
+  if (!reply.ok()) return reply.status();
+  if (auto* typed = std::get_if<Reply>(&*reply)) return std::move(*typed);
+  return Internal("a worker answered a request with a reply of another kind");
+}
 
 }  // namespace emend::worker::protocol

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "storage/base/ids.h"
@@ -22,6 +23,9 @@ struct PublishedRef {
   BaseId base;
   CommitId commit;
   StateId state;
+  static auto Fields(auto& m) {
+    return std::tie(m.repo, m.ref, m.created_ms, m.base, m.commit, m.state);
+  }
   friend bool operator==(const PublishedRef&, const PublishedRef&) = default;
 };
 // A token that may ask.
@@ -29,6 +33,7 @@ struct PublishedToken {
   std::string id;
   Digest secret_hash;  // SHA-256 of its secret, which only its owner knows
   std::string principal;
+  static auto Fields(auto& m) { return std::tie(m.id, m.secret_hash, m.principal); }
   friend bool operator==(const PublishedToken&, const PublishedToken&) = default;
 };
 struct Publication {
@@ -36,23 +41,29 @@ struct Publication {
   std::uint64_t sequence = 0;
   std::vector<PublishedRef> refs;  // the most wanted first
   std::vector<PublishedToken> tokens;
+  static auto Fields(auto& m) { return std::tie(m.sequence, m.refs, m.tokens); }
   friend bool operator==(const Publication&, const Publication&) = default;
 };
 
 // Know this.
 struct Publish {
+  using Reply = struct PublishReply;
   Publication publication;
+  static auto Fields(auto& m) { return std::tie(m.publication); }
   friend bool operator==(const Publish&, const Publish&) = default;
 };
 struct PublishReply {
   bool has_gateway = false;      // somebody reads it here; else the rest is empty
   std::optional<BaseId> base;    // that the worker holds
   std::vector<StateId> missing;  // of that base: to be ensured for the refs; then publish again
+  static auto Fields(auto& m) { return std::tie(m.has_gateway, m.base, m.missing); }
   friend bool operator==(const PublishReply&, const PublishReply&) = default;
 };
 
 // A gateway asks what it may answer.
 struct ReadPublication {
+  using Reply = struct ReadPublicationReply;
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const ReadPublication&, const ReadPublication&) = default;
 };
 // What a ref of the publication stands for at this worker: what was published as of `sequence`, the
@@ -60,12 +71,14 @@ struct ReadPublication {
 struct ServedRef {
   PublishedRef ref;
   std::uint64_t sequence = 0;
+  static auto Fields(auto& m) { return std::tie(m.ref, m.sequence); }
   friend bool operator==(const ServedRef&, const ServedRef&) = default;
 };
 struct ReadPublicationReply {
   Publication publication;        // the last
   std::vector<ServedRef> served;  // those of its refs that have something live
   std::uint64_t silent_ms = 0;    // since the coordinator was last heard of
+  static auto Fields(auto& m) { return std::tie(m.publication, m.served, m.silent_ms); }
   friend bool operator==(const ReadPublicationReply&, const ReadPublicationReply&) = default;
 };
 

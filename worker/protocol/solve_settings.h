@@ -8,7 +8,7 @@
 //
 // The coordinator resolves them, once: the method's defaults for the model's depth, then what the
 // request sets. They travel whole, and what a commit records is what was solved; a worker defaults
-// nothing. A new setting is a field and a row of Settings(); a new method is a row of
+// nothing. A new setting is a field, its place in Fields() and a row of Settings(); a new method is a row of
 // SolveMethods() here and one of worker/edit/methods.cc. Values; thread-safe as such. No libtorch
 // here. Names: Meng et al., "Mass-Editing Memory in a Transformer" (2022), and its published code.
 #pragma once
@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -42,6 +43,11 @@ struct SolveSettings {
   // {"{}"}. A key is the mean over groups of the groups' means.
   std::vector<std::vector<std::string>> context_templates;
 
+  static auto Fields(auto& m) {
+    return std::tie(m.method, m.layers, m.v_lr, m.v_num_grad_steps, m.v_weight_decay,
+                    m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge, m.loss_stop,
+                    m.seed, m.context_templates);
+  }
   friend bool operator==(const SolveSettings&, const SolveSettings&) = default;
 };
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,17 +17,20 @@ namespace emend::worker::protocol {
 // Covariances of the keys of these layers over these lines, written to `file` (on a path that
 // coordinator and workers share).
 struct ComputeStatistics {
+  using Reply = struct ComputeStatisticsReply;
   BaseId base;
   std::vector<std::int32_t> layers;
   std::vector<std::string> lines;
   std::uint64_t tokens_max = 0;  // 0: all
   std::string file;
+  static auto Fields(auto& m) { return std::tie(m.base, m.layers, m.lines, m.tokens_max, m.file); }
   friend bool operator==(const ComputeStatistics&, const ComputeStatistics&) = default;
 };
 struct ComputeStatisticsReply {
   std::vector<std::int32_t> layers;
   std::uint64_t tokens = 0;
   double seconds = 0;
+  static auto Fields(auto& m) { return std::tie(m.layers, m.tokens, m.seconds); }
   friend bool operator==(const ComputeStatisticsReply&, const ComputeStatisticsReply&) = default;
 };
 
@@ -34,6 +38,7 @@ struct SolveFact {
   std::string prompt;  // with "{}"
   std::string subject;
   std::string target;
+  static auto Fields(auto& m) { return std::tie(m.prompt, m.subject, m.target); }
   friend bool operator==(const SolveFact&, const SolveFact&) = default;
 };
 
@@ -42,27 +47,34 @@ struct SolvedTarget {
   std::string values;      // little-endian fp32 [d]
   std::int32_t steps = 0;  // of its optimisation
   double loss = 0;         // at the last of them
+  static auto Fields(auto& m) { return std::tie(m.values, m.steps, m.loss); }
   friend bool operator==(const SolvedTarget&, const SolvedTarget&) = default;
 };
 
 // Find the targets of these facts alone, so that several workers can share a
 // batch's facts. Fields as in Solve.
 struct OptimiseTargets {
+  using Reply = struct OptimiseTargetsReply;
   BaseId base;
   StateId state;
   SolveSettings settings;
   std::vector<SolveFact> facts;
+  static auto Fields(auto& m) {
+    return std::tie(m.base, m.state, m.settings, m.facts);
+  }
   friend bool operator==(const OptimiseTargets&, const OptimiseTargets&) = default;
 };
 struct OptimiseTargetsReply {
   std::vector<SolvedTarget> targets;  // in the order of the facts
   double seconds = 0;
+  static auto Fields(auto& m) { return std::tie(m.targets, m.seconds); }
   friend bool operator==(const OptimiseTargetsReply&, const OptimiseTargetsReply&) = default;
 };
 
 // Solve one batch on a live state. Changes no state: what comes back becomes one only when the
 // coordinator says so.
 struct Solve {
+  using Reply = struct SolveReply;
   BaseId base;
   StateId state;
   SolveSettings settings;  // resolved
@@ -70,6 +82,9 @@ struct Solve {
   std::vector<SolveFact> facts;
   // of the facts, as OptimiseTargets found them; empty: find them, too
   std::vector<SolvedTarget> targets = {};
+  static auto Fields(auto& m) {
+    return std::tie(m.base, m.state, m.settings, m.statistics_file, m.facts, m.targets);
+  }
   friend bool operator==(const Solve&, const Solve&) = default;
 };
 struct SolvedEdit {
@@ -77,6 +92,7 @@ struct SolvedEdit {
   std::string keys_payload;   // EncodePayload(vector<EditKey>)
   std::int32_t steps = 0;     // of the target's optimisation
   double loss = 0;            // at the last of them
+  static auto Fields(auto& m) { return std::tie(m.delta_payload, m.keys_payload, m.steps, m.loss); }
   friend bool operator==(const SolvedEdit&, const SolvedEdit&) = default;
 };
 struct LayerReport {
@@ -84,12 +100,14 @@ struct LayerReport {
   std::string tensor;
   double update_norm = 0;  // ‖ΔW‖ of this batch
   double weight_norm = 0;  // ‖W‖ before it
+  static auto Fields(auto& m) { return std::tie(m.layer, m.tensor, m.update_norm, m.weight_norm); }
   friend bool operator==(const LayerReport&, const LayerReport&) = default;
 };
 struct SolveReply {
   std::vector<SolvedEdit> edits;  // in the order of the facts
   std::vector<LayerReport> layers;
   std::map<std::string, double> seconds;  // targets, keys, solve, apply
+  static auto Fields(auto& m) { return std::tie(m.edits, m.layers, m.seconds); }
   friend bool operator==(const SolveReply&, const SolveReply&) = default;
 };
 
@@ -100,12 +118,17 @@ struct EvaluateFact {
   std::optional<std::string> old_target;
   std::vector<std::string> paraphrases;
   std::vector<std::string> neighbours;
+  static auto Fields(auto& m) {
+    return std::tie(m.prompt, m.subject, m.target, m.old_target, m.paraphrases, m.neighbours);
+  }
   friend bool operator==(const EvaluateFact&, const EvaluateFact&) = default;
 };
 struct Evaluate {
+  using Reply = struct EvaluateReply;
   BaseId base;
   StateId state;
   std::vector<EvaluateFact> facts;
+  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.facts); }
   friend bool operator==(const Evaluate&, const Evaluate&) = default;
 };
 // All in percent; see docs/reference/glossary.md.
@@ -113,58 +136,76 @@ struct EvaluateReply {
   std::uint64_t records = 0;
   double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;
   double seconds = 0;
+  static auto Fields(auto& m) {
+    return std::tie(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax,
+                    m.seconds);
+  }
   friend bool operator==(const EvaluateReply&, const EvaluateReply&) = default;
 };
 
 // The roots (delta/tile_digest.h) of the live bytes of the tensors in which this state may differ
 // from its base.
 struct DigestState {
+  using Reply = struct DigestStateReply;
   BaseId base;
   StateId state;
+  static auto Fields(auto& m) { return std::tie(m.base, m.state); }
   friend bool operator==(const DigestState&, const DigestState&) = default;
 };
 struct DigestStateReply {
   std::map<std::string, Digest> roots;
+  static auto Fields(auto& m) { return std::tie(m.roots); }
   friend bool operator==(const DigestStateReply&, const DigestStateReply&) = default;
 };
 
 // The leaves of one of those tensors, by the rank that holds the tile: asked for
 // where its root is not what it should be.
 struct DigestTiles {
+  using Reply = struct DigestTilesReply;
   BaseId base;
   StateId state;
   std::string tensor;
+  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.tensor); }
   friend bool operator==(const DigestTiles&, const DigestTiles&) = default;
 };
 struct DigestTilesReply {
   std::vector<std::map<std::uint64_t, Digest>> tiles;  // of each rank: leaf by tile
+  static auto Fields(auto& m) { return std::tie(m.tiles); }
   friend bool operator==(const DigestTilesReply&, const DigestTilesReply&) = default;
 };
 
 // What the worker holds of this base is not to be trusted: it lets go of all of
 // it, and reads and checks it again at the next LoadBase.
 struct ForgetBase {
+  using Reply = struct ForgetBaseReply;
   BaseId base;
   std::string why;
+  static auto Fields(auto& m) { return std::tie(m.base, m.why); }
   friend bool operator==(const ForgetBase&, const ForgetBase&) = default;
 };
 struct ForgetBaseReply {
+  static auto Fields(auto&) { return std::tie(); }
   friend bool operator==(const ForgetBaseReply&, const ForgetBaseReply&) = default;
 };
 
 // Texts that the unedited base makes up (worker/eval/sample.h), `count` for each prefix.
 struct SampleTexts {
+  using Reply = struct SampleTextsReply;
   BaseId base;
   std::vector<std::string> prefixes;
   std::int32_t count = 1;
   std::int32_t tokens_max = 10;
   std::int32_t top_k = 0;  // 0: the whole vocabulary
   std::uint64_t seed = 0;
+  static auto Fields(auto& m) {
+    return std::tie(m.base, m.prefixes, m.count, m.tokens_max, m.top_k, m.seed);
+  }
   friend bool operator==(const SampleTexts&, const SampleTexts&) = default;
 };
 struct SampleTextsReply {
   std::vector<std::string> texts;  // with their prefixes; prefix by prefix
   std::uint64_t tokens = 0;        // drawn for them, without those of end of text
+  static auto Fields(auto& m) { return std::tie(m.texts, m.tokens); }
   friend bool operator==(const SampleTextsReply&, const SampleTextsReply&) = default;
 };
 

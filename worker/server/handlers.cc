@@ -38,14 +38,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-// Not passed on to other ranks: they are about the group itself.
-bool ConcernsOneRank(const protocol::RequestBody& request) {
-  return std::holds_alternative<protocol::OpenLine>(request) ||
-         std::holds_alternative<protocol::AdoptGroup>(request) ||
-         std::holds_alternative<protocol::JoinGroup>(request) ||
-         std::holds_alternative<protocol::Follow>(request);
-}
-
 std::string WithSubject(const std::string& prompt, const std::string& subject) {
   const std::size_t slot = prompt.find("{}");
   return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
@@ -54,13 +46,14 @@ std::string WithSubject(const std::string& prompt, const std::string& subject) {
 }  // namespace
 
 Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const Call& call) {
-  const std::string name(protocol::RequestName(request));
+  const std::string name(protocol::TraitsOf(request).name);
   return model::Guarded("running the request " + name, [&]() -> Result<ReplyBody> {
     if (call.cancelled->load())
       return Status(StatusCode::kCancelled, "the coordinator cancelled the request");
     if (!in_between_) resumed_ = SystemClock().Now();
     EMEND_FAILPOINT("worker." + name + ".received");
-    const bool leads = group_.size() > 1 && !ConcernsOneRank(request);
+    const bool leads =
+        group_.size() > 1 && protocol::TraitsOf(request).fan_out == protocol::FanOut::kAllRanks;
     EMEND_ASSIGN_OR_RETURN(ReplyBody reply, leads ? Lead(request, call) : Dispatch(request, call));
     turns_.Done(request, SystemClock().Now());
     EMEND_FAILPOINT("worker." + name + ".before_reply");
@@ -71,9 +64,9 @@ Result<ReplyBody> Handlers::Handle(const protocol::RequestBody& request, const C
 Result<ReplyBody> Handlers::Lead(const protocol::RequestBody& request, const Call& call) {
   collective::Communicator& ranks = group_.communicator();
   if (!group_.is_leader()) {
-    return FailedPrecondition("running the request " + std::string(protocol::RequestName(request)) +
-                              " on rank " + std::to_string(ranks.rank()) +
-                              ": rank 0 is to be asked");
+    return FailedPrecondition("running the request " +
+                              std::string(protocol::TraitsOf(request).name) + " on rank " +
+                              std::to_string(ranks.rank()) + ": rank 0 is to be asked");
   }
   passed_on_ = true;
   EMEND_RETURN_IF_ERROR(
@@ -81,7 +74,7 @@ Result<ReplyBody> Handlers::Lead(const protocol::RequestBody& request, const Cal
                                  /*root=*/0)
           .status());
   // What is thrown here must not jump over the agreement that the others wait in.
-  const std::string name(protocol::RequestName(request));
+  const std::string name(protocol::TraitsOf(request).name);
   Result<ReplyBody> reply =
       model::Guarded("running the request " + name, [&] { return Dispatch(request, call); });
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(ranks, reply.status()));

@@ -29,7 +29,7 @@ Status Handlers::FollowNext() {
   const auto* const request = std::get_if<protocol::Request>(&message);
   if (request == nullptr)
     return DataLoss("following rank 0: it passed on something that is no request");
-  const std::string name(protocol::RequestName(request->body));
+  const std::string name(protocol::TraitsOf(request->body).name);
   const Result<ReplyBody> done = model::Guarded("following the request " + name,
                                                 [&] { return Dispatch(request->body, nobodys); });
   if (!done.ok())

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "storage/base/log.h"
-#include "worker/protocol/lanes.h"
 
 namespace emend::worker::server {
 namespace {
@@ -29,12 +28,10 @@ constexpr auto kEndTimeout = 600s;  // of what is cancelled: as long as a collec
 constexpr auto kAloneMax = 60s;
 
 Status CheckAllowed(Caller caller, const protocol::RequestBody& request) {
-  const bool is_question = std::holds_alternative<protocol::ReadPublication>(request) ||
-                           std::holds_alternative<protocol::Generate>(request) ||
-                           std::holds_alternative<protocol::Complete>(request);
-  if (caller == Caller::kCoordinator || is_question) return OkStatus();
+  const bool is_allowed = protocol::TraitsOf(request).asker == protocol::Asker::kGatewayToo;
+  if (caller == Caller::kCoordinator || is_allowed) return OkStatus();
   return {StatusCode::kPermissionDenied, "running the request " +
-                                             std::string(protocol::RequestName(request)) +
+                                             std::string(protocol::TraitsOf(request).name) +
                                              " for a gateway, which may ask for answers alone"};
 }
 
@@ -306,7 +303,7 @@ std::shared_ptr<Interlude> WorkerServer::InterludeOf(protocol::RequestBody reque
 
 Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Session> session,
                                                             protocol::Request request, Call call) {
-  if (protocol::LaneOf(request.body) == protocol::Lane::kWork)
+  if (protocol::TraitsOf(request.body).lane == protocol::Lane::kWork)
     co_return co_await Blocking(runtime_, [&] { return handlers_.Handle(request.body, call); });
   const auto told = std::make_shared<Told>(runtime_);
   handlers_.Offer(InterludeOf(std::move(request.body), std::move(call), told));
@@ -365,7 +362,7 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session,
   const bool is_news = !response.status.ok() && response.status.slug() != "base_busy";
   if (is_news)
     LogWarning("request_failed",
-               {{"request", protocol::RequestName(request.body)}, {"status", response.status}});
+               {{"request", protocol::TraitsOf(request.body).name}, {"status", response.status}});
   Envelope answer = session->Wrap(std::move(response));
   Status sent =
       co_await session->connection->Send(std::move(answer), runtime_.clock().Now() + kSendTimeout);

@@ -89,7 +89,7 @@ TEST_F(BaseTurnsTest, ABaseThatWasLoadedIsWorkedWithBeforeAnotherComes) {
   for (const RequestBody& request : {Ensure(), Put(), Load(kHeld)}) {
     now_ += kBaseTurn - 1s;
     EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy"))
-        << "before " << RequestName(request);
+        << "before " << TraitsOf(request).name;
     Done(request);
   }
   Done(Question());

@@ -83,7 +83,7 @@ TEST(MessagesTest, AKindOrAStatusCodeThatIsNoneIsRefused) {
   request.U16(999);
   const Result<Message> kind = DecodeMessage(request.bytes());
   EXPECT_THAT(kind, StatusIs(StatusCode::kDataLoss));
-  EXPECT_THAT(kind.status().message(), testing::HasSubstr("request kind 999"));
+  EXPECT_THAT(kind.status().message(), testing::HasSubstr("found kind 999, which no request has"));
 
   Encoder response(RecordType::kMessage, 1);
   response.U16(7);
@@ -96,11 +96,17 @@ TEST(MessagesTest, AKindOrAStatusCodeThatIsNoneIsRefused) {
   EXPECT_THAT(code.status().message(), testing::HasSubstr("status code 200"));
 }
 
-TEST(MessagesTest, RequestsHaveNamesForLogs) {
-  EXPECT_EQ(RequestName(Solve{}), "solve");
-  EXPECT_EQ(RequestName(DigestState{}), "digest_state");
-  EXPECT_EQ(RequestName(SampleTexts{}), "sample_texts");
-  EXPECT_EQ(RequestName(Follow{}), "follow");
+TEST(MessagesTest, TheTableSaysWhatARequestIs) {
+  EXPECT_EQ(TraitsOf(Solve{}).name, "solve");
+  EXPECT_EQ(TraitsOf(DigestState{}).name, "digest_state");
+  EXPECT_EQ(TraitsOf(SampleTexts{}).name, "sample_texts");
+  EXPECT_EQ(TraitsOf(Follow{}).name, "follow");
+  EXPECT_EQ(TraitsOf(Follow{}).fan_out, FanOut::kOneRank);
+  EXPECT_EQ(TraitsOf(Solve{}).fan_out, FanOut::kAllRanks);
+  EXPECT_EQ(TraitsOf(Solve{}).lane, Lane::kWork);
+  EXPECT_EQ(TraitsOf(Complete{}).lane, Lane::kTexts);
+  EXPECT_EQ(TraitsOf(Complete{}).asker, Asker::kGatewayToo);
+  EXPECT_EQ(TraitsOf(Publish{}).on_base, OnBase::kNothing);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "tests/worker/protocol/sample_messages.h"
 
-#include "worker/protocol/joining_fields.h"
-#include "worker/protocol/reply_fields.h"
-#include "worker/protocol/request_fields.h"
+#include "storage/base/archive.h"
 
 namespace emend::worker::protocol {
 namespace {
@@ -136,16 +134,10 @@ std::vector<Message> SampleGroupMessages() {
   };
 }
 
-// Fills every field that Visit lists.
+// Fills every field that a struct lists.
 class RandomFiller {
  public:
   explicit RandomFiller(std::mt19937_64& random) : random_(random) {}
-  template <typename... Fields>
-  void operator()(Fields&... fields) {
-    (Fill(fields), ...);
-  }
-
- private:
   void Fill(bool& value) { value = random_() % 2 == 1; }
   void Fill(std::uint16_t& value) { value = static_cast<std::uint16_t>(random_()); }
   void Fill(std::uint32_t& value) { value = static_cast<std::uint32_t>(random_()); }
@@ -193,12 +185,12 @@ class RandomFiller {
   void Fill(std::optional<T>& value) {
     if (random_() % 2 == 0) Fill(value.emplace());
   }
-  template <typename Struct>
-    requires std::is_class_v<Struct>
+  template <HasFields Struct>
   void Fill(Struct& value) {
-    Visit(*this, value);
+    std::apply([this](auto&... fields) { (Fill(fields), ...); }, Struct::Fields(value));
   }
 
+ private:
   std::mt19937_64& random_;
 };
 
@@ -207,8 +199,7 @@ void FillVariant(std::mt19937_64& random, std::variant<Bodies...>& variant, std:
   std::size_t at = 0;
   const auto fill_if = [&]<typename Body>(std::type_identity<Body>) {
     if (at++ != index) return;
-    RandomFiller filler(random);
-    Visit(filler, variant.template emplace<Body>());
+    RandomFiller(random).Fill(variant.template emplace<Body>());
   };
   (fill_if(std::type_identity<Bodies>()), ...);
 }
