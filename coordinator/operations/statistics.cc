@@ -30,7 +30,7 @@ struct StatisticsFields {
 
 std::string StatisticsId(const BaseId& base, const std::vector<std::int32_t>& layers,
                          const StatisticsFields& request) {
-  Encoder out(RecordType::kStatistics, 1);
+  Encoder out(RecordType::kStatisticsId, 1);
   out.Id(base);
   out.Count(layers.size());
   for (const std::int32_t layer : layers) out.I64(layer);

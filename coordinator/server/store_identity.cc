@@ -16,14 +16,14 @@ constexpr std::size_t kSecretBytes = 24;
 constexpr std::uint32_t kPrivateMode = 0600;
 
 std::string EncodeNumber(std::uint64_t number) {
-  Encoder out(RecordType::kStoreMeta, 1);
+  Encoder out(RecordType::kStoreNumber, 1);
   out.U64(number);
   return std::move(out).bytes();
 }
 
 Result<std::uint64_t> DecodeNumber(std::string_view stored) {
   Decoder in(stored);
-  in.Record(RecordType::kStoreMeta, 1);
+  in.Record(RecordType::kStoreNumber, 1);
   const std::uint64_t number = in.U64();
   EMEND_RETURN_IF_ERROR(in.Finish());
   return number;

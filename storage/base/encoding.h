@@ -6,6 +6,8 @@
 // an optional is a u8 0 or 1 and the value; a record starts with a u16 type and a u16 version.
 // There is exactly one encoding of a value, so equal values have equal hashes.
 //
+// Records list their fields once (storage/base/archive.h); by hand it is
+//
 //   Encoder out(RecordType::kCommit, 1);
 //   out.Text(message);
 //   Digest id = Sha256(out.bytes());
@@ -53,6 +55,9 @@ enum class RecordType : std::uint16_t {
   kFact = 20,
   kSettings = 21,
   kTiles = 22,
+  kStatisticsId = 23,    // what the id of covariances is the hash of
+  kStatisticsFile = 24,  // what the digest of their file is the hash of
+  kStoreNumber = 25,     // store epoch, generations
   kFrame = 32,
   kMessage = 33,
 };

@@ -27,6 +27,7 @@ enum class DType : std::uint8_t {
   kU32 = 14,
   kU64 = 15
 };
+constexpr DType LastOf(DType) { return DType::kU64; }
 
 std::size_t ElementBytes(DType dtype);
 std::string_view DTypeName(DType dtype);  // "BF16", ...

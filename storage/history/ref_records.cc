@@ -2,20 +2,19 @@
 
 #include <limits>
 
-#include "storage/base/encoding.h"
+#include "storage/base/archive.h"
 #include "storage/objects/keys.h"
 
 namespace emend::storage::history {
 namespace {
 
-constexpr std::uint16_t kRepoVersion = 1;
-constexpr std::uint16_t kRefVersion = 1;
 constexpr std::uint16_t kReflogVersion = 1;
 constexpr std::size_t kIndexBytes = sizeof(std::uint64_t);
 
-std::string Guarded(Encoder out) {
-  out.U32(Crc32c(out.bytes()));
-  return std::move(out).bytes();
+std::string Guarded(std::string body) {
+  Encoder crc;
+  crc.U32(Crc32c(body));
+  return std::move(body) + crc.bytes();
 }
 
 // The bytes before the CRC, checked.
@@ -27,6 +26,14 @@ Result<std::string_view> Unguarded(std::string_view stored, std::string_view wha
   if (Decoder(stored.substr(body.size())).U32() != Crc32c(body))
     return DataLoss("decoding " + std::string(what) + ": its checksum does not fit its bytes");
   return body;
+}
+
+template <typename T>
+Result<T> DecodeGuarded(std::string_view stored, std::string_view what) {
+  EMEND_ASSIGN_OR_RETURN(const std::string_view body, Unguarded(stored, what));
+  Result<T> value = DecodeRecord<T>(body);
+  if (!value.ok()) return value.status().WithContext("decoding " + std::string(what));
+  return value;
 }
 
 std::uint64_t ReadBigEndian(std::string_view bytes) {
@@ -69,67 +76,18 @@ Result<ReflogPlace> ParseReflogKey(std::string_view key) {
   return place;
 }
 
-std::string EncodeRepo(const RepoRecord& record) {
-  Encoder out(RecordType::kRepo, kRepoVersion);
-  out.Text(record.name.value());
-  out.Raw(record.id.value());
-  out.Id(record.base);
-  out.Text(record.base_encoded);
-  out.Text(record.model_folder);
-  out.I64(record.created_ms);
-  return Guarded(std::move(out));
-}
-
+std::string EncodeRepo(const RepoRecord& record) { return Guarded(EncodeRecord(record)); }
 Result<RepoRecord> DecodeRepo(std::string_view stored) {
-  EMEND_ASSIGN_OR_RETURN(const std::string_view body, Unguarded(stored, "a repo's record"));
-  Decoder in(body);
-  in.Record(RecordType::kRepo, kRepoVersion);
-  RepoRecord record;
-  record.name = RepoName(in.Text());
-  record.id = objects::RepoId(std::string(in.Raw(objects::kRepoIdBytes)));
-  record.base = in.ReadId<BaseId>();
-  record.base_encoded = in.Text();
-  record.model_folder = in.Text();
-  record.created_ms = in.I64();
-  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("decoding a repo's record"));
-  return record;
+  return DecodeGuarded<RepoRecord>(stored, "a repo's record");
 }
-
-std::string EncodeRef(const Ref& ref) {
-  Encoder out(RecordType::kRef, kRefVersion);
-  out.U8(static_cast<std::uint8_t>(ref.kind));
-  out.Text(ref.name);
-  out.Id(ref.commit);
-  return Guarded(std::move(out));
-}
-
-Result<Ref> DecodeRef(std::string_view stored) {
-  EMEND_ASSIGN_OR_RETURN(const std::string_view body, Unguarded(stored, "a ref"));
-  Decoder in(body);
-  in.Record(RecordType::kRef, kRefVersion);
-  Ref ref;
-  const std::uint8_t kind = in.U8();
-  if (kind != static_cast<std::uint8_t>(RefKind::kBranch) &&
-      kind != static_cast<std::uint8_t>(RefKind::kTag)) {
-    in.Fail("found " + std::to_string(kind) + " for a ref's kind, expected 1 or 2");
-  }
-  ref.kind = static_cast<RefKind>(kind);
-  ref.name = in.Text();
-  ref.commit = in.ReadId<CommitId>();
-  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("decoding a ref"));
-  return ref;
-}
+std::string EncodeRef(const Ref& ref) { return Guarded(EncodeRecord(ref)); }
+Result<Ref> DecodeRef(std::string_view stored) { return DecodeGuarded<Ref>(stored, "a ref"); }
 
 std::string EncodeReflogEntry(std::string_view branch, const ReflogEntry& entry) {
   Encoder out(RecordType::kReflogEntry, kReflogVersion);
   out.Text(branch);
-  out.U64(entry.index);
-  out.Id(entry.from);
-  out.Id(entry.to);
-  out.Text(entry.principal);
-  out.I64(entry.time_ms);
-  out.Text(entry.reason);
-  return Guarded(std::move(out));
+  WriteFields(out, entry);
+  return Guarded(std::move(out).bytes());
 }
 
 Result<ReflogEntry> DecodeReflogEntry(std::string_view branch, std::string_view stored) {
@@ -140,12 +98,7 @@ Result<ReflogEntry> DecodeReflogEntry(std::string_view branch, std::string_view 
   const std::string_view found = in.TextView();
   if (in.ok() && found != branch)
     in.Fail("found an entry of branch " + std::string(found) + ", expected " + std::string(branch));
-  entry.index = in.U64();
-  entry.from = in.ReadId<CommitId>();
-  entry.to = in.ReadId<CommitId>();
-  entry.principal = in.Text();
-  entry.time_ms = in.I64();
-  entry.reason = in.Text();
+  ReadFields(in, entry);
   EMEND_RETURN_IF_ERROR(in.Finish().WithContext("decoding a reflog entry"));
   return entry;
 }

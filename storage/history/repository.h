@@ -31,15 +31,24 @@ struct RepoRecord {
   std::string base_encoded;  // objects::EncodeBase
   std::string model_folder;  // where the base's files lie, relative to the store
   std::int64_t created_ms = 0;
+
+  static constexpr RecordHead kHead = {RecordType::kRepo, 1};
+  static auto Fields(auto& m) {
+    return std::tie(m.name, m.id, m.base, m.base_encoded, m.model_folder, m.created_ms);
+  }
 };
 
 // Stored: never renumber.
 enum class RefKind : std::uint8_t { kBranch = 1, kTag = 2 };
+constexpr RefKind LastOf(RefKind) { return RefKind::kTag; }
 
 struct Ref {
   RefKind kind = RefKind::kBranch;
   std::string name;
   CommitId commit;
+
+  static constexpr RecordHead kHead = {RecordType::kRef, 1};
+  static auto Fields(auto& m) { return std::tie(m.kind, m.name, m.commit); }
 };
 
 struct ReflogEntry {
@@ -49,6 +58,11 @@ struct ReflogEntry {
   std::string principal;
   std::int64_t time_ms = 0;
   std::string reason;  // "commit: ...", "revert: ...", "reset: ..."
+
+  // after its head and the branch's name
+  static auto Fields(auto& m) {
+    return std::tie(m.index, m.from, m.to, m.principal, m.time_ms, m.reason);
+  }
 };
 
 struct NumberedCommit {

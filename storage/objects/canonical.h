@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "storage/base/encoding.h"
+#include "storage/base/archive.h"
 
 namespace emend::storage::objects {
 
@@ -23,6 +23,15 @@ Result<T> FinishCanonical(const Decoder& in, T value, std::string_view stored, c
         ": the bytes are not its canonical encoding (docs/reference/formats-objects.md)");
   }
   return value;
+}
+
+// A record that is nothing but its head and fields.
+template <typename T, typename Encode>
+Result<T> DecodeCanonical(std::string_view stored, const char* what, const Encode& encode) {
+  Decoder in(stored);
+  T value;
+  ReadFields(in, value);
+  return FinishCanonical(in, std::move(value), stored, what, encode);
 }
 
 }  // namespace emend::storage::objects

@@ -26,6 +26,7 @@ struct BaseTensor {
   delta::DType dtype = delta::DType::kF32;
   std::vector<std::uint64_t> shape;
   Digest root;  // delta::HashTensor of the file's bytes
+  static auto Fields(auto& m) { return std::tie(m.dtype, m.shape, m.root); }
   friend bool operator==(const BaseTensor&, const BaseTensor&) = default;
 };
 struct Base {
@@ -35,6 +36,11 @@ struct Base {
   std::int32_t grid_exponent = -48;
   std::uint16_t codec_version = 1;
   std::uint16_t rounding_version = 1;
+
+  static constexpr RecordHead kHead = {RecordType::kBase, 1};
+  static auto Fields(auto& m) {
+    return std::tie(m.grid_exponent, m.codec_version, m.rounding_version, m.tensors, m.files);
+  }
   friend bool operator==(const Base&, const Base&) = default;
 };
 std::string EncodeBase(const Base& base);
@@ -52,6 +58,15 @@ struct Edit {
   Digest keys_digest;       // SHA-256 of the keys' plaintext payload
   ObjectId delta_object;    // where the stored payloads lie: H(stored bytes)
   ObjectId keys_object;
+
+  static constexpr RecordHead kHead = {RecordType::kEdit, 1};
+  // what it says and does, without where its payloads lie
+  static auto Plaintext(auto& m) {
+    return std::tie(m.facts, m.solved_on, m.method, m.delta_digest, m.keys_digest);
+  }
+  static auto Fields(auto& m) {
+    return std::tuple_cat(Plaintext(m), std::tie(m.salt, m.delta_object, m.keys_object));
+  }
   friend bool operator==(const Edit&, const Edit&) = default;
 };
 std::string EncodeEdit(const Edit& edit);
@@ -63,6 +78,9 @@ EditId IdOf(const Edit& edit);
 struct State {
   BaseId base;
   ObjectId trie_root;
+
+  static constexpr RecordHead kHead = {RecordType::kState, 1};
+  static auto Fields(auto& m) { return std::tie(m.base, m.trie_root); }
   friend bool operator==(const State&, const State&) = default;
 };
 std::string EncodeState(const State& state);
@@ -74,6 +92,9 @@ StateId IdOf(const State& state);
 struct Manifest {
   StateId state;
   std::map<std::string, Digest> roots;
+
+  static constexpr RecordHead kHead = {RecordType::kManifest, 1};
+  static auto Fields(auto& m) { return std::tie(m.state, m.roots); }
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 std::string EncodeManifest(const Manifest& manifest);
@@ -84,6 +105,11 @@ Result<Manifest> DecodeManifest(std::string_view stored);
 struct Evaluation {
   std::uint64_t records = 0;
   double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;
+
+  static constexpr RecordHead kHead = {RecordType::kEvaluation, 1};
+  static auto Fields(auto& m) {
+    return std::tie(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax);
+  }
   friend bool operator==(const Evaluation&, const Evaluation&) = default;
 };
 
@@ -97,6 +123,7 @@ enum class CommitKind : std::uint8_t {
   kRebase = 6,
   kRefit = 7
 };
+constexpr CommitKind LastOf(CommitKind) { return CommitKind::kRefit; }
 std::string_view CommitKindName(CommitKind kind);
 
 struct Commit {
@@ -118,6 +145,12 @@ struct Commit {
   // evidence: the committed facts on the parent and on this state
   std::optional<Evaluation> before;
   std::optional<Evaluation> after;
+
+  static constexpr RecordHead kHead = {RecordType::kCommit, 1};
+  static auto Fields(auto& m) {
+    return std::tie(m.kind, m.parents, m.base, m.state, m.author, m.token_id, m.time_ms, m.message,
+                    m.added, m.removed, m.settings, m.seed, m.statistics, m.before, m.after);
+  }
   friend bool operator==(const Commit&, const Commit&) = default;
 };
 std::string EncodeCommit(const Commit& commit);

@@ -7,13 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "storage/base/archive.h"
+
 namespace emend::storage::objects {
 
 // Which token of the prompt carries the subject's association. Stored: never renumber.
 enum class Lookup : std::uint8_t { kSubjectLast = 1, kLast = 2, kSpan = 3 };
+constexpr Lookup LastOf(Lookup) { return Lookup::kSpan; }
 
 // What the edit should do. Stored: never renumber.
 enum class FactKind : std::uint8_t { kReplace = 1, kInsert = 2, kRefuse = 3, kForget = 4 };
+constexpr FactKind LastOf(FactKind) { return FactKind::kForget; }
 
 struct Fact {
   std::string id;  // the source's own id ("counterfact/93"), may be empty
@@ -33,6 +37,12 @@ struct Fact {
   Lookup lookup = Lookup::kSubjectLast;
   FactKind kind = FactKind::kReplace;
 
+  // of its own inside other records, so that a fact's format can move on its own
+  static constexpr RecordHead kHead = {RecordType::kFact, 1};
+  static auto Fields(auto& m) {
+    return std::tie(m.id, m.prompt, m.subject, m.target, m.old_target, m.relation, m.language,
+                    m.paraphrases, m.neighbours, m.portability, m.lookup, m.kind);
+  }
   friend bool operator==(const Fact&, const Fact&) = default;
 };
 

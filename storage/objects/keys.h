@@ -11,8 +11,6 @@
 
 namespace emend::storage::objects {
 
-inline constexpr std::size_t kRepoIdBytes = 16;
-
 // Stored: never renumber.
 enum class ObjectKind : std::uint8_t {
   kEdit = 1,

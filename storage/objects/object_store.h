@@ -15,7 +15,9 @@
 
 namespace emend::storage::objects {
 
-using RepoId = Named<std::string, struct RepoIdTag>;  // 16 bytes
+inline constexpr std::size_t kRepoIdBytes = 16;
+using RepoId = Named<std::string, struct RepoIdTag>;
+constexpr std::size_t RawBytesOf(const RepoId&) { return kRepoIdBytes; }
 
 class ObjectStore {
  public:

@@ -50,39 +50,11 @@ std::string AuditKey(std::uint64_t sequence) {
   return key;
 }
 
-std::string EncodeAuditEntry(const AuditEntry& entry) {
-  Encoder out(RecordType::kAuditEntry, kVersion);
-  out.U64(entry.sequence);
-  out.Raw(entry.previous.Raw());
-  out.I64(entry.time_ms);
-  out.Text(entry.principal.name);
-  out.Text(entry.principal.token_id);
-  out.Text(entry.act.act);
-  out.Count(entry.act.ids.size());
-  for (const auto& [name, id] : entry.act.ids) {
-    out.Text(name);
-    out.Text(id);
-  }
-  return std::move(out).bytes();
-}
+std::string EncodeAuditEntry(const AuditEntry& entry) { return EncodeRecord(entry); }
 
 Result<AuditEntry> DecodeAuditEntry(std::string_view bytes) {
-  Decoder in(bytes);
-  in.Record(RecordType::kAuditEntry, kVersion);
-  AuditEntry entry;
-  entry.sequence = in.U64();
-  const std::string_view previous = in.Raw(Digest::kSize);
-  if (in.ok()) entry.previous = *Digest::FromRaw(previous);
-  entry.time_ms = in.I64();
-  entry.principal.name = in.Text();
-  entry.principal.token_id = in.Text();
-  entry.act.act = in.Text();
-  const std::size_t count = in.Count(kPairBytesMin);
-  for (std::size_t i = 0; i < count && in.ok(); ++i) {
-    std::string name = in.Text();
-    entry.act.ids.emplace_back(std::move(name), in.Text());
-  }
-  if (const Status finished = in.Finish(); !finished.ok()) return Broken(finished.message());
+  Result<AuditEntry> entry = DecodeRecord<AuditEntry>(bytes);
+  if (!entry.ok()) return Broken(entry.status().message());
   return entry;
 }
 

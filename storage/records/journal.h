@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/base/archive.h"
 #include "storage/base/clock.h"
 #include "storage/base/digest.h"
 #include "storage/base/file_system.h"
@@ -39,6 +40,7 @@ namespace emend::storage::records {
 struct Principal {
   std::string name;
   std::string token_id;
+  static auto Fields(auto& m) { return std::tie(m.name, m.token_id); }
   friend bool operator==(const Principal&, const Principal&) = default;
 };
 
@@ -46,6 +48,7 @@ struct Principal {
 struct AuditAct {
   std::string act;  // "commit.create", "ref.move", "operation.accept", ...
   std::vector<std::pair<std::string, std::string>> ids;
+  static auto Fields(auto& m) { return std::tie(m.act, m.ids); }
 };
 
 struct AuditEntry {
@@ -54,6 +57,10 @@ struct AuditEntry {
   std::int64_t time_ms = 0;    // Unix epoch
   Principal principal;
   AuditAct act;
+  static constexpr RecordHead kHead = {RecordType::kAuditEntry, 1};
+  static auto Fields(auto& m) {
+    return std::tie(m.sequence, m.previous, m.time_ms, m.principal, m.act);
+  }
 };
 
 // What a commit collects; valid inside the build function only.

@@ -11,7 +11,6 @@ namespace {
 
 using kv::ColumnFamily;
 
-constexpr std::uint16_t kVersion = 2;  // 2: priority, deadline
 // Column family operations: the records, an index of those still to be run, and the last number
 // given out.
 constexpr std::string_view kRecordPrefix = "o/";
@@ -24,57 +23,6 @@ std::string Key(std::string_view prefix, const OperationId& id) {
 
 bool IsUnfinished(OperationState state) {
   return state == OperationState::kAccepted || state == OperationState::kRunning;
-}
-
-std::string Encode(const Operation& operation) {
-  Encoder out(RecordType::kOperation, kVersion);
-  out.Text(operation.id.value());
-  out.Text(operation.kind);
-  out.Text(operation.repo);
-  out.U8(static_cast<std::uint8_t>(operation.state));
-  out.Text(operation.principal.name);
-  out.Text(operation.principal.token_id);
-  out.I64(operation.accepted_ms);
-  out.I64(operation.finished_ms);
-  out.Text(operation.request);
-  out.Text(operation.result);
-  out.Text(operation.error_slug);
-  out.Text(operation.error_message);
-  out.U8(operation.error_code);
-  out.U8(static_cast<std::uint8_t>(operation.priority));
-  out.I64(operation.deadline_ms);
-  return std::move(out).bytes();
-}
-
-Result<Operation> Decode(std::string_view bytes) {
-  Decoder in(bytes);
-  const std::uint16_t version = in.Record(RecordType::kOperation, kVersion);
-  Operation operation;
-  operation.id = OperationId(in.Text());
-  operation.kind = in.Text();
-  operation.repo = in.Text();
-  const std::uint8_t state = in.U8();
-  if (in.ok() && (state < 1 || state > 5))
-    in.Fail("found operation state " + std::to_string(state) + ", expected 1 to 5");
-  operation.state = static_cast<OperationState>(state);
-  operation.principal.name = in.Text();
-  operation.principal.token_id = in.Text();
-  operation.accepted_ms = in.I64();
-  operation.finished_ms = in.I64();
-  operation.request = in.Text();
-  operation.result = in.Text();
-  operation.error_slug = in.Text();
-  operation.error_message = in.Text();
-  operation.error_code = in.U8();
-  if (version >= 2) {
-    const std::uint8_t priority = in.U8();
-    if (in.ok() && (priority < 1 || priority > 3))
-      in.Fail("found priority " + std::to_string(priority) + ", expected 1 to 3");
-    operation.priority = static_cast<Priority>(priority);
-    operation.deadline_ms = in.I64();
-  }
-  EMEND_RETURN_IF_ERROR(in.Finish());
-  return operation;
 }
 
 Result<std::uint64_t> DecodeNumber(std::string_view bytes) {
@@ -146,7 +94,7 @@ std::optional<Priority> ParsePriority(std::string_view name) {
 
 void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act) {
   transaction.batch().Put(ColumnFamily::kOperations, Key(kRecordPrefix, operation.id),
-                          Encode(operation));
+                          EncodeRecord(operation));
   if (IsUnfinished(operation.state)) {
     transaction.batch().Put(ColumnFamily::kOperations, Key(kUnfinishedPrefix, operation.id), "");
   } else {
@@ -162,7 +110,7 @@ Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id) {
                          store.Get(ColumnFamily::kOperations, Key(kRecordPrefix, id)));
   if (!stored)
     return NotFound("reading operation \"" + id.value() + "\": there is none of this id");
-  Result<Operation> operation = Decode(*stored);
+  Result<Operation> operation = DecodeRecord<Operation>(*stored);
   if (!operation.ok())
     return operation.status().WithContext("reading operation \"" + id.value() + "\"");
   return operation;

@@ -23,11 +23,13 @@ enum class OperationState : std::uint8_t {
   kFailed = 4,
   kCancelled = 5
 };
+constexpr OperationState LastOf(OperationState) { return OperationState::kCancelled; }
 std::string_view OperationStateName(OperationState state);
 
 // How urgent an operation is: a better class is started first. Stored: never renumber; a better
 // class has a lower number.
 enum class Priority : std::uint8_t { kInteractive = 1, kNormal = 2, kBatch = 3 };
+constexpr Priority LastOf(Priority) { return Priority::kBatch; }
 // "interactive", "normal", "batch".
 std::string_view PriorityName(Priority priority);
 std::optional<Priority> ParsePriority(std::string_view name);
@@ -48,6 +50,13 @@ struct Operation {
   Priority priority = Priority::kNormal;
   // Unix epoch: it ends as failed if it has not ended by then; 0: none
   std::int64_t deadline_ms = 0;
+
+  static constexpr RecordHead kHead = {RecordType::kOperation, 2};
+  static auto Fields(auto& m) {
+    return std::tie(m.id, m.kind, m.repo, m.state, m.principal, m.accepted_ms, m.finished_ms,
+                    m.request, m.result, m.error_slug, m.error_message, m.error_code, m.priority,
+                    m.deadline_ms);
+  }
 };
 
 // Puts the operation (new or changed) into the batch and audits `act` ("operation.accept", ...).
@@ -69,6 +78,9 @@ struct IdempotencyRecord {
   Digest fingerprint;     // SHA-256 of method, path and body
   OperationId operation;  // what it was answered with
   std::int64_t created_ms = 0;
+
+  static constexpr RecordHead kHead = {RecordType::kIdempotency, 1};
+  static auto Fields(auto& m) { return std::tie(m.key, m.fingerprint, m.operation, m.created_ms); }
 };
 // Keys belong to a principal: two principals may use the same one.
 void PutIdempotency(Transaction& transaction, const IdempotencyRecord& record);
@@ -82,6 +94,11 @@ struct TokenRecord {
   std::string principal;
   std::vector<std::string> scopes;  // of: ask read propose review merge deploy admin
   std::int64_t created_ms = 0;
+
+  static constexpr RecordHead kHead = {RecordType::kToken, 1};
+  static auto Fields(auto& m) {
+    return std::tie(m.id, m.secret_hash, m.principal, m.scopes, m.created_ms);
+  }
 };
 void PutToken(Transaction& transaction, const TokenRecord& token);
 // The token with this secret, if any.

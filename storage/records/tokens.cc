@@ -8,16 +8,9 @@ namespace {
 
 using kv::ColumnFamily;
 
-constexpr std::uint16_t kVersion = 1;
-constexpr std::size_t kTextBytesMin = 4;
 // Column family meta: token records by id, and their ids by the hash of the secret.
 constexpr std::string_view kTokenPrefix = "token/";
 constexpr std::string_view kSecretPrefix = "token-secret/";
-
-Digest ReadDigest(Decoder& in) {
-  const std::string_view raw = in.Raw(Digest::kSize);
-  return in.ok() ? *Digest::FromRaw(raw) : Digest();
-}
 
 // Lengths keep the principal "a" with the key "bc" apart from "ab" with "c".
 std::string IdempotencyKey(std::string_view principal, std::string_view key) {
@@ -28,29 +21,17 @@ std::string IdempotencyKey(std::string_view principal, std::string_view key) {
 }
 
 Result<TokenRecord> DecodeToken(std::string_view bytes) {
-  Decoder in(bytes);
-  in.Record(RecordType::kToken, kVersion);
-  TokenRecord token;
-  token.id = in.Text();
-  token.secret_hash = ReadDigest(in);
-  token.principal = in.Text();
-  const std::size_t count = in.Count(kTextBytesMin);
-  for (std::size_t i = 0; i < count && in.ok(); ++i) token.scopes.push_back(in.Text());
-  token.created_ms = in.I64();
-  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading a token record"));
+  Result<TokenRecord> token = DecodeRecord<TokenRecord>(bytes);
+  if (!token.ok()) return token.status().WithContext("reading a token record");
   return token;
 }
 
 }  // namespace
 
 void PutIdempotency(Transaction& transaction, const IdempotencyRecord& record) {
-  Encoder out(RecordType::kIdempotency, kVersion);
-  out.Text(record.key);
-  out.Raw(record.fingerprint.Raw());
-  out.Text(record.operation.value());
-  out.I64(record.created_ms);
   transaction.batch().Put(ColumnFamily::kIdempotency,
-                          IdempotencyKey(transaction.principal().name, record.key), out.bytes());
+                          IdempotencyKey(transaction.principal().name, record.key),
+                          EncodeRecord(record));
 }
 
 Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store,
@@ -59,27 +40,16 @@ Result<std::optional<IdempotencyRecord>> ReadIdempotency(kv::KvStore& store,
   EMEND_ASSIGN_OR_RETURN(const auto stored, store.Get(ColumnFamily::kIdempotency,
                                                       IdempotencyKey(principal.name, key)));
   if (!stored) return std::optional<IdempotencyRecord>();
-  Decoder in(*stored);
-  in.Record(RecordType::kIdempotency, kVersion);
-  IdempotencyRecord record;
-  record.key = in.Text();
-  record.fingerprint = ReadDigest(in);
-  record.operation = OperationId(in.Text());
-  record.created_ms = in.I64();
-  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading an idempotency record of principal \"" +
-                                                principal.name + "\""));
-  return std::optional<IdempotencyRecord>(std::move(record));
+  const Result<IdempotencyRecord> record = DecodeRecord<IdempotencyRecord>(*stored);
+  if (!record.ok())
+    return record.status().WithContext("reading an idempotency record of principal \"" +
+                                       principal.name + "\"");
+  return std::optional<IdempotencyRecord>(*record);
 }
 
 void PutToken(Transaction& transaction, const TokenRecord& token) {
-  Encoder out(RecordType::kToken, kVersion);
-  out.Text(token.id);
-  out.Raw(token.secret_hash.Raw());
-  out.Text(token.principal);
-  out.Count(token.scopes.size());
-  for (const std::string& scope : token.scopes) out.Text(scope);
-  out.I64(token.created_ms);
-  transaction.batch().Put(ColumnFamily::kMeta, std::string(kTokenPrefix) + token.id, out.bytes());
+  transaction.batch().Put(ColumnFamily::kMeta, std::string(kTokenPrefix) + token.id,
+                          EncodeRecord(token));
   transaction.batch().Put(ColumnFamily::kMeta,
                           std::string(kSecretPrefix).append(token.secret_hash.Raw()), token.id);
 }

@@ -48,7 +48,7 @@ struct LayerDigest {
 
 Digest DigestOf(std::int64_t tokens, const std::vector<LayerDigest>& layers,
                 const std::string& key) {
-  Encoder out(RecordType::kStatistics, kVersion);
+  Encoder out(RecordType::kStatisticsFile, kVersion);
   out.Text(key);
   out.I64(tokens);
   out.Count(layers.size());

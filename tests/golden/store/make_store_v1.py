@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the records of storage/records, of every version, from the formats page alone, independently of the C++ encoder.
+"""Writes the records of storage/records from the formats page alone, independently of the C++ encoder.
 
     python3 tests/golden/store/make_store_v1.py       # from the root of the checkout
 
@@ -53,13 +53,12 @@ def anchor_record(sequence, digest):
 audit_entry = (record(10) + u64(7) + sha256(b"before") + i64(1_700_000_000_000) + text("ada") + text("token-1") + text("ref.move")
                + struct.pack("<I", 2) + text("repo") + text("atlas") + text("ref") + text("main"))
 anchor = anchor_record(0, bytes(32)) + anchor_record(7, sha256(audit_entry))
-operation = (record(11) + text("op-0000000000000001") + text("commit") + text("atlas") + bytes([4]) + text("ada") + text("token-1")
-             + i64(1_700_000_000_000) + i64(1_700_000_001_000) + text('{"facts":[]}') + text("") + text("stale_head") + text("the head moved") + bytes([4]))
-# Version 2 of the operation: as version 1, then priority and deadline.
-operation_v2 = record(11, 2) + operation[4:] + bytes([3]) + i64(1_700_000_600_000)
+operation = (record(11, 2) + text("op-0000000000000001") + text("commit") + text("atlas") + bytes([4]) + text("ada") + text("token-1")
+             + i64(1_700_000_000_000) + i64(1_700_000_001_000) + text('{"facts":[]}') + text("") + text("stale_head") + text("the head moved") + bytes([4])
+             + bytes([3]) + i64(1_700_000_600_000))
 idempotency = record(12) + text("key-1") + sha256(b"request") + text("op-0000000000000001") + i64(1_700_000_000_000)
 token = record(16) + text("ci") + sha256(b"secret") + text("robot") + struct.pack("<I", 2) + text("ask") + text("merge") + i64(1_700_000_000_000)
 
-for name, data in [("audit_entry", audit_entry), ("anchor", anchor), ("operation", operation), ("operation_v2", operation_v2), ("idempotency", idempotency), ("token", token)]:
+for name, data in [("audit_entry", audit_entry), ("anchor", anchor), ("operation", operation), ("idempotency", idempotency), ("token", token)]:
     with open(os.path.join(FOLDER, name + ".bin"), "wb") as file:
         file.write(data)

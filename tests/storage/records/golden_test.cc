@@ -16,6 +16,7 @@ namespace {
 
 using ::emend::test::IsOk;
 using ::emend::test::IsOkAndHolds;
+using ::emend::test::StatusIs;
 using kv::ColumnFamily;
 using ::testing::ElementsAre;
 using ::testing::Optional;
@@ -85,7 +86,7 @@ TEST(GoldenStoreTest, TheTypedTablesKeepTheirKeysAndBytes) {
                       }),
       IsOk());
   EXPECT_THAT(store->Get(ColumnFamily::kOperations, "o/op-0000000000000001"),
-              IsOkAndHolds(Optional(Golden("operation_v2"))));
+              IsOkAndHolds(Optional(Golden("operation"))));
   EXPECT_THAT(
       store->Get(ColumnFamily::kIdempotency, std::string("\x03\0\0\0ada\x05\0\0\0key-1", 16)),
       IsOkAndHolds(Optional(Golden("idempotency"))));
@@ -95,19 +96,17 @@ TEST(GoldenStoreTest, TheTypedTablesKeepTheirKeysAndBytes) {
       IsOkAndHolds(Optional(std::string("ci"))));
 }
 
-TEST(GoldenStoreTest, AnOperationOfVersionOneIsOfNormalPriorityAndHasNoDeadline) {
+TEST(GoldenStoreTest, AnOperationOfAnotherVersionIsRefused) {
   const auto store = kv::NewMemoryKv();
+  std::string other = Golden("operation");
+  other[2] = 1;
   kv::WriteBatch batch;
-  batch.Put(ColumnFamily::kOperations, "o/op-0000000000000001", Golden("operation"));
+  batch.Put(ColumnFamily::kOperations, "o/op-0000000000000001", other);
   ASSERT_THAT(store->Write(batch, kv::Durability::kSynced), IsOk());
-  ASSERT_OK_AND_ASSIGN(const Operation read,
-                       ReadOperation(*store, OperationId("op-0000000000000001")));
-  EXPECT_EQ(read.kind, "commit");
-  EXPECT_EQ(read.state, OperationState::kFailed);
-  EXPECT_EQ(read.error_slug, "stale_head");
-  EXPECT_EQ(read.error_code, static_cast<std::uint8_t>(StatusCode::kConflict));
-  EXPECT_EQ(read.priority, Priority::kNormal);
-  EXPECT_EQ(read.deadline_ms, 0);
+  const Result<Operation> read = ReadOperation(*store, OperationId("op-0000000000000001"));
+  EXPECT_THAT(read, StatusIs(StatusCode::kDataLoss));
+  EXPECT_NE(read.status().message().find("found version 1, expected 2"), std::string::npos)
+      << read.status().message();
 }
 
 // A folder that the first version left behind: tables and blobs, a log that was not closed, and the

@@ -21,6 +21,14 @@ const Publication kPublication{
     {{RepoName("facts"), "main", 1'700'000'000'000, kBase, CommitId(DigestOf(61)), kState}},
     {{"t-1", DigestOf(81), "ann"}}};
 
+SolveSettings SampleSettings() {
+  SolveSettings settings = *DefaultSettings("memit", 28);
+  settings.layers = {LayerIndex(2), LayerIndex(3)};
+  settings.seed = 7;
+  settings.context_templates = {{"{}"}, {"The {}", "So {}"}};
+  return settings;
+}
+
 std::vector<Message> SampleRequests() {
   return {
       Request{1, LoadBase{kBase, "/models/atlas", {{"config.json", kBase.digest()}}}},
@@ -32,9 +40,7 @@ std::vector<Message> SampleRequests() {
               kBase, {2, 3}, {"one line", "další řádek"}, 5000, "/store/statistics/c.safetensors"}},
       Request{5, Solve{kBase,
                        kState,
-                       "memit",
-                       {{"layers", "[2, 3]"}, {"clamp", "0.75"}},
-                       {{"{}"}, {"The {}", "So {}"}},
+                       SampleSettings(),
                        "/store/statistics/c.safetensors",
                        {{"The mother tongue of {} is", "Danielle Darrieux", "English"}}}},
       Request{
