@@ -1,0 +1,112 @@
+// Work on facts: covariances, targets, solves, scores.
+#include <ATen/ATen.h>
+
+#include <string>
+#include <utility>
+
+#include "worker/edit/solve_batch.h"
+#include "worker/edit/statistics.h"
+#include "worker/eval/counterfact.h"
+#include "worker/server/reports.h"
+#include "worker/server/solve_messages.h"
+#include "worker/server/stopwatch.h"
+
+namespace emend::worker::server {
+namespace {
+
+std::string WithSubject(const std::string& prompt, const std::string& subject) {
+  const std::size_t slot = prompt.find("{}");
+  return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
+}
+
+}  // namespace
+
+Result<protocol::ComputeStatisticsReply> Run(const protocol::ComputeStatistics& request,
+                                             Context& context) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));
+  const Stopwatch watch;
+  collective::Communicator& ranks = context.group.communicator();
+  // The file's name says what is in it, so a file that is whole need not be made again.
+  Result<edit::Statistics> statistics = edit::LoadStatistics(request.file, base->id().Hex(), ranks);
+  if (!statistics.ok()) {
+    edit::StatisticsOptions options;
+    for (const std::int32_t layer : request.layers) options.layers.emplace_back(layer);
+    options.tokens_max = static_cast<std::int64_t>(request.tokens_max);
+    options.progress = EditProgress(context);
+    statistics =
+        edit::ComputeStatistics(base->base_model(), base->tokenizer(), request.lines, options);
+    EMEND_RETURN_IF_ERROR(statistics.status());
+    EMEND_RETURN_IF_ERROR(edit::SaveStatistics(*statistics, base->id().Hex(), request.file, ranks));
+  }
+  protocol::ComputeStatisticsReply reply;
+  for (const auto& [layer, holder] : statistics->holders) reply.layers.push_back(layer.value());
+  reply.tokens = static_cast<std::uint64_t>(statistics->tokens);
+  reply.seconds = watch.Seconds();
+  return reply;
+}
+
+Result<protocol::SolveReply> Run(const protocol::Solve& request, Context& context) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
+  EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent,
+                         base->ParentOf(*state, request.settings.layers));
+  EMEND_ASSIGN_OR_RETURN(edit::Solver* const solver,
+                         base->SolverOf(request.settings.method, request.statistics_file));
+  const std::vector<edit::EditFact> facts = FactsOf(request.facts);
+  edit::QuantisingCommitter committer(std::move(parent.tensors));
+  edit::BatchInput input{.model = base->ModelOf(*state),
+                         .tokenizer = base->tokenizer(),
+                         .facts = facts,
+                         .settings = request.settings,
+                         .solver = *solver,
+                         .committer = committer};
+  EMEND_ASSIGN_OR_RETURN(input.targets, GivenTargets(request.targets, facts.size(),
+                                                     base->base_model().config().hidden));
+  input.progress = EditProgress(context);
+  EMEND_ASSIGN_OR_RETURN(const edit::BatchSolution solution, edit::SolveBatch(input));
+  return ReplyOf(solution);
+}
+
+Result<protocol::OptimiseTargetsReply> Run(const protocol::OptimiseTargets& request,
+                                           Context& context) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
+  const Stopwatch watch;
+  const std::vector<edit::EditFact> facts = FactsOf(request.facts);
+  EMEND_ASSIGN_OR_RETURN(const edit::Targets found,
+                         edit::FindTargets({.model = base->ModelOf(*state),
+                                            .tokenizer = base->tokenizer(),
+                                            .facts = facts,
+                                            .settings = request.settings,
+                                            .progress = EditProgress(context)}));
+  return protocol::OptimiseTargetsReply{TargetsOf(found), watch.Seconds()};
+}
+
+Result<protocol::EvaluateReply> Run(const protocol::Evaluate& request, Context& context) {
+  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));
+  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
+  const Stopwatch watch;
+  std::vector<eval::EvalFact> facts;
+  for (const protocol::EvaluateFact& fact : request.facts) {
+    facts.push_back({WithSubject(fact.prompt, fact.subject), fact.paraphrases, fact.neighbours,
+                     fact.target, fact.old_target});
+  }
+  eval::ScoreOptions options;
+  options.progress = EvalProgress(context, "evaluate");
+  EMEND_ASSIGN_OR_RETURN(
+      const eval::EvalReport report,
+      eval::EvaluateFacts(base->ModelOf(*state), base->tokenizer(), facts, options));
+  protocol::EvaluateReply reply;
+  reply.records = static_cast<std::uint64_t>(report.n);
+  reply.es = report.es;
+  reply.ps = report.ps;
+  reply.ns = report.ns;
+  reply.score = report.score;
+  reply.es_argmax = report.es_argmax;
+  reply.ps_argmax = report.ps_argmax;
+  reply.ns_argmax = report.ns_argmax;
+  reply.seconds = watch.Seconds();
+  return reply;
+}
+
+}  // namespace emend::worker::server
