@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "coordinator/core/store_layout.h"
-#include "coordinator/membership/membership.h"
+#include "coordinator/membership/worker_pool.h"
 #include "storage/base/file_system.h"
 #include "storage/base/runtime.h"
 #include "storage/records/journal.h"
@@ -26,7 +26,7 @@ struct JobContext {
   FileSystem& file_system;
   storage::kv::KvStore& store;
   storage::records::Journal& journal;
-  membership::Membership& membership;
+  membership::WorkerPool& workers;
   const core::StoreLayout& layout;
 };
 

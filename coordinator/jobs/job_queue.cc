@@ -221,7 +221,7 @@ Awaitable<void> JobQueue::EndOverdue() {
 void JobQueue::StartReady() {
   if (stop_.is_set()) return;
   const Capacity capacity{.workers = std::max<std::size_t>(
-                              1, membership::Serving(context_.membership.Workers()).size()),
+                              1, membership::Serving(context_.workers.Workers()).size()),
                           .local = kLocalRunsMax,
                           .files = 1};
   for (auto started = scheduler_.Next(Now(), capacity); !started.empty();

@@ -28,7 +28,7 @@ struct JobQueue::Entry {
 
 struct JobQueue::Run {
   Run(JobContext& all, WorkerLease::Table& leases)
-      : lease(all.membership, leases),
+      : lease(all.workers, leases),
         context{all.runtime, all.file_system, all.store, all.journal, lease, all.layout},
         cancel(all.runtime) {}
 

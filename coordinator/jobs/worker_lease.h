@@ -1,12 +1,12 @@
-// WorkerLease: Membership as one run of the queue sees it. It is the whole, but for Pick, which
-// gives the run a worker that no other run has: two solves on one worker would wait for each other,
-// and where they are of two repos, displace each other's base with every call.
+// WorkerLease: the pool of workers as one run of the queue sees it. It is the whole, but for Pick,
+// which gives the run a worker that no other run has: two solves on one worker would wait for each
+// other, and where they are of two repos, displace each other's base with every call.
 //
 //   WorkerLease::Table table;
-//   WorkerLease lease(membership, table);            // as a job's JobContext::membership
+//   WorkerLease lease(pool, table);                  // as a job's JobContext::workers
 //
 // Where there are fewer workers than runs (some were lost since these were started) workers are
-// shared. Questions do not ask the table. Used on the executor; `membership` and the table outlive
+// shared. Questions do not ask the table. Used on the executor; the pool and the table outlive
 // it. The worker is given back when it dies.
 #pragma once
 
@@ -16,15 +16,15 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/membership/membership.h"
+#include "coordinator/membership/worker_pool.h"
 
 namespace emend::coordinator::jobs {
 
-class WorkerLease final : public membership::Membership {
+class WorkerLease final : public membership::WorkerPool {
  public:
   using Table = std::map<WorkerId, const WorkerLease*>;
 
-  WorkerLease(membership::Membership& all, Table& table) : all_(all), table_(table) {}
+  WorkerLease(membership::WorkerPool& all, Table& table) : all_(all), table_(table) {}
   ~WorkerLease() override { GiveBack(); }
 
   // The one that the whole would pick if it is free, else another free one, one that is spare for
@@ -34,12 +34,6 @@ class WorkerLease final : public membership::Membership {
   // Without those that other runs have.
   std::vector<WorkerId> Spare(const BaseId& base) const override;
 
-  Status Start(const std::string& address) override { return all_.Start(address); }
-  Awaitable<void> Stop() override { return all_.Stop(); }
-  std::string address() const override { return all_.address(); }
-  Awaitable<Status> WaitForWorker(SteadyTime deadline) override {
-    return all_.WaitForWorker(deadline);
-  }
   Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody request,
                                                       membership::CallOptions options) override {
     return all_.Call(std::move(request), std::move(options));
@@ -50,7 +44,7 @@ class WorkerLease final : public membership::Membership {
   void GiveBack();
   std::optional<WorkerId> FindFree(const membership::Wanted& wanted) const;
 
-  membership::Membership& all_;
+  membership::WorkerPool& all_;
   Table& table_;
   std::set<WorkerId> had_;  // so far
 };

@@ -76,14 +76,14 @@ Awaitable<Result<ReplyBody>> WorkerSession::Send(RequestBody request,
       control_.piece(piece);
     };
   }
-  co_return co_await context_.membership.Call(std::move(request), std::move(options));
+  co_return co_await context_.workers.Call(std::move(request), std::move(options));
 }
 
 Awaitable<Status> WorkerSession::Pick() {
   const SteadyTime deadline = context_.runtime.clock().Now() + kPickTimeout;
   while (control_.cancel == nullptr || !control_.cancel->is_set()) {
     const SteadyTime slice = context_.runtime.clock().Now() + kPickSlice;
-    Result<WorkerId> picked = co_await context_.membership.Pick(wanted_, slice);
+    Result<WorkerId> picked = co_await context_.workers.Pick(wanted_, slice);
     if (picked.ok()) worker_ = *picked;
     if (picked.ok() || ReasonOf(picked.status()) != Reason::kNoWorker) co_return picked.status();
     if (!control_.progress && slice >= deadline) co_return picked.status();

@@ -138,7 +138,7 @@ Awaitable<Status> Lead(std::shared_ptr<Sharing> sharing) {
 Awaitable<Result<std::vector<SolvedTarget>>> ShareTargets(TargetShare share) {
   std::vector<SolvedTarget> targets;
   JobContext& context = *share.context;
-  std::vector<WorkerId> others = context.membership.Spare(share.request.base);
+  std::vector<WorkerId> others = context.workers.Spare(share.request.base);
   const std::size_t facts = share.request.facts.size();
   others.resize(
       std::min(others.size(), facts / kPieceFactsMin == 0 ? 0 : facts / kPieceFactsMin - 1));

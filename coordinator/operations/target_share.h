@@ -6,7 +6,7 @@
 //
 // Targets are nine tenths of a solve, and facts are independent of each other
 // (worker/edit/targets.h). The session's own worker takes part, and those that have nothing to do
-// and hold the same base or none (Membership::Spare). A piece whose worker is lost is taken by
+// and hold the same base or none (WorkerPool::Spare). A piece whose worker is lost is taken by
 // another. Used on the executor.
 #pragma once
 

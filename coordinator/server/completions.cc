@@ -10,7 +10,7 @@ using storage::history::Repository;
 
 Status Completions::CheckRoom(const answers::CompletionRequest& request) const {
   const std::size_t count = request.prompts.size() * static_cast<std::size_t>(request.count);
-  return streams_.CheckRoom(count, membership::Serving(context_.membership.Workers()).size());
+  return streams_.CheckRoom(count, membership::Serving(context_.workers.Workers()).size());
 }
 
 Awaitable<Result<std::shared_ptr<answers::CompletionStream>>> Completions::Begin(

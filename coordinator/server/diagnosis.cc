@@ -24,10 +24,10 @@ struct Asked {
   Result<worker::protocol::ReplyBody> reply = Unavailable("it was not asked");
 };
 
-Awaitable<Status> Ask(membership::Membership* membership, std::shared_ptr<Asked> asked) {
+Awaitable<Status> Ask(membership::WorkerPool* workers, std::shared_ptr<Asked> asked) {
   worker::protocol::RequestBody request = worker::protocol::ProbeRanks{};
   membership::CallOptions options{.worker = asked->worker, .timeout = kProbeTimeout};
-  asked->reply = co_await membership->Call(std::move(request), std::move(options));
+  asked->reply = co_await workers->Call(std::move(request), std::move(options));
   co_return OkStatus();
 }
 
@@ -114,13 +114,13 @@ std::vector<ProbeAdvice> AdviseOnWorkers(const std::vector<WorkerInfo>& workers,
   return advice;
 }
 
-Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membership,
+Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::WorkerPool& workers,
                               const core::StoreLayout& layout) {
   std::vector<std::shared_ptr<Asked>> asked;
   TaskGroup asking(runtime);
-  for (const WorkerInfo& worker : membership::Serving(membership.Workers())) {
+  for (const WorkerInfo& worker : membership::Serving(workers.Workers())) {
     asked.push_back(std::make_shared<Asked>(Asked{.group = worker.group, .worker = worker.worker}));
-    asking.Spawn("probe_group", Ask(&membership, asked.back()));
+    asking.Spawn("probe_group", Ask(&workers, asked.back()));
   }
   // A call ends by its own deadline.
   const SteadyTime deadline = runtime.clock().Now() + 2 * kProbeTimeout;
@@ -129,7 +129,7 @@ Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membersh
   const auto measure = [&layout]() -> Result<std::uint64_t> { return FreeBytes(layout.folder); };
   const Result<std::uint64_t> disk_free = co_await Blocking(runtime, measure);
   diagnosis.disk_free_bytes = disk_free.ok() ? *disk_free : 0;
-  diagnosis.advice = AdviseOnWorkers(membership.Workers(), diagnosis.disk_free_bytes);
+  diagnosis.advice = AdviseOnWorkers(workers.Workers(), diagnosis.disk_free_bytes);
   for (const auto& each : asked) diagnosis.groups.push_back(DiagnosisOf(*each));
   co_return diagnosis;
 }

@@ -8,8 +8,8 @@
 namespace emend::coordinator::server {
 
 // Every group that serves is asked at once, half a minute at most; one that does not answer is a
-// line of the advice. Used on the executor; `runtime`, `membership` and `layout` outlive it.
-Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::Membership& membership,
+// line of the advice. Used on the executor; `runtime`, `workers` and `layout` outlive it.
+Awaitable<Diagnosis> Diagnose(Runtime& runtime, membership::WorkerPool& workers,
                               const core::StoreLayout& layout);
 
 // What is wrong with workers and disk as emendd sees them, the worst first. A pure function.

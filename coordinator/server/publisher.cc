@@ -92,7 +92,7 @@ Awaitable<Status> Publisher::Watch() {
   while (!stop_.is_set()) {
     const Status read = co_await Refresh();
     if (!read.ok()) LogWarning("names_not_read", {{"status", read}});
-    const auto workers = membership::Serving(context_.membership.Workers());
+    const auto workers = membership::Serving(context_.workers.Workers());
     std::erase_if(told_, [&](const auto& told) {
       return !told.second.under_way &&
              std::ranges::find(workers, told.first, &membership::WorkerInfo::worker) ==
@@ -145,7 +145,7 @@ Awaitable<Result<PublishReply>> Publisher::PublishTo(WorkerId worker,
   worker::protocol::RequestBody request = publish;
   membership::CallOptions options{.worker = worker, .timeout = kTimeout, .cancel = &stop_};
   Result<worker::protocol::ReplyBody> said =
-      co_await context_.membership.Call(std::move(request), std::move(options));
+      co_await context_.workers.Call(std::move(request), std::move(options));
   EMEND_CO_ASSIGN_OR_RETURN(PublishReply reply,
                             worker::protocol::ReplyAs<PublishReply>(std::move(said)));
   const auto& refs = names->publication.refs;

@@ -11,12 +11,8 @@ using test::IsOkAndHolds;
 using test::StatusIs;
 
 // Picks what it is told to.
-class FixedMembership final : public membership::Membership {
+class FixedPool final : public membership::WorkerPool {
  public:
-  Status Start(const std::string&) override { return OkStatus(); }
-  Awaitable<void> Stop() override { co_return; }
-  std::string address() const override { return "coordinator:1"; }
-  Awaitable<Status> WaitForWorker(SteadyTime) override { co_return OkStatus(); }
   Awaitable<Result<WorkerId>> Pick(membership::Wanted, SteadyTime) override { co_return picked; }
   Awaitable<Result<worker::protocol::ReplyBody>> Call(worker::protocol::RequestBody,
                                                       membership::CallOptions options) override {
@@ -44,37 +40,37 @@ class WorkerLeaseTest : public testing::Test {
   }
 
   test::SimRuntime sim_{1};
-  FixedMembership members_;
+  FixedPool pool_;
   membership::Wanted wanted_;
   WorkerLease::Table table_;
 };
 
 TEST_F(WorkerLeaseTest, WorkersOfOtherRunsAreNotSpare) {
-  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name);
-  members_.spare = {WorkerId("w0"), WorkerId("w1"), WorkerId("w2")};
-  WorkerLease first(members_, table_);
-  WorkerLease second(members_, table_);
+  for (const char* name : {"w0", "w1", "w2"}) pool_.Add(name);
+  pool_.spare = {WorkerId("w0"), WorkerId("w1"), WorkerId("w2")};
+  WorkerLease first(pool_, table_);
+  WorkerLease second(pool_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w1")));
   EXPECT_EQ(first.Spare(BaseId()), std::vector{WorkerId("w2")});
 }
 
 TEST_F(WorkerLeaseTest, OneThatIsSpareForTheBaseIsTakenBeforeOthers) {
-  for (const char* name : {"w0", "w1", "w2"}) members_.Add(name);
-  members_.spare = {WorkerId("w0"), WorkerId("w2")};
-  WorkerLease first(members_, table_);
-  WorkerLease second(members_, table_);
+  for (const char* name : {"w0", "w1", "w2"}) pool_.Add(name);
+  pool_.spare = {WorkerId("w0"), WorkerId("w2")};
+  WorkerLease first(pool_, table_);
+  WorkerLease second(pool_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w2")));
 }
 
 TEST_F(WorkerLeaseTest, RunsGetDifferentWorkersWhileThereAreSome) {
-  for (const char* name : {"w0", "w1"}) members_.Add(name);
-  WorkerLease first(members_, table_);
-  WorkerLease third(members_, table_);
+  for (const char* name : {"w0", "w1"}) pool_.Add(name);
+  WorkerLease first(pool_, table_);
+  WorkerLease third(pool_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
   {
-    WorkerLease second(members_, table_);
+    WorkerLease second(pool_, table_);
     EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w1")));
     EXPECT_THAT(Pick(third), IsOkAndHolds(WorkerId("w0"))) << "shared: there is none left";
   }
@@ -82,32 +78,32 @@ TEST_F(WorkerLeaseTest, RunsGetDifferentWorkersWhileThereAreSome) {
 }
 
 TEST_F(WorkerLeaseTest, WhoPicksAgainKeepsNoOtherWaiting) {
-  for (const char* name : {"w0", "w1"}) members_.Add(name);
-  WorkerLease first(members_, table_);
-  WorkerLease second(members_, table_);
+  for (const char* name : {"w0", "w1"}) pool_.Add(name);
+  WorkerLease first(pool_, table_);
+  WorkerLease second(pool_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
-  members_.picked = WorkerId("w1");
+  pool_.picked = WorkerId("w1");
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w1")));
-  members_.picked = WorkerId("w0");
+  pool_.picked = WorkerId("w0");
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w0")));
   EXPECT_EQ(table_.size(), 2U);
 }
 
 TEST_F(WorkerLeaseTest, OnlyWhoServesIsOfferedAndWhoFailedLast) {
-  for (const char* name : {"w0", "rank1", "w2", "w3"}) members_.Add(name);
-  members_.workers[1].serves = false;
-  WorkerLease first(members_, table_);
-  WorkerLease second(members_, table_);
+  for (const char* name : {"w0", "rank1", "w2", "w3"}) pool_.Add(name);
+  pool_.workers[1].serves = false;
+  WorkerLease first(pool_, table_);
+  WorkerLease second(pool_, table_);
   EXPECT_THAT(Pick(first), IsOkAndHolds(WorkerId("w0")));
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w2")));
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w3"))) << "it asks again: w2 has failed it";
-  members_.workers.pop_back();
+  pool_.workers.pop_back();
   EXPECT_THAT(Pick(second), IsOkAndHolds(WorkerId("w2"))) << "rather than share";
 }
 
 TEST_F(WorkerLeaseTest, WithoutAWorkerItSaysSo) {
-  members_.picked = Status(StatusCode::kUnavailable, "no_worker", "none joined");
-  WorkerLease lease(members_, table_);
+  pool_.picked = Status(StatusCode::kUnavailable, "no_worker", "none joined");
+  WorkerLease lease(pool_, table_);
   EXPECT_THAT(Pick(lease), StatusIs(StatusCode::kUnavailable, "no_worker"));
   EXPECT_TRUE(table_.empty());
 }
