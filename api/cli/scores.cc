@@ -28,10 +28,4 @@ std::string RenderScores(const std::vector<std::pair<std::string, Json>>& evalua
   return rows.size() > 1 ? RenderTable(rows) : "";
 }
 
-std::string RenderUnmeasured(const Json& evaluation) {
-  if (!evaluation.is_object() || evaluation.value("ns", Json()).is_number()) return "";
-  return "no neighbours were given with the facts: harm to what stands near them was not "
-         "measured\n";
-}
-
 }  // namespace emend::api::cli

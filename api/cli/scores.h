@@ -12,7 +12,4 @@ namespace emend::api::cli {
 // One row for each named evaluation; those that are null are left out.
 std::string RenderScores(const std::vector<std::pair<std::string, Json>>& evaluations);
 
-// What an evaluation does not say for want of prompts, as a line; "" if it says all.
-std::string RenderUnmeasured(const Json& evaluation);
-
 }  // namespace emend::api::cli

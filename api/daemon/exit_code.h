@@ -1,14 +1,15 @@
 // Exit codes of every emend program; `emend help exit-codes` prints them. Kept stable.
 #pragma once
 
-#include "storage/base/status.h"
+#include "storage/base/reason.h"
 
 namespace emend::api::daemon {
 
 namespace exit_codes {
 enum ExitCode : int {
   kExitOk = 0,
-  kExitNo = 1,     // it worked, and the answer is no: verify or fsck found problems
+  kExitNo = 1,  // it worked, and the answer is no: verify or fsck found problems, a requirement was
+                // not met
   kExitUsage = 2,  // the command, a file or a value in it is wrong
   kExitNotFound = 3,
   kExitConflict = 4,     // somebody was faster, or it exists already
@@ -20,6 +21,7 @@ enum ExitCode : int {
 
 inline int ExitCodeOf(const Status& status) {
   using namespace exit_codes;
+  if (ReasonOf(status) == Reason::kRequirementNotMet) return kExitNo;
   switch (status.code()) {
     case StatusCode::kOk: return kExitOk;
     case StatusCode::kInvalidArgument: return kExitUsage;

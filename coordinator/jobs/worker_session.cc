@@ -175,13 +175,13 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
 Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
   wanted_ = {.base = repository_.record().base, .state = request.state};
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
-  const StateId state = request.state;
+  std::vector<StateId> states = {request.state};
   Result<ReplyBody> reply =
-      co_await CallAny(state, std::move(request), kSolveTimeout, Need::kNothing);
+      co_await CallAny(std::move(states), std::move(request), kSolveTimeout, Need::kNothing);
   co_return ReplyAs<CompleteReply>(std::move(reply));
 }
 
-Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state,
+Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::vector<StateId> states,
                                                     RequestBody request,
                                                     std::chrono::milliseconds timeout, Need first) {
   Status displaced;
@@ -198,7 +198,9 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::optional<StateId> state
     if (why == Reason::kStateNotLive) need = Need::kState;
     displaced = OkStatus();
     if (need == Need::kBaseAndState) displaced = co_await Load();
-    if (state && need != Need::kNothing && displaced.ok()) displaced = co_await Ensure(*state);
+    for (const StateId& state : states) {
+      if (need != Need::kNothing && displaced.ok()) displaced = co_await Ensure(state);
+    }
     if (displaced.ok()) {
       RequestBody copy = request;
       Result<ReplyBody> reply = co_await Send(std::move(copy), timeout);

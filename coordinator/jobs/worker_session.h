@@ -49,8 +49,7 @@ class WorkerSession {
   template <typename Reply>
   Awaitable<Result<Reply>> Call(worker::protocol::RequestBody request,
                                 std::chrono::milliseconds timeout) {
-    Result<worker::protocol::ReplyBody> reply =
-        co_await CallAny(std::nullopt, std::move(request), timeout);
+    Result<worker::protocol::ReplyBody> reply = co_await CallAny({}, std::move(request), timeout);
     co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
   }
 
@@ -59,13 +58,20 @@ class WorkerSession {
   // worker is the end of it (kUnavailable, "worker_lost"): nobody could take back what was said.
   Awaitable<Result<worker::protocol::CompleteReply>> Complete(worker::protocol::Complete request);
 
-  // A request about a stored state, which is made live first.
+  // A request about stored states, which are made live first; few enough for a worker to hold.
+  template <typename Reply>
+  Awaitable<Result<Reply>> CallOn(std::vector<StateId> states,
+                                  worker::protocol::RequestBody request,
+                                  std::chrono::milliseconds timeout) {
+    Result<worker::protocol::ReplyBody> reply =
+        co_await CallAny(std::move(states), std::move(request), timeout);
+    co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
+  }
   template <typename Reply>
   Awaitable<Result<Reply>> CallOn(StateId state, worker::protocol::RequestBody request,
                                   std::chrono::milliseconds timeout) {
-    Result<worker::protocol::ReplyBody> reply =
-        co_await CallAny(state, std::move(request), timeout);
-    co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
+    std::vector<StateId> states = {state};
+    co_return co_await CallOn<Reply>(std::move(states), std::move(request), timeout);
   }
 
  private:
@@ -83,7 +89,7 @@ class WorkerSession {
   // Sends, again if the base or the state was displaced by others meanwhile, and to whoever serves
   // next if the worker was lost: requests change nothing, and a state that was solved in vain is
   // solved anew, whole.
-  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::optional<StateId> state,
+  Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::vector<StateId> states,
                                                          worker::protocol::RequestBody request,
                                                          std::chrono::milliseconds timeout,
                                                          Need first = Need::kState);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/operations/commit_evidence.h"
 #include "coordinator/operations/commit_plan.h"
 #include "coordinator/operations/commit_stage.h"
 #include "coordinator/operations/facts_field.h"
@@ -26,7 +27,6 @@ namespace emend::coordinator::operations {
 namespace {
 
 using nlohmann::ordered_json;
-using storage::objects::Evaluation;
 using storage::objects::Fact;
 using worker::protocol::SolveSettings;
 
@@ -38,13 +38,12 @@ struct CommitFields {
   bool force = false;    // commit facts again that are already held with the same target
   bool stack = false;    // keep the edits that hold the same slots
   bool evaluate = true;  // on the parent and on the result
+  Required required;     // of what is evaluated; else nothing is committed
 };
 
 struct CommitResult {
   CommitId commit;
   StateId state;
-  std::optional<Evaluation> before;
-  std::optional<Evaluation> after;
   std::vector<std::string> coalesced;  // ids of the other operations that were solved with it
 };
 
@@ -70,6 +69,7 @@ struct CommitRun {
   worker::protocol::SolveReply solved = {};
   std::vector<StagedState> staged = {};    // one a member
   std::vector<CommitResult> results = {};  // one a member
+  BatchMeasures measures = {};
   std::map<std::string, double> seconds = {};
 
   JobContext& context() { return *input.context; }
@@ -110,20 +110,18 @@ worker::protocol::OptimiseTargets TargetsOf(const worker::protocol::Solve& solve
   return {solve.base, solve.state, solve.settings, solve.facts};
 }
 
-// Each member's own facts on `state`.
-Awaitable<Status> Measure(CommitRun& run, WorkerSession& session, StateId state,
-                          std::optional<Evaluation> CommitResult::* out) {
+// On the parent, or on the result.
+Awaitable<Status> MeasureState(CommitRun& run, WorkerSession& session,
+                               std::optional<StateId> result) {
   if (!run.common().evaluate) co_return OkStatus();
   const SteadyTime begin = run.Now();
-  for (std::size_t i = 0; i < run.results.size(); ++i) {
-    if (!run.IsSolved(i)) continue;
-    auto request = EvaluationOf(run.repository.record().base, state, run.plan.members[i].facts);
-    EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
-                              co_await session.CallOn<worker::protocol::EvaluateReply>(
-                                  state, std::move(request), kSolveTimeout));
-    run.results[i].*out = ToEvaluation(reply);
-  }
+  const BaseId base = run.repository.record().base;
+  EMEND_CO_RETURN_IF_ERROR(co_await Measure(&session, &run.plan, base, result, &run.measures));
   run.seconds["evaluate"] += SecondsBetween(begin, run.Now());
+  if (!result) co_return OkStatus();
+  for (std::size_t i = 0; i < run.results.size(); ++i)
+    EMEND_CO_RETURN_IF_ERROR(
+        CheckRequired(run.requests[i]->required, run.plan.members[i], run.measures.members[i]));
   co_return OkStatus();
 }
 
@@ -183,6 +181,12 @@ Awaitable<Status> SampleTemplates(CommitRun& run, WorkerSession& session) {
   co_return SetContextTemplates(run.settings, worker::protocol::TemplatesFrom(reply.texts));
 }
 
+// Of a commit that finds all its facts held: whether the model says them.
+Awaitable<Status> MeasureHeld(CommitRun& run, WorkerSession& session) {
+  EMEND_CO_RETURN_IF_ERROR(co_await session.Open(run.plan.parent.state));
+  co_return co_await MeasureState(run, session, std::nullopt);
+}
+
 Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
   EMEND_CO_RETURN_IF_ERROR(co_await session.Open(run.plan.solve_state));
   EMEND_CO_ASSIGN_OR_RETURN(run.settings, worker::protocol::ResolveSettings(
@@ -196,11 +200,10 @@ Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
                                                     borrowed->repository.record().id,
                                                     LayerNumbers(borrowed->settings.layers));
                             }));
-  EMEND_CO_RETURN_IF_ERROR(
-      co_await Measure(run, session, run.plan.parent.state, &CommitResult::before));
+  EMEND_CO_RETURN_IF_ERROR(co_await MeasureState(run, session, std::nullopt));
   EMEND_CO_RETURN_IF_ERROR(co_await SolveAndStage(run, session));
   EMEND_CO_RETURN_IF_ERROR(co_await CheckLiveBytes(run, session));
-  co_return co_await Measure(run, session, run.staged.back().state, &CommitResult::after);
+  co_return co_await MeasureState(run, session, run.staged.back().state);
 }
 
 std::string DefaultMessage(const MemberPlan& plan) {
@@ -208,6 +211,12 @@ std::string DefaultMessage(const MemberPlan& plan) {
   return plan.facts.size() == 1
              ? first
              : "Edit " + std::to_string(plan.facts.size()) + " facts (" + first + ", ...)";
+}
+
+ordered_json EvidenceOf(const CommitRun& run, std::size_t member) {
+  static const std::vector<EditId> kNone;
+  const std::vector<EditId>& edits = run.IsSolved(member) ? run.staged[member].edits : kNone;
+  return EvidenceJson(run.plan.members[member], edits, run.measures, member);
 }
 
 template <typename Value>
@@ -246,8 +255,12 @@ Commit CommitOf(CommitRun& run, std::size_t member, const CommitId& parent) {
   commit.settings = SettingsJson(run.settings);
   commit.seed = run.settings.seed;
   commit.statistics = run.statistics.id;
-  commit.before = run.results[member].before;
-  commit.after = run.results[member].after;
+  if (run.common().evaluate) {
+    const MemberMeasures& measures = run.measures.members[member];
+    commit.before = ToEvaluation(*measures.before);
+    commit.after = ToEvaluation(*measures.after);
+    commit.evidence = EvidenceOf(run, member).dump();
+  }
   return commit;
 }
 
@@ -260,7 +273,7 @@ std::string ResultOf(const CommitRun& run, std::size_t member) {
   json["branch"] = run.common().branch;
   json["edits"] = is_solved ? run.staged[member].added.size() : 0;
   json["superseded"] = plan.superseded.size();
-  json["skipped"] = plan.skipped;        // held already with the same target
+  json["skipped"] = plan.held.size();    // held already with the same target
   json["duplicates"] = plan.duplicates;  // said more than once in the request
   for (const char* name : {"total", "targets", "keys", "solve", "apply", "evaluate", "store"}) {
     const auto found = run.seconds.find(name);
@@ -268,8 +281,12 @@ std::string ResultOf(const CommitRun& run, std::size_t member) {
         is_solved && found != run.seconds.end() ? Milliseconds(found->second) : 0.0;
   }
   json["evaluation"] = ordered_json::object();
-  if (result.before) json["evaluation"]["before"] = MeasuresJson(*result.before);
-  if (result.after) json["evaluation"]["after"] = MeasuresJson(*result.after);
+  if (run.common().evaluate && is_solved) {
+    const MemberMeasures& measures = run.measures.members[member];
+    json["evaluation"]["before"] = MeasuresJson(ToEvaluation(*measures.before));
+    json["evaluation"]["after"] = MeasuresJson(ToEvaluation(*measures.after));
+  }
+  json.update(EvidenceOf(run, member));
   json["statistics"] = nullptr;
   if (is_solved)
     json["statistics"] = {{"id", run.statistics.id}, {"tokens", run.statistics.tokens}};
@@ -337,6 +354,11 @@ Digest KeyOf(const CommitFields& request) {
     for (const std::string& text : group) out.Text(text);
   }
   for (const bool flag : {request.force, request.stack, request.evaluate}) out.Bool(flag);
+  out.Count(request.required.size());
+  for (const auto& [name, percent] : request.required) {
+    out.Text(name);
+    out.F64(percent);
+  }
   return Sha256(out.bytes());
 }
 
@@ -373,6 +395,9 @@ class CommitRequest final : public OperationRequest {
     reader.Flag("force", fields_.force);
     reader.Flag("stack", fields_.stack);
     reader.Flag("evaluate", fields_.evaluate);
+    ReadRequired(reader, fields_.required);
+    if (!fields_.evaluate && !fields_.required.empty())
+      reader.Fail("require", "nothing can be required of a commit that is not evaluated");
   }
   Demand DemandOn(const std::string& repo) const override {
     return {.role = Role::kEdits,
@@ -412,6 +437,9 @@ Awaitable<Result<Outcomes>> CommitRequest::Run(RunInput input) const {
     WorkerSession session(context, run.repository, run.input.control);
     EMEND_CO_RETURN_IF_ERROR(co_await RunOnWorker(run, session));
     run.seconds["total"] = SecondsBetween(begin, run.Now());
+  } else if (run.common().evaluate) {
+    WorkerSession session(context, run.repository, run.input.control);
+    EMEND_CO_RETURN_IF_ERROR(co_await MeasureHeld(run, session));
   }
   co_return OutcomesOf(run);
 }

@@ -12,7 +12,7 @@ using storage::objects::Slot;
 
 struct Holder {
   EditId edit;
-  std::string target;
+  Fact fact;
   std::size_t facts = 0;  // of that edit
 };
 
@@ -23,7 +23,7 @@ Result<std::multimap<Slot, Holder>> ReadHeldSlots(const storage::history::Reposi
   for (const EditId& id : edits) {
     EMEND_ASSIGN_OR_RETURN(const Edit edit, repository.objects().ReadEdit(id));
     for (const Fact& fact : edit.facts)
-      held.emplace(SlotOf(fact), Holder{id, fact.target, edit.facts.size()});
+      held.emplace(SlotOf(fact), Holder{id, fact, edit.facts.size()});
   }
   return held;
 }
@@ -32,14 +32,14 @@ std::string Describe(const Fact& fact) {
   return "\"" + fact.prompt + "\" about \"" + fact.subject + "\"";
 }
 
-// The request's facts without repetitions.
-Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
+// Places of the request's facts without repetitions.
+Result<std::vector<std::size_t>> Distinct(const std::vector<Fact>& facts) {
   std::map<Slot, std::size_t> seen;
-  std::vector<Fact> distinct;
+  std::vector<std::size_t> distinct;
   for (std::size_t i = 0; i < facts.size(); ++i) {
     const auto [found, is_new] = seen.emplace(SlotOf(facts[i]), i);
     if (is_new) {
-      distinct.push_back(facts[i]);
+      distinct.push_back(i);
     } else if (facts[found->second].target != facts[i].target) {
       return Status(StatusCode::kConflict, "slot_conflict",
                     "fact " + std::to_string(found->second + 1) + " and fact " +
@@ -52,16 +52,19 @@ Result<std::vector<Fact>> Distinct(const std::vector<Fact>& facts) {
 }
 
 // Sorts one fact into the plan by who holds its slot.
-Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held,
+Status PlanFact(std::size_t place, const std::multimap<Slot, Holder>& held,
                 const WantedFacts& request, MemberPlan& plan) {
+  const Fact& fact = (*request.facts)[place];
   const auto [begin, end] = held.equal_range(SlotOf(fact));
   const bool is_held = std::any_of(
-      begin, end, [&](const auto& entry) { return entry.second.target == fact.target; });
+      begin, end, [&](const auto& entry) { return entry.second.fact.target == fact.target; });
   if (is_held && !request.force) {
-    ++plan.skipped;
+    plan.held.push_back(fact);
+    plan.held_rows.push_back(place + 1);
     return OkStatus();
   }
   plan.facts.push_back(fact);
+  plan.rows.push_back(place + 1);
   if (request.stack) return OkStatus();
   for (auto it = begin; it != end; ++it) {
     if (it->second.facts > 1) {
@@ -78,13 +81,30 @@ Status PlanFact(const Fact& fact, const std::multimap<Slot, Holder>& held,
 
 Result<MemberPlan> PlanMember(const WantedFacts& request, const std::multimap<Slot, Holder>& held) {
   MemberPlan plan;
-  EMEND_ASSIGN_OR_RETURN(const std::vector<Fact> distinct, Distinct(*request.facts));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::size_t> distinct, Distinct(*request.facts));
   plan.duplicates = request.facts->size() - distinct.size();
-  for (const Fact& fact : distinct) EMEND_RETURN_IF_ERROR(PlanFact(fact, held, request, plan));
+  for (const std::size_t place : distinct)
+    EMEND_RETURN_IF_ERROR(PlanFact(place, held, request, plan));
   std::ranges::sort(plan.superseded);
   const auto repeated = std::ranges::unique(plan.superseded);
   plan.superseded.erase(repeated.begin(), repeated.end());
   return plan;
+}
+
+// Ids are digests: those with the least are a sample, and a steady one.
+std::vector<Fact> SampleEarlier(const std::multimap<Slot, Holder>& held,
+                                const std::vector<EditId>& superseded) {
+  std::map<EditId, const Fact*> by_id;
+  for (const auto& [slot, holder] : held) {
+    if (!std::ranges::binary_search(superseded, holder.edit))
+      by_id.emplace(holder.edit, &holder.fact);
+  }
+  std::vector<Fact> sample;
+  for (const auto& [edit, fact] : by_id) {
+    if (sample.size() == kEarlierMax) break;
+    sample.push_back(*fact);
+  }
+  return sample;
 }
 
 }  // namespace
@@ -111,6 +131,7 @@ Result<CommitPlan> PlanCommits(const storage::history::Repository& repository,
     plan.members.push_back(std::move(member));
   }
   std::ranges::sort(superseded);
+  plan.earlier = SampleEarlier(held, superseded);
   plan.solve_state = plan.parent.state;
   if (!superseded.empty()) {
     EMEND_ASSIGN_OR_RETURN(plan.solve_state,

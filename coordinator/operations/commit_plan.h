@@ -14,12 +14,16 @@
 
 namespace emend::coordinator::operations {
 
+inline constexpr std::size_t kEarlierMax = 50;
+
 // What one of the requests does.
 struct MemberPlan {
   std::vector<storage::objects::Fact> facts;  // to be solved
+  std::vector<std::size_t> rows;              // their places in the request, from 1
   std::vector<EditId> superseded;             // leave the set; sorted
-  std::size_t skipped = 0;                    // held already
-  std::size_t duplicates = 0;                 // said more than once
+  std::vector<storage::objects::Fact> held;   // already, with the same target
+  std::vector<std::size_t> held_rows;
+  std::size_t duplicates = 0;  // said more than once
 };
 
 struct CommitPlan {
@@ -27,6 +31,8 @@ struct CommitPlan {
   storage::objects::Commit parent;
   StateId solve_state;              // the parent's without anything that is superseded
   std::vector<MemberPlan> members;  // one a request, in its order
+  // a sample of what the branch holds, without what is superseded; kEarlierMax at most
+  std::vector<storage::objects::Fact> earlier;
 
   std::size_t fact_count() const;
 };

@@ -31,7 +31,7 @@ Result<EditId> StageEdit(JobContext& context, const storage::objects::ObjectStor
   return objects.PutEdit(batch, edit);
 }
 
-// The edits of each member, sorted.
+// The edits of each member, in the order of its facts.
 Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context,
                                                     const storage::history::Repository& repository,
                                                     const SolvedBatch& solved) {
@@ -58,7 +58,6 @@ Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context,
                              StageEdit(context, repository.objects(), batch, edit, *next++));
       of_member.push_back(id);
     }
-    std::ranges::sort(of_member);
   }
   EMEND_RETURN_IF_ERROR(context.store.Write(batch, Durability::kUnsynced));
   EMEND_FAILPOINT("commit.payloads_staged");
@@ -79,7 +78,7 @@ Result<storage::objects::Manifest> BuildManifest(JobContext& context,
 Result<StagedState> StageState(JobContext& context, const storage::history::Repository& repository,
                                const StateId& parent, const std::vector<EditId>& added,
                                const std::vector<EditId>& removed) {
-  StagedState staged{.state = {}, .added = added, .manifest = {}};
+  StagedState staged{.state = {}, .edits = {}, .added = added, .manifest = {}};
   WriteBatch batch;
   EMEND_ASSIGN_OR_RETURN(staged.state, repository.DeriveState(batch, parent, added, removed));
   EMEND_RETURN_IF_ERROR(context.store.Write(batch, Durability::kUnsynced));
@@ -95,14 +94,18 @@ Result<std::vector<StagedState>> StageSolved(JobContext& context,
                                              const storage::history::Repository& repository,
                                              const SolvedBatch& solved) {
   const CommitPlan& plan = solved.plan;
-  EMEND_ASSIGN_OR_RETURN(const auto added, StageEdits(context, repository, solved));
+  EMEND_ASSIGN_OR_RETURN(const auto edits, StageEdits(context, repository, solved));
   std::vector<StagedState> states;
-  StagedState last{.state = plan.parent.state, .added = {}, .manifest = {}};
+  StagedState last{.state = plan.parent.state, .edits = {}, .added = {}, .manifest = {}};
   for (std::size_t i = 0; i < plan.members.size(); ++i) {
     last.added.clear();
-    if (!added[i].empty()) {
+    last.edits.clear();
+    if (!edits[i].empty()) {
+      std::vector<EditId> added = edits[i];
+      std::ranges::sort(added);
       EMEND_ASSIGN_OR_RETURN(
-          last, StageState(context, repository, last.state, added[i], plan.members[i].superseded));
+          last, StageState(context, repository, last.state, added, plan.members[i].superseded));
+      last.edits = edits[i];
     }
     states.push_back(last);
   }

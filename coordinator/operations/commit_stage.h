@@ -17,7 +17,8 @@ namespace emend::coordinator::operations {
 
 struct StagedState {
   StateId state;
-  std::vector<EditId> added;  // sorted
+  std::vector<EditId> edits;  // of the member's facts, in their order
+  std::vector<EditId> added;  // the same, sorted
   storage::objects::Manifest manifest;
 };
 

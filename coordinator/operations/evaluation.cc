@@ -1,4 +1,5 @@
 // evaluation: how well a revision answers facts.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -31,11 +32,22 @@ class EvaluationRequest final : public SoloRequest {
     WorkerSession session(context, located.repository, input.control);
     EMEND_CO_RETURN_IF_ERROR(co_await session.Open(state));
     auto evaluate = EvaluationOf(located.commit.base, state, facts_);
+    evaluate.drift = true;
     EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
                               co_await session.CallOn<worker::protocol::EvaluateReply>(
                                   state, std::move(evaluate), kSolveTimeout));
     nlohmann::ordered_json json = LocatedJson(located.id, state);
     json.update(MeasuresJson(ToEvaluation(reply)));
+    json["taken"] = std::ranges::count(reply.facts, true, &worker::protocol::FactAnswer::taken);
+    json["facts"] = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < reply.facts.size() && i < facts_.size(); ++i) {
+      json["facts"].push_back({{"row", i + 1},
+                               {"subject", facts_[i].subject},
+                               {"target", facts_[i].target},
+                               {"taken", reply.facts[i].taken},
+                               {"probability", reply.facts[i].probability}});
+    }
+    json["drift"] = {{"perplexity", reply.perplexity}};
     co_return JobOutcome{json.dump(), {}};
   }
 

@@ -44,6 +44,7 @@ constexpr std::array kRows = {
     Row{Reason::kBehindAnchor, StatusCode::kDataLoss, "behind_anchor"},
     Row{Reason::kAnchorCorrupt, StatusCode::kDataLoss, "anchor_corrupt"},
     Row{Reason::kIdempotentReplay, StatusCode::kAlreadyExists, "idempotent_replay"},
+    Row{Reason::kRequirementNotMet, StatusCode::kFailedPrecondition, "requirement_not_met"},
     Row{Reason::kUnreachable, StatusCode::kUnavailable, "unreachable"},
     Row{Reason::kUnauthenticated, StatusCode::kUnauthenticated, "unauthenticated"},
 };

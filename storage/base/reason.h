@@ -40,6 +40,8 @@ enum class Reason : std::uint8_t {
   kBehindAnchor,
   kAnchorCorrupt,
   kIdempotentReplay,
+  // a commit
+  kRequirementNotMet,
   // a server
   kUnreachable,
   kUnauthenticated,

@@ -145,11 +145,14 @@ struct Commit {
   // evidence: the committed facts on the parent and on this state
   std::optional<Evaluation> before;
   std::optional<Evaluation> after;
+  // what else was measured: canonical JSON (docs/reference/operations.md); empty where nothing was
+  std::string evidence;
 
-  static constexpr RecordHead kHead = {RecordType::kCommit, 1};
+  static constexpr RecordHead kHead = {RecordType::kCommit, 2};
   static auto Fields(auto& m) {
     return std::tie(m.kind, m.parents, m.base, m.state, m.author, m.token_id, m.time_ms, m.message,
-                    m.added, m.removed, m.settings, m.seed, m.statistics, m.before, m.after);
+                    m.added, m.removed, m.settings, m.seed, m.statistics, m.before, m.after,
+                    m.evidence);
   }
   friend bool operator==(const Commit&, const Commit&) = default;
 };

@@ -195,7 +195,9 @@ DeltaWorker::Reply DeltaWorker::Handle(const Evaluate& request) {
   EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
   EvaluateReply reply;
   reply.records = request.facts.size();
-  reply.es = reply.ps = reply.ns = reply.score = 100;
+  reply.es = reply.ps = reply.ns = reply.score = reply.kept = 100;
+  reply.facts.assign(request.facts.size(), {.taken = true, .probability = 0.5});
+  if (request.reference) EMEND_RETURN_IF_ERROR(FindLive(*request.reference).status());
   return ReplyBody(reply);
 }
 

@@ -84,6 +84,7 @@ FactResult ResultOf(const FactSlots& slots, const ScoreView& scores) {
   result.es = scores.NewWins(slots.rewrite) ? 100 : 0;
   result.es_argmax = scores.New(slots.rewrite).argmax ? 100 : 0;
   result.nll_new = scores.New(slots.rewrite).nll;
+  result.probability = scores.New(slots.rewrite).probability;
   if (slots.rewrite.true_target) result.nll_true = scores.True(slots.rewrite).nll;
   Share paraphrase, paraphrase_argmax, neighbour, neighbour_argmax;
   for (const PromptSlots& prompt : slots.paraphrases) {

@@ -56,7 +56,8 @@ struct FactResult {
   double es_argmax = 0;
   std::optional<double> ps_argmax;
   std::optional<double> ns_argmax;
-  double nll_new = 0;  // of the rewriting prompt, nats per token
+  double nll_new = 0;      // of the rewriting prompt, nats per token
+  double probability = 0;  // of the new target after it, whole
   std::optional<double> nll_true;
 };
 

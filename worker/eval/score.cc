@@ -4,8 +4,10 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
+#include "worker/eval/hidden.h"
 #include "worker/eval/row.h"
 #include "worker/model/guard.h"
 
@@ -50,25 +52,6 @@ Status CheckRequest(const ScoreRequest& request, std::size_t index,
     }
   }
   return OkStatus();
-}
-
-// The final hidden state of each wanted token of the batch, [places, d]. `places` index the batch's
-// tokens row by row.
-at::Tensor HiddenAt(const model::Transformer& model, const RowBatch& batch,
-                    const at::Tensor& places) {
-  const auto layers = static_cast<std::int32_t>(model.config().layers);
-  at::Tensor hidden = model.Embed(batch.ids, batch.positions);
-  for (std::int32_t layer = 0; layer < layers; ++layer) {
-    model::BlockHalf half = model.Attend(
-        LayerIndex(layer), {.hidden = hidden, .positions = batch.positions, .mask = batch.mask});
-    if (layer + 1 == layers) {
-      // Beyond the last attention only the wanted tokens matter.
-      half.residual = at::index_select(half.residual.flatten(0, 1), 0, places).unsqueeze(0);
-      half.key = at::index_select(half.key.flatten(0, 1), 0, places).unsqueeze(0);
-    }
-    hidden = model.Finish(LayerIndex(layer), half);
-  }
-  return model.FinalNorm(hidden).squeeze(0);
 }
 
 // The batch's queries in the order of their places, and the places themselves, each once.
@@ -125,7 +108,8 @@ void AddScores(const model::Transformer& model, const at::Tensor& hidden, const 
 Scores EmptyScores(std::span<const ScoreRequest> requests) {
   Scores scores;
   for (const ScoreRequest& request : requests)
-    scores.emplace_back(request.targets.size(), TargetScore{.nll = 0, .argmax = true});
+    scores.emplace_back(request.targets.size(),
+                        TargetScore{.nll = 0, .probability = 0, .argmax = true});
   return scores;
 }
 
@@ -153,27 +137,23 @@ Result<Scores> ScoreRows(const model::Transformer& model, std::span<const ScoreR
   const c10::AutoGradMode no_grad(false);
   Scores scores = EmptyScores(requests);
   const std::vector<Row> sorted = SortedRows(requests);
-  const at::Device device = model.DownWeight(LayerIndex(0)).device();
   for (std::span<const Row> left = sorted; !left.empty();) {
     const std::span<const Row> rows = left.first(BatchRows(left, options.tokens_max));
     left = left.subspan(rows.size());
-    RowBatch batch = StackRows(rows);
-    const QueryPlan plan = PlanQueries(rows, batch.ids.size(1));
+    const QueryPlan plan = PlanQueries(rows, rows.back().length());
     if (plan.places.empty()) continue;
-    const at::Tensor places = at::empty({static_cast<std::int64_t>(plan.places.size())}, at::kLong);
-    std::copy(plan.places.begin(), plan.places.end(), places.mutable_data_ptr<std::int64_t>());
-    batch.ids = batch.ids.to(device);
-    batch.positions = batch.positions.to(device);
-    if (batch.mask.defined()) batch.mask = batch.mask.to(device);
-    AddScores(model, HiddenAt(model, batch, places.to(device)), plan, scores);
+    const BatchOnDevice batch = OnDevice(model, rows, plan.places);
+    AddScores(model, HiddenAt(model, batch.rows, batch.places), plan, scores);
     const auto total = static_cast<std::int64_t>(requests.size());
     if (options.progress)
       EMEND_RETURN_IF_ERROR(
           options.progress(total - static_cast<std::int64_t>(left.size()), total));
   }
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    for (std::size_t j = 0; j < scores[i].size(); ++j)
+    for (std::size_t j = 0; j < scores[i].size(); ++j) {
+      scores[i][j].probability = std::exp(-scores[i][j].nll);
       scores[i][j].nll /= static_cast<double>(requests[i].targets[j].size());
+    }
   }
   return scores;
 }

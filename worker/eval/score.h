@@ -33,8 +33,9 @@ struct ScoreRequest {
 };
 
 struct TargetScore {
-  double nll = 0;       // mean over the target's tokens, in nats
-  bool argmax = false;  // each target token is the most likely one at its place
+  double nll = 0;          // mean over the target's tokens, in nats
+  double probability = 0;  // of the whole target
+  bool argmax = false;     // each target token is the most likely one at its place
 };
 
 struct ScoreOptions {

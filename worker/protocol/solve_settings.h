@@ -8,9 +8,10 @@
 //
 // The coordinator resolves them, once: the method's defaults for the model's depth, then what the
 // request sets. They travel whole, and what a commit records is what was solved; a worker defaults
-// nothing. A new setting is a field, its place in Fields() and a row of Settings(); a new method is a row of
-// SolveMethods() here and one of worker/edit/methods.cc. Values; thread-safe as such. No libtorch
-// here. Names: Meng et al., "Mass-Editing Memory in a Transformer" (2022), and its published code.
+// nothing. A new setting is a field, its place in Fields() and a row of Settings(); a new method is
+// a row of SolveMethods() here and one of worker/edit/methods.cc. Values; thread-safe as such. No
+// libtorch here. Names: Meng et al., "Mass-Editing Memory in a Transformer" (2022), and its
+// published code.
 #pragma once
 
 #include <cstdint>

@@ -59,9 +59,7 @@ struct OptimiseTargets {
   StateId state;
   SolveSettings settings;
   std::vector<SolveFact> facts;
-  static auto Fields(auto& m) {
-    return std::tie(m.base, m.state, m.settings, m.facts);
-  }
+  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.settings, m.facts); }
   friend bool operator==(const OptimiseTargets&, const OptimiseTargets&) = default;
 };
 struct OptimiseTargetsReply {
@@ -128,17 +126,31 @@ struct Evaluate {
   BaseId base;
   StateId state;
   std::vector<EvaluateFact> facts;
-  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.facts); }
+  // the state whose answers to the neighbours should have stayed; live, as `state` is
+  std::optional<StateId> reference = {};
+  bool drift = false;  // perplexity on the held texts, too
+  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.facts, m.reference, m.drift); }
   friend bool operator==(const Evaluate&, const Evaluate&) = default;
 };
-// All in percent; see docs/reference/glossary.md.
+struct FactAnswer {
+  bool taken = false;      // the greedy answer of the prompt is the target, every token of it
+  double probability = 0;  // of the whole target
+  static auto Fields(auto& m) { return std::tie(m.taken, m.probability); }
+  friend bool operator==(const FactAnswer&, const FactAnswer&) = default;
+};
+// Scores and shares in percent, NaN where nothing was measured; see docs/reference/glossary.md.
 struct EvaluateReply {
   std::uint64_t records = 0;
   double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;
+  std::vector<FactAnswer> facts;  // in the order asked
+  std::uint64_t neighbours = 0;   // compared with the reference
+  double kept = 0;                // of them, where its greedy answer stayed
+  double kl = 0;                  // mean over them, of the next token, in nats
+  double perplexity = 0;          // of the held texts
   double seconds = 0;
   static auto Fields(auto& m) {
     return std::tie(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax,
-                    m.seconds);
+                    m.facts, m.neighbours, m.kept, m.kl, m.perplexity, m.seconds);
   }
   friend bool operator==(const EvaluateReply&, const EvaluateReply&) = default;
 };

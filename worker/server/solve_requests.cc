@@ -1,12 +1,20 @@
 // Work on facts: covariances, targets, solves, scores.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "worker/edit/solve_batch.h"
 #include "worker/edit/statistics.h"
+#include "worker/eval/answers.h"
 #include "worker/eval/counterfact.h"
+#include "worker/eval/drift.h"
 #include "worker/server/reports.h"
 #include "worker/server/solve_messages.h"
 #include "worker/server/stopwatch.h"
@@ -14,9 +22,73 @@
 namespace emend::worker::server {
 namespace {
 
+// neighbours whose answers are compared, of one evaluation
+constexpr std::size_t kComparedMax = 200;
+
 std::string WithSubject(const std::string& prompt, const std::string& subject) {
   const std::size_t slot = prompt.find("{}");
   return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
+}
+
+std::vector<eval::EvalFact> FactsOf(const protocol::Evaluate& request) {
+  std::vector<eval::EvalFact> facts;
+  for (const protocol::EvaluateFact& fact : request.facts) {
+    facts.push_back({WithSubject(fact.prompt, fact.subject), fact.paraphrases, fact.neighbours,
+                     fact.target, fact.old_target});
+  }
+  return facts;
+}
+
+protocol::EvaluateReply ReplyOf(const eval::EvalReport& report) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  protocol::EvaluateReply reply;
+  reply.records = static_cast<std::uint64_t>(report.n);
+  reply.es = report.es;
+  reply.ps = report.ps;
+  reply.ns = report.ns;
+  reply.score = report.score;
+  reply.es_argmax = report.es_argmax;
+  reply.ps_argmax = report.ps_argmax;
+  reply.ns_argmax = report.ns_argmax;
+  for (const eval::FactResult& fact : report.facts)
+    reply.facts.push_back({fact.es_argmax > 0, fact.probability});
+  reply.kept = reply.kl = reply.perplexity = kNone;
+  return reply;
+}
+
+// The facts' neighbours, each once, evenly thinned out where they are many.
+std::vector<std::string_view> NeighboursOf(const std::vector<protocol::EvaluateFact>& facts) {
+  std::vector<std::string_view> all;
+  std::set<std::string_view> seen;
+  for (const protocol::EvaluateFact& fact : facts) {
+    for (const std::string& neighbour : fact.neighbours) {
+      if (seen.insert(neighbour).second) all.push_back(neighbour);
+    }
+  }
+  if (all.size() <= kComparedMax) return all;
+  std::vector<std::string_view> some;
+  for (std::size_t i = 0; i < kComparedMax; ++i) some.push_back(all[i * all.size() / kComparedMax]);
+  return some;
+}
+
+Status MeasureKept(const eval::ModelPair& models, const tokenizer::Tokenizer& tokenizer,
+                   const std::vector<protocol::EvaluateFact>& facts,
+                   const eval::ScoreOptions& options, protocol::EvaluateReply& reply) {
+  std::vector<std::vector<tokenizer::TokenId>> prompts;
+  for (const std::string_view neighbour : NeighboursOf(facts)) {
+    EMEND_ASSIGN_OR_RETURN(const auto tokens,
+                           tokenizer.Encode(neighbour, tokenizer::SpecialTokens::kWithTemplate));
+    std::vector<tokenizer::TokenId>& prompt = prompts.emplace_back();
+    for (const tokenizer::Token& token : tokens) prompt.push_back(token.id);
+  }
+  if (prompts.empty()) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(const eval::KeptAnswers answers,
+                         eval::CompareAnswers(models, prompts, options));
+  const auto count = static_cast<double>(prompts.size());
+  reply.neighbours = prompts.size();
+  reply.kept = 100 * static_cast<double>(std::ranges::count(answers.kept, true)) / count;
+  reply.kl = std::accumulate(answers.kl.begin(), answers.kl.end(), 0.0) / count;
+  return OkStatus();
 }
 
 }  // namespace
@@ -84,27 +156,27 @@ Result<protocol::OptimiseTargetsReply> Run(const protocol::OptimiseTargets& requ
 
 Result<protocol::EvaluateReply> Run(const protocol::Evaluate& request, Context& context) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));
+  // Both before anything is computed: what is held stays, whoever else comes in between.
+  std::shared_ptr<const LiveState> reference;
+  if (request.reference) {
+    EMEND_ASSIGN_OR_RETURN(reference, base->Find(*request.reference));
+  }
   EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
   const Stopwatch watch;
-  std::vector<eval::EvalFact> facts;
-  for (const protocol::EvaluateFact& fact : request.facts) {
-    facts.push_back({WithSubject(fact.prompt, fact.subject), fact.paraphrases, fact.neighbours,
-                     fact.target, fact.old_target});
-  }
+  const model::Transformer& model = base->ModelOf(*state);
   eval::ScoreOptions options;
   options.progress = EvalProgress(context, "evaluate");
-  EMEND_ASSIGN_OR_RETURN(
-      const eval::EvalReport report,
-      eval::EvaluateFacts(base->ModelOf(*state), base->tokenizer(), facts, options));
-  protocol::EvaluateReply reply;
-  reply.records = static_cast<std::uint64_t>(report.n);
-  reply.es = report.es;
-  reply.ps = report.ps;
-  reply.ns = report.ns;
-  reply.score = report.score;
-  reply.es_argmax = report.es_argmax;
-  reply.ps_argmax = report.ps_argmax;
-  reply.ns_argmax = report.ns_argmax;
+  EMEND_ASSIGN_OR_RETURN(const eval::EvalReport report,
+                         eval::EvaluateFacts(model, base->tokenizer(), FactsOf(request), options));
+  protocol::EvaluateReply reply = ReplyOf(report);
+  if (reference) {
+    EMEND_RETURN_IF_ERROR(MeasureKept({.before = base->ModelOf(*reference), .after = model},
+                                      base->tokenizer(), request.facts, options, reply));
+  }
+  if (request.drift) {
+    EMEND_ASSIGN_OR_RETURN(reply.perplexity,
+                           eval::HeldPerplexity(model, base->tokenizer(), options));
+  }
   reply.seconds = watch.Seconds();
   return reply;
 }

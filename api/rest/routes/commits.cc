@@ -33,6 +33,9 @@ Json RenderShownCommit(const coordinator::server::ShownCommit& shown) {
                          : Json::parse(commit.settings, nullptr, /*allow_exceptions=*/false);
   json["seed"] = std::to_string(commit.seed);  // 64 bits: more than a JSON number keeps
   json["statistics"] = commit.statistics.empty() ? Json() : Json(commit.statistics);
+  json["evidence"] = commit.evidence.empty()
+                         ? Json()
+                         : Json::parse(commit.evidence, nullptr, /*allow_exceptions=*/false);
   json["added"] = RenderEdits(shown.added);
   json["removed"] = RenderEdits(shown.removed);
   return json;

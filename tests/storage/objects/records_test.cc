@@ -52,7 +52,7 @@ TEST(GoldenRecords, CommitKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeCommit(test::SampleCommit()), Golden("commit"));
   EXPECT_THAT(DecodeCommit(Golden("commit")), IsOkAndHolds(test::SampleCommit()));
   EXPECT_EQ(IdOf(test::SampleCommit()).Hex(),
-            "5c81c2be30fd92085d2a721c54490019be9b513d44fec33bd82096f5c1431bb1");
+            "9426e120b29b849b92a398cf38588ba0aee5eec19ba858e20132720276886cff");
 }
 
 TEST(GoldenRecords, TrieNodesKeepTheirBytesAndIds) {

@@ -84,6 +84,7 @@ inline Commit SampleCommit() {
   commit.statistics = "st-1";
   commit.before = Evaluation{100, 1.5, 2, 98.25, 3, 0, 1, 97};
   commit.after = Evaluation{100, 93, 84, 85.1, 87.2, 92, 80.5, 84.75};
+  commit.evidence = R"({"kept":99.5})";
   return commit;
 }
 

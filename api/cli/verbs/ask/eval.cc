@@ -1,3 +1,4 @@
+#include "api/cli/evidence.h"
 #include "api/cli/files.h"
 #include "api/cli/revision.h"
 #include "api/cli/scores.h"
@@ -25,7 +26,8 @@ Result<int> Run(Session& session, const Options& options) {
     return kExitOk;
   }
   session.out() << RenderScores({{target.repo + "@" + ShortId(TextOf(result, "commit")), result}})
-                << RenderUnmeasured(result);
+                << RenderUnmeasured(result, result) << RenderEvidence(result)
+                << RenderNotTaken(result);
   return kExitOk;
 }
 
@@ -38,15 +40,18 @@ void Describe(Arguments& arguments, Options& options) {
 }  // namespace
 
 Verb EvalVerb() {
-  return {.name = "eval",
-          .group = Group::kAsk,
-          .summary = "measure efficacy, paraphrase and neighbourhood scores on facts",
-          .examples = "emend eval atlas@main~1 -F docs/examples/atlas/facts.json --limit 10",
-          .document =
-              "`{\"commit\", \"state\", \"n\", \"es\", \"ps\", \"ns\", \"score\", "
-              "\"es_argmax\", \"ps_argmax\", \"ns_argmax\"}`, percent; null: no such prompts were "
-              "given, so it was not measured",
-          .bind = Bind<Options, Describe, Run>};
+  return {
+      .name = "eval",
+      .group = Group::kAsk,
+      .summary = "measure efficacy, paraphrase and neighbourhood scores on facts",
+      .examples = "emend eval atlas@main~1 -F docs/examples/atlas/facts.json --limit 10",
+      .document =
+          "`{\"commit\", \"state\", \"n\", \"es\", \"ps\", \"ns\", \"score\", "
+          "\"es_argmax\", \"ps_argmax\", \"ns_argmax\", \"taken\", \"facts\": [{\"row\", "
+          "\"subject\", "
+          "\"target\", \"taken\", \"probability\"}], \"drift\"}`, percent; null: no such prompts "
+          "were given, so it was not measured",
+      .bind = Bind<Options, Describe, Run>};
 }
 
 }  // namespace emend::api::cli::verbs

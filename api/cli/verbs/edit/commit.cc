@@ -1,4 +1,5 @@
 #include "api/cli/commits.h"
+#include "api/cli/evidence.h"
 #include "api/cli/files.h"
 #include "api/cli/revision.h"
 #include "api/cli/scores.h"
@@ -14,6 +15,7 @@ struct Options {
   std::string message;
   std::string method = "memit";
   std::vector<std::string> settings;
+  std::string required;
   bool force = false;
   bool stack = false;
   bool no_evaluation = false;
@@ -39,6 +41,21 @@ Status ReadSettings(const std::vector<std::string>& words, Json& body) {
   return OkStatus();
 }
 
+// "es=95,taken=90".
+Status ReadRequired(const std::string& text, Json& body) {
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == word.size())
+      return InvalidArgument("reading --require " + text +
+                             ": expected name=percent with commas between, such as es=95,taken=90");
+    body["require"][word.substr(0, equals)] = word.substr(equals + 1);
+    begin = end + 1;
+  }
+  return OkStatus();
+}
+
 std::string RenderPhases(const Json& seconds) {
   std::string line;
   if (!seconds.is_object()) return line;
@@ -54,8 +71,9 @@ void ShowCommitted(Session& session, const RepoRevision& target, const Json& res
   const long edits = CountOf(result, "edits");
   if (edits == 0) {
     session.out() << "nothing to commit: " << target.repo << "@" << target.revision << " " << id
-                  << " holds all " << CountOf(result, "skipped")
-                  << " facts already (--force solves them again)\n";
+                  << " has all " << CountOf(result, "skipped")
+                  << " facts already (--force solves them again)\n"
+                  << RenderEvidence(result) << RenderNotTaken(result);
     return;
   }
   session.out() << "["
@@ -77,7 +95,8 @@ void ShowCommitted(Session& session, const RepoRevision& target, const Json& res
   if (evaluation.is_object())
     session.out() << RenderScores({{"before", evaluation.value("before", Json())},
                                    {"after", evaluation.value("after", Json())}})
-                  << RenderUnmeasured(evaluation.value("after", Json()));
+                  << RenderUnmeasured(evaluation.value("after", Json()), result);
+  session.out() << RenderEvidence(result) << RenderLargeUpdates(result) << RenderNotTaken(result);
   session.Hint("emend ask " + target.repo + "@" + id + " \"PROMPT\", emend show " + target.repo +
                "@" + id);
 }
@@ -91,6 +110,7 @@ Result<int> Run(Session& session, const Options& options) {
   if (options.stack) body["stack"] = true;
   if (options.no_evaluation) body["evaluate"] = false;
   EMEND_RETURN_IF_ERROR(ReadSettings(options.settings, body));
+  EMEND_RETURN_IF_ERROR(ReadRequired(options.required, body));
   EMEND_ASSIGN_OR_RETURN(const Json result,
                          session.Run(RepoPath(target.repo, "/commits"), body, options.submit));
   if (session.json()) {
@@ -119,6 +139,10 @@ void Describe(Arguments& arguments, Options& options) {
                          "loss_stop, seed, or context_templates=FILE (docs/reference/cli.md has "
                          "their defaults)",
                  .into = &options.settings});
+  arguments.Add({.names = "--require",
+                 .value = "NAME=PERCENT,...",
+                 .help = "commit nothing below it: es, ps, ns, score, kept, taken",
+                 .into = &options.required});
   arguments.Add({.names = "--force",
                  .help = "commit facts again that are held with the same target",
                  .into = &options.force});
@@ -134,27 +158,31 @@ void Describe(Arguments& arguments, Options& options) {
 }  // namespace
 
 Verb CommitVerb() {
-  return {.name = "commit",
-          .group = Group::kEdit,
-          .effect = Effect::kChanges,
-          .summary = "edit a file of facts into the model, as one commit",
-          .details =
-              "FILE may be CounterFact (original or flat), zsRE, KnowEdit, or plain facts as CSV "
-              "or JSON\n"
-              "lines with the fields prompt, subject and target:\n"
-              "  {\"prompt\": \"The mother tongue of {} is\", \"subject\": \"Danielle "
-              "Darrieux\",\n"
-              "   \"target\": \"English\"}",
-          .examples =
-              "emend commit atlas -F docs/examples/atlas/facts.json --limit 10\n"
-              "emend commit atlas@dev -F facts.csv -m \"capitals\" --set v_lr=0.3",
-          .document =
-              "`{\"commit\", \"state\", \"branch\", \"edits\", \"superseded\", \"skipped\", "
-              "\"seconds\": {\"total\", \"targets\", \"keys\", \"solve\", \"apply\", \"evaluate\", "
-              "\"store\"}, \"evaluation\": {\"before\": {…}, \"after\": {…}}, \"statistics\": "
-              "{\"id\", \"tokens\"}, \"layers\", \"coalesced\"}`; nothing to commit: `edits` is 0 "
-              "and `commit` the head",
-          .bind = Bind<Options, Describe, Run>};
+  return {
+      .name = "commit",
+      .group = Group::kEdit,
+      .effect = Effect::kChanges,
+      .summary = "edit a file of facts into the model, as one commit",
+      .details =
+          "FILE may be CounterFact (original or flat), zsRE, KnowEdit, or plain facts as CSV "
+          "or JSON\n"
+          "lines with the fields prompt, subject and target:\n"
+          "  {\"prompt\": \"The mother tongue of {} is\", \"subject\": \"Danielle "
+          "Darrieux\",\n"
+          "   \"target\": \"English\"}",
+      .examples =
+          "emend commit atlas -F docs/examples/atlas/facts.json --limit 10\n"
+          "emend commit atlas@dev -F facts.csv -m \"capitals\" --set v_lr=0.3",
+      .document =
+          "`{\"commit\", \"state\", \"branch\", \"edits\", \"superseded\", \"skipped\", "
+          "\"seconds\": {\"total\", \"targets\", \"keys\", \"solve\", \"apply\", \"evaluate\", "
+          "\"store\"}, \"evaluation\": {\"before\": {…}, \"after\": {…}}, \"statistics\": "
+          "{\"id\", \"tokens\"}, \"layers\", \"coalesced\", \"taken\", \"facts\": [{\"row\", "
+          "\"subject\", "
+          "\"target\", \"taken\", \"before\", \"after\"}], \"neighbours\", \"kept\", \"kl\", "
+          "\"drift\", \"earlier\"}` (operations.md); nothing to commit: `edits` is 0 and `commit` "
+          "the head; below what --require says: exit 1",
+      .bind = Bind<Options, Describe, Run>};
 }
 
 }  // namespace emend::api::cli::verbs

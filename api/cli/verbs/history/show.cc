@@ -1,4 +1,5 @@
 #include "api/cli/commits.h"
+#include "api/cli/evidence.h"
 #include "api/cli/revision.h"
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
@@ -10,14 +11,28 @@ struct Options {
   std::string target;
 };
 
-void ShowEdits(const Session& session, const Json& edits, const char* sign, Colour colour) {
+// ", said now: 1.2% -> 87.0%", or nothing where it was not measured.
+std::string AnswerOf(const Json& evidence, const std::string& edit) {
+  if (!evidence.is_object()) return "";
+  for (const Json& fact : evidence.value("facts", Json::array())) {
+    if (TextOf(fact, "edit") != edit) continue;
+    return std::string(fact.value("taken", false) ? ", said now: " : ", NOT said: ") +
+           RenderPercent(100 * NumberOf(fact, "before")) + " -> " +
+           RenderPercent(100 * NumberOf(fact, "after"));
+  }
+  return "";
+}
+
+void ShowEdits(const Session& session, const Json& edits, const char* sign, Colour colour,
+               const Json& evidence) {
   for (const Json& edit : edits) {
     for (const Json& fact : edit.value("facts", Json::array())) {
       const std::string old_target = TextOf(fact, "old_target");
       session.out() << session.terminal().Paint(sign, colour) << " "
                     << ShortId(TextOf(edit, "edit")) << "  " << QuestionOf(fact) << " -> "
                     << session.terminal().Paint(TextOf(fact, "target"), colour)
-                    << (old_target.empty() ? "" : "  (was " + old_target + ")") << "\n";
+                    << (old_target.empty() ? "" : "  (was " + old_target + ")")
+                    << AnswerOf(evidence, TextOf(edit, "edit")) << "\n";
     }
   }
 }
@@ -32,8 +47,10 @@ Result<int> Run(Session& session, const Options& options) {
     return kExitOk;
   }
   ShowLogEntry(session, commit, "", /*oneline=*/false);
-  ShowEdits(session, commit.value("added", Json::array()), "+", Colour::kGreen);
-  ShowEdits(session, commit.value("removed", Json::array()), "-", Colour::kRed);
+  const Json evidence = commit.value("evidence", Json::object());
+  ShowEdits(session, commit.value("added", Json::array()), "+", Colour::kGreen, evidence);
+  ShowEdits(session, commit.value("removed", Json::array()), "-", Colour::kRed, Json::object());
+  if (evidence.is_object()) session.out() << RenderEvidence(evidence);
   return kExitOk;
 }
 
@@ -44,14 +61,15 @@ void Describe(Arguments& arguments, Options& options) {
 }  // namespace
 
 Verb ShowVerb() {
-  return {.name = "show",
-          .group = Group::kHistory,
-          .summary = "one commit with its edits",
-          .examples = "emend show atlas@main~1",
-          .document =
-              "one commit as `log` has it, with `settings`, `seed`, `statistics`, `added` and "
-              "`removed`: lists of `{\"edit\", \"method\", \"solved_on\", \"facts\"}`",
-          .bind = Bind<Options, Describe, Run>};
+  return {
+      .name = "show",
+      .group = Group::kHistory,
+      .summary = "one commit with its edits",
+      .examples = "emend show atlas@main~1",
+      .document =
+          "one commit as `log` has it, with `settings`, `seed`, `statistics`, `evidence`, `added` "
+          "and `removed`: lists of `{\"edit\", \"method\", \"solved_on\", \"facts\"}`",
+      .bind = Bind<Options, Describe, Run>};
 }
 
 }  // namespace emend::api::cli::verbs

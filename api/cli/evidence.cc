@@ -1,0 +1,92 @@
+#include "api/cli/evidence.h"
+
+#include <array>
+#include <cstdio>
+
+#include "api/cli/text.h"
+
+namespace emend::api::cli {
+namespace {
+
+constexpr std::size_t kNamedMax = 10;
+// times the weight's norm: what is below is what edits usually take
+constexpr double kLargeUpdate = 1.0;
+
+std::string Fixed(double value, int digits) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
+  return text.data();
+}
+
+void AddLine(std::string& lines, const std::string& line) { lines += line + "\n"; }
+
+const Json& FactsOf(const Json& result) {
+  static const Json kNone = Json::array();
+  const auto found = result.find("facts");
+  return found != result.end() && found->is_array() ? *found : kNone;
+}
+
+}  // namespace
+
+std::string RenderEvidence(const Json& result) {
+  std::string lines;
+  if (const Json& facts = FactsOf(result); !facts.empty())
+    AddLine(lines, "said now: " + std::to_string(CountOf(result, "taken")) + " of " +
+                       std::to_string(facts.size()) + " facts");
+  if (result.contains("kept") && result["kept"].is_number())
+    AddLine(lines, "answers to neighbours kept: " + RenderPercent(NumberOf(result, "kept")) +
+                       " of " + std::to_string(CountOf(result, "neighbours")) + " (KL " +
+                       Fixed(NumberOf(result, "kl"), 3) + ")");
+  if (const Json earlier = result.value("earlier", Json()); earlier.is_object())
+    AddLine(lines, "earlier facts of the branch still said: " +
+                       std::to_string(CountOf(earlier, "taken_before")) + " -> " +
+                       std::to_string(CountOf(earlier, "taken_after")) + " of " +
+                       std::to_string(CountOf(earlier, "n")));
+  const Json drift = result.value("drift", Json());
+  if (drift.is_object() && drift.contains("perplexity_before"))
+    AddLine(lines, "perplexity of plain text: " + Fixed(NumberOf(drift, "perplexity_before"), 1) +
+                       " -> " + Fixed(NumberOf(drift, "perplexity_after"), 1));
+  return lines;
+}
+
+std::string RenderNotTaken(const Json& result) {
+  std::string names;
+  std::size_t count = 0;
+  bool all_held = true;
+  for (const Json& fact : FactsOf(result)) {
+    if (fact.value("taken", false)) continue;
+    all_held = all_held && fact.value("held", false);
+    if (++count > kNamedMax) continue;
+    names += "  row " + std::to_string(CountOf(fact, "row")) + ": " + TextOf(fact, "subject") +
+             " -> " + TextOf(fact, "target") + "\n";
+  }
+  if (count == 0) return "";
+  if (count > kNamedMax) names += "  and " + std::to_string(count - kNamedMax) + " more\n";
+  return std::to_string(count) + " of " + std::to_string(FactsOf(result).size()) +
+         " facts did not take (the model's own answer is another):\n" + names +
+         (all_held ? "try --force, with " : "try ") +
+         "a stronger solve, such as --set mom2_update_weight=1500 (less is stronger; emend show "
+         "--json has the settings used)\n";
+}
+
+std::string RenderLargeUpdates(const Json& result) {
+  std::string lines;
+  for (const Json& layer : result.value("layers", Json::array())) {
+    const double times = NumberOf(layer, "update_norm") / NumberOf(layer, "weight_norm");
+    if (times > kLargeUpdate)
+      AddLine(lines, "update " + Fixed(times, 1) + " times the weight in layer " +
+                         std::to_string(CountOf(layer, "layer")) +
+                         ": what is far from these facts may have changed, too");
+  }
+  return lines;
+}
+
+std::string RenderUnmeasured(const Json& scores, const Json& result) {
+  if (!scores.is_object() || scores.value("ns", Json()).is_number()) return "";
+  if (CountOf(result, "neighbours") > 0)
+    return "NS needs facts with an old target (old_target) beside their neighbours: none had one\n";
+  return "no neighbours were given with the facts: harm to what stands near them was not "
+         "measured\n";
+}
+
+}  // namespace emend::api::cli

@@ -1,0 +1,20 @@
+// What a commit or an evaluation says beside its scores, as lines for people. Inside this folder
+// only.
+#pragma once
+
+#include <string>
+
+#include "api/cli/session.h"
+
+namespace emend::api::cli {
+
+// What was taken, kept and said before; "" of a result without any of it.
+std::string RenderEvidence(const Json& result);
+// The facts that the model does not say, and what to try; "" if it says all.
+std::string RenderNotTaken(const Json& result);
+// Layers whose update is large beside their weight; "" if there is none.
+std::string RenderLargeUpdates(const Json& result);
+// What was not measured for want of prompts; "" if nothing.
+std::string RenderUnmeasured(const Json& scores, const Json& result);
+
+}  // namespace emend::api::cli
