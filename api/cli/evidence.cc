@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "api/cli/commits.h"
 #include "api/cli/text.h"
 
 namespace emend::api::cli {

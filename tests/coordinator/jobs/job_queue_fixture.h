@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coordinator/jobs/job_queue.h"
+#include "coordinator/operations/operations.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 

@@ -118,7 +118,7 @@ class JobQueueBoundsTest : public testing::Test {
   std::unique_ptr<membership::Membership> membership_ = membership::NewMembership(sim_, *host_, {});
   core::StoreLayout layout_;
   JobContext context_{sim_, files_, *store_, *journal_, *membership_, layout_};
-  JobQueue queue_{context_};
+  JobQueue queue_{context_, operations::Kinds()};
   int next_ = 0;
 };
 
