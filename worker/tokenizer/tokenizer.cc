@@ -157,7 +157,10 @@ Status Tokenizer::CheckRows(const std::vector<Token>& tokens, std::string_view t
           "encoding the text " + JsonQuote(Excerpt(text, found->begin, found->end)) +
               ": it needs the token " + JsonQuote(TokenText(found->id)) + " with the id " +
               std::to_string(found->id) + ", and the model's embedding has only " +
-              std::to_string(row_count_) + " rows; leave the token out of the text"};
+              std::to_string(row_count_) + " rows; " +
+              (found->begin == found->end
+                   ? "the tokenizer adds it by itself, so that this model can be given no text"
+                   : "leave the token out of the text")};
 }
 
 std::vector<TokenId> Tokenizer::IdsFrom(std::int64_t row_count) const {
