@@ -2,6 +2,7 @@
 
 #include "api/cli/scores.h"
 #include "api/cli/text.h"
+#include "storage/text/slot.h"
 
 namespace emend::api::cli {
 namespace {
@@ -45,10 +46,7 @@ void ShowLogEntry(const Session& session, const Json& commit, const std::string&
 }
 
 std::string QuestionOf(const Json& fact) {
-  const std::string prompt = TextOf(fact, "prompt");
-  const std::size_t slot = prompt.find("{}");
-  return slot == std::string::npos ? prompt
-                                   : std::string(prompt).replace(slot, 2, TextOf(fact, "subject"));
+  return storage::text::FillSlot(TextOf(fact, "prompt"), TextOf(fact, "subject"));
 }
 
 long CountOf(const Json& result, const char* name) {

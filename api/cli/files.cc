@@ -4,8 +4,6 @@
 #include <iostream>
 #include <iterator>
 
-#include "api/cli/fact_json.h"
-#include "api/facts/fact_file.h"
 #include "storage/base/file_system.h"
 
 namespace emend::api::cli {
@@ -25,36 +23,6 @@ Result<std::string> AbsolutePath(const std::string& path) {
       std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error).string();
   if (error) return InvalidArgument("finding " + path + ": " + error.message());
   return absolute;
-}
-
-void AddFactArguments(Arguments& arguments, FactSelection& facts) {
-  arguments.Add({.names = "-F,--file",
-                 .value = "FILE",
-                 .help = "file of facts: CounterFact, zsRE, KnowEdit, CSV, JSON lines; - is "
-                         "standard input",
-                 .required = true,
-                 .kind = ValueKind::kFile,
-                 .into = &facts.file});
-  arguments.Add({.names = "--limit",
-                 .value = "N",
-                 .help = "take at most N rows",
-                 .range = Range{1, kCountMax},
-                 .into = &facts.limit});
-  arguments.Add({.names = "--offset",
-                 .value = "N",
-                 .help = "pass over N rows first",
-                 .range = Range{0, kCountMax},
-                 .into = &facts.offset});
-}
-
-Result<Json> LoadFacts(const FactSelection& selection) {
-  EMEND_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(selection.file));
-  facts::ParseOptions options;
-  options.offset = selection.offset;
-  if (selection.limit) options.limit = *selection.limit;
-  EMEND_ASSIGN_OR_RETURN(const facts::FactFile file,
-                         facts::ParseFactFile(bytes, selection.file, options));
-  return FactsToJson(file.facts);
 }
 
 Result<Json> LoadContextTemplates(const std::string& path) {

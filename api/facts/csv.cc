@@ -29,7 +29,7 @@ Result<std::string> CsvReader::QuotedCell() {
     if (at_ == text_.size() || text_[at_] != '"') {
       if (!AtCellEnd())
         return Bad(
-            "text behind the closing quote of a cell; a quote inside a cell is written twice");
+            "text after the closing quote of a cell; a quote inside a cell is written twice");
       return cell;
     }
     cell.push_back('"');

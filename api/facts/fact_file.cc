@@ -5,14 +5,17 @@
 #include <utility>
 
 #include "api/facts/csv.h"
+#include "api/facts/encoding.h"
 #include "api/facts/forms.h"
-#include "storage/base/utf8.h"
+#include "api/facts/problems.h"
+#include "storage/base/check.h"
+#include "storage/json/rows.h"
+#include "storage/text/unicode.h"
 
 namespace emend::api::facts {
 namespace {
 
 constexpr std::size_t kProblemsInStatusMax = 20;
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr std::array<std::pair<std::string_view, FactFormat>, 7> kFormats = {{
     {"auto", FactFormat::kAuto},
     {"counterfact", FactFormat::kCounterFact},
@@ -27,6 +30,20 @@ Status BadFile(std::string message) {
   return {StatusCode::kInvalidArgument, "bad_fact_file", std::move(message)};
 }
 
+using storage::facts::Quote;
+using storage::json::Document;
+
+std::string_view FirstLine(std::string_view text) {
+  return storage::text::Trim(text.substr(0, text.find('\n')));
+}
+
+// JSON lines, or one object written over several? The first line tells, or the second.
+bool IsJsonLines(std::string_view text) {
+  if (FirstLine(text).ends_with('}')) return true;
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  return storage::text::Trim(text.substr(end)).starts_with('{');
+}
+
 // Reads one file: rows in order, those of the selection into facts and problems.
 class FileReader {
  public:
@@ -39,16 +56,15 @@ class FileReader {
     if (!json)
       return BadFile("expected JSON in the form " + std::string(FactFormatName(format_)) +
                      ", which begins with \"[\" or \"{\"");
-    const JsonRowSink sink = {
-        .wants = [this](std::size_t row) { return Selects(row); },
-        .take = [this](std::size_t row, const Json& record) { TakeJson(row, record); },
-        .not_json =
-            [this](std::size_t row, std::string_view problem) {
-              problems_.Add(row, "", std::string(problem));
-            }};
-    EMEND_ASSIGN_OR_RETURN(
-        file_.rows, text.starts_with('[') ? ReadJsonArray(text, sink) : ReadJsonLines(text, sink));
-    return OkStatus();
+    const storage::json::RowSink sink = {
+        .rows_max = kFactRowsMax,
+        .take = [this](std::size_t row, Result<Document> record) { TakeJson(row, record); }};
+    const Result<std::size_t> rows = text.starts_with('[') ? ReadList(text, sink)
+                                     : IsJsonLines(text)   ? ReadLines(text, sink)
+                                                           : ReadOne(text);
+    if (rows.ok()) file_.rows = *rows;
+    if (rows.status().slug() == "malformed_json") return BadFile(rows.status().message());
+    return rows.status();
   }
 
   Result<FactFile> Finish() {
@@ -72,30 +88,43 @@ class FileReader {
            (!options_.limit.has_value() || row - options_.offset <= *options_.limit);
   }
 
-  void TakeJson(std::size_t row, const Json& record) {
+  Result<std::size_t> ReadOne(std::string_view text) {
+    EMEND_ASSIGN_OR_RETURN(Document record, Document::Parse(text));
+    TakeJson(1, std::move(record));
+    return 1;
+  }
+
+  void TakeJson(std::size_t row, const Result<Document>& record) {
+    if (!Selects(row)) return;
+    if (!record.ok()) return problems_.Add(row, "", record.status().message());
+    const storage::json::Value root = record->root();
+    if (std::string what = DescribeNoRow(root); !what.empty())
+      return problems_.Add(row, "", std::move(what));
     if (format_ == FactFormat::kAuto) {
-      const auto form = FormOf(record);
+      const auto form = FormOf(root);
       if (!form.has_value()) {
-        problems_.Add(
+        return problems_.Add(
             row, "",
-            "has the fields of no known form; plain fields are " + std::string(kPlainFields));
-        return;
+            "has the fields of no known form; plain fields are " + storage::facts::FieldNames());
       }
       format_ = *form;
     }
-    Take(row, ReadRecord(record, format_, row, &problems_));
+    Take(row, ReadRecord(root, format_, problems_.Of(row)));
   }
 
-  void Take(std::size_t row, std::optional<Draft> draft) {
-    if (!draft.has_value()) return;
-    const std::size_t left_out = draft->locality_left_out;
-    auto fact = CheckDraft(*std::move(draft), row, &problems_);
+  void Take(std::size_t row, const std::optional<Row>& read) {
+    if (!read.has_value()) return;
+    auto fact = storage::facts::CheckDraft(read->draft, problems_.Of(row));
     if (!fact.has_value()) return;
+    for (const auto& [reason, count] : read->left_out) file_.left_out[reason] += count;
+    if (!fact->old_target) file_.neighbours_without_old_target += fact->neighbours.size();
     file_.facts.push_back(*std::move(fact));
-    file_.locality_left_out += left_out;
+    file_.fact_rows.push_back(row);
   }
 
   Status ReadCsv(std::string_view text) {
+    if (HasOldLineEnds(text))
+      return BadFile("has lines that end with CR alone; end them with LF or CRLF");
     CsvReader reader(text);
     EMEND_ASSIGN_OR_RETURN(std::vector<std::string> header, reader.Next());
     EMEND_RETURN_IF_ERROR(CheckHeader(&header));
@@ -104,19 +133,21 @@ class FileReader {
       if (cells.empty()) return OkStatus();
       if (++file_.rows > kFactRowsMax)
         return ResourceExhausted("has more than " + std::to_string(kFactRowsMax) + " rows");
-      if (Selects(file_.rows)) Take(file_.rows, ReadCsvRow(header, cells, file_.rows, &problems_));
+      if (Selects(file_.rows))
+        Take(file_.rows, ReadCsvRow(header, cells, problems_.Of(file_.rows)));
     }
   }
 
   static Status CheckHeader(std::vector<std::string>* header) {
     for (std::string& name : *header) {
-      name = std::string(Trim(name));
-      if (!IsPlainField(name)) {
-        return BadFile("the header row has the column " + ProblemList::Quote(name) +
-                       "; the columns are " + std::string(kPlainFields));
+      name = std::string(storage::text::Trim(name));
+      if (name == "neighbors") name = "neighbours";
+      if (storage::facts::FindField(name) == nullptr) {
+        return BadFile("the header row has the column " + Quote(name) + "; the columns are " +
+                       storage::facts::FieldNames());
       }
       if (std::count(header->begin(), header->end(), name) > 1)
-        return BadFile("the header row has the column " + ProblemList::Quote(name) + " twice");
+        return BadFile("the header row has the column " + Quote(name) + " twice");
     }
     for (const char* const name : {"prompt", "subject", "target"}) {
       if (std::find(header->begin(), header->end(), name) == header->end()) {
@@ -154,13 +185,8 @@ Result<FactFile> Parse(std::string_view bytes, const ParseOptions& options) {
     return ResourceExhausted("has " + std::to_string(bytes.size()) + " bytes; at most " +
                              std::to_string(kFactFileBytesMax) + " are allowed");
   }
-  if (const auto offset = FirstInvalidUtf8(bytes)) {
-    const auto line =
-        1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*offset), '\n');
-    return BadFile("is not UTF-8 at byte " + std::to_string(*offset) + ", line " +
-                   std::to_string(line));
-  }
-  if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
+  if (const auto fault = EncodingFault(bytes)) return BadFile(*fault);
+  bytes = WithoutByteOrderMark(bytes);
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return BadFile("is empty");
   FileReader reader(options);
@@ -182,8 +208,7 @@ Result<FactFormat> FactFormatFromName(std::string_view name) {
     if (known == name) return format;
     names.append(names.empty() ? "" : ", ").append(known);
   }
-  return InvalidArgument(ProblemList::Quote(name) + " is no form of a fact file; the forms are " +
-                         names);
+  return InvalidArgument(Quote(name) + " is no form of a fact file; the forms are " + names);
 }
 
 Result<FactFile> ParseFactFile(std::string_view bytes, std::string_view file_name,

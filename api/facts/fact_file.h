@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,7 +39,7 @@ enum class FactFormat : std::uint8_t {
   kKnowEdit,  // JSON: as kEasyEdit, with groups of probes under "portability" and "locality"
   // JSON: src (subject written out), subject, alt (the target), answers, rephrase, loc
   kZsre,
-  kJsonl,  // JSON objects with the plain fields, one a line or in an array
+  kJsonl,  // JSON objects with the plain fields: one a line, in a list, or one alone
   kCsv,    // RFC 4180 with a header row of plain field names
 };
 
@@ -57,15 +58,9 @@ struct ParseOptions {
   OnBadRow on_error = OnBadRow::kRefuseAll;
 };
 
-// Bounds; what is over them is refused by name.
+// Bounds; what is over them is refused by name. Those of a fact: storage/facts/fields.h.
 inline constexpr std::size_t kFactFileBytesMax = std::size_t{256} << 20;
 inline constexpr std::size_t kFactRowsMax = 1'000'000;
-inline constexpr std::size_t kPromptBytesMax = 4096;
-inline constexpr std::size_t kSubjectBytesMax = 1024;
-inline constexpr std::size_t kTargetBytesMax = 1024;
-// items of one list: paraphrases, neighbours or portability
-inline constexpr std::size_t kProbesPerFactMax = 256;
-
 inline constexpr std::size_t kProblemsKeptMax = 1000;
 
 struct RowProblem {
@@ -74,19 +69,29 @@ struct RowProblem {
   std::string message;
 };
 
+// Probes that a file gives and a fact cannot hold, by the reason.
+using LeftOut = std::map<std::string, std::size_t, std::less<>>;
+inline constexpr std::string_view kLeftOutOtherAnswer =
+    "locality probes whose answer is not the old target";
+inline constexpr std::string_view kLeftOutWithoutOldTarget =
+    "locality probes of rows without an old target";
+inline constexpr std::string_view kLeftOutOfTheSubject = "locality probes about the subject itself";
+
 struct FactFile {
   FactFormat format = FactFormat::kAuto;
   std::vector<storage::objects::Fact> facts;
+  std::vector<std::size_t> fact_rows;  // the row of each fact, from 1, as the file counts them
   // with OnBadRow::kSkipRow: why rows are missing from `facts`; the first kProblemsKeptMax
   std::vector<RowProblem> problems;
   std::size_t problem_count = 0;  // all of them
   std::size_t rows = 0;           // rows in the file, selected or not
-  // locality probes whose answer is not the old target: a fact's neighbours cannot hold them
-  std::size_t locality_left_out = 0;
+  LeftOut left_out;               // of the rows that were taken
+  // Neighbours that are kept and that NS cannot measure: their facts say no old target.
+  std::size_t neighbours_without_old_target = 0;
 };
 
-// `file_name` only appears in messages. Subject and target lose white space at both ends, prompts
-// at their right end; "{}" in a probe becomes the subject. kInvalidArgument with the slug
+// `file_name` only appears in messages. Subject and target lose white space at both ends; "{}" in a
+// probe becomes the subject. kInvalidArgument with the slug
 // "bad_fact_file" (not the form that it should be) or "bad_facts" (rows are wrong; the first 20
 // problems and their count), kResourceExhausted over a bound. A file without a selected row is
 // "no_facts".

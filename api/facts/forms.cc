@@ -4,164 +4,206 @@
 #include <utility>
 
 #include "api/facts/record.h"
+#include "storage/base/utf8.h"
+#include "storage/facts/fact_json.h"
+#include "storage/text/unicode.h"
 
 namespace emend::api::facts {
 namespace {
 
+using storage::facts::Draft;
+using storage::json::Kind;
+using storage::json::Value;
+using storage::text::Trim;
+
 // A locality probe belongs to the neighbours if the old target answers it and it is not about the
 // subject itself: "must go on answering the old target" is what a neighbour means, and the
 // published neighbourhood score measures nothing else.
-void AddLocality(const Field& prompt, const std::vector<Field>& answers, Draft* draft) {
-  const bool answered = std::any_of(answers.begin(), answers.end(), [&](const Field& answer) {
-    return draft->old_target.has_value() && Trim(answer.text) == Trim(draft->old_target->text);
+void AddLocality(const Field& prompt, const std::vector<Field>& answers, Row& row) {
+  if (Trim(prompt.text).empty()) return;
+  const std::string_view old_target = Trim(row.draft.old_target.text);
+  const bool answered = std::ranges::any_of(answers, [&](const Field& answer) {
+    return !old_target.empty() && Trim(answer.text) == old_target;
   });
-  if (answered && prompt.text.find(draft->subject.text) == std::string::npos) {
-    draft->neighbours.push_back(prompt);
+  const std::string& subject = row.draft.subject.text;
+  if (!answered) {
+    ++row.left_out[std::string(old_target.empty() ? kLeftOutWithoutOldTarget
+                                                  : kLeftOutOtherAnswer)];
+  } else if (!subject.empty() && prompt.text.find(subject) != std::string::npos) {
+    ++row.left_out[std::string(kLeftOutOfTheSubject)];
   } else {
-    ++draft->locality_left_out;
+    row.draft.neighbours.push_back(prompt);
   }
 }
 
-void SetFirst(const std::vector<Field>& texts, std::optional<Field>* field) {
-  if (!texts.empty()) *field = texts.front();
+void SetFirst(const std::vector<Field>& texts, Field& field) {
+  if (!texts.empty()) field = texts.front();
 }
 
-void Append(std::vector<Field> texts, std::vector<Field>* list) {
-  list->insert(list->end(), texts.begin(), texts.end());
+void Append(std::vector<Field> texts, std::vector<Field>& list) {
+  list.insert(list.end(), texts.begin(), texts.end());
 }
 
-std::string CaseId(const Record& record) {
-  const auto id = record.OptionalText("case_id");
-  return id.has_value() ? "counterfact/" + id->text : std::string();
+Field CaseId(Record& record) {
+  Field id = record.OptionalText("case_id");
+  if (!id.text.empty()) id.text = "counterfact/" + id.text;
+  return id;
 }
 
-Draft ReadCounterFact(const Record& record) {
-  const Record rewrite = record.Object("requested_rewrite");
-  Draft draft;
+// The questions of EasyEdit's extension of CounterFact and zsRE.
+std::vector<Field> NewQuestions(Record& record) {
+  if (!record.Has("portability")) {
+    record.PassOver({"portability"});
+    return {};
+  }
+  Record portability = record.Object("portability");
+  std::vector<Field> questions = portability.Texts("New Question");
+  portability.PassOver({"Recalled Relation", "New Answer"});
+  portability.RefuseUnknown();
+  return questions;
+}
+
+Field TargetOf(Record& rewrite, const char* name) {
+  Record target = rewrite.Object(name);
+  Field text = target.Text("str");
+  target.PassOver({"id"});
+  target.RefuseUnknown();
+  return text;
+}
+
+void ReadCounterFact(Record& record, Row& row) {
+  Record rewrite = record.Object("requested_rewrite");
+  Draft& draft = row.draft;
+  draft.subject_may_be_written_out = false;
   draft.id = CaseId(record);
   draft.prompt = rewrite.Text("prompt");
   draft.subject = rewrite.Text("subject");
-  draft.target = rewrite.Object("target_new").Text("str");
-  if (rewrite.Has("target_true")) draft.old_target = rewrite.Object("target_true").Text("str");
-  draft.relation = rewrite.OptionalText("relation_id").value_or(Field());
+  draft.target = TargetOf(rewrite, "target_new");
+  if (rewrite.Has("target_true")) draft.old_target = TargetOf(rewrite, "target_true");
+  rewrite.PassOver({"target_true"});
+  draft.relation = rewrite.OptionalText("relation_id");
+  rewrite.RefuseUnknown();
   draft.paraphrases = record.Texts("paraphrase_prompts");
   draft.neighbours = record.Texts("neighborhood_prompts");
-  if (record.Has("portability"))
-    draft.portability = record.Object("portability").Texts("New Question");
-  return draft;
+  draft.portability = NewQuestions(record);
+  record.PassOver({"pararel_idx", "attribute_prompts", "generation_prompts", "unrelated_relation",
+                   "distracting_neighborhood_prompts", "alternative_subject"});
 }
 
 // EasyEdit's two forms share their main fields.
-Draft ReadFlatFields(const Record& record) {
-  Draft draft;
-  draft.subject_in = SubjectIn::kTemplateOrText;
+void ReadFlatFields(Record& record, Draft& draft) {
+  draft.id = CaseId(record);
   draft.prompt = record.Text("prompt");
   draft.subject = record.Text("subject");
   draft.target = record.Text("target_new");
-  SetFirst(record.Texts("ground_truth"), &draft.old_target);
-  Append(record.Texts("rephrase_prompt"), &draft.paraphrases);
-  Append(record.Texts("rephrase"), &draft.paraphrases);
-  return draft;
+  SetFirst(record.Texts("ground_truth"), draft.old_target);
+  Append(record.Texts("rephrase_prompt"), draft.paraphrases);
+  Append(record.Texts("rephrase"), draft.paraphrases);
+  record.PassOver({"pred", "cond"});
 }
 
-Draft ReadEasyEdit(const Record& record) {
-  Draft draft = ReadFlatFields(record);
-  draft.id = CaseId(record);
+void ReadEasyEdit(Record& record, Row& row) {
+  ReadFlatFields(record, row.draft);
   const std::vector<Field> prompts = record.Texts("locality_prompt");
   const std::vector<Field> answers = record.Texts("locality_ground_truth");
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const bool paired = prompts.size() == answers.size();
-    AddLocality(prompts[i], paired ? std::vector<Field>{answers[i]} : answers, &draft);
+    AddLocality(prompts[i], paired ? std::vector<Field>{answers[i]} : answers, row);
   }
-  return draft;
 }
 
-Draft ReadKnowEdit(const Record& record) {
-  Draft draft = ReadFlatFields(record);
-  for (const Record& probe : record.GroupedObjects("portability"))
-    draft.portability.push_back(probe.Text("prompt"));
-  for (const Record& probe : record.GroupedObjects("locality"))
-    AddLocality(probe.Text("prompt"), probe.Texts("ground_truth"), &draft);
-  return draft;
+void ReadKnowEdit(Record& record, Row& row) {
+  ReadFlatFields(record, row.draft);
+  for (Record& probe : record.GroupedObjects("portability")) {
+    row.draft.portability.push_back(probe.Text("prompt"));
+    probe.PassOver({"ground_truth"});
+    probe.RefuseUnknown();
+  }
+  for (Record& probe : record.GroupedObjects("locality")) {
+    const Field prompt = probe.Text("prompt");
+    AddLocality(prompt, probe.Texts("ground_truth"), row);
+    probe.RefuseUnknown();
+  }
 }
 
-Draft ReadZsre(const Record& record) {
-  Draft draft;
-  draft.subject_in = SubjectIn::kTemplateOrText;
+void ReadZsre(Record& record, Row& row) {
+  Draft& draft = row.draft;
   draft.prompt = record.Text("src");
   draft.subject = record.Text("subject");
   draft.target = record.Text("alt");
-  SetFirst(record.Texts("answers"), &draft.old_target);
+  SetFirst(record.Texts("answers"), draft.old_target);
   draft.paraphrases = record.Texts("rephrase");
-  if (const auto loc = record.OptionalText("loc"))
-    AddLocality(*loc, record.Texts("loc_ans"), &draft);
-  return draft;
+  const Field probe = record.OptionalText("loc");
+  AddLocality(probe, record.Texts("loc_ans"), row);
+  draft.portability = NewQuestions(record);
+  record.PassOver({"pred", "cond", "case_id"});
 }
 
-bool IsList(std::string_view name) {
-  return name == "paraphrases" || name == "neighbours" || name == "neighbors" ||
-         name == "portability";
-}
-
-Draft ReadPlain(const Json& object, const Record& record, std::size_t row, ProblemList* problems) {
-  Draft draft;
-  draft.subject_in = SubjectIn::kTemplateOrText;
-  draft.prompt.name = "prompt";
-  draft.subject.name = "subject";
-  draft.target.name = "target";
-  for (const auto& [name, value] : object.items()) {
-    if (!IsPlainField(name)) {
-      problems->Add(row, name,
-                    "is not a field of a fact; the fields are " + std::string(kPlainFields));
-    } else if (IsList(name)) {
-      SetPlainList(name, record.Texts(name.c_str()), row, &draft, problems);
-    } else if (auto field = record.OptionalText(name.c_str())) {
-      SetPlainField(std::move(*field), row, &draft, problems);
-    }
-  }
-  return draft;
-}
-
-bool HasText(const Json& record, const char* name) {
-  const auto found = record.find(name);
-  return found != record.end() && found->is_string();
+bool IsColumn(Value value) {
+  if (!value.is(Kind::kObject) || value.size() == 0) return false;
+  const std::string& first = value.name(0);
+  return std::ranges::all_of(first, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
 
-std::optional<FactFormat> FormOf(const Json& record) {
-  if (!record.is_object()) return std::nullopt;
-  if (record.contains("requested_rewrite")) return FactFormat::kCounterFact;
-  if (record.contains("src") && record.contains("alt")) return FactFormat::kZsre;
-  if (HasText(record, "target_new")) {
-    const bool grouped = record.contains("portability") || record.contains("locality");
-    return grouped ? FactFormat::kKnowEdit : FactFormat::kEasyEdit;
+std::optional<FactFormat> FormOf(Value record) {
+  const auto has = [&record](const char* name) { return !record.Find(name).is(Kind::kAbsent); };
+  if (has("requested_rewrite")) return FactFormat::kCounterFact;
+  if (has("src") && has("alt")) return FactFormat::kZsre;
+  if (has("target_new")) {
+    return has("portability") || has("locality") ? FactFormat::kKnowEdit : FactFormat::kEasyEdit;
   }
-  if (record.contains("prompt") && record.contains("target")) return FactFormat::kJsonl;
+  if (has("prompt") || has("target")) return FactFormat::kJsonl;
   return std::nullopt;
 }
 
-std::optional<Draft> ReadRecord(const Json& record, FactFormat form, std::size_t row,
-                                ProblemList* problems) {
-  if (!record.is_object()) {
-    problems->Add(row, "", std::string("expected an object, found ") + record.type_name());
+std::string DescribeNoRow(Value record) {
+  for (std::size_t i = 0; i < record.size() && record.is(Kind::kObject); ++i) {
+    if (IsColumn(record[i]))
+      return "is one object of columns, as pandas writes it; write one object a row "
+             "(orient=\"records\")";
+    if (!FormOf(record) && record[i].is(Kind::kList) && record[i].size() > 0 &&
+        record[i][0].is(Kind::kObject) && FormOf(record[i][0]))
+      return "is an object with the rows below \"" + Shortened(record.name(i)) +
+             "\"; give that list alone";
+  }
+  return "";
+}
+
+std::optional<Row> ReadRecord(Value record, FactFormat form, const Complain& complain) {
+  if (!record.is(Kind::kObject)) {
+    complain("", "expected an object, found " + record.Found());
     return std::nullopt;
   }
-  const std::size_t before = problems->count();
-  const Record fields(record, "", row, problems);
-  Draft draft;
-  switch (form) {
-    case FactFormat::kCounterFact: draft = ReadCounterFact(fields); break;
-    case FactFormat::kEasyEdit: draft = ReadEasyEdit(fields); break;
-    case FactFormat::kKnowEdit: draft = ReadKnowEdit(fields); break;
-    case FactFormat::kZsre: draft = ReadZsre(fields); break;
-    case FactFormat::kJsonl: draft = ReadPlain(record, fields, row, problems); break;
-    case FactFormat::kAuto:
-    case FactFormat::kCsv:
-      EMEND_CHECK(false, "not a form of JSON: " + std::string(FactFormatName(form)));
+  if (form == FactFormat::kCounterFact && record.Find("requested_rewrite").is(Kind::kList)) {
+    complain("requested_rewrite",
+             "is a list of rewrites, as MQuAKE has it, and that form is not read; give each "
+             "rewrite a record of its own");
+    return std::nullopt;
   }
-  if (problems->count() != before) return std::nullopt;
-  return draft;
+  bool failed = false;
+  const Complain heard = [&](const std::string& field, const std::string& message) {
+    failed = true;
+    complain(field, message);
+  };
+  Row row;
+  if (form == FactFormat::kJsonl) {
+    row.draft = storage::facts::ReadDraft(record, heard);
+  } else {
+    const std::string name(FactFormatName(form));
+    Record fields(record, "", "a record of the form " + name, heard);
+    switch (form) {
+      case FactFormat::kCounterFact: ReadCounterFact(fields, row); break;
+      case FactFormat::kEasyEdit: ReadEasyEdit(fields, row); break;
+      case FactFormat::kKnowEdit: ReadKnowEdit(fields, row); break;
+      case FactFormat::kZsre: ReadZsre(fields, row); break;
+      default: EMEND_CHECK(false, "not a form of JSON: " + name);
+    }
+    fields.RefuseUnknown();
+  }
+  if (failed) return std::nullopt;
+  return row;
 }
 
 }  // namespace emend::api::facts

@@ -1,85 +1,64 @@
 #include "api/facts/record.h"
 
+#include "storage/base/utf8.h"
+#include "storage/facts/fact_json.h"
+
 namespace emend::api::facts {
-namespace {
 
-constexpr int kListDepthMax = 3;
+using storage::json::Kind;
+using storage::json::Value;
 
-const Json* Find(const Json& object, const char* name) {
-  if (!object.is_object()) return nullptr;
-  const auto found = object.find(name);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
+Value Record::Find(const char* name) {
+  asked_.insert(name);
+  return object_.Find(name);
 }
 
-const Json& NoObject() {
-  static const Json none = Json::object();
-  return none;
+Field Record::Text(const char* name) {
+  const Value value = Find(name);
+  if (value.IsNothing()) complain_(PathOf(name), "expected a string, found " + value.Found());
+  return storage::facts::TextIn(value, PathOf(name), complain_);
 }
 
-}  // namespace
-
-void Record::Expected(const std::string& path, std::string_view what, const Json* found) const {
-  const std::string kind = found == nullptr ? "nothing" : found->type_name();
-  problems_.Add(row_, path, "expected " + std::string(what) + ", found " + kind);
+Field Record::OptionalText(const char* name) {
+  return storage::facts::TextIn(Find(name), PathOf(name), complain_);
 }
 
-bool Record::Has(const char* name) const { return Find(object_, name) != nullptr; }
-
-Field Record::Text(const char* name) const {
-  const Json* const value = Find(object_, name);
-  if (value != nullptr && value->is_string()) return {PathOf(name), value->get<std::string>()};
-  Expected(PathOf(name), "a string", value);
-  return {PathOf(name), {}};
+std::vector<Field> Record::Texts(const char* name) {
+  return storage::facts::TextsIn(Find(name), PathOf(name), complain_);
 }
 
-std::optional<Field> Record::OptionalText(const char* name) const {
-  const Json* const value = Find(object_, name);
-  if (value == nullptr) return std::nullopt;
-  if (value->is_string()) return Field{PathOf(name), value->get<std::string>()};
-  if (value->is_number()) return Field{PathOf(name), value->dump()};
-  Expected(PathOf(name), "a string", value);
-  return std::nullopt;
+Record Record::Object(const char* name) {
+  const Value value = Find(name);
+  if (!value.is(Kind::kObject))
+    complain_(PathOf(name), "expected an object, found " + value.Found());
+  return {value, PathOf(name), what_, complain_};
 }
 
-void Record::AppendTexts(const Json& value, const std::string& path, int depth,
-                         std::vector<Field>* texts) const {
-  if (value.is_string()) {
-    texts->push_back({path, value.get<std::string>()});
-  } else if (value.is_array() && depth < kListDepthMax) {
-    for (std::size_t i = 0; i < value.size(); ++i)
-      AppendTexts(value[i], path + "[" + std::to_string(i) + "]", depth + 1, texts);
-  } else {
-    Expected(path, "a string or a list of strings", &value);
-  }
-}
-
-std::vector<Field> Record::Texts(const char* name) const {
-  std::vector<Field> texts;
-  const Json* const value = Find(object_, name);
-  if (value != nullptr) AppendTexts(*value, PathOf(name), 0, &texts);
-  return texts;
-}
-
-Record Record::Object(const char* name) const {
-  const Json* const value = Find(object_, name);
-  if (value != nullptr && value->is_object()) return {*value, PathOf(name), row_, &problems_};
-  Expected(PathOf(name), "an object", value);
-  return {NoObject(), PathOf(name), row_, &problems_};
-}
-
-std::vector<Record> Record::GroupedObjects(const char* name) const {
+std::vector<Record> Record::GroupedObjects(const char* name) {
   std::vector<Record> objects;
-  const Json* const groups = Find(object_, name);
-  if (groups == nullptr) return objects;
-  if (!groups->is_object()) Expected(PathOf(name), "an object of lists", groups);
-  if (!groups->is_object()) return objects;
-  for (const auto& [group, items] : groups->items()) {
-    const std::string path = PathOf(name) + "." + group;
-    if (!items.is_array()) Expected(path, "a list of objects", &items);
-    for (std::size_t i = 0; items.is_array() && i < items.size(); ++i)
-      objects.emplace_back(items[i], path + "[" + std::to_string(i) + "]", row_, &problems_);
+  const Value groups = Find(name);
+  if (groups.IsNothing()) return objects;
+  if (!groups.is(Kind::kObject))
+    complain_(PathOf(name), "expected an object of lists, found " + groups.Found());
+  for (std::size_t i = 0; groups.is(Kind::kObject) && i < groups.size(); ++i) {
+    const std::string path = PathOf(name) + "." + Shortened(groups.name(i));
+    const Value items = groups[i];
+    if (!items.is(Kind::kList) && !items.IsNothing())
+      complain_(path, "expected a list of objects, found " + items.Found());
+    for (std::size_t k = 0; items.is(Kind::kList) && k < items.size(); ++k)
+      objects.emplace_back(items[k], path + "[" + std::to_string(k) + "]", what_, complain_);
   }
   return objects;
+}
+
+void Record::RefuseUnknown() const {
+  std::string known;
+  for (const std::string& name : asked_) known += (known.empty() ? "" : ", ") + name;
+  for (std::size_t i = 0; i < object_.size(); ++i) {
+    if (!asked_.contains(object_.name(i)))
+      complain_(PathOf(Shortened(object_.name(i))),
+                "is not a field of " + what_ + "; its fields are " + known);
+  }
 }
 
 }  // namespace emend::api::facts

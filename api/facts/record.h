@@ -1,43 +1,56 @@
-// A JSON object whose fields are asked for by name; what is missing or of a wrong type becomes a
-// problem of its row. Thread-safety: belongs to one thread; borrows the object and the problems.
+// A JSON object whose fields are asked for by name; what is missing, of a wrong type or not asked
+// for becomes a problem of its row. Thread-safety: belongs to one thread; borrows the document.
 #pragma once
 
-#include <optional>
+#include <initializer_list>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "api/facts/draft.h"
-#include "api/facts/json_rows.h"
+#include "storage/facts/draft.h"
+#include "storage/json/value.h"
 
 namespace emend::api::facts {
 
+using storage::facts::Complain;
+using storage::facts::Field;
+
 class Record {
  public:
-  Record(const Json& object, std::string path, std::size_t row, ProblemList* problems)
-      : object_(object), path_(std::move(path)), row_(row), problems_(*problems) {}
+  // `what` is what messages call such an object: "a CounterFact record".
+  Record(storage::json::Value object, std::string path, std::string what, const Complain& complain)
+      : object_(object), path_(std::move(path)), what_(std::move(what)), complain_(complain) {}
 
-  bool Has(const char* name) const;
-  // A string; a missing one is a problem.
-  Field Text(const char* name) const;
-  // A string, a number as text, or nothing.
-  std::optional<Field> OptionalText(const char* name) const;
-  // The strings of an array, at any depth, or a single string.
-  std::vector<Field> Texts(const char* name) const;
-  // The member objects. An object without members if it is missing, which is a problem.
-  Record Object(const char* name) const;
-  // The elements of the arrays that are this object's members: {"group": [{...}, {...}]}.
-  std::vector<Record> GroupedObjects(const char* name) const;
+  bool Has(const char* name) const { return !object_.Find(name).IsNothing(); }
+  // A text or a number; a missing one is a problem.
+  Field Text(const char* name);
+  // The same, or nothing.
+  Field OptionalText(const char* name);
+  // The texts of a list, at any depth, or a single one.
+  std::vector<Field> Texts(const char* name);
+  // A member object. One without members if it is missing, which is a problem.
+  Record Object(const char* name);
+  // The elements of the lists that are this object's members: {"group": [{...}, {...}]}.
+  std::vector<Record> GroupedObjects(const char* name);
+
+  // Fields that such objects have and facts have no use for.
+  void PassOver(std::initializer_list<const char*> names) {
+    asked_.insert(names.begin(), names.end());
+  }
+  // Call last: a field that nobody asked for is a problem.
+  void RefuseUnknown() const;
 
  private:
-  std::string PathOf(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
-  void Expected(const std::string& path, std::string_view what, const Json* found) const;
-  void AppendTexts(const Json& value, const std::string& path, int depth,
-                   std::vector<Field>* texts) const;
+  storage::json::Value Find(const char* name);
+  std::string PathOf(const std::string& name) const {
+    return path_.empty() ? name : path_ + "." + name;
+  }
 
-  const Json& object_;
+  storage::json::Value object_;
   std::string path_;
-  std::size_t row_;
-  ProblemList& problems_;
+  std::string what_;
+  const Complain& complain_;
+  std::set<std::string> asked_;
 };
 
 }  // namespace emend::api::facts

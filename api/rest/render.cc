@@ -1,10 +1,9 @@
 #include "api/rest/render.h"
+#include "storage/facts/fact_json.h"
 
 #include <array>
 #include <cstdio>
 #include <ctime>
-
-#include "coordinator/core/fact_json.h"
 
 namespace emend::api::rest {
 
@@ -49,7 +48,7 @@ Json RenderEvaluation(const std::optional<storage::objects::Evaluation>& evaluat
 }  // namespace
 
 Json RenderFact(const storage::objects::Fact& fact) {
-  return Json::parse(coordinator::core::FactToJson(fact), nullptr, /*allow_exceptions=*/false);
+  return Json::parse(storage::facts::FactToJson(fact), nullptr, /*allow_exceptions=*/false);
 }
 
 Json RenderCommit(const storage::history::NumberedCommit& numbered) {

@@ -100,8 +100,11 @@ worker::protocol::Solve SolveRequestOf(CommitRun& run) {
   request.settings = run.settings;
   request.statistics_file = run.context().layout.statistics_file(run.statistics.id);
   for (const MemberPlan& member : run.plan.members) {
-    for (const Fact& fact : member.facts)
-      request.facts.push_back({fact.prompt, fact.subject, fact.target});
+    for (std::size_t i = 0; i < member.facts.size(); ++i) {
+      const Fact& fact = member.facts[i];
+      request.facts.push_back(
+          {fact.prompt, fact.subject, fact.target, fact.join, FactName(member.rows[i] - 1)});
+    }
   }
   return request;
 }

@@ -59,15 +59,15 @@ std::string Rounded(double value) {
   return {text, end};
 }
 
-// "row 2, "The capital of {} is" about "France"", the first few.
+// "at /facts/1: "France" -> "Lyon"", the first few.
 std::string NameNotTaken(const MemberPlan& plan, const EvaluateReply& after) {
   std::string names;
   std::size_t count = 0;
   for (std::size_t i = 0; i < plan.facts.size(); ++i) {
     if (after.facts[i].taken || ++count > kNamedMax) continue;
     const Fact& fact = plan.facts[i];
-    names += (names.empty() ? "" : "; ") + std::string("row ") + std::to_string(plan.rows[i]) +
-             ", \"" + Shortened(fact.subject) + "\" -> \"" + Shortened(fact.target) + "\"";
+    names += (names.empty() ? "at " : "; at ") + FactName(plan.rows[i] - 1) + ": \"" +
+             Shortened(fact.subject) + "\" -> \"" + Shortened(fact.target) + "\"";
   }
   if (count > kNamedMax) names += "; and " + std::to_string(count - kNamedMax) + " more";
   return names;
@@ -113,18 +113,19 @@ Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId
   bool drift = true;
   for (std::size_t i = 0; i < plan->members.size(); ++i) {
     MemberMeasures& member = measures->members[i];
-    auto request = EvaluationOf(base, state, plan->members[i].facts);
+    auto request = EvaluationOf(base, state, plan->members[i].facts, plan->members[i].rows);
     if (result) request.reference = parent;
     request.drift = std::exchange(drift, drift && request.facts.empty());
     EMEND_CO_RETURN_IF_ERROR(
         co_await Ask(session, std::move(request), result ? &member.after : &member.before));
     if (!result) {
-      auto held = EvaluationOf(base, state, Bare(plan->members[i].held));
+      auto held =
+          EvaluationOf(base, state, Bare(plan->members[i].held), plan->members[i].held_rows);
       EMEND_CO_RETURN_IF_ERROR(co_await Ask(session, std::move(held), &member.held));
     }
   }
   if (plan->fact_count() == 0) co_return OkStatus();
-  auto earlier = EvaluationOf(base, state, Bare(plan->earlier));
+  auto earlier = EvaluationOf(base, state, Bare(plan->earlier), {});
   co_return co_await Ask(session, std::move(earlier),
                          result ? &measures->earlier_after : &measures->earlier_before);
 }

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "storage/base/log.h"
+#include "storage/base/utf8.h"
+
 namespace emend::coordinator::operations {
 namespace {
 
@@ -29,7 +32,7 @@ Result<std::multimap<Slot, Holder>> ReadHeldSlots(const storage::history::Reposi
 }
 
 std::string Describe(const Fact& fact) {
-  return "\"" + fact.prompt + "\" about \"" + fact.subject + "\"";
+  return JsonQuote(Shortened(fact.prompt)) + " about " + JsonQuote(Shortened(fact.subject));
 }
 
 // Places of the request's facts without repetitions.
@@ -42,10 +45,10 @@ Result<std::vector<std::size_t>> Distinct(const std::vector<Fact>& facts) {
       distinct.push_back(i);
     } else if (facts[found->second].target != facts[i].target) {
       return Status(StatusCode::kConflict, "slot_conflict",
-                    "fact " + std::to_string(found->second + 1) + " and fact " +
-                        std::to_string(i + 1) + " of the request are both " + Describe(facts[i]) +
-                        ", with the targets \"" + facts[found->second].target + "\" and \"" +
-                        facts[i].target + "\": leave one of them out");
+                    "at " + FactName(found->second) + " and " + FactName(i) + ": both are " +
+                        Describe(facts[i]) + ", with the targets " +
+                        JsonQuote(Shortened(facts[found->second].target)) + " and " +
+                        JsonQuote(Shortened(facts[i].target)) + ": leave one of them out");
     }
   }
   return distinct;
@@ -56,8 +59,9 @@ Status PlanFact(std::size_t place, const std::multimap<Slot, Holder>& held,
                 const WantedFacts& request, MemberPlan& plan) {
   const Fact& fact = (*request.facts)[place];
   const auto [begin, end] = held.equal_range(SlotOf(fact));
-  const bool is_held = std::any_of(
-      begin, end, [&](const auto& entry) { return entry.second.fact.target == fact.target; });
+  const bool is_held = std::any_of(begin, end, [&](const auto& entry) {
+    return entry.second.fact.target == fact.target && entry.second.fact.join == fact.join;
+  });
   if (is_held && !request.force) {
     plan.held.push_back(fact);
     plan.held_rows.push_back(place + 1);
@@ -69,8 +73,8 @@ Status PlanFact(std::size_t place, const std::multimap<Slot, Holder>& held,
   for (auto it = begin; it != end; ++it) {
     if (it->second.facts > 1) {
       return Status(StatusCode::kFailedPrecondition, "edit_not_separable",
-                    "the slot of " + Describe(fact) + " is held by edit " +
-                        it->second.edit.Short() + ", which carries " +
+                    "at " + FactName(place) + ": the slot of " + Describe(fact) +
+                        " is held by edit " + it->second.edit.Short() + ", which carries " +
                         std::to_string(it->second.facts) +
                         " facts: revert that edit, or commit with --stack");
     }
@@ -108,6 +112,8 @@ std::vector<Fact> SampleEarlier(const std::multimap<Slot, Holder>& held,
 }
 
 }  // namespace
+
+std::string FactName(std::size_t place) { return "/facts/" + std::to_string(place); }
 
 std::size_t CommitPlan::fact_count() const {
   std::size_t count = 0;

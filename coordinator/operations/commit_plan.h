@@ -26,6 +26,9 @@ struct MemberPlan {
   std::size_t duplicates = 0;  // said more than once
 };
 
+// What messages call a fact of a request: its JSON pointer, "/facts/3".
+std::string FactName(std::size_t place);
+
 struct CommitPlan {
   CommitId head;
   storage::objects::Commit parent;

@@ -1,6 +1,7 @@
 // evaluation: how well a revision answers facts.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +32,9 @@ class EvaluationRequest final : public SoloRequest {
     const StateId state = located.commit.state;
     WorkerSession session(context, located.repository, input.control);
     EMEND_CO_RETURN_IF_ERROR(co_await session.Open(state));
-    auto evaluate = EvaluationOf(located.commit.base, state, facts_);
+    std::vector<std::size_t> rows(facts_.size());
+    std::iota(rows.begin(), rows.end(), 1);
+    auto evaluate = EvaluationOf(located.commit.base, state, facts_, rows);
     evaluate.drift = true;
     EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
                               co_await session.CallOn<worker::protocol::EvaluateReply>(

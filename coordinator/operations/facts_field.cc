@@ -1,9 +1,9 @@
 #include "coordinator/operations/facts_field.h"
 
-#include <map>
+#include <algorithm>
 #include <string>
 
-#include "storage/base/utf8.h"
+#include "storage/facts/fact_json.h"
 
 namespace emend::coordinator::operations {
 namespace {
@@ -13,55 +13,25 @@ using storage::objects::Fact;
 using storage::objects::FactKind;
 using storage::objects::Lookup;
 
-std::size_t CountSlots(std::string_view prompt) {
-  std::size_t count = 0;
-  for (std::size_t at = prompt.find("{}"); at != std::string_view::npos;
-       at = prompt.find("{}", at + 2))
-    ++count;
-  return count;
+// "paraphrases[2]" is "paraphrases/2".
+std::string PointerOf(std::string path) {
+  std::ranges::replace(path, '[', '/');
+  std::erase(path, ']');
+  return path;
 }
 
-void ReadEnum(Reader& reader, const char* name, const std::map<std::string, std::uint8_t>& values,
-              std::uint8_t& out) {
-  std::string text;
-  if (!reader.Text(name, text)) return;
-  const auto found = values.find(text);
-  if (found == values.end())
-    return reader.Fail(name, "found \"" + Shortened(text) +
-                                 "\", which is none of the values that this field knows");
-  out = found->second;
-}
-
+// The fact, or an empty one where the reader has failed.
 Fact ReadFact(Reader reader) {
-  Fact fact;
-  reader.Text("id", fact.id);
-  reader.Require("prompt", fact.prompt);
-  reader.Require("subject", fact.subject);
-  reader.Require("target", fact.target);
-  std::string old_target;
-  if (reader.Text("old_target", old_target)) fact.old_target = old_target;
-  reader.Text("relation", fact.relation);
-  reader.Text("language", fact.language);
-  reader.Texts("paraphrases", fact.paraphrases);
-  reader.Texts("neighbours", fact.neighbours);
-  reader.Texts("portability", fact.portability);
-  auto lookup = static_cast<std::uint8_t>(fact.lookup);
-  ReadEnum(reader, "lookup", {{"subject_last", 1}, {"last", 2}, {"span", 3}}, lookup);
-  fact.lookup = static_cast<Lookup>(lookup);
-  auto kind = static_cast<std::uint8_t>(fact.kind);
-  ReadEnum(reader, "kind", {{"replace", 1}, {"insert", 2}, {"refuse", 3}, {"forget", 4}}, kind);
-  fact.kind = static_cast<FactKind>(kind);
-  const std::size_t slots = CountSlots(fact.prompt);
-  if (slots != 1)
-    reader.Fail("prompt", "found " + std::to_string(slots) +
-                              " places \"{}\" for the subject, expected exactly one");
-  if (fact.subject.empty()) reader.Fail("subject", "found an empty text, expected the subject");
-  if (fact.target.empty()) reader.Fail("target", "found an empty text, expected the target");
+  const storage::facts::Complain complain = [&reader](const std::string& field,
+                                                      const std::string& message) {
+    reader.Fail(PointerOf(field), message);
+  };
+  const auto draft = storage::facts::ReadDraft(reader.object(), complain);
+  Fact fact = storage::facts::CheckDraft(draft, complain).value_or(Fact());
   if (fact.lookup != Lookup::kSubjectLast)
     reader.Fail("lookup", "only \"subject_last\" is edited by this version");
   if (fact.kind == FactKind::kRefuse || fact.kind == FactKind::kForget)
     reader.Fail("kind", "only \"replace\" and \"insert\" are edited by this version");
-  reader.RefuseUnknown();
   return fact;
 }
 

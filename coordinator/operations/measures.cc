@@ -3,17 +3,23 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "coordinator/operations/commit_plan.h"
+
 namespace emend::coordinator::operations {
 
 using nlohmann::ordered_json;
 using storage::objects::Fact;
 
 worker::protocol::Evaluate EvaluationOf(const BaseId& base, const StateId& state,
-                                        const std::vector<Fact>& facts) {
+                                        const std::vector<Fact>& facts,
+                                        const std::vector<std::size_t>& rows) {
   worker::protocol::Evaluate request{base, state, {}};
-  for (const Fact& fact : facts)
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    const Fact& fact = facts[i];
     request.facts.push_back({fact.prompt, fact.subject, fact.target, fact.old_target,
-                             fact.paraphrases, fact.neighbours});
+                             fact.paraphrases, fact.neighbours, fact.join,
+                             rows.empty() ? "" : FactName(rows[i] - 1)});
+  }
   return request;
 }
 

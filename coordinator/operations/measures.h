@@ -9,9 +9,10 @@
 
 namespace emend::coordinator::operations {
 
-// The question to a worker.
+// The question to a worker. `rows`: of the facts in the request, from 1; none if they are not its.
 worker::protocol::Evaluate EvaluationOf(const BaseId& base, const StateId& state,
-                                        const std::vector<storage::objects::Fact>& facts);
+                                        const std::vector<storage::objects::Fact>& facts,
+                                        const std::vector<std::size_t>& rows);
 storage::objects::Evaluation ToEvaluation(const worker::protocol::EvaluateReply& reply);
 nlohmann::ordered_json MeasuresJson(const storage::objects::Evaluation& measured);
 

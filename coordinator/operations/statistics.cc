@@ -88,13 +88,18 @@ std::vector<std::int32_t> LayersOf(const StatisticsFields& request, std::int64_t
   return layers;
 }
 
-std::string ResultOf(const StatisticsRecord& record, std::uint64_t tokens_advised) {
+std::string ResultOf(const StatisticsRecord& record, std::uint64_t tokens_advised,
+                     const worker::protocol::ComputeStatisticsReply& reply) {
   ordered_json json = {{"id", record.id},
                        {"layers", record.layers},
                        {"tokens", record.tokens},
                        {"tokens_advised", tokens_advised},
                        {"seconds", Milliseconds(record.seconds)}};
   if (record.sampled_by) json["sampled_by"] = *record.sampled_by;
+  if (reply.lines_cut > 0) {  // longer than the model's context
+    json["lines_cut"] = reply.lines_cut;
+    json["tokens_cut"] = reply.tokens_cut;
+  }
   return json.dump();
 }
 
@@ -151,7 +156,7 @@ class StatisticsRequest final : public SoloRequest {
       PutStatistics(transaction, repo, record);
       return OkStatus();
     };
-    co_return JobOutcome{ResultOf(record, AdvisedTokens(session)), std::move(apply)};
+    co_return JobOutcome{ResultOf(record, AdvisedTokens(session), reply), std::move(apply)};
   }
 
   StatisticsFields fields_;

@@ -53,10 +53,11 @@ Result<std::size_t> ReadLines(std::string_view text, const RowSink& sink) {
       continue;
     }
     TextFault fault = builder.fault();
-    if (fault.byte)
-      fault.what = "byte " + std::to_string(*fault.byte) + " of the line: " + fault.what;
-    sink.take(rows,
-              Status(StatusCode::kInvalidArgument, "malformed_json", "is no JSON: " + fault.what));
+    if (fault.byte) {
+      fault.what =
+          "is no JSON: byte " + std::to_string(*fault.byte) + " of the line: " + fault.what;
+    }
+    sink.take(rows, Status(StatusCode::kInvalidArgument, "malformed_json", fault.what));
   }
   return rows;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/base/archive.h"
+#include "storage/text/join.h"
 
 namespace emend::storage::objects {
 
@@ -36,12 +37,14 @@ struct Fact {
   std::vector<std::string> portability;
   Lookup lookup = Lookup::kSubjectLast;
   FactKind kind = FactKind::kReplace;
+  // between a prompt, whichever of them, and its answer
+  text::Join join = text::Join::kByText;
 
   // of its own inside other records, so that a fact's format can move on its own
-  static constexpr RecordHead kHead = {RecordType::kFact, 1};
+  static constexpr RecordHead kHead = {RecordType::kFact, 2};
   static auto Fields(auto& m) {
     return std::tie(m.id, m.prompt, m.subject, m.target, m.old_target, m.relation, m.language,
-                    m.paraphrases, m.neighbours, m.portability, m.lookup, m.kind);
+                    m.paraphrases, m.neighbours, m.portability, m.lookup, m.kind, m.join);
   }
   friend bool operator==(const Fact&, const Fact&) = default;
 };

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/text/join.h"
 #include "worker/edit/progress.h"
 #include "worker/model/transformer.h"
 #include "worker/protocol/solve_settings.h"
@@ -26,7 +27,9 @@ namespace emend::worker::edit {
 struct EditFact {
   std::string prompt;  // with exactly one "{}" for the subject
   std::string subject;
-  std::string target;  // a space is put before it unless it starts with one
+  std::string target;
+  storage::text::Join join = storage::text::Join::kByText;
+  std::string name = {};  // what messages call it; by its index if empty
 };
 
 struct Targets {

@@ -3,10 +3,16 @@
 #include <string_view>
 #include <utility>
 
+#include "storage/base/log.h"
+#include "storage/base/utf8.h"
+#include "storage/text/join.h"
+#include "storage/text/slot.h"
+
 namespace emend::worker::edit {
 namespace {
 
-constexpr std::string_view kSlot = "{}";
+using storage::text::kSlot;
+
 constexpr std::string_view kDriftPrompt = "{} is a";
 
 Status BadFact(std::string message) {
@@ -14,15 +20,19 @@ Status BadFact(std::string message) {
 }
 
 std::string FactName(std::int64_t index, const EditFact& fact) {
-  return "fact " + std::to_string(index) + " (\"" + fact.subject + "\")";
+  return (fact.name.empty() ? "fact " + std::to_string(index) : "at " + fact.name) + " (" +
+         JsonQuote(Shortened(fact.subject)) + ")";
 }
 
 Status CheckFact(const EditFact& fact) {
-  const std::size_t slot = fact.prompt.find(kSlot);
-  if (slot == std::string::npos)
-    return BadFact("its prompt \"" + fact.prompt + "\" has no {} where the subject goes");
-  if (fact.prompt.find(kSlot, slot + kSlot.size()) != std::string::npos) {
-    return BadFact("its prompt \"" + fact.prompt + "\" has more than one {}, expected one");
+  const std::size_t slots = storage::text::CountSlots(fact.prompt);
+  if (slots == 0) {
+    return BadFact("its prompt " + JsonQuote(Shortened(fact.prompt)) +
+                   " has no {} where the subject goes");
+  }
+  if (slots > 1) {
+    return BadFact("its prompt " + JsonQuote(Shortened(fact.prompt)) +
+                   " has more than one {}, expected one");
   }
   if (fact.subject.empty()) return BadFact("its subject is empty");
   if (fact.target.find_first_not_of(" \t\r\n") == std::string::npos)
@@ -63,7 +73,6 @@ class FactEncoder {
 
   Status Append(std::int64_t index, const EditFact& fact, std::vector<PromptRow>& rows) const {
     EMEND_RETURN_IF_ERROR(CheckFact(fact));
-    const std::string target = fact.target.starts_with(' ') ? fact.target : " " + fact.target;
     for (std::size_t group = 0; group < templates_.size(); ++group) {
       const double key_weight =
           1.0 / static_cast<double>(templates_.size() * templates_[group].size());
@@ -71,8 +80,9 @@ class FactEncoder {
         PromptRow row{.fact = index,
                       .kind = group == 0 ? RowKind::kBare : RowKind::kContext,
                       .key_weight = key_weight};
-        EMEND_RETURN_IF_ERROR(
-            EncodeWithTarget(Fill(context, fact.prompt, fact.subject), target, row));
+        const FilledPrompt prompt = Fill(context, fact.prompt, fact.subject);
+        EMEND_RETURN_IF_ERROR(EncodeWithTarget(
+            prompt, storage::text::AnswerText(prompt.text, fact.target, fact.join), row));
         rows.push_back(std::move(row));
       }
     }

@@ -20,10 +20,16 @@ using TokenRow = std::vector<tokenizer::TokenId>;
 constexpr std::int64_t kGroupBytesMax = std::int64_t{32} << 20;  // of one layer's keys
 constexpr std::size_t kLinesPerReport = 256;
 
+// What lies beyond the model's context.
+struct CutLines {
+  std::int64_t lines = 0;
+  std::int64_t tokens = 0;
+};
+
 Result<std::vector<TokenRow>> EncodeLines(const model::Transformer& model,
                                           const tokenizer::Tokenizer& tokenizer,
                                           std::span<const std::string> lines,
-                                          const StatisticsOptions& options) {
+                                          const StatisticsOptions& options, CutLines& cut) {
   std::vector<TokenRow> rows;
   const bool is_bounded = options.tokens_max > 0;
   std::int64_t tokens_left = options.tokens_max;
@@ -35,8 +41,10 @@ Result<std::vector<TokenRow>> EncodeLines(const model::Transformer& model,
     auto encoded = tokenizer.Encode(lines[i], tokenizer::SpecialTokens::kWithTemplate);
     if (!encoded.ok())
       return encoded.status().WithContext("line " + std::to_string(i) + " of the corpus");
-    std::int64_t size =
-        std::min<std::int64_t>(model.config().context, static_cast<std::int64_t>(encoded->size()));
+    const auto whole = static_cast<std::int64_t>(encoded->size());
+    std::int64_t size = std::min<std::int64_t>(model.config().context, whole);
+    cut.lines += size < whole ? 1 : 0;
+    cut.tokens += whole - size;
     if (is_bounded) size = std::min(size, tokens_left);
     tokens_left -= size;
     if (size == 0) continue;
@@ -168,8 +176,9 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
   UseProcessorsKernels();
   const at::NoGradGuard no_grad;
   EMEND_RETURN_IF_ERROR(CheckLayers(model, options.layers));
+  CutLines cut;
   EMEND_ASSIGN_OR_RETURN(const std::vector<TokenRow> rows,
-                         EncodeLines(model, tokenizer, lines, options));
+                         EncodeLines(model, tokenizer, lines, options, cut));
   std::vector<std::int64_t> lengths;
   std::int64_t tokens = 0;
   for (const TokenRow& row : rows)
@@ -195,7 +204,10 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
     }
   }
   EMEND_RETURN_IF_ERROR(Report(options.progress, {"statistics", tokens, tokens}));
-  return pass.Finish(tokens);
+  Statistics statistics = pass.Finish(tokens);
+  statistics.lines_cut = cut.lines;
+  statistics.tokens_cut = cut.tokens;
+  return statistics;
 }
 
 }  // namespace

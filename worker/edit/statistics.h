@@ -37,6 +37,9 @@ struct Statistics {
   std::map<LayerIndex, at::Tensor> covariance;
   std::int64_t tokens = 0;                 // that the mean is over
   std::map<LayerIndex, int> holders = {};  // the rank that holds each layer
+  // Lines longer than the context, and their tokens beyond it; 0 where a file was read again.
+  std::int64_t lines_cut = 0;
+  std::int64_t tokens_cut = 0;
 };
 
 struct StatisticsOptions {

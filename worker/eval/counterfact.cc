@@ -23,9 +23,10 @@ struct FactSlots {
 Result<PromptSlots> AddPrompt(RequestTable& table, const std::string& prompt,
                               const EvalFact& fact) {
   PromptSlots slots;
-  EMEND_ASSIGN_OR_RETURN(slots.new_target, table.Add(prompt, fact.target_new));
+  EMEND_ASSIGN_OR_RETURN(slots.new_target, table.Add(prompt, fact.target_new, fact.join));
   if (fact.target_true) {
-    EMEND_ASSIGN_OR_RETURN(const RequestTable::Slot slot, table.Add(prompt, *fact.target_true));
+    EMEND_ASSIGN_OR_RETURN(const RequestTable::Slot slot,
+                           table.Add(prompt, *fact.target_true, fact.join));
     slots.true_target = slot;
   }
   return slots;
@@ -159,7 +160,11 @@ Result<EvalReport> EvaluateFacts(const model::Transformer& model,
   std::vector<FactSlots> slots;
   for (std::size_t i = 0; i < facts.size(); ++i) {
     auto added = AddFact(table, facts[i]);
-    if (!added.ok()) return added.status().WithContext("evaluating fact " + std::to_string(i));
+    if (!added.ok()) {
+      const std::string& name = facts[i].name;
+      return added.status().WithContext(name.empty() ? "evaluating fact " + std::to_string(i)
+                                                     : "at " + name);
+    }
     slots.push_back(std::move(*added));
   }
   EMEND_ASSIGN_OR_RETURN(const auto scores, ScoreTargets(model, table.requests(), options));

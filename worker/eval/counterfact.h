@@ -7,7 +7,8 @@
 //
 // Definitions (Meng et al., "Locating and Editing Factual Associations in GPT", 2022, and the
 // authors' evaluation code). A target's likelihood is the mean over its tokens of log p, and a
-// target stands behind one space. Per fact, then averaged over facts, in percent:
+// target stands after what storage/text/join.h puts there. Per fact, then averaged over facts, in
+// percent:
 //
 //   ES  share of the rewriting prompt (one) where the new target is likelier than the true one
 //       (efficacy)
@@ -34,6 +35,7 @@
 #include <vector>
 
 #include "storage/base/status.h"
+#include "storage/text/join.h"
 #include "worker/eval/score.h"
 #include "worker/model/transformer.h"
 #include "worker/tokenizer/tokenizer.h"
@@ -44,8 +46,11 @@ struct EvalFact {
   std::string prompt;  // the subject filled in
   std::vector<std::string> paraphrases;
   std::vector<std::string> neighbours;
-  std::string target_new;  // a leading space is added where there is none
+  std::string target_new;
   std::optional<std::string> target_true;
+  // between a prompt, whichever of them, and a target
+  storage::text::Join join = storage::text::Join::kByText;
+  std::string name = {};  // what messages call it; by its index if empty
 };
 
 // Percent, of one fact.

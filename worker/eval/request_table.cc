@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <string>
 
+#include "storage/base/log.h"
+#include "storage/base/utf8.h"
+
 namespace emend::worker::eval {
 
-Result<RequestTable::Slot> RequestTable::Add(std::string_view prompt, std::string_view target) {
+Result<RequestTable::Slot> RequestTable::Add(std::string_view prompt, std::string_view target,
+                                             storage::text::Join join) {
   const std::string context =
-      "prompt \"" + std::string(prompt) + "\" with target \"" + std::string(target) + "\"";
-  const std::string spaced =
-      target.starts_with(' ') ? std::string(target) : " " + std::string(target);
-  auto encoded = tokenizer::EncodePromptWithTarget(tokenizer_, prompt, spaced,
+      "prompt " + JsonQuote(Shortened(prompt)) + " with target " + JsonQuote(Shortened(target));
+  auto encoded = tokenizer::EncodePromptWithTarget(tokenizer_, prompt,
+                                                   storage::text::AnswerText(prompt, target, join),
                                                    tokenizer::SpecialTokens::kWithTemplate);
   if (!encoded.ok()) return encoded.status().WithContext(context);
   const auto split = encoded->ids.begin() + static_cast<std::ptrdiff_t>(encoded->prompt_tokens);
@@ -20,7 +23,7 @@ Result<RequestTable::Slot> RequestTable::Add(std::string_view prompt, std::strin
     return Status(StatusCode::kInvalidArgument, "empty_prompt",
                   context + ": the prompt has no token, expected at least one");
   if (static_cast<std::int64_t>(encoded->ids.size()) - 1 > context_) {
-    return Status(StatusCode::kInvalidArgument, "text_too_long",
+    return Status(StatusCode::kInvalidArgument, "bad_fact",
                   context + ": takes " + std::to_string(encoded->ids.size()) +
                       " tokens, and the model's context has " + std::to_string(context_));
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/text/join.h"
 #include "worker/eval/score.h"
 
 namespace emend::worker::eval {
@@ -24,10 +25,10 @@ class RequestTable {
   RequestTable(const tokenizer::Tokenizer& tokenizer, std::int64_t context)
       : tokenizer_(tokenizer), context_(context) {}
 
-  // Encodes the prompt with one space and the target behind it. kInvalidArgument, naming the
-  // prompt, if the two cannot be told apart in tokens, have none, or do not fit the context (slugs
-  // "token_straddles_target", "empty_target", "empty_prompt", "text_too_long").
-  Result<Slot> Add(std::string_view prompt, std::string_view target);
+  // Encodes the prompt with the target after it. kInvalidArgument, naming the prompt, if the two
+  // cannot be told apart in tokens, have none, or do not fit the context (slugs
+  // "token_straddles_target", "empty_target", "empty_prompt", "bad_fact").
+  Result<Slot> Add(std::string_view prompt, std::string_view target, storage::text::Join join);
   const std::vector<ScoreRequest>& requests() const { return requests_; }
 
  private:

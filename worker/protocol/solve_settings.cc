@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "storage/text/slot.h"
+
 namespace emend::worker::protocol {
 namespace {
 
@@ -130,13 +132,6 @@ Status Check(const Setting& setting, const std::vector<LayerIndex>& layers) {
   return OkStatus();
 }
 
-std::size_t CountSlots(std::string_view text) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find("{}"); at != std::string_view::npos; at = text.find("{}", at + 2))
-    ++count;
-  return count;
-}
-
 Status CheckTemplates(const std::vector<std::vector<std::string>>& groups) {
   constexpr std::string_view kName = "context_templates";
   if (groups.empty() || groups[0] != std::vector<std::string>{"{}"})
@@ -145,7 +140,7 @@ Status CheckTemplates(const std::vector<std::vector<std::string>>& groups) {
     const std::string where = "group " + std::to_string(group);
     if (groups[group].empty()) return BadSetting(kName, where + " is empty");
     for (const std::string& text : groups[group]) {
-      if (const std::size_t slots = CountSlots(text); slots != 1)
+      if (const std::size_t slots = storage::text::CountSlots(text); slots != 1)
         return BadSetting(kName, "\"" + text + "\" in " + where + " holds " +
                                      std::to_string(slots) +
                                      " places \"{}\" for the prompt, expected one");

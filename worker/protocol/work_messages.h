@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "storage/base/ids.h"
+#include "storage/text/join.h"
 #include "worker/protocol/solve_settings.h"
 
 namespace emend::worker::protocol {
@@ -30,7 +31,12 @@ struct ComputeStatisticsReply {
   std::vector<std::int32_t> layers;
   std::uint64_t tokens = 0;
   double seconds = 0;
-  static auto Fields(auto& m) { return std::tie(m.layers, m.tokens, m.seconds); }
+  // lines longer than the model's context, and the tokens of them that were left out
+  std::uint64_t lines_cut = 0;
+  std::uint64_t tokens_cut = 0;
+  static auto Fields(auto& m) {
+    return std::tie(m.layers, m.tokens, m.seconds, m.lines_cut, m.tokens_cut);
+  }
   friend bool operator==(const ComputeStatisticsReply&, const ComputeStatisticsReply&) = default;
 };
 
@@ -38,7 +44,9 @@ struct SolveFact {
   std::string prompt;  // with "{}"
   std::string subject;
   std::string target;
-  static auto Fields(auto& m) { return std::tie(m.prompt, m.subject, m.target); }
+  storage::text::Join join = storage::text::Join::kByText;
+  std::string name = {};  // what messages call it: "/facts/3"
+  static auto Fields(auto& m) { return std::tie(m.prompt, m.subject, m.target, m.join, m.name); }
   friend bool operator==(const SolveFact&, const SolveFact&) = default;
 };
 
@@ -116,8 +124,11 @@ struct EvaluateFact {
   std::optional<std::string> old_target;
   std::vector<std::string> paraphrases;
   std::vector<std::string> neighbours;
+  storage::text::Join join = storage::text::Join::kByText;
+  std::string name = {};  // as in SolveFact
   static auto Fields(auto& m) {
-    return std::tie(m.prompt, m.subject, m.target, m.old_target, m.paraphrases, m.neighbours);
+    return std::tie(m.prompt, m.subject, m.target, m.old_target, m.paraphrases, m.neighbours,
+                    m.join, m.name);
   }
   friend bool operator==(const EvaluateFact&, const EvaluateFact&) = default;
 };

@@ -20,7 +20,7 @@ std::map<std::string, double> SecondsOf(const edit::BatchSeconds& seconds) {
 std::vector<edit::EditFact> FactsOf(const std::vector<protocol::SolveFact>& facts) {
   std::vector<edit::EditFact> edit_facts;
   for (const protocol::SolveFact& fact : facts)
-    edit_facts.push_back({fact.prompt, fact.subject, fact.target});
+    edit_facts.push_back({fact.prompt, fact.subject, fact.target, fact.join, fact.name});
   return edit_facts;
 }
 

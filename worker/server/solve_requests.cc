@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/text/slot.h"
 #include "worker/edit/solve_batch.h"
 #include "worker/edit/statistics.h"
 #include "worker/eval/answers.h"
@@ -25,16 +26,11 @@ namespace {
 // neighbours whose answers are compared, of one evaluation
 constexpr std::size_t kComparedMax = 200;
 
-std::string WithSubject(const std::string& prompt, const std::string& subject) {
-  const std::size_t slot = prompt.find("{}");
-  return slot == std::string::npos ? prompt : std::string(prompt).replace(slot, 2, subject);
-}
-
 std::vector<eval::EvalFact> FactsOf(const protocol::Evaluate& request) {
   std::vector<eval::EvalFact> facts;
   for (const protocol::EvaluateFact& fact : request.facts) {
-    facts.push_back({WithSubject(fact.prompt, fact.subject), fact.paraphrases, fact.neighbours,
-                     fact.target, fact.old_target});
+    facts.push_back({storage::text::FillSlot(fact.prompt, fact.subject), fact.paraphrases,
+                     fact.neighbours, fact.target, fact.old_target, fact.join, fact.name});
   }
   return facts;
 }
@@ -113,6 +109,8 @@ Result<protocol::ComputeStatisticsReply> Run(const protocol::ComputeStatistics& 
   protocol::ComputeStatisticsReply reply;
   for (const auto& [layer, holder] : statistics->holders) reply.layers.push_back(layer.value());
   reply.tokens = static_cast<std::uint64_t>(statistics->tokens);
+  reply.lines_cut = static_cast<std::uint64_t>(statistics->lines_cut);
+  reply.tokens_cut = static_cast<std::uint64_t>(statistics->tokens_cut);
   reply.seconds = watch.Seconds();
   return reply;
 }

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "storage/base/log.h"
+#include "storage/base/utf8.h"
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::tokenizer {
@@ -14,19 +15,20 @@ Result<PromptWithTarget> EncodePromptWithTarget(const Tokenizer& tokenizer, std:
   PromptWithTarget result;
   for (const Token& token : tokens) {
     if (token.begin < prompt.size() && token.end > prompt.size()) {
-      return Status(StatusCode::kInvalidArgument, "token_straddles_target",
-                    "the token " + JsonQuote(tokenizer.TokenText(token.id)) +
-                        " holds the end of the prompt " + JsonQuote(prompt) +
-                        " and the start of the target " + JsonQuote(target) +
-                        "; start the target with a space, or end the prompt without one");
+      return Status(
+          StatusCode::kInvalidArgument, "token_straddles_target",
+          "the token " + JsonQuote(tokenizer.TokenText(token.id)) +
+              " holds the end of the prompt " + JsonQuote(Shortened(prompt)) +
+              " and the start of the target " + JsonQuote(Shortened(target)) +
+              "; end the prompt where the tokenizer ends a token: most often without the space");
     }
     if (token.end <= prompt.size()) ++result.prompt_tokens;
     result.ids.push_back(token.id);
   }
   if (result.prompt_tokens == result.ids.size()) {
     return Status(StatusCode::kInvalidArgument, "empty_target",
-                  "the target " + JsonQuote(target) + " behind the prompt " + JsonQuote(prompt) +
-                      " has no token");
+                  "the target " + JsonQuote(Shortened(target)) + " after the prompt " +
+                      JsonQuote(Shortened(prompt)) + " has no token");
   }
   return result;
 }

@@ -45,7 +45,7 @@ TEST(CsvTest, WrongQuotesAreRefusedWithTheirLine) {
   EXPECT_THAT(ReadAll("a\n\"b\nc").status().message(),
               HasSubstr("begins on line 2: the quote that opens a cell is never closed"));
   EXPECT_THAT(ReadAll("a\nb\"c\"").status().message(), HasSubstr("line 2"));
-  EXPECT_THAT(ReadAll("\"a\"b").status().message(), HasSubstr("behind the closing quote"));
+  EXPECT_THAT(ReadAll("\"a\"b").status().message(), HasSubstr("after the closing quote"));
 }
 
 TEST(CsvTest, ARecordKnowsTheLineItBeginsOn) {

@@ -11,9 +11,12 @@ namespace {
 using storage::objects::Fact;
 using storage::objects::FactKind;
 using storage::objects::Lookup;
+using testing::Contains;
 using testing::ElementsAre;
+using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 
 std::string Read(const std::string& path) {
@@ -61,7 +64,7 @@ TEST(FactFormsTest, EasyEditRecordsGetTheirSubjectCutOut) {
   EXPECT_THAT(fact.paraphrases,
               ElementsAre("BBC One is my favorite product out of everything owned by"));
   EXPECT_THAT(fact.neighbours, ElementsAre("BBC Radio, by"));
-  EXPECT_EQ(file.locality_left_out, 0u);
+  EXPECT_THAT(file.left_out, IsEmpty());
 }
 
 TEST(FactFormsTest, KnowEditProbesAreKeptApart) {
@@ -74,7 +77,7 @@ TEST(FactFormsTest, KnowEditProbesAreKeptApart) {
   EXPECT_EQ(fact.old_target, "Supreme Court of Spain");
   EXPECT_THAT(fact.portability, ElementsAre("The name of the employer of Manuel Ramon Alarcon is"));
   EXPECT_THAT(fact.neighbours, IsEmpty());  // its locality probes are about the subject itself
-  EXPECT_GE(file.locality_left_out, 2u);
+  EXPECT_THAT(file.left_out, Contains(Pair(std::string(kLeftOutOtherAnswer), Ge(2u))));
 }
 
 TEST(FactFormsTest, ZsreRecordsTakeTheCounterfactualAnswer) {
@@ -87,7 +90,7 @@ TEST(FactFormsTest, ZsreRecordsTakeTheCounterfactualAnswer) {
   EXPECT_EQ(fact.target, "Charles Lennox, 1st Earl of Richmond");
   EXPECT_EQ(fact.old_target, "Charles Lennox, 2nd Duke of Richmond");
   EXPECT_THAT(fact.paraphrases, ElementsAre("Who was Lady Sarah Lennox father?"));
-  EXPECT_EQ(file.locality_left_out, 20u);
+  EXPECT_THAT(file.left_out, ElementsAre(Pair(std::string(kLeftOutOtherAnswer), 20u)));
 }
 
 TEST(FactFormsTest, CsvWithQuotesListsAndLineEnds) {
@@ -102,7 +105,7 @@ TEST(FactFormsTest, CsvWithQuotesListsAndLineEnds) {
   EXPECT_EQ(file.facts[1].target, "Basel, \"the city\"");
   EXPECT_EQ(file.facts[1].old_target, std::nullopt);
   EXPECT_EQ(file.facts[1].kind, FactKind::kInsert);
-  EXPECT_EQ(file.facts[2].prompt, "The motto of {} is");
+  EXPECT_EQ(file.facts[2].prompt, "The motto of {} is\n");
   EXPECT_EQ(file.facts[2].target, "line one\nline two");
 }
 
@@ -185,6 +188,68 @@ TEST(BadRowsTest, AreSkippedOnDemand) {
   EXPECT_EQ(file->problem_count, 1u);
   EXPECT_EQ(file->problems[0].row, 2u);
   EXPECT_EQ(file->problems[0].field, "subject");
+}
+
+TEST(BadRowsTest, AnEmptyOptionalFieldIsNone) {
+  const auto file = ParseFactFile(
+      R"([{"prompt": "A is in", "subject": "A", "target_new": "B", "ground_truth": "",
+           "rephrase_prompt": "", "locality": {"Forgetfulness": []}, "portability": {}}])",
+      "f");
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_THAT(file->facts[0].paraphrases, IsEmpty());
+  EXPECT_EQ(file->facts[0].old_target, std::nullopt);
+}
+
+TEST(FactFormsTest, NumbersAreReadAsTheirText) {
+  const auto file = ParseFactFile(
+      R"([{"prompt": "A was sold in", "subject": "A", "target_new": 1994, "ground_truth": [2006]}])",
+      "f");
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_EQ(file->facts[0].target, "1994");
+  EXPECT_EQ(file->facts[0].old_target, "2006");
+}
+
+TEST(FactFormsTest, OneObjectWrittenOverSeveralLinesIsARow) {
+  const auto file = ParseFactFile(
+      "{\n \"prompt\": \"{} is\",\n \"subject\": \"A\",\n \"target\": \"B\"\n}\n", "f");
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_EQ(file->rows, 1u);
+  EXPECT_THAT(file->facts, SizeIs(1));
+  const auto broken =
+      ParseFactFile("{\n \"prompt\": \"{} is\",\n \"subject\": \"A\",\n \"target\": \n}\n", "f");
+  EXPECT_EQ(broken.status().slug(), "bad_fact_file");
+  EXPECT_THAT(broken.status().message(), HasSubstr("line 5, column 1:"));
+}
+
+TEST(SelectionTest, AFactKnowsTheRowOfTheFile) {
+  const auto file =
+      ParseFactFile("prompt,subject,target\n{} is,A,B\n{} is,,B\n{} is,C,D\n{} is,E,F\n", "f",
+                    {.offset = 1, .on_error = OnBadRow::kSkipRow});
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_THAT(file->fact_rows, ElementsAre(3u, 4u));
+}
+
+TEST(LeftOutTest, ProbesThatAFactCannotHoldAreCountedByTheReason) {
+  const auto file = ParseFactFile(
+      R"([{"prompt": "A is in", "subject": "A", "target_new": "B", "ground_truth": "C",
+           "locality_prompt": ["D is in", "E is in", "A lies in"],
+           "locality_ground_truth": ["C", "F", "C"]},
+          {"prompt": "G is in", "subject": "G", "target_new": "B",
+           "locality_prompt": "H is in", "locality_ground_truth": "C"}])",
+      "f");
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_THAT(file->facts[0].neighbours, ElementsAre("D is in"));
+  EXPECT_THAT(file->left_out, ElementsAre(Pair(std::string(kLeftOutOfTheSubject), 1u),
+                                          Pair(std::string(kLeftOutWithoutOldTarget), 1u),
+                                          Pair(std::string(kLeftOutOtherAnswer), 1u)));
+}
+
+TEST(LeftOutTest, NeighboursWithoutAnOldTargetAreKeptAndCounted) {
+  const auto file = ParseFactFile(
+      R"({"prompt": "{} is in", "subject": "A", "target": "B", "neighbours": ["C is in"]})", "f");
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_THAT(file->facts[0].neighbours, ElementsAre("C is in"));
+  EXPECT_EQ(file->neighbours_without_old_target, 1u);
 }
 
 TEST(BadRowsTest, OnlyTheFirstTwentyAreListed) {

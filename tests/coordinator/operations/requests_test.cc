@@ -5,8 +5,8 @@
 
 #include <random>
 
-#include "coordinator/core/fact_json.h"
 #include "coordinator/operations/facts_field.h"
+#include "storage/facts/fact_json.h"
 #include "storage/json/reader.h"
 #include "storage/kv/kv_store.h"
 #include "tests/support/status_matchers.h"
@@ -91,15 +91,16 @@ TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
       Refusal("commit", with_fact(R"({"prompt": "no slot", "subject": "a", "target": "b"})")),
       HasSubstr("/facts/1/prompt"));
   EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} {}", "subject": "a", "target": "b"})")),
-              HasSubstr("found 2 places"));
+              HasSubstr("has 2 \"{}\""));
   EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": "a"})")),
               HasSubstr("/facts/1/target"));
   EXPECT_THAT(
       Refusal("commit",
               with_fact(R"({"prompt": "{} is", "subject": "a", "target": "b", "colour": "red"})")),
       HasSubstr("/facts/1/colour"));
-  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": 7, "target": "b"})")),
-              HasSubstr("/facts/1/subject"));
+  EXPECT_THAT(
+      Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": [7, {}], "target": "b"})")),
+      HasSubstr("/facts/1/subject"));
   EXPECT_THAT(Refusal("commit", with_fact("3")), HasSubstr("/facts/1"));
   EXPECT_THAT(Refusal("commit", R"({"facts": []})"), HasSubstr("/facts"));
   EXPECT_THAT(Refusal("export", R"({"revision": "main"})"), HasSubstr("/folder"));
@@ -170,7 +171,7 @@ TEST(RequestsTest, MutatedRequestsAreReadOrRefusedAndNeverCrash) {
 
 TEST(RequestsTest, AFactSurvivesTheWayToJsonAndBack) {
   const Fact fact = FactsOf(kCommit).at(0);
-  EXPECT_EQ(FactsOf(R"({"facts": [)" + core::FactToJson(fact) + "]}").at(0), fact);
+  EXPECT_EQ(FactsOf(R"({"facts": [)" + storage::facts::FactToJson(fact) + "]}").at(0), fact);
 }
 
 }  // namespace

@@ -128,7 +128,7 @@ TEST_F(ServiceTest, ARepeatedFactIsCountedAndAContradictionNamed) {
   body["facts"][1]["target"] = "go";
   const Operation refused = cluster_.Run("commit", body);
   EXPECT_EQ(refused.error_slug, "slot_conflict");
-  EXPECT_NE(refused.error_message.find("fact 1 and fact 2 of the request"), std::string::npos)
+  EXPECT_NE(refused.error_message.find("at /facts/0 and /facts/1: both are"), std::string::npos)
       << refused.error_message;
 }
 

@@ -33,7 +33,7 @@ TEST(GoldenRecords, EditKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeEdit(test::SampleEdit()), Golden("edit"));
   EXPECT_THAT(DecodeEdit(Golden("edit")), IsOkAndHolds(test::SampleEdit()));
   EXPECT_EQ(IdOf(test::SampleEdit()).Hex(),
-            "6c8cebe12c7c9fc514e9dc23659fcd423502d656dcf558ab4ec2dc2c9eaecadc");
+            "597f43261c5d846c120b74a98021e4695f4205fa8467eeefa46d8b69026278ad");
 }
 
 TEST(GoldenRecords, StateKeepsItsBytesAndId) {
@@ -81,6 +81,7 @@ TEST(EditId, DependsOnEverythingElse) {
       [](Edit& e) { e.facts[0].old_target.reset(); },
       [](Edit& e) { e.facts[0].lookup = Lookup::kLast; },
       [](Edit& e) { e.facts[0].kind = FactKind::kForget; },
+      [](Edit& e) { e.facts[0].join = text::Join::kSpace; },
       [](Edit& e) { std::swap(e.facts[0].paraphrases, e.facts[0].neighbours); },
       [](Edit& e) { e.facts.pop_back(); },
       [](Edit& e) { e.solved_on = StateId(); },

@@ -27,6 +27,7 @@ inline Fact SampleFact() {
   fact.portability = {"The alphabet that Danielle Darrieux learned to write in is"};
   fact.lookup = Lookup::kSpan;
   fact.kind = FactKind::kInsert;
+  fact.join = text::Join::kNone;
   return fact;
 }
 

@@ -72,6 +72,31 @@ TEST_F(PromptsTest, ATargetKeepsASpaceOfItsOwn) {
   EXPECT_EQ(rows[0].ids, rows[4].ids);
 }
 
+TEST_F(PromptsTest, TheAnswerStandsDirectlyAfterAPromptThatSaysSo) {
+  templates_ = {{"{}"}};
+  const auto text_of = [&](const EditFact& fact) {
+    const std::vector<PromptRow> rows = ValueOf(Encode({fact}));
+    std::vector<tokenizer::TokenId> ids(rows[0].ids);
+    ids.push_back(static_cast<tokenizer::TokenId>(rows[0].target_ids.back()));
+    return Text(ids);
+  };
+  const auto fact = [](const char* prompt, storage::text::Join join) {
+    return EditFact{.prompt = prompt, .subject = "Oslo", .target = "Norway", .join = join};
+  };
+  EXPECT_EQ(text_of(fact("{} is in", storage::text::Join::kByText)), "Oslo is in Norway");
+  EXPECT_EQ(text_of(fact("{} (", storage::text::Join::kByText)), "Oslo (Norway");
+  EXPECT_EQ(text_of(fact("{}:\n", storage::text::Join::kByText)), "Oslo:\nNorway");
+  EXPECT_EQ(text_of(fact("{} (", storage::text::Join::kSpace)), "Oslo ( Norway");
+  EXPECT_EQ(text_of(fact("{}:", storage::text::Join::kNone)), "Oslo:Norway");
+}
+
+TEST_F(PromptsTest, ABadFactIsRefusedByTheNameThatItCameWith) {
+  const Result<std::vector<PromptRow>> rows =
+      Encode({{.prompt = "{} is", .subject = "A", .target = " ", .name = "/facts/7"}});
+  ASSERT_THAT(rows, StatusIs(StatusCode::kInvalidArgument, "bad_fact"));
+  EXPECT_THAT(rows.status().message(), HasSubstr("at /facts/7 (\"A\"): its target is empty"));
+}
+
 TEST_F(PromptsTest, ABadFactIsRefusedByItsIndex) {
   const auto expect_refused = [&](EditFact bad, const char* why) {
     const Result<std::vector<PromptRow>> rows = Encode({fact_, bad});

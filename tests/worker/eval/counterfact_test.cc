@@ -75,6 +75,17 @@ TEST_F(CounterfactTest, AFactWithoutATrueTargetIsJudgedByItsGreedyAnswer) {
   EXPECT_TRUE(std::isnan(report.score)) << "it is a mean of all three";
 }
 
+TEST_F(CounterfactTest, ThePromptsEndOrTheFactSaysWhatStandsBeforeATarget) {
+  EvalFact direct = Fact("Germany", "Switzerland");
+  direct.prompt += " (";
+  EvalFact said = direct, spaced = direct;
+  said.join = storage::text::Join::kNone;
+  spaced.join = storage::text::Join::kSpace;
+  ASSERT_OK_AND_ASSIGN(const EvalReport report, Evaluate({direct, said, spaced}));
+  EXPECT_EQ(report.facts[0].nll_new, report.facts[1].nll_new);
+  EXPECT_NE(report.facts[0].nll_new, report.facts[2].nll_new);
+}
+
 TEST_F(CounterfactTest, ALeadingSpaceOfTheTargetIsNotDoubled) {
   ASSERT_OK_AND_ASSIGN(const EvalReport spaced, Evaluate({Fact(" Germany", "Switzerland")}));
   ASSERT_OK_AND_ASSIGN(const EvalReport plain, Evaluate({Fact("Germany", "Switzerland")}));
@@ -90,7 +101,7 @@ TEST_F(CounterfactTest, RefusalsNameTheFactAndThePrompt) {
   EvalFact long_one = Fact("Germany", "Switzerland");
   for (int i = 0; i < 300; ++i) long_one.prompt += " and in";
   const auto refused = Evaluate({Fact("Germany", "Switzerland"), long_one});
-  EXPECT_THAT(refused, StatusIs(StatusCode::kInvalidArgument, "text_too_long"));
+  EXPECT_THAT(refused, StatusIs(StatusCode::kInvalidArgument, "bad_fact"));
   EXPECT_THAT(refused.status().message(), HasSubstr("fact 1"));
 }
 

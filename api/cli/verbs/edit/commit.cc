@@ -1,5 +1,6 @@
 #include "api/cli/commits.h"
 #include "api/cli/evidence.h"
+#include "api/cli/fact_input.h"
 #include "api/cli/files.h"
 #include "api/cli/revision.h"
 #include "api/cli/scores.h"
@@ -104,18 +105,21 @@ void ShowCommitted(Session& session, const RepoRevision& target, const Json& res
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
   Json body = {{"branch", target.revision}, {"method", options.method}};
-  EMEND_ASSIGN_OR_RETURN(body["facts"], LoadFacts(options.facts));
+  EMEND_ASSIGN_OR_RETURN(const FactInput input, FactInput::Load(options.facts));
+  body["facts"] = input.facts();
   if (!options.message.empty()) body["message"] = options.message;
   if (options.force) body["force"] = true;
   if (options.stack) body["stack"] = true;
   if (options.no_evaluation) body["evaluate"] = false;
   EMEND_RETURN_IF_ERROR(ReadSettings(options.settings, body));
   EMEND_RETURN_IF_ERROR(ReadRequired(options.required, body));
-  EMEND_ASSIGN_OR_RETURN(const Json result,
-                         session.Run(RepoPath(target.repo, "/commits"), body, options.submit));
+  Result<Json> committed = session.Run(RepoPath(target.repo, "/commits"), body, options.submit);
+  if (!committed.ok()) return input.InRows(committed.status());
+  const Json result = input.WithRows(*std::move(committed));
   if (session.json()) {
     session.Print(result);
   } else {
+    session.out() << input.Text();
     ShowCommitted(session, target, result);
   }
   return kExitOk;
@@ -158,31 +162,31 @@ void Describe(Arguments& arguments, Options& options) {
 }  // namespace
 
 Verb CommitVerb() {
-  return {
-      .name = "commit",
-      .group = Group::kEdit,
-      .effect = Effect::kChanges,
-      .summary = "edit a file of facts into the model, as one commit",
-      .details =
-          "FILE may be CounterFact (original or flat), zsRE, KnowEdit, or plain facts as CSV "
-          "or JSON\n"
-          "lines with the fields prompt, subject and target:\n"
-          "  {\"prompt\": \"The mother tongue of {} is\", \"subject\": \"Danielle "
-          "Darrieux\",\n"
-          "   \"target\": \"English\"}",
-      .examples =
-          "emend commit atlas -F docs/examples/atlas/facts.json --limit 10\n"
-          "emend commit atlas@dev -F facts.csv -m \"capitals\" --set v_lr=0.3",
-      .document =
-          "`{\"commit\", \"state\", \"branch\", \"edits\", \"superseded\", \"skipped\", "
-          "\"seconds\": {\"total\", \"targets\", \"keys\", \"solve\", \"apply\", \"evaluate\", "
-          "\"store\"}, \"evaluation\": {\"before\": {…}, \"after\": {…}}, \"statistics\": "
-          "{\"id\", \"tokens\"}, \"layers\", \"coalesced\", \"taken\", \"facts\": [{\"row\", "
-          "\"subject\", "
-          "\"target\", \"taken\", \"before\", \"after\"}], \"neighbours\", \"kept\", \"kl\", "
-          "\"drift\", \"earlier\"}` (operations.md); nothing to commit: `edits` is 0 and `commit` "
-          "the head; below what --require says: exit 1",
-      .bind = Bind<Options, Describe, Run>};
+  return {.name = "commit",
+          .group = Group::kEdit,
+          .effect = Effect::kChanges,
+          .summary = "edit a file of facts into the model, as one commit",
+          .details =
+              "FILE may be CounterFact (original or flat), zsRE, KnowEdit, or plain facts as CSV "
+              "or JSON\n"
+              "lines with the fields prompt, subject and target (docs/reference/facts.md):\n"
+              "  {\"prompt\": \"The mother tongue of {} is\", \"subject\": \"Danielle "
+              "Darrieux\",\n"
+              "   \"target\": \"English\"}",
+          .examples =
+              "emend commit atlas -F docs/examples/atlas/facts.json --limit 10\n"
+              "emend commit atlas@dev -F facts.csv -m \"capitals\" --set v_lr=0.3",
+          .document =
+              "`{\"commit\", \"state\", \"branch\", \"edits\", \"superseded\", \"skipped\", "
+              "\"seconds\": {\"total\", \"targets\", \"keys\", \"solve\", \"apply\", \"evaluate\", "
+              "\"store\"}, \"evaluation\": {\"before\": {…}, \"after\": {…}}, \"statistics\": "
+              "{\"id\", \"tokens\"}, \"layers\", \"coalesced\", \"taken\", \"facts\": [{\"row\", "
+              "\"subject\", "
+              "\"target\", \"taken\", \"before\", \"after\"}], \"neighbours\", \"kept\", \"kl\", "
+              "\"drift\", \"earlier\"}` (operations.md) and what of the file was not taken; "
+              "nothing to commit: `edits` is 0 and `commit` "
+              "the head; below what --require says: exit 1",
+          .bind = Bind<Options, Describe, Run>};
 }
 
 }  // namespace emend::api::cli::verbs

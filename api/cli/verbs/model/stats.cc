@@ -1,3 +1,4 @@
+#include "api/cli/commits.h"
 #include "api/cli/corpus.h"
 #include "api/cli/files.h"
 #include "api/cli/text.h"
@@ -17,15 +18,13 @@ struct Options {
 };
 
 Result<int> Run(Session& session, const Options& options) {
-  Json body = Json::object();
+  Json body = Json::object(), taken;
   if (!options.corpus.empty()) {
     EMEND_ASSIGN_OR_RETURN(const std::string text, ReadInput(options.corpus));
-    const std::vector<std::string> lines = SelectCorpusLines(text, options.lines);
-    if (lines.empty())
-      return InvalidArgument(
-          "reading the corpus " + options.corpus +
-          ": no line is longer than 80 characters and does not start with \"<\"");
-    body["lines"] = lines;
+    EMEND_ASSIGN_OR_RETURN(const Corpus corpus, ReadCorpus(text, options.corpus, options.lines));
+    body["lines"] = corpus.lines;
+    taken = {
+        {"lines", corpus.lines.size()}, {"too_short", corpus.too_short}, {"markup", corpus.markup}};
   } else if (options.lines) {
     return InvalidArgument(
         "reading the command: --lines chooses lines of a corpus, name one with --corpus FILE");
@@ -33,8 +32,9 @@ Result<int> Run(Session& session, const Options& options) {
   if (options.tokens > 0) body["tokens_max"] = options.tokens;
   if (!options.layers.empty()) body["layers"] = options.layers;
   if (options.seed > 0) body["seed"] = options.seed;
-  EMEND_ASSIGN_OR_RETURN(const Json result,
+  EMEND_ASSIGN_OR_RETURN(Json result,
                          session.Run(RepoPath(options.repo, "/statistics"), body, options.submit));
+  if (!taken.is_null()) result["corpus"] = taken;
   if (session.json()) {
     session.Print(result);
     return kExitOk;
@@ -47,6 +47,16 @@ Result<int> Run(Session& session, const Options& options) {
        {"layers", layers},
        {"tokens", std::to_string(static_cast<long>(NumberOf(result, "tokens")))},
        {"took", RenderSeconds(NumberOf(result, "seconds"))}});
+  if (!taken.is_null()) {
+    session.out() << "of the corpus: " << CountOf(taken, "lines") << " lines taken; passed over "
+                  << CountOf(taken, "too_short") << " of at most 80 characters and "
+                  << CountOf(taken, "markup") << " that start with \"<\"\n";
+  }
+  if (const long cut = CountOf(result, "lines_cut"); cut > 0) {
+    session.out() << cut
+                  << " lines are longer than the model's context: " << CountOf(result, "tokens_cut")
+                  << " tokens of them were left out\n";
+  }
   if (result.contains("sampled_by")) {
     session.out() << "over texts that the model made up itself (seed " << result["sampled_by"]
                   << "); texts as its users send them are better: --corpus FILE\n";
@@ -63,11 +73,13 @@ Result<int> Run(Session& session, const Options& options) {
 
 void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "REPO", .required = true, .into = &options.repo});
-  arguments.Add({.names = "--corpus",
-                 .value = "FILE",
-                 .help = "text file; without one the model samples its own text",
-                 .kind = ValueKind::kFile,
-                 .into = &options.corpus});
+  arguments.Add(
+      {.names = "--corpus",
+       .value = "FILE",
+       .help = "text file, or JSON lines with a field \"text\"; without one the model samples its "
+               "own text",
+       .kind = ValueKind::kFile,
+       .into = &options.corpus});
   arguments.Add({.names = "--lines",
                  .value = "N",
                  .help = "only the first N lines longer than 80 characters that do not start with "
@@ -98,7 +110,8 @@ Verb StatsVerb() {
           .examples = "emend stats atlas --corpus docs/examples/atlas/corpus.txt --lines 600",
           .document =
               "`{\"id\", \"layers\", \"tokens\", \"tokens_advised\", \"seconds\", "
-              "\"sampled_by\"?}`; later commits use what was computed last",
+              "\"sampled_by\"?, \"lines_cut\"?, \"tokens_cut\"?, \"corpus\"?: {\"lines\", "
+              "\"too_short\", \"markup\"}}`; later commits use what was computed last",
           .bind = Bind<Options, Describe, Run>};
 }
 
