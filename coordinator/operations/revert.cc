@@ -40,8 +40,7 @@ Result<Reverted> PrepareRevert(JobContext& context, const Repository& repository
   EMEND_ASSIGN_OR_RETURN(const CommitId target, repository.Resolve(request.commit));
   EMEND_ASSIGN_OR_RETURN(const Commit undone, repository.ReadCommit(target));
   EMEND_ASSIGN_OR_RETURN(const Commit parent, repository.ReadCommit(reverted.head));
-  EMEND_ASSIGN_OR_RETURN(const auto plan,
-                         storage::history::PlanRevert(repository, reverted.head, target));
+  EMEND_ASSIGN_OR_RETURN(const auto plan, storage::history::PlanRevert(repository, branch, target));
   EMEND_ASSIGN_OR_RETURN(const StagedState staged,
                          StageState(context, repository, parent.state, plan.added, plan.removed));
   Commit& commit = reverted.commit;

@@ -30,8 +30,8 @@ Result<std::map<Slot, HeldFact>> FactsOf(const Repository& repository,
   return facts;
 }
 
-// A slot on both sides changed its target, or kept it under a newly solved edit; a slot on one side
-// came or went.
+// A slot on both sides changed its target, or did not change, though it may have been solved again
+// (another edit, and perhaps other bytes); a slot on one side came or went.
 std::vector<FactChange> CompareFacts(const std::map<Slot, HeldFact>& removed,
                                      const std::map<Slot, HeldFact>& added) {
   std::vector<FactChange> changes;
@@ -39,7 +39,7 @@ std::vector<FactChange> CompareFacts(const std::map<Slot, HeldFact>& removed,
     const auto older = removed.find(slot);
     if (older == removed.end()) {
       changes.push_back({FactChange::Kind::kAdded, held.fact, std::nullopt, held.edit});
-    } else {
+    } else if (older->second.fact.target != held.fact.target) {
       changes.push_back(
           {FactChange::Kind::kChanged, held.fact, older->second.fact.target, held.edit});
     }

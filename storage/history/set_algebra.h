@@ -1,7 +1,7 @@
 // What merge, revert and supersede do to sets of edits: pure functions on sorted lists of ids, and
 // the plans that read a repo.
 //
-//   EMEND_ASSIGN_OR_RETURN(RevertPlan plan, PlanRevert(repo, head, bad_commit));
+//   EMEND_ASSIGN_OR_RETURN(RevertPlan plan, PlanRevert(repo, branch, bad_commit));
 //   EMEND_ASSIGN_OR_RETURN(StateId state, repo.DeriveState(batch, head_state, plan.added,
 //       plan.removed));
 //
@@ -36,11 +36,13 @@ struct RevertPlan {
   std::vector<EditId> added;
   // what would go back in, but an edit of the head holds one of its slots
   std::vector<EditId> blocked;
+  std::vector<EditId> holders;  // those edits of the head
 };
 // Takes out what `commit` added (against its first parent) and puts back what it took out, as far
-// as the head allows. All lists sorted. kFailedPrecondition ("nothing_to_revert") if that is
-// nothing. Reads the head's edits when something would go back in.
-Result<RevertPlan> PlanRevert(const Repository& repo, const CommitId& head, const CommitId& commit);
+// as the branch's head allows. All lists sorted. kFailedPrecondition ("nothing_to_revert") if that
+// is nothing; the message names the commits that made it so. Reads the head's edits when something
+// would go back in, and the branch's history when there is nothing to revert.
+Result<RevertPlan> PlanRevert(const Repository& repo, const Ref& branch, const CommitId& commit);
 
 // Which active edits hold which slot: one each, more only where edits were stacked; by slot, then
 // by id. Reads every edit of the state: keep the result.

@@ -54,6 +54,7 @@ class HistoryTest : public ::testing::Test {
     return commit;
   }
   Repository repo() { return Must(Repository::Open(*store_, RepoName("atlas"))); }
+  Ref RefOf(const std::string& name = "main") { return {RefKind::kBranch, name, Head(name)}; }
   CommitId Head(const std::string& branch = "main") {
     return Must(repo().ReadRef(RefKind::kBranch, branch)).commit;
   }

@@ -73,7 +73,7 @@ class RandomOperationsTest : public test::HistoryTest {
         std::find_if(oracle_.commits.begin(), oracle_.commits.end(), [&](const auto& c) {
           return c.second.added == undone.added && c.second.removed == undone.removed;
         });
-    const auto plan = PlanRevert(repo(), Head(branch), same->first);
+    const auto plan = PlanRevert(repo(), RefOf(branch), same->first);
     ASSERT_EQ(plan.ok(), !removed.empty() || !added.empty());
     if (!plan.ok()) return;
     ASSERT_EQ(plan->removed, removed);

@@ -11,8 +11,11 @@ namespace {
 
 using emend::test::StatusIs;
 using test::Ids;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 Ids Sorted(Ids ids) {
@@ -69,7 +72,7 @@ TEST_F(PlanTest, ARevertTakesOutWhatACommitAdded) {
   const Ids first = StoreEdits(0, 3);
   const CommitId commit = Commit("main", first);
   Commit("main", StoreEdits(10, 3));
-  const RevertPlan plan = Must(PlanRevert(repo(), Head(), commit));
+  const RevertPlan plan = Must(PlanRevert(repo(), RefOf(), commit));
   EXPECT_EQ(plan.removed, first);
   EXPECT_THAT(plan.added, IsEmpty());
   EXPECT_THAT(plan.blocked, IsEmpty());
@@ -80,16 +83,16 @@ TEST_F(PlanTest, ARevertPutsBackWhatACommitTookOut) {
   const EditId new_edit = StoreEdit(0, "new");
   Commit("main", {old_edit});
   const CommitId superseding = Commit("main", {new_edit}, {old_edit});
-  const RevertPlan plan = Must(PlanRevert(repo(), Head(), superseding));
+  const RevertPlan plan = Must(PlanRevert(repo(), RefOf(), superseding));
   EXPECT_THAT(plan.removed, ElementsAre(new_edit));
   EXPECT_THAT(plan.added, ElementsAre(old_edit));
 }
 
 TEST_F(PlanTest, ARevertOfARevertRestoresTheState) {
   const CommitId commit = Commit("main", StoreEdits(0, 5));
-  const RevertPlan undo = Must(PlanRevert(repo(), Head(), commit));
+  const RevertPlan undo = Must(PlanRevert(repo(), RefOf(), commit));
   const CommitId revert = Commit("main", undo.added, undo.removed);
-  const RevertPlan redo = Must(PlanRevert(repo(), Head(), revert));
+  const RevertPlan redo = Must(PlanRevert(repo(), RefOf(), revert));
   Commit("main", redo.added, redo.removed);
   EXPECT_EQ(Must(repo().ReadCommit(Head())).state, Must(repo().ReadCommit(commit)).state);
 }
@@ -98,17 +101,46 @@ TEST_F(PlanTest, EditsThatAreGoneAlreadyAreSkipped) {
   const Ids edits = StoreEdits(0, 3);
   const CommitId commit = Commit("main", edits);
   Commit("main", {}, {edits[0]});
-  EXPECT_THAT(Must(PlanRevert(repo(), Head(), commit)).removed, ElementsAre(edits[1], edits[2]));
+  EXPECT_THAT(Must(PlanRevert(repo(), RefOf(), commit)).removed, ElementsAre(edits[1], edits[2]));
 }
 
 TEST_F(PlanTest, RevertingTwiceIsNothingToRevert) {
   const Ids edits = StoreEdits(0, 3);
   const CommitId commit = Commit("main", edits);
   Commit("main", {}, edits);
-  EXPECT_THAT(PlanRevert(repo(), Head(), commit),
+  EXPECT_THAT(PlanRevert(repo(), RefOf(), commit),
               StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
-  EXPECT_THAT(PlanRevert(repo(), Head(), import_),
+  EXPECT_THAT(PlanRevert(repo(), RefOf(), import_),
               StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
+}
+
+TEST_F(PlanTest, ARefusedRevertNamesTheCommitsThatMadeItSo) {
+  const EditId one = StoreEdit(0, "one");
+  const EditId two = StoreEdit(0, "two");
+  const EditId three = StoreEdit(0, "three");
+  const CommitId first = Commit("main", {one});
+  const CommitId second = Commit("main", {two}, {one});
+  const CommitId third = Commit("main", {three}, {two});
+  const auto refusal = [&](const CommitId& commit) {
+    return PlanRevert(repo(), RefOf(), commit).status().message();
+  };
+  EXPECT_THAT(refusal(first), HasSubstr("superseded by " + second.Short()));
+  EXPECT_THAT(refusal(first), Not(HasSubstr("held by")));
+  EXPECT_THAT(refusal(second), AllOf(HasSubstr("superseded by " + third.Short()),
+                                     HasSubstr("held by " + third.Short())));
+  EXPECT_THAT(refusal(import_),
+              HasSubstr("to go back to it: emend reset " + repo().record().name.value() + "@main " +
+                        import_.Short()));
+}
+
+TEST_F(PlanTest, ACommitOfAnotherBranchIsNotInTheHistory) {
+  Branch("side", Head());
+  const CommitId elsewhere = Commit("side", {StoreEdit(0)});
+  Commit("main", {StoreEdit(1)});
+  EXPECT_THAT(PlanRevert(repo(), RefOf(), elsewhere),
+              StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
+  EXPECT_THAT(PlanRevert(repo(), RefOf(), elsewhere).status().message(),
+              HasSubstr("it is not in main's history"));
 }
 
 TEST_F(PlanTest, AnEditWhoseSlotIsTakenDoesNotComeBack) {
@@ -119,18 +151,18 @@ TEST_F(PlanTest, AnEditWhoseSlotIsTakenDoesNotComeBack) {
   const CommitId second = Commit("main", {two}, {one});
   Commit("main", {three}, {two});
   const EditId other = StoreEdit(1);
-  EXPECT_THAT(PlanRevert(repo(), Head(), second),
+  EXPECT_THAT(PlanRevert(repo(), RefOf(), second),
               StatusIs(StatusCode::kFailedPrecondition, "nothing_to_revert"));
   const CommitId mixed = Commit("main", {other}, {three});
   Commit("main", {two}, {});
-  const RevertPlan plan = Must(PlanRevert(repo(), Head(), mixed));
+  const RevertPlan plan = Must(PlanRevert(repo(), RefOf(), mixed));
   EXPECT_THAT(plan.removed, ElementsAre(other));
   EXPECT_THAT(plan.added, IsEmpty());
   EXPECT_THAT(plan.blocked, ElementsAre(three));
 }
 
 TEST_F(PlanTest, AnUnknownCommitIsNotFound) {
-  EXPECT_THAT(PlanRevert(repo(), Head(), CommitId(Sha256("unknown"))),
+  EXPECT_THAT(PlanRevert(repo(), RefOf(), CommitId(Sha256("unknown"))),
               StatusIs(StatusCode::kNotFound));
 }
 
