@@ -39,20 +39,23 @@ int RunWithoutVerb(const Command& command, const GlobalOptions& globals, const T
   return wants_help ? kExitOk : kExitUsage;
 }
 
-Result<int> RunVerb(const Command& command, GlobalOptions& globals, const Terminal& terminal) {
+int RunVerb(const Command& command, GlobalOptions& globals, const Terminal& terminal) {
   Arguments arguments;
   AddGlobals(arguments, globals);
   const Action run = command.verb->bind(arguments);
-  EMEND_RETURN_IF_ERROR(
-      ParseWords(std::string(command.verb->name), arguments.list(), command.words));
-  Session session(terminal, globals);
-  return run(session);
+  const Status parsed =
+      ParseWords(std::string(command.verb->name), arguments.list(), command.words);
+  if (!parsed.ok()) return Fail(parsed, globals, terminal);
+  Session session(terminal, globals, command.verb->effect);
+  const Result<int> code = run(session);
+  terminal.out->flush();
+  const int exit_code = code.ok() ? *code : Fail(code.status(), globals, terminal);
+  session.PrintHints();
+  return exit_code;
 }
 
-}  // namespace
-
-int RunCommandLine(const std::vector<std::string>& arguments, const Terminal& terminal) {
-  GlobalOptions globals;
+int RunWords(const std::vector<std::string>& arguments, GlobalOptions& globals,
+             const Terminal& terminal) {
   // Read before anything can go wrong: a failure is one document, too.
   globals.json = Holds(arguments, "--json");
   const Result<Command> command = LookUp(arguments);
@@ -62,9 +65,20 @@ int RunCommandLine(const std::vector<std::string>& arguments, const Terminal& te
     *terminal.out << RenderHelp(*command->verb);
     return kExitOk;
   }
-  const Result<int> code = RunVerb(*command, globals, terminal);
+  return RunVerb(*command, globals, terminal);
+}
+
+}  // namespace
+
+int RunCommandLine(const std::vector<std::string>& arguments, const Terminal& terminal) {
+  GlobalOptions globals;
+  const int code = RunWords(arguments, globals, terminal);
   terminal.out->flush();
-  return code.ok() ? *code : Fail(code.status(), globals, terminal);
+  const Status written = terminal.finish();
+  if (written.ok()) return code;
+  globals.json = false;  // there is nowhere to print it
+  const int failed = Fail(written, globals, terminal);
+  return code == kExitOk || code == kExitNo ? failed : code;
 }
 
 }  // namespace emend::api::cli

@@ -163,7 +163,8 @@ std::string_view ExitCodesText() {
   4  conflict: the ref has moved, or the thing exists
   5  refused: no token, no permission, a rule, a bound, not supported
   6  unreachable: no server, no worker, no answer in time
-  7  internal: a bug, or stored bytes that are not what was written
+  7  internal: a bug, stored bytes that are not what was written, or output that could not be
+     written
 )";
 }
 

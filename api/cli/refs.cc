@@ -1,5 +1,6 @@
 #include "api/cli/refs.h"
 
+#include "api/cli/revision.h"
 #include "api/cli/text.h"
 
 namespace emend::api::cli {
@@ -53,8 +54,9 @@ Result<int> DeleteRef(Session& session, const RefOptions& options, const std::st
   } else {
     session.out() << "deleted the " << kind << " " << *options.name << " (was " << ShortId(was)
                   << ")\n";
-    session.Hint("emend " + kind + " " + options.repo + " " + *options.name + " " + ShortId(was) +
-                 " brings it back");
+    session.Hint(
+        kind + " " + ShellWord(options.repo) + " " + ShellWord(*options.name) + " " + ShortId(was),
+        "brings it back");
   }
   return kExitOk;
 }
@@ -78,7 +80,19 @@ Result<int> RunRef(Session& session, const std::string& kind, const RefOptions& 
     return InvalidArgument("deleting a " + kind + ": its name is missing");
   if (!options.name) return ListRefs(session, options.repo, kind);
   if (options.name->empty()) return InvalidArgument("naming a " + kind + ": the name is empty");
+  EMEND_RETURN_IF_ERROR(RefuseHead(options.repo, *options.name));
   return options.remove ? DeleteRef(session, options, kind) : CreateRef(session, options, kind);
+}
+
+void HintAtMissingBranch(Session& session, const RepoRevision& target, const Status& failed) {
+  if (failed.code() != StatusCode::kNotFound) return;
+  const Result<Json> refs = session.Get(RepoPath(target.repo, "/refs"));
+  if (!refs.ok()) return;
+  for (const Json& ref : refs->value("items", Json::array())) {
+    if (TextOf(ref, "kind") == "branch" && TextOf(ref, "name") == target.revision) return;
+  }
+  session.Hint("branch " + ShellWord(target.repo) + " " + ShellWord(target.revision),
+               "makes it, at main");
 }
 
 void AddRefArguments(Arguments& arguments, RefOptions& options) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "api/cli/revision.h"
 #include "api/cli/verb.h"
 
 namespace emend::api::cli {
@@ -21,6 +22,9 @@ inline constexpr std::string_view kRefDocument =
 void AddRefArguments(Arguments& arguments, RefOptions& options);
 // `kind` is "branch" or "tag".
 Result<int> RunRef(Session& session, const std::string& kind, const RefOptions& options);
+
+// Where something was not found and the repo has no such branch: how it is made.
+void HintAtMissingBranch(Session& session, const RepoRevision& target, const Status& failed);
 
 std::string RefPath(const std::string& repo, const std::string& kind, const std::string& name);
 // `condition` is a header.

@@ -17,6 +17,9 @@ struct RepoRevision {
 // ago. kInvalidArgument says what is wrong.
 Result<RepoRevision> ParseRepoRevision(std::string_view text);
 
+// kInvalidArgument for git's HEAD, with the branch to say instead: emend has no current one.
+Status RefuseHead(std::string_view repo, std::string_view revision);
+
 // A revision where the repo is known already: "main~1", or "REPO@main~1" with that repo.
 // kInvalidArgument if it is empty.
 Result<std::string> ParseRevisionOf(const std::string& repo, std::string_view text);

@@ -4,6 +4,7 @@
 
 #include "api/cli/interrupt.h"
 #include "api/cli/progress.h"
+#include "api/cli/text.h"
 #include "api/daemon/launch.h"
 #include "storage/base/digest.h"
 #include "storage/base/file_system.h"
@@ -83,12 +84,12 @@ Result<std::string> Session::NamedStore() const {
   return path;
 }
 
-Result<client::ClientOptions> Session::Resolve() const {
+Result<Session::Server> Session::Resolve() const {
   client::ClientOptions resolved{.url = options_.server, .token = options_.token};
   if (resolved.url.empty() && options_.store.empty())
     resolved.url = terminal_.environment("EMEND_SERVER");
   if (resolved.token.empty()) resolved.token = terminal_.environment("EMEND_TOKEN");
-  if (!resolved.url.empty()) return resolved;
+  if (!resolved.url.empty()) return Server{std::move(resolved), ""};
   const Result<std::string> named = NamedStore();
   const std::string store = named.ok() ? *named : RememberedStore();
   if (store.empty()) return Status(StatusCode::kUnavailable, "unreachable", kDefaultServerHint);
@@ -100,21 +101,31 @@ Result<client::ClientOptions> Session::Resolve() const {
   if (options_.token.empty()) {
     EMEND_ASSIGN_OR_RETURN(resolved.token, daemon::ReadToken(record->token_file));
   }
-  return resolved;
+  return Server{std::move(resolved), store};
+}
+
+void Session::SayServer(const Server& server) const {
+  if (effect_ == Effect::kReads || json() || options_.quiet) return;
+  *terminal_.err << "server: " << server.options.url
+                 << (server.store.empty() ? "" : ", store " + server.store) << '\n';
 }
 
 Result<client::Client*> Session::Connect() {
   if (!client_) {
-    EMEND_ASSIGN_OR_RETURN(client::ClientOptions resolved, Resolve());
-    client_.emplace(std::move(resolved));
+    EMEND_ASSIGN_OR_RETURN(const Server server, Resolve());
+    SayServer(server);
+    url_ = server.options.url;
+    client_.emplace(server.options);
   }
   return &*client_;
 }
 
 bool Session::Reconnect() {
-  Result<client::ClientOptions> resolved = Resolve();
-  if (resolved.ok()) client_.emplace(std::move(*resolved));
-  return resolved.ok();
+  const Result<Server> server = Resolve();
+  if (!server.ok()) return false;
+  url_ = server->options.url;
+  client_.emplace(server->options);
+  return true;
 }
 
 Result<client::Reply> Session::Send(const client::Call& call) {
@@ -175,13 +186,21 @@ Result<client::Reply> Session::Cancel(const std::string& operation) {
                .headers = {}});
 }
 
-void Session::Print(const Json& document) const {
+void Session::Print(Json document) const {
+  if (effect_ != Effect::kReads && !url_.empty() && document.is_object()) document["server"] = url_;
   out() << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
-void Session::Hint(const std::string& text) const {
+void Session::Hint(const std::string& command, const std::string& why) {
+  const std::string where = !options_.server.empty()  ? " --server " + ShellWord(options_.server)
+                            : !options_.store.empty() ? " --store " + ShellWord(options_.store)
+                                                      : "";
+  hints_.push_back("emend" + where + " " + command + (why.empty() ? "" : "  # " + why));
+}
+
+void Session::PrintHints() const {
   if (json() || options_.quiet) return;
-  *terminal_.err << "next: " << text << '\n';
+  for (const std::string& hint : hints_) *terminal_.err << "next: " << hint << '\n';
 }
 
 void Session::Warn(const std::vector<std::string>& warnings) const {

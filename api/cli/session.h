@@ -28,6 +28,10 @@ struct GlobalOptions {
   bool quiet = false;
 };
 
+// What a verb does to a server. What changes something, or is about the server, says which one it
+// spoke to: a line on standard error, or "server" in the document.
+enum class Effect : std::uint8_t { kReads, kShowsServer, kChanges };
+
 // What every submission takes.
 struct SubmitOptions {
   std::string priority = "normal";
@@ -36,8 +40,8 @@ struct SubmitOptions {
 
 class Session {
  public:
-  Session(const Terminal& terminal, GlobalOptions options)
-      : terminal_(terminal), options_(std::move(options)) {}
+  Session(const Terminal& terminal, GlobalOptions options, Effect effect)
+      : terminal_(terminal), options_(std::move(options)), effect_(effect) {}
 
   const Terminal& terminal() const { return terminal_; }
   const GlobalOptions& options() const { return options_; }
@@ -52,9 +56,13 @@ class Session {
   // Submits and waits, with a progress bar; the operation's result. Ctrl-C cancels the operation.
   Result<Json> Run(const std::string& path, const Json& body, const SubmitOptions& options);
 
-  void Print(const Json& document) const;
-  // "next: ..." for people; nothing with --json or --quiet.
-  void Hint(const std::string& text) const;
+  // With "server" where the verb says which one it spoke to.
+  void Print(Json document) const;
+  // A command for people to type next, such as "tag atlas v1 main", and what it does, shown when
+  // the verb is done: "next: emend --store DIR tag atlas v1 main  # brings it back". Works when
+  // typed as it stands: words from elsewhere go through ShellWord. Nothing with --json or --quiet.
+  void Hint(const std::string& command, const std::string& why = "");
+  void PrintHints() const;
   // A line of each on stderr; nothing with --json, whose document holds them.
   void Warn(const std::vector<std::string>& warnings) const;
 
@@ -70,12 +78,20 @@ class Session {
  private:
   Result<client::Client*> Connect();
   bool Reconnect();  // false: no server is known any more
-  Result<client::ClientOptions> Resolve() const;
+  struct Server {
+    client::ClientOptions options;
+    std::string store;  // "" if it was not found by its store
+  };
+  Result<Server> Resolve() const;
+  void SayServer(const Server& server) const;
   std::string LastStorePath() const;
 
   const Terminal& terminal_;
   const GlobalOptions options_;
+  const Effect effect_;
   std::optional<client::Client> client_;
+  std::string url_;  // of the client's server
+  std::vector<std::string> hints_;
 };
 
 // "/api/v1/repos/{repo}" + rest.

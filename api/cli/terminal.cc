@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <iostream>
 
+#include "api/program/output.h"
+
 namespace emend::api::cli {
 namespace {
 
@@ -41,8 +43,9 @@ std::string Terminal::Paint(std::string_view text, Colour colour) const {
 }
 
 Terminal SystemTerminal() {
+  static program::OutputStream out(STDOUT_FILENO);
   std::error_code error;
-  return {.out = &std::cout,
+  return {.out = &out,
           .err = &std::cerr,
           .out_is_terminal = isatty(STDOUT_FILENO) != 0,
           .err_is_terminal = isatty(STDERR_FILENO) != 0,
@@ -52,6 +55,7 @@ Terminal SystemTerminal() {
                 const char* const value = std::getenv(name.c_str());
                 return std::string(value == nullptr ? "" : value);
               },
+          .finish = [] { return out.Finish("standard output"); },
           .program_folder =
               std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string()};
 }

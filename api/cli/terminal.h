@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "storage/base/status.h"
+
 namespace emend::api::cli {
 
 enum class Colour { kNone, kRed, kGreen, kYellow, kBlue, kBold, kDim };
@@ -18,6 +20,8 @@ struct Terminal {
   bool err_is_terminal = false;
   int width = 80;                                                   // columns
   std::function<std::string(const std::string& name)> environment;  // "" if the variable is not set
+  // Whether all that went to `out` was written; kInternal says why not.
+  std::function<Status()> finish = [] { return OkStatus(); };
   // where emendd lies beside this program
   std::string program_folder;
 

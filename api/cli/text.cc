@@ -105,6 +105,18 @@ std::string Wrap(std::string_view text, std::size_t indent, std::size_t columns)
   return wrapped;
 }
 
+std::string ShellWord(std::string_view word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@^._/:=+,-";
+  // A "~" that begins a word is somebody's home.
+  const bool is_plain =
+      !word.empty() && word.find_first_not_of("~" + std::string(kPlain)) == word.npos;
+  if (is_plain && !word.starts_with('~')) return std::string(word);
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 std::string Indent(std::string_view text) {
   std::string indented;
   for (bool last = false; !last;) {

@@ -27,6 +27,10 @@ std::string NearestWord(std::string_view word, const std::vector<std::string>& w
 // in. The first has `indent` before it already.
 std::string Wrap(std::string_view text, std::size_t indent, std::size_t columns);
 
+// A word as a shell reads it: in single quotes where it holds more than letters, digits and
+// "@~^._/-".
+std::string ShellWord(std::string_view word);
+
 // Every line four spaces in, with a line end.
 std::string Indent(std::string_view text);
 

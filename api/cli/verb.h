@@ -42,9 +42,6 @@ inline constexpr std::int64_t kCountMax = 1'000'000'000;
 // The groups of `emend help`, in its order; a folder of api/cli/verbs each.
 enum class Group : std::uint8_t { kServe, kModel, kEdit, kAsk, kHistory, kProof, kHouse };
 
-// What a verb does to a server; what changes something says which one it spoke to.
-enum class Effect : std::uint8_t { kReads, kChanges };
-
 // What a shell completes a value with, where there are no choices.
 enum class ValueKind : std::uint8_t { kText, kFile, kFolder };
 

@@ -43,6 +43,9 @@ class OperationRequest {
   virtual ~OperationRequest() = default;
 
   virtual Demand DemandOn(const std::string& repo) const = 0;
+  // The revision that it reads, which must be there when it is submitted and when it runs; nothing
+  // if it reads none. The branch that it moves is in its demand.
+  virtual std::string_view Revision() const { return ""; }
   // What can be refused when it is submitted, though it is well-formed. Blocks; runs on the pool.
   virtual Status Check(storage::kv::KvStore&, const RepoName&) const { return OkStatus(); }
   // One outcome a request, applied in their order. Failures are of all of them: as the kind

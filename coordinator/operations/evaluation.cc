@@ -22,6 +22,7 @@ class EvaluationRequest final : public SoloRequest {
   Demand DemandOn(const std::string& repo) const override {
     return {.role = Role::kReads, .pool = Pool::kWorkers, .cost = 1 + facts_.size(), .repo = repo};
   }
+  std::string_view Revision() const override { return revision_; }
 
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {

@@ -50,6 +50,7 @@ class ExportRequest final : public SoloRequest {
     return {
         .role = Role::kReads, .pool = Pool::kFiles, .cost = jobs::kWholeModelCost, .repo = repo};
   }
+  std::string_view Revision() const override { return revision_; }
 
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {

@@ -86,6 +86,7 @@ class RevertRequest final : public SoloRequest {
             .repo = repo,
             .branch = fields_.branch};
   }
+  std::string_view Revision() const override { return fields_.commit; }
 
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {

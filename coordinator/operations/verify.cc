@@ -45,6 +45,7 @@ class VerifyRequest final : public SoloRequest {
     return {
         .role = Role::kReads, .pool = Pool::kWorkers, .cost = jobs::kWholeModelCost, .repo = repo};
   }
+  std::string_view Revision() const override { return revision_; }
 
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {

@@ -21,6 +21,17 @@ Status CheckNewRepo(storage::kv::KvStore& store, const RepoName& repo) {
               "\": there is one of this name already; choose another name"};
 }
 
+// What the request names is looked up as it will be when it runs: a typing mistake is told now, not
+// when the queue has come to it.
+Status CheckNames(storage::kv::KvStore& store, const RepoName& repo, const std::string& branch,
+                  std::string_view revision) {
+  EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(store, repo));
+  if (!branch.empty()) {
+    EMEND_RETURN_IF_ERROR(repository.ReadRef(storage::history::RefKind::kBranch, branch).status());
+  }
+  return revision.empty() ? OkStatus() : repository.Resolve(revision).status();
+}
+
 Result<std::optional<Operation>> FindReplay(storage::kv::KvStore& store, const Caller& caller,
                                             const Submission& submission) {
   if (submission.idempotency_key.empty()) return std::optional<Operation>();
@@ -80,17 +91,18 @@ Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submissi
   EMEND_ASSIGN_OR_RETURN(const jobs::OperationKind* const kind,
                          FindKind(operations::Kinds(), submission.kind));
   EMEND_ASSIGN_OR_RETURN(const auto request, ReadRequest(*kind, submission.body));
+  jobs::Demand demand = request->DemandOn(submission.repo.value());
   switch (kind->subject) {
     case jobs::Subject::kNewRepo:
       EMEND_RETURN_IF_ERROR(CheckNewRepo(store, submission.repo));
       break;
     case jobs::Subject::kRepo:
-      EMEND_RETURN_IF_ERROR(Repository::Open(store, submission.repo).status());
+      EMEND_RETURN_IF_ERROR(CheckNames(store, submission.repo, demand.branch, request->Revision()));
       break;
     case jobs::Subject::kStore: break;
   }
   EMEND_RETURN_IF_ERROR(request->Check(store, submission.repo));
-  return request->DemandOn(submission.repo.value());
+  return demand;
 }
 
 Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store,

@@ -14,8 +14,8 @@ Result<std::optional<storage::records::Operation>> FindBegun(storage::kv::KvStor
                                                              const Caller& caller,
                                                              const Submission& submission);
 
-// Kind, body, repo and settings: what can be refused without running anything. What it asks of the
-// scheduler. Blocks; runs on the pool.
+// Kind, body, settings, and that repo, branch and revision are there: what can be refused without
+// running anything. What it asks of the scheduler. Blocks; runs on the pool.
 Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission);
 
 // The accepted operation, durable together with its idempotency key; or the operation that the key

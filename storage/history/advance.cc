@@ -11,11 +11,17 @@ std::string Describe(const RepoRecord& record, RefKind kind, std::string_view na
          record.name.value();
 }
 
+Status AlreadyThere(const RepoRecord& record, const Ref& to, const CommitId& found) {
+  const std::string& repo = record.name.value();
+  const std::string instead =
+      to.kind == RefKind::kTag
+          ? "a tag does not move: delete it first (emend tag " + repo + " -d " + to.name + ")"
+          : "choose another name, or move it (emend reset " + repo + "@" + to.name + " REVISION)";
+  return {StatusCode::kAlreadyExists, "creating " + Describe(record, to.kind, to.name) +
+                                          ": it is there, at " + found.Hex() + "; " + instead};
+}
+
 Status StaleHead(const std::string& ref, const CommitId& expected, const CommitId& found) {
-  if (expected.IsZero()) {
-    return {StatusCode::kAlreadyExists, "creating " + ref + ": it is there, at " + found.Hex() +
-                                            "; choose another name, or move it with a reset"};
-  }
   const std::string now = found.IsZero() ? "does not exist" : "is at " + found.Hex();
   return {StatusCode::kConflict, "stale_head",
           "moving " + ref + ": it " + now + ", expected " + expected.Hex() +
@@ -149,6 +155,7 @@ Status Repository::MoveRef(records::Transaction& transaction, const Ref& to,
   if (expected.IsZero()) EMEND_RETURN_IF_ERROR(CheckNameIsFree(view, record_, to));
   EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> found,
                          FindRef(view, record_.id, to.kind, to.name));
+  if (found && expected.IsZero()) return AlreadyThere(record_, to, found->commit);
   EMEND_RETURN_IF_ERROR(CheckCompareAndSwap(what, found, expected));
   if (!to.commit.IsZero()) {
     const auto commit = objects::ObjectStore(view, record_.id).ReadCommit(to.commit);

@@ -164,6 +164,7 @@ Awaitable<Result<OperationView>> FakeService::Submit(Caller caller, Submission s
   EMEND_CO_RETURN_IF_ERROR(submission.kind == "import" && submission.repo.value() == "fresh"
                                ? OkStatus()
                                : FaultOf(submission.repo));
+  EMEND_CO_RETURN_IF_ERROR(CheckBranch(submission));
   if (!submission.idempotency_key.empty() && keys_.contains(submission.idempotency_key)) {
     Running& running = operations_.at(keys_.at(submission.idempotency_key));
     if (running.fingerprint == submission.fingerprint) co_return running.view;

@@ -88,6 +88,7 @@ class FakeService : public coordinator::server::Service {
   void Touch(Running& running);
   void FinishByKind(const OperationId& id, const coordinator::server::Submission& submission);
   Result<CommitId> Find(const std::string& revision) const;
+  Status CheckBranch(const coordinator::server::Submission& submission) const;
 
   Runtime& runtime_;
   const bool auto_finish_;

@@ -39,11 +39,12 @@ INCLUDES = {
     "coordinator/server": ["storage/", "worker/protocol", "coordinator/"],
     "api/facts": ["storage/base", "storage/json", "storage/text", "storage/objects", "storage/facts"],
     "api/openapi": [],
+    "api/program": ["storage/base"],
     "api/rest": ["storage/", "coordinator/", "worker/protocol", "api/openapi"],
     "api/daemon": ["storage/", "coordinator/", "worker/protocol", "api/rest"],
     "api/gateway": ["storage/base", "storage/records", "coordinator/answers", "coordinator/membership", "worker/protocol", "api/rest", "api/daemon"],
     "api/client": ["storage/base"],
-    "api/cli": ["storage/base", "storage/json", "storage/text", "storage/objects", "storage/facts", "coordinator/core", "api/client", "api/facts", "api/daemon"],
+    "api/cli": ["storage/base", "storage/json", "storage/text", "storage/objects", "storage/facts", "coordinator/core", "api/client", "api/facts", "api/daemon", "api/program"],
     "cmake": [],
 }
 

@@ -4,13 +4,14 @@
 #include <array>
 
 // A row for each verb; NameVerb() is in the verb's own file. Those of a group stand together.
-#define EMEND_VERBS(ROW)                                                                          \
-  ROW(Up)                                                                                         \
-  ROW(Down)                                                                                       \
-  ROW(Status) ROW(Doctor) ROW(ModelInspect) ROW(Init) ROW(Stats) ROW(Commit) ROW(Revert)          \
-      ROW(Reset) ROW(Ask) ROW(Eval) ROW(Log) ROW(Show) ROW(Diff) ROW(Branch) ROW(Tag) ROW(Reflog) \
-          ROW(Export) ROW(Verify) ROW(Fsck) ROW(Repair) ROW(Operations) ROW(OperationsCancel)     \
-              ROW(Audit) ROW(Version) ROW(Completion) ROW(Help)
+#define EMEND_VERBS(ROW)                                                                         \
+  ROW(Up)                                                                                        \
+  ROW(Down)                                                                                      \
+  ROW(Status)                                                                                    \
+  ROW(Doctor) ROW(ModelInspect) ROW(Init) ROW(Stats) ROW(Commit) ROW(Revert) ROW(Reset) ROW(Ask) \
+      ROW(Eval) ROW(Log) ROW(Show) ROW(Diff) ROW(Branch) ROW(Tag) ROW(Reflog) ROW(Export)        \
+          ROW(Verify) ROW(Fsck) ROW(Repair) ROW(Operations) ROW(OperationsCancel) ROW(Audit)     \
+              ROW(Version) ROW(Completion) ROW(Help)
 
 namespace emend::api::cli {
 namespace verbs {

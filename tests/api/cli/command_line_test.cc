@@ -1,11 +1,14 @@
 // Parsing, help and where the server is found; nothing here reaches a server.
 #include "api/cli/command_line.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "api/cli/verbs/table.h"
+#include "api/program/output.h"
 #include "tests/api/cli/shell.h"
 #include "tests/support/temporary_folder.h"
 
@@ -83,6 +86,25 @@ TEST(CommandLine, WhatGitCallsSoIsAnsweredWithWhatToType) {
     EXPECT_EQ(Shell().Run({"help", word}).err, outcome.err);
   }
   EXPECT_NE(Shell().Run({"model"}).err.find("`emend model inspect`"), std::string::npos);
+}
+
+TEST(CommandLine, OutputThatCouldNotBeWrittenIsAFailure) {
+  const int full = open("/dev/full", O_WRONLY);
+  ASSERT_GE(full, 0);
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"help"}, {"help", "--man"}, {"log", "--help"}, {"--version"}, {"version", "--json"}}) {
+    program::OutputStream out(full);
+    std::ostringstream err;
+    const Terminal terminal{.out = &out,
+                            .err = &err,
+                            .environment = [](const std::string&) { return std::string(); },
+                            .finish = [&out] { return out.Finish("standard output"); },
+                            .program_folder = "/nonexistent"};
+    EXPECT_EQ(RunCommandLine(words, terminal), 7) << words[0];
+    EXPECT_EQ(err.str(),
+              "emend: writing standard output: No space left on device (output_not_written)\n");
+  }
+  close(full);
 }
 
 TEST(CommandLine, UsageErrorsAreTwo) {

@@ -4,8 +4,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
+#include <utility>
 
 #include "tests/api/cli/shell.h"
 #include "tests/support/fake_server.h"
@@ -324,6 +327,112 @@ TEST_F(VerbsTest, BranchesAndTagsComeAndGo) {
   EXPECT_EQ(shell_.Run({"branch", "atlas", "-d", "dev/x"}).code, 0);
   EXPECT_EQ(shell_.Run({"branch", "atlas", "-d", "dev/x"}).code, 3);
   EXPECT_EQ(shell_.Run({"tag", "atlas"}).out.find("main"), std::string::npos);
+}
+
+// Words as a shell reads them, without what follows a "#".
+std::vector<std::string> ShellWords(const std::string& line) {
+  std::vector<std::string> words;
+  char quote = 0;
+  bool within = false;
+  for (const char c : line) {
+    if (quote == 0 && !within && c == '#') break;
+    if (quote == '\\') {
+      words.back() += c;
+      quote = 0;
+    } else if (c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '"' || c == '\'' || c == '\\')) {
+      quote = c;
+      if (!std::exchange(within, true)) words.emplace_back();
+    } else if (quote == 0 && c == ' ') {
+      within = false;
+    } else {
+      if (!std::exchange(within, true)) words.emplace_back();
+      words.back() += c;
+    }
+  }
+  return words;
+}
+
+TEST_F(VerbsTest, AdviceWorksWhenItIsTyped) {
+  const std::map<std::string, std::string> given = {
+      {"PROMPT", "The mother tongue of Danielle Darrieux is"},
+      {"FACTS", facts_},
+      {"fresh", "atlas"},  // the fake server makes no repo
+      {"FILE", Write("corpus.txt", std::string(100, 'x') + "\n")}};
+  shell_.Run({"branch", "atlas", "it's", "v1"});
+  const std::vector<std::vector<std::string>> runs = {
+      {"init", "fresh", "--model", "."},
+      {"stats", "atlas"},
+      {"commit", "atlas", "-F", facts_},
+      {"revert", "atlas", "main"},
+      {"reset", "atlas@main", "v1"},
+      {"reset", "atlas@it's", "main"},
+      {"branch", "atlas", "-d", "it's"},
+      {"audit", "-n", "1"},
+      {"revert", "atlas@newbranch", "main", "--server", server_.url()}};
+  int advice = 0;
+  for (const std::vector<std::string>& run : runs) {
+    std::istringstream said(shell_.Run(run).err);
+    for (std::string line; std::getline(said, line);) {
+      if (!line.starts_with("next: ")) continue;
+      std::vector<std::string> words = ShellWords(line.substr(6));
+      ASSERT_EQ(words.front(), "emend") << line;
+      words.erase(words.begin());
+      for (std::string& word : words) {
+        if (given.contains(word)) word = given.at(word);
+      }
+      const Outcome typed = shell_.Run(words);
+      EXPECT_EQ(typed.code, 0) << line << "\n" << typed.err;
+      ++advice;
+    }
+  }
+  EXPECT_GE(advice, 11);
+}
+
+TEST_F(VerbsTest, AMissingBranchIsToldWithHowItIsMade) {
+  const Outcome outcome = shell_.Run({"commit", "atlas@new branch", "-F", facts_});
+  EXPECT_EQ(outcome.code, 3) << outcome.err;
+  EXPECT_NE(outcome.err.find("next: emend branch atlas 'new branch'  # makes it, at main\n"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(shell_.Run({"commit", "gone@dev", "-F", facts_}).err.find("next:"), std::string::npos);
+}
+
+TEST_F(VerbsTest, WhatChangesSomethingSaysWhichServerItSpokeTo) {
+  const std::string line = "server: " + server_.url() + "\n";
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"status"},
+                                             {"commit", "atlas", "-F", facts_},
+                                             {"revert", "atlas", "main"},
+                                             {"tag", "atlas", "t1"},
+                                             {"reset", "atlas@main", "v1"},
+                                             {"stats", "atlas"},
+                                             {"init", "fresh", "--model", "."},
+                                             {"log", "atlas"}}) {
+    const bool says = words[0] != "log";
+    EXPECT_EQ(shell_.Run(words).err.find(line) == 0, says) << words[0];
+    std::vector<std::string> again = words;
+    if (words[0] == "tag") again[2] = "t2";
+    EXPECT_EQ(Document(again).value("server", ""), says ? server_.url() : "") << words[0];
+  }
+  EXPECT_EQ(shell_.Run({"status", "-q"}).err, "");
+}
+
+TEST_F(VerbsTest, GitsHeadIsAnsweredWithTheBranchToName) {
+  const std::pair<std::vector<std::string>, const char*> expected[] = {
+      {{"show", "atlas@HEAD~1"}, "atlas@main~1"},
+      {{"revert", "atlas", "HEAD"}, "atlas@main"},
+      {{"log", "atlas@HEAD^^"}, "atlas@main^^"},
+      {{"reset", "atlas@main", "HEAD@{2}"}, "atlas@main@{2}"},
+      {{"branch", "atlas", "HEAD"}, "no branch is checked out"}};
+  for (const auto& [words, instead] : expected) {
+    const Outcome outcome = shell_.Run(words);
+    EXPECT_EQ(outcome.code, 2) << words[0];
+    EXPECT_NE(outcome.err.find("emend has no HEAD"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find(instead), std::string::npos) << outcome.err;
+  }
+  EXPECT_EQ(shell_.Run({"branch", "atlas", "HEADLINE"}).code, 0);
 }
 
 TEST_F(VerbsTest, AVerbIsOneOnlyAsTheFirstWord) {

@@ -271,6 +271,20 @@ TEST_F(ServiceTest, ABaseThatRottedIsNeitherCommittedOnNorExportedAndAnotherImpo
   EXPECT_EQ(json::parse(cluster_.Run("fsck", json::object()).result)["ok"], true);
 }
 
+TEST_F(ServiceTest, WhatIsNotThereIsToldWhenItIsSubmitted) {
+  json commit = CommitBody("Ann", "chess");
+  commit["branch"] = "newbranch";
+  const std::pair<const char*, json> requests[] = {
+      {"commit", commit},
+      {"revert", {{"branch", "newbranch"}, {"commit", "main"}}},
+      {"revert", {{"commit", "nothing"}}},
+      {"verify", {{"revision", "nothing"}}},
+      {"export", {{"revision", "nothing"}, {"folder", cluster_.layout().folder + "-export"}}}};
+  for (const auto& [kind, body] : requests)
+    EXPECT_THAT(Submit(kind, body.dump()), StatusIs(StatusCode::kNotFound, "not_found")) << kind;
+  EXPECT_THAT(Submit("verify", "{}"), IsOk());
+}
+
 TEST_F(ServiceTest, NothingIsExportedIntoTheStore) {
   const std::string folder = cluster_.layout().folder + "/models/elsewhere";
   const Operation refused = cluster_.Run("export", {{"folder", folder}});

@@ -234,7 +234,9 @@ TEST_F(RepositoryTest, TheReflogOutlivesItsBranch) {
 TEST_F(RepositoryTest, TagsAreCreatedOnceMovedOnPurposeAndDeleted) {
   const CommitId first = Commit("main", StoreEdits(0, 1));
   Tag("v1", import_);
-  EXPECT_THAT(Move(RefKind::kTag, "v1", first, CommitId()), StatusIs(StatusCode::kAlreadyExists));
+  const Status again = Move(RefKind::kTag, "v1", first, CommitId());
+  EXPECT_THAT(again, StatusIs(StatusCode::kAlreadyExists));
+  EXPECT_NE(again.message().find("delete it first (emend tag atlas -d v1)"), std::string::npos);
   EXPECT_THAT(Move(RefKind::kTag, "v1", first, import_), IsOk());
   EXPECT_EQ(Must(repo().ReadRef(RefKind::kTag, "v1")).commit, first);
   EXPECT_THAT(Move(RefKind::kTag, "v1", CommitId(), first), IsOk());

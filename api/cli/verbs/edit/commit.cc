@@ -2,6 +2,7 @@
 #include "api/cli/evidence.h"
 #include "api/cli/fact_input.h"
 #include "api/cli/files.h"
+#include "api/cli/refs.h"
 #include "api/cli/revision.h"
 #include "api/cli/scores.h"
 #include "api/cli/text.h"
@@ -98,8 +99,9 @@ void ShowCommitted(Session& session, const RepoRevision& target, const Json& res
                                    {"after", evaluation.value("after", Json())}})
                   << RenderUnmeasured(evaluation.value("after", Json()), result);
   session.out() << RenderEvidence(result) << RenderLargeUpdates(result) << RenderNotTaken(result);
-  session.Hint("emend ask " + target.repo + "@" + id + " \"PROMPT\", emend show " + target.repo +
-               "@" + id);
+  const std::string made = ShellWord(target.repo + "@" + id);
+  session.Hint("ask " + made + " \"PROMPT\"");
+  session.Hint("show " + made);
 }
 
 Result<int> Run(Session& session, const Options& options) {
@@ -114,7 +116,10 @@ Result<int> Run(Session& session, const Options& options) {
   EMEND_RETURN_IF_ERROR(ReadSettings(options.settings, body));
   EMEND_RETURN_IF_ERROR(ReadRequired(options.required, body));
   Result<Json> committed = session.Run(RepoPath(target.repo, "/commits"), body, options.submit);
-  if (!committed.ok()) return input.InRows(committed.status());
+  if (!committed.ok()) {
+    HintAtMissingBranch(session, target, committed.status());
+    return input.InRows(committed.status());
+  }
   const Json result = input.WithRows(*std::move(committed));
   if (session.json()) {
     session.Print(result);

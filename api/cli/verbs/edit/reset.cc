@@ -42,8 +42,8 @@ Result<int> Run(Session& session, const Options& options) {
   session.out() << target.repo << "@" << target.revision << " is now at "
                 << session.terminal().Paint(ShortId(to), Colour::kYellow) << " (was "
                 << ShortId(from) << ")\n";
-  session.Hint("emend reset " + target.repo + "@" + target.revision + " " + ShortId(from) +
-               " goes back");
+  session.Hint("reset " + ShellWord(target.repo + "@" + target.revision) + " " + ShortId(from),
+               "goes back");
   return kExitOk;
 }
 

@@ -1,4 +1,5 @@
 #include "api/cli/commits.h"
+#include "api/cli/refs.h"
 #include "api/cli/revision.h"
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
@@ -18,8 +19,9 @@ Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string reverted, ParseRevisionOf(target.repo, options.commit));
   Json body = {{"branch", target.revision}, {"commit", reverted}};
   if (!options.message.empty()) body["message"] = options.message;
-  EMEND_ASSIGN_OR_RETURN(const Json result,
-                         session.Run(RepoPath(target.repo, "/reverts"), body, options.submit));
+  const Result<Json> ran = session.Run(RepoPath(target.repo, "/reverts"), body, options.submit);
+  if (!ran.ok()) HintAtMissingBranch(session, target, ran.status());
+  EMEND_ASSIGN_OR_RETURN(const Json result, ran);
   if (session.json()) {
     session.Print(result);
     return kExitOk;
@@ -34,7 +36,8 @@ Result<int> Run(Session& session, const Options& options) {
     session.out() << blocked
                   << " not put back: newer edits hold what they were about (revert those first)\n";
   }
-  session.Hint("emend diff " + target.repo + "@" + id + "~1 " + target.repo + "@" + id);
+  const std::string made = target.repo + "@" + id;
+  session.Hint("diff " + ShellWord(made + "~1") + " " + ShellWord(made));
   return kExitOk;
 }
 

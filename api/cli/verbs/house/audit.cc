@@ -32,7 +32,7 @@ Result<int> Run(Session& session, const Options& options) {
   }
   session.out() << RenderTable(rows);
   if (const std::string next = TextOf(page, "next"); !next.empty())
-    session.Hint(std::string("emend audit ") + (options.after ? "--after " : "--before ") + next);
+    session.Hint(std::string("audit ") + (options.after ? "--after " : "--before ") + next);
   return kExitOk;
 }
 

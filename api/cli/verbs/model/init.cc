@@ -28,8 +28,8 @@ Result<int> Run(Session& session, const Options& options) {
                 << RenderTable({{"base", ShortId(TextOf(result, "base"))},
                                 {"state", ShortId(TextOf(result, "state"))}});
   session.Warn(result["warnings"].get<std::vector<std::string>>());
-  session.Hint("emend stats " + options.repo + " --corpus FILE, then emend commit " + options.repo +
-               " -F FACTS");
+  session.Hint("stats " + ShellWord(options.repo) + " --corpus FILE");
+  session.Hint("commit " + ShellWord(options.repo) + " -F FACTS");
   return kExitOk;
 }
 

@@ -67,7 +67,7 @@ Result<int> Run(Session& session, const Options& options) {
                   << " tokens are advised; with less, edits disturb what stands near them.\n"
                   << "Commits are solved with these from now on, until stats runs again\n";
   }
-  session.Hint("emend commit " + options.repo + " -F FACTS");
+  session.Hint("commit " + ShellWord(options.repo) + " -F FACTS");
   return kExitOk;
 }
 

@@ -41,6 +41,7 @@ Verb StatusVerb() {
   return {
       .name = "status",
       .group = Group::kServe,
+      .effect = Effect::kShowsServer,
       .summary = "repos with their heads, and workers",
       .document =
           "`{\"repos\": [{\"repo\", \"base\", \"head\", \"created\"}], \"workers\": […]}`; of a "

@@ -57,7 +57,7 @@ Result<int> Run(Session& session, const Options& options) {
                 << RenderTable({{"url", launched->record.url},
                                 {"token", "in " + launched->record.token_file},
                                 {"pid", std::to_string(launched->record.pid)}});
-  session.Hint("emend init REPO --model DIR");
+  session.Hint("init REPO --model DIR");
   return kExitOk;
 }
 
