@@ -1,5 +1,9 @@
 #include "api/cli/session.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "api/cli/interrupt.h"
@@ -35,6 +39,11 @@ std::string NewIdempotencyKey() {
 }
 
 }  // namespace
+
+void PrintLeftOut(const Session& session, const Json& result) {
+  for (const Json& thing : result.value("left_out", Json::array()))
+    session.out() << "left out: " << TextOf(thing, "name") << " (" << TextOf(thing, "why") << ")\n";
+}
 
 std::string RepoPath(const std::string& repo, const std::string& rest) {
   return "/api/v1/repos/" + client::EncodeSegment(repo) + rest;
@@ -99,7 +108,7 @@ Result<Session::Server> Session::Resolve() const {
   resolved.url = record->url;
   // The store's own token, unless one was typed: EMEND_TOKEN may belong to another server.
   if (options_.token.empty()) {
-    EMEND_ASSIGN_OR_RETURN(resolved.token, daemon::ReadToken(record->token_file));
+    EMEND_ASSIGN_OR_RETURN(resolved.token, daemon::ReadFirstToken(*record));
   }
   return Server{std::move(resolved), store};
 }
@@ -184,6 +193,18 @@ Result<client::Reply> Session::Cancel(const std::string& operation) {
                .path = "/api/v1/operations/" + client::EncodeSegment(operation),
                .body = "",
                .headers = {}});
+}
+
+Result<int> Session::BecomeEmendd(std::vector<std::string> arguments) const {
+  EMEND_ASSIGN_OR_RETURN(const std::string store, NamedStore());
+  const std::string program = terminal_.program_folder + "/emendd";
+  arguments.insert(arguments.begin(), {program, "--store", store});
+  if (options_.json) arguments.emplace_back("--json");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  execv(program.c_str(), argv.data());
+  return Unavailable("starting \"" + program + "\": " + std::strerror(errno));
 }
 
 void Session::Print(Json document) const {

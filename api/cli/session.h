@@ -66,6 +66,10 @@ class Session {
   // A line of each on stderr; nothing with --json, whose document holds them.
   void Warn(const std::vector<std::string>& warnings) const;
 
+  // This program becomes emendd on the named store, which alone may open it: for what is done with
+  // emendd down. Returns only a failure.
+  Result<int> BecomeEmendd(std::vector<std::string> arguments) const;
+
   // The store that up and down work on: --store or EMEND_STORE, absolute. kInvalidArgument if
   // neither is there.
   Result<std::string> NamedStore() const;
@@ -96,6 +100,9 @@ class Session {
 
 // "/api/v1/repos/{repo}" + rest.
 std::string RepoPath(const std::string& repo, const std::string& rest = "");
+
+// A line for each thing that a result says was left out.
+void PrintLeftOut(const Session& session, const Json& result);
 
 // Fields of documents; missing or of another type: "" or 0.
 std::string TextOf(const Json& document, const char* name);

@@ -162,6 +162,8 @@ Status RunDaemon(const DaemonOptions& options) {
   EMEND_RETURN_IF_ERROR(CheckAddresses(options));
   EMEND_RETURN_IF_ERROR(CreateStoreFolder(options.store));
   EMEND_ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::Take(options.store));
+  EMEND_RETURN_IF_ERROR(CheckStoreIsWhole(options.store, options.shared,
+                                          options.is_new ? StoreStart::kNew : StoreStart::kUsual));
   if (options.log != "-")
     EMEND_RETURN_IF_ERROR(
         LogToFile(options.log.empty() ? options.store + "/emendd.log" : options.log));

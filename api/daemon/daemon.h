@@ -17,7 +17,8 @@
 namespace emend::api::daemon {
 
 struct DaemonOptions {
-  std::string store;  // absolute; created with 0700
+  std::string store;    // absolute; created with 0700
+  bool is_new = false;  // begin a new store over what is left of one
   std::string listen = "127.0.0.1:0";
   int workers = 1;                       // started beside this process; 0: others dial in
   int ranks = 1;                         // processes of each, which hold one model together

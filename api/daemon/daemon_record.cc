@@ -28,6 +28,18 @@ struct flock WholeFile() {
   return lock;
 }
 
+// Something that only a store that was in use has; empty: nothing.
+std::string WhatIsLeft(FileSystem& files, const std::string& folder) {
+  for (const char* name : {"anchor", "token"}) {
+    if (files.Exists(folder + "/" + name)) return folder + "/" + name;
+  }
+  for (const char* name : {"models", "statistics"}) {
+    const auto held = files.List(folder + "/" + name);
+    if (held.ok() && !held->empty()) return folder + "/" + name + "/" + held->front();
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string DaemonRecordPath(const std::string& store) { return store + "/daemon.json"; }
@@ -107,6 +119,30 @@ Status CreateStoreFolder(const std::string& store) {
               names.front() + "\"); name a new or an empty folder"};
 }
 
+Status CheckStoreIsWhole(const std::string& store, const std::string& shared, StoreStart start) {
+  PosixFileSystem files;
+  // It names the state of a database; RocksDB makes an empty one where it is missing.
+  if (files.Exists(store + "/db/CURRENT")) return OkStatus();
+  std::string left = WhatIsLeft(files, store);
+  if (left.empty() && !shared.empty()) left = WhatIsLeft(files, shared);
+  if (left.empty()) return OkStatus();
+  if (start == StoreStart::kUsual) {
+    return {StatusCode::kFailedPrecondition, "store_without_database",
+            "opening the store " + store + ": \"" + left +
+                "\" is left of a store, but its database, " + store +
+                "/db, is not there; put a backup of the whole folder in its place, or begin a new, "
+                "empty store over it with --new"};
+  }
+  const std::string anchor = store + "/anchor";
+  if (!files.Exists(anchor)) return OkStatus();
+  int number = 1;
+  Status kept;
+  do {
+    kept = files.Rename(anchor, anchor + ".before-" + std::to_string(number++));
+  } while (kept.code() == StatusCode::kAlreadyExists);
+  return kept;
+}
+
 Result<DaemonRecord> ReadDaemonRecord(const std::string& store) {
   const Status not_running(StatusCode::kNotFound, "not_running",
                            "looking for emendd on " + store +
@@ -144,6 +180,15 @@ Result<std::string> ReadToken(const std::string& token_file) {
   EMEND_ASSIGN_OR_RETURN(std::string token, files.Read(token_file));
   while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
   return token;
+}
+
+Result<std::string> ReadFirstToken(const DaemonRecord& record) {
+  Result<std::string> token = ReadToken(record.token_file);
+  if (token.ok()) return token;
+  return token.status().WithContext(
+      "reading the store's first token (if it is lost, `emend down` and then `emend token new` "
+      "make "
+      "another)");
 }
 
 }  // namespace emend::api::daemon

@@ -33,6 +33,8 @@ Status WriteDaemonRecord(const std::string& store, const DaemonRecord& record);
 void RemoveDaemonRecord(const std::string& store);
 // The secret in a token file, without its line end.
 Result<std::string> ReadToken(const std::string& token_file);
+// That of a running store; on failure says how it is made again.
+Result<std::string> ReadFirstToken(const DaemonRecord& record);
 
 // Whether it answers a request now, within two seconds.
 bool Answers(const DaemonRecord& record);
@@ -67,6 +69,14 @@ class StoreLock {
 // 0700; the folder of a store, or an empty one, is kept as it is. kInvalidArgument ("not_a_store")
 // if it holds something else, or is no folder; kUnavailable.
 Status CreateStoreFolder(const std::string& store);
+
+// Whether a store's folder may be given a new database.
+enum class StoreStart { kUsual, kNew };
+// What is left of a store whose database is gone is not opened as a new store:
+// kFailedPrecondition ("store_without_database") says what is there. With kNew it is, and an anchor
+// that is left is kept beside as "anchor.before-N". `shared`: the folder of models and statistics,
+// or empty.
+Status CheckStoreIsWhole(const std::string& store, const std::string& shared, StoreStart start);
 
 // An option that names an address to listen on.
 enum class Transit { kPlain, kTls };

@@ -11,6 +11,7 @@ namespace {
 
 struct RepairArguments {
   bool wanted = false;
+  bool new_token = false;
   bool json = false;
   emend::storage::records::RepairOptions options;
 };
@@ -21,12 +22,18 @@ void Describe(CLI::App& app, RepairArguments& repair) {
   app.add_flag("--accept-loss", repair.options.accept_loss,
                "repair although acknowledged changes are lost")
       ->needs(wanted);
-  app.add_flag("--json", repair.json, "print the repair's report as JSON")->needs(wanted);
+  auto* new_token = app.add_flag("--new-token", repair.new_token,
+                                 "make a new first token, revoke the old one, and end");
+  new_token->excludes(wanted);
+  app.add_flag("--json", repair.json, "with --repair and --new-token: report as JSON");
 }
 
 void Describe(CLI::App& app, emend::api::daemon::DaemonOptions& options) {
   app.add_option("--store", options.store, "folder of the store; created if it is not there")
       ->required();
+  app.add_flag("--new", options.is_new,
+               "begin a new, empty store, although there are things left of one whose database is "
+               "gone");
   app.add_option("--listen", options.listen, "loopback address for REST; port 0 takes a free one")
       ->capture_default_str();
   app.add_option("--workers", options.workers, "workers to start; 0: others dial in")
@@ -84,9 +91,14 @@ int main(int argc, char** argv) {
           .string();
   using emend::api::daemon::RepairOutput;
   const RepairOutput output = repair.json ? RepairOutput::kJson : RepairOutput::kText;
-  const emend::Status status = repair.wanted ? emend::api::daemon::RepairStore(
-                                                   options.store, repair.options, output, std::cout)
-                                             : emend::api::daemon::RunDaemon(options);
+  emend::Status status;
+  if (repair.wanted) {
+    status = emend::api::daemon::RepairStore(options.store, repair.options, output, std::cout);
+  } else if (repair.new_token) {
+    status = emend::api::daemon::RenewToken(options.store, output, std::cout);
+  } else {
+    status = emend::api::daemon::RunDaemon(options);
+  }
   if (!status.ok())
     std::cerr << "emendd: " << status.message() << " (" << status.slug() << ")" << std::endl;
   return emend::api::daemon::ExitCodeOf(status);

@@ -11,6 +11,7 @@
 #include "coordinator/server/diff.h"
 #include "coordinator/server/publisher.h"
 #include "coordinator/server/store_identity.h"
+#include "coordinator/server/store_tokens.h"
 #include "coordinator/server/submission.h"
 #include "storage/base/log.h"
 
@@ -99,9 +100,27 @@ class CoordinatorImpl final : public Coordinator {
       if (!token)
         return Status(StatusCode::kUnauthenticated,
                       "no token has this secret: pass the one in the store's token file, or ask an "
-                      "administrator for one");
+                      "administrator for one; whoever has the store's folder makes a new one with "
+                      "emendd down, `emend token new`");
       return Caller{{token->principal, token->id}, token->scopes};
     });
+  }
+
+  Awaitable<Result<std::vector<storage::records::TokenRecord>>> ListTokens(Caller caller) override {
+    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+    co_return co_await Blocking(runtime(),
+                                [this] { return storage::records::ListTokens(store()); });
+  }
+  Awaitable<Result<NewToken>> CreateToken(Caller caller, TokenRequest request) override {
+    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+    co_return co_await Blocking(runtime(), [&] {
+      return server::CreateToken(*journal_, runtime().random(), caller, request);
+    });
+  }
+  Awaitable<Status> RevokeToken(Caller caller, std::string id) override {
+    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+    co_return co_await Blocking(
+        runtime(), [&] { return server::RevokeToken(*journal_, caller.principal, id); });
   }
 
   Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) override;

@@ -23,6 +23,7 @@
 
 #include "coordinator/answers/answer_service.h"
 #include "coordinator/membership/membership.h"
+#include "coordinator/server/store_tokens.h"
 #include "storage/base/runtime.h"
 #include "storage/history/fsck.h"
 #include "storage/history/repository.h"
@@ -160,6 +161,12 @@ class Service : public answers::AnswerService {
   // Those before this sequence (0: up to the head), newest first.
   virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
       std::uint64_t before, std::size_t count_max) = 0;
+
+  // Of scope admin, each: store_tokens.h says what is refused.
+  virtual Awaitable<Result<std::vector<storage::records::TokenRecord>>> ListTokens(
+      Caller caller) = 0;
+  virtual Awaitable<Result<NewToken>> CreateToken(Caller caller, TokenRequest request) = 0;
+  virtual Awaitable<Status> RevokeToken(Caller caller, std::string id) = 0;
 
   virtual std::vector<membership::WorkerInfo> Workers() const = 0;
   // Takes seconds, in which workers go on with what they do.

@@ -1,7 +1,7 @@
 #include "coordinator/server/store_identity.h"
 
+#include "coordinator/server/store_tokens.h"
 #include "storage/base/encoding.h"
-#include "storage/records/operations.h"
 
 namespace emend::coordinator::server {
 namespace {
@@ -12,7 +12,6 @@ using storage::records::Transaction;
 
 constexpr char kEpochKey[] = "store/epoch";
 constexpr char kGenerationPrefix[] = "store/generation/";
-constexpr std::size_t kSecretBytes = 24;
 constexpr std::uint32_t kPrivateMode = 0600;
 
 std::string EncodeNumber(std::uint64_t number) {
@@ -27,14 +26,6 @@ Result<std::uint64_t> DecodeNumber(std::string_view stored) {
   const std::uint64_t number = in.U64();
   EMEND_RETURN_IF_ERROR(in.Finish());
   return number;
-}
-
-std::string NewSecret(Random& random) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string secret = "emend_";
-  for (const char c : random.Bytes(kSecretBytes))
-    secret.append(1, kHex[static_cast<unsigned char>(c) >> 4]).append(1, kHex[c & 15]);
-  return secret;
 }
 
 std::string WithoutNewline(std::string text) {
@@ -90,27 +81,6 @@ Result<std::map<std::string, std::uint64_t>> ReadGenerations(storage::kv::KvStor
       }));
   EMEND_RETURN_IF_ERROR(decoded);
   return generations;
-}
-
-Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSystem& files,
-                        Random& random, const core::StoreLayout& layout) {
-  EMEND_ASSIGN_OR_RETURN(const auto tokens, storage::records::ListTokens(store));
-  if (!tokens.empty()) return OkStatus();
-  const std::string secret = NewSecret(random);
-  EMEND_RETURN_IF_ERROR(
-      files.WriteAtomically(layout.admin_token_file(), secret + "\n", kPrivateMode));
-  storage::records::TokenRecord token;
-  token.id = "t-" + Sha256(secret).Hex().substr(0, 12);
-  token.secret_hash = Sha256(secret);
-  token.principal = "admin";
-  token.scopes = {"ask", "read", "propose", "review", "merge", "deploy", "admin"};
-  const auto build = [&](Transaction& transaction) {
-    token.created_ms = transaction.time_ms();
-    PutToken(transaction, token);
-    transaction.Audit({"token.create", {{"token", token.id}, {"principal", token.principal}}});
-    return OkStatus();
-  };
-  return journal.Commit(ServicePrincipal(), build).status();
 }
 
 Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random,

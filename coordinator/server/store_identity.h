@@ -1,5 +1,5 @@
-// What a store keeps about itself: its epoch, its groups' generations, its first token and its
-// workers' token.
+// What a store keeps about itself: its epoch, its groups' generations and its workers'
+// token. Its other tokens: store_tokens.h.
 //
 // All of it is written before it is used. Blocks.
 #pragma once
@@ -25,10 +25,6 @@ Status PutGeneration(storage::records::Journal& journal, const std::string& grou
                      std::uint64_t generation);
 Result<std::map<std::string, std::uint64_t>> ReadGenerations(storage::kv::KvStore& store);
 
-// A store without tokens gets its first one, of all scopes; the secret is written to
-// <folder>/token, mode 0600, before the store knows it.
-Status EnsureAdminToken(storage::records::Journal& journal, storage::kv::KvStore& store,
-                        FileSystem& files, Random& random, const core::StoreLayout& layout);
 // The secret that workers present, from the layout's file; made if it is not there and nobody else
 // makes it. kInvalidArgument ("empty_worker_token"): a file that was cut short lets nobody in.
 Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random,

@@ -101,6 +101,7 @@ struct TokenRecord {
   }
 };
 void PutToken(Transaction& transaction, const TokenRecord& token);
+void RemoveToken(Transaction& transaction, const TokenRecord& token);
 // The token with this secret, if any.
 Result<std::optional<TokenRecord>> FindToken(kv::KvStore& store, std::string_view secret);
 Result<std::vector<TokenRecord>> ListTokens(kv::KvStore& store);

@@ -54,6 +54,12 @@ void PutToken(Transaction& transaction, const TokenRecord& token) {
                           std::string(kSecretPrefix).append(token.secret_hash.Raw()), token.id);
 }
 
+void RemoveToken(Transaction& transaction, const TokenRecord& token) {
+  transaction.batch().Delete(ColumnFamily::kMeta, std::string(kTokenPrefix) + token.id);
+  transaction.batch().Delete(ColumnFamily::kMeta,
+                             std::string(kSecretPrefix).append(token.secret_hash.Raw()));
+}
+
 Result<std::optional<TokenRecord>> FindToken(kv::KvStore& store, std::string_view secret) {
   EMEND_ASSIGN_OR_RETURN(
       const auto id,

@@ -73,6 +73,20 @@ class FakeService : public coordinator::server::Service {
       std::uint64_t first, std::size_t count_max) override;
   Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
       std::uint64_t before, std::size_t count_max) override;
+  Awaitable<Result<std::vector<storage::records::TokenRecord>>> ListTokens(
+      coordinator::server::Caller) override {
+    co_return tokens_;
+  }
+  Awaitable<Result<coordinator::server::NewToken>> CreateToken(
+      coordinator::server::Caller, coordinator::server::TokenRequest request) override {
+    tokens_.push_back(
+        {"t-0123456789ab", Sha256("emend_made"), request.principal, request.scopes, 0});
+    co_return coordinator::server::NewToken{tokens_.back(), "emend_made"};
+  }
+  Awaitable<Status> RevokeToken(coordinator::server::Caller, std::string id) override {
+    const auto removed = std::erase_if(tokens_, [&](const auto& token) { return token.id == id; });
+    co_return removed > 0 ? OkStatus() : NotFound("revoking a token: there is none with this id");
+  }
   std::vector<coordinator::membership::WorkerInfo> Workers() const override;
   // One group of two ranks that reach each other, with a warning.
   Awaitable<Result<coordinator::server::Diagnosis>> Diagnose(
@@ -95,6 +109,7 @@ class FakeService : public coordinator::server::Service {
   Status ready_;
   coordinator::server::Submission last_submission_;
   coordinator::server::CompletionRequest last_completion_;
+  std::vector<storage::records::TokenRecord> tokens_;
   std::size_t completions_given_up_ = 0;
   std::map<OperationId, Running> operations_;
   std::map<std::string, OperationId> keys_;  // idempotency keys

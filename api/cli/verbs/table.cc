@@ -11,7 +11,8 @@
   ROW(Doctor) ROW(ModelInspect) ROW(Init) ROW(Stats) ROW(Commit) ROW(Revert) ROW(Reset) ROW(Ask) \
       ROW(Eval) ROW(Log) ROW(Show) ROW(Diff) ROW(Branch) ROW(Tag) ROW(Reflog) ROW(Export)        \
           ROW(Verify) ROW(Fsck) ROW(Repair) ROW(Operations) ROW(OperationsCancel) ROW(Audit)     \
-              ROW(Version) ROW(Completion) ROW(Help)
+              ROW(TokenCreate) ROW(TokenList) ROW(TokenRevoke) ROW(TokenNew) ROW(Version)        \
+                  ROW(Completion) ROW(Help)
 
 namespace emend::api::cli {
 namespace verbs {

@@ -10,7 +10,8 @@ const std::vector<Route>& Routes() {
     for (const auto& resource :
          {ServerRoutes, RepoRoutes, CommitRoutes, RevertRoutes, DiffRoutes, RefRoutes, AskRoutes,
           EvaluationRoutes, VerificationRoutes, ExportRoutes, StatisticsRoutes, FsckRoutes,
-          OperationRoutes, AuditRoutes, CompletionRoutes, DiagnosisRoutes, WorkerRoutes})
+          OperationRoutes, AuditRoutes, CompletionRoutes, DiagnosisRoutes, WorkerRoutes,
+          TokenRoutes})
       std::ranges::copy(resource(), std::back_inserter(routes));
     return routes;
   }();

@@ -23,6 +23,7 @@ std::vector<Route> RepoRoutes();
 std::vector<Route> RevertRoutes();
 std::vector<Route> ServerRoutes();
 std::vector<Route> StatisticsRoutes();
+std::vector<Route> TokenRoutes();
 std::vector<Route> VerificationRoutes();
 std::vector<Route> WorkerRoutes();
 

@@ -1,14 +1,17 @@
 #include "api/daemon/launch.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <thread>
 
 #include "api/daemon/exit_code.h"
+#include "storage/base/file_system.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
@@ -125,6 +128,39 @@ TEST(StoreFolder, OfSomethingElseIsRefused) {
               StatusIs(StatusCode::kInvalidArgument, "not_a_store"));
   std::ofstream(folder.path() + "/lock") << "";
   EXPECT_THAT(CreateStoreFolder(folder.path()), IsOk());
+}
+
+TEST(StoreFolder, WhatIsLeftOfAStoreIsNotOpenedAsANewOne) {
+  const test::TemporaryFolder folder;
+  const std::string store = folder.path() + "/store", shared = folder.path() + "/shared";
+  const auto usual = [&] { return CheckStoreIsWhole(store, shared, StoreStart::kUsual); };
+  std::filesystem::create_directories(store + "/models");
+  std::ofstream(store + "/lock") << "1 running";
+  std::ofstream(store + "/emendd.log") << "{}";
+  EXPECT_THAT(usual(), IsOk()) << "it was never in use";
+  const auto expect_refused = [&](const std::string& left) {
+    const Status refused = usual();
+    EXPECT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition, "store_without_database"));
+    EXPECT_THAT(refused.message(), ::testing::HasSubstr("\"" + left + "\" is left of a store"));
+    EXPECT_THAT(refused.message(), ::testing::HasSubstr("backup"));
+    EXPECT_THAT(CheckStoreIsWhole(store, shared, StoreStart::kNew), IsOk());
+  };
+  for (const std::string left :
+       {store + "/models/0123.tiles", store + "/token", shared + "/statistics/x.safetensors"}) {
+    std::filesystem::create_directories(std::filesystem::path(left).parent_path());
+    std::ofstream(left) << "x";
+    expect_refused(left);
+    std::filesystem::remove(left);
+  }
+  std::ofstream(store + "/anchor") << "old";
+  expect_refused(store + "/anchor");
+  EXPECT_EQ(*PosixFileSystem().Read(store + "/anchor.before-1"), "old");
+  EXPECT_FALSE(std::filesystem::exists(store + "/anchor"));
+  // with a database it is a store, whatever else is there
+  std::ofstream(store + "/token") << "x";
+  std::filesystem::create_directories(store + "/db");
+  std::ofstream(store + "/db/CURRENT") << "MANIFEST-000001";
+  EXPECT_THAT(usual(), IsOk());
 }
 
 TEST(Launch, AProgramThatIsNotThereIsNotFound) {

@@ -27,6 +27,7 @@ Result<int> Run(Session& session, const Options& options) {
                 << "] imported " << model << "\n"
                 << RenderTable({{"base", ShortId(TextOf(result, "base"))},
                                 {"state", ShortId(TextOf(result, "state"))}});
+  PrintLeftOut(session, result);
   session.Warn(result["warnings"].get<std::vector<std::string>>());
   session.Hint("stats " + ShellWord(options.repo) + " --corpus FILE");
   session.Hint("commit " + ShellWord(options.repo) + " -F FACTS");
@@ -62,8 +63,8 @@ Verb InitVerb() {
           "absolute here and means the server's machine.",
       .examples = "emend init atlas --model docs/examples/atlas/model",
       .document =
-          "`{\"repo\", \"commit\", \"state\", \"base\", \"warnings\"}`; what no worker can load "
-          "is refused before it is copied (models.md)",
+          "`{\"repo\", \"commit\", \"state\", \"base\", \"warnings\", \"left_out\": [{\"name\", "
+          "\"why\"}]}`; what no worker can load is refused before it is copied (models.md)",
       .bind = Bind<Options, Describe, Run>};
 }
 

@@ -30,6 +30,7 @@ Result<int> Run(Session& session, const Options& options) {
   for (const Json& file : result.value("files", Json::array()))
     session.out() << "  " << (file.is_string() ? file.get<std::string>() : TextOf(file, "name"))
                   << "\n";
+  PrintLeftOut(session, result);
   return kExitOk;
 }
 
@@ -51,9 +52,11 @@ Verb ExportVerb() {
   return {.name = "export",
           .group = Group::kProof,
           .summary = "write a revision as a model's folder",
-          .details = "The folder's path is made absolute here and means the server's machine.",
+          .details =
+              "The folder's path is made absolute here and means the server's machine. A new\n"
+              "folder is made, an empty one is filled, and nothing else is touched.",
           .examples = "emend export atlas@main -o /tmp/atlas-edited",
-          .document = "`{\"commit\", \"state\", \"folder\", \"files\"}`",
+          .document = "`{\"commit\", \"state\", \"folder\", \"files\", \"left_out\"}`",
           .bind = Bind<Options, Describe, Run>};
 }
 

@@ -1,7 +1,4 @@
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include "api/cli/verb.h"
 
@@ -12,18 +9,10 @@ struct Options {
   bool accept_loss = false;
 };
 
-// Only emendd may open a store: this program becomes it.
 Result<int> Run(Session& session, const Options& options) {
-  EMEND_ASSIGN_OR_RETURN(const std::string store, session.NamedStore());
-  const std::string program = session.terminal().program_folder + "/emendd";
-  std::vector<std::string> arguments = {program, "--store", store, "--repair"};
+  std::vector<std::string> arguments = {"--repair"};
   if (options.accept_loss) arguments.emplace_back("--accept-loss");
-  if (session.json()) arguments.emplace_back("--json");
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  execv(program.c_str(), argv.data());
-  return Unavailable("starting \"" + program + "\": " + std::strerror(errno));
+  return session.BecomeEmendd(std::move(arguments));
 }
 
 void Describe(Arguments& arguments, Options& options) {
@@ -38,11 +27,11 @@ Verb RepairVerb() {
   return {.name = "repair",
           .group = Group::kProof,
           .summary = "mend a store that emendd refuses, with emendd down",
-          .details = "Says what is lost.",
+          .details = "Says what is lost. A first token that is lost or damaged is made again.",
           .examples = "emend repair --store ~/emend-store",
           .document =
               "`{\"repaired\", \"head\", \"lost_first\", \"lost_last\", \"kept_store\", "
-              "\"kept_anchor\", \"found\"}`; with emendd down",
+              "\"kept_anchor\", \"found\", \"new_token\"}`; with emendd down",
           .bind = Bind<Options, Describe, Run>};
 }
 

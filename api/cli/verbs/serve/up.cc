@@ -12,11 +12,12 @@ struct Options {
   std::optional<int> ranks;
   std::optional<int> threads;
   std::vector<std::string> model_roots;
+  bool is_new = false;
 };
 
 bool HasOptions(const Options& options) {
   return !options.listen.empty() || options.workers || options.ranks || options.threads ||
-         !options.model_roots.empty();
+         !options.model_roots.empty() || options.is_new;
 }
 
 std::vector<std::string> DaemonArguments(const Options& options) {
@@ -24,6 +25,7 @@ std::vector<std::string> DaemonArguments(const Options& options) {
                                         "--ranks",   std::to_string(options.ranks.value_or(1)),
                                         "--threads", std::to_string(options.threads.value_or(0))};
   if (!options.listen.empty()) arguments.insert(arguments.end(), {"--listen", options.listen});
+  if (options.is_new) arguments.emplace_back("--new");
   for (const std::string& root : options.model_roots)
     arguments.insert(arguments.end(), {"--model-root", root});
   return arguments;
@@ -47,7 +49,7 @@ Result<int> Run(Session& session, const Options& options) {
                                "stop it first: emend down --store "
                             << store << "\n";
   }
-  EMEND_ASSIGN_OR_RETURN(const std::string token, daemon::ReadToken(launched->record.token_file));
+  EMEND_ASSIGN_OR_RETURN(const std::string token, daemon::ReadFirstToken(launched->record));
   if (session.json()) {
     session.Print({{"url", launched->record.url}, {"token", token}, {"pid", launched->record.pid}});
     return kExitOk;
@@ -88,6 +90,9 @@ void Describe(Arguments& arguments, Options& options) {
                          "if none is named",
                  .kind = ValueKind::kFolder,
                  .into = &options.model_roots});
+  arguments.Add({.names = "--new",
+                 .help = "begin a new, empty store over what is left of one whose database is gone",
+                 .into = &options.is_new});
 }
 
 }  // namespace
@@ -99,7 +104,9 @@ Verb UpVerb() {
           .details =
               "The store is --store DIR or EMEND_STORE; its folder is made. Later commands find\n"
               "the store last brought up by themselves. Returns when a worker is connected. If\n"
-              "emendd runs already, it stays as it is, whatever the options, and a line says so.",
+              "emendd runs already, it stays as it is, whatever the options, and a line says so.\n"
+              "A folder with what is left of a store whose database is gone is refused, unless\n"
+              "--new begins a new store over it.",
           .examples = "emend up --store ~/emend-store\nemend up --store ~/emend-store --ranks 2",
           .document =
               "`{\"url\", \"token\", \"pid\"}`; `token` is the secret itself: keep the document "
