@@ -37,29 +37,27 @@ class RepoCheck {
         where_("repo " + record_.name.value()),
         notes_(notes) {}
 
-  Status Run() {
-    EMEND_RETURN_IF_ERROR(CheckBase());
-    EMEND_RETURN_IF_ERROR(CheckRefs());
-    EMEND_RETURN_IF_ERROR(CheckReflogs());
+  void Run() {
+    CheckBase();
+    CheckRefs();
+    CheckReflogs();
     ObjectsCheck objects(objects_, record_, notes_);
-    for (const Root& root : roots_)
-      EMEND_RETURN_IF_ERROR(objects.CheckFrom(root.commit, root.from));
-    EMEND_RETURN_IF_ERROR(objects.CheckOtherEdits());
+    for (const Root& root : roots_) objects.CheckFrom(root.commit, root.from);
+    objects.CheckOtherEdits();
     notes_.Progress();
-    return OkStatus();
   }
 
  private:
-  Status CheckBase() {
+  void CheckBase() {
     const Result<objects::Base> base = objects::DecodeBase(record_.base_encoded);
-    EMEND_RETURN_IF_ERROR(notes_.Take(where_ + ", base", base.status()));
+    notes_.Take(where_ + ", base", base.status());
     if (base.ok() && objects::IdOf(*base) != record_.base)
       notes_.Add(where_ + ", base", "its record is not that of base " + record_.base.Hex());
     return notes_.Take(where_ + ", base",
                        objects_.ReadObject(ObjectId(record_.base.digest())).status());
   }
 
-  Status CheckRefs() {
+  void CheckRefs() {
     bool has_branch = false;
     const auto visit = [&](std::string_view key, std::string_view value) {
       const bool is_branch = key.size() > objects::kRepoIdBytes &&
@@ -79,12 +77,12 @@ class RepoCheck {
       has_branch = has_branch || is_branch;
       return true;
     };
-    EMEND_RETURN_IF_ERROR(store_.Scan(kv::ColumnFamily::kRefs, record_.id.value(), "", visit));
-    if (!has_branch) notes_.Add(where_, "it has no branch");
-    return OkStatus();
+    const Status scanned = store_.Scan(kv::ColumnFamily::kRefs, record_.id.value(), "", visit);
+    notes_.Take(where_ + ", refs", scanned);
+    if (scanned.ok() && !has_branch) notes_.Add(where_, "it has no branch");
   }
 
-  Status CheckReflogs() {
+  void CheckReflogs() {
     std::map<std::string, std::vector<LoggedMove>> logs;  // newest first, as they are stored
     const auto visit = [&](std::string_view key, std::string_view value) {
       const Result<ReflogPlace> place = ParseReflogKey(key);
@@ -104,16 +102,17 @@ class RepoCheck {
           {place->index, where, is_whole ? std::optional(*entry) : std::nullopt});
       return true;
     };
-    EMEND_RETURN_IF_ERROR(store_.Scan(kv::ColumnFamily::kReflog, record_.id.value(), "", visit));
+    const Status scanned = store_.Scan(kv::ColumnFamily::kReflog, record_.id.value(), "", visit);
+    // a part of a log tells nothing about its head
+    if (!scanned.ok()) return notes_.Take(where_ + ", reflogs", scanned);
     for (const auto& [branch, head] : heads_) {
       if (!logs.contains(branch))
         notes_.Add(where_ + ", reflog of " + branch, "it is empty, but there is such a branch");
     }
     for (const auto& [branch, moves] : logs) {
       CheckMoves(where_ + ", reflog of " + branch, moves);
-      EMEND_RETURN_IF_ERROR(CheckHead(branch, moves.front()));
+      CheckHead(branch, moves.front());
     }
-    return OkStatus();
   }
 
   // Without a gap from the newest to the first, each beginning where the one before it ended.
@@ -134,10 +133,10 @@ class RepoCheck {
     }
   }
 
-  Status CheckHead(const std::string& branch, const LoggedMove& newest) {
+  void CheckHead(const std::string& branch, const LoggedMove& newest) {
     const auto head = heads_.find(branch);
     const std::optional<CommitId> at = head == heads_.end() ? CommitId() : head->second;
-    if (!at || !newest.entry || *at == newest.entry->to) return OkStatus();
+    if (!at || !newest.entry || *at == newest.entry->to) return;
     // It may have moved between the two scans, which writes ref and entry at once: where the entry
     // is the same before and after, the ref must agree with it.
     for (int attempt = 0; attempt < kMovesSeenMax; ++attempt) {
@@ -152,9 +151,8 @@ class RepoCheck {
       if (now != (*after)->to)
         notes_.Add(newest.where,
                    "it ends at " + (*after)->to.Hex() + ", the branch is at " + now.Hex());
-      return OkStatus();
+      return;
     }
-    return OkStatus();
   }
 
   kv::KvStore& store_;
@@ -167,7 +165,7 @@ class RepoCheck {
   std::map<std::string, std::optional<CommitId>> heads_;
 };
 
-Result<std::vector<RepoRecord>> CheckRepoRecords(kv::KvStore& store, FsckNotes& notes) {
+std::vector<RepoRecord> CheckRepoRecords(kv::KvStore& store, FsckNotes& notes) {
   std::vector<RepoRecord> records;
   const auto visit = [&](std::string_view key, std::string_view value) {
     const std::string where = "repo " + std::string(key.substr(kRepoKeyPrefix.size()));
@@ -181,24 +179,23 @@ Result<std::vector<RepoRecord>> CheckRepoRecords(kv::KvStore& store, FsckNotes& 
     }
     return true;
   };
-  EMEND_RETURN_IF_ERROR(store.Scan(kv::ColumnFamily::kMeta, kRepoKeyPrefix, "", visit));
+  notes.Take("repos", store.Scan(kv::ColumnFamily::kMeta, kRepoKeyPrefix, "", visit));
   return records;
 }
 
 }  // namespace
 
-Result<FsckReport> Fsck(kv::KvStore& store, const records::Journal& journal,
-                        const FsckProgress& progress) {
+FsckReport Fsck(kv::KvStore& store, const records::Journal& journal, const FsckProgress& progress) {
   FsckReport report;
   FsckNotes notes(report, progress);
-  EMEND_RETURN_IF_ERROR(notes.Take("store", store.VerifyChecksums()));
-  EMEND_RETURN_IF_ERROR(notes.Take("audit", journal.Verify()));
+  notes.Take("store", store.VerifyChecksums());
+  notes.Take("audit", journal.Verify());
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  EMEND_RETURN_IF_ERROR(
-      notes.Take("operations", records::ListOperations(store, {}, kAll).status()));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<RepoRecord> records, CheckRepoRecords(store, notes));
-  for (const RepoRecord& record : records)
-    EMEND_RETURN_IF_ERROR(RepoCheck(store, record, notes).Run());
+  notes.Take("operations", records::ListOperations(store, {}, kAll).status());
+  for (const RepoRecord& record : CheckRepoRecords(store, notes)) {
+    report.repos.push_back(record.name);
+    RepoCheck(store, record, notes).Run();
+  }
   return report;
 }
 

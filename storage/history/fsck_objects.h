@@ -22,12 +22,11 @@ class FsckNotes {
       : report_(report), progress_(progress) {}
 
   FsckReport& report() { return report_; }
-  void Add(std::string where, std::string what) {
-    report_.problems.push_back({std::move(where), std::move(what)});
+  void Add(std::string where, std::string what);
+  // A failure of whatever kind is a problem of what was being checked.
+  void Take(const std::string& where, const Status& status) {
+    if (!status.ok()) Add(where, status.message());
   }
-  // Ok if `status` is, or tells of missing or changed data, which becomes a problem; other failures
-  // (a disk that does not answer) come back and end the check.
-  Status Take(const std::string& where, const Status& status);
   void Progress() const {
     if (progress_) progress_(report_);
   }
@@ -44,9 +43,9 @@ class ObjectsCheck {
 
   // The commit, unless it was checked before, and all that it reaches. `from` says what points to
   // it, for the report.
-  Status CheckFrom(const CommitId& id, const std::string& from);
+  void CheckFrom(const CommitId& id, const std::string& from);
   // The active edits that no commit met so far says it added. Call once, at the end.
-  Status CheckOtherEdits();
+  void CheckOtherEdits();
 
  private:
   struct StateFacts {
@@ -56,17 +55,17 @@ class ObjectsCheck {
   // ids in and below a node; empty if something there is wrong
   using NodeCount = std::optional<std::uint64_t>;
 
-  Status CheckCommit(const CommitId& id, const std::string& from,
-                     std::vector<std::pair<CommitId, std::string>>& todo);
-  Status CheckSets(const std::string& where, const objects::Commit& commit);
-  Status CheckState(const std::string& where, const StateId& id, const BaseId& base);
-  Status CheckManifest(const std::string& where, const StateId& id);
-  Status CheckTrie(const std::string& where, const ObjectId& id, const std::string& prefix,
-                   NodeCount& count);
-  Status CheckNode(const std::string& where, const ObjectId& id, const objects::TrieNode& node,
-                   const std::string& prefix, NodeCount& count);
-  Status CheckEdit(const std::string& where, const EditId& id);
-  Status CheckPayloads(const std::string& where, const objects::Edit& edit);
+  void CheckCommit(const CommitId& id, const std::string& from,
+                   std::vector<std::pair<CommitId, std::string>>& todo);
+  void CheckSets(const std::string& where, const objects::Commit& commit);
+  void CheckState(const std::string& where, const StateId& id, const BaseId& base);
+  void CheckManifest(const std::string& where, const StateId& id);
+  void CheckTrie(const std::string& where, const ObjectId& id, const std::string& prefix,
+                 NodeCount& count);
+  void CheckNode(const std::string& where, const ObjectId& id, const objects::TrieNode& node,
+                 const std::string& prefix, NodeCount& count);
+  void CheckEdit(const std::string& where, const EditId& id);
+  void CheckPayloads(const std::string& where, const objects::Edit& edit);
 
   const objects::ObjectStore& objects_;
   const RepoRecord& record_;

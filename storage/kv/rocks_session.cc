@@ -180,7 +180,8 @@ Status OpenStatus(const rocksdb::Status& status, const std::string& path) {
 Status FromRocks(const rocksdb::Status& status, std::string_view doing) {
   const std::string message = std::string(doing) + ": " + status.ToString();
   if (status.ok()) return OkStatus();
-  if (status.IsCorruption()) return DataLoss(message);
+  // a file that the store's state names and that is gone is lost data, not a disk that is away
+  if (status.IsCorruption() || status.IsPathNotFound()) return DataLoss(message);
   if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit)
     return {StatusCode::kResourceExhausted, "disk_full", message};
   if (status.IsNotSupported() || status.IsInvalidArgument()) return Internal(message);

@@ -6,8 +6,10 @@
 #include <map>
 #include <variant>
 
+#include "storage/base/encoding.h"
 #include "storage/base/random.h"
 #include "storage/checkpoint/file_digests.h"
+#include "storage/checkpoint/statistics_file.h"
 #include "storage/delta/ledger.h"
 #include "storage/delta/tile_digest.h"
 
@@ -84,6 +86,33 @@ SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
     keys.push_back({tensor, std::vector<float>(kRows, 0.5F)});
   }
   return {EncodePayload(delta), EncodePayload(keys), 25, 0.01};
+}
+
+// As a worker writes it, with matrices of one element.
+Status WriteStatistics(const ComputeStatistics& request, std::int64_t tokens) {
+  namespace checkpoint = storage::checkpoint;
+  using storage::delta::DType;
+  const auto bytes_of = [](std::string_view text) {
+    return std::vector<std::uint8_t>(text.begin(), text.end());
+  };
+  const std::string matrix(sizeof(double), '\x3f'), key = "key";
+  std::vector<checkpoint::StatisticsLayer> layers;
+  std::vector<checkpoint::NewTensor> tensors;
+  for (const std::int32_t layer : request.layers) {
+    const std::string number = std::to_string(layer);
+    layers.push_back({layer, 1, Sha256(matrix)});
+    tensors.push_back({"layer." + std::string(5 - number.size(), '0') + number,
+                       DType::kF64,
+                       {1, 1},
+                       bytes_of(matrix)});
+  }
+  Encoder count;
+  count.I64(tokens);
+  const Digest digest = checkpoint::StatisticsDigest(key, tokens, layers);
+  tensors.push_back({"digest", DType::kU8, {Digest::kSize}, bytes_of(digest.Raw())});
+  tensors.push_back({"key", DType::kU8, {key.size()}, bytes_of(key)});
+  tensors.push_back({"tokens", DType::kI64, {1}, bytes_of(count.bytes())});
+  return checkpoint::WriteSafetensors(request.file, tensors, {});
 }
 
 }  // namespace
@@ -165,8 +194,9 @@ DeltaWorker::Reply DeltaWorker::Handle(const PutEdits& request) {
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const ComputeStatistics& request) {
-  std::ofstream(request.file) << "statistics\n";
-  return ReplyBody(ComputeStatisticsReply{request.layers, 10 * request.lines.size(), 0.5});
+  const std::uint64_t tokens = 10 * request.lines.size();
+  EMEND_RETURN_IF_ERROR(WriteStatistics(request, static_cast<std::int64_t>(tokens)));
+  return ReplyBody(ComputeStatisticsReply{request.layers, tokens, 0.5});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const Solve& request) {

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <utility>
 
-#include "storage/base/encoding.h"
 #include "storage/checkpoint/file_io.h"
 #include "storage/checkpoint/safetensors.h"
+#include "storage/checkpoint/statistics_file.h"
 #include "worker/collective/exchange.h"
 #include "worker/edit/statistics.h"
 #include "worker/model/guard.h"
@@ -17,11 +17,12 @@
 namespace emend::worker::edit {
 namespace {
 
+using storage::checkpoint::StatisticsDigest;
+using storage::checkpoint::StatisticsLayer;
 using storage::checkpoint::TensorSource;
 using storage::checkpoint::TensorView;
 using storage::delta::DType;
 
-constexpr std::uint16_t kVersion = 1;
 constexpr std::string_view kLayerPrefix = "layer.";
 constexpr std::size_t kLayerDigits = 5;
 
@@ -39,30 +40,9 @@ std::span<const std::uint8_t> MatrixBytes(const at::Tensor& matrix) {
           static_cast<std::size_t>(matrix.nbytes())};
 }
 
-// What the digest covers of a layer.
-struct LayerDigest {
-  LayerIndex layer;
-  std::int64_t size = 0;
-  Digest digest;
-};
-
-Digest DigestOf(std::int64_t tokens, const std::vector<LayerDigest>& layers,
-                const std::string& key) {
-  Encoder out(RecordType::kStatisticsFile, kVersion);
-  out.Text(key);
-  out.I64(tokens);
-  out.Count(layers.size());
-  for (const LayerDigest& layer : layers) {
-    out.U32(static_cast<std::uint32_t>(layer.layer.value()));
-    out.I64(layer.size);
-    out.Raw(layer.digest.Raw());
-  }
-  return Sha256(out.bytes());
-}
-
 // Each rank hashes the layers that it holds. In the layers' order.
-Result<std::vector<LayerDigest>> HashLayers(const Statistics& statistics,
-                                            collective::Communicator& communicator) {
+Result<std::vector<StatisticsLayer>> HashLayers(const Statistics& statistics,
+                                                collective::Communicator& communicator) {
   std::string own;
   std::int64_t size = 0;
   for (const auto& [layer, matrix] : statistics.covariance) {
@@ -73,14 +53,14 @@ Result<std::vector<LayerDigest>> HashLayers(const Statistics& statistics,
   EMEND_RETURN_IF_ERROR(communicator.AllReduceMax(common_size));
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all,
                          collective::AllGatherBytes(communicator, own));
-  std::vector<LayerDigest> layers;
+  std::vector<StatisticsLayer> layers;
   std::vector<std::size_t> taken(all.size());
   for (const auto& [layer, holder] : statistics.holders) {
     const std::size_t rank = static_cast<std::size_t>(holder);
     const std::string raw = all[rank].substr(taken[rank], Digest::kSize);
     taken[rank] += Digest::kSize;
     EMEND_ASSIGN_OR_RETURN(const Digest digest, Digest::FromRaw(raw));
-    layers.push_back({layer, common_size.item<std::int64_t>(), digest});
+    layers.push_back({layer.value(), common_size.item<std::int64_t>(), digest});
   }
   return layers;
 }
@@ -127,12 +107,12 @@ class LayerPasser {
 };
 
 Status Write(const Statistics& statistics, const std::string& key, const std::string& path,
-             const std::vector<LayerDigest>& layers, LayerPasser& passer) {
-  const Digest digest = DigestOf(statistics.tokens, layers, key);
+             const std::vector<StatisticsLayer>& layers, LayerPasser& passer) {
+  const Digest digest = StatisticsDigest(key, statistics.tokens, layers);
   std::vector<TensorSource> tensors;
-  for (const LayerDigest& layer : layers) {
+  for (const StatisticsLayer& layer : layers) {
     const auto size = static_cast<std::uint64_t>(layer.size);
-    tensors.push_back({NameOf(layer.layer),
+    tensors.push_back({NameOf(LayerIndex(layer.layer)),
                        DType::kF64,
                        {size, size},
                        [&passer]() -> Result<std::vector<std::uint8_t>> {
@@ -213,9 +193,9 @@ Result<Statistics> Load(const std::string& path, const std::string& key,
                         collective::Communicator& communicator) {
   auto stored = Open(path, communicator.rank(), communicator.size());
   EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, stored.status()));
-  EMEND_ASSIGN_OR_RETURN(const std::vector<LayerDigest> layers,
+  EMEND_ASSIGN_OR_RETURN(const std::vector<StatisticsLayer> layers,
                          HashLayers(stored->statistics, communicator));
-  if (DigestOf(stored->statistics.tokens, layers, stored->key).Raw() != stored->digest)
+  if (StatisticsDigest(stored->key, stored->statistics.tokens, layers).Raw() != stored->digest)
     return BadFile(path, "its digest does not match its contents");
   if (!key.empty() && stored->key != key) {
     return Status(StatusCode::kFailedPrecondition, "other_statistics",
@@ -232,7 +212,8 @@ Status Save(const Statistics& statistics, const std::string& key, const std::str
     matrix = matrix.to(at::kCPU, at::kDouble).contiguous();
     dense.holders.try_emplace(layer, communicator.rank());
   }
-  EMEND_ASSIGN_OR_RETURN(const std::vector<LayerDigest> layers, HashLayers(dense, communicator));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<StatisticsLayer> layers,
+                         HashLayers(dense, communicator));
   LayerPasser passer(dense, layers.empty() ? 0 : layers[0].size, communicator);
   Status written = communicator.rank() == 0 ? Write(dense, key, path, layers, passer) : OkStatus();
   // Also when rank 0 could not write: the others are passing them.

@@ -31,9 +31,12 @@ struct Opened {
 
   void CreateRepo() {
     const objects::Base base = objects::test::SampleBase();
-    const RepoRecord record{RepoName("atlas"),   objects::RepoId(std::string(16, 'r')),
-                            objects::IdOf(base), objects::EncodeBase(base),
-                            "models/atlas",      0};
+    const RepoRecord record{RepoName("atlas"),
+                            objects::RepoId(std::string(16, 'r')),
+                            objects::IdOf(base),
+                            objects::EncodeBase(base),
+                            {},
+                            0};
     Must(journal->Commit(principal, [&](records::Transaction& transaction) {
       return Repository::Create(transaction, record, "import").status();
     }));
@@ -68,7 +71,7 @@ TEST_P(CrashTest, LeavesTheOldHeadOrTheNewOneAndAWholeStore) {
   ASSERT_EXIT(die(), ::testing::KilledBySignal(SIGKILL), "");
   Opened opened(folder.path());
   EXPECT_EQ(Must(opened.repo().Log(opened.head(), 10)).size(), is_new_head_expected ? 2u : 1u);
-  EXPECT_THAT(Must(Fsck(*opened.store, *opened.journal)).problems, IsEmpty());
+  EXPECT_THAT(Fsck(*opened.store, *opened.journal).problems, IsEmpty());
   opened.CommitNothing();
   EXPECT_EQ(Must(opened.repo().Log(opened.head(), 10)).size(), is_new_head_expected ? 3u : 2u);
 }

@@ -71,7 +71,7 @@ class FsckTest : public test::HistoryTest {
   std::string Stored(ColumnFamily family, const std::string& key) {
     return Must(store_->Get(family, key)).value();
   }
-  std::vector<Problem> Problems() { return Must(Fsck(*store_, *journal_)).problems; }
+  std::vector<Problem> Problems() { return Fsck(*store_, *journal_).problems; }
 
   // Flips each of some bytes of a stored value in turn; every flip must be told at `where`.
   void ExpectFlipsAreFound(ColumnFamily family, const std::string& key, const std::string& where) {
@@ -101,25 +101,67 @@ TEST_F(FsckTest, WhatMovesMeanwhileIsNoProblem) {
     Commit("main", {StoreEdit(50)});
     Branch("new", first_);
   });
-  EXPECT_THAT(Must(Fsck(store, *journal_)).problems, IsEmpty());
+  EXPECT_THAT(Fsck(store, *journal_).problems, IsEmpty());
 }
 
 TEST_F(FsckTest, ARefThatIsWrongIsFoundThoughAnotherMoves) {
   Put(ColumnFamily::kRefs, RefKey(repo().record().id, RefKind::kBranch, "main"),
       EncodeRef({RefKind::kBranch, "main", first_}));
   InterruptedKv store(*store_, [this] { Branch("new", first_); });
-  EXPECT_THAT(Must(Fsck(store, *journal_)).problems,
+  EXPECT_THAT(Fsck(store, *journal_).problems,
               Contains(Field(&Problem::what, HasSubstr("the branch is at " + first_.Hex()))));
 }
 
 TEST_F(FsckTest, AWholeStoreHasNoProblemAndIsCounted) {
   int calls = 0;
-  const FsckReport report = Must(Fsck(*store_, *journal_, [&](const FsckReport&) { ++calls; }));
+  const FsckReport report = Fsck(*store_, *journal_, [&](const FsckReport&) { ++calls; });
   EXPECT_THAT(report.problems, IsEmpty());
   EXPECT_EQ(report.commits, 3u);
   EXPECT_EQ(report.edits, 40u);
   EXPECT_GT(report.payload_bytes, 40u * 2 * 30);
   EXPECT_GE(calls, 43);
+}
+
+// A store of which some reads fail, as where a file is gone or a disk does not answer.
+class UnreadableKv final : public kv::KvStore {
+ public:
+  UnreadableKv(kv::KvStore& store, ColumnFamily family, StatusCode code)
+      : store_(store), family_(family), code_(code) {}
+  Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key) override {
+    if (family == family_) return Fault();
+    return store_.Get(family, key);
+  }
+  Status Scan(ColumnFamily family, std::string_view prefix, std::string_view start,
+              const kv::ScanVisitor& visit) override {
+    return family == family_ ? Fault() : store_.Scan(family, prefix, start, visit);
+  }
+  Status Write(const kv::WriteBatch& batch, kv::Durability durability) override {
+    return store_.Write(batch, durability);
+  }
+  Status VerifyChecksums() override { return store_.VerifyChecksums(); }
+
+ private:
+  Status Fault() const { return {code_, "the test lets this read fail"}; }
+  kv::KvStore& store_;
+  const ColumnFamily family_;
+  const StatusCode code_;
+};
+
+TEST_F(FsckTest, WhatCannotBeReadIsListedAndTheCheckGoesOn) {
+  for (const StatusCode code : {StatusCode::kUnavailable, StatusCode::kDataLoss}) {
+    for (const ColumnFamily family :
+         {ColumnFamily::kPayload, ColumnFamily::kReflog, ColumnFamily::kRefs}) {
+      UnreadableKv store(*store_, family, code);
+      const FsckReport report = Fsck(store, *journal_);
+      EXPECT_THAT(report.problems,
+                  Contains(Field(&Problem::what, HasSubstr("the test lets this read fail"))));
+      EXPECT_THAT(report.repos, ::testing::ElementsAre(RepoName("atlas")));
+      if (family == ColumnFamily::kPayload) {
+        EXPECT_EQ(report.edits, 40u);
+        EXPECT_EQ(report.problems.size(), 80u) << "each payload and each edit's keys";
+      }
+    }
+  }
 }
 
 TEST_F(FsckTest, AChangedCommitIsFound) {
