@@ -24,6 +24,36 @@ using storage::delta::TileLeaf;
 using storage::objects::Base;
 using storage::objects::BaseTensor;
 
+// Where a link of the folder leads. Other copies of the weights are left out and never read,
+// wherever they are.
+Status CheckLink(const fs::path& link, const StoreLayout& layout) {
+  std::error_code error;
+  const std::string name = link.filename().string();
+  const fs::file_status target = fs::status(link, error);
+  const bool is_read = !storage::checkpoint::IsWeightsName(name) ||
+                       link.extension() == ".safetensors" ||
+                       name.ends_with(".safetensors.index.json");
+  if (fs::is_directory(target) || !is_read) return OkStatus();
+  if (target.type() == fs::file_type::not_found) {
+    return {StatusCode::kNotFound, "dangling_link",
+            "importing the model in \"" + link.parent_path().string() + "\": " + name +
+                " is a link whose target is not there"};
+  }
+  return layout.Admit(link.string())
+      .status()
+      .WithContext("importing the model in \"" + link.parent_path().string() + "\": " + name +
+                   " is a link");
+}
+
+Status CheckLinks(const std::string& source, const StoreLayout& layout) {
+  std::error_code error;
+  for (auto it = fs::directory_iterator(source, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    if (it->is_symlink(error)) EMEND_RETURN_IF_ERROR(CheckLink(it->path(), layout));
+  }
+  return OkStatus();  // a folder that cannot be listed is told by what is missing
+}
+
 // The leaves of the tensor's digest, in index order.
 Result<std::vector<TileLeaf>> HashTensor(const TensorView& view, const TensorShape& shape) {
   if (!storage::delta::IsEditable(view.dtype))
@@ -52,18 +82,14 @@ Status DescribeTensors(const Checkpoint& checkpoint, Description& description) {
   return OkStatus();
 }
 
-Result<Description> DescribeModel(const std::string& source, const Checkpoint& checkpoint) {
+Result<Description> DescribeModel(const Checkpoint& checkpoint,
+                                  const std::vector<std::string>& files) {
   Description description;
   EMEND_RETURN_IF_ERROR(DescribeTensors(checkpoint, description));
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(source, error)) {
-    if (!entry.is_regular_file(error)) continue;
-    EMEND_ASSIGN_OR_RETURN(description.base.files[entry.path().filename().string()],
-                           storage::checkpoint::HashFile(entry.path()));
+  for (const std::string& name : files) {
+    EMEND_ASSIGN_OR_RETURN(description.base.files[name],
+                           storage::checkpoint::HashFile(checkpoint.folder() + "/" + name));
   }
-  if (error)
-    return Unavailable("importing the model in \"" + source +
-                       "\": listing it failed: " + error.message());
   return description;
 }
 
@@ -93,7 +119,7 @@ Status CopyModel(FileSystem& files, const Checkpoint& checkpoint, const Imported
   }
   // without replacements: an exact copy
   EMEND_RETURN_IF_ERROR(
-      storage::checkpoint::ExportCheckpoint(files, checkpoint, {}, {model.folder, owner}));
+      storage::checkpoint::ExportCheckpoint(files, checkpoint, {}, {model.folder, owner}).status());
   return storage::checkpoint::CheckFiles(model.folder, model.base.files)
       .WithContext("importing the model in \"" + checkpoint.folder() + "\"");
 }
@@ -102,13 +128,17 @@ Status CopyModel(FileSystem& files, const Checkpoint& checkpoint, const Imported
 
 Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
                                   const StoreLayout& layout, const std::string& owner) {
+  EMEND_RETURN_IF_ERROR(CheckLinks(source, layout));
   EMEND_ASSIGN_OR_RETURN(const LoadableModel loadable, OpenLoadableModel(source));
   const Checkpoint& checkpoint = *loadable.checkpoint;
-  EMEND_ASSIGN_OR_RETURN(Description description, DescribeModel(source, checkpoint));
+  EMEND_ASSIGN_OR_RETURN(storage::checkpoint::ModelFiles listed,
+                         storage::checkpoint::ListModelFiles(checkpoint));
+  EMEND_ASSIGN_OR_RETURN(Description description, DescribeModel(checkpoint, listed.taken));
   EMEND_RETURN_IF_ERROR(CheckTiedHead(loadable, description.base));
   ImportedModel model;
   model.base = std::move(description.base);
   model.warnings = loadable.warnings;
+  model.left_out = std::move(listed.left_out);
   model.id = IdOf(model.base);
   model.folder = layout.model_folder(model.id);
   EMEND_RETURN_IF_ERROR(files.CreateFolders(layout.models()));

@@ -10,6 +10,7 @@
 
 #include "coordinator/core/store_layout.h"
 #include "storage/base/file_system.h"
+#include "storage/checkpoint/model_files.h"
 #include "storage/objects/edit.h"
 
 namespace emend::coordinator::core {
@@ -19,13 +20,16 @@ struct ImportedModel {
   storage::objects::Base base;
   std::string folder;                 // in the store
   std::vector<std::string> warnings;  // loadable_model.h
+  storage::checkpoint::LeftOut left_out;
 };
 
 // `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors. What
 // no worker can load is refused before anything is copied: errors as OpenLoadableModel, and
 // kFailedPrecondition ("non_finite_weight") if an editable tensor holds NaN or infinity,
-// kResourceExhausted (disk).
-// `owner` names this import for good (storage/base/work_folder.h).
+// kResourceExhausted (disk). Every file of the folder is admitted as the folder is: one that is a
+// link to a place outside the model roots is refused ("outside_model_roots", "inside_store"), one
+// whose target is not there by its name ("dangling_link"). `owner` names this import for good
+// (storage/base/work_folder.h).
 Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
                                   const StoreLayout& layout, const std::string& owner);
 

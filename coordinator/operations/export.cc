@@ -14,9 +14,10 @@ namespace emend::coordinator::operations {
 namespace {
 
 using nlohmann::ordered_json;
+using storage::checkpoint::ModelFiles;
 
-Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located& located,
-                                             const storage::checkpoint::ExportTarget& target) {
+Result<ModelFiles> ExportFiles(JobContext& context, const Located& located,
+                               const storage::checkpoint::ExportTarget& target) {
   // What it writes first is admitted as what it writes in the end is.
   EMEND_ASSIGN_OR_RETURN(const std::string place,
                          storage::checkpoint::ExportWorkPlace(context.file_system, target.folder));
@@ -30,9 +31,12 @@ Result<std::vector<std::string>> ExportFiles(JobContext& context, const Located&
                          core::RebuildState(base, located.repository, located.commit.state));
   std::vector<storage::checkpoint::Replacement> replacements;
   for (auto& [name, tensor] : rebuilt) replacements.push_back({name, std::move(tensor.bytes)});
-  EMEND_RETURN_IF_ERROR(storage::checkpoint::ExportCheckpoint(context.file_system, *base.checkpoint,
-                                                              replacements, target));
-  return context.file_system.List(target.folder);
+  EMEND_ASSIGN_OR_RETURN(ModelFiles exported,
+                         storage::checkpoint::ExportCheckpoint(
+                             context.file_system, *base.checkpoint, replacements, target));
+  const storage::checkpoint::LeftOut& at_import = located.repository.record().left_out;
+  exported.left_out.insert(at_import.begin(), at_import.end());
+  return exported;
 }
 
 class ExportRequest final : public SoloRequest {
@@ -60,14 +64,15 @@ class ExportRequest final : public SoloRequest {
                               }));
     EMEND_CO_ASSIGN_OR_RETURN(const std::string folder, context.layout.Admit(folder_));
     EMEND_CO_ASSIGN_OR_RETURN(
-        const std::vector<std::string> files, co_await Blocking(context.runtime, [&] {
+        const ModelFiles files, co_await Blocking(context.runtime, [&] {
           return ExportFiles(context, located,
                              {folder, WorkOwner(input, located.repository.record().id.value())});
         }));
     ordered_json json = LocatedJson(located.id, located.commit.state);
     json["folder"] = folder;
-    json["files"] = files;
-    co_return JobOutcome{json.dump(), {}};
+    json["files"] = files.taken;
+    json["left_out"] = LeftOutJson(files.left_out);
+    co_return JobOutcome{json.dump(-1, ' ', false, ordered_json::error_handler_t::replace), {}};
   }
 
   std::string revision_ = "main";

@@ -42,7 +42,7 @@ class ImportRequest final : public SoloRequest {
     record.id = storage::objects::RepoId(context.runtime.random().Bytes(kRepoIdBytes));
     record.base = model.id;
     record.base_encoded = EncodeBase(model.base);
-    record.model_folder = "models/" + model.id.Hex();
+    record.left_out = model.left_out;
     record.created_ms = context.runtime.clock().WallNow().time_since_epoch().count();
     const std::string message = message_.empty() ? "Import " + model_ : message_;
     auto apply = [record, message, warnings = model.warnings, &context](
@@ -53,12 +53,11 @@ class ImportRequest final : public SoloRequest {
       storage::kv::WriteBatch unused;
       const StateId empty = IdOf(
           storage::objects::State{record.base, storage::objects::EditSets(objects).Empty(unused)});
-      result = ordered_json{{"repo", record.name.value()},
-                            {"commit", commit.Hex()},
-                            {"state", empty.Hex()},
-                            {"base", record.base.Hex()},
-                            {"warnings", warnings}}
-                   .dump();
+      result =
+          ordered_json{{"repo", record.name.value()}, {"commit", commit.Hex()},
+                       {"state", empty.Hex()},        {"base", record.base.Hex()},
+                       {"warnings", warnings},        {"left_out", LeftOutJson(record.left_out)}}
+              .dump(-1, ' ', false, ordered_json::error_handler_t::replace);
       return OkStatus();
     };
     co_return JobOutcome{"{}", std::move(apply)};

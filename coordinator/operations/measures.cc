@@ -46,6 +46,12 @@ ordered_json LocatedJson(const CommitId& commit, const StateId& state) {
   return {{"commit", commit.Hex()}, {"state", state.Hex()}};
 }
 
+ordered_json LeftOutJson(const storage::checkpoint::LeftOut& left_out) {
+  ordered_json json = ordered_json::array();
+  for (const auto& [name, why] : left_out) json.push_back({{"name", name}, {"why", why}});
+  return json;
+}
+
 double Milliseconds(double seconds) { return std::round(seconds * 1000) / 1000; }
 
 }  // namespace emend::coordinator::operations

@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
+#include "storage/checkpoint/model_files.h"
 #include "storage/objects/edit.h"
 #include "worker/protocol/messages.h"
 
@@ -18,6 +19,7 @@ nlohmann::ordered_json MeasuresJson(const storage::objects::Evaluation& measured
 
 // What the results of several kinds have in common.
 nlohmann::ordered_json LocatedJson(const CommitId& commit, const StateId& state);
+nlohmann::ordered_json LeftOutJson(const storage::checkpoint::LeftOut& left_out);
 double Milliseconds(double seconds);  // seconds, rounded to them
 
 }  // namespace emend::coordinator::operations

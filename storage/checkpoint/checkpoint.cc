@@ -95,6 +95,7 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& folder) 
   std::unique_ptr<Checkpoint> checkpoint(new Checkpoint());
   checkpoint->folder_ = folder;
   checkpoint->files_ = layout.files;
+  if (!layout.weight_map.empty()) checkpoint->index_file_ = kIndexFile;
   for (const std::string& name : layout.files) {
     EMEND_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, MappedFile::Open(folder + "/" + name));
     EMEND_ASSIGN_OR_RETURN(std::vector<TensorView> views, ParseSafetensors(file->bytes(), name));

@@ -50,31 +50,6 @@ Result<Patches> PlanPatches(const Checkpoint& checkpoint,
   return patches;
 }
 
-Status FilesystemStatus(const std::string& what, const std::string& path,
-                        const std::error_code& error) {
-  const std::string message = what + " \"" + path + "\": " + error.message();
-  if (error == std::errc::no_space_on_device) return ResourceExhausted(message);
-  return Unavailable(message);
-}
-
-// The checkpoint's own files last.
-Result<std::vector<std::string>> FilesInCopyOrder(const Checkpoint& checkpoint) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (auto it = fs::directory_iterator(checkpoint.folder(), error);
-       !error && it != fs::directory_iterator(); it.increment(error)) {
-    std::error_code unreadable;
-    const std::string name = it->path().filename().string();
-    const bool is_weights = std::find(checkpoint.files().begin(), checkpoint.files().end(), name) !=
-                            checkpoint.files().end();
-    if (it->is_regular_file(unreadable) && !is_weights) names.push_back(name);
-  }
-  if (error) return FilesystemStatus("listing the checkpoint", checkpoint.folder(), error);
-  std::sort(names.begin(), names.end());
-  names.insert(names.end(), checkpoint.files().begin(), checkpoint.files().end());
-  return names;
-}
-
 Status CopyPatched(FileSystem& files, const std::string& from, const std::string& to,
                    const std::vector<Patch>& patches) {
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> source, MappedFile::Open(from));
@@ -208,18 +183,22 @@ Result<std::string> ExportWorkPlace(FileSystem& files, const std::string& folder
   return NotFound("exporting to \"" + folder + "\": no folder above it is there");
 }
 
-Status ExportCheckpoint(FileSystem& files, const Checkpoint& checkpoint,
-                        std::span<const Replacement> replacements, const ExportTarget& target) {
-  Plan plan{checkpoint, {}, {}};
-  EMEND_ASSIGN_OR_RETURN(plan.patches, PlanPatches(checkpoint, replacements));
-  EMEND_ASSIGN_OR_RETURN(plan.names, FilesInCopyOrder(checkpoint));
+Result<ModelFiles> ExportCheckpoint(FileSystem& files, const Checkpoint& checkpoint,
+                                    std::span<const Replacement> replacements,
+                                    const ExportTarget& target) {
+  EMEND_ASSIGN_OR_RETURN(Patches patches, PlanPatches(checkpoint, replacements));
+  EMEND_ASSIGN_OR_RETURN(ModelFiles model, ListModelFiles(checkpoint));
+  const Plan plan{checkpoint, std::move(patches), model.taken};
   EMEND_ASSIGN_OR_RETURN(const std::string parent, ExportWorkPlace(files, target.folder));
-  if (parent != target.folder) return MakeFolder(files, plan, target, parent);
-  EMEND_RETURN_IF_ERROR(FillFolder(files, plan, target));
+  const bool is_new = parent != target.folder;
+  EMEND_RETURN_IF_ERROR(is_new ? MakeFolder(files, plan, target, parent)
+                               : FillFolder(files, plan, target));
+  std::ranges::sort(model.taken);
+  if (is_new) return model;
   // an earlier run may have made the folder, and been cut short before it had removed its own
   for (fs::path above = fs::path(parent).parent_path();; above = above.parent_path()) {
     EMEND_RETURN_IF_ERROR(WorkFolder::RemoveLeft(files, above.string(), target.owner));
-    if (above == above.parent_path()) return OkStatus();
+    if (above == above.parent_path()) return model;
   }
 }
 

@@ -23,6 +23,7 @@
 
 #include "storage/base/file_system.h"
 #include "storage/base/status.h"
+#include "storage/checkpoint/model_files.h"
 #include "storage/delta/dtype.h"
 
 namespace emend::storage::checkpoint {
@@ -54,10 +55,12 @@ class Checkpoint {
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   // kNotFound names the tensor and the folder.
   Result<TensorView> Find(std::string_view name) const;
-  // The safetensors files, in the index's order; the rest of the folder is not the checkpoint's
-  // business.
+  // The safetensors files, in the index's order; ListModelFiles tells of the rest of
+  // the folder.
   const std::vector<std::string>& files() const { return files_; }
   const std::string& folder() const { return folder_; }
+  // The index's name, empty for a single file.
+  const std::string& index_file() const { return index_file_; }
 
   // From now on what is read of the tensors can be checked, by whoever reads it. kDataLoss
   // ("base_damaged") if the tensors are not those that were imported.
@@ -73,6 +76,7 @@ class Checkpoint {
   std::map<std::string, TensorView> tensors_;
   std::vector<std::string> files_;
   std::unique_ptr<const TileFile> tiles_;
+  std::string index_file_;
 };
 
 // New bytes for a tensor of a checkpoint; same size as the old.
@@ -87,9 +91,9 @@ struct ExportTarget {
   std::string owner;
 };
 
-// Copies every regular file of the checkpoint's folder, with these tensors' bytes replaced in
-// place. Headers, padding and every other file stay byte for byte; without replacements the copies
-// are identical.
+// Copies the model's files (ListModelFiles), with these tensors' bytes replaced in place. Headers,
+// padding and every other file stay byte for byte; without replacements the copies are identical.
+// Says what was copied, and what of the folder was left out.
 //
 // A new folder appears whole or not at all, those above it that are missing with it. An empty one
 // is filled, and keeps its owner and mode; its files appear one after another, each whole, weights
@@ -97,8 +101,9 @@ struct ExportTarget {
 // A folder that holds the very same already is left as it is: an export that is run again has
 // succeeded. kInvalidArgument on a wrong size or name, kAlreadyExists ("folder_not_empty"),
 // kResourceExhausted (no space).
-Status ExportCheckpoint(FileSystem& files, const Checkpoint& checkpoint,
-                        std::span<const Replacement> replacements, const ExportTarget& target);
+Result<ModelFiles> ExportCheckpoint(FileSystem& files, const Checkpoint& checkpoint,
+                                    std::span<const Replacement> replacements,
+                                    const ExportTarget& target);
 
 // Where an export to `folder` writes first: itself, or the nearest folder above it that is there.
 // kAlreadyExists ("folder_not_empty") if a file or a link that leads nowhere is in the way.

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,12 +30,13 @@ struct RepoRecord {
   objects::RepoId id;
   BaseId base;
   std::string base_encoded;  // objects::EncodeBase
-  std::string model_folder;  // where the base's files lie, relative to the store
+  // what of the imported folder is not the base's: name -> why
+  std::map<std::string, std::string> left_out;
   std::int64_t created_ms = 0;
 
-  static constexpr RecordHead kHead = {RecordType::kRepo, 1};
+  static constexpr RecordHead kHead = {RecordType::kRepo, 2};
   static auto Fields(auto& m) {
-    return std::tie(m.name, m.id, m.base, m.base_encoded, m.model_folder, m.created_ms);
+    return std::tie(m.name, m.id, m.base, m.base_encoded, m.left_out, m.created_ms);
   }
 };
 

@@ -70,6 +70,52 @@ TEST_F(StoredBaseTest, AnImportedModelIsWholeAndItsIdComesFromItsBytes) {
   EXPECT_NE(Import()->id, model_.id);
 }
 
+TEST_F(StoredBaseTest, WhatIsNoPartOfTheModelIsNamedAndNotCopied) {
+  const BaseId before = model_.id;
+  std::filesystem::create_directory(source_ + "/onnx");
+  std::ofstream(source_ + "/pytorch_model.bin") << "the same weights";
+  ASSERT_OK_AND_ASSIGN(const ImportedModel again, Import());
+  EXPECT_EQ(again.id, before);
+  EXPECT_THAT(again.left_out,
+              testing::ElementsAre(testing::Key("onnx/"), testing::Key("pytorch_model.bin")));
+  EXPECT_EQ(again.base.files.size(), 3U);
+}
+
+TEST_F(StoredBaseTest, EveryFileLiesBelowTheModelRoots) {
+  namespace fs = std::filesystem;
+  const test::TemporaryFolder elsewhere;
+  std::ofstream(elsewhere.path() + "/secret") << "not for tenants";
+  fs::create_symlink(elsewhere.path() + "/secret", source_ + "/notes.txt");
+  const Status outside = Import().status();
+  EXPECT_THAT(outside, StatusIs(StatusCode::kPermissionDenied, "outside_model_roots"));
+  EXPECT_THAT(outside.message(), testing::HasSubstr("notes.txt is a link"));
+  fs::remove(source_ + "/notes.txt");
+  std::ofstream(layout_.folder + "/token") << "secret";
+  fs::create_symlink(layout_.folder + "/token", source_ + "/notes.txt");
+  EXPECT_THAT(Import().status(), StatusIs(StatusCode::kPermissionDenied, "inside_store"));
+  fs::remove(source_ + "/notes.txt");
+  // also the files that the import itself reads first
+  fs::rename(source_ + "/model.safetensors", elsewhere.path() + "/weights");
+  fs::create_symlink(elsewhere.path() + "/weights", source_ + "/model.safetensors");
+  EXPECT_THAT(Import().status(), StatusIs(StatusCode::kPermissionDenied, "outside_model_roots"));
+  // a hub's cache: links that stay below the root
+  fs::remove(source_ + "/model.safetensors");
+  fs::rename(elsewhere.path() + "/weights", folder_.path() + "/blob");
+  fs::create_symlink("../blob", source_ + "/model.safetensors");
+  EXPECT_EQ(Import()->id, model_.id);
+}
+
+TEST_F(StoredBaseTest, ALinkThatLeadsNowhereIsRefusedByName) {
+  for (const char* name : {"aaa.txt", "generation_config.json"}) {
+    std::filesystem::create_symlink("/nowhere/x", source_ + "/" + name);
+    const Status refused = Import().status();
+    EXPECT_THAT(refused, StatusIs(StatusCode::kNotFound, "dangling_link"));
+    EXPECT_THAT(refused.message(),
+                testing::HasSubstr(std::string(name) + " is a link whose target is not there"));
+    std::filesystem::remove(source_ + "/" + name);
+  }
+}
+
 TEST_F(StoredBaseTest, ADamagedTensorIsNeverRebuiltFrom) {
   const auto ones = [](std::size_t size) { return std::vector<std::int16_t>(size, 1); };
   const EditDelta delta{{{kTensor, 96, 40, {Column{.a = ones(96), .b = ones(40)}}}}};

@@ -72,7 +72,7 @@ class ExportPlaces : public FolderTest {
   }
   Status Run(FileSystem& files, const std::string& folder) const {
     const std::vector<Replacement> replacements = {{"w", {'x', 'x', 'x', 'x'}}};
-    return ExportCheckpoint(files, *checkpoint_, replacements, {folder, kOwner});
+    return ExportCheckpoint(files, *checkpoint_, replacements, {folder, kOwner}).status();
   }
   // An export that fails at its nth change, from the first to one that there is not: `check` is
   // called after each, with whether the export failed.

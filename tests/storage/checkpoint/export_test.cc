@@ -27,6 +27,11 @@ class Export : public FolderTest {
     std::filesystem::create_symlink(Path("config.json"), Path("linked.json"));
   }
 
+  static Status ExportTo(FileSystem& files, const Checkpoint& checkpoint,
+                         std::span<const Replacement> replacements, const ExportTarget& target) {
+    return ExportCheckpoint(files, checkpoint, replacements, target).status();
+  }
+
   std::unique_ptr<Checkpoint> Open() { return std::move(Checkpoint::Open(folder_)).value(); }
   std::string Out() const { return folder_ + ".out"; }
   ExportTarget Target() const { return {Out(), "op-1"}; }
@@ -37,7 +42,7 @@ class Export : public FolderTest {
 
 TEST_F(Export, WithoutReplacementsIsByteIdentical) {
   WriteCheckpoint();
-  ASSERT_EQ(ExportCheckpoint(files_, *Open(), {}, Target()), OkStatus());
+  ASSERT_EQ(ExportTo(files_, *Open(), {}, Target()), OkStatus());
   EXPECT_EQ(Contents(Out()), Contents(folder_));
   EXPECT_EQ(Contents(Out()).size(), 4U);
 }
@@ -45,7 +50,7 @@ TEST_F(Export, WithoutReplacementsIsByteIdentical) {
 TEST_F(Export, ReplacesTheBytesOfTheNamedTensorsAlone) {
   WriteCheckpoint();
   const std::vector<Replacement> replacements = {{"w2", {90, 91, 92, 93, 94, 95, 96, 97}}};
-  ASSERT_EQ(ExportCheckpoint(files_, *Open(), replacements, Target()), OkStatus());
+  ASSERT_EQ(ExportTo(files_, *Open(), replacements, Target()), OkStatus());
   auto expected = Contents(folder_);
   std::string& file = expected["model.safetensors"];
   for (std::size_t i = 0; i < 8; ++i) file[file.size() - 8 + i] = static_cast<char>(90 + i);
@@ -60,7 +65,7 @@ TEST_F(Export, ReplacingWithTheOldBytesIsByteIdentical) {
   for (const auto& [name, view] : checkpoint->tensors())
     replacements.push_back({name, {view.bytes.begin(), view.bytes.end()}});
   std::reverse(replacements.begin(), replacements.end());
-  ASSERT_EQ(ExportCheckpoint(files_, *checkpoint, replacements, Target()), OkStatus());
+  ASSERT_EQ(ExportTo(files_, *checkpoint, replacements, Target()), OkStatus());
   EXPECT_EQ(Contents(Out()), Contents(folder_));
 }
 
@@ -74,7 +79,7 @@ TEST_F(Export, KeepsShardsAndTheirIndex) {
   Write("model.safetensors.index.json",
         std::string(R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})"));
   const std::vector<Replacement> replacements = {{"b", {7, 8}}};
-  ASSERT_EQ(ExportCheckpoint(files_, *Open(), replacements, Target()), OkStatus());
+  ASSERT_EQ(ExportTo(files_, *Open(), replacements, Target()), OkStatus());
   EXPECT_EQ(Contents(Out()).at("one.safetensors"), Contents(folder_).at("one.safetensors"));
   const auto exported = std::move(Checkpoint::Open(Out())).value();
   EXPECT_EQ(exported->Find("b")->bytes[1], 8);
@@ -85,35 +90,33 @@ TEST_F(Export, RefusesWrongReplacements) {
   WriteCheckpoint();
   const auto checkpoint = Open();
   const std::vector<Replacement> unknown = {{"w3", {1}}};
-  EXPECT_EQ(ExportCheckpoint(files_, *checkpoint, unknown, Target()).code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(ExportTo(files_, *checkpoint, unknown, Target()).code(), StatusCode::kInvalidArgument);
   const std::vector<Replacement> short_one = {{"w1", {1, 2, 3}}};
-  EXPECT_EQ(ExportCheckpoint(files_, *checkpoint, short_one, Target()).code(),
+  EXPECT_EQ(ExportTo(files_, *checkpoint, short_one, Target()).code(),
             StatusCode::kInvalidArgument);
   const std::vector<Replacement> twice = {{"w1", {1, 2, 3, 4}}, {"w1", {1, 2, 3, 4}}};
-  EXPECT_EQ(ExportCheckpoint(files_, *checkpoint, twice, Target()).code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(ExportTo(files_, *checkpoint, twice, Target()).code(), StatusCode::kInvalidArgument);
   EXPECT_FALSE(std::filesystem::exists(Out()));
 }
 
 TEST_F(Export, TakesAnEmptyFolderAndRefusesOneWithSomethingElse) {
   WriteCheckpoint();
   std::filesystem::create_directory(Out());
-  ASSERT_EQ(ExportCheckpoint(files_, *Open(), {}, Target()), OkStatus());
-  EXPECT_EQ(ExportCheckpoint(files_, *Open(), {}, Target()), OkStatus())
+  ASSERT_EQ(ExportTo(files_, *Open(), {}, Target()), OkStatus());
+  EXPECT_EQ(ExportTo(files_, *Open(), {}, Target()), OkStatus())
       << "the very same is there already";
   const std::vector<Replacement> other = {{"w1", {1, 2, 3, 4}}};
-  const Status refused = ExportCheckpoint(files_, *Open(), other, Target());
+  const Status refused = ExportTo(files_, *Open(), other, Target());
   EXPECT_EQ(refused.code(), StatusCode::kAlreadyExists);
   EXPECT_EQ(refused.slug(), "folder_not_empty");
-  EXPECT_EQ(ExportCheckpoint(files_, *Open(), {}, Target()), OkStatus()) << "nothing was touched";
+  EXPECT_EQ(ExportTo(files_, *Open(), {}, Target()), OkStatus()) << "nothing was touched";
   std::ofstream(Out() + "/notes.txt") << "mine";
-  EXPECT_EQ(ExportCheckpoint(files_, *Open(), {}, Target()).slug(), "folder_not_empty");
+  EXPECT_EQ(ExportTo(files_, *Open(), {}, Target()).slug(), "folder_not_empty");
 }
 
 TEST_F(Export, ReportsAFolderThatCannotBeMade) {
   WriteCheckpoint();
-  EXPECT_EQ(ExportCheckpoint(files_, *Open(), {}, {Path("config.json") + "/out", "op-1"}).code(),
+  EXPECT_EQ(ExportTo(files_, *Open(), {}, {Path("config.json") + "/out", "op-1"}).code(),
             StatusCode::kAlreadyExists);
 }
 

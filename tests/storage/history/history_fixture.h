@@ -40,9 +40,12 @@ class HistoryTest : public ::testing::Test {
 
   RepoRecord RecordNamed(const std::string& name, char id) const {
     const objects::Base base = objects::test::SampleBase();
-    return {RepoName(name),      objects::RepoId(std::string(16, id)),
-            objects::IdOf(base), objects::EncodeBase(base),
-            "models/" + name,    clock_.now_ms};
+    return {RepoName(name),
+            objects::RepoId(std::string(16, id)),
+            objects::IdOf(base),
+            objects::EncodeBase(base),
+            {},
+            clock_.now_ms};
   }
   CommitId CreateRepo(const std::string& name, char id) {
     CommitId commit;

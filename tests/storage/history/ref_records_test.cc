@@ -22,15 +22,19 @@ const objects::RepoId kRepo("0123456789abcdef");
 
 TEST(GoldenRecords, RepoKeepsItsBytes) {
   const objects::Base base = objects::test::SampleBase();
-  const RepoRecord record{RepoName("atlas"),         kRepo,          objects::IdOf(base),
-                          objects::EncodeBase(base), "models/atlas", 1767225600123};
+  const RepoRecord record{RepoName("atlas"),
+                          kRepo,
+                          objects::IdOf(base),
+                          objects::EncodeBase(base),
+                          {{"onnx/", "a folder"}, {"pytorch_model.bin", "other weights"}},
+                          1767225600123};
   EXPECT_EQ(EncodeRepo(record), Golden("repo"));
   ASSERT_OK_AND_ASSIGN(const RepoRecord read, DecodeRepo(Golden("repo")));
   EXPECT_EQ(EncodeRepo(read), Golden("repo"));
   EXPECT_EQ(read.name, record.name);
-  EXPECT_EQ(read.model_folder, "models/atlas");
+  EXPECT_EQ(read.left_out, record.left_out);
   EXPECT_EQ(Sha256(Golden("repo")).Hex(),
-            "fc488663d5328b01ce8e60f62843c8c2ff96d0592fcd8f266ca9ce755de88fe9");
+            "2497a8e12dac17d28ae9a870395faa9275c58c638a8fad3012134214cdd096ee");
 }
 
 const CommitId kCommit =
