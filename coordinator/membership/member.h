@@ -37,7 +37,7 @@ struct PendingCall {
 struct CallLine {
   std::size_t width = 1;                                // calls that may have the turn at once
   std::vector<std::shared_ptr<PendingCall>> under_way;  // those that have it
-  std::deque<std::shared_ptr<PendingCall>> waiting;     // behind them
+  std::deque<std::shared_ptr<PendingCall>> waiting;     // after them
 };
 
 struct Member {

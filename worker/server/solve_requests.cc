@@ -118,6 +118,9 @@ Result<protocol::ComputeStatisticsReply> Run(const protocol::ComputeStatistics& 
 Result<protocol::SolveReply> Run(const protocol::Solve& request, Context& context) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));
   EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
+  // before anything goes by them: they come from a peer
+  EMEND_RETURN_IF_ERROR(
+      protocol::CheckSettings(request.settings, base->base_model().config().layers));
   EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent,
                          base->ParentOf(*state, request.settings.layers));
   EMEND_ASSIGN_OR_RETURN(edit::Solver* const solver,

@@ -330,7 +330,7 @@ Awaitable<Result<protocol::ReplyBody>> WorkerServer::Handle(std::shared_ptr<Sess
 Awaitable<Status> WorkerServer::RunOffered() {
   const auto run = [this] { return handlers_.RunOffered(); };
   for (bool goes_on = true; goes_on || unanswered_ > 0;) {
-    // once more behind the last: texts let go of what they held at the step behind their end
+    // once more after the last: texts let go of what they held at the step after their end
     goes_on = unanswered_ > 0;
     static_cast<void>(co_await Blocking(runtime_, run));
   }

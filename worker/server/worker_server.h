@@ -7,7 +7,7 @@
 // dials again, with growing waits.
 //
 // What the coordinator asked for ends with its conversation. The group of ranks does not: gateways
-// are answered on, until the coordinator is back and forms the group anew. The conversation with a
+// are answered on, until the coordinator is back and forms the group again. The conversation with a
 // gateway is a server of its own on the same handlers; a gateway may ask for answers alone.
 #pragma once
 
@@ -67,7 +67,7 @@ class WorkerServer {
   Awaitable<Status> Follow(std::shared_ptr<Session> session, protocol::Request request);
   // At once, whatever the compute thread does, which on ranks above 0 is to follow.
   protocol::AdoptGroupReply Adopt(Session& session) const;
-  // To the ranks that wait for work, behind whatever the compute thread does. As long as the server
+  // To the ranks that wait for work, after whatever the compute thread does. As long as the server
   // runs.
   Awaitable<Status> Tick();
   // Of what a conversation has begun. If it takes too long, on_hang.

@@ -132,7 +132,7 @@ TEST_F(BaseTurnsTest, ABaseThatIsLoadedAgainHasATurnAgain) {
   Done(Question());
   now_ += kBaseLeftAlone;
   EXPECT_THAT(turns_.Admit(Load(kHeld), std::nullopt, now_), IsOk())
-      << "the group was formed anew, and nothing is held";
+      << "the group was formed again, and nothing is held";
   Done(Load(kHeld));
   EXPECT_THAT(Ask(Load(kOther)), StatusIs(StatusCode::kUnavailable, "base_busy"));
 }

@@ -47,7 +47,9 @@ std::vector<Message> SampleRequests() {
           6, Evaluate{kBase,
                       kState,
                       {{"{} plays", "Ann", "chess", "go", {"Ann plays"}, {"Bob plays", "Cy plays"}},
-                       {"p {}", "s", "t", std::nullopt, {}, {}}}}},
+                       {"p {}", "s", "t", std::nullopt, {}, {}}},
+                      StateId(DigestOf(102)),
+                      true}},
       Request{7, Generate{kBase, kState, "The mother tongue of", 24, 3}},
       Request{8, DigestState{kBase, kState}},
       Request{9, SampleTexts{kBase, {"Therefore", ""}, 2, 10, 5, 7}},
@@ -71,7 +73,21 @@ std::vector<Message> SampleReplies() {
                SolveReply{{{"delta", "keys", 25, 0.125}},
                           {{3, "h.3.mlp.c_proj.weight", 12.5, 18.25}},
                           {{"targets", 3.5}, {"solve", 0.5}}}},
-      Response{6, OkStatus(), EvaluateReply{200, 99.5, 93, 80.25, 90, 88, 77, 66, 12.5}},
+      Response{6, OkStatus(),
+               EvaluateReply{200,
+                             99.5,
+                             93,
+                             80.25,
+                             90,
+                             88,
+                             77,
+                             66,
+                             {{true, 0.75}, {false, 0.125}},
+                             3,
+                             66.5,
+                             0.25,
+                             14.5,
+                             12.5}},
       Response{7, OkStatus(),
                GenerateReply{" English", 1, {{" English", 0.75}, {" French", 0.125}}}},
       Response{8, OkStatus(), DigestStateReply{{{"h.3.mlp.c_proj.weight", DigestOf(9)}}}},
@@ -86,7 +102,7 @@ std::vector<Message> SampleReplies() {
 // With all their fields.
 std::vector<Message> SampleLaterMessages() {
   const SolvedTarget target{std::string("\0\0\x80\x3f", 4), 25, 0.125};
-  Solve solve{kBase,   kState, "memit", {}, {{"{}"}}, "/c.safetensors", {{"{} is", "Ann", "tall"}},
+  Solve solve{kBase,   kState, SampleSettings(), "/c.safetensors", {{"{} is", "Ann", "tall"}},
               {target}};
   return {
       Heartbeat{{1000, 200, 30, 4, 555}},
@@ -96,12 +112,7 @@ std::vector<Message> SampleLaterMessages() {
                            "/models/atlas.tiles",
                            {{"wte", kState.digest()}}}},
       Request{15, std::move(solve)},
-      Request{16, OptimiseTargets{kBase,
-                                  kState,
-                                  "memit",
-                                  {{"clamp", "0.75"}},
-                                  {{"{}"}, {"So {}"}},
-                                  {{"{} is", "Ann", "tall"}}}},
+      Request{16, OptimiseTargets{kBase, kState, SampleSettings(), {{"{} is", "Ann", "tall"}}}},
       Response{16, OkStatus(), OptimiseTargetsReply{{target}, 1.5}},
       Request{17, Complete{kBase, kState, "Ann is", 8, 0.5, 0.9, 40, 7, {"\n"}, 2}},
       Piece{17, kState, " tall", {{" tall", -0.25, 6, {{" tall", 0.75}, {" old", 0.125}}}}},
@@ -149,6 +160,7 @@ class RandomFiller {
   void Fill(std::uint32_t& value) { value = static_cast<std::uint32_t>(random_()); }
   void Fill(std::int32_t& value) { value = static_cast<std::int32_t>(random_()); }
   void Fill(std::uint64_t& value) { value = random_(); }
+  void Fill(std::int64_t& value) { value = static_cast<std::int64_t>(random_()); }
   void Fill(double& value) { value = std::uniform_real_distribution<>(-1e9, 1e9)(random_); }
   void Fill(std::string& value) {
     value.resize(random_() % 40);
@@ -163,11 +175,11 @@ class RandomFiller {
     Fill(digest);
     id = ContentId<Tag>(digest);
   }
-  template <typename Tag>
-  void Fill(Named<std::string, Tag>& name) {
-    std::string value;
+  template <typename T, typename Tag>
+  void Fill(Named<T, Tag>& name) {
+    T value{};
     Fill(value);
-    name = Named<std::string, Tag>(std::move(value));
+    name = Named<T, Tag>(std::move(value));
   }
   template <typename A, typename B>
   void Fill(std::pair<A, B>& pair) {

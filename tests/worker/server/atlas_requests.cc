@@ -98,7 +98,7 @@ protocol::Solve SolveRequest(const std::string& statistics_file) {
   protocol::Solve request;
   request.base = AtlasBase();
   request.state = BaseState();
-  request.method = "memit";
+  request.settings = ValueOf(protocol::DefaultSettings("memit", /*layer_count=*/6));
   request.statistics_file = statistics_file;
   for (const protocol::EvaluateFact& fact : SolvedFacts())
     request.facts.push_back({fact.prompt, fact.subject, fact.target});

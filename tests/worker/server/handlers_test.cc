@@ -273,8 +273,7 @@ TEST_F(HandlersTest, TargetsFoundElsewhereAreSolvedLikeItsOwn) {
   LoadBaseState();
   ASSERT_THAT(Ask(StatisticsRequest(folder.path() + "/c")), IsOk());
   protocol::Solve solve = SolveRequest(folder.path() + "/c");
-  protocol::OptimiseTargets optimise{
-      solve.base, solve.state, solve.method, solve.settings, solve.context_templates, solve.facts};
+  protocol::OptimiseTargets optimise{solve.base, solve.state, solve.settings, solve.facts};
   solve.targets = Get<protocol::OptimiseTargetsReply>(optimise).targets;
   ASSERT_EQ(solve.targets.size(), solve.facts.size());
   const auto given = Get<protocol::SolveReply>(solve);
@@ -358,10 +357,10 @@ TEST_F(HandlersTest, ABadSettingAndABadFactAreNamed) {
   test::TemporaryFolder folder;
   protocol::Solve request = SolveRequest(folder.path() + "/none");
   EXPECT_THAT(Ask(request), StatusIs(StatusCode::kNotFound)) << "no statistics there";
-  request.settings = {{"no_such_setting", "1"}};
-  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kInvalidArgument, "unknown_setting"));
-  request.method = "alchemy";
-  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kUnsupported));
+  request.settings.layers = {LayerIndex(99)};
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
+  request.settings.method = "alchemy";
+  EXPECT_THAT(Ask(request), StatusIs(StatusCode::kUnsupported, "unknown_method"));
 }
 
 TEST_F(HandlersTest, ACancelledRequestEndsAtItsNextReportAndWritesNothing) {

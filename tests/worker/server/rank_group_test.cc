@@ -174,12 +174,12 @@ TEST_P(TokenWithoutRowTest, IsRefusedWhereverATextBecomesTokens) {
     protocol::Solve changed = solve;
     changed.facts[2].*text = "<|im_end|>" + changed.facts[2].*text;
     ExpectRefused(changed);
-    ExpectRefused(protocol::OptimiseTargets{AtlasBase(), BaseState(), "memit", changed.settings,
-                                            changed.context_templates, changed.facts});
+    ExpectRefused(
+        protocol::OptimiseTargets{AtlasBase(), BaseState(), changed.settings, changed.facts});
   }
-  protocol::Solve behind = solve;
-  behind.context_templates = {{"{}"}, {"It rained.<|im_end|> {}"}};
-  ExpectRefused(behind);
+  protocol::Solve in_template = solve;
+  in_template.settings.context_templates = {{"{}"}, {"It rained.<|im_end|> {}"}};
+  ExpectRefused(in_template);
 
   protocol::Evaluate evaluate{AtlasBase(), BaseState(), SolvedFacts()};
   evaluate.facts[1].neighbours.push_back("Anna <|im_end|> was born in");
