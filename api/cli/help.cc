@@ -5,9 +5,12 @@
 #include "api/cli/parse.h"
 #include "api/cli/text.h"
 #include "api/cli/verbs/table.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::api::cli {
 namespace {
+
+constexpr std::int64_t kDeepModel = 32;  // layers, of the defaults that help shows
 
 constexpr std::size_t kColumns = 90;
 
@@ -180,6 +183,22 @@ std::string_view EnvironmentText() {
   NO_COLOR               no colours
   TERM=dumb              no colours
 )";
+}
+
+std::string SettingsText() {
+  using namespace worker::protocol;
+  std::vector<std::vector<std::string>> rows;
+  for (const SolveMethod& method : SolveMethods())
+    rows.push_back({"  --method " + std::string(method.name),
+                    std::string(method.meaning) + " (" + std::string(method.source) + ")"});
+  const SolveSettings defaults = DefaultSettings(SolveMethods().front().name, kDeepModel).value();
+  for (const Setting& setting : Settings())
+    rows.push_back({"  --set " + std::string(setting.name) + "=" + TextOf(defaults, setting),
+                    std::string(setting.meaning)});
+  rows.push_back({"  --set context_templates=FILE",
+                  "JSON: groups of templates such as [[\"{}\"], [\"So it was. {}\"]]"});
+  return "what a commit solves by; values are those of a model of " + std::to_string(kDeepModel) +
+         " layers where nothing is set\n" + RenderTable(rows);
 }
 
 }  // namespace emend::api::cli

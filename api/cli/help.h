@@ -17,5 +17,7 @@ std::string RenderManual();
 
 std::string_view ExitCodesText();
 std::string_view EnvironmentText();
+// Methods and settings of a solve, from their tables.
+std::string SettingsText();
 
 }  // namespace emend::api::cli

@@ -13,6 +13,7 @@
 #include "storage/base/digest.h"
 #include "storage/base/file_system.h"
 #include "storage/base/random.h"
+#include "storage/base/reason.h"
 
 namespace emend::api::cli {
 namespace {
@@ -177,9 +178,9 @@ Result<Json> Session::Run(const std::string& path, const Json& body, const Submi
   };
   Result<std::string> result = client_->WaitForOperation(accepted.operation_id, show);
   // A restarted emendd takes the operation up again, perhaps on another port.
-  if (!result.ok() && result.status().slug() == "unreachable" && Reconnect())
+  if (!result.ok() && ReasonOf(result.status()) == Reason::kUnreachable && Reconnect())
     result = client_->WaitForOperation(accepted.operation_id, show);
-  if (!result.ok() && result.status().slug() == "unreachable") {
+  if (!result.ok() && ReasonOf(result.status()) == Reason::kUnreachable) {
     return result.status().WithContext(
         "waiting for " + accepted.operation_id +
         ", which was accepted and goes on when emendd is back (`emend operations`)");

@@ -5,6 +5,7 @@
 
 #include "storage/base/digest.h"
 #include "storage/base/log.h"
+#include "storage/base/reason.h"
 #include "worker/protocol/messages.h"
 
 namespace emend::api::gateway {
@@ -36,13 +37,6 @@ coordinator::membership::MembershipOptions ForMembership(const GatewayOptions& o
   // Each connection is a life of its own: no frame outlives it.
   membership.persist_generation = [](const std::string&, std::uint64_t) { return OkStatus(); };
   return membership;
-}
-
-// Another worker may know better, or the same a little later.
-bool IsOfThisWorker(const Status& status) {
-  constexpr std::array kSlugs = {"worker_lost", "state_not_live", "base_not_loaded", "base_busy"};
-  return coordinator::membership::IsGroupLoss(status) ||
-         std::ranges::find(kSlugs, status.slug()) != kSlugs.end();
 }
 
 }  // namespace
@@ -192,7 +186,7 @@ Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId s
     ++running_[worker];
     Result<ReplyBody> reply = co_await membership_->Call(std::move(copy), std::move(options));
     if (--running_[worker] == 0) running_.erase(worker);
-    if (reply.ok() || has_spoken || !IsOfThisWorker(reply.status())) co_return reply;
+    if (reply.ok() || has_spoken || !Allows(reply.status(), Retry::kElsewhere)) co_return reply;
     last = reply.status();
     failed.insert(worker);
   }

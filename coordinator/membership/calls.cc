@@ -4,6 +4,7 @@
 
 #include "coordinator/membership/membership_impl.h"
 #include "storage/base/log.h"
+#include "storage/base/reason.h"
 
 namespace emend::coordinator::membership {
 namespace {
@@ -22,14 +23,9 @@ constexpr std::size_t kEvicting = 64;
 
 }  // namespace
 
-bool IsGroupLoss(const Status& status) {
-  return status.slug() == "group_lost" || status.slug() == "collective_timeout" ||
-         status.slug() == "collective_mismatch";
-}
-
 Awaitable<Status> MembershipImpl::WaitForWorker(SteadyTime deadline) {
   const Status waited = co_await WaitForAny(deadline);
-  if (waited.slug() == "no_worker")
+  if (ReasonOf(waited) == Reason::kNoWorker)
     co_return Status(StatusCode::kDeadlineExceeded, waited.message());
   co_return waited;
 }
@@ -185,7 +181,7 @@ Awaitable<Result<ReplyBody>> MembershipImpl::RunCall(MemberPointer member, Reque
     if (!member->lost) tasks_.Spawn("cancel_call", EndAbandoned(member, call, id));
     co_return waited.WithContext("calling worker " + member->info.worker.value() + " to " + name);
   }
-  if (IsGroupLoss(call->status) && member->info.world_size > 1) {
+  if (Allows(call->status, Retry::kRegroup) && member->info.world_size > 1) {
     const Status lost = Lost(member->info, call->status.message());
     Disband(member->info.group, lost, Line::kBroken);
     co_return lost;

@@ -11,6 +11,7 @@
 #include "coordinator/membership/membership_impl.h"
 #include "storage/base/digest.h"
 #include "storage/base/log.h"
+#include "storage/base/reason.h"
 
 namespace emend::coordinator::membership {
 namespace {
@@ -208,7 +209,7 @@ Awaitable<Status> MembershipImpl::Follow(MemberPointer member) {
   const Result<ReplyBody> ended =
       co_await RunCall(member, std::move(request), std::move(options), Now() + kFollowTimeout);
   if (!member->lost && member->info.generation == generation &&
-      ended.status().slug() != "worker_lost") {
+      ReasonOf(ended.status()) != Reason::kWorkerLost) {
     Disband(member->info.group, Lost(member->info, ended.status().message()), Line::kBroken);
   }
   co_return ended.status();

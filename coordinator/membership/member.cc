@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "storage/base/reason.h"
+
 namespace emend::coordinator::membership {
 namespace {
 
@@ -18,7 +20,8 @@ void End(PendingCall& call, Status status, std::optional<worker::protocol::Reply
 // what is left.
 std::optional<BaseId> BaseAfter(const PendingCall& load, const Status& status) {
   if (status.ok()) return load.loads;
-  const bool is_untouched = status.slug() == "base_busy" || status.code() == StatusCode::kCancelled;
+  const bool is_untouched =
+      ReasonOf(status) == Reason::kBaseBusy || status.code() == StatusCode::kCancelled;
   return is_untouched ? load.held : std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include "coordinator/membership/membership_impl.h"
 #include "storage/base/digest.h"
 #include "storage/base/log.h"
+#include "storage/base/reason.h"
 
 namespace emend::coordinator::membership {
 namespace {
@@ -91,7 +92,7 @@ Awaitable<Status> MembershipImpl::RefuseAndClose(std::shared_ptr<Connection> con
 Awaitable<Status> MembershipImpl::Admit(std::shared_ptr<Connection> connection) {
   Result<Envelope> first = co_await connection->Receive(Now() + kHelloTimeout);
   std::erase(joining_, connection);
-  if (first.status().slug() == "protocol_version")
+  if (ReasonOf(first.status()) == Reason::kProtocolVersion)
     co_return co_await RefuseAndClose(std::move(connection), first.status());
   if (!first.ok()) {
     if (!stopping_)
@@ -173,7 +174,8 @@ Awaitable<Status> MembershipImpl::Listen(MemberPointer member) {
                    "nothing was heard of it for " + std::to_string(silence.count()) + " ms");
     }
     if (!taken.ok())
-      Lose(*member, taken.slug() == "worker_lost" ? taken : Lost(member->info, taken.message()));
+      Lose(*member,
+           ReasonOf(taken) == Reason::kWorkerLost ? taken : Lost(member->info, taken.message()));
   }
   co_return OkStatus();
 }

@@ -76,9 +76,6 @@ class WorkerPool {
   virtual std::vector<WorkerInfo> Workers() const = 0;
 };
 
-// Whether this is what the ranks of a group say when they have lost each other.
-bool IsGroupLoss(const Status& status);
-
 // Those of `workers` that take calls.
 std::vector<WorkerInfo> Serving(std::vector<WorkerInfo> workers);
 

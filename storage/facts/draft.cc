@@ -148,6 +148,8 @@ std::optional<Fact> CheckDraft(const Draft& draft, const Complain& complain) {
   fact.prompt = check.Prompt(draft.prompt, fact.subject, draft.subject_may_be_written_out);
   fact.target = check.Needed(draft.target, kTargetBytesMax);
   std::string old_target = check.Optional(draft.old_target, kTargetBytesMax);
+  if (!old_target.empty() && old_target == fact.target)
+    check.Fail(draft.old_target, "is the target: there is nothing to change; leave the fact out");
   if (!old_target.empty()) fact.old_target = std::move(old_target);
   fact.id = check.Optional(draft.id, kNameBytesMax);
   fact.relation = check.Optional(draft.relation, kNameBytesMax);

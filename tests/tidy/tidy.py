@@ -44,7 +44,7 @@ INCLUDES = {
     "api/daemon": ["storage/", "coordinator/", "worker/protocol", "api/rest"],
     "api/gateway": ["storage/base", "storage/records", "coordinator/answers", "coordinator/membership", "worker/protocol", "api/rest", "api/daemon"],
     "api/client": ["storage/base"],
-    "api/cli": ["storage/base", "storage/json", "storage/text", "storage/objects", "storage/facts", "coordinator/core", "api/client", "api/facts", "api/daemon", "api/program"],
+    "api/cli": ["storage/base", "storage/json", "storage/text", "storage/objects", "storage/facts", "coordinator/core", "worker/protocol", "api/client", "api/facts", "api/daemon", "api/program"],
     "cmake": [],
 }
 

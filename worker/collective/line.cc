@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "storage/base/check.h"
+#include "storage/base/reason.h"
 #include "worker/collective/line_port.h"
 #include "worker/collective/line_wire.h"
 #include "worker/collective/neighbour.h"
@@ -185,7 +186,7 @@ Status Line::Impl::Run(const std::string& what, std::chrono::milliseconds timeou
     ended = Status(StatusCode::kDeadlineExceeded, "collective_timeout",
                    what + " on " + Where() + ": not done after " + std::to_string(timeout.count()) +
                        " ms; a rank hangs or cannot be reached");
-  } else if (failure.slug() == "collective_mismatch") {
+  } else if (ReasonOf(failure) == Reason::kCollectiveMismatch) {
     ended = failure.WithContext(what + " on " + Where());
   } else if (!failure.ok()) {
     ended = Status(StatusCode::kUnavailable, "group_lost",

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "storage/base/reason.h"
 #include "worker/protocol/envelope_stream.h"
 
 namespace emend::worker::protocol {
@@ -77,7 +78,7 @@ class MemoryConnection final : public Connection,
       if (end_.code() == StatusCode::kCancelled) co_return end_;
       Result<std::optional<Envelope>> next = stream_.Next();
       if (!next.ok()) {
-        if (next.status().slug() != "protocol_version") Close();
+        if (ReasonOf(next.status()) != Reason::kProtocolVersion) Close();
         co_return next.status();
       }
       if (next->has_value()) co_return std::move(**next);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "storage/base/reason.h"
 #include "worker/protocol/connection.h"
 #include "worker/protocol/envelope_stream.h"
 #include "worker/protocol/patience.h"
@@ -52,7 +53,7 @@ class StreamConnection final : public Connection,
       if (end_.code() == StatusCode::kCancelled) co_return end_;
       Result<std::optional<Envelope>> next = stream_.Next();
       if (!next.ok()) {
-        if (next.status().slug() != "protocol_version") Close();
+        if (ReasonOf(next.status()) != Reason::kProtocolVersion) Close();
         co_return next.status();
       }
       if (next->has_value()) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "storage/base/failpoint.h"
+#include "storage/base/reason.h"
 #include "worker/model/guard.h"
 #include "worker/server/passing_on.h"
 
@@ -56,7 +57,7 @@ Status Handlers::FollowNext() {
       followed.request && std::holds_alternative<protocol::StepTexts>(*followed.request);
   if (is_step && !followed.agreed.ok() && slot_.held() != nullptr)
     slot_.texts().EndAll(followed.agreed);
-  return followed.agreed.slug() == "group_lost" ? followed.agreed : OkStatus();
+  return ReasonOf(followed.agreed) == Reason::kGroupLost ? followed.agreed : OkStatus();
 }
 
 Status Handlers::Tick() { return PassNothing(group_); }

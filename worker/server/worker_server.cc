@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "storage/base/log.h"
+#include "storage/base/reason.h"
 
 namespace emend::worker::server {
 namespace {
@@ -106,7 +107,8 @@ Awaitable<Status> WorkerServer::DialAgainAndAgain() {
       // what another process does.
       const bool refused =
           ended.code() == StatusCode::kUnauthenticated || ended.code() == StatusCode::kUnsupported;
-      const bool for_good = ended.slug() == "unauthenticated" || ended.slug() == "protocol_version";
+      const Reason why = ReasonOf(ended);
+      const bool for_good = why == Reason::kUnauthenticated || why == Reason::kProtocolVersion;
       if (for_good && options_.caller == Caller::kCoordinator) co_return ended;
       LogInfo("conversation_ended", {{"address", options_.address}, {"status", ended}});
       if (options_.embedded) co_return OkStatus();
@@ -359,7 +361,7 @@ Awaitable<Status> WorkerServer::Answer(std::shared_ptr<Session> session,
   protocol::Response response{id, reply.status(), std::nullopt};
   if (reply.ok()) response.body = std::move(reply).value();
   // which is asked again each second
-  const bool is_news = !response.status.ok() && response.status.slug() != "base_busy";
+  const bool is_news = !response.status.ok() && ReasonOf(response.status) != Reason::kBaseBusy;
   if (is_news)
     LogWarning("request_failed",
                {{"request", protocol::TraitsOf(request.body).name}, {"status", response.status}});

@@ -104,6 +104,12 @@ TEST(FactJson, WhatIsWrongIsNamedByItsField) {
               HasSubstr("subject: expected a string, found true"));
 }
 
+TEST(FactJson, AFactThatChangesNothingIsRefused) {
+  EXPECT_THAT(ReadFact(R"({"prompt": "{} is", "subject": "a", "target": "b", "old_target": "b "})")
+                  .complaints,
+              HasSubstr("old_target: is the target"));
+}
+
 TEST(FactJson, NoComplaintRepeatsALongText) {
   const std::string large(4000, 'x');
   for (const std::string& text :

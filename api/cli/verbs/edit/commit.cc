@@ -141,13 +141,11 @@ void Describe(Arguments& arguments, Options& options) {
                  .value = "METHOD",
                  .help = "how edits are solved",
                  .into = &options.method});
-  arguments.Add({.names = "--set",
-                 .value = "KEY=VALUE",
-                 .help = "a setting by MEMIT's name: layers, v_lr, v_num_grad_steps, "
-                         "v_weight_decay, clamp_norm_factor, kl_factor, mom2_update_weight, ridge, "
-                         "loss_stop, seed, or context_templates=FILE (docs/reference/cli.md has "
-                         "their defaults)",
-                 .into = &options.settings});
+  arguments.Add(
+      {.names = "--set",
+       .value = "KEY=VALUE",
+       .help = "a setting, by the published name (emend help settings), or context_templates=FILE",
+       .into = &options.settings});
   arguments.Add({.names = "--require",
                  .value = "NAME=PERCENT,...",
                  .help = "commit nothing below it: es, ps, ns, score, kept, taken",

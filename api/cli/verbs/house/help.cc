@@ -22,6 +22,8 @@ Result<int> Run(Session& session, const Options& options) {
     session.out() << ExitCodesText();
   } else if (topic == "environment") {
     session.out() << EnvironmentText();
+  } else if (topic == "settings") {
+    session.out() << SettingsText();
   } else if (const Verb* const verb = FindVerb(topic)) {
     session.out() << RenderHelp(*verb);
   } else {
@@ -31,9 +33,10 @@ Result<int> Run(Session& session, const Options& options) {
 }
 
 void Describe(Arguments& arguments, Options& options) {
-  arguments.Add({.names = "TOPIC",
-                 .help = "a verb, exit-codes or environment; the overview if none is named",
-                 .into = &options.topic});
+  arguments.Add(
+      {.names = "TOPIC",
+       .help = "a verb, settings, exit-codes or environment; the overview if none is named",
+       .into = &options.topic});
   arguments.Add({.names = "--man",
                  .help = "print the whole as a manual page, for man(1)",
                  .into = &options.manual});
@@ -44,7 +47,7 @@ void Describe(Arguments& arguments, Options& options) {
 Verb HelpVerb() {
   return {.name = "help",
           .group = Group::kHouse,
-          .summary = "the verbs, one verb, exit codes, where the server is found",
+          .summary = "the verbs, one verb, settings, exit codes, where the server is found",
           .examples = "emend help commit\nemend help --man | man -l -",
           .document = "none: text",
           .bind = Bind<Options, Describe, Run>};
