@@ -23,7 +23,7 @@ int Fail(const Status& status, const GlobalOptions& globals, const Terminal& ter
     *terminal.out << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   }
   *terminal.err << "emend: " << status.message() << " (" << status.slug() << ")\n";
-  return daemon::ExitCodeOf(status);
+  return program::ExitCodeOf(status);
 }
 
 // Without a verb: the version, the overview, or a mistake.

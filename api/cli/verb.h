@@ -30,11 +30,11 @@
 #include <vector>
 
 #include "api/cli/session.h"
-#include "api/daemon/exit_code.h"
+#include "api/program/exit_code.h"
 
 namespace emend::api::cli {
 
-using namespace daemon::exit_codes;
+using namespace program::exit_codes;
 
 // of rows, lines and commits that an option may ask for
 inline constexpr std::int64_t kCountMax = 1'000'000'000;

@@ -7,8 +7,9 @@
 #include <filesystem>
 
 #include "api/daemon/launch.h"
+#include "api/daemon/supervisor.h"
+#include "api/program/listen_address.h"
 #include "api/rest/server.h"
-#include "coordinator/membership/supervisor.h"
 #include "coordinator/server/coordinator.h"
 #include "storage/base/log.h"
 
@@ -32,7 +33,7 @@ struct Parts {
   std::unique_ptr<worker::protocol::Transport> transport;
   std::unique_ptr<coordinator::server::Coordinator> coordinator;
   std::unique_ptr<rest::RestServer> rest;
-  std::unique_ptr<coordinator::membership::Supervisor> supervisor;
+  std::unique_ptr<Supervisor> supervisor;
   TaskGroup tasks;
   bool stopping = false;
 };
@@ -73,7 +74,7 @@ std::vector<std::uint64_t> LostProcesses(const coordinator::server::Coordinator&
 
 Status StartWorkers(Parts& parts) {
   if (parts.options.workers == 0) return OkStatus();
-  parts.supervisor = coordinator::membership::NewSupervisor(
+  parts.supervisor = NewSupervisor(
       *parts.runtime, {.program = parts.options.worker_program,
                        .coordinator = parts.coordinator->worker_address(),
                        .token_file = parts.coordinator->worker_token_file(),
@@ -141,7 +142,7 @@ Status StartAll(Parts& parts) {
 }
 
 Status CheckAddresses(const DaemonOptions& options) {
-  EMEND_RETURN_IF_ERROR(CheckListenAddress({}, options.listen));
+  EMEND_RETURN_IF_ERROR(program::CheckListenAddress({}, options.listen));
   const bool has_tls = !options.worker_tls.empty();
   if (has_tls && options.workers > 0) {
     return InvalidArgument("starting emendd with --workers " + std::to_string(options.workers) +
@@ -149,9 +150,9 @@ Status CheckAddresses(const DaemonOptions& options) {
                            "certificates; add --workers 0, and start workers where their "
                            "certificates are");
   }
-  return CheckListenAddress(
+  return program::CheckListenAddress(
       {.name = "--worker-listen",
-       .transit = has_tls ? Transit::kTls : Transit::kPlain,
+       .transit = has_tls ? program::Transit::kTls : program::Transit::kPlain,
        .advice = "give --worker-tls-cert, --worker-tls-key and --worker-tls-ca"},
       options.worker_address);
 }

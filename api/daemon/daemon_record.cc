@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "api/daemon/launch.h"
+#include "api/program/token_file.h"
 #include "storage/base/file_system.h"
 
 namespace emend::api::daemon {
@@ -175,15 +176,8 @@ void RemoveDaemonRecord(const std::string& store) {
   static_cast<void>(files.Remove(DaemonRecordPath(store)));
 }
 
-Result<std::string> ReadToken(const std::string& token_file) {
-  PosixFileSystem files;
-  EMEND_ASSIGN_OR_RETURN(std::string token, files.Read(token_file));
-  while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
-  return token;
-}
-
 Result<std::string> ReadFirstToken(const DaemonRecord& record) {
-  Result<std::string> token = ReadToken(record.token_file);
+  Result<std::string> token = program::ReadToken(record.token_file);
   if (token.ok()) return token;
   return token.status().WithContext(
       "reading the store's first token (if it is lost, `emend down` and then `emend token new` "

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <thread>
 
-#include "api/daemon/exit_code.h"
+#include "api/program/exit_code.h"
 #include "storage/base/file_system.h"
 
 extern char** environ;
@@ -76,9 +76,9 @@ Result<pid_t> Spawn(const LaunchOptions& options) {
 StatusCode CodeOf(int wait_status) {
   if (!WIFEXITED(wait_status)) return StatusCode::kUnavailable;
   switch (WEXITSTATUS(wait_status)) {
-    case exit_codes::kExitUsage: return StatusCode::kInvalidArgument;
-    case exit_codes::kExitRefused: return StatusCode::kFailedPrecondition;
-    case exit_codes::kExitInternal: return StatusCode::kInternal;
+    case program::exit_codes::kExitUsage: return StatusCode::kInvalidArgument;
+    case program::exit_codes::kExitRefused: return StatusCode::kFailedPrecondition;
+    case program::exit_codes::kExitInternal: return StatusCode::kInternal;
     default: return StatusCode::kUnavailable;
   }
 }
@@ -113,7 +113,7 @@ Result<Launched> Launch(const LaunchOptions& options,
       on_wait("starting emendd, waiting for a worker");
     } else if (pid != 0 && waitpid(pid, &wait_status, WNOHANG) == pid) {
       const bool lost_a_race =
-          WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == exit_codes::kExitConflict;
+          WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == program::exit_codes::kExitConflict;
       if (!lost_a_race) return EndedEarly(options, wait_status, log_begin);
       pid = 0;
     }

@@ -31,8 +31,6 @@ std::string DaemonRecordPath(const std::string& store);
 Result<DaemonRecord> ReadDaemonRecord(const std::string& store);
 Status WriteDaemonRecord(const std::string& store, const DaemonRecord& record);
 void RemoveDaemonRecord(const std::string& store);
-// The secret in a token file, without its line end.
-Result<std::string> ReadToken(const std::string& token_file);
 // That of a running store; on failure says how it is made again.
 Result<std::string> ReadFirstToken(const DaemonRecord& record);
 
@@ -77,18 +75,6 @@ enum class StoreStart { kUsual, kNew };
 // that is left is kept beside as "anchor.before-N". `shared`: the folder of models and statistics,
 // or empty.
 Status CheckStoreIsWhole(const std::string& store, const std::string& shared, StoreStart start);
-
-// An option that names an address to listen on.
-enum class Transit { kPlain, kTls };
-struct ListenOption {
-  std::string name = "--listen";
-  Transit transit = Transit::kPlain;
-  // for who wants another address
-  std::string advice = "listen on 127.0.0.1 and let a proxy on this machine add TLS";
-};
-// kInvalidArgument unless `listen` is IP:PORT; kUnsupported ("needs_tls") unless that is a loopback
-// address or the transit is encrypted.
-Status CheckListenAddress(const ListenOption& option, const std::string& listen);
 
 struct LaunchOptions {
   std::string store;    // absolute

@@ -4,8 +4,8 @@
 #include <iostream>
 
 #include "api/daemon/daemon.h"
-#include "api/daemon/exit_code.h"
 #include "api/daemon/repair.h"
+#include "api/program/exit_code.h"
 
 namespace {
 
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : emend::api::daemon::exit_codes::kExitUsage;
+    return app.exit(error) == 0 ? 0 : emend::api::program::exit_codes::kExitUsage;
   }
   std::error_code error;
   for (std::string* const folder : {&options.store, &options.shared}) {
@@ -101,5 +101,5 @@ int main(int argc, char** argv) {
   }
   if (!status.ok())
     std::cerr << "emendd: " << status.message() << " (" << status.slug() << ")" << std::endl;
-  return emend::api::daemon::ExitCodeOf(status);
+  return emend::api::program::ExitCodeOf(status);
 }

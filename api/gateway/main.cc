@@ -6,9 +6,10 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "api/daemon/exit_code.h"
-#include "api/daemon/launch.h"
 #include "api/gateway/gateway.h"
+#include "api/program/exit_code.h"
+#include "api/program/listen_address.h"
+#include "api/program/token_file.h"
 #include "api/rest/server.h"
 #include "storage/base/log.h"
 
@@ -53,10 +54,10 @@ void Describe(CLI::App& app, Arguments& arguments) {
 }
 
 Status CheckAddresses(const Arguments& arguments) {
-  EMEND_RETURN_IF_ERROR(daemon::CheckListenAddress({}, arguments.listen));
-  return daemon::CheckListenAddress(
+  EMEND_RETURN_IF_ERROR(program::CheckListenAddress({}, arguments.listen));
+  return program::CheckListenAddress(
       {.name = "--worker-listen",
-       .transit = arguments.tls.empty() ? daemon::Transit::kPlain : daemon::Transit::kTls,
+       .transit = arguments.tls.empty() ? program::Transit::kPlain : program::Transit::kTls,
        .advice = "give --worker-tls-cert, --worker-tls-key and --worker-tls-ca"},
       arguments.gateway.worker_address);
 }
@@ -72,7 +73,7 @@ Awaitable<Status> StopAll(SystemRuntime* runtime, Gateway* gateway, rest::RestSe
 Status Run(Arguments arguments) {
   EMEND_RETURN_IF_ERROR(CheckAddresses(arguments));
   if (arguments.log != "-") EMEND_RETURN_IF_ERROR(LogToFile(arguments.log));
-  EMEND_ASSIGN_OR_RETURN(arguments.gateway.worker_token, daemon::ReadToken(arguments.token_file));
+  EMEND_ASSIGN_OR_RETURN(arguments.gateway.worker_token, program::ReadToken(arguments.token_file));
   arguments.gateway.silence_max = std::chrono::seconds(arguments.silence_max_s);
   signal(SIGPIPE, SIG_IGN);
   const auto runtime = NewSystemRuntime(kPoolThreads);
@@ -113,10 +114,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : emend::api::daemon::exit_codes::kExitUsage;
+    return app.exit(error) == 0 ? 0 : emend::api::program::exit_codes::kExitUsage;
   }
   const emend::Status status = emend::api::gateway::Run(std::move(arguments));
   if (!status.ok())
     std::cerr << "emend-gateway: " << status.message() << " (" << status.slug() << ")" << std::endl;
-  return emend::api::daemon::ExitCodeOf(status);
+  return emend::api::program::ExitCodeOf(status);
 }

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "api/daemon/launch.h"
+#include "api/program/token_file.h"
 #include "storage/base/file_system.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
@@ -43,7 +44,7 @@ TEST_F(DaemonTest, ComesUpAnswersAndGoesDown) {
   ASSERT_OK_AND_ASSIGN(const Launched launched, Up());
   EXPECT_FALSE(launched.was_running);
   EXPECT_TRUE(launched.record.url.starts_with("http://127.0.0.1:"));
-  ASSERT_OK_AND_ASSIGN(const std::string token, ReadToken(launched.record.token_file));
+  ASSERT_OK_AND_ASSIGN(const std::string token, program::ReadToken(launched.record.token_file));
   EXPECT_GE(token.size(), 32U);
   EXPECT_THAT(Shutdown(store_, std::chrono::seconds(20)), IsOk());
   EXPECT_FALSE(std::filesystem::exists(DaemonRecordPath(store_)));
@@ -65,13 +66,13 @@ TEST_F(DaemonTest, UpAgainFindsTheOneThatRuns) {
 
 TEST_F(DaemonTest, AKilledOneIsReplacedAndItsTokenStays) {
   ASSERT_OK_AND_ASSIGN(const Launched first, Up());
-  ASSERT_OK_AND_ASSIGN(const std::string token, ReadToken(first.record.token_file));
+  ASSERT_OK_AND_ASSIGN(const std::string token, program::ReadToken(first.record.token_file));
   kill(static_cast<pid_t>(first.record.pid), SIGKILL);
   ASSERT_TRUE(std::filesystem::exists(DaemonRecordPath(store_)));
   ASSERT_OK_AND_ASSIGN(const Launched second, Up());
   EXPECT_FALSE(second.was_running);
   EXPECT_NE(second.record.pid, first.record.pid);
-  EXPECT_EQ(*ReadToken(second.record.token_file), token);
+  EXPECT_EQ(*program::ReadToken(second.record.token_file), token);
 }
 
 TEST_F(DaemonTest, ATokenFromOutsideIsAskedForAndTheStoreMakesNone) {

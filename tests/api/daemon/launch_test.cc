@@ -10,7 +10,6 @@
 #include <optional>
 #include <thread>
 
-#include "api/daemon/exit_code.h"
 #include "storage/base/file_system.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
@@ -180,18 +179,6 @@ TEST(Launch, AProgramThatEndsEarlyShowsItsLog) {
   EXPECT_THAT(launched.status(), StatusIs(StatusCode::kUnavailable, "daemon_ended"));
   EXPECT_NE(launched.status().message().find("the reason"), std::string::npos);
   EXPECT_NE(launched.status().message().find("exited with 3"), std::string::npos);
-}
-
-TEST(ExitCode, EveryCodeHasItsOwn) {
-  using namespace exit_codes;
-  EXPECT_EQ(ExitCodeOf(OkStatus()), kExitOk);
-  EXPECT_EQ(ExitCodeOf(InvalidArgument("m")), kExitUsage);
-  EXPECT_EQ(ExitCodeOf(NotFound("m")), kExitNotFound);
-  EXPECT_EQ(ExitCodeOf(Conflict("m")), kExitConflict);
-  EXPECT_EQ(ExitCodeOf(FailedPrecondition("m")), kExitRefused);
-  EXPECT_EQ(ExitCodeOf({StatusCode::kPermissionDenied, "m"}), kExitRefused);
-  EXPECT_EQ(ExitCodeOf(Unavailable("m")), kExitUnreachable);
-  EXPECT_EQ(ExitCodeOf(DataLoss("m")), kExitInternal);
 }
 
 }  // namespace

@@ -12,8 +12,8 @@
 #include <set>
 #include <thread>
 
+#include "api/daemon/supervisor.h"
 #include "coordinator/membership/membership.h"
-#include "coordinator/membership/supervisor.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/server/atlas_requests.h"
@@ -47,13 +47,12 @@ class WorkerProcessTest : public ::testing::Test {
     members_ = coordinator::membership::NewMembership(*runtime_, *transport_, std::move(options));
     OnExecutor([this] {
       ASSERT_THAT(members_->Start("127.0.0.1:0"), IsOk());
-      supervisor_ = coordinator::membership::NewSupervisor(*runtime_,
-                                                           {.program = EMEND_WORKER_PROGRAM,
-                                                            .coordinator = members_->address(),
-                                                            .token_file = folder_.path() + "/token",
-                                                            .log_folder = folder_.path(),
-                                                            .workers = 1,
-                                                            .threads = 2});
+      supervisor_ = api::daemon::NewSupervisor(*runtime_, {.program = EMEND_WORKER_PROGRAM,
+                                                           .coordinator = members_->address(),
+                                                           .token_file = folder_.path() + "/token",
+                                                           .log_folder = folder_.path(),
+                                                           .workers = 1,
+                                                           .threads = 2});
       ASSERT_THAT(supervisor_->Start(), IsOk());
     });
     ASSERT_THAT(WaitForWorker(), IsOk());
@@ -66,8 +65,7 @@ class WorkerProcessTest : public ::testing::Test {
     if (HasFailure()) std::ifstream(folder_.path() + "/worker-0.log") >> std::cerr.rdbuf();
   }
 
-  static Awaitable<Status> Stop(coordinator::membership::Supervisor* supervisor,
-                                Membership* members) {
+  static Awaitable<Status> Stop(api::daemon::Supervisor* supervisor, Membership* members) {
     co_await supervisor->Stop();
     co_await members->Stop();
     co_return OkStatus();
@@ -132,7 +130,7 @@ class WorkerProcessTest : public ::testing::Test {
   std::unique_ptr<SystemRuntime> runtime_ = NewSystemRuntime(2);
   std::unique_ptr<protocol::Transport> transport_ = protocol::NewTcpTransport(*runtime_);
   std::unique_ptr<Membership> members_;
-  std::unique_ptr<coordinator::membership::Supervisor> supervisor_;
+  std::unique_ptr<api::daemon::Supervisor> supervisor_;
   std::thread thread_;
 };
 

@@ -2,6 +2,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 #include "api/daemon/launch.h"
+#include "api/program/listen_address.h"
 
 namespace emend::api::cli::verbs {
 namespace {
@@ -34,7 +35,7 @@ std::vector<std::string> DaemonArguments(const Options& options) {
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string store, session.NamedStore());
   if (!options.listen.empty())
-    EMEND_RETURN_IF_ERROR(daemon::CheckListenAddress({}, options.listen));
+    EMEND_RETURN_IF_ERROR(program::CheckListenAddress({}, options.listen));
   ProgressBar bar(session.terminal(), session.options().quiet);
   const daemon::LaunchOptions launch{.store = store,
                                      .program = session.terminal().program_folder + "/emendd",

@@ -1,4 +1,4 @@
-#include "coordinator/membership/supervisor.h"
+#include "api/daemon/supervisor.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::membership {
+namespace emend::api::daemon {
 namespace {
 
 using namespace std::chrono_literals;
@@ -143,4 +143,4 @@ TEST_F(SupervisorTest, AMissingProgramIsNotFound) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::membership
+}  // namespace emend::api::daemon

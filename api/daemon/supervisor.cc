@@ -1,4 +1,4 @@
-#include "coordinator/membership/supervisor.h"
+#include "api/daemon/supervisor.h"
 
 #include <signal.h>
 #include <spawn.h>
@@ -15,7 +15,7 @@
 
 extern char** environ;
 
-namespace emend::coordinator::membership {
+namespace emend::api::daemon {
 namespace {
 
 using namespace std::chrono_literals;
@@ -210,4 +210,4 @@ std::unique_ptr<Supervisor> NewSupervisor(Runtime& runtime, SupervisorOptions op
   return std::make_unique<SupervisorImpl>(runtime, std::move(options));
 }
 
-}  // namespace emend::coordinator::membership
+}  // namespace emend::api::daemon

@@ -1,10 +1,11 @@
+#include "api/program/listen_address.h"
+
 #include <arpa/inet.h>
 
 #include <charconv>
+#include <cstdint>
 
-#include "api/daemon/launch.h"
-
-namespace emend::api::daemon {
+namespace emend::api::program {
 
 Status CheckListenAddress(const ListenOption& option, const std::string& listen) {
   const std::size_t colon = listen.rfind(':');
@@ -33,4 +34,4 @@ Status CheckListenAddress(const ListenOption& option, const std::string& listen)
               option.advice};
 }
 
-}  // namespace emend::api::daemon
+}  // namespace emend::api::program

@@ -1,9 +1,10 @@
+#include "api/program/listen_address.h"
+
 #include <gtest/gtest.h>
 
-#include "api/daemon/launch.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::daemon {
+namespace emend::api::program {
 namespace {
 
 using test::IsOk;
@@ -37,4 +38,4 @@ TEST(ListenAddressTest, AnyAddressIsAllowedUnderTls) {
 }
 
 }  // namespace
-}  // namespace emend::api::daemon
+}  // namespace emend::api::program

@@ -3,7 +3,7 @@
 
 #include "storage/base/reason.h"
 
-namespace emend::api::daemon {
+namespace emend::api::program {
 
 namespace exit_codes {
 enum ExitCode : int {
@@ -42,4 +42,4 @@ inline int ExitCodeOf(const Status& status) {
   return kExitInternal;
 }
 
-}  // namespace emend::api::daemon
+}  // namespace emend::api::program

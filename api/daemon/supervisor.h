@@ -14,7 +14,7 @@
 
 #include "storage/base/runtime.h"
 
-namespace emend::coordinator::membership {
+namespace emend::api::daemon {
 
 struct SupervisorOptions {
   std::string program;      // path of emend-worker
@@ -40,4 +40,4 @@ class Supervisor {
 
 std::unique_ptr<Supervisor> NewSupervisor(Runtime& runtime, SupervisorOptions options);
 
-}  // namespace emend::coordinator::membership
+}  // namespace emend::api::daemon
