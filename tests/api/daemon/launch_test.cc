@@ -144,7 +144,7 @@ TEST(StoreFolder, WhatIsLeftOfAStoreIsNotOpenedAsANewOne) {
     EXPECT_THAT(refused.message(), ::testing::HasSubstr("backup"));
     EXPECT_THAT(CheckStoreIsWhole(store, shared, StoreStart::kNew), IsOk());
   };
-  for (const std::string left :
+  for (const std::string& left :
        {store + "/models/0123.tiles", store + "/token", shared + "/statistics/x.safetensors"}) {
     std::filesystem::create_directories(std::filesystem::path(left).parent_path());
     std::ofstream(left) << "x";
