@@ -12,21 +12,17 @@ namespace emend::api::gateway {
 namespace {
 
 using namespace std::chrono_literals;
-using coordinator::answers::AskAnswer;
-using coordinator::answers::AskRequest;
 using coordinator::answers::Caller;
 using coordinator::answers::CompletionRequest;
 using coordinator::answers::CompletionStream;
 using coordinator::answers::ServedModel;
 using coordinator::membership::CallOptions;
 using worker::protocol::CompleteReply;
-using worker::protocol::GenerateReply;
 using worker::protocol::PublishedRef;
 using worker::protocol::ReadPublicationReply;
 using worker::protocol::ReplyAs;
 
 constexpr auto kReadTimeout = 60s;
-constexpr auto kAskTimeout = 60s;
 constexpr auto kCompleteTimeout = 24h;
 constexpr auto kStopTimeout = 5s;
 
@@ -164,7 +160,6 @@ WorkerId Gateway::PickHolder(const BaseId& base, const StateId& state,
 Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId state,
                                                           RequestBody request, OnPiece on_piece,
                                                           Signal* cancel) {
-  const bool is_text = static_cast<bool>(on_piece);
   std::set<WorkerId> failed;
   Status last(StatusCode::kUnavailable, "state_not_live",
               "state " + state.Short() +
@@ -174,14 +169,11 @@ Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId s
     if (worker.value().empty())
       co_return Status(StatusCode::kUnavailable, last.slug(), last.message());
     bool has_spoken = false;
-    CallOptions options{
-        .worker = worker, .timeout = is_text ? kCompleteTimeout : kAskTimeout, .cancel = cancel};
-    if (is_text) {
-      options.on_piece = [&](const worker::protocol::Piece& piece) {
-        has_spoken = true;
-        on_piece(piece);
-      };
-    }
+    CallOptions options{.worker = worker, .timeout = kCompleteTimeout, .cancel = cancel};
+    options.on_piece = [&](const worker::protocol::Piece& piece) {
+      has_spoken = true;
+      on_piece(piece);
+    };
     RequestBody copy = request;
     ++running_[worker];
     Result<ReplyBody> reply = co_await membership_->Call(std::move(copy), std::move(options));
@@ -192,28 +184,17 @@ Awaitable<Result<Gateway::ReplyBody>> Gateway::CallHolder(BaseId base, StateId s
   }
 }
 
-Awaitable<Result<AskAnswer>> Gateway::Ask(Caller, AskRequest request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const PublishedRef ref, Find(request.repo, request.revision));
-  RequestBody generate = worker::protocol::Generate{ref.base, ref.state, std::move(request.prompt),
-                                                    request.tokens_max, request.top};
-  Result<ReplyBody> said =
-      co_await CallHolder(ref.base, ref.state, std::move(generate), nullptr, &stop_);
-  EMEND_CO_ASSIGN_OR_RETURN(GenerateReply reply, ReplyAs<GenerateReply>(std::move(said)));
-  co_return AskAnswer{ref.commit, ref.state, std::move(reply.text), reply.tokens,
-                      std::move(reply.top)};
-}
-
 Awaitable<Result<std::shared_ptr<CompletionStream>>> Gateway::Complete(Caller,
                                                                        CompletionRequest request) {
   const std::size_t count = request.prompts.size() * static_cast<std::size_t>(request.count);
-  EMEND_CO_RETURN_IF_ERROR(
-      streams_.CheckRoom(count, coordinator::membership::Serving(membership_->Workers()).size()));
+  const std::size_t workers = coordinator::membership::Serving(membership_->Workers()).size();
+  EMEND_CO_RETURN_IF_ERROR(streams_.CheckRoom(count, workers));
   EMEND_CO_ASSIGN_OR_RETURN(const PublishedRef ref, Find(request.repo, request.revision));
   request.text.base = ref.base;
   request.text.state = ref.state;
-  co_return streams_.Begin(request, ref.commit, [this](coordinator::answers::TextCall call) {
-    return CompleteText(std::move(call));
-  });
+  co_return streams_.Begin(
+      request, ref.commit, workers,
+      [this](coordinator::answers::TextCall call) { return CompleteText(std::move(call)); });
 }
 
 Awaitable<Result<CompleteReply>> Gateway::CompleteText(coordinator::answers::TextCall call) {

@@ -47,8 +47,6 @@ class Gateway final : public coordinator::answers::AnswerService {
   // kUnavailable ("no_worker") before a worker has come: whose token it is is not known.
   Awaitable<Result<coordinator::answers::Caller>> Authenticate(std::string secret) override;
   // kUnavailable ("coordinator_silent", and as Directory::Find).
-  Awaitable<Result<coordinator::answers::AskAnswer>> Ask(
-      coordinator::answers::Caller caller, coordinator::answers::AskRequest request) override;
   Awaitable<Result<std::shared_ptr<coordinator::answers::CompletionStream>>> Complete(
       coordinator::answers::Caller caller,
       coordinator::answers::CompletionRequest request) override;

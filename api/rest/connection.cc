@@ -68,6 +68,10 @@ bool IsSingle(const std::string& name) {
 // The rules of RFC 9112 that keep a proxy in front and this server of one mind about where a
 // request ends.
 Status CheckFraming(const Parser& parser, const HeaderMap& headers) {
+  const auto length = headers.find("content-length");
+  if (length != headers.end() && (length->second.empty() || length->second.find_first_not_of(
+                                                                "0123456789") != std::string::npos))
+    return Malformed("Content-Length is no number");
   const unsigned version = parser.get().version();
   if (version != 11 && version != 10)
     return {StatusCode::kUnsupported, "http_version",
@@ -98,6 +102,37 @@ Result<Head> ReadHead(const Parser& parser) {
   }
   EMEND_RETURN_IF_ERROR(CheckFraming(parser, head.headers));
   return head;
+}
+
+// A field that goes on in the next line: readers differ in what they make of it.
+bool HasFoldedField(std::string_view head) {
+  return head.find("\r\n ") != std::string_view::npos ||
+         head.find("\r\n\t") != std::string_view::npos;
+}
+
+std::string_view BufferedBytes(const Connection& connection) {
+  const auto bytes = connection.buffer.cdata();
+  return {static_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Until the whole head is in the buffer, where it can be seen as it was sent. What goes wrong, and
+// a head that is too long, is left to the parser to notice.
+Awaitable<Status> ReadHeadBytes(Connection* connection) {
+  error_code error;
+  while (true) {
+    const std::string_view bytes = BufferedBytes(*connection);
+    const std::size_t end = bytes.find("\r\n\r\n");
+    if (end != std::string_view::npos) {
+      if (HasFoldedField(bytes.substr(0, end)))
+        co_return Malformed("a field of the header goes on in the next line");
+      co_return OkStatus();
+    }
+    if (error || bytes.size() >= kHeaderBytesMax) co_return OkStatus();
+    const std::size_t room = 2 * kHeaderBytesMax - bytes.size();
+    const std::size_t count = co_await connection->stream.async_read_some(
+        connection->buffer.prepare(std::min<std::size_t>(room, 4096)), Into(error));
+    connection->buffer.commit(count);
+  }
 }
 
 template <typename Message>
@@ -183,6 +218,69 @@ class ChunkSink final : public EventSink {
   bool chunked_;
 };
 
+// Counted for as long as it lives.
+class StreamPlace {
+ public:
+  StreamPlace(HandlerContext* context, std::string token)
+      : context_(context), token_(std::move(token)) {
+    ++context_->streams.all;
+    ++context_->streams.of_token[token_];
+  }
+  ~StreamPlace() {
+    --context_->streams.all;
+    if (--context_->streams.of_token[token_] == 0) context_->streams.of_token.erase(token_);
+  }
+  StreamPlace(const StreamPlace&) = delete;
+  StreamPlace& operator=(const StreamPlace&) = delete;
+
+ private:
+  HandlerContext* context_;
+  const std::string token_;
+};
+
+Status CheckStreams(const HandlerContext& context, const std::string& token,
+                    const RestOptions& options) {
+  const auto own = context.streams.of_token.find(token);
+  const std::size_t count = own == context.streams.of_token.end() ? 0 : own->second;
+  if (context.streams.all < options.streams_max && count < options.streams_of_token_max)
+    return OkStatus();
+  return {StatusCode::kResourceExhausted, "too_many_streams",
+          "opening an event stream: " + std::to_string(context.streams.all) + " are open, " +
+              std::to_string(count) + " of this token, at most " +
+              std::to_string(options.streams_max) + " and " +
+              std::to_string(options.streams_of_token_max) + ": close one, or ask again later"};
+}
+
+Status TooManyConnections() {
+  return {StatusCode::kResourceExhausted, "too_many_connections",
+          "all connections are taken, and on this spare one only probes are answered, and one "
+          "client at a time that neither waits nor streams: try again later"};
+}
+
+// Takes the place of somebody with a token on a spare connection, for as long as it lives.
+class SpareGuest {
+ public:
+  SpareGuest(HandlerContext* context, bool is_needed) : context_(is_needed ? context : nullptr) {
+    if (context_ != nullptr) context_->has_spare_guest = true;
+  }
+  ~SpareGuest() {
+    if (context_ != nullptr) context_->has_spare_guest = false;
+  }
+  SpareGuest(const SpareGuest&) = delete;
+  SpareGuest& operator=(const SpareGuest&) = delete;
+
+ private:
+  HandlerContext* context_;
+};
+
+bool IsPublic(const Request& request) { return request.route->scope.value() == Scope::kPublic; }
+
+bool FitsSpare(const HandlerContext& context, const Request& request) {
+  if (IsPublic(request)) return true;
+  return !context.has_spare_guest && request.route->answer.streams == Streams::kNever &&
+         !request.Has("wait");
+}
+
 Awaitable<void> WriteStream(Connection* connection, Exchange* exchange, HandlerContext* context,
                             std::chrono::milliseconds timeout, Response response) {
   error_code error;
@@ -207,7 +305,8 @@ Awaitable<void> WriteStream(Connection* connection, Exchange* exchange, HandlerC
 Awaitable<void> CloseGently(Connection* connection) {
   error_code error;
   connection->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  if (!connection->unread) co_return;
+  // A spare connection is soon needed by somebody else.
+  if (!connection->unread || connection->is_spare) co_return;
   connection->stream.expires_after(kDrainTime);
   std::array<char, 16 * 1024> scratch;
   std::size_t drained = 0;
@@ -251,6 +350,34 @@ Awaitable<bool> ReadBody(Connection* connection, Exchange* exchange, const Admis
 }
 
 // False: the connection is over, after its answer was written.
+Awaitable<bool> AnswerAdmitted(Connection* connection, Exchange* exchange, HandlerContext* context,
+                               const RestOptions* options, Admission admission) {
+  const SpareGuest guest(context, connection->is_spare && !IsPublic(admission.request));
+  const bool whole = co_await ReadBody(connection, exchange, &admission, options->body_timeout);
+  if (!whole) co_return false;
+  connection->stream.expires_never();
+  admission.request.body = std::move(exchange->parser.get().body());
+  admission.request.client_left = [connection] { return ClientLeft(connection); };
+  const std::string token = admission.request.caller.principal.token_id;
+  const std::string path = admission.request.path;
+  Response response = co_await Handle(context, std::move(admission.request));
+  connection->stream.expires_after(options->write_timeout);
+  if (response.stream && !exchange->is_head) {
+    const Status room = CheckStreams(*context, token, *options);
+    if (room.ok()) {
+      const StreamPlace place(context, token);
+      co_await WriteStream(connection, exchange, context, options->write_timeout,
+                           std::move(response));
+      co_return false;
+    }
+    response = ProblemResponse(room, path);
+  }
+  exchange->keep_alive = exchange->keep_alive && !context->stopping;
+  const bool written = co_await WriteResponse(connection, exchange, std::move(response));
+  co_return written && exchange->keep_alive;
+}
+
+// False: the connection is over, after its answer was written.
 Awaitable<bool> AnswerOne(Connection* connection, Exchange* exchange, HandlerContext* context,
                           const RestOptions* options) {
   Result<Head> head = ReadHead(exchange->parser);
@@ -261,7 +388,11 @@ Awaitable<bool> AnswerOne(Connection* connection, Exchange* exchange, HandlerCon
   auto decision = co_await Admit(context, std::move(*head));
   const bool has_body =
       exchange->parser.chunked() || exchange->parser.content_length().value_or(0) > 0;
-  exchange->keep_alive = exchange->parser.keep_alive() && !context->stopping;
+  exchange->keep_alive =
+      exchange->parser.keep_alive() && !context->stopping && !connection->is_spare;
+  if (const auto* admission = std::get_if<Admission>(&decision);
+      admission != nullptr && connection->is_spare && !FitsSpare(*context, admission->request))
+    decision = ProblemResponse(TooManyConnections(), admission->request.path);
   if (auto* refusal = std::get_if<Response>(&decision)) {
     // The body was not read: what follows on this connection cannot be told from it.
     exchange->keep_alive = exchange->keep_alive && !has_body;
@@ -270,22 +401,8 @@ Awaitable<bool> AnswerOne(Connection* connection, Exchange* exchange, HandlerCon
     const bool written = co_await WriteResponse(connection, exchange, std::move(*refusal));
     co_return written && exchange->keep_alive;
   }
-  Admission& admission = std::get<Admission>(decision);
-  const bool whole = co_await ReadBody(connection, exchange, &admission, options->body_timeout);
-  if (!whole) co_return false;
-  connection->stream.expires_never();
-  admission.request.body = std::move(exchange->parser.get().body());
-  admission.request.client_left = [connection] { return ClientLeft(connection); };
-  Response response = co_await Handle(context, std::move(admission.request));
-  connection->stream.expires_after(options->write_timeout);
-  if (response.stream && !exchange->is_head) {
-    co_await WriteStream(connection, exchange, context, options->write_timeout,
-                         std::move(response));
-    co_return false;
-  }
-  exchange->keep_alive = exchange->keep_alive && !context->stopping;
-  const bool written = co_await WriteResponse(connection, exchange, std::move(response));
-  co_return written && exchange->keep_alive;
+  co_return co_await AnswerAdmitted(connection, exchange, context, options,
+                                    std::move(std::get<Admission>(decision)));
 }
 
 }  // namespace
@@ -299,6 +416,12 @@ Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* 
     exchange.parser.body_limit(kBulkBytesMax);
     connection->idle = true;
     connection->stream.expires_after(options.header_timeout);
+    const Status head = co_await ReadHeadBytes(connection.get());
+    if (!head.ok()) {
+      connection->idle = false;
+      co_await WriteProblem(connection.get(), &exchange, head);
+      break;
+    }
     error_code error;
     co_await http::async_read_header(connection->stream, connection->buffer, exchange.parser,
                                      Into(error));

@@ -18,8 +18,9 @@ struct Connection {
 
   boost::beast::tcp_stream stream;
   boost::beast::flat_buffer buffer{2 * kHeaderBytesMax};
-  bool unread = false;  // an answer was given while the client may still be sending
-  bool idle = true;     // between requests: may be closed without anybody losing an answer
+  bool unread = false;    // an answer was given while the client may still be sending
+  bool is_spare = false;  // beside the connections that all share: one short request (server.h)
+  bool idle = true;       // between requests: may be closed without anybody losing an answer
 };
 
 // Returns when the connection is over; never fails for what a client does.

@@ -6,6 +6,7 @@
 #include "api/rest/problem.h"
 #include "api/rest/target.h"
 #include "storage/base/log.h"
+#include "storage/base/utf8.h"
 
 namespace emend::api::rest {
 namespace {
@@ -37,6 +38,15 @@ std::string ToLower(std::string text) {
   std::ranges::transform(text, text.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
+}
+
+// Clients of OpenAI's API look for more than is here.
+Status NoResource(std::string_view path) {
+  const std::string missing = "there is no resource " + Shortened(path);
+  if (!path.starts_with("/v1/")) return NotFound(missing + "; /openapi.json lists those there are");
+  return NotFound(missing +
+                  "; of OpenAI's API, /v1/completions and /v1/models are served: send the whole "
+                  "text, as the model was trained to go on from it, to POST /v1/completions");
 }
 
 Result<std::string> BearerSecret(const HeaderMap& headers) {
@@ -87,10 +97,7 @@ Awaitable<Decision> Admit(HandlerContext* context, Head head) {
   Result<Target> target = ParseTarget(head.target);
   if (!target.ok()) co_return ProblemResponse(target.status(), "");
   const RouteMatch match = FindRoute(*context->routes, ParseMethod(head.method), target->segments);
-  if (match.allowed.empty())
-    co_return ProblemResponse(
-        NotFound("there is no resource " + target->path + "; /openapi.json lists those there are"),
-        target->path);
+  if (match.allowed.empty()) co_return ProblemResponse(NoResource(target->path), target->path);
   if (match.route == nullptr) co_return MethodNotAllowed(match.allowed, head.method, target->path);
   Admission admission{.request = {.route = match.route,
                                   .caller = {},

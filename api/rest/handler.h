@@ -1,6 +1,7 @@
 // What handlers work on. Inside this folder only.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,13 @@
 
 namespace emend::api::rest {
 
+// Event streams under way, which last as long as their clients like: fewer than there are
+// connections, and of one token fewer again, so that neither takes the place of all else.
+struct StreamCount {
+  std::size_t all = 0;
+  std::map<std::string, std::size_t> of_token;
+};
+
 struct HandlerContext {
   const std::vector<Route>* routes = nullptr;
   coordinator::answers::AnswerService* answers = nullptr;
@@ -17,7 +25,9 @@ struct HandlerContext {
   Runtime* runtime = nullptr;
   std::string_view version;
   std::string openapi_json;
-  bool stopping = false;  // waits end soon after it was set
+  StreamCount streams;
+  bool has_spare_guest = false;  // somebody with a token has a spare connection (server.h)
+  bool stopping = false;         // waits end soon after it was set
 };
 
 }  // namespace emend::api::rest

@@ -1,9 +1,10 @@
 #include "api/rest/openai.h"
 
+#include <algorithm>
 #include <cmath>
-#include <set>
 #include <string_view>
 
+#include "api/rest/fields.h"
 #include "storage/base/utf8.h"
 
 namespace emend::api::rest {
@@ -17,86 +18,7 @@ using worker::protocol::PieceToken;
 constexpr std::int64_t kTokensMax = 65'536;
 constexpr std::int64_t kLogprobsMax = 5;
 constexpr std::size_t kStopsMax = 4;
-
-std::string Shown(const json& value) {
-  return Shortened(value.dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
-// Reads fields by name; the first failure stays in status().
-class Fields {
- public:
-  explicit Fields(const json& body) : body_(body) {}
-  const Status& status() const { return status_; }
-
-  // Null if it is absent or null.
-  const json* Find(const char* name) {
-    known_.insert(name);
-    const auto found = body_.find(name);
-    return found == body_.end() || found->is_null() ? nullptr : &*found;
-  }
-  void Refuse(const char* name, const json& value, const std::string& expected) {
-    if (status_.ok())
-      status_ = InvalidArgument("at /" + std::string(name) + ": found " + Shown(value) +
-                                ", expected " + expected);
-  }
-  std::int64_t Whole(const char* name, std::int64_t fallback, std::int64_t min, std::int64_t max) {
-    const json* const value = Find(name);
-    if (value == nullptr) return fallback;
-    if (value->is_number_integer() && *value >= min && *value <= max)
-      return value->get<std::int64_t>();
-    Refuse(name, *value,
-           "a whole number from " + std::to_string(min) + " to " + std::to_string(max));
-    return fallback;
-  }
-  double Number(const char* name, double fallback, double min, double max) {
-    const json* const value = Find(name);
-    if (value == nullptr) return fallback;
-    if (value->is_number() && value->get<double>() >= min && value->get<double>() <= max)
-      return value->get<double>();
-    Refuse(name, *value,
-           "a number from " + ordered_json(min).dump() + " to " + ordered_json(max).dump());
-    return fallback;
-  }
-  bool Flag(const char* name) {
-    const json* const value = Find(name);
-    if (value != nullptr && !value->is_boolean()) Refuse(name, *value, "true or false");
-    return value != nullptr && value->is_boolean() && value->get<bool>();
-  }
-  // A text, or a list of them.
-  std::vector<std::string> Texts(const char* name, std::size_t count_max) {
-    const json* const value = Find(name);
-    if (value == nullptr) return {};
-    if (value->is_string()) return {value->get<std::string>()};
-    std::vector<std::string> texts;
-    const bool fits = value->is_array() && !value->empty() && value->size() <= count_max;
-    for (const json& each : fits ? *value : json::array()) {
-      if (each.is_string()) texts.push_back(each.get<std::string>());
-    }
-    if (!fits || texts.size() != value->size())
-      Refuse(name, *value,
-             "a text or a list of 1 to " + std::to_string(count_max) +
-                 " texts (tokens are not taken)");
-    return texts;
-  }
-  // A field that must keep its neutral value.
-  void Neutral(const char* name, const json& neutral) {
-    const json* const value = Find(name);
-    if (value != nullptr && *value != neutral)
-      Refuse(name, *value, "nothing but " + Shown(neutral) + ", which is all that is served here");
-  }
-  void RefuseUnknown() {
-    for (const auto& [name, value] : body_.items()) {
-      if (!known_.contains(name) && status_.ok())
-        status_ = InvalidArgument(
-            "at /" + name + ": this field is unknown here; /openapi.json lists those that are");
-    }
-  }
-
- private:
-  const json& body_;
-  std::set<std::string> known_;
-  Status status_;
-};
+constexpr std::size_t kStopBytesMax = 1024;
 
 void ReadModel(Fields& fields, CompletionBody& completion) {
   const std::vector<std::string> model = fields.Texts("model", 1);
@@ -110,18 +32,28 @@ void ReadModel(Fields& fields, CompletionBody& completion) {
 
 void ReadSampling(Fields& fields, CompletionBody& completion) {
   worker::protocol::Complete& text = completion.request.text;
-  text.tokens_max = static_cast<std::int32_t>(fields.Whole("max_tokens", 16, 1, kTokensMax));
+  text.tokens_max = static_cast<std::int32_t>(fields.Whole("max_tokens", 16, {1, kTokensMax}));
   text.temperature = fields.Number("temperature", 1, 0, 2);
   text.top_p = fields.Number("top_p", 1, 0, 1);
   if (text.top_p == 0) fields.Refuse("top_p", text.top_p, "a number above 0");
-  text.top_k = static_cast<std::int32_t>(fields.Whole("top_k", 0, 0, kTokensMax));
-  text.stop = fields.Texts("stop", kStopsMax);
-  for (const std::string& stop : text.stop) {
-    if (stop.empty()) fields.Refuse("stop", stop, "texts that are not empty");
+  text.top_k =
+      static_cast<std::int32_t>(fields.Whole("top_k", 0, {0, kTokensMax, /*is_off_below=*/true}));
+  // An empty list, and no log probabilities: what clients send for "off".
+  const json* const stop = fields.Find("stop");
+  if (stop == nullptr || *stop != json::array()) text.stop = fields.Texts("stop", kStopsMax);
+  for (const std::string& each : text.stop) {
+    if (each.empty() || each.size() > kStopBytesMax)
+      fields.Refuse("stop", each, "texts of 1 to " + std::to_string(kStopBytesMax) + " bytes");
   }
-  text.top = static_cast<std::int32_t>(fields.Whole("logprobs", -1, 0, kLogprobsMax));
-  completion.has_seed = fields.Find("seed") != nullptr;
-  text.seed = static_cast<std::uint64_t>(fields.Whole("seed", 0, 0, std::int64_t{1} << 53));
+  const json* const logprobs = fields.Find("logprobs");
+  text.top = logprobs != nullptr && *logprobs == json(false)
+                 ? -1
+                 : static_cast<std::int32_t>(
+                       fields.Whole("logprobs", -1, {0, kLogprobsMax, /*is_off_below=*/true}));
+  const std::int64_t seed =
+      fields.Whole("seed", -1, {0, std::int64_t{1} << 53, /*is_off_below=*/true});
+  completion.has_seed = seed >= 0;
+  text.seed = completion.has_seed ? static_cast<std::uint64_t>(seed) : 0;
 }
 
 void ReadStreaming(Fields& fields, CompletionBody& completion) {
@@ -140,9 +72,8 @@ void ReadStreaming(Fields& fields, CompletionBody& completion) {
   completion.include_usage = fits && options->value("include_usage", false);
 }
 
-// A token that is part of a character has a name that no other has: "bytes:\\xe4".
-std::string NameOf(const std::string& token) {
-  if (!FirstInvalidUtf8(token)) return token;
+// The bytes of a token as a name: "bytes:\\xe4".
+std::string BytesNameOf(const std::string& token) {
   std::string name = "bytes:";
   for (const char byte : token) {
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -152,15 +83,45 @@ std::string NameOf(const std::string& token) {
   return name;
 }
 
+// Its text, or its bytes where they are no text.
+std::string NameOf(const std::string& token) {
+  return FirstInvalidUtf8(token) ? BytesNameOf(token) : token;
+}
+
+// A name that no other has yet: of tokens that print alike, those after the first go by their
+// bytes, then by a number.
+std::string FreeName(const ordered_json& taken, const std::string& token) {
+  std::string name = NameOf(token);
+  if (!taken.contains(name)) return name;
+  name = BytesNameOf(token);
+  for (int number = 2; taken.contains(name); ++number)
+    name = BytesNameOf(token) + "#" + std::to_string(number);
+  return name;
+}
+
+// The likeliest tokens by name. The token itself is always there, with its own name and value, also
+// where it is none of them or another prints alike.
+ordered_json RenderTop(const PieceToken& token) {
+  const auto is_itself = [&token](const worker::protocol::TokenProbability& likely) {
+    return likely.token == token.token &&
+           std::abs(std::log(likely.probability) - token.log_probability) < 1e-9;
+  };
+  const auto itself = std::ranges::find_if(token.top, is_itself);
+  ordered_json top = json::object();
+  if (!token.top.empty()) top[NameOf(token.token)] = token.log_probability;
+  for (auto likely = token.top.begin(); likely != token.top.end(); ++likely) {
+    if (likely != itself) top[FreeName(top, likely->token)] = std::log(likely->probability);
+  }
+  return top;
+}
+
 ordered_json RenderLogprobs(const std::vector<PieceToken>& tokens) {
   ordered_json texts = json::array(), values = json::array(), tops = json::array(),
                offsets = json::array();
   for (const PieceToken& token : tokens) {
-    ordered_json top = json::object();
-    for (const auto& likely : token.top) top[NameOf(likely.token)] = std::log(likely.probability);
     texts.push_back(NameOf(token.token));
     values.push_back(token.log_probability);
-    tops.push_back(std::move(top));
+    tops.push_back(RenderTop(token));
     offsets.push_back(token.text_begin);
   }
   return {{"tokens", std::move(texts)},
@@ -199,7 +160,7 @@ Result<CompletionBody> ReadCompletionBody(const json& body) {
   if (completion.request.prompts.empty())
     fields.Refuse("prompt", nullptr, "the text to go on from");
   completion.request.count =
-      static_cast<std::int32_t>(fields.Whole("n", 1, 1, kTextsPerRequestMax));
+      static_cast<std::int32_t>(fields.Whole("n", 1, {1, kTextsPerRequestMax}));
   if (completion.request.prompts.size() * static_cast<std::size_t>(completion.request.count) >
       kTextsPerRequestMax) {
     fields.Refuse("n", completion.request.count,

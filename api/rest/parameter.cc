@@ -10,21 +10,16 @@
 namespace emend::api::rest {
 namespace {
 
-constexpr std::size_t kShownBytes = 100;
-
-std::string Shown(std::string_view text) {
-  return "\"" + std::string(text.substr(0, kShownBytes)) +
-         (text.size() > kShownBytes ? "\"..." : "\"");
-}
+std::string Quoted(std::string_view text) { return "\"" + Shortened(text) + "\""; }
 
 Status Bad(const Parameter& parameter, std::string_view found, const std::string& expected) {
   if (parameter.in == In::kHeader) {
     return {StatusCode::kInvalidArgument, "malformed_request",
-            "reading " + std::string(parameter.name) + ": found " + Shown(found) + ", expected " +
+            "reading " + std::string(parameter.name) + ": found " + Quoted(found) + ", expected " +
                 expected};
   }
   return {StatusCode::kInvalidArgument, "bad_parameter",
-          "reading the parameter \"" + std::string(parameter.name) + "\": found " + Shown(found) +
+          "reading the parameter \"" + std::string(parameter.name) + "\": found " + Quoted(found) +
               ", expected " + expected};
 }
 
@@ -91,7 +86,7 @@ Status CheckQuery(std::string_view operation_id, std::span<const Parameter> para
     });
     if (is_known) continue;
     return {StatusCode::kInvalidArgument, "unknown_parameter",
-            std::string(operation_id) + " does not know the parameter " + Shown(name)};
+            std::string(operation_id) + " does not know the parameter " + Quoted(name)};
   }
   return OkStatus();
 }

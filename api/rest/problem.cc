@@ -49,25 +49,38 @@ const Row& RowOf(const Status& status) {
   EMEND_CHECK(false, "no row of the problem table fits " + status.ToString());
 }
 
+constexpr std::size_t kDetailBytesMax = 4096;
+
+// The field that a message begins with, "at /stop/0: ..." (docs/reference/rest.md), or null.
+nlohmann::ordered_json FieldOf(std::string_view message) {
+  constexpr std::string_view kAt = "at /";
+  if (!message.starts_with(kAt)) return nullptr;
+  message.remove_prefix(kAt.size());
+  return message.substr(0, message.find_first_of("/:"));
+}
+
 }  // namespace
 
 int HttpStatusOf(const Status& status) { return RowOf(status).http_status; }
 
 Response ProblemResponse(const Status& status, std::string_view instance) {
   const Row& row = RowOf(status);
+  // Whatever is said of what somebody sent, an answer stays short.
+  std::string detail(status.message().substr(0, kDetailBytesMax));
+  if (status.message().size() > kDetailBytesMax) detail += "...";
   nlohmann::ordered_json json;
   json["type"] = "about:blank";
   json["title"] = row.title;
   json["status"] = row.http_status;
   json["code"] = status.slug();
   json["category"] = CodeName(status.code());
-  json["detail"] = status.message();
+  json["detail"] = detail;
   json["instance"] = instance;
   // Clients of OpenAI's API look here.
   if (instance.starts_with("/v1/"))
-    json["error"] = {{"message", status.message()},
+    json["error"] = {{"message", detail},
                      {"type", CodeName(status.code())},
-                     {"param", nullptr},
+                     {"param", FieldOf(status.message())},
                      {"code", status.slug()}};
   Response response{.status = row.http_status,
                     .content_type = "application/problem+json",

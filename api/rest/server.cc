@@ -1,9 +1,11 @@
 #include "api/rest/server.h"
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -121,19 +123,34 @@ class RestServerImpl final : public RestServer {
   void Admit(tcp::socket socket) {
     error_code error;
     socket.set_option(tcp::no_delay(true), error);
-    if (connections_.size() >= options_.connections_max) {
-      socket.non_blocking(true, error);
-      socket.write_some(asio::buffer(kTooMany), error);
+    auto connection = std::make_shared<Connection>(std::move(socket));
+    connection->is_spare = connections_.size() - spare_.size() >= options_.connections_max;
+    if (connection->is_spare && !MakeRoom()) {
+      connection->stream.socket().non_blocking(true, error);
+      connection->stream.socket().write_some(asio::buffer(kTooMany), error);
       return;
     }
-    auto connection = std::make_shared<Connection>(std::move(socket));
+    if (connection->is_spare) spare_.push_back(connection);
     connections_.insert(connection);
     tasks_.Spawn("rest_connection", Run(this, std::move(connection)));
+  }
+
+  // For another spare connection: the oldest that has sent nothing whole yet is closed.
+  bool MakeRoom() {
+    if (spare_.size() < options_.spare_connections) return true;
+    const auto silent =
+        std::ranges::find_if(spare_, [](const auto& connection) { return connection->idle; });
+    if (silent == spare_.end()) return false;
+    (*silent)->stream.close();
+    connections_.erase(*silent);
+    spare_.erase(silent);
+    return true;
   }
 
   static Awaitable<Status> Run(RestServerImpl* self, std::shared_ptr<Connection> connection) {
     const Status status = co_await Serve(connection, &self->context_, self->options_);
     self->connections_.erase(connection);
+    std::erase(self->spare_, connection);
     co_return status;
   }
 
@@ -143,6 +160,7 @@ class RestServerImpl final : public RestServer {
   tcp::acceptor acceptor_;
   std::string url_;
   std::set<std::shared_ptr<Connection>> connections_;  // those being served
+  std::list<std::shared_ptr<Connection>> spare_;       // of these, oldest first
   TaskGroup tasks_;
 };
 

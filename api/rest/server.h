@@ -9,8 +9,13 @@
 //
 // Bounds, all cut with a clear answer where there is someone to answer: header 8 KiB, bodies as the
 // route says (1 MiB, bulk 64 MiB), 256 connections, one request at a time on each, 10 s for a
-// header (idle included), 60 s for a body, 30 s for the client to take a response. What a body
-// holds is not looked at before the token is. Used on the runtime's executor only; `runtime` and
+// header (idle included), 60 s for a body, 30 s for the client to take a response; 192 event
+// streams, 64 of one token. What a body holds is not looked at before the token is.
+//
+// When all connections are taken a few spare ones answer one request each: of those that need no
+// token (probes), and of one client at a time that has one and neither waits nor streams (the
+// command line). Of spare connections that have sent nothing yet the oldest gives way to the next,
+// so that none can be held. Used on the runtime's executor only; `runtime` and
 // `service` must outlive it.
 #pragma once
 
@@ -27,6 +32,9 @@ namespace emend::api::rest {
 struct RestOptions {
   std::string address = "127.0.0.1:0";  // port 0: the system chooses
   std::size_t connections_max = 256;
+  std::size_t spare_connections = 8;  // beside them
+  std::size_t streams_max = 192;
+  std::size_t streams_of_token_max = 64;
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds write_timeout{30'000};

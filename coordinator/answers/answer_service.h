@@ -23,21 +23,6 @@ struct Caller {
   std::vector<std::string> scopes;  // of: ask read propose review merge deploy admin
 };
 
-struct AskRequest {
-  RepoName repo;
-  std::string revision;
-  std::string prompt;
-  std::int32_t tokens_max = 16;
-  std::int32_t top = 5;
-};
-struct AskAnswer {
-  CommitId commit;
-  StateId state;
-  std::string text;
-  std::int32_t tokens = 0;
-  std::vector<worker::protocol::TokenProbability> top;
-};
-
 // Texts behind prompts, `count` of each; text i of the request goes on from prompt i / count with
 // the seed + i.
 struct CompletionRequest {
@@ -85,7 +70,6 @@ class AnswerService {
   // kUnauthenticated if no token has this secret.
   virtual Awaitable<Result<Caller>> Authenticate(std::string secret) = 0;
 
-  virtual Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) = 0;
   // kNotFound; kResourceExhausted ("queue_full"). What a worker refuses (a prompt that is too long,
   // ...) comes from the stream.
   virtual Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(

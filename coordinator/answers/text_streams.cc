@@ -9,9 +9,16 @@ namespace {
 
 constexpr std::chrono::seconds kJoinTimeout{30};
 constexpr std::chrono::minutes kSilenceMax{10};        // of all its texts: longer ones are given up
-constexpr std::chrono::milliseconds kWantedLook{250};  // whether somebody still waits for them
+constexpr std::chrono::milliseconds kWantedLook{100};  // whether somebody still waits for them
 
 }  // namespace
+
+// Where a text waits until a worker may be asked for it.
+struct Turn {
+  explicit Turn(Runtime& runtime) : woken(runtime) {}
+  Signal woken;
+  bool has_come = false;
+};
 
 // What a stream and the calls behind it share.
 struct TextStreams::Shared {
@@ -22,14 +29,21 @@ struct TextStreams::Shared {
   Signal changed;
   std::deque<CompletionPiece> pieces;  // at most a piece for each token that was asked for
   std::size_t running = 0;
-  Status failure;  // the first
+  std::size_t asked = 0;      // that a worker was asked for and that have not ended
+  std::deque<Turn*> waiting;  // of texts that are not asked for yet, in order
+  Status failure;             // the first
+
+  void Cancel() {
+    cancel.Set();
+    for (Turn* turn : waiting) turn->woken.Set();
+  }
 };
 
 class TextStreams::Stream final : public CompletionStream {
  public:
   Stream(Runtime& runtime, std::shared_ptr<Shared> shared, CommitId commit, StateId state)
       : CompletionStream(commit, state), runtime_(runtime), shared_(std::move(shared)) {}
-  ~Stream() override { shared_->cancel.Set(); }
+  ~Stream() override { shared_->Cancel(); }
 
   Awaitable<Result<std::optional<CompletionPiece>>> Next(std::function<bool()> is_wanted) override {
     const std::shared_ptr<Shared> shared = shared_;
@@ -67,8 +81,9 @@ Status TextStreams::CheckRoom(std::size_t count, std::size_t workers) const {
 }
 
 std::shared_ptr<CompletionStream> TextStreams::Begin(const CompletionRequest& request,
-                                                     const CommitId& commit,
+                                                     const CommitId& commit, std::size_t workers,
                                                      CompleteText complete) {
+  rows_max_ = kRowsMax * std::max<std::size_t>(1, workers);
   const auto shared = std::make_shared<Shared>(runtime_, std::move(complete));
   std::erase_if(shared_, [](const auto& each) { return each.expired(); });
   shared_.push_back(shared);
@@ -93,21 +108,66 @@ Awaitable<Status> TextStreams::Run(std::shared_ptr<Shared> shared, std::size_t i
         {.index = index, .text = piece.text, .tokens = piece.tokens, .end = std::nullopt});
     borrowed->changed.Set();
   };
+  const bool is_asked = co_await WaitForTurn(shared);
+  if (!is_asked) co_return OkStatus();
   const Result<worker::protocol::CompleteReply> reply = co_await shared->complete(std::move(call));
   --running_;
+  --asked_;
   --shared->running;
+  --shared->asked;
   if (reply.ok())
     shared->pieces.push_back({.index = index, .text = "", .tokens = {}, .end = *reply});
   if (!reply.ok() && shared->failure.ok()) shared->failure = reply.status();
-  if (!reply.ok()) shared->cancel.Set();  // the stream has failed as a whole
+  if (!reply.ok()) shared->Cancel();  // the stream has failed as a whole
   shared->changed.Set();
+  Admit();
   co_return OkStatus();
+}
+
+// False: it was cancelled before its turn came, and has ended.
+Awaitable<bool> TextStreams::WaitForTurn(std::shared_ptr<Shared> shared) {
+  Turn turn(runtime_);
+  shared->waiting.push_back(&turn);
+  Admit();
+  if (!turn.has_come && !shared->cancel.is_set()) co_await turn.woken.WaitUntil(SteadyTime::max());
+  if (turn.has_come) co_return true;
+  std::erase(shared->waiting, &turn);
+  if (shared->failure.ok())
+    shared->failure = {StatusCode::kCancelled, "completing a text: it was cancelled as it waited"};
+  --running_;
+  --shared->running;
+  shared->changed.Set();
+  co_return false;
+}
+
+bool TextStreams::MayEnter(const Shared& shared) const {
+  if (shared.cancel.is_set()) return false;
+  const std::size_t others = asked_ - shared.asked;
+  if (asked_ >= rows_max_) return false;
+  return shared.asked < std::max<std::size_t>(1, (rows_max_ - others) / 2);
+}
+
+void TextStreams::Admit() {
+  while (true) {
+    std::shared_ptr<Shared> next;
+    for (const auto& each : shared_) {
+      const std::shared_ptr<Shared> shared = each.lock();
+      if (shared == nullptr || shared->waiting.empty() || !MayEnter(*shared)) continue;
+      if (next == nullptr || shared->asked < next->asked) next = shared;
+    }
+    if (next == nullptr) return;
+    ++asked_;
+    ++next->asked;
+    next->waiting.front()->has_come = true;
+    next->waiting.front()->woken.Set();
+    next->waiting.pop_front();
+  }
 }
 
 Awaitable<bool> TextStreams::Stop() {
   stopping_ = true;
   for (const auto& each : shared_) {
-    if (const auto shared = each.lock()) shared->cancel.Set();
+    if (const auto shared = each.lock()) shared->Cancel();
   }
   const SteadyTime deadline = runtime_.clock().Now() + kJoinTimeout;
   co_return co_await tasks_.Join(deadline);

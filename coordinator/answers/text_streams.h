@@ -10,8 +10,10 @@
 //     if (!piece) break;                                       // all texts have ended
 //   }
 //
-// Whoever lets go of the stream cancels what is left of it. Used on the executor only. Bound:
-// kTextsMax texts under way for each worker.
+// Whoever lets go of the stream cancels what is left of it. Used on the executor only. Bounds:
+// kTextsMax texts under way for each worker, of which kRowsMax are asked for at a time. Of these a
+// request gets at most half of what others leave, so that the next one finds room at once however
+// wide those before it are; those of a request are asked for in order.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +26,7 @@
 namespace emend::coordinator::answers {
 
 inline constexpr std::size_t kTextsMax = 256;
+inline constexpr std::size_t kRowsMax = 128;  // as many as a worker runs at a time
 
 // One text.
 struct TextCall {
@@ -41,9 +44,9 @@ class TextStreams {
 
   // kResourceExhausted ("queue_full"); kUnavailable while stopping.
   Status CheckRoom(std::size_t count, std::size_t workers) const;
-  // Base and state are those of the request's text, and of `commit`.
+  // Base and state are those of the request's text, and of `commit`; `workers` serve now.
   std::shared_ptr<CompletionStream> Begin(const CompletionRequest& request, const CommitId& commit,
-                                          CompleteText complete);
+                                          std::size_t workers, CompleteText complete);
   // Cancels every text and joins; false if they did not end in time.
   Awaitable<bool> Stop();
 
@@ -53,10 +56,16 @@ class TextStreams {
 
   Awaitable<Status> Run(std::shared_ptr<Shared> shared, std::size_t index,
                         worker::protocol::Complete request);
+  Awaitable<bool> WaitForTurn(std::shared_ptr<Shared> shared);
+  // Lets those in that may be asked for now: of the request that has the fewest first.
+  void Admit();
+  bool MayEnter(const Shared& shared) const;
 
   Runtime& runtime_;
   TaskGroup tasks_;
-  std::size_t running_ = 0;
+  std::size_t running_ = 0;  // texts that have not ended
+  std::size_t asked_ = 0;    // of these, those that a worker was asked for
+  std::size_t rows_max_ = kRowsMax;
   bool stopping_ = false;
   std::vector<std::weak_ptr<Shared>> shared_;
 };

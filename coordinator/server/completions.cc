@@ -10,7 +10,11 @@ using storage::history::Repository;
 
 Status Completions::CheckRoom(const answers::CompletionRequest& request) const {
   const std::size_t count = request.prompts.size() * static_cast<std::size_t>(request.count);
-  return streams_.CheckRoom(count, membership::Serving(context_.workers.Workers()).size());
+  return streams_.CheckRoom(count, WorkerCount());
+}
+
+std::size_t Completions::WorkerCount() const {
+  return membership::Serving(context_.workers.Workers()).size();
 }
 
 Awaitable<Result<std::shared_ptr<answers::CompletionStream>>> Completions::Begin(
@@ -30,7 +34,7 @@ Awaitable<Result<std::shared_ptr<answers::CompletionStream>>> Completions::Begin
   request.text.base = commit.base;
   request.text.state = commit.state;
   const auto repository = std::make_shared<const Repository>(std::move(opened));
-  co_return streams_.Begin(request, id, [this, repository](answers::TextCall call) {
+  co_return streams_.Begin(request, id, WorkerCount(), [this, repository](answers::TextCall call) {
     return Complete(repository, std::move(call));
   });
 }

@@ -29,6 +29,7 @@ class Completions {
   using SharedRepository = std::shared_ptr<const storage::history::Repository>;
 
   Status CheckRoom(const answers::CompletionRequest& request) const;
+  std::size_t WorkerCount() const;
   Awaitable<Result<worker::protocol::CompleteReply>> Complete(SharedRepository repository,
                                                               answers::TextCall call);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "coordinator/jobs/job_queue.h"
-#include "coordinator/jobs/worker_session.h"
 #include "coordinator/operations/operations.h"
 #include "coordinator/operations/statistics_table.h"
 #include "coordinator/server/completions.h"
@@ -14,6 +13,7 @@
 #include "coordinator/server/store_tokens.h"
 #include "coordinator/server/submission.h"
 #include "storage/base/log.h"
+#include "storage/history/reflog.h"
 
 namespace emend::coordinator::server {
 namespace {
@@ -128,7 +128,6 @@ class CoordinatorImpl final : public Coordinator {
   Awaitable<Result<OperationView>> WaitForChange(OperationId id, std::uint64_t version,
                                                  SteadyTime deadline) override;
   Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) override;
-  Awaitable<Result<AskAnswer>> Ask(Caller caller, AskRequest request) override;
   Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(
       Caller caller, CompletionRequest request) override {
     EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
@@ -185,9 +184,12 @@ class CoordinatorImpl final : public Coordinator {
         repo, [](const Repository& opened) { return opened.ListRefs(); });
   }
   Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
-      RepoName repo, std::string branch, std::size_t count_max) override {
+      RepoName repo, std::string branch, std::size_t count_max,
+      std::optional<std::uint64_t> before) override {
     co_return co_await WithRepo<std::vector<storage::history::ReflogEntry>>(
-        repo, [&](const Repository& opened) { return opened.Reflog(branch, count_max); });
+        repo, [&](const Repository& opened) {
+          return storage::history::ReadReflog(opened, branch, count_max, before);
+        });
   }
   Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) override {
     co_return co_await WithRepo<std::vector<StatisticsInfo>>(
@@ -355,25 +357,6 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Cancel(Caller caller, Operatio
   co_return co_await ReadOperation(id);
 }
 
-Awaitable<Result<AskAnswer>> CoordinatorImpl::Ask(Caller caller, AskRequest request) {
-  EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
-  EMEND_CO_ASSIGN_OR_RETURN(const Repository repository, co_await Blocking(runtime(), [&] {
-                              return Repository::Open(store(), request.repo);
-                            }));
-  EMEND_CO_ASSIGN_OR_RETURN(const ShownCommit shown, co_await Blocking(runtime(), [&] {
-                              return ReadShown(repository, request.revision);
-                            }));
-  const auto& commit = shown.commit.commit;
-  jobs::WorkerSession session(context_, repository, {});
-  EMEND_CO_RETURN_IF_ERROR(co_await session.Open(commit.state));
-  worker::protocol::Generate generate{commit.base, commit.state, request.prompt, request.tokens_max,
-                                      request.top};
-  EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.CallOn<worker::protocol::GenerateReply>(
-                                            commit.state, std::move(generate), jobs::kCallTimeout));
-  co_return AskAnswer{shown.commit.id, commit.state, std::move(reply.text), reply.tokens,
-                      std::move(reply.top)};
-}
-
 Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
   EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "merge"));
   co_return co_await Blocking(runtime(), [&]() -> Result<Ref> {
@@ -381,6 +364,10 @@ Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
     Ref to{move.kind, move.name, {}};
     if (!move.revision.empty()) {
       EMEND_ASSIGN_OR_RETURN(to.commit, repository.Resolve(move.revision));
+    }
+    if (!to.commit.IsZero() && to.commit == move.expected) {
+      EMEND_ASSIGN_OR_RETURN(const Ref there, repository.ReadRef(move.kind, move.name));
+      if (there.commit == to.commit) return to;
     }
     const std::string reason =
         move.reason.empty() ? "reset: " + CommitHex(move.expected) + " -> " + CommitHex(to.commit)

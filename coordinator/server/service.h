@@ -31,8 +31,6 @@
 
 namespace emend::coordinator::server {
 
-using answers::AskAnswer;
-using answers::AskRequest;
 using answers::Caller;
 using answers::CompletionPiece;
 using answers::CompletionRequest;
@@ -152,8 +150,11 @@ class Service : public answers::AnswerService {
   virtual Awaitable<Result<ShownCommit>> Show(RepoName repo, std::string revision) = 0;
   virtual Awaitable<Result<DiffReport>> Diff(RepoName repo, std::string from, std::string to) = 0;
   virtual Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) = 0;
+  // Newest first: those before the entry of this index, or all.
   virtual Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
-      RepoName repo, std::string branch, std::size_t count_max) = 0;
+      RepoName repo, std::string branch, std::size_t count_max,
+      std::optional<std::uint64_t> before) = 0;
+  // A move to where it is writes nothing.
   virtual Awaitable<Result<storage::history::Ref>> MoveRef(Caller caller, RefMove move) = 0;
   virtual Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) = 0;
   virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(

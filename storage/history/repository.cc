@@ -2,6 +2,7 @@
 
 #include "storage/history/batch_view.h"
 #include "storage/history/ref_records.h"
+#include "storage/history/reflog.h"
 #include "storage/objects/keys.h"
 
 namespace emend::storage::history {
@@ -143,24 +144,7 @@ Result<std::vector<Ref>> Repository::ListRefs() const {
 
 Result<std::vector<ReflogEntry>> Repository::Reflog(std::string_view branch,
                                                     std::size_t count_max) const {
-  std::vector<ReflogEntry> entries;
-  Status inner;
-  const auto visit = [&](std::string_view, std::string_view value) {
-    if (entries.size() == count_max) return false;
-    Result<ReflogEntry> entry = DecodeReflogEntry(branch, value);
-    inner = entry.status().WithContext("reading the reflog of branch " + std::string(branch) +
-                                       " of repo " + record_.name.value());
-    if (entry.ok()) entries.push_back(std::move(*entry));
-    return inner.ok();
-  };
-  EMEND_RETURN_IF_ERROR(objects_.store().Scan(kv::ColumnFamily::kReflog,
-                                              ReflogPrefix(record_.id, branch), "", visit));
-  EMEND_RETURN_IF_ERROR(inner);
-  // A branch that ever was has moved at least once; one that was deleted keeps its reflog.
-  if (entries.empty() && count_max > 0)
-    return NotFound("reading the reflog of branch " + std::string(branch) + " of repo " +
-                    record_.name.value() + ": there is none");
-  return entries;
+  return ReadReflog(*this, branch, count_max, std::nullopt);
 }
 
 Result<StateId> Repository::DeriveState(kv::WriteBatch& batch, const StateId& parent,

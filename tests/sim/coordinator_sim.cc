@@ -10,8 +10,8 @@ namespace emend::test {
 namespace {
 
 using namespace std::chrono_literals;
-using coordinator::server::AskAnswer;
-using coordinator::server::AskRequest;
+using coordinator::answers::AskAnswer;
+using coordinator::answers::AskRequest;
 using coordinator::server::RefMove;
 using nlohmann::json;
 using storage::history::Repository;
@@ -102,8 +102,9 @@ std::string CoordinatorSimulation::DrawRevision() {
 Awaitable<int> CoordinatorSimulation::Ask() {
   Service* const service = cluster_.Enter();
   if (service == nullptr) co_return 0;
-  AskRequest request{SimCluster::kRepo, DrawRevision(), "prompt", 4, 5};
-  const Result<AskAnswer> answer = co_await service->Ask(cluster_.admin(), request);
+  AskRequest request{SimCluster::kRepo, DrawRevision(), "prompt", 1, 5};
+  const Result<AskAnswer> answer =
+      co_await coordinator::answers::Ask(*service, cluster_.admin(), request);
   cluster_.Leave();
   if (answer.ok()) CheckAnswer(*answer);
   if (!answer.ok()) {
@@ -211,7 +212,7 @@ void CoordinatorSimulation::Heal() {
 void CoordinatorSimulation::CheckAnswer(const AskAnswer& answer) {
   const Result<Repository> repository = Repository::Open(cluster_.store(), SimCluster::kRepo);
   EXPECT_EQ(repository->ReadCommit(answer.commit)->state, answer.state);
-  EXPECT_EQ(answer.text, oracle_.TextOf(SimCluster::kRepo, answer.state))
+  EXPECT_EQ(answer.text, " " + oracle_.TextOf(SimCluster::kRepo, answer.state))
       << "an answer from other bytes than those of commit " << answer.commit.Hex();
   ++counts_.answers;
 }

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/answers/ask.h"
 #include "tests/sim/history_oracle.h"
 #include "tests/support/sim_cluster.h"
 
@@ -67,7 +68,7 @@ class CoordinatorSimulation {
 
   // ---- checks
   void CheckEnd(const Operation& operation);
-  void CheckAnswer(const coordinator::server::AskAnswer& answer);
+  void CheckAnswer(const coordinator::answers::AskAnswer& answer);
 
   std::size_t Draw(std::size_t bound) { return choices_.Below(bound); }
 

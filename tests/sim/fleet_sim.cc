@@ -4,14 +4,15 @@
 
 #include <algorithm>
 
+#include "coordinator/answers/ask.h"
 #include "storage/base/log.h"
 
 namespace emend::test {
 namespace {
 
 using namespace std::chrono_literals;
-using coordinator::server::AskAnswer;
-using coordinator::server::AskRequest;
+using coordinator::answers::AskAnswer;
+using coordinator::answers::AskRequest;
 using coordinator::server::CompletionPiece;
 using coordinator::server::CompletionRequest;
 using coordinator::server::CompletionStream;
@@ -208,11 +209,12 @@ Awaitable<int> FleetSimulation::Ask(RepoName repo, std::string revision) {
   Service* const service = cluster_.Enter();
   if (service == nullptr) co_return 0;
   const int life = cluster_.life();
-  AskRequest request{repo, std::move(revision), "prompt", 4, 5};
-  const Result<AskAnswer> answer = co_await service->Ask(cluster_.admin(), std::move(request));
+  AskRequest request{repo, std::move(revision), "prompt", 1, 5};
+  const Result<AskAnswer> answer =
+      co_await coordinator::answers::Ask(*service, cluster_.admin(), std::move(request));
   cluster_.Leave();
   if (life != cluster_.life()) co_return 0;
-  if (answer.ok()) CheckText(repo, answer->commit, answer->state, answer->text);
+  if (answer.ok()) CheckText(repo, answer->commit, answer->state, answer->text.substr(1));
   if (!answer.ok()) CheckRefused(answer.status());
   ++counts_[answer.ok() ? "answers" : "answers refused: " + answer.status().slug()];
   cluster_.sim().Record("ask " + (answer.ok() ? answer->state.Short() : answer.status().slug()));

@@ -291,16 +291,6 @@ Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> FakeSe
   co_return std::make_shared<EchoStream>(runtime_, completions_given_up_, commit, request);
 }
 
-Awaitable<Result<AskAnswer>> FakeService::Ask(Caller, AskRequest request) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(request.repo));
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId commit, Find(request.revision));
-  co_return AskAnswer{.commit = commit,
-                      .state = StateId(Sha256("state")),
-                      .text = " English.",
-                      .tokens = 2,
-                      .top = {{" English", 0.75}, {" French", 0.25}}};
-}
-
 Awaitable<Result<std::vector<ServedModel>>> FakeService::ListModels() {
   EMEND_CO_ASSIGN_OR_RETURN(const auto repos, co_await ListRepos());
   std::vector<ServedModel> models;
@@ -398,7 +388,7 @@ Awaitable<Result<std::vector<Ref>>> FakeService::ListRefs(RepoName repo) {
 }
 
 Awaitable<Result<std::vector<storage::history::ReflogEntry>>> FakeService::Reflog(
-    RepoName repo, std::string branch, std::size_t count_max) {
+    RepoName repo, std::string branch, std::size_t count_max, std::optional<std::uint64_t> before) {
   EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
   if (!refs_.contains({RefKind::kBranch, branch}))
     co_return NotFound("reading the reflog of \"" + branch + "\": there is no such branch");
@@ -415,6 +405,7 @@ Awaitable<Result<std::vector<storage::history::ReflogEntry>>> FakeService::Reflo
                      .principal = "admin",
                      .time_ms = kTime,
                      .reason = "import: one"});
+  if (before) std::erase_if(entries, [&](const auto& entry) { return entry.index >= *before; });
   entries.resize(std::min(entries.size(), count_max));
   co_return entries;
 }

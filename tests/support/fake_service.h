@@ -43,9 +43,7 @@ class FakeService : public coordinator::server::Service {
                                                                       SteadyTime deadline) override;
   Awaitable<Result<coordinator::server::OperationView>> Cancel(coordinator::server::Caller caller,
                                                                OperationId id) override;
-  Awaitable<Result<coordinator::server::AskAnswer>> Ask(
-      coordinator::server::Caller caller, coordinator::server::AskRequest request) override;
-  // Says each word of the text, and the end; `stop` texts do not count. "wait" never ends, "fail"
+  // Says each word of the prompt, and the end; `stop` texts do not count. "wait" never ends, "fail"
   // fails behind its first word.
   Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> Complete(
       coordinator::server::Caller caller, coordinator::server::CompletionRequest request) override;
@@ -64,7 +62,8 @@ class FakeService : public coordinator::server::Service {
                                                           std::string to) override;
   Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) override;
   Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
-      RepoName repo, std::string branch, std::size_t count_max) override;
+      RepoName repo, std::string branch, std::size_t count_max,
+      std::optional<std::uint64_t> before) override;
   Awaitable<Result<storage::history::Ref>> MoveRef(coordinator::server::Caller caller,
                                                    coordinator::server::RefMove move) override;
   Awaitable<Result<std::vector<coordinator::server::StatisticsInfo>>> ListStatistics(

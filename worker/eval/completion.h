@@ -35,7 +35,7 @@ struct SamplingOptions {
 struct CompletionRequest {
   static constexpr std::size_t kStopsMax = 4;
   static constexpr std::size_t kStopBytesMax = 1024;  // of each
-  static constexpr std::int64_t kLogprobsMax = 20;
+  static constexpr std::int64_t kLogprobsMax = 100;
 
   StateId state;
   std::vector<tokenizer::TokenId> prompt;  // encoded, special tokens and all; at least one

@@ -47,7 +47,7 @@ class StateModels;
 struct StatePass;
 
 struct CompletionEngineOptions {
-  std::int64_t rows_max = 64;
+  std::int64_t rows_max = 128;  // twice what one request may ask for
   std::size_t waiting_max = 256;
   std::int64_t cache_bytes_max = std::int64_t{1} << 30;
   std::int64_t prefill_tokens_max = 256;  // prompt tokens that a step runs, over all rows

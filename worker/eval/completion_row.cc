@@ -66,9 +66,14 @@ std::int64_t CompletionRow::tokens_max() const {
 void CompletionRow::Take(std::span<const float> logits) {
   const Result<TokenId> token = sampler_.Draw(logits);
   if (!token.ok()) return End(token.status());
-  if (config_.Ends(*token)) return Finish(FinishReason::kStop);
   std::optional<TokenLogprob> logprob;
   if (request_.logprobs) logprob = LogprobOf(logits, *token, *request_.logprobs);
+  if (config_.Ends(*token)) {
+    // A text that ends before it began has no token to tell of: what was likely there is told of
+    // the end.
+    if (drawn() == 0 && logprob) text_.End(std::move(*logprob));
+    return Finish(FinishReason::kStop);
+  }
   tokens_.push_back(*token);
   text_.Add(*token, std::move(logprob));
   if (text_.stopped()) return Finish(FinishReason::kStop);

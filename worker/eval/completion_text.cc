@@ -13,6 +13,8 @@ namespace {
 
 using tokenizer::TokenId;
 
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+
 bool IsSpecial(const tokenizer::Tokenizer& tokenizer, TokenId token) {
   return tokenizer.SpecialToken(tokenizer.TokenText(token)) == token;
 }
@@ -24,6 +26,13 @@ bool MayBecomeCharacter(std::string_view bytes) {
     return Utf8Length(std::string(bytes) + rest) > bytes.size();
   };
   return completes("\x80\x80\x80") || completes("\xbf\xbf\xbf");
+}
+
+// How many of these bytes, which begin with no character, are the beginning of one.
+std::size_t BrokenLength(std::string_view bytes) {
+  std::size_t length = 1;
+  while (length < bytes.size() && MayBecomeCharacter(bytes.substr(0, length + 1))) ++length;
+  return length;
 }
 
 }  // namespace
@@ -46,14 +55,23 @@ std::string CompletionText::BytesOf(TokenId token) {
 void CompletionText::Add(TokenId token, std::optional<TokenLogprob> logprob) {
   if (logprob) {
     logprob->text_begin = static_cast<std::int64_t>(released_ + held_.size() + bytes_.size());
-    logprob->token.text = tokenizer_.TokenText(logprob->token.id);
-    for (LikelyToken& each : logprob->top) each.text = tokenizer_.TokenText(each.id);
-    tokens_.push_back(std::move(*logprob));
+    Name(std::move(*logprob));
   }
   bytes_ += BytesOf(token);
   TakeCharacters();
   LookForStop();
   Release(stopped_ ? held_.size() : held_.size() - UncertainBytes());
+}
+
+void CompletionText::End(TokenLogprob logprob) {
+  logprob.text_begin = static_cast<std::int64_t>(released_ + held_.size() + bytes_.size());
+  Name(std::move(logprob));
+}
+
+void CompletionText::Name(TokenLogprob logprob) {
+  logprob.token.text = tokenizer_.TokenText(logprob.token.id);
+  for (LikelyToken& each : logprob.top) each.text = tokenizer_.TokenText(each.id);
+  tokens_.push_back(std::move(logprob));
 }
 
 void CompletionText::TakeCharacters() {
@@ -62,8 +80,8 @@ void CompletionText::TakeCharacters() {
     const std::string_view rest = std::string_view(bytes_).substr(begin);
     const std::size_t length = Utf8Length(rest);
     if (length == 0 && MayBecomeCharacter(rest)) break;
-    held_ += rest.substr(0, length);
-    begin += std::max<std::size_t>(1, length);
+    held_ += length > 0 ? rest.substr(0, length) : kReplacement;
+    begin += length > 0 ? length : BrokenLength(rest);
   }
   bytes_.erase(0, begin);
 }
@@ -105,6 +123,8 @@ void CompletionText::Release(std::size_t bytes) {
 }
 
 void CompletionText::Finish() {
+  // What cuts a character is none; what stands before a stop string was looked at already.
+  if (!bytes_.empty()) held_ += kReplacement;
   bytes_.clear();
   Release(held_.size());
   // What is left begins where the text ends: in the stop string, which is not told of, or without a

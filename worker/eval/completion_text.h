@@ -9,9 +9,9 @@
 //
 // Held back are bytes that cut a character, until it is whole, and what may be the beginning of a
 // stop string, until it is none: at most the longest stop string's length and three bytes. Bytes
-// that belong to no character are left out. Where the prompt is nothing but special tokens the
-// completion begins a text, and has no space in front that the tokenizer put there. Owned by one
-// thread.
+// that belong to no character come out as U+FFFD, one for as many as begin one. Where the prompt is
+// nothing but special tokens the completion begins a text, and has no space in front that the
+// tokenizer put there. Owned by one thread.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,9 @@ class CompletionText {
   // The next token, and what is to be told of it besides its texts. REQUIRES: neither stopped nor
   // finished.
   void Add(tokenizer::TokenId token, std::optional<TokenLogprob> logprob);
-  // No token follows: what is held back is text, but for bytes that cut a character.
+  // What is to be told of a token that ends the text and is no part of it. Finish() follows.
+  void End(TokenLogprob logprob);
+  // No token follows: what is held back is text.
   void Finish();
 
   bool stopped() const { return stopped_; }
@@ -44,6 +46,7 @@ class CompletionText {
 
  private:
   std::string BytesOf(tokenizer::TokenId token);
+  void Name(TokenLogprob logprob);
   void TakeCharacters();
   // Cuts `held_` before the stop string that is complete first.
   void LookForStop();

@@ -1,64 +1,46 @@
-#include "api/rest/render.h"
+#include "api/rest/events.h"
+#include "api/rest/fields.h"
 #include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
+#include "coordinator/answers/ask.h"
 
 namespace emend::api::rest {
 namespace {
 
+using coordinator::answers::AskAnswer;
+using coordinator::answers::AskListener;
+using coordinator::answers::AskRequest;
+using coordinator::answers::CompletionStream;
+
 constexpr std::int64_t kTokensMax = 1024;
 constexpr std::int64_t kTopMax = 100;
 
-// A whole number from 0 to max, or the fallback; the first failure stays in `status`.
-std::int32_t ReadNumber(const nlohmann::json& body, const char* name, std::int32_t fallback,
-                        std::int64_t max, Status& status) {
-  const auto found = body.find(name);
-  if (found == body.end() || !status.ok()) return fallback;
-  const bool fits =
-      found->is_number_unsigned() && found->get<std::uint64_t>() <= static_cast<std::uint64_t>(max);
-  if (fits) return found->get<std::int32_t>();
-  status = InvalidArgument("at /" + std::string(name) + ": found " +
-                           found->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                           ", expected a whole number from 0 to " + std::to_string(max));
-  return fallback;
-}
+// An answer under way.
+struct Asking {
+  AskRequest ask;
+  bool is_streamed = false;
+  std::string path;
+  std::shared_ptr<CompletionStream> stream;
+};
 
-std::string ReadText(const nlohmann::json& body, const char* name, const char* fallback,
-                     Status& status) {
-  const auto found = body.find(name);
-  if (found != body.end() && found->is_string()) return found->get<std::string>();
-  if (!status.ok() || (found == body.end() && fallback != nullptr))
-    return fallback == nullptr ? "" : fallback;
-  status = InvalidArgument(
-      "at /" + std::string(name) + ": " +
-      (found == body.end()
-           ? "this field is missing"
-           : "found a value of type " + std::string(found->type_name()) + ", expected a text"));
-  return "";
-}
-
-Result<coordinator::server::AskRequest> ReadAsk(const Request& request) {
+Result<Asking> ReadAsk(const Request& request) {
   EMEND_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonObject(request.body));
-  coordinator::server::AskRequest ask;
-  Status status;
-  ask.repo = request.repo();
-  ask.revision = ReadText(body, "revision", "main", status);
-  ask.prompt = ReadText(body, "prompt", nullptr, status);
-  ask.tokens_max = ReadNumber(body, "tokens_max", ask.tokens_max, kTokensMax, status);
-  ask.top = ReadNumber(body, "top", ask.top, kTopMax, status);
-  EMEND_RETURN_IF_ERROR(status);
-  for (const auto& [name, value] : body.items()) {
-    if (name != "revision" && name != "prompt" && name != "tokens_max" && name != "top") {
-      return InvalidArgument(
-          "at /" + name +
-          ": this field is unknown here; known are revision, prompt, tokens_max, top");
-    }
-  }
-  if (ask.prompt.empty())
-    return InvalidArgument("at /prompt: found an empty text, expected the text to go on from");
-  return ask;
+  Fields fields(body);
+  Asking asking;
+  asking.path = request.path;
+  asking.ask.repo = request.repo();
+  asking.ask.revision = fields.Text("revision", "main");
+  asking.ask.prompt = fields.Required("prompt");
+  asking.ask.tokens_max =
+      static_cast<std::int32_t>(fields.Whole("tokens_max", asking.ask.tokens_max, {0, kTokensMax}));
+  asking.ask.top = static_cast<std::int32_t>(fields.Whole("top", asking.ask.top, {0, kTopMax}));
+  asking.is_streamed = fields.Flag("stream");
+  fields.RefuseUnknown();
+  EMEND_RETURN_IF_ERROR(fields.status());
+  return asking;
 }
 
-Json RenderAnswer(const coordinator::server::AskAnswer& answer) {
+Json RenderAnswer(const AskAnswer& answer) {
   Json top = Json::array();
   for (const auto& token : answer.top)
     top.push_back({{"token", token.token}, {"probability", token.probability}});
@@ -69,12 +51,43 @@ Json RenderAnswer(const coordinator::server::AskAnswer& answer) {
           {"top", std::move(top)}};
 }
 
-Awaitable<Result<Response>> Ask(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(auto ask, ReadAsk(request));
-  EMEND_CO_ASSIGN_OR_RETURN(const auto answer,
-                            co_await context->answers->Ask(request.caller, std::move(ask)));
-  Response response = JsonResponse(200, RenderAnswer(answer));
-  response.headers.emplace_back("X-Emend-Commit", answer.commit.Hex());
+// "piece" for each piece of the text, then "ended" with the whole answer, or "failed" with the
+// problem.
+Awaitable<Status> WriteAnswer(std::shared_ptr<Asking> asking, EventSink* sink) {
+  AskListener listener;
+  listener.is_wanted = [sink] { return !sink->client_left() && !sink->stopping(); };
+  listener.on_text = [sink](std::string text) {
+    return sink->Send(EventOf("piece", {{"text", std::move(text)}}));
+  };
+  const Result<AskAnswer> answer = co_await CollectAnswer(std::exchange(asking->stream, nullptr),
+                                                          asking->ask, std::move(listener));
+  if (answer.ok()) co_return co_await sink->Send(EventOf("ended", RenderAnswer(*answer)));
+  const Status failure = sink->stopping() ? ServerStops() : answer.status();
+  co_return co_await sink->Send(FailedEvent("failed", failure, asking->path));
+}
+
+Awaitable<Result<Response>> AskModel(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(Asking asking, ReadAsk(request));
+  EMEND_CO_ASSIGN_OR_RETURN(
+      asking.stream, co_await context->answers->Complete(request.caller, CompletionOf(asking.ask)));
+  const std::string commit = asking.stream->commit().Hex();
+  Response response;
+  if (asking.is_streamed) {
+    response.content_type = "text/event-stream";
+    response.stream = [shared = std::make_shared<Asking>(std::move(asking))](EventSink* sink) {
+      return WriteAnswer(shared, sink);
+    };
+  } else {
+    AskListener listener;
+    listener.is_wanted = [client_left = std::move(request.client_left)] {
+      return !client_left || !client_left();
+    };
+    EMEND_CO_ASSIGN_OR_RETURN(
+        const AskAnswer answer,
+        co_await CollectAnswer(std::move(asking.stream), asking.ask, std::move(listener)));
+    response = JsonResponse(200, RenderAnswer(answer));
+  }
+  response.headers.emplace_back("X-Emend-Commit", commit);
   co_return response;
 }
 
@@ -87,10 +100,10 @@ std::vector<Route> AskRoutes() {
            .scope = Scope::kAsk,
            .parameters = {kRepo},
            .body = JsonBody("AskRequest"),
-           .answer = {200, "Answer"},
+           .answer = {200, "Answer", Streams::kIfAsked},
            .failures = {404},
            .is_answering = true,
-           .handler = Ask}};
+           .handler = AskModel}};
 }
 
 }  // namespace emend::api::rest

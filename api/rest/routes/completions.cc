@@ -1,11 +1,11 @@
 #include <algorithm>
 
+#include "api/rest/events.h"
 #include "api/rest/openai.h"
-#include "api/rest/problem.h"
-#include "api/rest/render.h"
 #include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 #include "storage/base/digest.h"
+#include "storage/base/utf8.h"
 
 namespace emend::api::rest {
 namespace {
@@ -14,6 +14,10 @@ using coordinator::answers::CompletionPiece;
 using coordinator::answers::CompletionStream;
 
 constexpr std::size_t kIdBytes = 12;
+
+constexpr Parameter kModel{"model", In::kPath,
+                           Text{256, R"(^[a-z0-9][a-z0-9._-]{0,63}(@[^\x00-\x1f\x7f]+)?$)",
+                                "\"repo\" or \"repo@revision\""}};
 
 // A completion under way, with what its responses need.
 struct Completing {
@@ -40,34 +44,28 @@ Awaitable<Result<Completing>> Begin(HandlerContext* context, Request request) {
   co_return completing;
 }
 
-std::string EventOf(const nlohmann::ordered_json& data) {
-  return "data: " + data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n\n";
-}
-
-// A failure behind the first byte cannot change the status any more: it is the last event.
 Awaitable<Status> WriteChunks(std::shared_ptr<Completing> completing, EventSink* sink) {
   const ChunkOptions options{.with_logprobs = completing->with_logprobs(),
                              .with_usage = completing->body.include_usage};
   const auto per_prompt = static_cast<std::size_t>(completing->body.request.count);
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
-  while (!sink->stopping()) {
-    Result<std::optional<CompletionPiece>> next =
-        co_await completing->stream->Next([sink] { return !sink->client_left(); });
-    if (!next.ok()) {
-      co_return co_await sink->Send(
-          "data: " + ProblemResponse(next.status(), "/v1/completions").body + "\n\n");
+  while (true) {
+    Result<std::optional<CompletionPiece>> next = co_await completing->stream->Next(
+        [sink] { return !sink->client_left() && !sink->stopping(); });
+    if (!next.ok() || sink->stopping()) {
+      const Status failure = sink->stopping() ? ServerStops() : next.status();
+      co_return co_await sink->Send(FailedEvent("", failure, "/v1/completions"));
     }
     if (!next->has_value()) break;
     const CompletionPiece piece = std::move(**next);
     EMEND_CO_RETURN_IF_ERROR(
-        co_await sink->Send(EventOf(RenderChunk(completing->head, piece, options))));
+        co_await sink->Send(EventOf("", RenderChunk(completing->head, piece, options))));
     prompt_tokens += piece.end && piece.index % per_prompt == 0 ? piece.end->prompt_tokens : 0;
     completion_tokens += piece.end ? piece.end->completion_tokens : 0;
   }
-  if (sink->stopping()) co_return Unavailable("completing a text: the server stops");
   if (completing->body.include_usage) {
     EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(
-        EventOf(RenderUsageChunk(completing->head, prompt_tokens, completion_tokens))));
+        EventOf("", RenderUsageChunk(completing->head, prompt_tokens, completion_tokens))));
   }
   co_return co_await sink->Send("data: [DONE]\n\n");
 }
@@ -91,8 +89,8 @@ Awaitable<Result<Response>> Whole(Completing completing, std::function<bool()> c
                                           completing.with_logprobs()));
 }
 
-Json RenderModel(const coordinator::answers::ServedModel& model) {
-  return {{"id", model.repo.value() + "@" + model.ref},
+Json RenderModel(const std::string& id, const coordinator::answers::ServedModel& model) {
+  return {{"id", id},
           {"object", "model"},
           {"created", model.created_ms / 1000},
           {"owned_by", "emend"},
@@ -119,8 +117,24 @@ Awaitable<Result<Response>> CreateCompletion(HandlerContext* context, Request re
 Awaitable<Result<Response>> ListModels(HandlerContext* context, Request) {
   EMEND_CO_ASSIGN_OR_RETURN(const auto served, co_await context->answers->ListModels());
   Json models = Json::array();
-  for (const auto& model : served) models.push_back(RenderModel(model));
+  for (const auto& model : served)
+    models.push_back(RenderModel(model.repo.value() + "@" + model.ref, model));
   co_return JsonResponse(200, {{"object", "list"}, {"data", std::move(models)}});
+}
+
+// Under the name that was asked for: "repo" is its branch main.
+Awaitable<Result<Response>> ReadModel(HandlerContext* context, Request request) {
+  const std::string id = request.Text("model");
+  const std::size_t at = id.find('@');
+  const std::string repo = id.substr(0, at);
+  const std::string ref = at == std::string::npos ? "main" : id.substr(at + 1);
+  EMEND_CO_ASSIGN_OR_RETURN(const auto served, co_await context->answers->ListModels());
+  for (const auto& model : served) {
+    if (model.repo.value() == repo && model.ref == ref)
+      co_return JsonResponse(200, RenderModel(id, model));
+  }
+  co_return NotFound("reading the model \"" + Shortened(id) +
+                     "\": there is no such branch or tag; /v1/models lists those there are");
 }
 
 }  // namespace
@@ -141,7 +155,16 @@ std::vector<Route> CompletionRoutes() {
            .scope = Scope::kAsk,
            .answer = {200, "ModelList"},
            .is_answering = true,
-           .handler = ListModels}};
+           .handler = ListModels},
+          {.method = Method::kGet,
+           .pattern = "/v1/models/{model...}",
+           .operation_id = "readModel",
+           .scope = Scope::kAsk,
+           .parameters = {kModel},
+           .answer = {200, "Model"},
+           .failures = {404},
+           .is_answering = true,
+           .handler = ReadModel}};
 }
 
 }  // namespace emend::api::rest

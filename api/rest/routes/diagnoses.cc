@@ -1,3 +1,4 @@
+#include "api/rest/fields.h"
 #include "api/rest/render.h"
 #include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
@@ -49,9 +50,9 @@ Json RenderLink(const ProbedLink& link) {
 
 Awaitable<Result<Response>> CreateDiagnosis(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonObject(request.body));
-  if (!body.empty())
-    co_return InvalidArgument("at /" + body.begin().key() +
-                              ": this field is unknown here; the body is {}");
+  Fields fields(body);
+  fields.RefuseUnknown();
+  EMEND_CO_RETURN_IF_ERROR(fields.status());
   EMEND_CO_ASSIGN_OR_RETURN(const coordinator::server::Diagnosis diagnosis,
                             co_await context->service->Diagnose(request.caller));
   Json groups = Json::array();

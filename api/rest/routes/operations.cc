@@ -1,3 +1,4 @@
+#include "api/rest/events.h"
 #include "api/rest/operation.h"
 #include "api/rest/routes/routes.h"
 
@@ -15,9 +16,8 @@ constexpr Parameter kLastEventId{"Last-Event-ID", In::kHeader,
                                  Text{64, "^[ -~]*$", "the id of an event"}};
 
 std::string EventText(const OperationView& view) {
-  const char* const name = IsEnded(view.operation) ? "ended" : "progress";
-  return "id: " + std::to_string(view.version) + "\nevent: " + name +
-         "\ndata: " + JsonResponse(200, RenderOperation(view)).body + "\n\n";
+  return "id: " + std::to_string(view.version) + "\n" +
+         EventOf(IsEnded(view.operation) ? "ended" : "progress", RenderOperation(view));
 }
 
 // `last`: the version that the client knows; a version that this process has not reached was given
@@ -29,6 +29,7 @@ Awaitable<Status> WriteEvents(HandlerContext* context, OperationView view, std::
   SteadyTime last_write = context->runtime->clock().Now();
   bool fresh = view.version != seen || seen == 0 || IsEnded(view.operation);
   while (!sink->stopping()) {
+    if (sink->client_left()) co_return Unavailable("following an operation: the client has left");
     const SteadyTime now = context->runtime->clock().Now();
     if (fresh) {
       EMEND_CO_RETURN_IF_ERROR(co_await sink->Send(EventText(view)));
@@ -43,7 +44,8 @@ Awaitable<Status> WriteEvents(HandlerContext* context, OperationView view, std::
                                         view.operation.id, version, now + kWaitSlice));
     fresh = view.version != version;
   }
-  co_return OkStatus();
+  const std::string path = "/api/v1/operations/" + view.operation.id.value() + "/events";
+  co_return co_await sink->Send(FailedEvent("failed", ServerStops(), path));
 }
 
 Awaitable<Result<Response>> ReadOperation(HandlerContext* context, Request request) {
@@ -77,14 +79,13 @@ Awaitable<Result<Response>> CancelOperation(HandlerContext* context, Request req
 Awaitable<Result<Response>> StreamOperation(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(OperationView view, co_await context->service->ReadOperation(
                                                     OperationId(request.Text("id"))));
-  const auto seen =
-      static_cast<std::uint64_t>(request.Has("Last-Event-ID") ? request.Whole("Last-Event-ID") : 0);
+  const std::int64_t last = ParseWhole(request.Text("Last-Event-ID")).value_or(0);
   co_return Response{.status = 200,
                      .content_type = "text/event-stream",
                      .body = "",
                      .headers = {},
-                     .stream = [context, view = std::move(view), seen](EventSink* sink) {
-                       return WriteEvents(context, view, seen, sink);
+                     .stream = [context, view = std::move(view), last](EventSink* sink) {
+                       return WriteEvents(context, view, last, sink);
                      }};
 }
 

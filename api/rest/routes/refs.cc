@@ -1,3 +1,4 @@
+#include "api/rest/fields.h"
 #include "api/rest/render.h"
 #include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
@@ -12,6 +13,8 @@ constexpr Parameter kName{"name", In::kPath, kRefName};
 constexpr Parameter kIfMatch{
     "If-Match", In::kHeader,
     Text{66, "^\"[0-9a-f]{64}\"$", "the ETag that was read: one quoted commit id"}};
+constexpr Parameter kAfterEntry{"after", In::kQuery,
+                                WholeNumber{1, std::int64_t{1} << 53, std::nullopt}};
 constexpr std::string_view kAny[] = {"*"};
 constexpr Parameter kIfNoneMatch{"If-None-Match", In::kHeader, Choice{kAny, ""}};
 
@@ -73,23 +76,17 @@ Awaitable<Result<Response>> ReadRef(HandlerContext* context, Request request, Re
 Result<coordinator::server::RefMove> ReadMove(const Request& request, RefKind kind) {
   EMEND_ASSIGN_OR_RETURN(const CommitId expected, ExpectedHead(request));
   EMEND_ASSIGN_OR_RETURN(const auto body, ParseJsonObject(request.body));
-  for (const auto& [name, value] : body.items()) {
-    if (name != "revision" && name != "reason")
-      return InvalidArgument("at /" + name +
-                             ": this field is unknown here; known are revision, reason");
-    if (!value.is_string())
-      return InvalidArgument("at /" + name + ": found a value of type " + value.type_name() +
-                             ", expected a text");
-  }
-  const std::string revision = body.value("revision", "");
-  if (revision.empty()) return InvalidArgument("at /revision: this field is missing");
-  return coordinator::server::RefMove{
-      .repo = request.repo(),
-      .kind = kind,
-      .name = request.Text("name"),
-      .expected = expected,
-      .revision = revision,
-      .reason = body.value("reason", "reset: moving to " + revision)};
+  Fields fields(body);
+  const std::string revision = fields.Required("revision");
+  const std::string reason = fields.Text("reason", ("reset: moving to " + revision).c_str());
+  fields.RefuseUnknown();
+  EMEND_RETURN_IF_ERROR(fields.status());
+  return coordinator::server::RefMove{.repo = request.repo(),
+                                      .kind = kind,
+                                      .name = request.Text("name"),
+                                      .expected = expected,
+                                      .revision = revision,
+                                      .reason = reason};
 }
 
 Awaitable<Result<Response>> PutRef(HandlerContext* context, Request request, RefKind kind) {
@@ -120,13 +117,20 @@ Awaitable<Result<Response>> ListRefs(HandlerContext* context, Request request) {
   co_return PageResponse(std::move(items));
 }
 
+// The cursor is the index of the last entry that was given: entries only come on top.
 Awaitable<Result<Response>> ReadReflog(HandlerContext* context, Request request) {
   const auto limit = static_cast<std::size_t>(request.Whole("limit"));
-  EMEND_CO_ASSIGN_OR_RETURN(const auto entries, co_await context->service->Reflog(
-                                                    request.repo(), request.Text("name"), limit));
+  std::optional<std::uint64_t> before;
+  if (request.Has("after")) before = static_cast<std::uint64_t>(request.Whole("after"));
+  EMEND_CO_ASSIGN_OR_RETURN(
+      auto entries,
+      co_await context->service->Reflog(request.repo(), request.Text("name"), limit + 1, before));
+  const bool more = entries.size() > limit;
+  if (more) entries.resize(limit);
   Json items = Json::array();
   for (const auto& entry : entries) items.push_back(RenderReflogEntry(entry));
-  co_return PageResponse(std::move(items));
+  const Json next = more ? Json(std::to_string(entries.back().index)) : Json();
+  co_return PageResponse(std::move(items), next);
 }
 
 Awaitable<Result<Response>> ReadBranch(HandlerContext* context, Request request) {
@@ -163,7 +167,7 @@ std::vector<Route> RefRoutes() {
            .pattern = "/api/v1/repos/{repo}/branches/{name...}/reflog",
            .operation_id = "readReflog",
            .scope = Scope::kRead,
-           .parameters = {kRepo, kName, kLimit},
+           .parameters = {kRepo, kName, kLimit, kAfterEntry},
            .answer = {200, "ReflogPage"},
            .failures = {404},
            .handler = ReadReflog},

@@ -72,8 +72,8 @@ class GatewayTest : public ::testing::Test {
   }
 
   Result<AskAnswer> Ask(const std::string& revision = "main") {
-    return *sim_.Await(
-        gateway_.Ask(Caller(), {.repo = kRepo, .revision = revision, .prompt = "p"}));
+    return *sim_.Await(coordinator::answers::Ask(
+        gateway_, Caller(), {.repo = kRepo, .revision = revision, .prompt = "p", .tokens_max = 1}));
   }
   static Awaitable<Outcome> Follow(Gateway* gateway, std::int32_t tokens) {
     CompletionRequest request{
@@ -150,7 +150,7 @@ TEST_F(GatewayTest, AWorkerThatHasTheStateNoMoreIsPassedOver) {
   Join(says).failure = Status(StatusCode::kFailedPrecondition, "state_not_live", "displaced");
   EXPECT_THAT(Ask(), StatusIs(StatusCode::kUnavailable, "state_not_live"));
   Machine& second = Join(says);
-  EXPECT_EQ(Ask()->text, "w1");
+  EXPECT_EQ(Ask()->text, " w1");
   // What is wrong with the question itself is not asked again.
   machines_[0]->failure = Status(StatusCode::kInvalidArgument, "prompt_too_long", "too long");
   second.failure = machines_[0]->failure;

@@ -130,7 +130,7 @@ TEST(Limits, SlowBodiesAreCut) {
 }
 
 TEST(Limits, MoreConnectionsThanTheCapAreToldSo) {
-  LiveRest rest({.connections_max = 3});
+  LiveRest rest({.connections_max = 3, .spare_connections = 0});
   RawHttp one(rest.port());
   RawHttp two(rest.port());
   RawHttp three(rest.port());
@@ -144,6 +144,71 @@ TEST(Limits, MoreConnectionsThanTheCapAreToldSo) {
   EXPECT_EQ(json::parse(reply.body)["code"], "too_many_connections");
   one.Send(BuildRequest("GET", "/livez"));
   EXPECT_EQ(one.Read().status, 200);
+}
+
+// Connections that say nothing whole, as many as there may be.
+std::vector<std::unique_ptr<RawHttp>> TakeAll(const LiveRest& rest, int count) {
+  std::vector<std::unique_ptr<RawHttp>> clients;
+  for (int i = 0; i < count; ++i) {
+    clients.push_back(std::make_unique<RawHttp>(rest.port()));
+    clients.back()->Send("GET /livez HTTP/1.1\r\nHost: x\r\nX: ");
+  }
+  std::this_thread::sleep_for(200ms);  // until all are taken in
+  return clients;
+}
+
+TEST(Limits, ProbesAndTheCommandLineHavePlacesWhenAllAreTaken) {
+  LiveRest rest({.connections_max = 3, .spare_connections = 2});
+  const auto clients = TakeAll(rest, 3 + 2 + 4);
+  for (const char* path : {"/livez", "/readyz"})
+    EXPECT_EQ(rest.Ask("GET", path, "", "", "").status, 200);
+  EXPECT_EQ(rest.Ask("GET", "/api/v1/repos").status, 200);
+  EXPECT_EQ(rest.Ask("GET", "/api/v1/repos", "", "", "wrong").status, 401);
+  const RawReply stream = rest.Ask("POST", "/v1/completions", R"({"model":"atlas","prompt":"a"})");
+  EXPECT_EQ(stream.status, 503);
+  EXPECT_EQ(json::parse(stream.body)["code"], "too_many_connections");
+  EXPECT_EQ(rest.Ask("POST", "/api/v1/fsck?wait=1s", "{}").status, 503);
+}
+
+TEST(Limits, EventStreamsHaveABoundAndEachTokenOneOfItsOwn) {
+  LiveRest rest({.streams_max = 3, .streams_of_token_max = 2});
+  rest.Ask("POST", "/api/v1/fsck", "{}");
+  const std::string path = "/api/v1/operations/op-0000000000000001/events";
+  std::vector<std::unique_ptr<RawHttp>> open;
+  const auto begin = [&](const std::string& token) {
+    open.push_back(std::make_unique<RawHttp>(rest.port()));
+    open.back()->Send(BuildRequest("GET", path, "", "", token));
+    return open.back()->ReadUntil("\r\n\r\n");
+  };
+  for (int i = 0; i < 2; ++i)
+    EXPECT_NE(begin("admin-secret").find("HTTP/1.1 200"), std::string::npos);
+  EXPECT_NE(begin("admin-secret").find("HTTP/1.1 429"), std::string::npos);
+  EXPECT_NE(begin("reader-secret").find("HTTP/1.1 200"), std::string::npos);
+  const RawReply full = rest.Ask("GET", path, "", "", "reader-secret");
+  EXPECT_EQ(full.status, 429);
+  EXPECT_EQ(json::parse(full.body)["code"], "too_many_streams");
+  EXPECT_EQ(rest.Ask("GET", "/api/v1/repos").status, 200) << "what does not stream is served";
+}
+
+TEST(Stop, AStreamThatEndsBecauseTheServerStopsSaysSo) {
+  LiveRest rest;
+  rest.Ask("POST", "/api/v1/fsck", "{}");
+  RawHttp operation(rest.port());
+  operation.Send(BuildRequest("GET", "/api/v1/operations/op-0000000000000001/events"));
+  operation.ReadUntil("progress");
+  RawHttp answer(rest.port());
+  answer.Send(
+      BuildRequest("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"wait","stream":true})"));
+  RawHttp completion(rest.port());
+  completion.Send(BuildRequest("POST", "/v1/completions",
+                               R"({"model":"atlas","prompt":"wait","stream":true})"));
+  completion.ReadUntil("wait");
+  answer.ReadUntil("wait");
+  rest.Stop();
+  for (RawHttp* client : {&operation, &answer, &completion}) {
+    const std::string last = client->ReadUntil("\"stopping\"");
+    EXPECT_NE(last.find("\"status\":503"), std::string::npos) << last;
+  }
 }
 
 TEST(Stop, IdleConnectionsCloseAndNoneIsTaken) {

@@ -41,7 +41,8 @@ TEST(Requests, WrongMethodIsToldTheRightOnes) {
 TEST(Requests, UnknownOrBadParameters) {
   LiveRest rest;
   ExpectProblem(rest.Ask("GET", "/api/v1/repos?colour=red"), 400, "unknown_parameter");
-  for (const char* limit : {"-1", "x", "", "1e3", "1001", "99999999999999999999", "+1", "%201"}) {
+  for (const char* limit :
+       {"-1", "0", "x", "", "1e3", "1001", "99999999999999999999", "+1", "%201"}) {
     ExpectProblem(rest.Ask("GET", std::string("/api/v1/repos/atlas/commits?limit=") + limit), 400,
                   "bad_parameter");
   }
@@ -56,6 +57,51 @@ TEST(Requests, UnknownOrBadParameters) {
   }
   ExpectProblem(rest.Ask("GET", "/api/v1/repos?priority=batch"), 400, "unknown_parameter");
   ExpectProblem(rest.Ask("GET", "/api/v1/repos/atlas/diff?from=main"), 400, "bad_parameter");
+}
+
+TEST(Requests, WhatSomebodySentIsShownShortened) {
+  LiveRest rest;
+  const std::string long_text(900'000, 'x');
+  for (const std::string& body :
+       {json{{"model", "atlas"}, {"prompt", "a"}, {"n", long_text}}.dump(),
+        json{{"model", "atlas"}, {"prompt", "a"}, {long_text, 1}}.dump(),
+        "{\"" + long_text + "\":1,\"" + long_text + "\":2}"}) {
+    const RawReply reply = rest.Ask("POST", "/v1/completions", body);
+    EXPECT_GE(reply.status, 400);
+    EXPECT_LT(reply.body.size(), 2000U) << reply.body.substr(0, 300);
+  }
+}
+
+TEST(Requests, WhatOpenAisClientsLookForIsNamed) {
+  LiveRest rest;
+  for (const char* method : {"GET", "POST"}) {
+    const RawReply reply = rest.Ask(method, "/v1/chat/completions", "{}");
+    ExpectProblem(reply, 404, "not_found");
+    EXPECT_NE(
+        json::parse(reply.body)["error"]["message"].get<std::string>().find("/v1/completions"),
+        std::string::npos);
+  }
+}
+
+TEST(Requests, FramingThatReadersMayTakeInTwoWaysIsRefused) {
+  LiveRest rest;
+  const std::string begin =
+      "POST /api/v1/fsck HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-secret\r\n"
+      "Content-Type: application/json\r\n";
+  const std::string next = test::BuildRequest("GET", "/livez");
+  for (const std::string& rest_of_it :
+       {std::string("Content-Length: 2, 2\r\n\r\n{}"), std::string("Content-Length: +2\r\n\r\n{}"),
+        std::string("Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}"),
+        std::string("Transfer-Encoding:\r\n chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+        std::string("X: a\r\n\tb\r\nContent-Length: 2\r\n\r\n{}"),
+        std::string(
+            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")}) {
+    test::RawHttp client(rest.port());
+    client.Send(begin + rest_of_it + next);
+    ExpectProblem(client.Read(), 400, "malformed_request");
+    client.CloseSending();
+    EXPECT_TRUE(client.IsClosed()) << rest_of_it;
+  }
 }
 
 TEST(Requests, MediaType) {

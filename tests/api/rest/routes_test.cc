@@ -58,6 +58,7 @@ std::vector<Sample> Samples() {
       {"createCompletion", "POST", "/v1/completions",
        R"({"model":"atlas","prompt":"The mother tongue of"})", ""},
       {"listModels", "GET", "/v1/models", "", ""},
+      {"readModel", "GET", "/v1/models/atlas%40main", "", ""},
       {"createEvaluation", "POST", repo + "/evaluations", "{" + kFacts + "}", ""},
       {"createVerification", "POST", repo + "/verifications", R"({"revision":"main"})", ""},
       {"createExport", "POST", repo + "/exports", R"({"folder":"/tmp/x"})", ""},
@@ -143,6 +144,20 @@ TEST(Routes, LogIsPagedByItsCursor) {
         << bad;
 }
 
+TEST(Routes, AReflogIsPagedByItsCursor) {
+  LiveRest rest;
+  const std::string path = "/api/v1/repos/atlas/branches/main/reflog";
+  json page = json::parse(rest.Ask("GET", path + "?limit=1").body);
+  ASSERT_EQ(page["items"].size(), 1U);
+  EXPECT_EQ(page["items"][0]["index"], 1);
+  page = json::parse(rest.Ask("GET", path + "?after=" + page["next"].get<std::string>()).body);
+  ASSERT_EQ(page["items"].size(), 1U);
+  EXPECT_EQ(page["items"][0]["index"], 0);
+  EXPECT_TRUE(page["next"].is_null());
+  for (const char* bad : {"?limit=0", "?after=0", "?after=x"})
+    EXPECT_EQ(rest.Ask("GET", path + bad).status, 400) << bad;
+}
+
 TEST(Routes, AuditIsPagedBySequence) {
   LiveRest rest;
   const json page = json::parse(rest.Ask("GET", "/api/v1/audit?limit=3").body);
@@ -165,13 +180,42 @@ TEST(Routes, AuditIsAlsoReadFromItsEnd) {
 
 TEST(Routes, AskNamesTheCommitThatAnswered) {
   LiveRest rest;
-  const RawReply reply =
-      rest.Ask("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"x","revision":"v1"})");
+  const RawReply reply = rest.Ask("POST", "/api/v1/repos/atlas/answers",
+                                  R"({"prompt":"The mother tongue","revision":"v1"})");
   const json answer = json::parse(reply.body);
   EXPECT_EQ(answer["commit"], FakeService::CommitNumber(1).Hex());
   EXPECT_EQ(reply.headers.at("x-emend-commit"), FakeService::CommitNumber(1).Hex());
-  EXPECT_EQ(answer["text"], " English.");
-  EXPECT_EQ(answer["top"][0]["token"], " English");
+  EXPECT_EQ(answer["text"], " The mother tongue");
+  EXPECT_EQ(answer["tokens"], 3);
+  EXPECT_EQ(answer["top"][0]["token"], " The");
+}
+
+TEST(Routes, AnAnswerIsStreamedWhereThatIsAskedFor) {
+  LiveRest rest;
+  const RawReply reply = rest.Ask("POST", "/api/v1/repos/atlas/answers",
+                                  R"({"prompt":"one two","stream":true,"tokens_max":2})");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.headers.at("content-type"), "text/event-stream");
+  EXPECT_EQ(reply.headers.at("x-emend-commit"), FakeService::CommitNumber(2).Hex());
+  const std::size_t ended = reply.body.find("event: ended\ndata: ");
+  ASSERT_NE(ended, std::string::npos) << reply.body;
+  EXPECT_EQ(reply.body.find("event: piece\ndata: {\"text\":\" one\"}\n\n"), 0U) << reply.body;
+  const std::string data = reply.body.substr(ended + 19);
+  EXPECT_EQ(json::parse(data.substr(0, data.find('\n')))["text"], " one two");
+  const RawReply failing =
+      rest.Ask("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"fail","stream":true})");
+  EXPECT_NE(failing.body.find("event: failed\n"), std::string::npos) << failing.body;
+  EXPECT_NE(failing.body.find("\"worker_lost\""), std::string::npos) << failing.body;
+}
+
+TEST(Routes, AnAnswerOfNoTokenHasOnlyItsCandidates) {
+  LiveRest rest;
+  const json answer = json::parse(
+      rest.Ask("POST", "/api/v1/repos/atlas/answers", R"({"prompt":"one two","tokens_max":0})")
+          .body);
+  EXPECT_EQ(answer["text"], "");
+  EXPECT_EQ(answer["tokens"], 0);
+  EXPECT_EQ(answer["top"][0]["token"], " one");
 }
 
 TEST(Routes, ShowHoldsEditsWithTheirFacts) {

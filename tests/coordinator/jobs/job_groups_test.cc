@@ -47,7 +47,7 @@ TEST_F(JobQueueTest, ReflogAndAuditSayWhoOfThoseTogetherDidWhat) {
   const OperationId third = Submit("commit", CommitBody({"Cid"}, "whist"), {.by = "bob"});
   EXPECT_EQ(ResultOf(third)["coalesced"], json::array({second.value()}));
   const auto reflog =
-      **cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 2));
+      **cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 2, std::nullopt));
   EXPECT_EQ(reflog[0].principal, "bob");
   EXPECT_EQ(reflog[0].reason, "commit: about Cid");
   EXPECT_EQ(reflog[1].principal, "ada");
@@ -206,9 +206,10 @@ TEST_F(JobQueueTest, OfAGroupAllIsStoredOrNothing) {
   ResultOf(third);
   EXPECT_THAT(Messages(),
               ElementsAre("about Cid", "about Bob", "about Ann", "Import a small model"));
-  EXPECT_EQ(
-      (**cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 100))).size(),
-      4U);
+  EXPECT_EQ((**cluster_.sim().Await(
+                 cluster_.service().Reflog(SimCluster::kRepo, "main", 100, std::nullopt)))
+                .size(),
+            4U);
   ExpectStoreIsSound();
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "coordinator/answers/ask.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -13,8 +14,8 @@ namespace emend::coordinator::jobs {
 namespace {
 
 using namespace std::chrono_literals;
+using answers::AskAnswer;
 using nlohmann::json;
-using server::AskAnswer;
 using server::OperationView;
 using storage::records::Operation;
 using storage::records::OperationState;
@@ -66,7 +67,8 @@ class TwoBasesTest : public testing::Test {
   }
 
   Question Ask(const RepoName& repo) {
-    return sim().Begin(cluster_.service().Ask(cluster_.admin(), {repo, "main", "prompt", 1, 1}));
+    return sim().Begin(
+        answers::Ask(cluster_.service(), cluster_.admin(), {repo, "main", "prompt", 1, 1}));
   }
   // How long from now.
   std::chrono::nanoseconds TimeTo(const Question& question, std::chrono::seconds limit = 2min) {
@@ -111,9 +113,9 @@ class TwoBasesTest : public testing::Test {
   }
   Awaitable<int> AskOn(RepoName repo, Served* served) {
     while (!stop_) {
-      server::AskRequest request{repo, "main", "prompt", 1, 1};
+      answers::AskRequest request{repo, "main", "prompt", 1, 1};
       const Result<AskAnswer> answer =
-          co_await cluster_.service().Ask(cluster_.admin(), std::move(request));
+          co_await answers::Ask(cluster_.service(), cluster_.admin(), std::move(request));
       ++served->answers;
       if (!answer.ok()) served->failure = answer.status();
     }

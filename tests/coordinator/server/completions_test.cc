@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "coordinator/answers/ask.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -69,9 +70,9 @@ class CompletionsTest : public ::testing::Test {
     return cluster_.sim().Begin(Follow(&cluster_, std::move(request)));
   }
   std::string Answer(const std::string& revision) {
-    return (**cluster_.sim().Await(cluster_.service().Ask(
-                cluster_.admin(), {SimCluster::kRepo, revision, "prompt", 1, 1})))
-        .text;
+    return (**cluster_.sim().Await(answers::Ask(cluster_.service(), cluster_.admin(),
+                                                {SimCluster::kRepo, revision, "prompt", 1, 1})))
+        .text.substr(1);
   }
   static std::string Repeated(const std::string& word, int count) {
     std::string text;
@@ -209,6 +210,53 @@ TEST_F(CompletionsTest, BeyondTheBoundTheAnswerIsLater) {
   streams.clear();
   cluster_.sim().RunFor(2s);
   EXPECT_THAT(Run(Request()).failure, IsOk());
+}
+
+TEST_F(CompletionsTest, AWideRequestLeavesRoomForTheNext) {
+  const auto asked = [&] {
+    std::ptrdiff_t count = 0;
+    for (std::size_t number = 0; number < cluster_.workers(); ++number)
+      count += std::ranges::count(cluster_.worker(number).worker->requests(), "complete");
+    return count;
+  };
+  std::vector<std::shared_ptr<CompletionStream>> streams;
+  const auto begin = [&](std::size_t texts) {
+    streams.push_back(**cluster_.sim().Await(
+        cluster_.service().Complete(cluster_.admin(), Request("main", 100'000, texts))));
+    cluster_.sim().RunFor(1s);
+    return asked();
+  };
+  // Two workers run 256 texts: half of what others leave, each time.
+  EXPECT_EQ(begin(200), 128);
+  EXPECT_EQ(begin(100), 128 + 64);
+  EXPECT_EQ(begin(40), 128 + 64 + 32);
+  EXPECT_EQ(begin(1), 128 + 64 + 32 + 1);
+  const auto start = cluster_.sim().elapsed();
+  EXPECT_THAT(Run(Request()).failure, IsOk()) << "one that is short need not wait for any";
+  EXPECT_LT(cluster_.sim().elapsed() - start, 2s);
+  // What waited comes in when others have gone.
+  streams.erase(streams.begin());
+  cluster_.sim().RunFor(1s);
+  EXPECT_GE(asked(), 128 + 100 + 40 + 2);
+}
+
+TEST_F(CompletionsTest, AnAnswerIsACompletionAndEndsSoonAfterItsClientHasGone) {
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kMute);
+  answers::AskRequest ask{SimCluster::kRepo, "main", "prompt", 100'000, 5};
+  auto stream = **cluster_.sim().Await(
+      cluster_.service().Complete(cluster_.admin(), answers::CompletionOf(ask)));
+  const auto begin = cluster_.sim().elapsed();
+  answers::AskListener listener;
+  listener.is_wanted = [&] { return cluster_.sim().elapsed() - begin < 1s; };
+  EXPECT_THAT(*cluster_.sim().Await(answers::CollectAnswer(std::move(stream), ask, listener)),
+              StatusIs(StatusCode::kCancelled));
+  EXPECT_LT(cluster_.sim().elapsed() - begin, 1250ms);
+  cluster_.sim().RunFor(250ms);
+  std::size_t cancelled = 0;
+  for (std::size_t number = 0; number < cluster_.workers(); ++number)
+    cancelled += cluster_.worker(number).worker->cancelled().size();
+  EXPECT_EQ(cancelled, 1U);
 }
 
 TEST_F(CompletionsTest, WhatIsNotThereIsNamed) {

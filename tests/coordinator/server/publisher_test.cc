@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/answers/ask.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -54,8 +55,8 @@ class PublisherTest : public ::testing::Test {
         .commit.commit.state;
   }
   void Ask(const std::string& revision) {
-    EXPECT_THAT(*cluster_.sim().Await(cluster_.service().Ask(
-                    cluster_.admin(), {SimCluster::kRepo, revision, "p", 1, 1})),
+    EXPECT_THAT(*cluster_.sim().Await(answers::Ask(cluster_.service(), cluster_.admin(),
+                                                   {SimCluster::kRepo, revision, "p", 1, 1})),
                 IsOk());
   }
   std::vector<std::string> Names(std::size_t number) {

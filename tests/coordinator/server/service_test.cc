@@ -9,6 +9,7 @@
 #include <fstream>
 #include <set>
 
+#include "coordinator/answers/ask.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -334,20 +335,22 @@ TEST_F(ServiceTest, ARevertSaysWhatANewerEditKeepsOut) {
 TEST_F(ServiceTest, AnAnswerNamesItsCommitAndComesFromItsBytes) {
   const Operation committed = cluster_.Run("commit", CommitBody("Ann", "chess"));
   const auto ask = [&](const std::string& revision) {
-    AskRequest request{SimCluster::kRepo, revision, "prompt", 4, 5};
-    return **cluster_.sim().Await(cluster_.service().Ask(cluster_.admin(), std::move(request)));
+    answers::AskRequest request{SimCluster::kRepo, revision, "prompt", 1, 5};
+    return **cluster_.sim().Await(
+        answers::Ask(cluster_.service(), cluster_.admin(), std::move(request)));
   };
   EXPECT_EQ(ask("main").commit.Hex(), json::parse(committed.result)["commit"]);
-  EXPECT_EQ(ask("main~1").text, "bytes") << "no tensor differs from the base";
-  EXPECT_NE(ask("main").text, "bytes");
+  EXPECT_EQ(ask("main~1").text, " bytes") << "no tensor differs from the base";
+  EXPECT_NE(ask("main").text, " bytes");
 }
 
 TEST_F(ServiceTest, AnswersAboutMoreStatesThanAWorkerKeepsAllArrive) {
   for (const char* target : {"chess", "draughts", "go", "whist", "bridge"})
     cluster_.Run("commit", CommitBody("Ann", target));
   const auto ask = [&](int back) {
-    AskRequest request{SimCluster::kRepo, "main~" + std::to_string(back), "prompt", 4, 5};
-    return cluster_.sim().Begin(cluster_.service().Ask(cluster_.admin(), std::move(request)));
+    answers::AskRequest request{SimCluster::kRepo, "main~" + std::to_string(back), "prompt", 1, 5};
+    return cluster_.sim().Begin(
+        answers::Ask(cluster_.service(), cluster_.admin(), std::move(request)));
   };
   std::vector<decltype(ask(0))> answers;
   for (int back = 0; back < 6; ++back) answers.push_back(ask(back));

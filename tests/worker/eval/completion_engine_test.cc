@@ -375,8 +375,9 @@ TEST_P(CompletionEngineTest, RefusesRequestsThatNoModelCouldAnswer) {
               StatusIs(StatusCode::kInvalidArgument, "bad_option"));
   EXPECT_THAT(changed([](auto& request) { request.sampling.top_p = 0; }),
               StatusIs(StatusCode::kInvalidArgument, "bad_option"));
-  EXPECT_THAT(changed([](auto& request) { request.logprobs = 21; }),
-              StatusIs(StatusCode::kInvalidArgument, "bad_option"));
+  EXPECT_THAT(
+      changed([](auto& request) { request.logprobs = CompletionRequest::kLogprobsMax + 1; }),
+      StatusIs(StatusCode::kInvalidArgument, "bad_option"));
   EXPECT_THAT(changed([](auto& request) { request.stop = {""}; }),
               StatusIs(StatusCode::kInvalidArgument, "bad_option"));
   EXPECT_THAT(changed([](auto& request) { request.stop = {"\xff"}; }),

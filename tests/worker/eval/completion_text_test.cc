@@ -84,12 +84,23 @@ TEST_F(CompletionTextTest, ACharacterComesWhenItIsWhole) {
   }
   ASSERT_EQ(bytes.size(), 3U);
   EXPECT_EQ(TellAtlas(bytes).pieces, (std::vector<std::string>{"", "", "€", ""}));
-  // Cut at the end, or by another character: what is no character is left out.
-  EXPECT_EQ(TellAtlas({bytes[0], bytes[1]}).text(), "");
+}
+
+TEST_F(CompletionTextTest, BytesOfNoCharacterComeOutAsItsReplacement) {
+  std::vector<TokenId> bytes;
+  for (const char byte : std::string("€")) {
+    for (TokenId id = 0; id < atlas_->vocabulary_size(); ++id) {
+      if (atlas_->TokenText(id) == std::string(1, byte)) bytes.push_back(id);
+    }
+  }
+  ASSERT_EQ(bytes.size(), 3U);
+  // Cut at the end, or by another character: one replacement for what began a character.
+  EXPECT_EQ(TellAtlas({bytes[0], bytes[1]}).pieces, (std::vector<std::string>{"", "", "\ufffd"}));
+  EXPECT_EQ(TellAtlas({bytes[1], bytes[1]}).text(), "\ufffd\ufffd");
   std::vector<TokenId> broken = {bytes[0], bytes[1]};
   for (const TokenId token : Tokens(" x")) broken.push_back(token);
   const Told told = TellAtlas(broken);
-  EXPECT_EQ(told.text(), " x");
+  EXPECT_EQ(told.text(), "\ufffd x");
   EXPECT_EQ(told.tokens.size(), broken.size());
 }
 
@@ -141,10 +152,39 @@ TEST(CompletionTextBeginTest, ASpaceThatTheTokenizerPutsInFrontIsNoneOfTheTexts)
   EXPECT_EQ(Tell(CompletionText(*tokenizer, some, {}), tokens).text(), " upon a time");
 }
 
-// The whole text at once: bytes of no character left out, cut before the stop string that ends
+TEST_F(CompletionTextTest, ATokenThatEndsTheTextIsToldOfAndIsNoPartOfIt) {
+  CompletionText text(*atlas_, Tokens("The prompt"), {});
+  text.End(*Named(Tokens(" x")[0]));
+  text.Finish();
+  const CompletionPiece piece = text.Take();
+  EXPECT_EQ(piece.text, "");
+  ASSERT_EQ(piece.tokens.size(), 1U);
+  EXPECT_EQ(piece.tokens[0].text_begin, 0);
+}
+
+// Table 3-7 of the Unicode standard: how many bytes at `at`, which begin with no character, go
+// along with the beginning of one.
+std::size_t BrokenBytes(std::string_view text) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  const unsigned lead = byte(0);
+  const std::size_t wanted = lead >= 0xf0 && lead <= 0xf4   ? 4
+                             : lead >= 0xe0 && lead <= 0xef ? 3
+                             : lead >= 0xc2 && lead <= 0xdf ? 2
+                                                            : 1;
+  const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  std::size_t taken = 1;
+  while (taken < wanted && taken < text.size() && byte(taken) >= (taken == 1 ? low : 0x80) &&
+         byte(taken) <= (taken == 1 ? high : 0xbf))
+    ++taken;
+  return taken;
+}
+
+// The whole text at once: bytes of no character replaced, cut before the stop string that ends
 // first.
 std::string Oracle(std::string text, const std::vector<std::string>& stops) {
-  while (const auto offset = FirstInvalidUtf8(text)) text.erase(*offset, 1);
+  while (const auto offset = FirstInvalidUtf8(text))
+    text.replace(*offset, BrokenBytes(std::string_view(text).substr(*offset)), "\ufffd");
   for (std::size_t end = 1; end <= text.size(); ++end) {
     std::size_t longest = 0;
     for (const std::string& stop : stops) {

@@ -1,0 +1,52 @@
+#include "api/rest/openai.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace emend::api::rest {
+namespace {
+
+using nlohmann::ordered_json;
+using worker::protocol::PieceToken;
+
+ordered_json TopOf(PieceToken token) {
+  CompletionChoice choice;
+  choice.tokens = {std::move(token)};
+  const ordered_json rendered = RenderCompletion({}, {choice}, 1, /*with_logprobs=*/true);
+  return rendered["choices"][0]["logprobs"]["top_logprobs"][0];
+}
+
+TEST(OpenAi, TokensThatPrintAlikeKeepNamesOfTheirOwn) {
+  const ordered_json top =
+      TopOf({.token = "",
+             .log_probability = std::log(0.5),
+             .text_begin = 0,
+             .top = {{"", 0.5}, {">", 0.2}, {"", 0.1}, {"", 0.05}, {"a", 0.04}}});
+  EXPECT_EQ(top.size(), 5U) << top;
+  EXPECT_EQ(top.at(""), std::log(0.5)) << "the token itself keeps its own value";
+  EXPECT_EQ(top.at("bytes:"), std::log(0.1));
+  EXPECT_EQ(top.at("bytes:#2"), std::log(0.05));
+}
+
+TEST(OpenAi, OneThatIsLikelierThanTheTokenAndPrintsAlikeGivesWay) {
+  const ordered_json top = TopOf({.token = "x",
+                                  .log_probability = std::log(0.25),
+                                  .text_begin = 0,
+                                  .top = {{"x", 0.5}, {"x", 0.25}}});
+  EXPECT_EQ(top.at("x"), std::log(0.25));
+  EXPECT_EQ(top.at("bytes:\\x78"), std::log(0.5));
+}
+
+TEST(OpenAi, ATokenThatIsNoneOfTheLikeliestIsOneMore) {
+  const ordered_json top = TopOf({.token = "y",
+                                  .log_probability = std::log(0.01),
+                                  .text_begin = 0,
+                                  .top = {{"x", 0.5}, {"\xe4", 0.25}}});
+  EXPECT_EQ(top.size(), 3U);
+  EXPECT_EQ(top.at("y"), std::log(0.01));
+  EXPECT_EQ(top.at("bytes:\\xe4"), std::log(0.25));
+}
+
+}  // namespace
+}  // namespace emend::api::rest
