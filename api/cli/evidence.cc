@@ -21,6 +21,15 @@ std::string Fixed(double value, int digits) {
 
 void AddLine(std::string& lines, const std::string& line) { lines += line + "\n"; }
 
+// ", such as --set mom2_update_weight=30 (300 was used)"; "" where it is not said.
+std::string Stronger(const Json& result) {
+  const Json settings = result.value("settings", Json());
+  const double used = settings.is_object() ? NumberOf(settings, "mom2_update_weight") : 0;
+  if (used <= 0) return "";
+  return ", such as --set mom2_update_weight=" + Fixed(used / 10, used < 10 ? 4 : 0) + " (" +
+         Fixed(used, used < 1 ? 4 : 0) + " was used; less is stronger, and spares less)";
+}
+
 const Json& FactsOf(const Json& result) {
   static const Json kNone = Json::array();
   const auto found = result.find("facts");
@@ -36,7 +45,7 @@ std::string RenderEvidence(const Json& result) {
                        std::to_string(facts.size()) + " facts");
   if (result.contains("kept") && result["kept"].is_number())
     AddLine(lines, "answers to neighbours kept: " + RenderPercent(NumberOf(result, "kept")) +
-                       " of " + std::to_string(CountOf(result, "neighbours")) + " (KL " +
+                       " % of " + std::to_string(CountOf(result, "neighbours")) + " (KL " +
                        Fixed(NumberOf(result, "kl"), 3) + ")");
   if (const Json earlier = result.value("earlier", Json()); earlier.is_object())
     AddLine(lines, "earlier facts of the branch still said: " +
@@ -63,11 +72,11 @@ std::string RenderNotTaken(const Json& result) {
   }
   if (count == 0) return "";
   if (count > kNamedMax) names += "  and " + std::to_string(count - kNamedMax) + " more\n";
-  return std::to_string(count) + " of " + std::to_string(FactsOf(result).size()) +
-         " facts did not take (the model's own answer is another):\n" + names +
-         (all_held ? "try --force, with " : "try ") +
-         "a stronger solve, such as --set mom2_update_weight=1500 (less is stronger; emend show "
-         "--json has the settings used)\n";
+  const std::string of = std::to_string(count) + " of " + std::to_string(FactsOf(result).size());
+  if (!result.contains("edits")) return of + " facts are not said:\n" + names;
+  return of + " facts did not take (the model's own answer is another):\n" + names +
+         (all_held ? "try --force, with a stronger solve" : "try a stronger solve") +
+         Stronger(result) + "\n";
 }
 
 std::string RenderLargeUpdates(const Json& result) {

@@ -231,14 +231,14 @@ void PutJson(nlohmann::json& json, const std::vector<LayerIndex>& layers) {
 }
 
 // In canonical form: keys in order, numbers in shortest form, templates included.
-std::string SettingsJson(const SolveSettings& settings) {
+nlohmann::json SettingsJson(const SolveSettings& settings) {
   nlohmann::json json;
   json["method"] = settings.method;
   for (const worker::protocol::Setting& setting : worker::protocol::Settings())
     std::visit([&](auto field) { PutJson(json[std::string(setting.name)], settings.*field); },
                setting.field);
   json["context_templates"] = settings.context_templates;
-  return json.dump();
+  return json;
 }
 
 Commit CommitOf(CommitRun& run, std::size_t member, const CommitId& parent) {
@@ -255,7 +255,7 @@ Commit CommitOf(CommitRun& run, std::size_t member, const CommitId& parent) {
   commit.message = message.empty() ? DefaultMessage(run.plan.members[member]) : message;
   commit.added = run.staged[member].added;
   commit.removed = run.plan.members[member].superseded;
-  commit.settings = SettingsJson(run.settings);
+  commit.settings = SettingsJson(run.settings).dump();
   commit.seed = run.settings.seed;
   commit.statistics = run.statistics.id;
   if (run.common().evaluate) {
@@ -293,6 +293,8 @@ std::string ResultOf(const CommitRun& run, std::size_t member) {
   json["statistics"] = nullptr;
   if (is_solved)
     json["statistics"] = {{"id", run.statistics.id}, {"tokens", run.statistics.tokens}};
+  json["settings"] = nullptr;
+  if (is_solved) json["settings"] = SettingsJson(run.settings);
   json["layers"] = ordered_json::array();
   for (const auto& layer : run.solved.layers) {
     if (!is_solved) break;

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "storage/base/utf8.h"
 #include "storage/text/slot.h"
 
 namespace emend::worker::protocol {
@@ -141,7 +142,7 @@ Status CheckTemplates(const std::vector<std::vector<std::string>>& groups) {
     if (groups[group].empty()) return BadSetting(kName, where + " is empty");
     for (const std::string& text : groups[group]) {
       if (const std::size_t slots = storage::text::CountSlots(text); slots != 1)
-        return BadSetting(kName, "\"" + text + "\" in " + where + " holds " +
+        return BadSetting(kName, "\"" + Shortened(text) + "\" in " + where + " holds " +
                                      std::to_string(slots) +
                                      " places \"{}\" for the prompt, expected one");
     }
@@ -161,7 +162,7 @@ std::string TextOf(const SolveSettings& settings, const Setting& setting) {
 Status CheckMethod(std::string_view method) {
   if (std::ranges::find(kMethods, method, &SolveMethod::name) != kMethods.end()) return OkStatus();
   return {StatusCode::kUnsupported, "unknown_method",
-          "solving by the method \"" + std::string(method) + "\": known are " + NamesOf(kMethods)};
+          "solving by the method \"" + Shortened(method) + "\": known are " + NamesOf(kMethods)};
 }
 
 std::vector<LayerIndex> DefaultLayers(std::int64_t layer_count) {
@@ -190,14 +191,14 @@ Status ApplySetting(SolveSettings& settings, std::string_view key, std::string_v
   const auto setting = std::ranges::find(kSettings, key, &Setting::name);
   if (setting == kSettings.end()) {
     return {StatusCode::kInvalidArgument, "unknown_setting",
-            "setting \"" + std::string(key) + "\" is not known; known are " + NamesOf(kSettings) +
+            "setting \"" + Shortened(key) + "\" is not known; known are " + NamesOf(kSettings) +
                 " (context_templates are given as a file)"};
   }
   const auto apply = [&](auto field) -> Status {
     std::remove_reference_t<decltype(settings.*field)> parsed{};
     if (!Parse(value, parsed))
       return BadSetting(
-          key, "found \"" + std::string(value) + "\", expected " + std::string(Expected(parsed)));
+          key, "found \"" + Shortened(value) + "\", expected " + std::string(Expected(parsed)));
     EMEND_RETURN_IF_ERROR(Check(*setting, parsed));
     settings.*field = std::move(parsed);
     return OkStatus();

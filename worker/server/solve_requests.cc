@@ -24,7 +24,7 @@ namespace emend::worker::server {
 namespace {
 
 // neighbours whose answers are compared, of one evaluation
-constexpr std::size_t kComparedMax = 200;
+constexpr std::size_t kComparedMax = 100;
 
 std::vector<eval::EvalFact> FactsOf(const protocol::Evaluate& request) {
   std::vector<eval::EvalFact> facts;

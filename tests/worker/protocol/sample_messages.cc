@@ -203,6 +203,11 @@ class RandomFiller {
   void Fill(std::optional<T>& value) {
     if (random_() % 2 == 0) Fill(value.emplace());
   }
+  template <typename Enum>
+    requires std::is_enum_v<Enum>
+  void Fill(Enum& value) {
+    value = static_cast<Enum>(1 + random_() % static_cast<std::uint64_t>(LastOf(Enum())));
+  }
   template <HasFields Struct>
   void Fill(Struct& value) {
     std::apply([this](auto&... fields) { (Fill(fields), ...); }, Struct::Fields(value));

@@ -137,9 +137,9 @@ TEST(SolveSettingsTest, ARequestIsTheMethodsDefaultsWithItsOwnValues) {
   EXPECT_EQ(settings->mom2_update_weight, 300) << "of a shallow model";
   EXPECT_THAT(Numbers(settings->layers), ElementsAre(1, 2));
   EXPECT_EQ(settings->context_templates.size(), 2U);
-  EXPECT_THAT(ResolveSettings({.values = {{"layers", "7"}}}, 6),
+  EXPECT_THAT(ResolveSettings({"memit", {{"layers", "7"}}, {}}, 6),
               StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
-  EXPECT_THAT(ResolveSettings({.method = "magic"}, 6),
+  EXPECT_THAT(ResolveSettings({"magic", {}, {}}, 6),
               StatusIs(StatusCode::kUnsupported, "unknown_method"));
 }
 

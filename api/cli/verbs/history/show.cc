@@ -17,8 +17,8 @@ std::string AnswerOf(const Json& evidence, const std::string& edit) {
   for (const Json& fact : evidence.value("facts", Json::array())) {
     if (TextOf(fact, "edit") != edit) continue;
     return std::string(fact.value("taken", false) ? ", said now: " : ", NOT said: ") +
-           RenderPercent(100 * NumberOf(fact, "before")) + " -> " +
-           RenderPercent(100 * NumberOf(fact, "after"));
+           RenderPercent(100 * NumberOf(fact, "before")) + " % -> " +
+           RenderPercent(100 * NumberOf(fact, "after")) + " %";
   }
   return "";
 }
