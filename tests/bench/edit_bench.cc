@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
       "memit", std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
   std::printf("statistics %.2f s (processor %.2f), %lld tokens\n", seconds_since(statistics_start),
               processor_seconds() - statistics_processor,
-              static_cast<long long>(solver.statistics().tokens));
+              static_cast<long long>(solver->statistics().tokens));
 
   const std::vector<EditFact> facts = atlas.Facts(0, edit_count);
   for (int run = 0; run < run_count; ++run) {

@@ -35,7 +35,7 @@ struct Store {
                             objects::RepoId(std::string(16, 'b')),
                             objects::IdOf(base),
                             objects::EncodeBase(base),
-                            "",
+                            {},
                             0};
     Must(journal->Commit(principal, [&](records::Transaction& transaction) -> Status {
       EMEND_ASSIGN_OR_RETURN(head, Repository::Create(transaction, record, "import"));

@@ -186,10 +186,12 @@ Memory MeasureRank(Communicator& ranks, const std::string& folder,
       ValueOf(worker::edit::LoadStatistics(folder + "/statistics.safetensors", "random", ranks)));
   const std::unique_ptr<worker::edit::Solver> solver =
       *worker::edit::NewSolver("memit", statistics);
+  worker::protocol::SolveSettings settings;
+  settings.mom2_update_weight = 100;
   for (const LayerIndex layer : kEdited) {  // with their factors, as after a first batch
     if (solver->HolderOf(layer) == ranks.rank())
-      ValueOf(
-          solver->Solve(layer, {.lambda = 100, .ridge = 1e-2}, at::ones({kInner, 1}, at::kDouble)));
+      ValueOf(solver->Solve(
+          {.layer = layer, .settings = settings, .keys = at::ones({kInner, 1}, at::kDouble)}));
   }
   memory.statistics = CountingAllocator::LiveBytes() - before - memory.weights;
   return memory;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/answers/ask.h"
 #include "tests/api/gateway/publications.h"
 #include "tests/support/ended.h"
 #include "tests/support/fake_worker.h"

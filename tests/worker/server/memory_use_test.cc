@@ -95,13 +95,14 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
     }
     EXPECT_THAT(edit::SaveStatistics(statistics, base.id().Hex(), statistics_.path() + "/c", ranks),
                 IsOk());
-    auto* const solver = base.SolverOf(statistics_.path() + "/c").value();
+    auto* const solver = base.SolverOf("memit", statistics_.path() + "/c").value();
     for (const std::int32_t layer : layers) {
       if (solver->HolderOf(LayerIndex(layer)) != ranks.rank()) continue;
-      EXPECT_THAT(solver
-                      ->Solve(LayerIndex(layer), {.lambda = 1, .ridge = 1e-2},
-                              at::ones({d_ff, 1}, at::kDouble))
-                      .status(),
+      protocol::SolveSettings settings;
+      settings.mom2_update_weight = 1;
+      EXPECT_THAT(solver->Solve({.layer = LayerIndex(layer),
+                                 .settings = settings,
+                                 .keys = at::ones({d_ff, 1}, at::kDouble)}),
                   IsOk());
     }
   }
