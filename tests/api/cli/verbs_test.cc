@@ -293,7 +293,7 @@ TEST_F(VerbsTest, PeopleSeeWhatChanged) {
   EXPECT_NE(diff.out.find("h.0.mlp.c_proj.weight"), std::string::npos);
   EXPECT_NE(shell_.Run({"log", "atlas", "--oneline"}).out.find("(main) commit number 2"),
             std::string::npos);
-  EXPECT_NE(shell_.Run({"ask", "atlas", "Her tongue is"}).out.find("Her tongue is English."),
+  EXPECT_NE(shell_.Run({"ask", "atlas", "Her tongue is"}).out.find("Her tongue is Her tongue is\n"),
             std::string::npos);
 }
 

@@ -113,7 +113,7 @@ TEST_F(GatewayTest, AnswersWhatItsWorkersHaveLiveAndNamesTheCommit) {
   Join(AllLive(PublicationAt(5, {RefAt(1)})));
   const auto answer = Ask();
   ASSERT_THAT(answer, IsOk());
-  EXPECT_EQ(answer->text, "w0");
+  EXPECT_EQ(answer->text, " w0");
   EXPECT_EQ(answer->commit, RefAt(1).commit);
   EXPECT_EQ(answer->state, RefAt(1).state);
   const Outcome text = Complete(3);

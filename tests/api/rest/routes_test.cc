@@ -70,6 +70,9 @@ std::vector<Sample> Samples() {
       {"streamOperation", "GET", "/api/v1/operations/op-0000000000000001/events", "", ""},
       {"cancelOperation", "DELETE", "/api/v1/operations/op-0000000000000008", "", ""},
       {"readAudit", "GET", "/api/v1/audit?after=1&limit=2", "", ""},
+      {"listTokens", "GET", "/api/v1/tokens", "", ""},
+      {"createToken", "POST", "/api/v1/tokens", R"({"principal":"ci","scopes":["read"]})", ""},
+      {"revokeToken", "DELETE", "/api/v1/tokens/t-0123456789ab", "", ""},
       {"listWorkers", "GET", "/api/v1/workers", "", ""}};
 }
 
@@ -92,7 +95,8 @@ TEST(Routes, EachAnswersAsItsTableRowSays) {
     const Route& route = RouteOf(sample.operation_id);
     EXPECT_EQ(reply.status, route.answer.status) << sample.operation_id << " " << reply.body;
     EXPECT_EQ(reply.headers.contains("location"),
-              route.answer.status == 202 && sample.method == std::string("POST"))
+              (route.answer.status == 202 && sample.method == std::string("POST")) ||
+                  sample.operation_id == std::string("createToken"))
         << sample.operation_id;
     answered.insert(route.operation_id);
   }

@@ -141,7 +141,7 @@ TEST_F(GroupsTest, ARankThatIsLostWhileTheGroupFormsIsNotWaitedFor) {
 
 TEST_F(GroupsTest, ARankThatDoesNotFitIsRefused) {
   Form();
-  FakeWorker& taken = Dial({.name = "other", .rank = 1, .world_size = 2, .redial = false});
+  FakeWorker& taken = Dial({.name = "second", .rank = 1, .world_size = 2, .redial = false});
   FakeWorker& larger = Dial({.name = "larger", .rank = 2, .world_size = 3, .redial = false});
   FakeWorker& outside =
       Dial({.name = "outside", .group = "g1", .rank = 2, .world_size = 2, .redial = false});

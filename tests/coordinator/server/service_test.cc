@@ -10,6 +10,7 @@
 #include <set>
 
 #include "coordinator/answers/ask.h"
+#include "storage/checkpoint/safetensors.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -240,15 +241,20 @@ TEST_F(ServiceTest, WithoutAWorkerOperationsWaitForOne) {
 
 TEST_F(ServiceTest, ABaseThatRottedIsNeitherCommittedOnNorExportedAndAnotherImportMendsIt) {
   const std::filesystem::path models = cluster_.layout().models();
-  const std::string weights =
-      std::filesystem::directory_iterator(models)->path().string() + "/model.safetensors";
+  std::string folder;
+  for (const auto& entry : std::filesystem::directory_iterator(models))
+    if (entry.is_directory()) folder = entry.path().string();
+  // One bit of a tensor that the commit edits.
+  const std::string weights = folder + "/model.safetensors";
+  std::ifstream stored(weights, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(stored), {}};
   {
-    std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(-1, std::ios::end);
-    const char last = static_cast<char>(file.peek());
-    file.seekp(-1, std::ios::end);
-    file.put(static_cast<char>(last ^ 1));
+    const auto checkpoint = std::move(storage::checkpoint::Checkpoint::Open(folder)).value();
+    const auto view = std::move(checkpoint->Find("transformer.h.1.mlp.c_proj.weight")).value();
+    const std::string tensor(view.bytes.begin(), view.bytes.end());
+    bytes[bytes.find(tensor)] ^= 1;
   }
+  std::ofstream(weights, std::ios::binary) << bytes;
   const Operation committed = cluster_.Run("commit", CommitBody("Ann", "chess"));
   EXPECT_EQ(committed.error_slug, "base_damaged") << committed.result;
   EXPECT_EQ(cluster_

@@ -34,7 +34,8 @@ class Export : public FolderTest {
 
   std::unique_ptr<Checkpoint> Open() { return std::move(Checkpoint::Open(folder_)).value(); }
   std::string Out() const { return folder_ + ".out"; }
-  ExportTarget Target() const { return {Out(), "op-1"}; }
+  // the owner is the test's own: others run beside it, in the same parent folder
+  ExportTarget Target() const { return {Out(), std::filesystem::path(folder_).filename()}; }
   ~Export() override { std::filesystem::remove_all(Out()); }
 
   PosixFileSystem files_;

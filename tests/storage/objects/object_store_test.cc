@@ -126,7 +126,7 @@ TEST_F(ObjectStoreTest, CommitsAreFoundByEveryPrefixOfTheirHex) {
 TEST_F(ObjectStoreTest, UpperCaseHexIsTakenAndOtherTextIsNot) {
   const CommitId id = objects_.PutCommit(batch_, test::SampleCommit());
   Write();
-  EXPECT_THAT(objects_.FindCommits("5C81C", 2), IsOkAndHolds(ElementsAre(id)));
+  EXPECT_THAT(objects_.FindCommits("9426E", 2), IsOkAndHolds(ElementsAre(id)));
   EXPECT_THAT(objects_.FindCommits("5c81g", 2), StatusIs(StatusCode::kInvalidArgument));
   EXPECT_THAT(objects_.FindCommits(id.Hex() + "0", 2), IsOkAndHolds(IsEmpty()));
 }

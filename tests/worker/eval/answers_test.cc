@@ -101,9 +101,11 @@ TEST_F(AnswersTest, APromptWithoutRoomForAnAnswerIsRefused) {
               StatusIs(StatusCode::kInvalidArgument, "empty_prompt"));
 }
 
-TEST_F(AnswersTest, DriftIsThePerplexityOfTheHeldTexts) {
+TEST(DriftTest, IsThePerplexityOfTheHeldTexts) {
+  const std::string kAtlas = "docs/examples/atlas/model";
+  const LoadedModel model = Load(kAtlas);
   ASSERT_OK_AND_ASSIGN(const auto tokenizer,
-                       worker::tokenizer::Tokenizer::Open(kStories + "/tokenizer.json"));
+                       worker::tokenizer::Tokenizer::Open(kAtlas + "/tokenizer.json"));
   double nll = 0;
   std::int64_t count = 0;
   for (const std::string_view text : HeldTexts()) {
@@ -111,13 +113,13 @@ TEST_F(AnswersTest, DriftIsThePerplexityOfTheHeldTexts) {
                          tokenizer->Encode(text, worker::tokenizer::SpecialTokens::kWithTemplate));
     std::vector<std::int64_t> ids;
     for (const auto& token : tokens) ids.push_back(token.id);
-    ids.resize(std::min(ids.size(), static_cast<std::size_t>((*model_).config().context)));
+    ids.resize(std::min(ids.size(), static_cast<std::size_t>((*model).config().context)));
     const at::Tensor log_p =
-        at::log_softmax(Forward(*model_, at::tensor(ids).unsqueeze(0)).squeeze(0), -1, at::kDouble);
+        at::log_softmax(Forward(*model, at::tensor(ids).unsqueeze(0)).squeeze(0), -1, at::kDouble);
     for (std::size_t i = 1; i < ids.size(); ++i, ++count)
       nll -= log_p.select(0, static_cast<std::int64_t>(i) - 1).select(0, ids[i]).item<double>();
   }
-  ASSERT_OK_AND_ASSIGN(const double perplexity, HeldPerplexity(*model_, *tokenizer, {}));
+  ASSERT_OK_AND_ASSIGN(const double perplexity, HeldPerplexity(*model, *tokenizer, {}));
   EXPECT_NEAR(perplexity / std::exp(nll / static_cast<double>(count)), 1, 1e-4);
 }
 
