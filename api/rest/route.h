@@ -81,6 +81,9 @@ struct Route {
   Handler handler;
 };
 
+// The pattern as OpenAPI writes it, which knows no "{name...}": "{name}".
+std::string DescribedPath(const Route& route);
+
 // All HTTP statuses with a description of their own.
 std::set<int> StatusesOf(const Route& route);
 

@@ -42,14 +42,12 @@ Result<tcp::endpoint> ParseAddress(const std::string& address) {
   return tcp::endpoint(ip, port);
 }
 
-// The description with the paths of these routes alone, none of which is of several segments
-// ("{name...}").
+// The description with the paths of these routes alone.
 std::string DescribedRoutes(std::string_view openapi_json, const std::vector<Route>& routes) {
   auto description = nlohmann::ordered_json::parse(openapi_json);
   nlohmann::ordered_json& paths = description["paths"];
   nlohmann::ordered_json kept = nlohmann::ordered_json::object();
-  for (const Route& route : routes)
-    kept[std::string(route.pattern)] = paths.at(std::string(route.pattern));
+  for (const Route& route : routes) kept[DescribedPath(route)] = paths.at(DescribedPath(route));
   paths = std::move(kept);
   return description.dump();
 }

@@ -6,10 +6,7 @@
 
 namespace emend::test {
 
-LiveRest::LiveRest(api::rest::RestOptions options, bool auto_finish)
-    : runtime_(NewSystemRuntime(2)),
-      service_(*runtime_, auto_finish),
-      server_(api::rest::NewRestServer(*runtime_, service_, std::move(options))) {
+void LiveRest::Start() {
   const Status started = server_->Start();
   EMEND_CHECK(started.ok(), "the test server did not start: " + started.ToString());
   port_ = std::atoi(server_->url().substr(server_->url().rfind(':') + 1).c_str());

@@ -14,7 +14,15 @@ namespace emend::test {
 
 class LiveRest {
  public:
-  explicit LiveRest(api::rest::RestOptions options = {}, bool auto_finish = false);
+  // `NewServer` is NewRestServer or NewAnswerServer.
+  template <typename NewServer = decltype(&api::rest::NewRestServer)>
+  explicit LiveRest(api::rest::RestOptions options = {}, bool auto_finish = false,
+                    NewServer new_server = &api::rest::NewRestServer)
+      : runtime_(NewSystemRuntime(2)),
+        service_(*runtime_, auto_finish),
+        server_(new_server(*runtime_, service_, std::move(options))) {
+    Start();
+  }
   ~LiveRest();
 
   int port() const { return port_; }
@@ -28,6 +36,8 @@ class LiveRest {
   void Stop();
 
  private:
+  void Start();
+
   std::unique_ptr<SystemRuntime> runtime_;
   FakeService service_;
   std::unique_ptr<api::rest::RestServer> server_;

@@ -13,6 +13,7 @@ namespace emend::api::openapi {
 namespace {
 
 using nlohmann::json;
+using rest::DescribedPath;
 using rest::Parameter;
 using rest::Route;
 using rest::Scope;
@@ -20,14 +21,6 @@ using rest::Scope;
 const json& Description() {
   static const json kDescription = json::parse(OpenApiJson());
   return kDescription;
-}
-
-// "{name...}" is "{name}" in the description.
-std::string DescribedPath(const Route& route) {
-  std::string path(route.pattern);
-  for (std::size_t at = path.find("...}"); at != std::string::npos; at = path.find("...}"))
-    path.erase(at, 3);
-  return path;
 }
 
 std::string LowerMethod(const Route& route) {

@@ -250,5 +250,12 @@ TEST(Routes, HeadIsGetWithoutItsBody) {
   EXPECT_EQ(rest.Ask("HEAD", "/api/v1/fsck").status, 405);
 }
 
+TEST(Routes, AnAnswerServerDescribesItsOwnAlone) {
+  LiveRest rest({}, /*auto_finish=*/false, &NewAnswerServer);
+  const json paths = json::parse(rest.Ask("GET", "/openapi.json").body)["paths"];
+  EXPECT_EQ(paths.size(), AnswerRoutes().size());
+  for (const Route& route : AnswerRoutes()) EXPECT_TRUE(paths.contains(DescribedPath(route)));
+}
+
 }  // namespace
 }  // namespace emend::api::rest
