@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -147,6 +148,33 @@ Result<Json> Session::Get(const std::string& path) {
   EMEND_ASSIGN_OR_RETURN(const client::Reply reply,
                          Send({.method = "GET", .path = path, .body = "", .headers = {}}));
   return ParseReply(reply);
+}
+
+Result<Json> Session::GetPages(const std::string& path, const std::string& query,
+                               std::uint64_t count) {
+  constexpr std::uint64_t kPage = 500;
+  Json items = Json::array();
+  Json next;
+  std::string position = query;
+  do {
+    const std::string limit = std::to_string(std::min(count - items.size(), kPage));
+    EMEND_ASSIGN_OR_RETURN(
+        const Json page, Get(path + "?limit=" + limit + (position.empty() ? "" : "&") + position));
+    for (const Json& item : page.value("items", Json::array())) items.push_back(item);
+    next = page.value("next", Json());
+    if (next.is_string()) position = "after=" + client::EncodeSegment(next.get<std::string>());
+  } while (next.is_string() && items.size() < count);
+  return Json{{"items", std::move(items)}, {"next", std::move(next)}};
+}
+
+Status Session::Stream(const std::string& path, const Json& body,
+                       const std::function<Status(const client::Event&)>& on_event) {
+  EMEND_ASSIGN_OR_RETURN(client::Client * client, Connect());
+  return client->Stream({.method = "POST",
+                         .path = path,
+                         .body = body.dump(-1, ' ', false, Json::error_handler_t::replace),
+                         .headers = {}},
+                        on_event);
 }
 
 Result<Json> Session::Post(const std::string& path, const Json& body) {

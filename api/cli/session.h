@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -50,7 +51,13 @@ class Session {
 
   // Requests; the answer as JSON (null where there is none).
   Result<Json> Get(const std::string& path);
+  // Up to `count` items of a list, of as many pages as that takes: {"items", "next"}. `query` is
+  // what the first page is asked with, "" or "name=value".
+  Result<Json> GetPages(const std::string& path, const std::string& query, std::uint64_t count);
   Result<Json> Post(const std::string& path, const Json& body);
+  // The answer as events, each as it comes (client.h).
+  Status Stream(const std::string& path, const Json& body,
+                const std::function<Status(const client::Event&)>& on_event);
   Result<client::Reply> Send(const client::Call& call);
   Result<client::Reply> Cancel(const std::string& operation);
   // Submits and waits, with a progress bar; the operation's result. Ctrl-C cancels the operation.

@@ -46,6 +46,12 @@ struct Reply {
   std::string operation_id;  // of a 202: the end of its Location
 };
 
+// One server-sent event.
+struct Event {
+  std::string name;  // "message" where it has none
+  std::string data;
+};
+
 struct OperationUpdate {
   std::string id;
   std::string kind;
@@ -66,6 +72,10 @@ class Client {
 
   // Sends one request; a 4xx or 5xx becomes the Status of its problem document.
   Result<Reply> Send(const Call& call) const;
+
+  // Sends one request whose answer is events, and calls `on_event` for each as it comes, until the
+  // stream ends or a call fails, whose Status it then is.
+  Status Stream(const Call& call, const std::function<Status(const Event&)>& on_event) const;
 
   // Until the operation has ended: its result (JSON), or the Status that it failed with.
   // `on_update` is called at each change that is seen, once a second at least; a server that goes

@@ -89,6 +89,22 @@ TEST_F(ClientTest, OperationsAreWaitedFor) {
               StatusIs(StatusCode::kNotFound, "not_found"));
 }
 
+TEST_F(ClientTest, AStreamComesEventByEvent) {
+  std::vector<std::string> names;
+  std::string text;
+  const auto note = [&](const Event& event) {
+    names.push_back(event.name);
+    text += json::parse(event.data).value("text", "");
+    return names.size() == 3 ? Status(StatusCode::kCancelled, "enough") : OkStatus();
+  };
+  const Call call = Post("/api/v1/repos/atlas/answers", R"({"prompt":"one two","stream":true})");
+  EXPECT_THAT(client_.Stream(call, note), StatusIs(StatusCode::kCancelled));
+  EXPECT_EQ(names, (std::vector<std::string>{"piece", "piece", "ended"}));
+  EXPECT_EQ(text, " one two one two") << "piece by piece, and whole";
+  EXPECT_THAT(client_.Stream(Post("/api/v1/repos/atlas/answers", "{}"), note),
+              StatusIs(StatusCode::kInvalidArgument));
+}
+
 TEST_F(ClientTest, LargeBodiesArriveWhole) {
   const std::string lines = R"({"lines":[")" + std::string(8 << 20, 'x') + "\"]}";
   EXPECT_THAT(client_.Send(Post("/api/v1/repos/atlas/statistics", lines)), IsOk());

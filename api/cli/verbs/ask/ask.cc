@@ -13,23 +13,46 @@ struct Options {
   int top = 5;
 };
 
+// The prompt and what comes after it, token by token; the whole answer at the end.
+Result<Json> PrintAsItComes(Session& session, const RepoRevision& target, const std::string& prompt,
+                            const Json& body) {
+  Json answer;
+  bool has_begun = false;
+  const auto on_event = [&](const client::Event& event) -> Status {
+    if (event.name == "failed") return client::StatusOfProblem(0, event.data);
+    const Json data = Json::parse(event.data, nullptr, /*allow_exceptions=*/false);
+    if (!has_begun) session.out() << prompt;
+    has_begun = true;
+    if (event.name == "piece")
+      session.out() << session.terminal().Paint(TextOf(data, "text"), Colour::kBold);
+    if (event.name == "ended") answer = data;
+    session.out() << std::flush;
+    return OkStatus();
+  };
+  const Status streamed = session.Stream(RepoPath(target.repo, "/answers"), body, on_event);
+  if (has_begun) session.out() << "\n";
+  EMEND_RETURN_IF_ERROR(streamed);
+  if (answer.is_object()) return answer;
+  return Unavailable("asking " + target.repo + ": the answer was cut off; ask again");
+}
+
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
   if (const auto invalid = FirstInvalidUtf8(options.prompt)) {
     return InvalidArgument("reading the prompt: byte " + std::to_string(*invalid) +
                            " starts no UTF-8 character");
   }
-  const Json body = {{"revision", target.revision},
-                     {"prompt", options.prompt},
-                     {"tokens_max", options.tokens_max},
-                     {"top", options.top}};
-  EMEND_ASSIGN_OR_RETURN(const Json answer, session.Post(RepoPath(target.repo, "/answers"), body));
+  Json body = {{"revision", target.revision},
+               {"prompt", options.prompt},
+               {"tokens_max", options.tokens_max},
+               {"top", options.top}};
   if (session.json()) {
-    session.Print(answer);
+    EMEND_ASSIGN_OR_RETURN(const Json whole, session.Post(RepoPath(target.repo, "/answers"), body));
+    session.Print(whole);
     return kExitOk;
   }
-  session.out() << options.prompt << session.terminal().Paint(TextOf(answer, "text"), Colour::kBold)
-                << "\n";
+  body["stream"] = true;
+  EMEND_ASSIGN_OR_RETURN(const Json answer, PrintAsItComes(session, target, options.prompt, body));
   std::string line = "commit " + ShortId(TextOf(answer, "commit"));
   for (const Json& token : answer.value("top", Json::array()))
     line += "  " +

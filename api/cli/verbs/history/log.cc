@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <map>
 
 #include "api/cli/commits.h"
@@ -26,26 +25,12 @@ Result<std::map<std::string, std::string>> Decorations(Session& session, const s
   return names;
 }
 
-Result<Json> ReadLog(Session& session, const RepoRevision& target, std::uint64_t count) {
-  Json items = Json::array();
-  Json next;
-  std::string position = "revision=" + client::EncodeSegment(target.revision);
-  do {
-    const std::uint64_t limit = std::min<std::uint64_t>(count - items.size(), 500);
-    EMEND_ASSIGN_OR_RETURN(
-        const Json page,
-        session.Get(
-            RepoPath(target.repo, "/commits?limit=" + std::to_string(limit) + "&" + position)));
-    for (const Json& item : page.value("items", Json::array())) items.push_back(item);
-    next = page.value("next", Json());
-    position = "after=" + client::EncodeSegment(TextOf(page, "next"));
-  } while (next.is_string() && items.size() < count);
-  return Json{{"items", std::move(items)}, {"next", std::move(next)}};
-}
-
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
-  EMEND_ASSIGN_OR_RETURN(const Json log, ReadLog(session, target, options.count));
+  EMEND_ASSIGN_OR_RETURN(
+      const Json log,
+      session.GetPages(RepoPath(target.repo, "/commits"),
+                       "revision=" + client::EncodeSegment(target.revision), options.count));
   if (session.json()) {
     session.Print(log);
     return kExitOk;

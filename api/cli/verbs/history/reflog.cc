@@ -12,9 +12,9 @@ struct Options {
 
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
-  const std::string path = "/branches/" + client::EncodeSegment(target.revision) +
-                           "/reflog?limit=" + std::to_string(options.count);
-  EMEND_ASSIGN_OR_RETURN(const Json page, session.Get(RepoPath(target.repo, path)));
+  const std::string path = "/branches/" + client::EncodeSegment(target.revision) + "/reflog";
+  EMEND_ASSIGN_OR_RETURN(const Json page,
+                         session.GetPages(RepoPath(target.repo, path), "", options.count));
   if (session.json()) {
     session.Print(page);
     return kExitOk;
@@ -36,7 +36,7 @@ void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "-n",
                  .value = "N",
                  .help = "at most so many",
-                 .range = Range{1, 1000},
+                 .range = Range{1, kCountMax},
                  .into = &options.count});
 }
 

@@ -9,10 +9,9 @@ struct Options {
 };
 
 Result<int> Run(Session& session, const Options& options) {
-  EMEND_ASSIGN_OR_RETURN(
-      const Json made,
-      session.Post("/api/v1/tokens",
-                   {{"principal", options.principal}, {"scopes", options.scopes}}));
+  EMEND_ASSIGN_OR_RETURN(const Json made,
+                         session.Post("/api/v1/tokens", {{"principal", options.principal},
+                                                         {"scopes", options.scopes}}));
   if (session.json()) {
     session.Print(made);
     return kExitOk;
