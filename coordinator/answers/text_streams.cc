@@ -11,6 +11,11 @@ constexpr std::chrono::seconds kJoinTimeout{30};
 constexpr std::chrono::minutes kSilenceMax{10};        // of all its texts: longer ones are given up
 constexpr std::chrono::milliseconds kWantedLook{100};  // whether somebody still waits for them
 
+// Of the prompt that a refusal is about, where there are several.
+std::string PlaceOf(std::size_t prompt, std::size_t prompts) {
+  return prompts == 1 ? "" : "prompts[" + std::to_string(prompt) + "]";
+}
+
 }  // namespace
 
 // Where a text waits until a worker may be asked for it.
@@ -94,13 +99,14 @@ std::shared_ptr<CompletionStream> TextStreams::Begin(const CompletionRequest& re
     text.seed += index;
     ++shared->running;
     ++running_;
-    tasks_.Spawn("complete_text", Run(shared, index, std::move(text)));
+    tasks_.Spawn("complete_text", Run(shared, index, std::move(text),
+                                      PlaceOf(index / per_prompt, request.prompts.size())));
   }
   return std::make_shared<Stream>(runtime_, shared, commit, request.text.state);
 }
 
 Awaitable<Status> TextStreams::Run(std::shared_ptr<Shared> shared, std::size_t index,
-                                   worker::protocol::Complete request) {
+                                   worker::protocol::Complete request, std::string place) {
   Shared* const borrowed = shared.get();
   TextCall call{.request = std::move(request), .on_piece = {}, .cancel = &shared->cancel};
   call.on_piece = [borrowed, index](const worker::protocol::Piece& piece) {
@@ -117,7 +123,11 @@ Awaitable<Status> TextStreams::Run(std::shared_ptr<Shared> shared, std::size_t i
   --shared->asked;
   if (reply.ok())
     shared->pieces.push_back({.index = index, .text = "", .tokens = {}, .end = *reply});
-  if (!reply.ok() && shared->failure.ok()) shared->failure = reply.status();
+  if (!reply.ok() && shared->failure.ok()) {
+    const bool is_of_prompt = reply.status().code() == StatusCode::kInvalidArgument;
+    shared->failure =
+        is_of_prompt && !place.empty() ? reply.status().WithContext(place) : reply.status();
+  }
   if (!reply.ok()) shared->Cancel();  // the stream has failed as a whole
   shared->changed.Set();
   Admit();

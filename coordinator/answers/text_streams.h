@@ -55,7 +55,7 @@ class TextStreams {
   struct Shared;
 
   Awaitable<Status> Run(std::shared_ptr<Shared> shared, std::size_t index,
-                        worker::protocol::Complete request);
+                        worker::protocol::Complete request, std::string place);
   Awaitable<bool> WaitForTurn(std::shared_ptr<Shared> shared);
   // Lets those in that may be asked for now: of the request that has the fewest first.
   void Admit();

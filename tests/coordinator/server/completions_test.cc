@@ -247,6 +247,28 @@ TEST_F(CompletionsTest, AWideRequestLeavesRoomForTheNext) {
   EXPECT_TRUE(*sim.Await(texts.Stop()));
 }
 
+Awaitable<Result<worker::protocol::CompleteReply>> RefuseWhatIsEmpty(answers::TextCall call) {
+  if (call.request.prompt.empty())
+    co_return Status(StatusCode::kInvalidArgument, "empty_prompt", "it has no token");
+  co_return worker::protocol::CompleteReply{};
+}
+
+TEST_F(CompletionsTest, OfSeveralPromptsTheRefusedOneIsNamed) {
+  answers::TextStreams texts(cluster_.sim());
+  const auto refusal = [&](std::vector<std::string> prompts) {
+    CompletionRequest request = Request();
+    request.prompts = std::move(prompts);
+    const auto stream = texts.Begin(request, CommitId(), /*workers=*/1, &RefuseWhatIsEmpty);
+    while (true) {
+      const auto piece = *cluster_.sim().Await(stream->Next([] { return true; }));
+      if (!piece.ok()) return piece.status();
+      if (!piece->has_value()) return OkStatus();
+    }
+  };
+  EXPECT_EQ(refusal({"a", "", "b"}).ToString(), "empty_prompt: prompts[1]: it has no token");
+  EXPECT_EQ(refusal({""}).ToString(), "empty_prompt: it has no token");
+}
+
 TEST_F(CompletionsTest, AnAnswerIsACompletionAndEndsSoonAfterItsClientHasGone) {
   for (std::size_t number = 0; number < cluster_.workers(); ++number)
     cluster_.worker(number).worker->SetVoice(test::FakeWorker::Voice::kMute);
