@@ -1,3 +1,13 @@
+# emend_unity(<target>): compiles its files several at a time, which reads and instantiates the headers of Asio and the JSON library once for all of them. A name
+# without linkage is then one a batch: two files of a folder give two things two names. EMEND_UNITY=OFF compiles each file alone.
+function(emend_unity target)
+  if(EMEND_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+    # What lies in an unnamed namespace of an included file is taken for a header's.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
 # emend_library(<name> SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [TORCH])
 #   A static library of one folder, called as the folder ("storage/kv" is emend_storage_kv). DEPS are what its public headers and callers see; PRIVATE_DEPS
 #   are third-party libraries that stay behind it. TORCH compiles with libtorch's headers and the shared precompiled header.
@@ -5,6 +15,7 @@
 function(emend_library name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
+  emend_unity(${name})
   target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE ${EMEND_WARNINGS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
@@ -26,6 +37,7 @@ endfunction()
 function(emend_program name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  emend_unity(${name})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE ${EMEND_WARNINGS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
@@ -44,6 +56,7 @@ function(emend_test name)
     return()
   endif()
   add_executable(${name} ${ARG_SOURCES})
+  emend_unity(${name})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE ${EMEND_WARNINGS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)

@@ -13,12 +13,6 @@ constexpr std::size_t kNamedMax = 10;
 // times the weight's norm: what is below is what edits usually take
 constexpr double kLargeUpdate = 1.0;
 
-std::string Fixed(double value, int digits) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
-  return text.data();
-}
-
 void AddLine(std::string& lines, const std::string& line) { lines += line + "\n"; }
 
 // ", such as --set mom2_update_weight=30 (300 was used)"; "" where it is not said.

@@ -2,6 +2,7 @@
 // what it takes, what it does and what it prints. One file below api/cli/verbs each, and one row in
 // api/cli/verbs/table.cc, from which all of those are made.
 //
+//   namespace emend::api::cli::verbs::log_verb {
 //   struct Options {
 //     std::string target;
 //     bool oneline = false;
@@ -12,7 +13,7 @@
 //   }
 //   Result<int> Run(Session& session, const Options& options);
 //   ...
-//   Verb LogVerb() {
+//   Verb Make() {
 //     return {.name = "log", .group = Group::kHistory, ..., .bind = Bind<Options, Describe, Run>};
 //   }
 //

@@ -140,9 +140,9 @@ void ReadZsre(Record& record, Row& row) {
 }
 
 bool IsColumn(Value value) {
-  if (!value.is(Kind::kObject) || value.size() == 0) return false;
-  const std::string& first = value.name(0);
-  return std::ranges::all_of(first, [](char c) { return c >= '0' && c <= '9'; });
+  const auto members = value.Members();
+  return !members.empty() &&
+         std::ranges::all_of(members.front().name, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -159,14 +159,12 @@ std::optional<FactFormat> FormOf(Value record) {
 }
 
 std::string DescribeNoRow(Value record) {
-  for (std::size_t i = 0; i < record.size() && record.is(Kind::kObject); ++i) {
-    if (IsColumn(record[i]))
+  for (const auto& [name, value] : record.Members()) {
+    if (IsColumn(value))
       return "is one object of columns, as pandas writes it; write one object a row "
              "(orient=\"records\")";
-    if (!FormOf(record) && record[i].is(Kind::kList) && record[i].size() > 0 &&
-        record[i][0].is(Kind::kObject) && FormOf(record[i][0]))
-      return "is an object with the rows below \"" + Shortened(record.name(i)) +
-             "\"; give that list alone";
+    if (!FormOf(record) && value.is(Kind::kList) && value.size() > 0 && FormOf(value[0]))
+      return "is an object with the rows below \"" + Shortened(name) + "\"; give that list alone";
   }
   return "";
 }

@@ -40,9 +40,8 @@ std::vector<Record> Record::GroupedObjects(const char* name) {
   if (groups.IsNothing()) return objects;
   if (!groups.is(Kind::kObject))
     complain_(PathOf(name), "expected an object of lists, found " + groups.Found());
-  for (std::size_t i = 0; groups.is(Kind::kObject) && i < groups.size(); ++i) {
-    const std::string path = PathOf(name) + "." + Shortened(groups.name(i));
-    const Value items = groups[i];
+  for (const auto& [group, items] : groups.Members()) {
+    const std::string path = PathOf(name) + "." + Shortened(group);
     if (!items.is(Kind::kList) && !items.IsNothing())
       complain_(path, "expected a list of objects, found " + items.Found());
     for (std::size_t k = 0; items.is(Kind::kList) && k < items.size(); ++k)
@@ -54,9 +53,9 @@ std::vector<Record> Record::GroupedObjects(const char* name) {
 void Record::RefuseUnknown() const {
   std::string known;
   for (const std::string& name : asked_) known += (known.empty() ? "" : ", ") + name;
-  for (std::size_t i = 0; i < object_.size(); ++i) {
-    if (!asked_.contains(object_.name(i)))
-      complain_(PathOf(Shortened(object_.name(i))),
+  for (const auto& member : object_.Members()) {
+    if (!asked_.contains(member.name))
+      complain_(PathOf(Shortened(member.name)),
                 "is not a field of " + what_ + "; its fields are " + known);
   }
 }

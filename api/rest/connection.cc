@@ -115,8 +115,9 @@ std::string_view BufferedBytes(const Connection& connection) {
   return {static_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Until the whole head is in the buffer, where it can be seen as it was sent. What goes wrong, and
-// a head that is too long, is left to the parser to notice.
+// Until the whole head is in the buffer, where it can be seen as it was sent. Ok: it is for the
+// parser to read, a head that is too long too; kCancelled: nobody is left to be answered.
+// Asio waits for ever if it reads again behind the end of what a client sends.
 Awaitable<Status> ReadHeadBytes(Connection* connection) {
   error_code error;
   while (true) {
@@ -127,7 +128,10 @@ Awaitable<Status> ReadHeadBytes(Connection* connection) {
         co_return Malformed("a field of the header goes on in the next line");
       co_return OkStatus();
     }
-    if (error || bytes.size() >= kHeaderBytesMax) co_return OkStatus();
+    connection->ended = error == asio::error::eof;
+    if (connection->ended && !bytes.empty()) co_return Malformed("it ends inside the header");
+    if (error) co_return Status(StatusCode::kCancelled, "reading the request: " + error.message());
+    if (bytes.size() >= kHeaderBytesMax) co_return OkStatus();
     const std::size_t room = 2 * kHeaderBytesMax - bytes.size();
     const std::size_t count = co_await connection->stream.async_read_some(
         connection->buffer.prepare(std::min<std::size_t>(room, 4096)), Into(error));
@@ -306,7 +310,7 @@ Awaitable<void> CloseGently(Connection* connection) {
   error_code error;
   connection->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
   // A spare connection is soon needed by somebody else.
-  if (!connection->unread || connection->is_spare) co_return;
+  if (!connection->unread || connection->ended || connection->is_spare) co_return;
   connection->stream.expires_after(kDrainTime);
   std::array<char, 16 * 1024> scratch;
   std::size_t drained = 0;
@@ -417,6 +421,7 @@ Awaitable<Status> Serve(std::shared_ptr<Connection> connection, HandlerContext* 
     connection->idle = true;
     connection->stream.expires_after(options.header_timeout);
     const Status head = co_await ReadHeadBytes(connection.get());
+    if (head.code() == StatusCode::kCancelled) break;
     if (!head.ok()) {
       connection->idle = false;
       co_await WriteProblem(connection.get(), &exchange, head);

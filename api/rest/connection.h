@@ -19,6 +19,7 @@ struct Connection {
   boost::beast::tcp_stream stream;
   boost::beast::flat_buffer buffer{2 * kHeaderBytesMax};
   bool unread = false;    // an answer was given while the client may still be sending
+  bool ended = false;     // the client ended its sending: nothing is to be read any more
   bool is_spare = false;  // beside the connections that all share: one short request (server.h)
   bool idle = true;       // between requests: may be closed without anybody losing an answer
 };

@@ -25,7 +25,7 @@ constexpr std::size_t kPieceBytesMax = std::size_t{16} << 20;
 
 // a worker holds one base and a few states of it; those of other repos and revisions may come in
 // between
-constexpr int kAttemptsMax = 8;
+constexpr int kRepeatsMax = 8;
 
 using Payloads = std::vector<std::pair<EditId, std::string>>;
 
@@ -186,7 +186,7 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::vector<StateId> states,
                                                     std::chrono::milliseconds timeout, Need first) {
   Status displaced;
   Need need = first;
-  for (int attempt = 0; attempt < kAttemptsMax;) {
+  for (int attempt = 0; attempt < kRepeatsMax;) {
     const Reason why = ReasonOf(displaced);
     if (why == Reason::kWorkerLost) {
       EMEND_CO_RETURN_IF_ERROR(co_await Pick());
@@ -214,7 +214,7 @@ Awaitable<Result<ReplyBody>> WorkerSession::CallAny(std::vector<StateId> states,
     if (!Allows(displaced, Retry::kResend)) co_return displaced;
     if (!is_busy) ++attempt;  // waiting has an end of its own
   }
-  co_return displaced.WithContext("repeating a request " + std::to_string(kAttemptsMax) + " times");
+  co_return displaced.WithContext("repeating a request " + std::to_string(kRepeatsMax) + " times");
 }
 
 }  // namespace emend::coordinator::jobs

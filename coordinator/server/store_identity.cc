@@ -12,7 +12,6 @@ using storage::records::Transaction;
 
 constexpr char kEpochKey[] = "store/epoch";
 constexpr char kGenerationPrefix[] = "store/generation/";
-constexpr std::uint32_t kPrivateMode = 0600;
 
 std::string EncodeNumber(std::uint64_t number) {
   Encoder out(RecordType::kStoreNumber, 1);

@@ -18,7 +18,6 @@ constexpr std::array<const char*, 7> kScopes = {"ask",   "read",   "propose", "r
 constexpr std::size_t kSecretBytes = 24;
 constexpr std::size_t kIdDigits = 12;
 constexpr std::size_t kPrincipalMax = 64;
-constexpr std::uint32_t kPrivateMode = 0600;
 
 bool Has(const std::vector<std::string>& scopes, std::string_view scope) {
   return std::ranges::find(scopes, scope) != scopes.end();

@@ -30,6 +30,9 @@ class NewFile {
   virtual Status Sync() = 0;
 };
 
+// Of a file that nobody but its owner reads.
+inline constexpr std::uint32_t kPrivateMode = 0600;
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;

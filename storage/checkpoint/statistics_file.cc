@@ -11,7 +11,7 @@
 namespace emend::storage::checkpoint {
 namespace {
 
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kStatisticsVersion = 1;
 constexpr std::string_view kLayerPrefix = "layer.";
 constexpr std::size_t kLayerDigits = 5;
 
@@ -71,7 +71,7 @@ Digest DigestOf(const Contents& contents) {
 
 Digest StatisticsDigest(std::string_view key, std::int64_t tokens,
                         const std::vector<StatisticsLayer>& layers) {
-  Encoder out(RecordType::kStatisticsFile, kVersion);
+  Encoder out(RecordType::kStatisticsFile, kStatisticsVersion);
   out.Text(key);
   out.I64(tokens);
   out.Count(layers.size());

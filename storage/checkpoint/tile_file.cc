@@ -15,7 +15,7 @@ using delta::TensorRange;
 using delta::TensorShape;
 using delta::TileLeaf;
 
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kTilesVersion = 1;
 constexpr std::size_t kTensorBytesMin = 8;  // a name's length and a count
 
 Status Damaged(const std::string& what) {
@@ -87,7 +87,7 @@ std::vector<std::uint8_t> CopyRange(const TensorShape& shape, std::span<const st
 Status WriteTileFile(const std::string& path, const TileLeaves& leaves) {
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> file, AtomicFile::Create(path));
   Sha256Hasher hasher;
-  Encoder head(RecordType::kTiles, kVersion);
+  Encoder head(RecordType::kTiles, kTilesVersion);
   head.Count(leaves.size());
   EMEND_RETURN_IF_ERROR(Append(*file, hasher, head.bytes()));
   for (const auto& [name, tiles] : leaves) {
@@ -125,7 +125,7 @@ Status TileFile::Decode() {
   if (Sha256(contents).Raw() != bytes.substr(contents.size()))
     return DataLoss("its digest does not match its contents");
   Decoder in(contents);
-  in.Record(RecordType::kTiles, kVersion);
+  in.Record(RecordType::kTiles, kTilesVersion);
   const std::size_t count = in.Count(kTensorBytesMin);
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     std::string name = in.Text();

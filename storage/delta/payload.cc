@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint16_t kPayloadVersion = 1;
 constexpr std::uint16_t kCodecVersion = 1;
 constexpr std::uint16_t kCipherNone = 0;
-constexpr std::uint8_t kShiftMax = 62;
+constexpr std::uint8_t kStoredShiftMax = 62;
 
 std::string Wrap(Codec codec, const std::string& body) {
   Encoder out(RecordType::kPayload, kPayloadVersion);
@@ -89,7 +89,7 @@ TensorDelta GetTensor(Decoder& in) {
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     Column column;
     column.shift = in.U8();
-    if (column.shift > kShiftMax)
+    if (column.shift > kStoredShiftMax)
       in.Fail("found a shift of " + std::to_string(column.shift) + ", expected at most 62");
     column.a = GetFactor(tensor.rows, in);
     column.b = GetFactor(tensor.cols, in);
@@ -122,7 +122,7 @@ std::string EncodePayload(const EditDelta& delta) {
     for (const Column& column : tensor.columns) {
       EMEND_CHECK(column.a.size() == tensor.rows && column.b.size() == tensor.cols,
                   "a column does not have the size of tensor " + tensor.tensor);
-      EMEND_CHECK(column.shift <= kShiftMax, "a column's shift is beyond 62");
+      EMEND_CHECK(column.shift <= kStoredShiftMax, "a column's shift is beyond 62");
       out.U8(column.shift);
       PutFactor(column.a, out);
       PutFactor(column.b, out);

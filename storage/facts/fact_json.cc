@@ -69,15 +69,14 @@ std::vector<Field> TextsIn(Value value, const std::string& path, const Complain&
 
 Draft ReadDraft(Value object, const Complain& complain) {
   Draft draft;
-  for (std::size_t i = 0; i < object.size(); ++i) {
-    const std::string& name = object.name(i);
+  for (const auto& [name, value] : object.Members()) {
     const FieldRow* const row = FindField(name);
     if (row == nullptr) {
       complain(Shortened(name), "is not a field of a fact; the fields are " + FieldNames());
     } else if (row->text != nullptr) {
-      draft.*(row->text) = TextIn(object[i], name, complain);
+      draft.*(row->text) = TextIn(value, name, complain);
     } else {
-      std::vector<Field> texts = TextsIn(object[i], name, complain);
+      std::vector<Field> texts = TextsIn(value, name, complain);
       std::vector<Field>& list = draft.*(row->list);
       if (!list.empty() && !texts.empty())
         complain(name, "is given twice, as neighbours and as neighbors");

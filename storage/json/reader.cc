@@ -164,18 +164,18 @@ bool Reader::TextMap(std::string_view name, std::vector<std::pair<std::string, s
   if (value.is(Kind::kAbsent)) return false;
   if (!value.is(Kind::kObject)) Expected(name, "an object of strings and numbers");
   if (!value.is(Kind::kObject)) return false;
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    const std::string place = std::string(name) + "/" + Shortened(value.name(i));
+  for (const auto& [member_name, member] : value.Members()) {
+    const std::string place = std::string(name) + "/" + Shortened(member_name);
     std::string text;
-    if (value[i].is(Kind::kNumber)) {
-      text = value[i].digits();
-    } else if (!value[i].is(Kind::kText)) {
-      Fail(place, "expected a string or a number, found " + value[i].Found());
+    if (member.is(Kind::kNumber)) {
+      text = member.digits();
+    } else if (!member.is(Kind::kText)) {
+      Fail(place, "expected a string or a number, found " + member.Found());
       return false;
-    } else if (!ReadText(place, value[i], text)) {
+    } else if (!ReadText(place, member, text)) {
       return false;
     }
-    out.emplace_back(value.name(i), std::move(text));
+    out.emplace_back(member_name, std::move(text));
   }
   return true;
 }
@@ -214,9 +214,9 @@ bool Reader::List(std::string_view name, std::size_t count_max,
 }
 
 void Reader::RefuseUnknown() {
-  for (std::size_t i = 0; i < object_.size(); ++i) {
-    if (!asked_.contains(object_.name(i)))
-      return Fail(object_.name(i), "this field is unknown here; known are " + Join(asked_));
+  for (const auto& member : object_.Members()) {
+    if (!asked_.contains(member.name))
+      return Fail(member.name, "this field is unknown here; known are " + Join(asked_));
   }
 }
 

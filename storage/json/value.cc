@@ -52,9 +52,15 @@ void Append(Value value, std::string& out) {
   }
   const bool is_object = value.is(Kind::kObject);
   out += is_object ? '{' : '[';
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    if (i > 0) out += ',';
-    if (is_object) out += JsonQuote(value.name(i)) + ":";
+  const std::size_t start = out.size();
+  const auto separate = [&] { out += out.size() == start ? "" : ","; };
+  for (const auto& [name, member] : value.Members()) {
+    separate();
+    out += JsonQuote(name) + ":";
+    Append(member, out);
+  }
+  for (std::size_t i = 0; !is_object && i < value.size(); ++i) {
+    separate();
     Append(value[i], out);
   }
   out += is_object ? '}' : ']';
@@ -82,8 +88,12 @@ Value Value::operator[](std::size_t index) const {
   return Value(&Get<List>(node_, "a list").at(index));
 }
 
-const std::string& Value::name(std::size_t index) const {
-  return Get<Object>(node_, "an object").at(index).name;
+std::vector<NamedValue> Value::Members() const {
+  std::vector<NamedValue> members;
+  if (!is(Kind::kObject)) return members;
+  for (const Member& member : std::get<Object>(node_->content))
+    members.push_back({member.name, Value(&member.value)});
+  return members;
 }
 
 Value Value::Find(std::string_view name) const {

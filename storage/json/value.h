@@ -13,6 +13,7 @@
 namespace emend::storage::json {
 
 struct Node;
+struct NamedValue;
 
 enum class Kind : std::uint8_t { kAbsent, kNull, kFlag, kNumber, kText, kList, kObject };
 
@@ -39,8 +40,8 @@ class Value {
   // Items of a list, members of an object; 0 for any other kind.
   std::size_t size() const;
   Value operator[](std::size_t index) const;  // REQUIRES: a list or an object, index < size()
-  // The name of a member; members are sorted by name. REQUIRES: an object, index < size().
-  const std::string& name(std::size_t index) const;
+  // The members of an object, sorted by name; none for any other kind.
+  std::vector<NamedValue> Members() const;
   // Absent if there is none, or if this is no object.
   Value Find(std::string_view name) const;
 
@@ -51,6 +52,11 @@ class Value {
 
  private:
   const Node* node_ = nullptr;
+};
+
+struct NamedValue {
+  const std::string& name;
+  Value value;
 };
 
 }  // namespace emend::storage::json

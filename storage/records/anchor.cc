@@ -8,11 +8,9 @@
 namespace emend::storage::records {
 namespace {
 
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kAnchorVersion = 1;
 constexpr std::size_t kCheckedBytes = 44;
 constexpr std::size_t kRecordBytes = kCheckedBytes + 4;
-constexpr std::size_t kAnchorBytesMax = 1U << 20;
-constexpr std::uint32_t kMode = 0600;
 
 Status Corrupt(const std::string& path, const std::string& what) {
   return {StatusCode::kDataLoss, "anchor_corrupt",
@@ -20,7 +18,7 @@ Status Corrupt(const std::string& path, const std::string& what) {
 }
 
 std::string Encode(const AnchorLine& line) {
-  Encoder out(RecordType::kAnchor, kVersion);
+  Encoder out(RecordType::kAnchor, kAnchorVersion);
   out.U64(line.sequence);
   out.Raw(line.hash.Raw());
   out.U32(Crc32c(out.bytes()));
@@ -29,7 +27,7 @@ std::string Encode(const AnchorLine& line) {
 
 std::optional<AnchorLine> Decode(std::string_view bytes) {
   Decoder in(bytes);
-  in.Record(RecordType::kAnchor, kVersion);
+  in.Record(RecordType::kAnchor, kAnchorVersion);
   AnchorLine line;
   line.sequence = in.U64();
   const std::string_view hash = in.Raw(Digest::kSize);
@@ -146,7 +144,7 @@ Status WriteAnchor(FileSystem& file_system, const std::string& path,
                    const std::vector<AnchorLine>& lines) {
   std::string bytes;
   for (const AnchorLine& line : lines) bytes += Encode(line);
-  return file_system.WriteAtomically(path, bytes, kMode);
+  return file_system.WriteAtomically(path, bytes, kPrivateMode);
 }
 
 Result<ChainState> CheckAgainstAnchor(kv::KvStore& store, FileSystem& file_system,

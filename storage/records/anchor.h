@@ -46,6 +46,8 @@ Result<Anchor> ReadAnchor(FileSystem& file_system, const std::string& path);
 // last one is.
 Result<Anchor> ReadSurvivingAnchor(FileSystem& file_system, const std::string& path);
 Status AppendToAnchor(FileSystem& file_system, const std::string& path, const AnchorLine& line);
+// The file is cut back to its last record at this size, in passing.
+inline constexpr std::size_t kAnchorBytesMax = std::size_t{1} << 20;
 // Replaces the file.
 Status WriteAnchor(FileSystem& file_system, const std::string& path,
                    const std::vector<AnchorLine>& lines);

@@ -6,13 +6,6 @@
 #include "storage/records/audit_chain.h"
 
 namespace emend::storage::records {
-namespace {
-
-// The anchor is cut back to its last record at this size, in passing.
-constexpr std::uint64_t kAnchorBytesMax = 1U << 20;
-
-}  // namespace
-
 Journal::Journal(kv::KvStore& store, FileSystem& file_system, const Clock& clock,
                  std::string anchor_path)
     : store_(store),

@@ -9,32 +9,32 @@
 namespace emend::storage::text {
 namespace {
 
-using Range = std::pair<char32_t, char32_t>;
+using Script = std::pair<char32_t, char32_t>;
 
 // Scripts that write no spaces between words, with their punctuation and full-width forms.
-constexpr std::array<Range, 17> kWithoutSpaces = {{{0x0e00, 0x0fff},      // Thai, Lao, Tibetan
-                                                   {0x1000, 0x109f},      // Burmese
-                                                   {0x1780, 0x17ff},      // Khmer
-                                                   {0x1950, 0x19ff},      // Tai Le, New Tai Lue
-                                                   {0x1a20, 0x1aaf},      // Tai Tham
-                                                   {0x1b00, 0x1b7f},      // Balinese
-                                                   {0x2e80, 0x2fff},      // radicals
-                                                   {0x3000, 0x312f},      // kana, bopomofo
-                                                   {0x3190, 0x4dbf},      // kana, ideographs
-                                                   {0x4e00, 0x9fff},      // ideographs
-                                                   {0xa000, 0xa4cf},      // Yi
-                                                   {0xa980, 0xa9df},      // Javanese
-                                                   {0xaa60, 0xaadf},      // Burmese, Tai Viet
-                                                   {0xf900, 0xfaff},      // ideographs
-                                                   {0xfe30, 0xfe4f},      // vertical forms
-                                                   {0xff01, 0xff9f},      // full-width forms
-                                                   {0x1aff0, 0x3ffff}}};  // kana, ideographs
+constexpr std::array<Script, 17> kWithoutSpaces = {{{0x0e00, 0x0fff},      // Thai, Lao, Tibetan
+                                                    {0x1000, 0x109f},      // Burmese
+                                                    {0x1780, 0x17ff},      // Khmer
+                                                    {0x1950, 0x19ff},      // Tai Le, New Tai Lue
+                                                    {0x1a20, 0x1aaf},      // Tai Tham
+                                                    {0x1b00, 0x1b7f},      // Balinese
+                                                    {0x2e80, 0x2fff},      // radicals
+                                                    {0x3000, 0x312f},      // kana, bopomofo
+                                                    {0x3190, 0x4dbf},      // kana, ideographs
+                                                    {0x4e00, 0x9fff},      // ideographs
+                                                    {0xa000, 0xa4cf},      // Yi
+                                                    {0xa980, 0xa9df},      // Javanese
+                                                    {0xaa60, 0xaadf},      // Burmese, Tai Viet
+                                                    {0xf900, 0xfaff},      // ideographs
+                                                    {0xfe30, 0xfe4f},      // vertical forms
+                                                    {0xff01, 0xff9f},      // full-width forms
+                                                    {0x1aff0, 0x3ffff}}};  // kana, ideographs
 
 constexpr std::u32string_view kOpening = U"([{<\u00a1\u00ab\u00bf\u2018\u201a\u201c\u201e\u2039";
 constexpr std::u32string_view kHyphens = U"-\u2010\u2011";
 
 bool HasNoSpaces(char32_t character) {
-  return std::ranges::any_of(kWithoutSpaces, [character](const Range& range) {
+  return std::ranges::any_of(kWithoutSpaces, [character](const Script& range) {
     return character >= range.first && character <= range.second;
   });
 }

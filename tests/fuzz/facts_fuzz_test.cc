@@ -5,7 +5,7 @@
 #include "storage/base/utf8.h"
 #include "tests/fuzz/mutations.h"
 
-namespace emend::api::facts {
+namespace emend::api::facts::facts_fuzz_test {
 namespace {
 
 constexpr std::uint64_t kFilesEach = 150;
@@ -80,4 +80,4 @@ INSTANTIATE_TEST_SUITE_P(EveryForm, DamagedJsonTest,
                          NameOf);
 
 }  // namespace
-}  // namespace emend::api::facts
+}  // namespace emend::api::facts::facts_fuzz_test

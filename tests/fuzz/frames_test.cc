@@ -15,7 +15,7 @@
 #include "tests/worker/protocol/sample_messages.h"
 #include "worker/protocol/connection.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::frames_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -138,4 +138,4 @@ TEST(FramesFuzzTest, AListenerSurvivesMalformedStreams) {
 }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::frames_test

@@ -7,7 +7,7 @@
 
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::http_test {
 namespace {
 
 using test::LiveRest;
@@ -289,4 +289,4 @@ TEST(HttpFuzz, ManyHalfOpenConnectionsLeaveRoomForOthers) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::http_test

@@ -10,7 +10,7 @@
 #include "storage/checkpoint/header_json.h"
 #include "storage/checkpoint/safetensors.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::safetensors_fuzz_test {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -159,4 +159,4 @@ TEST_F(SafetensorsFuzz, EveryTruncationIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::safetensors_fuzz_test

@@ -3,7 +3,7 @@
 #include "tests/fuzz/mutations.h"
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 
-namespace emend::worker::tokenizer {
+namespace emend::worker::tokenizer::tokenizer_fuzz_test {
 namespace {
 
 constexpr std::uint64_t kFilesEach = 150;
@@ -49,4 +49,4 @@ INSTANTIATE_TEST_SUITE_P(EveryPipeline, DamagedTokenizerTest,
                          [](const auto& test) { return test.param; });
 
 }  // namespace
-}  // namespace emend::worker::tokenizer
+}  // namespace emend::worker::tokenizer::tokenizer_fuzz_test

@@ -3,7 +3,7 @@
 
 #include "tests/sim/coordinator_sim.h"
 
-namespace emend::test {
+namespace emend::test::coordinator_sim_long_test {
 namespace {
 
 class CoordinatorSimLongTest : public ::testing::TestWithParam<std::uint64_t> {};
@@ -17,4 +17,4 @@ TEST_P(CoordinatorSimLongTest, NothingIsLostOrMixed) {
 INSTANTIATE_TEST_SUITE_P(Seeds, CoordinatorSimLongTest, ::testing::Range<std::uint64_t>(11, 1011));
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::coordinator_sim_long_test

@@ -4,7 +4,7 @@
 
 #include "tests/sim/coordinator_sim.h"
 
-namespace emend::test {
+namespace emend::test::coordinator_sim_test {
 namespace {
 
 class CoordinatorSimTest : public ::testing::TestWithParam<std::uint64_t> {};
@@ -43,4 +43,4 @@ TEST(CoordinatorSimulationTest, TheSeedsTogetherReachWhatTheyAreMeantToReach) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::coordinator_sim_test

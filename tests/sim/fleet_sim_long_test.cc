@@ -9,7 +9,7 @@
 
 #include "tests/sim/fleet_sim.h"
 
-namespace emend::test {
+namespace emend::test::fleet_sim_long_test {
 namespace {
 
 std::uint64_t Seed() {
@@ -35,4 +35,4 @@ TEST(FleetSimLongTest, TenThousandOperationsOnSixtyFourWorkersLoseAndMixNothing)
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::fleet_sim_long_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace emend::test {
+namespace emend::test::fleet_sim_test {
 namespace {
 
 class FleetSimTest : public ::testing::TestWithParam<std::uint64_t> {};
@@ -23,4 +23,4 @@ TEST_P(FleetSimTest, NothingIsLostOrMixedAndTheRunRepeats) {
 INSTANTIATE_TEST_SUITE_P(Seeds, FleetSimTest, ::testing::Values(1, 2));
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::fleet_sim_test

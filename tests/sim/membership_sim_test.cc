@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 #include "worker/protocol/memory_transport.h"
 
-namespace emend::coordinator::membership {
+namespace emend::coordinator::membership::membership_sim_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -185,4 +185,4 @@ TEST(MembershipSimulationTest, TheSeedsTogetherReachLossesAndAnswersAndDiffer) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::membership
+}  // namespace emend::coordinator::membership::membership_sim_test

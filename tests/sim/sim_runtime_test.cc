@@ -4,7 +4,7 @@
 
 using namespace std::chrono_literals;
 
-namespace emend::test {
+namespace emend::test::sim_runtime_test {
 namespace {
 
 Awaitable<int> SleepThenAnswer(Runtime& runtime, std::chrono::nanoseconds duration, int answer) {
@@ -65,4 +65,4 @@ TEST(SimRuntimeTest, SignalWakesItsWaitersOrExpires) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::sim_runtime_test

@@ -52,7 +52,7 @@ ProjectionPlan ProjectionOut(const std::string& name, std::int64_t in, std::int6
           .stored_in_out = true};
 }
 
-BlockPlan Block(const ModelConfig& config, const std::string& name) {
+BlockPlan Gpt2Block(const ModelConfig& config, const std::string& name) {
   const std::int64_t d = config.hidden, d_ff = config.intermediate;
   return {.attention_norm = Norm(name + "ln_1", d),
           .query_key_value = ProjectionIn(name + "attn.c_attn", d, 3 * d, Share::kFusedHeads),
@@ -74,7 +74,7 @@ ModelLayout LayOut(const ModelConfig& config, const std::function<bool(const std
       // The causal mask that older files carry.
       .buffers = {".attn.bias", ".attn.masked_bias"}};
   for (std::int64_t layer = 0; layer < config.layers; ++layer)
-    layout.blocks.push_back(Block(config, prefix + "h." + std::to_string(layer) + "."));
+    layout.blocks.push_back(Gpt2Block(config, prefix + "h." + std::to_string(layer) + "."));
   return layout;
 }
 

@@ -57,7 +57,7 @@ ProjectionPlan ProjectionOut(const std::string& name, std::int64_t in, std::int6
   return projection;
 }
 
-BlockPlan Block(const ModelConfig& config, const std::string& name) {
+BlockPlan LlamaBlock(const ModelConfig& config, const std::string& name) {
   const std::int64_t d = config.hidden, d_ff = config.intermediate;
   const std::int64_t q = config.heads * config.head_dim, kv = config.kv_heads * config.head_dim;
   const std::string attention = name + "self_attn.", mlp = name + "mlp.";
@@ -133,7 +133,7 @@ ModelLayout LayOutLlama(const ModelConfig& config,
       // Rotary frequencies that older files carry.
       .buffers = {".rotary_emb.inv_freq"}};
   for (std::int64_t layer = 0; layer < config.layers; ++layer)
-    layout.blocks.push_back(Block(config, prefix + "layers." + std::to_string(layer) + "."));
+    layout.blocks.push_back(LlamaBlock(config, prefix + "layers." + std::to_string(layer) + "."));
   return layout;
 }
 

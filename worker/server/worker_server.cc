@@ -17,7 +17,7 @@ using protocol::Envelope;
 using protocol::Message;
 
 constexpr auto kDialTimeout = 5s;
-constexpr auto kJoinTimeout = 10s;
+constexpr auto kHelloTimeout = 10s;
 constexpr auto kSendTimeout = 30s;
 constexpr auto kWaitMin = 100ms;
 constexpr auto kWaitMax = 5s;
@@ -145,7 +145,7 @@ Awaitable<Status> WorkerServer::Converse(std::shared_ptr<protocol::Connection> c
 }
 
 Awaitable<Status> WorkerServer::Join(std::shared_ptr<Session> session) {
-  const SteadyTime deadline = runtime_.clock().Now() + kJoinTimeout;
+  const SteadyTime deadline = runtime_.clock().Now() + kHelloTimeout;
   Envelope hello = session->Wrap(options_.hello);
   EMEND_CO_RETURN_IF_ERROR(co_await session->connection->Send(std::move(hello), deadline));
   EMEND_CO_ASSIGN_OR_RETURN(Envelope answer, co_await session->connection->Receive(deadline));

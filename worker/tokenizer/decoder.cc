@@ -10,11 +10,12 @@
 namespace emend::worker::tokenizer {
 namespace {
 
-constexpr std::size_t kStepsMax = 16;
+constexpr std::size_t kDecoderStepsMax = 16;
 constexpr std::int64_t kStripMax = 1024;
 // every token's bytes are kept; they may not explode
 constexpr std::size_t kReplacementBytesMax = 16;
-constexpr char kKnown[] = "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip";
+constexpr char kDecodersKnown[] =
+    "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip";
 
 using Step = std::function<std::string(std::string)>;
 
@@ -74,7 +75,7 @@ class DecoderReader {
     if (type == "ByteFallback") return AddStep(ByteFallbackStep);
     if (type == "Replace") return AddReplace(node);
     if (type == "Metaspace") return AddMetaspace(node);
-    return node.UnknownType(type, kKnown);
+    return node.UnknownType(type, kDecodersKnown);
   }
 
   std::string Apply(std::string token) const {
@@ -85,7 +86,7 @@ class DecoderReader {
  private:
   Status AddSequence(const Node& node, int depth) {
     if (depth > 0) return BadTokenizer(node.path() + ": a Sequence inside a Sequence");
-    EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node["decoders"].Items(kStepsMax));
+    EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node["decoders"].Items(kDecoderStepsMax));
     for (const Node& item : items) EMEND_RETURN_IF_ERROR(Add(item, depth + 1));
     return OkStatus();
   }
@@ -150,7 +151,8 @@ class DecoderReader {
 
 Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary,
                                   const AddedTokens& added) {
-  if (node.IsNull()) return Unsupported(node.path() + ": is missing; supported here: " + kKnown);
+  if (node.IsNull())
+    return Unsupported(node.path() + ": is missing; supported here: " + kDecodersKnown);
   Decoder decoder;
   DecoderReader reader(&decoder);
   EMEND_RETURN_IF_ERROR(reader.Add(node, 0));

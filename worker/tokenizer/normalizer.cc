@@ -14,8 +14,8 @@
 namespace emend::worker::tokenizer {
 namespace {
 
-constexpr std::size_t kStepsMax = 16;
-constexpr char kKnown[] = "NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence";
+constexpr std::size_t kNormalizerStepsMax = 16;
+constexpr char kNormalizersKnown[] = "NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence";
 
 Status CheckSize(std::size_t bytes) {
   if (bytes <= kNormalizedBytesMax) return OkStatus();
@@ -130,7 +130,8 @@ std::optional<int> UnicodeOptions(std::string_view type) {
   return std::nullopt;
 }
 
-Result<std::unique_ptr<const NormalizerStep>> MakeStep(const Node& node, std::string_view type) {
+Result<std::unique_ptr<const NormalizerStep>> MakeNormalizerStep(const Node& node,
+                                                                 std::string_view type) {
   if (const auto options = UnicodeOptions(type))
     return std::unique_ptr<const NormalizerStep>(std::make_unique<UnicodeForm>(*options));
   if (type == "Prepend") {
@@ -143,7 +144,7 @@ Result<std::unique_ptr<const NormalizerStep>> MakeStep(const Node& node, std::st
     return std::unique_ptr<const NormalizerStep>(
         std::make_unique<Replace>(std::move(pattern), std::move(content)));
   }
-  return node.UnknownType(type, kKnown);
+  return node.UnknownType(type, kNormalizersKnown);
 }
 
 }  // namespace
@@ -158,15 +159,16 @@ Status Normalizer::Add(const Node& node, int depth) {
   const Result<std::string> type = node.Type();
   if (!type.ok()) return type.status();
   if (*type != "Sequence") {
-    if (steps_.size() == kStepsMax)
-      return ResourceExhausted(node.path() + ": more than " + std::to_string(kStepsMax) +
+    if (steps_.size() == kNormalizerStepsMax)
+      return ResourceExhausted(node.path() + ": more than " + std::to_string(kNormalizerStepsMax) +
                                " normalizers");
-    EMEND_ASSIGN_OR_RETURN(auto step, MakeStep(node, *type));
+    EMEND_ASSIGN_OR_RETURN(auto step, MakeNormalizerStep(node, *type));
     steps_.push_back(std::move(step));
     return OkStatus();
   }
   if (depth > 0) return BadTokenizer(node.path() + ": a Sequence inside a Sequence");
-  EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node["normalizers"].Items(kStepsMax));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items,
+                         node["normalizers"].Items(kNormalizerStepsMax));
   for (const Node& item : items) EMEND_RETURN_IF_ERROR(Add(item, depth + 1));
   return OkStatus();
 }

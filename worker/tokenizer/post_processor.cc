@@ -8,7 +8,7 @@ namespace emend::worker::tokenizer {
 namespace {
 
 constexpr std::size_t kItemsMax = 64;
-constexpr char kKnown[] = "ByteLevel, Sequence, TemplateProcessing";
+constexpr char kPostProcessorsKnown[] = "ByteLevel, Sequence, TemplateProcessing";
 
 Status AppendIds(const Node& special_tokens, const std::string& name, const Vocabulary& vocabulary,
                  std::vector<TokenId>* ids) {
@@ -53,7 +53,7 @@ Status Add(const Node& node, const Vocabulary& vocabulary, int depth, Template* 
       return Unsupported(node.path() + ": a second TemplateProcessing is not supported");
     return ReadSingle(node, vocabulary, result);
   }
-  if (type != "Sequence") return node.UnknownType(type, kKnown);
+  if (type != "Sequence") return node.UnknownType(type, kPostProcessorsKnown);
   if (depth > 0) return BadTokenizer(node.path() + ": a Sequence inside a Sequence");
   EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node["processors"].Items(kItemsMax));
   for (const Node& item : items) EMEND_RETURN_IF_ERROR(Add(item, vocabulary, depth + 1, result));

@@ -9,15 +9,16 @@
 namespace emend::worker::tokenizer {
 namespace {
 
-constexpr std::size_t kStepsMax = 16;
-constexpr char kKnown[] = "ByteLevel, Digits, Metaspace, Sequence, Split";
+constexpr std::size_t kPreTokenizerStepsMax = 16;
+constexpr char kPreTokenizersKnown[] = "ByteLevel, Digits, Metaspace, Sequence, Split";
 
-Result<std::unique_ptr<const PreTokenizerStep>> MakeStep(const Node& node, std::string_view type) {
+Result<std::unique_ptr<const PreTokenizerStep>> MakePreTokenizerStep(const Node& node,
+                                                                     std::string_view type) {
   if (type == "ByteLevel") return MakeByteLevelStep(node);
   if (type == "Split") return MakeSplitStep(node);
   if (type == "Digits") return MakeDigitsStep(node);
   if (type == "Metaspace") return MakeMetaspaceStep(node);
-  return node.UnknownType(type, kKnown);
+  return node.UnknownType(type, kPreTokenizersKnown);
 }
 
 }  // namespace
@@ -31,18 +32,19 @@ Result<PreTokenizer> PreTokenizer::FromJson(const Node& node) {
 Status PreTokenizer::Add(const Node& node, int depth) {
   EMEND_ASSIGN_OR_RETURN(const std::string type, node.Type());
   if (type != "Sequence") {
-    if (steps_.size() == kStepsMax)
-      return ResourceExhausted(node.path() + ": more than " + std::to_string(kStepsMax) +
-                               " pre-tokenizers");
+    if (steps_.size() == kPreTokenizerStepsMax)
+      return ResourceExhausted(node.path() + ": more than " +
+                               std::to_string(kPreTokenizerStepsMax) + " pre-tokenizers");
     if (byte_level_)
       return Unsupported(node.path() + ": a pre-tokenizer behind ByteLevel is not supported");
-    EMEND_ASSIGN_OR_RETURN(auto step, MakeStep(node, type));
+    EMEND_ASSIGN_OR_RETURN(auto step, MakePreTokenizerStep(node, type));
     steps_.push_back(std::move(step));
     byte_level_ = type == "ByteLevel";
     return OkStatus();
   }
   if (depth > 0) return BadTokenizer(node.path() + ": a Sequence inside a Sequence");
-  EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node["pretokenizers"].Items(kStepsMax));
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items,
+                         node["pretokenizers"].Items(kPreTokenizerStepsMax));
   for (const Node& item : items) EMEND_RETURN_IF_ERROR(Add(item, depth + 1));
   return OkStatus();
 }

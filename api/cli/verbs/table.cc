@@ -3,26 +3,53 @@
 #include <algorithm>
 #include <array>
 
-// A row for each verb; NameVerb() is in the verb's own file. Those of a group stand together.
-#define EMEND_VERBS(ROW)                                                                         \
-  ROW(Up)                                                                                        \
-  ROW(Down)                                                                                      \
-  ROW(Status)                                                                                    \
-  ROW(Doctor) ROW(ModelInspect) ROW(Init) ROW(Stats) ROW(Commit) ROW(Revert) ROW(Reset) ROW(Ask) \
-      ROW(Eval) ROW(Log) ROW(Show) ROW(Diff) ROW(Branch) ROW(Tag) ROW(Reflog) ROW(Export)        \
-          ROW(Verify) ROW(Fsck) ROW(Repair) ROW(Operations) ROW(OperationsCancel) ROW(Audit)     \
-              ROW(TokenCreate) ROW(TokenList) ROW(TokenRevoke) ROW(TokenNew) ROW(Version)        \
-                  ROW(Completion) ROW(Help)
+// A row for each verb, named as its file; those of a group stand together.
+// clang-format off
+#define EMEND_VERBS(ROW) \
+  ROW(up) \
+  ROW(down) \
+  ROW(status) \
+  ROW(doctor) \
+  ROW(model_inspect) \
+  ROW(init) \
+  ROW(stats) \
+  ROW(commit) \
+  ROW(revert) \
+  ROW(reset) \
+  ROW(ask) \
+  ROW(eval) \
+  ROW(log) \
+  ROW(show) \
+  ROW(diff) \
+  ROW(branch) \
+  ROW(tag) \
+  ROW(reflog) \
+  ROW(export) \
+  ROW(verify) \
+  ROW(fsck) \
+  ROW(repair) \
+  ROW(operations) \
+  ROW(operations_cancel) \
+  ROW(audit) \
+  ROW(token_create) \
+  ROW(token_list) \
+  ROW(token_revoke) \
+  ROW(token_new) \
+  ROW(version) \
+  ROW(completion) \
+  ROW(help)
+// clang-format on
 
 namespace emend::api::cli {
-namespace verbs {
-#define EMEND_DECLARE(name) Verb name##Verb();
+#define EMEND_DECLARE(name)      \
+  namespace verbs::name##_verb { \
+    Verb Make();                 \
+  }
 EMEND_VERBS(EMEND_DECLARE)
 #undef EMEND_DECLARE
-}  // namespace verbs
 
 std::span<const Verb> AllVerbs() {
-#define EMEND_MAKE(name) verbs::name##Verb(),
+#define EMEND_MAKE(name) verbs::name##_verb::Make(),
   static const std::array kVerbs = {EMEND_VERBS(EMEND_MAKE)};
 #undef EMEND_MAKE
   return kVerbs;

@@ -4,7 +4,7 @@
 namespace emend::api::rest {
 namespace {
 
-constexpr Parameter kAfter{"after", In::kQuery, WholeNumber{0, std::int64_t{1} << 53, 0}};
+constexpr Parameter kAfterAct{"after", In::kQuery, WholeNumber{0, std::int64_t{1} << 53, 0}};
 constexpr std::string_view kOrders[] = {"oldest", "newest"};
 constexpr Parameter kOrder{"order", In::kQuery, Choice{kOrders, "oldest"}};
 
@@ -42,7 +42,7 @@ std::vector<Route> AuditRoutes() {
            .pattern = "/api/v1/audit",
            .operation_id = "readAudit",
            .scope = Scope::kAdmin,
-           .parameters = {kLimit, kAfter, kOrder},
+           .parameters = {kLimit, kAfterAct, kOrder},
            .answer = {200, "AuditPage"},
            .handler = ReadAudit}};
 }

@@ -6,7 +6,7 @@ namespace {
 
 constexpr Parameter kRevision{"revision", In::kQuery, kRevisionText};
 constexpr Parameter kRevisionPath{"revision", In::kPath, kRevisionText};
-constexpr Parameter kAfter{
+constexpr Parameter kAfterCommit{
     "after", In::kQuery,
     Text{71, R"(^[0-9a-f]{64}\.[0-9]{1,6}$)", "the \"next\" of an earlier page"}};
 
@@ -94,7 +94,7 @@ std::vector<Route> CommitRoutes() {
            .pattern = "/api/v1/repos/{repo}/commits",
            .operation_id = "listCommits",
            .scope = Scope::kRead,
-           .parameters = {kRepo, kRevision, kLimit, kAfter},
+           .parameters = {kRepo, kRevision, kLimit, kAfterCommit},
            .answer = {200, "CommitPage"},
            .failures = {404},
            .handler = ListCommits},

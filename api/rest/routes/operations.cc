@@ -9,8 +9,8 @@ using coordinator::server::OperationView;
 
 constexpr std::chrono::seconds kHeartbeat{15};
 
-constexpr Parameter kAfter{"after", In::kQuery,
-                           Text{19, "^op-[0-9a-f]{16}$", "the \"next\" of an earlier page"}};
+constexpr Parameter kAfterOperation{
+    "after", In::kQuery, Text{19, "^op-[0-9a-f]{16}$", "the \"next\" of an earlier page"}};
 // What is none of ours is taken for that of an earlier process: all is told.
 constexpr Parameter kLastEventId{"Last-Event-ID", In::kHeader,
                                  Text{64, "^[ -~]*$", "the id of an event"}};
@@ -96,7 +96,7 @@ std::vector<Route> OperationRoutes() {
            .pattern = "/api/v1/operations",
            .operation_id = "listOperations",
            .scope = Scope::kRead,
-           .parameters = {kLimit, kAfter},
+           .parameters = {kLimit, kAfterOperation},
            .answer = {200, "OperationPage"},
            .handler = ListOperations},
           {.method = Method::kGet,

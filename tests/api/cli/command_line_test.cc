@@ -12,7 +12,7 @@
 #include "tests/api/cli/shell.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::command_line_test {
 namespace {
 
 TEST(CommandLine, NothingIsAnsweredWithTheOverview) {
@@ -176,4 +176,4 @@ TEST(CommandLine, UpWithoutItsProgramSaysSo) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::command_line_test

@@ -5,7 +5,7 @@
 #include "storage/json/reader.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::corpus_test {
 namespace {
 
 using test::StatusIs;
@@ -90,4 +90,4 @@ TEST(Corpus, ALineLongerThanARequestTakesBecomesSeveral) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::corpus_test

@@ -9,7 +9,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::fact_input_test {
 namespace {
 
 using test::StatusIs;
@@ -93,4 +93,4 @@ TEST_F(FactInputTest, ProbesThatAreNotInTheRequestAreSaid) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::fact_input_test

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-namespace emend::api::cli {
+namespace emend::api::cli::progress_test {
 namespace {
 
 using client::OperationUpdate;
@@ -91,4 +91,4 @@ TEST(ProgressBar, IsSilentOffATerminalAtFirstAndWhenQuiet) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::progress_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::revision_test {
 namespace {
 
 TEST(RepoRevision, SplitsAtTheFirstAt) {
@@ -28,4 +28,4 @@ TEST(RepoRevision, RefusesHalves) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::revision_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace emend::api::cli {
+namespace emend::api::cli::text_test {
 namespace {
 
 TEST(Table, ColumnsLineUpWhateverTheirBytes) {
@@ -33,4 +33,4 @@ TEST(Nearest, IsWithinTwoEdits) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::text_test

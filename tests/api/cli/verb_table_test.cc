@@ -13,7 +13,7 @@
 #include "tests/api/cli/shell.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::verb_table_test {
 namespace {
 
 std::vector<std::string> LinesOf(const std::string& text) {
@@ -133,4 +133,4 @@ TEST(Completion, EveryShellHearsOfEveryVerbAndOption) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::verb_table_test

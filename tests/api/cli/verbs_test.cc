@@ -14,7 +14,7 @@
 #include "tests/support/fake_server.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::api::cli {
+namespace emend::api::cli::verbs_test {
 namespace {
 
 using nlohmann::json;
@@ -457,4 +457,4 @@ TEST_F(VerbsTest, OperationsAreListedAndCancelled) {
 }
 
 }  // namespace
-}  // namespace emend::api::cli
+}  // namespace emend::api::cli::verbs_test

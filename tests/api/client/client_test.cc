@@ -7,7 +7,7 @@
 #include "tests/support/fake_server.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::client {
+namespace emend::api::client::client_test {
 namespace {
 
 using nlohmann::json;
@@ -140,4 +140,4 @@ TEST(Encode, OnlyUnreservedCharactersStay) {
 }
 
 }  // namespace
-}  // namespace emend::api::client
+}  // namespace emend::api::client::client_test

@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::api::daemon {
+namespace emend::api::daemon::daemon_test {
 namespace {
 
 using test::IsOk;
@@ -113,4 +113,4 @@ TEST_F(DaemonTest, WhatItCannotDoEndsItWithItsReason) {
 }
 
 }  // namespace
-}  // namespace emend::api::daemon
+}  // namespace emend::api::daemon::daemon_test

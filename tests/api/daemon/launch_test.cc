@@ -14,7 +14,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::api::daemon {
+namespace emend::api::daemon::launch_test {
 namespace {
 
 using test::IsOk;
@@ -182,4 +182,4 @@ TEST(Launch, AProgramThatEndsEarlyShowsItsLog) {
 }
 
 }  // namespace
-}  // namespace emend::api::daemon
+}  // namespace emend::api::daemon::launch_test

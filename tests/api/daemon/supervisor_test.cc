@@ -14,7 +14,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::daemon {
+namespace emend::api::daemon::supervisor_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -143,4 +143,4 @@ TEST_F(SupervisorTest, AMissingProgramIsNotFound) {
 }
 
 }  // namespace
-}  // namespace emend::api::daemon
+}  // namespace emend::api::daemon::supervisor_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace emend::api::facts {
+namespace emend::api::facts::csv_test {
 namespace {
 
 using testing::ElementsAre;
@@ -58,4 +58,4 @@ TEST(CsvTest, ARecordKnowsTheLineItBeginsOn) {
 }
 
 }  // namespace
-}  // namespace emend::api::facts
+}  // namespace emend::api::facts::csv_test

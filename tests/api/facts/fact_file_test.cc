@@ -5,7 +5,7 @@
 
 #include "storage/base/file_system.h"
 
-namespace emend::api::facts {
+namespace emend::api::facts::fact_file_test {
 namespace {
 
 using storage::objects::Fact;
@@ -265,4 +265,4 @@ TEST(BadRowsTest, OnlyTheFirstTwentyAreListed) {
 }
 
 }  // namespace
-}  // namespace emend::api::facts
+}  // namespace emend::api::facts::fact_file_test

@@ -4,7 +4,7 @@
 #include "api/facts/fact_file.h"
 #include "storage/facts/fields.h"
 
-namespace emend::api::facts {
+namespace emend::api::facts::row_check_test {
 namespace {
 
 using storage::facts::kProbesMax;
@@ -212,4 +212,4 @@ TEST(BoundsTest, AFileOverTheBoundIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::api::facts
+}  // namespace emend::api::facts::row_check_test

@@ -6,7 +6,7 @@
 #include "tests/api/gateway/publications.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::gateway {
+namespace emend::api::gateway::directory_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -92,4 +92,4 @@ TEST_F(DirectoryTest, SilenceEndsWithTheWorkerThatHeardLast) {
 }
 
 }  // namespace
-}  // namespace emend::api::gateway
+}  // namespace emend::api::gateway::directory_test

@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 #include "worker/protocol/memory_transport.h"
 
-namespace emend::api::gateway {
+namespace emend::api::gateway::gateway_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -215,4 +215,4 @@ TEST_F(GatewayTest, BehindALongSilenceOfEmenddNothingIsAnswered) {
 }
 
 }  // namespace
-}  // namespace emend::api::gateway
+}  // namespace emend::api::gateway::gateway_test

@@ -9,7 +9,7 @@
 
 #include "api/rest/route.h"
 
-namespace emend::api::openapi {
+namespace emend::api::openapi::openapi_test {
 namespace {
 
 using nlohmann::json;
@@ -182,4 +182,4 @@ TEST(OpenApi, EveryReferenceLeadsSomewhere) {
 TEST(OpenApi, IsOfVersion31) { EXPECT_EQ(Description()["openapi"], "3.1.0"); }
 
 }  // namespace
-}  // namespace emend::api::openapi
+}  // namespace emend::api::openapi::openapi_test

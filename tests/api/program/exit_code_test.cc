@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace emend::api::program {
+namespace emend::api::program::exit_code_test {
 namespace {
 
 TEST(ExitCode, EveryCodeHasItsOwn) {
@@ -18,4 +18,4 @@ TEST(ExitCode, EveryCodeHasItsOwn) {
 }
 
 }  // namespace
-}  // namespace emend::api::program
+}  // namespace emend::api::program::exit_code_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::program {
+namespace emend::api::program::listen_address_test {
 namespace {
 
 using test::IsOk;
@@ -38,4 +38,4 @@ TEST(ListenAddressTest, AnyAddressIsAllowedUnderTls) {
 }
 
 }  // namespace
-}  // namespace emend::api::program
+}  // namespace emend::api::program::listen_address_test

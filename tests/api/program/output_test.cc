@@ -10,7 +10,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::api::program {
+namespace emend::api::program::output_test {
 namespace {
 
 using test::IsOk;
@@ -48,4 +48,4 @@ TEST(OutputStream, AFullDiskIsAFailureWheneverItIsMet) {
 }
 
 }  // namespace
-}  // namespace emend::api::program
+}  // namespace emend::api::program::output_test

@@ -7,7 +7,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::api::program {
+namespace emend::api::program::token_file_test {
 namespace {
 
 TEST(TokenFile, ItsLineEndIsNoPartOfTheToken) {
@@ -19,4 +19,4 @@ TEST(TokenFile, ItsLineEndIsNoPartOfTheToken) {
 }
 
 }  // namespace
-}  // namespace emend::api::program
+}  // namespace emend::api::program::token_file_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::completions_test {
 namespace {
 
 using coordinator::server::CompletionRequest;
@@ -264,4 +264,4 @@ TEST_F(CompletionsTest, AClientThatLeavesIsNoticedThoughNothingIsWrittenToIt) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::completions_test

@@ -7,7 +7,7 @@
 #include "api/rest/route.h"
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::limits_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -252,4 +252,4 @@ TEST(Start, AnAddressInUseIsSaidSo) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::limits_test

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace emend::api::rest {
+namespace emend::api::rest::openai_test {
 namespace {
 
 using nlohmann::ordered_json;
@@ -49,4 +49,4 @@ TEST(OpenAi, ATokenThatIsNoneOfTheLikeliestIsOneMore) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::openai_test

@@ -5,7 +5,7 @@
 
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::operations_test {
 namespace {
 
 using nlohmann::json;
@@ -239,4 +239,4 @@ TEST(Events, OfAnEndedOperationAreOneAndTheEnd) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::operations_test

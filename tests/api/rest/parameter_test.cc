@@ -5,7 +5,7 @@
 #include "storage/history/repository.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::parameter_test {
 namespace {
 
 constexpr std::string_view kColours[] = {"red", "green"};
@@ -120,4 +120,4 @@ TEST(Parameters, RevisionsOfEveryFormAreTaken) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::parameter_test

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace emend::api::rest {
+namespace emend::api::rest::problem_test {
 namespace {
 
 TEST(Problem, EveryCodeHasAnHttpStatusOfItsKind) {
@@ -48,4 +48,4 @@ TEST(Problem, TextThatIsNoUtf8IsShownWithReplacements) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::problem_test

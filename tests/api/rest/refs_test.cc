@@ -4,7 +4,7 @@
 
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::refs_test {
 namespace {
 
 using nlohmann::json;
@@ -105,4 +105,4 @@ TEST(Refs, RevisionsAreReadFromEncodedPaths) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::refs_test

@@ -5,7 +5,7 @@
 
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::requests_test {
 namespace {
 
 using nlohmann::json;
@@ -235,4 +235,4 @@ TEST(Requests, HttpOneZeroIsAnsweredAndClosed) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::requests_test

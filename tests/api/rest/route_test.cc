@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace emend::api::rest {
+namespace emend::api::rest::route_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -70,4 +70,4 @@ TEST(Route, OnlyHealthAndDescriptionArePublic) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::route_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::routes_test {
 namespace {
 
 using nlohmann::json;
@@ -258,4 +258,4 @@ TEST(Routes, AnAnswerServerDescribesItsOwnAlone) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::routes_test

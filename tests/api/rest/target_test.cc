@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::target_test {
 namespace {
 
 using test::StatusIs;
@@ -41,4 +41,4 @@ TEST(Target, RefusesWhatTwoReadersCouldReadDifferently) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::target_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/live_rest.h"
 
-namespace emend::api::rest {
+namespace emend::api::rest::tokens_test {
 namespace {
 
 using nlohmann::json;
@@ -15,8 +15,7 @@ const std::string kTokens = "/api/v1/tokens";
 
 TEST(Tokens, ASecretIsShownOnceAndTheTokenCanBeRevoked) {
   LiveRest rest;
-  const RawReply made =
-      rest.Ask("POST", kTokens, R"({"principal":"ci","scopes":["ask","read"]})");
+  const RawReply made = rest.Ask("POST", kTokens, R"({"principal":"ci","scopes":["ask","read"]})");
   ASSERT_EQ(made.status, 201);
   const json token = json::parse(made.body);
   EXPECT_EQ(token["principal"], "ci");
@@ -44,11 +43,10 @@ TEST(Tokens, ABodyThatSaysSomethingElseIsRefusedByItsPointer) {
   for (const auto& [body, pointer] : cases) {
     const RawReply reply = rest.Ask("POST", kTokens, body);
     EXPECT_EQ(reply.status, 422) << body;
-    EXPECT_NE(json::parse(reply.body)["detail"].get<std::string>().find(pointer),
-              std::string::npos)
+    EXPECT_NE(json::parse(reply.body)["detail"].get<std::string>().find(pointer), std::string::npos)
         << reply.body;
   }
 }
 
 }  // namespace
-}  // namespace emend::api::rest
+}  // namespace emend::api::rest::tokens_test

@@ -14,7 +14,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::coordinator::core {
+namespace emend::coordinator::core::loadable_model_test {
 namespace {
 
 using nlohmann::json;
@@ -135,4 +135,4 @@ TEST_F(LoadableModelTest, IdsWithoutARowAreAWarning) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::core
+}  // namespace emend::coordinator::core::loadable_model_test

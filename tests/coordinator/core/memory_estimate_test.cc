@@ -10,7 +10,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::coordinator::core {
+namespace emend::coordinator::core::memory_estimate_test {
 namespace {
 
 using test::IsOk;
@@ -107,4 +107,4 @@ TEST(MemoryEstimateTest, WhatIsNoModelOrNoLayerIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::core
+}  // namespace emend::coordinator::core::memory_estimate_test

@@ -5,7 +5,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::coordinator::core {
+namespace emend::coordinator::core::store_layout_test {
 namespace {
 
 using test::IsOk;
@@ -41,4 +41,4 @@ TEST(StoreLayoutTest, NeitherStoreNorSharedFolderMayBeNamed) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::core
+}  // namespace emend::coordinator::core::store_layout_test

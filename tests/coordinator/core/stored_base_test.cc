@@ -14,7 +14,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::coordinator::core {
+namespace emend::coordinator::core::stored_base_test {
 namespace {
 
 using test::IsOk;
@@ -166,4 +166,4 @@ TEST_F(StoredBaseTest, ImportingAgainMendsADamagedCopy) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::core
+}  // namespace emend::coordinator::core::stored_base_test

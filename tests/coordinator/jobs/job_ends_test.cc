@@ -1,7 +1,7 @@
 // How an operation ends that is not carried out: its time is up, or its end cannot be recorded.
 #include "tests/coordinator/jobs/job_queue_fixture.h"
 
-namespace emend::coordinator::jobs {
+namespace emend::coordinator::jobs::job_ends_test {
 namespace {
 
 TEST_F(JobQueueTest, TimeRunsOutForWhatWaitsAndForWhatRuns) {
@@ -84,4 +84,4 @@ TEST_F(JobQueueTest, ARestartBeforeAnEndIsRecordedRunsTheOperationAgain) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::jobs
+}  // namespace emend::coordinator::jobs::job_ends_test

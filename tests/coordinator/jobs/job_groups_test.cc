@@ -2,7 +2,7 @@
 #include "storage/base/failpoint.h"
 #include "tests/coordinator/jobs/job_queue_fixture.h"
 
-namespace emend::coordinator::jobs {
+namespace emend::coordinator::jobs::job_groups_test {
 namespace {
 
 TEST_F(JobQueueTest, LikeCommitsAreOneSolveAndStayCommitsOfTheirOwn) {
@@ -239,4 +239,4 @@ TEST_F(JobQueueTest, AGroupThatLosesItsWorkerIsSolvedByAnother) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::jobs
+}  // namespace emend::coordinator::jobs::job_groups_test

@@ -2,7 +2,7 @@
 #include "storage/base/memory_file_system.h"
 #include "tests/coordinator/jobs/job_queue_fixture.h"
 
-namespace emend::coordinator::jobs {
+namespace emend::coordinator::jobs::job_queue_test {
 namespace {
 
 // ---- Several at once ---------------------------------------------------------------------------
@@ -145,4 +145,4 @@ TEST_F(JobQueueBoundsTest, APlaceIsTakenUntilItIsGivenBack) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::jobs
+}  // namespace emend::coordinator::jobs::job_queue_test

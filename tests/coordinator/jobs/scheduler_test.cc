@@ -6,7 +6,7 @@
 #include "storage/base/random.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::jobs {
+namespace emend::coordinator::jobs::scheduler_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -497,4 +497,4 @@ TEST_P(SchedulerRandomTest, ReposThatAlwaysHaveWorkGetTheSameShare) {
 INSTANTIATE_TEST_SUITE_P(Seeds, SchedulerRandomTest, testing::Range<std::uint64_t>(1, 31));
 
 }  // namespace
-}  // namespace emend::coordinator::jobs
+}  // namespace emend::coordinator::jobs::scheduler_test

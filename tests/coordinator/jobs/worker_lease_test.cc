@@ -3,7 +3,7 @@
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::jobs {
+namespace emend::coordinator::jobs::worker_lease_test {
 namespace {
 
 using membership::WorkerInfo;
@@ -109,4 +109,4 @@ TEST_F(WorkerLeaseTest, WithoutAWorkerItSaysSo) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::jobs
+}  // namespace emend::coordinator::jobs::worker_lease_test

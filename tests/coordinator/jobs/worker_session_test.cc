@@ -10,7 +10,7 @@
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::jobs {
+namespace emend::coordinator::jobs::worker_session_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -286,4 +286,4 @@ TEST_F(TwoBasesOnTwoWorkersTest, OfTwoBusyWorkersTheOneThatIsFreeFirstIsTaken) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::jobs
+}  // namespace emend::coordinator::jobs::worker_session_test

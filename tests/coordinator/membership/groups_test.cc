@@ -4,7 +4,7 @@
 
 #include "tests/coordinator/membership/membership_fixture.h"
 
-namespace emend::coordinator::membership {
+namespace emend::coordinator::membership::groups_test {
 namespace {
 
 class GroupsTest : public MembershipTest {
@@ -164,4 +164,4 @@ TEST_F(GroupsTest, TwoGroupsServeSideBySideAndOneIsEnough) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::membership
+}  // namespace emend::coordinator::membership::groups_test

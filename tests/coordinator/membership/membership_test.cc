@@ -1,6 +1,6 @@
 #include "tests/coordinator/membership/membership_fixture.h"
 
-namespace emend::coordinator::membership {
+namespace emend::coordinator::membership::membership_test {
 namespace {
 
 TEST_F(MembershipTest, AWorkerWithTheTokenJoinsAndAnswers) {
@@ -399,4 +399,4 @@ TEST_F(MembershipTest, ConnectionsThatHaveNotSaidHelloAreBounded) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::membership
+}  // namespace emend::coordinator::membership::membership_test

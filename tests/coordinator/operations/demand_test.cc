@@ -7,7 +7,7 @@
 
 #include "coordinator/operations/operations.h"
 
-namespace emend::coordinator::operations {
+namespace emend::coordinator::operations::demand_test {
 namespace {
 
 using jobs::Demand;
@@ -86,4 +86,4 @@ TEST(DemandTest, ASlotIsTheSameWhateverItsTargetAndIsCountedOnce) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::operations
+}  // namespace emend::coordinator::operations::demand_test

@@ -3,7 +3,7 @@
 
 #include "tests/coordinator/jobs/job_queue_fixture.h"
 
-namespace emend::coordinator::operations {
+namespace emend::coordinator::operations::evidence_test {
 namespace {
 
 using namespace jobs;
@@ -114,4 +114,4 @@ TEST_F(EvidenceTest, FactsThatAreHeldAreAskedToo) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::operations
+}  // namespace emend::coordinator::operations::evidence_test

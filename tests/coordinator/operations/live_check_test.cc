@@ -1,7 +1,7 @@
 // A worker that serves other bytes than it should is taken out and loads the model anew.
 #include "tests/coordinator/jobs/job_queue_fixture.h"
 
-namespace emend::coordinator::operations {
+namespace emend::coordinator::operations::live_check_test {
 namespace {
 
 using namespace jobs;
@@ -82,4 +82,4 @@ TEST_F(LiveCheckTest, WhatARankFoundOutByItselfIsMendedTheSameWay) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::operations
+}  // namespace emend::coordinator::operations::live_check_test

@@ -11,7 +11,7 @@
 #include "storage/kv/kv_store.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::operations {
+namespace emend::coordinator::operations::requests_test {
 namespace {
 
 using jobs::Demand;
@@ -173,4 +173,4 @@ TEST(RequestsTest, AFactSurvivesTheWayToJsonAndBack) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::operations
+}  // namespace emend::coordinator::operations::requests_test

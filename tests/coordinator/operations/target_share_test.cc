@@ -7,7 +7,7 @@
 
 #include "tests/support/sim_cluster.h"
 
-namespace emend::coordinator::operations {
+namespace emend::coordinator::operations::target_share_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -112,4 +112,4 @@ TEST_F(TargetShareTest, ARefusedPieceLeavesTheBatchToOneWorkerWhichSaysWhy) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::operations
+}  // namespace emend::coordinator::operations::target_share_test

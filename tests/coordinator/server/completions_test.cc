@@ -8,7 +8,7 @@
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::server::completions_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -297,4 +297,4 @@ TEST_F(CompletionsTest, WhatIsNotThereIsNamed) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::server::completions_test

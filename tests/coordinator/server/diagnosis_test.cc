@@ -7,7 +7,7 @@
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::server::diagnosis_test {
 namespace {
 
 using membership::WorkerInfo;
@@ -99,4 +99,4 @@ TEST(Diagnose, EveryGroupIsAskedAndOneThatCannotAnswerIsALine) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::server::diagnosis_test

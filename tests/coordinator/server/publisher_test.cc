@@ -8,7 +8,7 @@
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::server::publisher_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -146,4 +146,4 @@ TEST_F(PublisherTest, TheCoordinatorThatStartsAnewTellsWhatThereIs) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::server::publisher_test

@@ -14,7 +14,7 @@
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::server::service_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -383,4 +383,4 @@ TEST_F(ServiceTest, WithoutCorpusAndTemplatesTheModelMakesThemUp) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::server::service_test

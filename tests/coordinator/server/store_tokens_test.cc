@@ -7,7 +7,7 @@
 #include "storage/kv/kv_store.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::server::store_tokens_test {
 namespace {
 
 using answers::Caller;
@@ -112,4 +112,4 @@ TEST_F(StoreTokensTest, ARevokedTokenLetsNobodyInAndTheLastOfScopeAdminStays) {
 }
 
 }  // namespace
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::server::store_tokens_test

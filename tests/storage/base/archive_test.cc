@@ -7,7 +7,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend {
+namespace emend::archive_test {
 namespace {
 
 using ::emend::test::IsOkAndHolds;
@@ -101,4 +101,4 @@ TEST(ArchiveTest, EqualNumbersAreEqualBytes) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::archive_test

@@ -3,7 +3,7 @@
 #include "storage/base/ids.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend {
+namespace emend::digest_test {
 namespace {
 
 using ::emend::test::IsOkAndHolds;
@@ -84,4 +84,4 @@ TEST(ContentIdTest, ShowsTwelveDigitsInShortAndComparesByDigest) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::digest_test

@@ -5,7 +5,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend {
+namespace emend::encoding_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -136,4 +136,4 @@ TEST(EncodingTest, IdsAreThirtyTwoRawBytes) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::encoding_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend {
+namespace emend::failpoint_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -75,4 +75,4 @@ TEST_F(FailpointDeathTest, AbortKillsTheProcess) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::failpoint_test

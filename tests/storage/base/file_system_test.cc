@@ -10,7 +10,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend {
+namespace emend::file_system_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -156,4 +156,4 @@ TEST(MemoryFileSystemTest, WritesFailAsOftenAsToldAndChangeNothing) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::file_system_test

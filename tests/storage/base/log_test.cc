@@ -7,7 +7,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend {
+namespace emend::log_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -118,4 +118,4 @@ TEST(JsonQuoteTest, BytesThatAreNoUtf8BecomeTheReplacementCharacter) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::log_test

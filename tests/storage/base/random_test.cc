@@ -6,7 +6,7 @@
 #include <array>
 #include <set>
 
-namespace emend {
+namespace emend::random_test {
 namespace {
 
 TEST(RandomTest, ASeedGivesTheSameBytes) {
@@ -50,4 +50,4 @@ TEST(RandomDeathTest, NothingIsBelowZero) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::random_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend {
+namespace emend::reason_test {
 namespace {
 
 using test::StatusIs;
@@ -42,4 +42,4 @@ TEST(ReasonTest, RetryClassesSayWhoTriesAgain) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::reason_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend {
+namespace emend::status_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -87,4 +87,4 @@ TEST(ResultDeathTest, AnOkStatusIsNoResult) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::status_test

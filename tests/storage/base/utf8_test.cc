@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace emend {
+namespace emend::utf8_test {
 namespace {
 
 using ::testing::Eq;
@@ -30,4 +30,4 @@ TEST(Utf8Test, OverlongSurrogateCutAndTooLargeFormsAreNot) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::utf8_test

@@ -3,7 +3,7 @@
 
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::checkpoint_test {
 namespace {
 
 class CheckpointTest : public FolderTest {
@@ -133,4 +133,4 @@ TEST_F(CheckpointTest, IgnoresTheIndexsMetadata) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::checkpoint_test

@@ -11,7 +11,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::export_places_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -190,4 +190,4 @@ TEST_F(ExportPlaces, AFailureAnywhereLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::export_places_test

@@ -6,7 +6,7 @@
 
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::export_test {
 namespace {
 
 class Export : public FolderTest {
@@ -166,4 +166,4 @@ TEST_F(Export, RefusesToWriteWhatItWouldNotRead) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::export_test

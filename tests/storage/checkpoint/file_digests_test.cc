@@ -6,7 +6,7 @@
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::file_digests_test {
 namespace {
 
 using test::IsOk;
@@ -41,4 +41,4 @@ TEST_F(FileDigests, OneFlippedBitAndOneMissingFileAreNamed) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::file_digests_test

@@ -5,7 +5,7 @@
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::model_files_test {
 namespace {
 
 using test::IsOk;
@@ -118,4 +118,4 @@ TEST_F(ModelFilesTest, AnExportHoldsTheWeightsOnce) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::model_files_test

@@ -5,7 +5,7 @@
 
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::safetensors_test {
 namespace {
 
 Status Parse(const Bytes& file) { return ParseSafetensors(file, "model.safetensors").status(); }
@@ -215,4 +215,4 @@ TEST(Safetensors, RefusesTrailingBytes) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::safetensors_test

@@ -6,7 +6,7 @@
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::statistics_file_test {
 namespace {
 
 using test::IsOk;
@@ -64,4 +64,4 @@ TEST_F(StatisticsFileTest, AFileThatIsGoneOrCutIsLostData) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::statistics_file_test

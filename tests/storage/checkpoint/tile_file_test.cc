@@ -6,7 +6,7 @@
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::checkpoint {
+namespace emend::storage::checkpoint::tile_file_test {
 namespace {
 
 using delta::DType;
@@ -155,4 +155,4 @@ TEST_F(TileFileTest, ACheckpointWithOtherTensorsThanWereImportedIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::storage::checkpoint
+}  // namespace emend::storage::checkpoint::tile_file_test

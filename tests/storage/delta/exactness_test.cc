@@ -12,7 +12,7 @@
 #include "storage/delta/tile_digest.h"
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::exactness_test {
 namespace {
 
 constexpr std::uint64_t kRows = 200;  // four rows and four columns of tiles, the last ones cut
@@ -192,4 +192,4 @@ INSTANTIATE_TEST_SUITE_P(EditableTypes, Exactness,
                          });
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::exactness_test

@@ -4,7 +4,7 @@
 
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::fingerprint_test {
 namespace {
 
 constexpr std::uint64_t kP = Fingerprint::kModulus;
@@ -81,4 +81,4 @@ TEST_F(Fingerprints, HoldTheLargestElements) {
 }
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::fingerprint_test

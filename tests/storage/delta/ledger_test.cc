@@ -4,7 +4,7 @@
 
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::ledger_test {
 namespace {
 
 TEST(Ledger, HoldsTheSumOfItsColumnsOverItsRange) {
@@ -103,4 +103,4 @@ TEST(DType, NamesGoBothWays) {
 }
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::ledger_test

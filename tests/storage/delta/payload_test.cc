@@ -7,7 +7,7 @@
 #include "storage/base/encoding.h"
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::payload_test {
 namespace {
 
 constexpr char kGolden[] = "tests/golden/payload-v1.bin";
@@ -199,4 +199,4 @@ TEST_F(Payload, ShiftsBeyond62AreRefused) {
 }
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::payload_test

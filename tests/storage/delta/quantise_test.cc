@@ -8,7 +8,7 @@
 #include "storage/delta/ledger.h"
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::quantise_test {
 namespace {
 
 using Reals = std::vector<double>;
@@ -179,4 +179,4 @@ TEST_F(Quantise, EveryColumnFitsTheBudgetAlone) {
 }
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::quantise_test

@@ -7,7 +7,7 @@
 #include "storage/delta/column_sum.h"
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::rebuild_test {
 namespace {
 
 class Rebuild : public testing::Test {
@@ -110,4 +110,4 @@ TEST_F(Rebuild, RefusesWrongSizes) {
 }
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::rebuild_test

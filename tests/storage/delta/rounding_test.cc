@@ -8,7 +8,7 @@
 
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::rounding_test {
 namespace {
 
 struct Vector {
@@ -124,4 +124,4 @@ TEST(Rounding, ArrayNamesTheFirstElementThatIsNotFinite) {
 }
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::rounding_test

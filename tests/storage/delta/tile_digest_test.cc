@@ -7,7 +7,7 @@
 #include "storage/base/encoding.h"
 #include "tests/storage/delta/delta_fixture.h"
 
-namespace emend::storage::delta {
+namespace emend::storage::delta::tile_digest_test {
 namespace {
 
 const TensorShape kShape{DType::kBF16, 130, 70};  // 3 x 2 tiles
@@ -134,4 +134,4 @@ TEST_F(TileDigest, GoldenDigestIsUnchanged) {
 }
 
 }  // namespace
-}  // namespace emend::storage::delta
+}  // namespace emend::storage::delta::tile_digest_test

@@ -5,7 +5,7 @@
 
 #include "storage/json/document.h"
 
-namespace emend::storage::facts {
+namespace emend::storage::facts::fact_json_test {
 namespace {
 
 using objects::Fact;
@@ -123,4 +123,4 @@ TEST(FactJson, NoComplaintRepeatsALongText) {
 }
 
 }  // namespace
-}  // namespace emend::storage::facts
+}  // namespace emend::storage::facts::fact_json_test

@@ -2,7 +2,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::batch_view_test {
 namespace {
 
 using emend::test::IsOk;
@@ -77,4 +77,4 @@ TEST_F(BatchViewTest, WritingIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::batch_view_test

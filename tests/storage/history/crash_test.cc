@@ -9,7 +9,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::crash_test {
 namespace {
 
 using ::testing::IsEmpty;
@@ -83,4 +83,4 @@ INSTANTIATE_TEST_SUITE_P(Failpoints, CrashTest,
                                            std::pair("journal.after_anchor", true)));
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::crash_test

@@ -7,7 +7,7 @@
 #include "storage/records/operations.h"
 #include "tests/storage/history/history_fixture.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::fsck_test {
 namespace {
 
 using kv::ColumnFamily;
@@ -327,4 +327,4 @@ TEST_F(FsckTest, AnUnfinishedOperationAndItsPayloadsAreNoProblem) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::fsck_test

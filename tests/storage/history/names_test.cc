@@ -1,7 +1,7 @@
 #include "storage/history/repository.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::names_test {
 namespace {
 
 using emend::test::IsOk;
@@ -67,4 +67,4 @@ TEST(RefNames, ThatLookLikeACommitAreRefused) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::names_test

@@ -5,7 +5,7 @@
 #include "tests/storage/history/history_fixture.h"
 #include "tests/storage/objects/test_seed.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::random_operations_test {
 namespace {
 
 using test::Ids;
@@ -150,4 +150,4 @@ TEST_F(RandomOperationsTest, AgreeWithTheOracle) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::random_operations_test

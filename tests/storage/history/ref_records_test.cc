@@ -6,7 +6,7 @@
 #include "tests/storage/objects/sample_records.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::ref_records_test {
 namespace {
 
 using emend::test::StatusIs;
@@ -101,4 +101,4 @@ TEST(Keys, BeginWithTheRepo) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::ref_records_test

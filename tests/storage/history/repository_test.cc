@@ -3,7 +3,7 @@
 #include "storage/base/failpoint.h"
 #include "tests/storage/history/history_fixture.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::repository_test {
 namespace {
 
 using emend::test::IsOk;
@@ -302,4 +302,4 @@ TEST_F(RepositoryTest, AnUnsyncedCommitIsWhollyThereOrWhollyGoneAfterAPowerCut) 
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::repository_test

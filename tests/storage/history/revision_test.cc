@@ -1,6 +1,6 @@
 #include "tests/storage/history/history_fixture.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::revision_test {
 namespace {
 
 using emend::test::IsOk;
@@ -124,4 +124,4 @@ TEST_F(RevisionTest, WhatIsMissingIsNamed) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::revision_test

@@ -6,7 +6,7 @@
 #include "tests/storage/history/history_fixture.h"
 #include "tests/storage/objects/test_seed.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::set_algebra_test {
 namespace {
 
 using emend::test::StatusIs;
@@ -181,4 +181,4 @@ TEST_F(PlanTest, HeldSlotsTellWhichEditHoldsWhat) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::set_algebra_test

@@ -5,7 +5,7 @@
 #include "tests/storage/objects/counting_kv.h"
 #include "tests/storage/objects/test_seed.h"
 
-namespace emend::storage::history {
+namespace emend::storage::history::walk_test {
 namespace {
 
 using emend::test::IsOkAndHolds;
@@ -136,4 +136,4 @@ TEST_F(WalkTest, AMissingParentIsNotFound) {
 }
 
 }  // namespace
-}  // namespace emend::storage::history
+}  // namespace emend::storage::history::walk_test

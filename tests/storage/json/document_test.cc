@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::json {
+namespace emend::storage::json::document_test {
 namespace {
 
 using test::IsOk;
@@ -19,7 +19,7 @@ TEST(JsonDocument, AValueSaysWhatItIs) {
       "whole": [4.0, 1e3, 4.5, 18446744073709551615]})"));
   const Value root = document.root();
   EXPECT_EQ(root.size(), 3U);
-  EXPECT_EQ(root.name(0), "a");
+  EXPECT_EQ(root.Members().front().name, "a");
   const Value list = root.Find("b");
   EXPECT_EQ(list[0].Whole(), 1);
   EXPECT_EQ(list[1].digits(), "2.50");
@@ -95,4 +95,4 @@ TEST(JsonDocument, AMessageRepeatsLittleOfWhatWasSent) {
 }
 
 }  // namespace
-}  // namespace emend::storage::json
+}  // namespace emend::storage::json::document_test

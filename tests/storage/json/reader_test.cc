@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::json {
+namespace emend::storage::json::reader_test {
 namespace {
 
 using test::IsOk;
@@ -103,4 +103,4 @@ TEST(JsonReader, AMessageShowsTheFirstHundredBytesOfAValue) {
 }
 
 }  // namespace
-}  // namespace emend::storage::json
+}  // namespace emend::storage::json::reader_test

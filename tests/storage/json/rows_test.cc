@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::json {
+namespace emend::storage::json::rows_test {
 namespace {
 
 using test::IsOk;
@@ -65,4 +65,4 @@ TEST(JsonRows, MoreRowsThanTheBoundAreRefused) {
 }
 
 }  // namespace
-}  // namespace emend::storage::json
+}  // namespace emend::storage::json::rows_test

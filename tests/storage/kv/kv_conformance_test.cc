@@ -7,7 +7,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::kv {
+namespace emend::storage::kv::kv_conformance_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -216,4 +216,4 @@ TEST(ColumnFamilyTest, NamesAreThoseOnDisk) {
 }
 
 }  // namespace
-}  // namespace emend::storage::kv
+}  // namespace emend::storage::kv::kv_conformance_test

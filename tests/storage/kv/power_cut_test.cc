@@ -9,7 +9,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::kv {
+namespace emend::storage::kv::power_cut_test {
 namespace {
 
 using ::emend::test::CrashFileSystem;
@@ -95,4 +95,4 @@ INSTANTIATE_TEST_SUITE_P(Tails, PowerCutTest, ::testing::Values(Tails::kDropped,
                          });
 
 }  // namespace
-}  // namespace emend::storage::kv
+}  // namespace emend::storage::kv::power_cut_test

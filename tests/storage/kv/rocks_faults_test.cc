@@ -11,7 +11,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::kv {
+namespace emend::storage::kv::rocks_faults_test {
 namespace {
 
 using ::emend::test::CrashFileSystem;
@@ -176,4 +176,4 @@ TEST_F(RocksFaultsTest, NothingAcknowledgedIsLostWhateverCallFails) {
 }
 
 }  // namespace
-}  // namespace emend::storage::kv
+}  // namespace emend::storage::kv::rocks_faults_test

@@ -9,7 +9,7 @@
 #include "tests/storage/objects/test_seed.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::objects {
+namespace emend::storage::objects::edit_set_test {
 namespace {
 
 using emend::test::IsOk;
@@ -205,4 +205,4 @@ TEST_F(EditSetTest, TheEmptySetHasOneRoot) {
 }
 
 }  // namespace
-}  // namespace emend::storage::objects
+}  // namespace emend::storage::objects::edit_set_test

@@ -4,7 +4,7 @@
 #include "tests/storage/objects/sample_records.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::objects {
+namespace emend::storage::objects::object_store_test {
 namespace {
 
 using emend::test::IsOk;
@@ -132,4 +132,4 @@ TEST_F(ObjectStoreTest, UpperCaseHexIsTakenAndOtherTextIsNot) {
 }
 
 }  // namespace
-}  // namespace emend::storage::objects
+}  // namespace emend::storage::objects::object_store_test

@@ -9,7 +9,7 @@
 #include "tests/storage/objects/test_seed.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::objects {
+namespace emend::storage::objects::records_test {
 namespace {
 
 using emend::test::IsOkAndHolds;
@@ -171,4 +171,4 @@ TEST(Decoders, RefuseLeftOverBytes) {
 }
 
 }  // namespace
-}  // namespace emend::storage::objects
+}  // namespace emend::storage::objects::records_test

@@ -14,7 +14,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::records {
+namespace emend::storage::records::bit_rot_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -205,4 +205,4 @@ INSTANTIATE_TEST_SUITE_P(Files, BitRotTest,
                          });
 
 }  // namespace
-}  // namespace emend::storage::records
+}  // namespace emend::storage::records::bit_rot_test

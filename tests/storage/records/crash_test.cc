@@ -18,7 +18,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::records {
+namespace emend::storage::records::crash_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -144,4 +144,4 @@ INSTANTIATE_TEST_SUITE_P(Journal, FailpointCrashTest,
                          });
 
 }  // namespace
-}  // namespace emend::storage::records
+}  // namespace emend::storage::records::crash_test

@@ -11,7 +11,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::records {
+namespace emend::storage::records::golden_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -139,4 +139,4 @@ TEST(GoldenStoreTest, AStoreOfVersionOneOpensVerifiesAndGoesOn) {
 }
 
 }  // namespace
-}  // namespace emend::storage::records
+}  // namespace emend::storage::records::golden_test

@@ -14,7 +14,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::records {
+namespace emend::storage::records::journal_random_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -288,4 +288,4 @@ TEST(JournalThreadsTest, ReadersSeeEveryAcknowledgedValueWhileTheStoreReopens) {
 }
 
 }  // namespace
-}  // namespace emend::storage::records
+}  // namespace emend::storage::records::journal_random_test

@@ -6,7 +6,7 @@
 #include "storage/records/audit_chain.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::records {
+namespace emend::storage::records::journal_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -375,4 +375,4 @@ TEST(AuditEntryTest, KeysSortBySequence) {
 }
 
 }  // namespace
-}  // namespace emend::storage::records
+}  // namespace emend::storage::records::journal_test

@@ -3,7 +3,7 @@
 #include "storage/base/memory_file_system.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::storage::records {
+namespace emend::storage::records::operations_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -229,4 +229,4 @@ TEST_F(OperationsTest, AnEmptyStoreHasNoOperationsAndNoTokens) {
 }
 
 }  // namespace
-}  // namespace emend::storage::records
+}  // namespace emend::storage::records::operations_test

@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::storage::records {
+namespace emend::storage::records::repair_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -223,4 +223,4 @@ TEST_F(RepairTest, SalvageNeverOverwrites) {
 }
 
 }  // namespace
-}  // namespace emend::storage::records
+}  // namespace emend::storage::records::repair_test

@@ -4,7 +4,7 @@
 
 #include "storage/text/slot.h"
 
-namespace emend::storage::text {
+namespace emend::storage::text::join_test {
 namespace {
 
 std::string Joined(std::string_view prompt, std::string_view target, Join join = Join::kByText) {
@@ -43,4 +43,4 @@ TEST(Slot, IsCountedAndFilledIn) {
 }
 
 }  // namespace
-}  // namespace emend::storage::text
+}  // namespace emend::storage::text::join_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace emend::storage::text {
+namespace emend::storage::text::unicode_test {
 namespace {
 
 TEST(Unicode, OneFormOfATextThatLooksTheSame) {
@@ -44,4 +44,4 @@ TEST(Unicode, CharactersAtTheEnds) {
 }
 
 }  // namespace
-}  // namespace emend::storage::text
+}  // namespace emend::storage::text::unicode_test

@@ -14,7 +14,7 @@
 #include "tests/worker/collective/rank_group.h"
 #include "worker/collective/nccl_communicator.h"
 
-namespace emend::worker::collective {
+namespace emend::worker::collective::conformance_test {
 namespace {
 
 using test::IsOk;
@@ -212,4 +212,4 @@ TEST_P(ConformanceTest, AnAbortedGroupRefusesEverything) {
 }
 
 }  // namespace
-}  // namespace emend::worker::collective
+}  // namespace emend::worker::collective::conformance_test

@@ -2,7 +2,7 @@
 
 #include "tests/worker/collective/rank_group.h"
 
-namespace emend::worker::collective {
+namespace emend::worker::collective::exchange_test {
 namespace {
 
 using test::IsOk;
@@ -49,4 +49,4 @@ TEST_P(ExchangeTest, AFailureIsEverybodys) {
 }
 
 }  // namespace
-}  // namespace emend::worker::collective
+}  // namespace emend::worker::collective::exchange_test

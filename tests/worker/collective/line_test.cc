@@ -18,7 +18,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::worker::collective {
+namespace emend::worker::collective::line_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -353,4 +353,4 @@ TEST(LineLinks, ABusyNeighbourAndACutThatHealsAreNoLoss) {
 }
 
 }  // namespace
-}  // namespace emend::worker::collective
+}  // namespace emend::worker::collective::line_test

@@ -14,7 +14,7 @@
 #include "tests/worker/collective/rank_group.h"
 #include "worker/collective/nccl_communicator.h"
 
-namespace emend::worker::collective {
+namespace emend::worker::collective::nccl_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -250,4 +250,4 @@ TEST_F(NcclTest, RanksThatDoNotAgreeWhereATensorLiesHaveAMismatch) {
 }
 
 }  // namespace
-}  // namespace emend::worker::collective
+}  // namespace emend::worker::collective::nccl_test

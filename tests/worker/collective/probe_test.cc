@@ -10,7 +10,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/collective/rank_group.h"
 
-namespace emend::worker::collective {
+namespace emend::worker::collective::probe_test {
 namespace {
 
 using test::IsOk;
@@ -214,4 +214,4 @@ TEST(AdviceTest, TheWorstComesFirst) {
 }
 
 }  // namespace
-}  // namespace emend::worker::collective
+}  // namespace emend::worker::collective::probe_test

@@ -4,7 +4,7 @@
 #include "tests/support/status_matchers.h"
 #include "worker/collective/communicator.h"
 
-namespace emend::test {
+namespace emend::test::single_rank_test {
 namespace {
 
 using worker::collective::NewSingleRankCommunicator;
@@ -45,4 +45,4 @@ TEST(SingleRankTest, AfterAbortEveryCallIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::single_rank_test

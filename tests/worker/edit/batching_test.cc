@@ -6,7 +6,7 @@
 
 #include <random>
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::batching_test {
 namespace {
 
 TEST(BatchingTest, EveryRowIsInOneGroupWithinTheBounds) {
@@ -42,4 +42,4 @@ TEST(BatchingTest, RowsArePaddedAndCutToTheLength) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::batching_test

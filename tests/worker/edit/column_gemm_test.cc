@@ -7,7 +7,7 @@
 #include "storage/delta/ledger.h"
 #include "worker/edit/quantising_committer.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::column_gemm_test {
 namespace {
 
 using storage::delta::Column;
@@ -79,4 +79,4 @@ TEST(AddColumnsTest, NoColumnsLeaveTheLedger) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::column_gemm_test

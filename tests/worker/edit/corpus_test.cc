@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::corpus_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -44,4 +44,4 @@ TEST(CorpusTest, NoMoreLinesThanAskedForAreTaken) {
 TEST(CorpusTest, AnEmptyTextHasNoLines) { EXPECT_THAT(SelectCorpusLines("", 0), IsEmpty()); }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::corpus_test

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::delta_optimiser_test {
 namespace {
 
 using Row = std::vector<double>;
@@ -85,4 +85,4 @@ TEST(DeltaOptimiserTest, TheDecayLossIsTheNormOverTheSquaredInitialNorm) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::delta_optimiser_test

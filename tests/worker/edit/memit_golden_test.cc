@@ -8,7 +8,7 @@
 #include "tests/worker/edit/atlas.h"
 #include "worker/edit/float_committer.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::memit_golden_test {
 namespace {
 
 constexpr double kSameModel = 1e-4;    // what runs before any edit
@@ -91,4 +91,4 @@ TEST_F(MemitGoldenTest, TheBatchOfThePublishedCodeIsReproduced) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::memit_golden_test

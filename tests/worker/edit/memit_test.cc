@@ -5,7 +5,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::memit_test {
 namespace {
 
 using test::IsOk;
@@ -150,4 +150,4 @@ TEST(MemitFactorTest, ALayerWithoutStatisticsAndKeysOfAnotherSizeAreRefused) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::memit_test

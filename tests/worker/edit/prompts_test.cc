@@ -6,7 +6,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/edit/atlas.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::prompts_test {
 namespace {
 
 using test::StatusIs;
@@ -121,4 +121,4 @@ TEST_F(PromptsTest, TextThatIsNotUtf8IsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::prompts_test

@@ -6,7 +6,7 @@
 #include "tests/worker/edit/atlas.h"
 #include "worker/eval/counterfact.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::quality_test {
 namespace {
 
 constexpr double kPointsLost = 1.0;  // ES, PS and NS may be below the published code's by this much
@@ -79,4 +79,4 @@ TEST(QualityTest, AHundredQuantisedEditsScoreAsThePublishedCodes) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::quality_test

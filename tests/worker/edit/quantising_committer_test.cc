@@ -8,7 +8,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::quantising_committer_test {
 namespace {
 
 using storage::delta::Column;
@@ -147,4 +147,4 @@ TEST_P(QuantisingCommitterTest, WrongSizesUnknownLayersAndNonFiniteUpdatesAreRef
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::quantising_committer_test

@@ -8,7 +8,7 @@
 #include "tests/worker/edit/atlas.h"
 #include "tests/worker/model/second_device.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::second_device_test {
 namespace {
 
 struct Outcome {
@@ -78,4 +78,4 @@ TEST_F(SecondDeviceTest, ABatchThereIsTheBatchOfTheCpu) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::second_device_test

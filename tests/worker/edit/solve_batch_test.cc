@@ -9,7 +9,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/edit/atlas.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::solve_batch_test {
 namespace {
 
 using test::StatusIs;
@@ -167,4 +167,4 @@ TEST_F(SolveBatchTest, ProgressNamesItsPhasesAndCanCancel) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::solve_batch_test

@@ -9,7 +9,7 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/edit/atlas.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::statistics_test {
 namespace {
 
 using test::IsOk;
@@ -164,4 +164,4 @@ TEST_F(StatisticsFileTest, EveryFlippedByteOfTheBodyAndEveryCutIsDataLoss) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::statistics_test

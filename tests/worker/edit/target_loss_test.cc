@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::target_loss_test {
 namespace {
 
 at::Tensor Logits(std::uint64_t seed) {
@@ -54,4 +54,4 @@ TEST(DriftLossTest, LossAndGradientAreThoseOfTheDivergenceFromThePublishedSide) 
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::target_loss_test

@@ -12,7 +12,7 @@
 #include "tests/worker/edit/atlas.h"
 #include "worker/edit/target_bucket.h"
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::targets_test {
 namespace {
 
 constexpr std::int64_t kPlenty = std::int64_t{1} << 30;
@@ -158,4 +158,4 @@ TEST_F(TargetsTest, ProgressCanCancel) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::targets_test

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <stdexcept>
 
-namespace emend::worker::edit {
+namespace emend::worker::edit::thread_team_test {
 namespace {
 
 class ThreadTeamTest : public ::testing::TestWithParam<int> {};
@@ -50,4 +50,4 @@ TEST(ThreadTeamTest, PiecesRunOnOneThreadAndTheCallersCountIsKept) {
 }
 
 }  // namespace
-}  // namespace emend::worker::edit
+}  // namespace emend::worker::edit::thread_team_test

@@ -7,7 +7,7 @@
 #include "tests/worker/model/model_folder.h"
 #include "worker/eval/drift.h"
 
-namespace emend::test {
+namespace emend::test::answers_test {
 namespace {
 
 using namespace worker::eval;
@@ -124,4 +124,4 @@ TEST(DriftTest, IsThePerplexityOfTheHeldTexts) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::answers_test

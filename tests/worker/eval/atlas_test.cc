@@ -6,7 +6,7 @@
 #include "tests/worker/eval/atlas_fixture.h"
 #include "worker/eval/generate.h"
 
-namespace emend::test {
+namespace emend::test::atlas_test {
 namespace {
 
 using namespace worker::eval;
@@ -51,4 +51,4 @@ TEST(AtlasTest, AsksAndNamesTheLikeliestTokens) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::atlas_test

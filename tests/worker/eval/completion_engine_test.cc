@@ -12,7 +12,7 @@
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 #include "worker/model/key_value_cache.h"
 
-namespace emend::test {
+namespace emend::test::completion_engine_test {
 namespace {
 
 using namespace worker::eval;
@@ -441,4 +441,4 @@ TEST_P(AtlasCompletionTest, NamesTheLikeliestTokensAtEachPlace) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::completion_engine_test

@@ -8,7 +8,7 @@
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 #include "worker/eval/completion_engine.h"
 
-namespace emend::test {
+namespace emend::test::completion_ranks_test {
 namespace {
 
 using namespace worker::eval;
@@ -141,4 +141,4 @@ TEST(CompletionLossTest, ALostGroupEndsEveryCompletion) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::completion_ranks_test

@@ -9,7 +9,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 
-namespace emend::test {
+namespace emend::test::completion_schedule_test {
 namespace {
 
 using namespace worker::eval;
@@ -195,4 +195,4 @@ TEST_F(CompletionScheduleTest, BoundsHoldAndEveryRowEndsWhateverComes) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::completion_schedule_test

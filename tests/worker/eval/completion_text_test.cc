@@ -8,7 +8,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 
-namespace emend::test {
+namespace emend::test::completion_text_test {
 namespace {
 
 using namespace worker::eval;
@@ -231,4 +231,4 @@ TEST_P(CompletionTextOracleTest, PiecesAreTheWholeTextAndNeverPartOfAStop) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::completion_text_test

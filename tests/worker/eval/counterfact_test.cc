@@ -9,7 +9,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/eval/atlas_fixture.h"
 
-namespace emend::test {
+namespace emend::test::counterfact_test {
 namespace {
 
 using namespace worker::eval;
@@ -106,4 +106,4 @@ TEST_F(CounterfactTest, RefusalsNameTheFactAndThePrompt) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::counterfact_test

@@ -6,7 +6,7 @@
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 #include "worker/eval/sample.h"
 
-namespace emend::test {
+namespace emend::test::ends_test {
 namespace {
 
 using namespace worker::eval;
@@ -89,4 +89,4 @@ TEST_F(EndsTest, ABeginningWithoutARowIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::ends_test

@@ -4,7 +4,7 @@
 
 #include "tests/worker/model/model_fixture.h"
 
-namespace emend::test {
+namespace emend::test::generate_test {
 namespace {
 
 using namespace worker::eval;
@@ -75,4 +75,4 @@ TEST_F(GenerateTest, CanBeCancelled) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::generate_test

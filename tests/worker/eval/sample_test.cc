@@ -9,7 +9,7 @@
 #include "tests/worker/eval/atlas_fixture.h"
 #include "worker/eval/generate.h"
 
-namespace emend::test {
+namespace emend::test::sample_test {
 namespace {
 
 using namespace worker::eval;
@@ -80,4 +80,4 @@ TEST_F(SampleTest, RefusesBadOptionsAndPrefixesThatLeaveNoRoom) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::sample_test

@@ -7,7 +7,7 @@
 
 #include "tests/worker/model/model_fixture.h"
 
-namespace emend::test {
+namespace emend::test::score_test {
 namespace {
 
 using namespace worker::eval;
@@ -111,4 +111,4 @@ TEST_F(ScoreTest, RefusesWhatCannotBeScored) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::score_test

@@ -10,7 +10,7 @@
 #include "worker/eval/sample.h"
 #include "worker/eval/score.h"
 
-namespace emend::worker::eval {
+namespace emend::worker::eval::second_device_test {
 namespace {
 
 class SecondDeviceTest : public ::testing::Test {
@@ -71,4 +71,4 @@ TEST_F(SecondDeviceTest, SampledTextsAreTheSame) {
 }
 
 }  // namespace
-}  // namespace emend::worker::eval
+}  // namespace emend::worker::eval::second_device_test

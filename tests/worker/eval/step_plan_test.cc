@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::test {
+namespace emend::test::step_plan_test {
 namespace {
 
 using namespace worker::eval;
@@ -42,4 +42,4 @@ TEST(StepPlanTest, RefusesWhatIsCutLongerOrOfAnotherVersion) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::step_plan_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::test {
+namespace emend::test::token_sampler_test {
 namespace {
 
 using namespace worker::eval;
@@ -125,4 +125,4 @@ TEST(LogprobTest, NamesTheTokenAndTheLikeliestBesideIt) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::token_sampler_test

@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::worker::families {
+namespace emend::worker::families::families_test {
 namespace {
 
 using nlohmann::json;
@@ -206,4 +206,4 @@ TEST(LayoutTest, ABlockSaysWhichPartsItHas) {
 }
 
 }  // namespace
-}  // namespace emend::worker::families
+}  // namespace emend::worker::families::families_test

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-namespace emend::test {
+namespace emend::test::attention_test {
 namespace {
 
 using worker::model::Attention;
@@ -77,4 +77,4 @@ TEST(AttentionTest, MaskedAttentionEqualsTheFormula) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::attention_test

@@ -1,7 +1,7 @@
 // Every key of config.json is used, harmless, or refused by name.
 #include "tests/worker/model/model_folder.h"
 
-namespace emend::test {
+namespace emend::test::config_test {
 namespace {
 
 using nlohmann::json;
@@ -127,4 +127,4 @@ TEST(ConfigTest, RotaryBaseIsReadFromEitherPlace) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::config_test

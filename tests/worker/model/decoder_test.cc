@@ -5,7 +5,7 @@
 
 #include "tests/worker/model/model_fixture.h"
 
-namespace emend::worker::model {
+namespace emend::worker::model::decoder_test {
 namespace {
 
 using families::ModelConfig;
@@ -161,4 +161,4 @@ TEST_F(DecoderTest, WhatAHalfPutsOutIsNormedBeforeItIsAdded) {
 }
 
 }  // namespace
-}  // namespace emend::worker::model
+}  // namespace emend::worker::model::decoder_test

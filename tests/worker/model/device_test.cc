@@ -15,7 +15,7 @@
 #include "tests/worker/model/second_device.h"
 #include "worker/model/transformer.h"
 
-namespace emend::worker::model {
+namespace emend::worker::model::device_test {
 namespace {
 
 using test::IsOk;
@@ -174,4 +174,4 @@ TEST_P(SecondDeviceTest, OtherDownWeightsServeThere) {
 }
 
 }  // namespace
-}  // namespace emend::worker::model
+}  // namespace emend::worker::model::device_test

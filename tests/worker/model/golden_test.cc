@@ -1,7 +1,7 @@
 // Forward passes against activations that other programs computed.
 #include "tests/worker/model/model_fixture.h"
 
-namespace emend::test {
+namespace emend::test::golden_test {
 namespace {
 
 using worker::model::BlockHalf;
@@ -82,4 +82,4 @@ TEST(GoldenTest, GreedyDecodingOfLlamaFollowsTheGolden) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::golden_test

@@ -9,7 +9,7 @@
 #include "tests/worker/collective/rank_group.h"
 #include "tests/worker/model/model_fixture.h"
 
-namespace emend::test {
+namespace emend::test::key_value_cache_test {
 namespace {
 
 using worker::collective::Communicator;
@@ -165,4 +165,4 @@ TEST(KeyValueCacheRanksTest, RanksHoldTheirHeadsAndComputeTheSame) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::key_value_cache_test

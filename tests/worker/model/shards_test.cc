@@ -12,7 +12,7 @@
 #include "tests/worker/model/model_folder.h"
 #include "worker/model/guard.h"
 
-namespace emend::worker::model {
+namespace emend::worker::model::shards_test {
 namespace {
 
 using collective::Communicator;
@@ -287,4 +287,4 @@ TEST(ShardPlanTest, SlicesMeetAndEndAtTiles) {
 }
 
 }  // namespace
-}  // namespace emend::worker::model
+}  // namespace emend::worker::model::shards_test

@@ -9,7 +9,7 @@
 
 #include "tests/worker/model/model_fixture.h"
 
-namespace emend::test {
+namespace emend::test::transformer_test {
 namespace {
 
 using worker::model::BlockHalf;
@@ -136,4 +136,4 @@ INSTANTIATE_TEST_SUITE_P(Families, TransformerTest,
                          [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::transformer_test

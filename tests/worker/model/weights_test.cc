@@ -2,7 +2,7 @@
 // are accepted.
 #include "tests/worker/model/model_folder.h"
 
-namespace emend::test {
+namespace emend::test::weights_test {
 namespace {
 
 using storage::delta::DType;
@@ -142,4 +142,4 @@ TEST(WeightsTest, NarrowFilesAreWidenedExactly) {
 }
 
 }  // namespace
-}  // namespace emend::test
+}  // namespace emend::test::weights_test

@@ -8,7 +8,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
-namespace emend::worker::probe {
+namespace emend::worker::probe::health_test {
 namespace {
 
 using std::chrono::seconds;
@@ -55,4 +55,4 @@ TEST_F(HealthTest, WithoutAFileItHasNotBegun) {
 }
 
 }  // namespace
-}  // namespace emend::worker::probe
+}  // namespace emend::worker::probe::health_test

@@ -5,7 +5,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::base_turns_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -148,4 +148,4 @@ TEST_F(BaseTurnsTest, BehindALongTextOthersAreHeldBackForATimeOnly) {
 }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::base_turns_test

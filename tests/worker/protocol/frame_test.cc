@@ -10,7 +10,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/protocol/sample_messages.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::frame_test {
 namespace {
 
 using ::emend::test::StatusIs;
@@ -147,4 +147,4 @@ TEST(FrameTest, OneVersionIsReadAndAnyOtherIsRefusedByName) {
 }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::frame_test

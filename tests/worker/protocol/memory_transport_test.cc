@@ -5,7 +5,7 @@
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::memory_transport_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -79,4 +79,4 @@ TEST_F(MemoryTransportTest, AClosedListenerRefusesDials) {
 }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::memory_transport_test

@@ -6,7 +6,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/protocol/sample_messages.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::messages_test {
 namespace {
 
 using ::emend::test::StatusIs;
@@ -110,4 +110,4 @@ TEST(MessagesTest, TheTableSaysWhatARequestIs) {
 }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::messages_test

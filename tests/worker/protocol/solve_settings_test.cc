@@ -5,7 +5,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::solve_settings_test {
 namespace {
 
 using test::IsOk;
@@ -159,4 +159,4 @@ TEST(SolveSettingsTest, ALayerOutsideTheModelIsRefused) {
 }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::solve_settings_test

@@ -13,7 +13,7 @@
 #include "tests/worker/protocol/sample_messages.h"
 #include "worker/protocol/connection.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::tcp_transport_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -173,4 +173,4 @@ Awaitable<void> RefusedDials(Runtime& runtime, Transport& transport) {
 TEST(TcpTransportTest, DialsAndListensFailByName) { RunOnSystem(&RefusedDials); }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::tcp_transport_test

@@ -10,7 +10,7 @@
 #include "tests/worker/protocol/sample_messages.h"
 #include "worker/protocol/connection.h"
 
-namespace emend::worker::protocol {
+namespace emend::worker::protocol::tls_transport_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -205,4 +205,4 @@ TEST_F(TlsTransportTest, AFileThatCannotBeUsedIsNamed) {
 }
 
 }  // namespace
-}  // namespace emend::worker::protocol
+}  // namespace emend::worker::protocol::tls_transport_test

@@ -5,7 +5,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/worker/server/atlas_requests.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::edit_cache_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -73,4 +73,4 @@ TEST(EditCacheTest, DamagedBytesAreRefusedAndLeaveNothing) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::edit_cache_test

@@ -13,7 +13,7 @@
 #include "worker/protocol/memory_transport.h"
 #include "worker/server/worker_server.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::gateways_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -228,4 +228,4 @@ TEST_F(GatewaysTest, AGatewayThatRefusesIsDialledAgain) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::gateways_test

@@ -13,7 +13,7 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/server/atlas_requests.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::handlers_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -390,4 +390,4 @@ TEST_F(HandlersTest, EveryRequestPassesItsFailpoints) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::handlers_test

@@ -6,7 +6,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::launch_test {
 namespace {
 
 using ::emend::test::StatusIs;
@@ -145,4 +145,4 @@ TEST(LaunchRefusalTest, WithoutALauncherAProcessIsAGroupOfOne) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::launch_test

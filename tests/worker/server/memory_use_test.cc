@@ -13,7 +13,7 @@
 #include "worker/protocol/solve_settings.h"
 #include "worker/server/live_base.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::memory_use_test {
 namespace {
 
 using collective::Communicator;
@@ -148,4 +148,4 @@ TEST(MemoryEstimateTest, LayersThatAreNotNamedAreThoseOfCommits) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::memory_use_test

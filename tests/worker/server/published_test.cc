@@ -7,7 +7,7 @@
 
 #include "storage/base/digest.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::published_test {
 namespace {
 
 using protocol::Publication;
@@ -77,4 +77,4 @@ TEST_F(PublishedTest, ANameThatIsPublishedNoMoreIsGone) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::published_test

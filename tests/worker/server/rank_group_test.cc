@@ -17,7 +17,7 @@
 #include "tests/worker/server/atlas_requests.h"
 #include "worker/server/handlers.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::rank_group_test {
 namespace {
 
 using ::emend::test::IsOk;
@@ -453,4 +453,4 @@ TEST(GroupOfOneTest, JoiningAndFollowingNeedAGroup) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::rank_group_test

@@ -9,7 +9,7 @@
 #include "worker/protocol/memory_transport.h"
 #include "worker/server/worker_server.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::versions_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -98,4 +98,4 @@ TEST_F(VersionsTest, AnEmbeddedWorkerEndsWhenItsCoordinatorHangsUp) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::versions_test

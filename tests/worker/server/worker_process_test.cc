@@ -19,7 +19,7 @@
 #include "tests/worker/server/atlas_requests.h"
 #include "worker/protocol/base_turns.h"
 
-namespace emend::worker::server {
+namespace emend::worker::server::worker_process_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -258,4 +258,4 @@ TEST_F(WorkerProcessTest, AnEmbeddedWorkerEndsWithItsCoordinator) {
 }
 
 }  // namespace
-}  // namespace emend::worker::server
+}  // namespace emend::worker::server::worker_process_test

@@ -5,7 +5,7 @@
 
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 
-namespace emend::worker::tokenizer {
+namespace emend::worker::tokenizer::golden_test {
 namespace {
 
 using nlohmann::json;
@@ -73,4 +73,4 @@ INSTANTIATE_TEST_SUITE_P(EveryPipeline, GoldenTest,
                          [](const auto& test) { return test.param; });
 
 }  // namespace
-}  // namespace emend::worker::tokenizer
+}  // namespace emend::worker::tokenizer::golden_test

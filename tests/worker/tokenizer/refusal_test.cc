@@ -5,7 +5,7 @@
 
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 
-namespace emend::worker::tokenizer {
+namespace emend::worker::tokenizer::refusal_test {
 namespace {
 
 using nlohmann::json;
@@ -237,4 +237,4 @@ TEST(EmbeddingRowsTest, ATemplatesTokenNeedsARowToo) {
 }
 
 }  // namespace
-}  // namespace emend::worker::tokenizer
+}  // namespace emend::worker::tokenizer::refusal_test

@@ -8,7 +8,7 @@
 
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
 
-namespace emend::worker::tokenizer {
+namespace emend::worker::tokenizer::tokenizer_test {
 namespace {
 
 using testing::HasSubstr;
@@ -171,4 +171,4 @@ TEST(LastSubjectTokenTest, NoTokenBeforeTheFirstByte) {
 }
 
 }  // namespace
-}  // namespace emend::worker::tokenizer
+}  // namespace emend::worker::tokenizer::tokenizer_test

@@ -3,7 +3,7 @@
 #include "api/cli/verb.h"
 #include "storage/base/utf8.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::ask_verb {
 namespace {
 
 struct Options {
@@ -79,7 +79,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb AskVerb() {
+Verb Make() {
   return {.name = "ask",
           .group = Group::kAsk,
           .summary = "let the model at a revision go on from a prompt",
@@ -90,4 +90,4 @@ Verb AskVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::ask_verb

@@ -5,7 +5,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::eval_verb {
 namespace {
 
 struct Options {
@@ -41,7 +41,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb EvalVerb() {
+Verb Make() {
   return {.name = "eval",
           .group = Group::kAsk,
           .summary = "measure efficacy, paraphrase and neighbourhood scores on facts",
@@ -55,4 +55,4 @@ Verb EvalVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::eval_verb

@@ -8,7 +8,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::commit_verb {
 namespace {
 
 struct Options {
@@ -164,7 +164,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb CommitVerb() {
+Verb Make() {
   return {.name = "commit",
           .group = Group::kEdit,
           .effect = Effect::kChanges,
@@ -193,4 +193,4 @@ Verb CommitVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::commit_verb

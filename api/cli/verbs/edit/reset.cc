@@ -3,7 +3,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::reset_verb {
 namespace {
 
 struct Options {
@@ -61,7 +61,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb ResetVerb() {
+Verb Make() {
   return {.name = "reset",
           .group = Group::kEdit,
           .effect = Effect::kChanges,
@@ -71,4 +71,4 @@ Verb ResetVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::reset_verb

@@ -4,7 +4,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::revert_verb {
 namespace {
 
 struct Options {
@@ -54,7 +54,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb RevertVerb() {
+Verb Make() {
   return {
       .name = "revert",
       .group = Group::kEdit,
@@ -65,4 +65,4 @@ Verb RevertVerb() {
       .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::revert_verb

@@ -1,7 +1,7 @@
 #include "api/cli/refs.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::branch_verb {
 namespace {
 
 Result<int> Run(Session& session, const RefOptions& options) {
@@ -10,7 +10,7 @@ Result<int> Run(Session& session, const RefOptions& options) {
 
 }  // namespace
 
-Verb BranchVerb() {
+Verb Make() {
   return {
       .name = "branch",
       .group = Group::kHistory,
@@ -21,4 +21,4 @@ Verb BranchVerb() {
       .bind = Bind<RefOptions, AddRefArguments, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::branch_verb

@@ -3,7 +3,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::diff_verb {
 namespace {
 
 struct Options {
@@ -73,7 +73,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb DiffVerb() {
+Verb Make() {
   return {.name = "diff",
           .group = Group::kHistory,
           .summary = "facts and tensors that differ between two commits",
@@ -85,4 +85,4 @@ Verb DiffVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::diff_verb

@@ -4,7 +4,7 @@
 #include "api/cli/revision.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::log_verb {
 namespace {
 
 struct Options {
@@ -53,7 +53,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb LogVerb() {
+Verb Make() {
   return {.name = "log",
           .group = Group::kHistory,
           .summary = "commits of a revision, newest first",
@@ -65,4 +65,4 @@ Verb LogVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::log_verb

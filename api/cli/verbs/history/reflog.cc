@@ -2,7 +2,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::reflog_verb {
 namespace {
 
 struct Options {
@@ -42,7 +42,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb ReflogVerb() {
+Verb Make() {
   return {.name = "reflog",
           .group = Group::kHistory,
           .summary = "where a branch has pointed, newest first",
@@ -53,4 +53,4 @@ Verb ReflogVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::reflog_verb

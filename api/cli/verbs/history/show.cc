@@ -4,7 +4,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::show_verb {
 namespace {
 
 struct Options {
@@ -60,7 +60,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb ShowVerb() {
+Verb Make() {
   return {
       .name = "show",
       .group = Group::kHistory,
@@ -72,4 +72,4 @@ Verb ShowVerb() {
       .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::show_verb

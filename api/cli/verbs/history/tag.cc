@@ -1,7 +1,7 @@
 #include "api/cli/refs.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::tag_verb {
 namespace {
 
 Result<int> Run(Session& session, const RefOptions& options) {
@@ -10,7 +10,7 @@ Result<int> Run(Session& session, const RefOptions& options) {
 
 }  // namespace
 
-Verb TagVerb() {
+Verb Make() {
   return {.name = "tag",
           .group = Group::kHistory,
           .effect = Effect::kChanges,
@@ -20,4 +20,4 @@ Verb TagVerb() {
           .bind = Bind<RefOptions, AddRefArguments, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::tag_verb

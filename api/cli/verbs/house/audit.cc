@@ -1,7 +1,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::audit_verb {
 namespace {
 
 struct Options {
@@ -55,7 +55,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb AuditVerb() {
+Verb Make() {
   return {.name = "audit",
           .group = Group::kHouse,
           .summary = "who did what, newest first",
@@ -65,4 +65,4 @@ Verb AuditVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::audit_verb

@@ -1,7 +1,7 @@
 #include "api/cli/completion.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::completion_verb {
 namespace {
 
 struct Options {
@@ -22,7 +22,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb CompletionVerb() {
+Verb Make() {
   return {.name = "completion",
           .group = Group::kHouse,
           .summary = "a script with which a shell completes verbs and options",
@@ -34,4 +34,4 @@ Verb CompletionVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::completion_verb

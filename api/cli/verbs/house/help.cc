@@ -3,7 +3,7 @@
 #include "api/cli/verb.h"
 #include "api/cli/verbs/table.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::help_verb {
 namespace {
 
 struct Options {
@@ -44,7 +44,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb HelpVerb() {
+Verb Make() {
   return {.name = "help",
           .group = Group::kHouse,
           .summary = "the verbs, one verb, settings, exit codes, where the server is found",
@@ -53,4 +53,4 @@ Verb HelpVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::help_verb

@@ -1,7 +1,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::operations_verb {
 namespace {
 
 struct Options {
@@ -46,7 +46,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb OperationsVerb() {
+Verb Make() {
   return {.name = "operations",
           .group = Group::kHouse,
           .summary = "list long work, newest first",
@@ -54,4 +54,4 @@ Verb OperationsVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::operations_verb

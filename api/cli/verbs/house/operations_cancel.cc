@@ -1,6 +1,6 @@
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::operations_cancel_verb {
 namespace {
 
 struct Options {
@@ -23,7 +23,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb OperationsCancelVerb() {
+Verb Make() {
   return {.name = "operations cancel",
           .group = Group::kHouse,
           .effect = Effect::kChanges,
@@ -32,4 +32,4 @@ Verb OperationsCancelVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::operations_cancel_verb

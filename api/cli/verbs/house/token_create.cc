@@ -1,6 +1,6 @@
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::token_create_verb {
 namespace {
 
 struct Options {
@@ -37,7 +37,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb TokenCreateVerb() {
+Verb Make() {
   return {.name = "token create",
           .group = Group::kHouse,
           .effect = Effect::kChanges,
@@ -47,4 +47,4 @@ Verb TokenCreateVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::token_create_verb

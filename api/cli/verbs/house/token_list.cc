@@ -1,7 +1,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::token_list_verb {
 namespace {
 
 std::string ScopesOf(const Json& token) {
@@ -27,7 +27,7 @@ Result<int> Run(Session& session) {
 
 }  // namespace
 
-Verb TokenListVerb() {
+Verb Make() {
   return {.name = "token list",
           .group = Group::kHouse,
           .summary = "list tokens, without their secrets",
@@ -35,4 +35,4 @@ Verb TokenListVerb() {
           .bind = Bind<Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::token_list_verb

@@ -1,13 +1,13 @@
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::token_new_verb {
 namespace {
 
 Result<int> Run(Session& session) { return session.BecomeEmendd({"--new-token"}); }
 
 }  // namespace
 
-Verb TokenNewVerb() {
+Verb Make() {
   return {.name = "token new",
           .group = Group::kHouse,
           .summary = "make the store's first token again, with emendd down",
@@ -19,4 +19,4 @@ Verb TokenNewVerb() {
           .bind = Bind<Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::token_new_verb

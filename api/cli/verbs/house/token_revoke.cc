@@ -1,6 +1,6 @@
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::token_revoke_verb {
 namespace {
 
 struct Options {
@@ -27,7 +27,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb TokenRevokeVerb() {
+Verb Make() {
   return {.name = "token revoke",
           .group = Group::kHouse,
           .effect = Effect::kChanges,
@@ -36,4 +36,4 @@ Verb TokenRevokeVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::token_revoke_verb

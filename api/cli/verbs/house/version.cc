@@ -1,6 +1,6 @@
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::version_verb {
 namespace {
 
 Result<int> Run(Session& session) {
@@ -18,7 +18,7 @@ Result<int> Run(Session& session) {
 
 }  // namespace
 
-Verb VersionVerb() {
+Verb Make() {
   return {.name = "version",
           .group = Group::kHouse,
           .summary = "versions of this program and of the server",
@@ -26,4 +26,4 @@ Verb VersionVerb() {
           .bind = Bind<Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::version_verb

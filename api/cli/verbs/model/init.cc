@@ -2,7 +2,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::init_verb {
 namespace {
 
 struct Options {
@@ -52,7 +52,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb InitVerb() {
+Verb Make() {
   return {
       .name = "init",
       .group = Group::kModel,
@@ -68,4 +68,4 @@ Verb InitVerb() {
       .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::init_verb

@@ -10,7 +10,7 @@
 #include "coordinator/core/loadable_model.h"
 #include "coordinator/core/memory_estimate.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::model_inspect_verb {
 namespace {
 
 using coordinator::core::MemoryEstimate;
@@ -171,7 +171,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb ModelInspectVerb() {
+Verb Make() {
   return {.name = "model inspect",
           .group = Group::kModel,
           .summary = "predict the memory of each rank from a model's folder; needs no server",
@@ -186,4 +186,4 @@ Verb ModelInspectVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::model_inspect_verb

@@ -4,7 +4,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::stats_verb {
 namespace {
 
 struct Options {
@@ -102,7 +102,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb StatsVerb() {
+Verb Make() {
   return {.name = "stats",
           .group = Group::kModel,
           .effect = Effect::kChanges,
@@ -115,4 +115,4 @@ Verb StatsVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::stats_verb

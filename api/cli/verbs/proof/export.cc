@@ -3,7 +3,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::export_verb {
 namespace {
 
 struct Options {
@@ -48,7 +48,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb ExportVerb() {
+Verb Make() {
   return {.name = "export",
           .group = Group::kProof,
           .summary = "write a revision as a model's folder",
@@ -60,4 +60,4 @@ Verb ExportVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::export_verb

@@ -1,7 +1,7 @@
 #include "api/cli/verb.h"
 #include "api/cli/verdict.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::fsck_verb {
 namespace {
 
 struct Options {
@@ -27,7 +27,7 @@ void Describe(Arguments& arguments, Options& options) { arguments.AddSubmission(
 
 }  // namespace
 
-Verb FsckVerb() {
+Verb Make() {
   return {
       .name = "fsck",
       .group = Group::kProof,
@@ -37,4 +37,4 @@ Verb FsckVerb() {
       .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::fsck_verb

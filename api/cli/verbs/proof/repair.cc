@@ -2,7 +2,7 @@
 
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::repair_verb {
 namespace {
 
 struct Options {
@@ -23,7 +23,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb RepairVerb() {
+Verb Make() {
   return {.name = "repair",
           .group = Group::kProof,
           .summary = "mend a store that emendd refuses, with emendd down",
@@ -35,4 +35,4 @@ Verb RepairVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::repair_verb

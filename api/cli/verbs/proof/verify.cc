@@ -3,7 +3,7 @@
 #include "api/cli/verb.h"
 #include "api/cli/verdict.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::verify_verb {
 namespace {
 
 struct Options {
@@ -39,7 +39,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb VerifyVerb() {
+Verb Make() {
   return {.name = "verify",
           .group = Group::kProof,
           .summary = "compare live weights, an independent rebuild and the manifest",
@@ -51,4 +51,4 @@ Verb VerifyVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::verify_verb

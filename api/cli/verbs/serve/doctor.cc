@@ -3,7 +3,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::doctor_verb {
 namespace {
 
 std::string Fixed(double value, const char* unit) {
@@ -91,7 +91,7 @@ Result<int> Run(Session& session) {
 
 }  // namespace
 
-Verb DoctorVerb() {
+Verb Make() {
   return {
       .name = "doctor",
       .group = Group::kServe,
@@ -104,4 +104,4 @@ Verb DoctorVerb() {
       .bind = Bind<Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::doctor_verb

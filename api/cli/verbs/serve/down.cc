@@ -1,7 +1,7 @@
 #include "api/cli/verb.h"
 #include "api/daemon/launch.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::down_verb {
 namespace {
 
 // Operations that wait or run; 0 if the server does not say.
@@ -35,7 +35,7 @@ Result<int> Run(Session& session) {
 
 }  // namespace
 
-Verb DownVerb() {
+Verb Make() {
   return {.name = "down",
           .group = Group::kServe,
           .summary = "stop the emendd of a store and wait until it is gone",
@@ -44,4 +44,4 @@ Verb DownVerb() {
           .bind = Bind<Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::down_verb

@@ -1,7 +1,7 @@
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::status_verb {
 namespace {
 
 Result<int> Run(Session& session) {
@@ -37,7 +37,7 @@ Result<int> Run(Session& session) {
 
 }  // namespace
 
-Verb StatusVerb() {
+Verb Make() {
   return {
       .name = "status",
       .group = Group::kServe,
@@ -51,4 +51,4 @@ Verb StatusVerb() {
       .bind = Bind<Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::status_verb

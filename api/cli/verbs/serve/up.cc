@@ -4,7 +4,7 @@
 #include "api/daemon/launch.h"
 #include "api/program/listen_address.h"
 
-namespace emend::api::cli::verbs {
+namespace emend::api::cli::verbs::up_verb {
 namespace {
 
 struct Options {
@@ -98,7 +98,7 @@ void Describe(Arguments& arguments, Options& options) {
 
 }  // namespace
 
-Verb UpVerb() {
+Verb Make() {
   return {.name = "up",
           .group = Group::kServe,
           .summary = "start emendd on a store, with workers, and wait until it is ready",
@@ -115,4 +115,4 @@ Verb UpVerb() {
           .bind = Bind<Options, Describe, Run>};
 }
 
-}  // namespace emend::api::cli::verbs
+}  // namespace emend::api::cli::verbs::up_verb
