@@ -1,5 +1,6 @@
-# emend_unity(<target>): compiles its files several at a time, which reads and instantiates the headers of Asio and the JSON library once for all of them. A name
-# without linkage is then one a batch: two files of a folder give two things two names. EMEND_UNITY=OFF compiles each file alone.
+# emend_unity(<target>): compiles its files several at a time, which reads and instantiates the headers of Asio and the JSON library once for all of them
+# (docs/notes/build.md). A name without linkage is then one a batch: two files of a folder give two things two names, and where all have the same names (tests, verbs
+# of the command line) each has a namespace of its own. EMEND_UNITY=OFF, the preset each-file, compiles each file alone.
 function(emend_unity target)
   if(EMEND_UNITY)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
@@ -49,7 +50,7 @@ endfunction()
 # emend_test(<name> [THREADS] SOURCES ... DEPS ... [LABELS label] [TIMEOUT seconds] [TORCH])
 #   THREADS: what it tests runs on several; the others, on one thread or in virtual time, are nothing to ThreadSanitizer and left out of its build.
 #   label: unit (if none is given); integration (real processes, whole batches, faults on a real disk); sim; slow (only with `./dev test --full`).
-#   A GoogleTest program, one ctest entry per TEST. The working folder is the checkout, so tests name data by its path in the repo.
+#   A GoogleTest program, one a folder and label, one ctest entry per TEST; its files have a namespace of their own each, called as the file. The working folder is the checkout, so tests name data by its path in the repo.
 function(emend_test name)
   cmake_parse_arguments(ARG "TORCH;THREADS" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(EMEND_SANITIZE STREQUAL "thread" AND NOT ARG_THREADS)

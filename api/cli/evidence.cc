@@ -1,8 +1,5 @@
 #include "api/cli/evidence.h"
 
-#include <array>
-#include <cstdio>
-
 #include "api/cli/commits.h"
 #include "api/cli/text.h"
 
