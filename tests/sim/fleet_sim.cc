@@ -24,7 +24,7 @@ using storage::records::OperationState;
 const char* const kRepos[] = {"atlas", "babel", "corvus", "dune"};
 const char* const kBranches[] = {"main", "side", "trial"};
 // of a branch: few, so that commits supersede each other, and states stay small
-constexpr std::size_t kSubjects = 48;
+constexpr std::size_t kFleetSubjects = 48;
 constexpr std::size_t kFactsMax = 20;
 constexpr std::size_t kRevisionsBack = 6;
 constexpr int kTextTokensMax = 6;
@@ -105,7 +105,7 @@ FleetSimulation::Wish FleetSimulation::DrawWish(const std::string& name) {
   const std::size_t choice = Draw(60);
   if (choice < 28) {
     wish.body = {{"branch", DrawBranch()},
-                 {"facts", DrawFacts(name, 0, kSubjects, 1 + Draw(kFactsMax))},
+                 {"facts", DrawFacts(name, 0, kFleetSubjects, 1 + Draw(kFactsMax))},
                  {"evaluate", !OneIn(4)},
                  {"settings", {{"layers", "0,1"}}}};
   } else if (choice < 40) {
@@ -114,7 +114,7 @@ FleetSimulation::Wish FleetSimulation::DrawWish(const std::string& name) {
   } else if (choice < 51) {
     wish.kind = "evaluation";
     wish.body = {{"revision", DrawRevision(wish.terms.repo)},
-                 {"facts", DrawFacts(name, 0, kSubjects, 1 + Draw(4))}};
+                 {"facts", DrawFacts(name, 0, kFleetSubjects, 1 + Draw(4))}};
   } else if (choice < 58) {
     wish.kind = "verify";
     wish.body = {{"revision", DrawRevision(wish.terms.repo)}};
@@ -196,7 +196,7 @@ Awaitable<int> FleetSimulation::CarryFlood() {
   for (int i = 0; i < options_.flood; ++i, --left_) {
     const std::string key = "flood." + std::to_string(i);
     Wish wish{.kind = "evaluation",
-              .body = {{"revision", "main"}, {"facts", DrawFacts(key, 0, kSubjects, 1)}},
+              .body = {{"revision", "main"}, {"facts", DrawFacts(key, 0, kFleetSubjects, 1)}},
               .key = key,
               .terms = {}};
     wish.terms.repo = RepoName(kRepos[0]);
