@@ -27,10 +27,8 @@ Result<int> ListRefs(Session& session, const std::string& repo, const std::strin
 Result<int> CreateRef(Session& session, const RefOptions& options, const std::string& kind) {
   const std::string revision = options.revision.empty() ? "main" : options.revision;
   const Json body = {{"revision", revision}, {"reason", kind + ": created from " + revision}};
-  EMEND_ASSIGN_OR_RETURN(
-      const client::Reply reply,
-      PutRef(session, RefPath(options.repo, kind, *options.name), body, {"If-None-Match", "*"}));
-  const Json ref = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+  EMEND_ASSIGN_OR_RETURN(const Json ref, PutRef(session, RefPath(options.repo, kind, *options.name),
+                                                body, {"If-None-Match", "*"}));
   if (session.json()) {
     session.Print(ref);
   } else {
@@ -42,13 +40,11 @@ Result<int> CreateRef(Session& session, const RefOptions& options, const std::st
 
 Result<int> DeleteRef(Session& session, const RefOptions& options, const std::string& kind) {
   const std::string path = RefPath(options.repo, kind, *options.name);
-  EMEND_ASSIGN_OR_RETURN(const client::Reply read,
-                         session.Send({.method = "GET", .path = path, .body = "", .headers = {}}));
+  EMEND_ASSIGN_OR_RETURN(const Answer read, ReadRef(session, path));
   const client::Call call{
       .method = "DELETE", .path = path, .body = "", .headers = {{"If-Match", read.etag}}};
   EMEND_RETURN_IF_ERROR(session.Send(call).status());
-  const std::string was =
-      TextOf(Json::parse(read.body, nullptr, /*allow_exceptions=*/false), "commit");
+  const std::string was = TextOf(read.body, "commit");
   if (session.json()) {
     session.Print({{"kind", kind}, {"name", *options.name}, {"deleted", true}, {"was", was}});
   } else {
@@ -67,12 +63,19 @@ std::string RefPath(const std::string& repo, const std::string& kind, const std:
   return RepoPath(repo, (kind == "tag" ? "/tags/" : "/branches/") + client::EncodeSegment(name));
 }
 
-Result<client::Reply> PutRef(Session& session, const std::string& path, const Json& body,
-                             const std::pair<std::string, std::string>& condition) {
-  return session.Send({.method = "PUT",
-                       .path = path,
-                       .body = body.dump(-1, ' ', false, Json::error_handler_t::replace),
-                       .headers = {condition}});
+Result<Answer> ReadRef(Session& session, const std::string& path) {
+  return session.Send({.method = "GET", .path = path, .body = "", .headers = {}});
+}
+
+Result<Json> PutRef(Session& session, const std::string& path, const Json& body,
+                    const std::pair<std::string, std::string>& condition) {
+  EMEND_ASSIGN_OR_RETURN(
+      Answer answer,
+      session.Send({.method = "PUT",
+                    .path = path,
+                    .body = body.dump(-1, ' ', false, Json::error_handler_t::replace),
+                    .headers = {condition}}));
+  return std::move(answer.body);
 }
 
 Result<int> RunRef(Session& session, const std::string& kind, const RefOptions& options) {

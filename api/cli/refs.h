@@ -27,8 +27,10 @@ Result<int> RunRef(Session& session, const std::string& kind, const RefOptions& 
 void HintAtMissingBranch(Session& session, const RepoRevision& target, const Status& failed);
 
 std::string RefPath(const std::string& repo, const std::string& kind, const std::string& name);
-// `condition` is a header.
-Result<client::Reply> PutRef(Session& session, const std::string& path, const Json& body,
-                             const std::pair<std::string, std::string>& condition);
+// The ref, and the ETag by which the next call changes it only if it still is that.
+Result<Answer> ReadRef(Session& session, const std::string& path);
+// The ref as it is now. `condition` is a header.
+Result<Json> PutRef(Session& session, const std::string& path, const Json& body,
+                    const std::pair<std::string, std::string>& condition);
 
 }  // namespace emend::api::cli

@@ -23,9 +23,9 @@ constexpr const char* kDefaultServerHint =
     "no server is known here; start one with `emend up --store DIR`, or name one with --server URL "
     "--token TOKEN, EMEND_SERVER and EMEND_TOKEN, or --store DIR";
 
-Result<Json> ParseReply(const client::Reply& reply) {
-  if (reply.body.empty()) return Json();
-  Json json = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+Result<Json> ParseBody(const std::string& body) {
+  if (body.empty()) return Json();
+  Json json = Json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return Internal("reading the server's answer: it is no JSON");
   return json;
 }
@@ -139,15 +139,17 @@ bool Session::Reconnect() {
   return true;
 }
 
-Result<client::Reply> Session::Send(const client::Call& call) {
+Result<Answer> Session::Send(const client::Call& call) {
   EMEND_ASSIGN_OR_RETURN(const client::Client* connected, Connect());
-  return connected->Send(call);
+  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, connected->Send(call));
+  EMEND_ASSIGN_OR_RETURN(Json body, ParseBody(reply.body));
+  return Answer{std::move(body), reply.etag, reply.operation_id};
 }
 
 Result<Json> Session::Get(const std::string& path) {
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply,
+  EMEND_ASSIGN_OR_RETURN(Answer answer,
                          Send({.method = "GET", .path = path, .body = "", .headers = {}}));
-  return ParseReply(reply);
+  return std::move(answer.body);
 }
 
 Result<Json> Session::GetPages(const std::string& path, const std::string& query,
@@ -179,15 +181,15 @@ Status Session::Stream(const std::string& path, const Json& body,
 
 Result<Json> Session::Post(const std::string& path, const Json& body) {
   const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply,
+  EMEND_ASSIGN_OR_RETURN(Answer answer,
                          Send({.method = "POST", .path = path, .body = text, .headers = {}}));
-  return ParseReply(reply);
+  return std::move(answer.body);
 }
 
 Result<Json> Session::Run(const std::string& path, const Json& body, const SubmitOptions& options) {
   const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
   InterruptWatch interrupt;
-  EMEND_ASSIGN_OR_RETURN(const client::Reply accepted,
+  EMEND_ASSIGN_OR_RETURN(const Answer accepted,
                          Send({.method = "POST",
                                .path = path + QueryOf(options),
                                .body = text,
@@ -214,14 +216,16 @@ Result<Json> Session::Run(const std::string& path, const Json& body, const Submi
         ", which was accepted and goes on when emendd is back (`emend operations`)");
   }
   if (!result.ok()) return result.status();
-  return ParseReply({.http_status = 200, .body = *result, .etag = "", .operation_id = ""});
+  return ParseBody(*result);
 }
 
-Result<client::Reply> Session::Cancel(const std::string& operation) {
-  return Send({.method = "DELETE",
-               .path = "/api/v1/operations/" + client::EncodeSegment(operation),
-               .body = "",
-               .headers = {}});
+Result<Json> Session::Cancel(const std::string& operation) {
+  EMEND_ASSIGN_OR_RETURN(Answer answer,
+                         Send({.method = "DELETE",
+                               .path = "/api/v1/operations/" + client::EncodeSegment(operation),
+                               .body = "",
+                               .headers = {}}));
+  return std::move(answer.body);
 }
 
 Result<int> Session::BecomeEmendd(std::vector<std::string> arguments) const {

@@ -39,6 +39,13 @@ struct SubmitOptions {
   std::uint64_t timeout = 0;  // seconds; 0: none
 };
 
+// What the server answered: JSON (null where there is none), and what its headers say.
+struct Answer {
+  Json body;
+  std::string etag;          // "" if it gave none
+  std::string operation_id;  // of a submission
+};
+
 class Session {
  public:
   Session(const Terminal& terminal, GlobalOptions options, Effect effect)
@@ -49,7 +56,7 @@ class Session {
   bool json() const { return options_.json; }
   std::ostream& out() const { return *terminal_.out; }
 
-  // Requests; the answer as JSON (null where there is none).
+  // Requests; the answer as JSON (null where there is none). kInternal if it is none.
   Result<Json> Get(const std::string& path);
   // Up to `count` items of a list, of as many pages as that takes: {"items", "next"}. `query` is
   // what the first page is asked with, "" or "name=value".
@@ -58,8 +65,8 @@ class Session {
   // The answer as events, each as it comes (client.h).
   Status Stream(const std::string& path, const Json& body,
                 const std::function<Status(const client::Event&)>& on_event);
-  Result<client::Reply> Send(const client::Call& call);
-  Result<client::Reply> Cancel(const std::string& operation);
+  Result<Answer> Send(const client::Call& call);
+  Result<Json> Cancel(const std::string& operation);
   // Submits and waits, with a progress bar; the operation's result. Ctrl-C cancels the operation.
   Result<Json> Run(const std::string& path, const Json& body, const SubmitOptions& options);
 

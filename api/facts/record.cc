@@ -44,8 +44,14 @@ std::vector<Record> Record::GroupedObjects(const char* name) {
     const std::string path = PathOf(name) + "." + Shortened(group);
     if (!items.is(Kind::kList) && !items.IsNothing())
       complain_(path, "expected a list of objects, found " + items.Found());
-    for (std::size_t k = 0; items.is(Kind::kList) && k < items.size(); ++k)
-      objects.emplace_back(items[k], path + "[" + std::to_string(k) + "]", what_, complain_);
+    for (std::size_t k = 0; items.is(Kind::kList) && k < items.size(); ++k) {
+      const std::string place = path + "[" + std::to_string(k) + "]";
+      if (items[k].is(Kind::kObject)) {
+        objects.emplace_back(items[k], place, what_, complain_);
+      } else {
+        complain_(place, "expected an object, found " + items[k].Found());
+      }
+    }
   }
   return objects;
 }

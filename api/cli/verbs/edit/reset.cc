@@ -17,18 +17,15 @@ struct Options {
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
   const std::string path = RefPath(target.repo, "branch", target.revision);
-  EMEND_ASSIGN_OR_RETURN(const client::Reply read,
-                         session.Send({.method = "GET", .path = path, .body = "", .headers = {}}));
-  const std::string from =
-      TextOf(Json::parse(read.body, nullptr, /*allow_exceptions=*/false), "commit");
+  EMEND_ASSIGN_OR_RETURN(const Answer read, ReadRef(session, path));
+  const std::string from = TextOf(read.body, "commit");
   EMEND_ASSIGN_OR_RETURN(const std::string revision, ParseRevisionOf(target.repo, options.commit));
   const std::string reason =
       "reset: " + (options.message.empty() ? "moving to " + revision : options.message);
   EMEND_ASSIGN_OR_RETURN(
-      const client::Reply reply,
+      const Json moved,
       PutRef(session, path, {{"revision", revision}, {"reason", reason}}, {"If-Match", read.etag}));
-  const std::string to =
-      TextOf(Json::parse(reply.body, nullptr, /*allow_exceptions=*/false), "commit");
+  const std::string to = TextOf(moved, "commit");
   if (session.json()) {
     session.Print(
         {{"repo", target.repo}, {"branch", target.revision}, {"commit", to}, {"from", from}});

@@ -8,9 +8,9 @@ struct Options {
 };
 
 Result<int> Run(Session& session, const Options& options) {
-  EMEND_ASSIGN_OR_RETURN(const client::Reply reply, session.Cancel(options.id));
+  EMEND_ASSIGN_OR_RETURN(const Json operation, session.Cancel(options.id));
   if (session.json()) {
-    session.Print(Json::parse(reply.body, nullptr, /*allow_exceptions=*/false));
+    session.Print(operation);
   } else {
     session.out() << options.id << " was asked to end\n";
   }
