@@ -13,7 +13,7 @@ std::string RenderTable(const std::vector<std::vector<std::string>>& rows);
 
 // The first 12 digits of an id.
 std::string ShortId(std::string_view hex);
-// With so many digits behind the point.
+// With so many digits after the point.
 std::string Fixed(double value, int digits);
 // "0.8 s", "42 s", "3 min 5 s".
 std::string RenderSeconds(double seconds);

@@ -85,8 +85,8 @@ Awaitable<Status> Gateway::Read(WorkerId worker) {
   Result<ReplyBody> said = co_await membership_->Call(std::move(request), std::move(options));
   Result<ReadPublicationReply> reply = ReplyAs<ReadPublicationReply>(std::move(said));
   reading_.erase(worker);
-  // A rank that was started anew, or a group: what it does not know says nothing, neither of tokens
-  // nor of how long emendd is away.
+  // A rank that was started again, or a group: what it does not know says nothing, neither of
+  // tokens nor of how long emendd is away.
   const bool knows = !reply.ok() || reply->publication.sequence > 0;
   if (!knows) reply = Unavailable("emendd has published nothing to it yet");
   if (reply.ok()) {

@@ -29,7 +29,7 @@ struct GatewayOptions {
   std::string worker_token = {};               // what workers must present
   std::string worker_address = "127.0.0.1:0";  // where workers dial in
   std::chrono::milliseconds heartbeat{500};    // between it and workers
-  // of emendd, behind which nothing is answered any more; 0: for ever
+  // of emendd, after which nothing is answered any more; 0: for ever
   std::chrono::seconds silence_max{24 * 60 * 60};
   std::chrono::milliseconds reading_period{200};  // how often a worker is asked what it may answer
 };

@@ -117,7 +117,7 @@ std::string_view BufferedBytes(const Connection& connection) {
 
 // Until the whole head is in the buffer, where it can be seen as it was sent. Ok: it is for the
 // parser to read, a head that is too long too; kCancelled: nobody is left to be answered.
-// Asio waits for ever if it reads again behind the end of what a client sends.
+// Asio waits for ever if it reads again after the end of what a client sends.
 Awaitable<Status> ReadHeadBytes(Connection* connection) {
   error_code error;
   while (true) {

@@ -23,7 +23,7 @@ struct Caller {
   std::vector<std::string> scopes;  // of: ask read propose review merge deploy admin
 };
 
-// Texts behind prompts, `count` of each; text i of the request goes on from prompt i / count with
+// Texts after prompts, `count` of each; text i of the request goes on from prompt i / count with
 // the seed + i.
 struct CompletionRequest {
   RepoName repo;

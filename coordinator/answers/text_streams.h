@@ -1,4 +1,4 @@
-// TextStreams: texts behind prompts, piece by piece, many at once, whoever it is that completes
+// TextStreams: texts after prompts, piece by piece, many at once, whoever it is that completes
 // each of them.
 //
 //   EMEND_RETURN_IF_ERROR(streams.CheckRoom(count, workers));

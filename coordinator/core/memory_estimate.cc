@@ -24,7 +24,7 @@ constexpr std::uint64_t kCacheBytesMax = std::uint64_t{1} << 30;
 constexpr std::uint64_t kTexts = 64;
 
 // A fact's prompts: with five texts before them and without, and one for what must not drift; of so
-// many tokens up to the subject's last and behind it.
+// many tokens up to the subject's last and after it.
 constexpr std::uint64_t kPromptsPerFact = 7;
 constexpr std::uint64_t kPrefixTokens = 20;
 constexpr std::uint64_t kSuffixTokens = 6;

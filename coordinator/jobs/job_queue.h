@@ -8,7 +8,7 @@
 // kAttemptsMax times in all. Every operation ends exactly once.
 //
 // Commits that the scheduler starts together are one job and one transaction. If one of them is
-// cancelled or its time is up, it leaves and the rest are solved anew; if the job fails, its
+// cancelled or its time is up, it leaves and the rest are solved again; if the job fails, its
 // members are run one by one, so that none fails for what another asked.
 //
 //   JobQueue queue(context, operations::Kinds());

@@ -53,7 +53,7 @@ class WorkerSession {
     co_return worker::protocol::ReplyAs<Reply>(std::move(reply));
   }
 
-  // A text behind a prompt on a stored state, in the hope that it is live where such a text was
+  // A text after a prompt on a stored state, in the hope that it is live where such a text was
   // asked for before; no Open() is needed. Its pieces go to the control. Once one did, a lost
   // worker is the end of it (kUnavailable, "worker_lost"): nobody could take back what was said.
   Awaitable<Result<worker::protocol::CompleteReply>> Complete(worker::protocol::Complete request);
@@ -88,7 +88,7 @@ class WorkerSession {
   enum class Need { kNothing, kState, kBaseAndState };
   // Sends, again if the base or the state was displaced by others meanwhile, and to whoever serves
   // next if the worker was lost: requests change nothing, and a state that was solved in vain is
-  // solved anew, whole.
+  // solved again, whole.
   Awaitable<Result<worker::protocol::ReplyBody>> CallAny(std::vector<StateId> states,
                                                          worker::protocol::RequestBody request,
                                                          std::chrono::milliseconds timeout,
@@ -101,7 +101,7 @@ class WorkerSession {
   WorkerId worker_;
   std::optional<worker::protocol::LoadBase> load_;  // what Load() sends, once it was put together
   worker::protocol::LoadBaseReply model_;
-  std::optional<SteadyTime> busy_since_;  // the first "base_busy" behind the last answer
+  std::optional<SteadyTime> busy_since_;  // the first "base_busy" after the last answer
   std::chrono::milliseconds busy_wait_{0};
   bool is_pinned_ = false;   // by OpenOn
   bool has_spoken_ = false;  // a piece of a text came

@@ -1,4 +1,4 @@
-// Completions: texts behind prompts on what emendd knows: any commit of any repo.
+// Completions: texts after prompts on what emendd knows: any commit of any repo.
 //
 //   EMEND_CO_ASSIGN_OR_RETURN(auto stream, co_await completions.Begin(request));
 //

@@ -19,7 +19,7 @@ constexpr auto kLook = 200ms;  // at the audit chain and the workers
 // where a gateway asks: what is to be live may have been displaced; and where it failed
 constexpr auto kRenewal = 5s;
 constexpr auto kTimeout = 60s;  // of telling a worker
-// of the wait behind failures in a row: to load a base that is damaged takes as long each time
+// of the wait after failures in a row: to load a base that is damaged takes as long each time
 constexpr int kDoublingsMax = 4;
 constexpr auto kStopTimeout = 5s;
 constexpr int kStatesMax = 16;  // made live for one publication; a worker asks for fewer

@@ -92,8 +92,8 @@ class Repository {
   const RepoRecord& record() const { return record_; }
   const objects::ObjectStore& objects() const { return objects_; }
 
-  // A branch, a tag, at least 4 hex digits of a commit, "@{n}" behind a branch (its nth earlier
-  // value), any number of "~n" and "^" behind these. kNotFound says what was looked for;
+  // A branch, a tag, at least 4 hex digits of a commit, "@{n}" after a branch (its nth earlier
+  // value), any number of "~n" and "^" after these. kNotFound says what was looked for;
   // kInvalidArgument ("ambiguous_revision") lists the candidates.
   Result<CommitId> Resolve(std::string_view revision) const;
   Result<objects::Commit> ReadCommit(const CommitId& id) const { return objects_.ReadCommit(id); }

@@ -52,7 +52,7 @@ class WriteBatch {
   };
   void Put(ColumnFamily family, std::string_view key, std::string_view value);
   void Delete(ColumnFamily family, std::string_view key);
-  // Adds the other batch's changes behind these.
+  // Adds the other batch's changes after these.
   void Append(const WriteBatch& other);
   // For what is small and must be written down for space to become free again, or for somebody to
   // be told so: it may take half of the reserve.
@@ -83,7 +83,7 @@ class KvStore {
                       const ScanVisitor& visit) = 0;
   // kResourceExhausted ("disk_full": reads go on, writes work again once there is space);
   // kUnavailable on other I/O errors. On failure nothing of the batch is visible. After a failure
-  // on the disk itself the store first opens its files anew at the next write: a batch whose sync
+  // on the disk itself the store first reopens its files at the next write: a batch whose sync
   // failed may then turn out to stand, whole, and unsynced writes before it may be gone. Refusals
   // of the free-space guard leave nothing open.
   virtual Status Write(const WriteBatch& batch, Durability durability) = 0;

@@ -85,7 +85,7 @@ rocksdb::DBOptions DatabaseOptions(const SessionOptions& options,
   database.create_missing_column_families = options.mode == SessionMode::kReadWrite;
   database.info_log = std::make_shared<ForwardingLogger>();
   database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  // The default, point in time, drops acknowledged commits behind one flipped bit without a word.
+  // The default, point in time, drops acknowledged commits after one flipped bit without a word.
   database.wal_recovery_mode = options.mode == SessionMode::kSalvage
                                    ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
                                    : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
@@ -93,10 +93,10 @@ rocksdb::DBOptions DatabaseOptions(const SessionOptions& options,
   database.wal_bytes_per_sync = 0;
   database.paranoid_checks = true;
   // tables of all families end at one point of the log: a damaged log can be replayed up to any
-  // point behind it
+  // point after it
   database.atomic_flush = true;
   database.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
-  // a failed sync is never tried again on the same file: the store opens anew
+  // a failed sync is never tried again on the same file: the store is opened again
   database.max_bgerror_resume_count = 0;
   database.listeners.push_back(
       std::make_shared<BackgroundErrorListener>(std::move(background_failed)));

@@ -141,7 +141,7 @@ class Writer {
   // `node` is what `root` holds.
   Result<ObjectId> ChangeNode(const ObjectId& root, TrieNode node, std::size_t depth, Ids added,
                               Ids removed) {
-    // What becomes a leaf is listed and built anew, so that no node is put which the result does
+    // What becomes a leaf is listed and built again, so that no node is put which the result does
     // not have.
     if (!node.is_branch() || node.count + added.size() <= kLeafMax + removed.size()) {
       std::vector<EditId> ids;

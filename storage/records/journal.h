@@ -116,7 +116,7 @@ class Journal {
   Journal(kv::KvStore& store, FileSystem& file_system, const Clock& clock, std::string anchor_path);
 
   // These REQUIRE commit_mutex_.
-  // Reads head and anchor anew and completes the anchor: after Open, and after a commit that ended
+  // Reads head and anchor again and completes the anchor: after Open, and after a commit that ended
   // half-way.
   Status Settle();
   Status AnchorHead(std::uint64_t sequence, const Digest& hash);

@@ -52,7 +52,7 @@ BENCHMARK(BM_Forward)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 
-// As a target's optimisation does: a few tokens behind a constant past, gradient of the input. rows
+// As a target's optimisation does: a few tokens after a constant past, gradient of the input. rows
 // × tokens × past.
 void BM_ForwardBackward(benchmark::State& state) {
   const Transformer& model = *SharedAtlas().model;

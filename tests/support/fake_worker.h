@@ -54,7 +54,7 @@ class FakeWorker {
   void OnRequest(Handler handler) { handler_ = std::move(handler); }
   // While mute it neither beats nor answers, though it stays connected.
   enum class Voice { kHeard, kMute };
-  // Heard again after it was mute, it begins anew: on a connection that goes on, nothing is ever
+  // Heard again after it was mute, it begins again: on a connection that goes on, nothing is ever
   // lost in between.
   void SetVoice(Voice voice);
   // How long a request takes from now on.

@@ -37,7 +37,7 @@ constexpr std::size_t kPieceStep = 64;  // pieces end between elements
 constexpr int kTcpRtoMaxMs = 44;        // TCP_RTO_MAX_MS, which Debian 12's headers lack
 constexpr int kSendAgainMs = 1000;      // the least that it takes
 constexpr std::chrono::milliseconds kDialAgain{50};
-// then anew, by whichever way there is by now: a link may just have come back
+// then again, by whichever way there is by now: a link may just have come back
 constexpr std::chrono::seconds kConnectMax{1};
 // a stranger that connects and says nothing keeps nobody waiting longer
 constexpr std::chrono::seconds kGreetingMax{5};

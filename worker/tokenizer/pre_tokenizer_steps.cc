@@ -71,7 +71,7 @@ Status CutEach(const Cutter& cutter, Behavior behavior, Pieces* pieces) {
   return OkStatus();
 }
 
-// Writes every piece anew through `write(builder, piece)` and keeps their order.
+// Rewrites every piece through `write(builder, piece)` and keeps their order.
 template <typename Writer>
 void RewriteEach(const Writer& write, Pieces* pieces) {
   AlignedTextBuilder builder(pieces->text);

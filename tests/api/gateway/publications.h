@@ -12,7 +12,7 @@ namespace emend::api::gateway {
 inline const BaseId kBase{Sha256("base")};
 inline const RepoName kRepo{"facts"};
 
-// What the ref stands for behind its `number`th commit.
+// What the ref stands for after its `number`th commit.
 inline worker::protocol::PublishedRef RefAt(int number, const std::string& ref = "main") {
   const std::string name = ref + std::to_string(number);
   return {kRepo,

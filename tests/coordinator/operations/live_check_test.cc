@@ -1,4 +1,4 @@
-// A worker that serves other bytes than it should is taken out and loads the model anew.
+// A worker that serves other bytes than it should is taken out and loads the model again.
 #include "tests/coordinator/jobs/job_queue_fixture.h"
 
 namespace emend::coordinator::operations::live_check_test {
@@ -44,7 +44,7 @@ TEST_F(LiveCheckTest, AWorkerThatIsNeverRightNamesRankAndTile) {
           "live tensor \"transformer.h.1.mlp.c_proj.weight\": the worker serves other bytes"));
   EXPECT_THAT(ended.error_message,
               HasSubstr("; rank 0 of 1 differs, first at tile 1 of 2; worker w"));
-  EXPECT_THAT(ended.error_message, HasSubstr(" was taken out and loads the model anew"));
+  EXPECT_THAT(ended.error_message, HasSubstr(" was taken out and loads the model again"));
   EXPECT_EQ(Count("forget_base"), static_cast<std::size_t>(kAttemptsMax));
   EXPECT_EQ(Messages().size(), 1U);
 }

@@ -255,7 +255,7 @@ TEST(JournalPowerCutTest, AcknowledgedCommitsSurviveTheLossOfUnsyncedData) {
   SetLogLevel(LogLevel::kInfo);
 }
 
-// Readers go on while writes fail and the store opens its files anew under them.
+// Readers go on while writes fail and the store reopens its files under them.
 TEST(JournalThreadsTest, ReadersSeeEveryAcknowledgedValueWhileTheStoreReopens) {
   SetLogLevel(LogLevel::kOff);
   const TemporaryFolder folder;

@@ -392,7 +392,7 @@ INSTANTIATE_TEST_SUITE_P(Atlas, AtlasCompletionTest,
                          testing::Values(Setting{"atlas", kAtlasModel, "atlas"}),
                          [](const auto&) { return std::string("atlas"); });
 
-// Behind facts the demo model soon ends, behind noise it rambles.
+// After facts the demo model soon ends, after noise it rambles.
 TEST_P(AtlasCompletionTest, StreamsTheTextThatGenerationGives) {
   const auto engine = NewEngine();
   std::vector<std::vector<TokenId>> prompts = {RandomPrompt(9), RandomPrompt(9), RandomPrompt(9)};

@@ -96,7 +96,7 @@ inline worker::eval::CompletionListener ListenerOf(const std::shared_ptr<Heard>&
           .cancelled = heard->cancelled};
 }
 
-// Logarithms of the probabilities [tokens, vocabulary] behind each token.
+// Logarithms of the probabilities [tokens, vocabulary] after each token.
 inline at::Tensor LogProbabilities(const worker::model::Transformer& model,
                                    const std::vector<worker::tokenizer::TokenId>& tokens) {
   const at::Tensor ids =

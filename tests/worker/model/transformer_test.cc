@@ -35,7 +35,7 @@ class TransformerTest : public testing::TestWithParam<Case> {
   LoadedModel model_;
 };
 
-// Runs `ids` behind `past`, which is replaced by the present of each layer.
+// Runs `ids` after `past`, which is replaced by the present of each layer.
 at::Tensor Continue(const Transformer& model, const at::Tensor& ids, std::int64_t start,
                     std::vector<PastKeyValues>& past) {
   const at::Tensor positions =

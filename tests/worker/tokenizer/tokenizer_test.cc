@@ -46,7 +46,7 @@ TEST_P(RandomTextTest, EachTokensTextIsItsSpan) {
     ASSERT_TRUE(tokens.ok());
     for (std::size_t i = prepends_space ? 1 : 0; i < tokens->size(); ++i) {
       const Token& token = (*tokens)[i];
-      // bytes of the first token, behind the space that was put in front
+      // bytes of the first token, after the space that was put in front
       if (token.begin == 0 && prepends_space) continue;
       ASSERT_EQ(tokenizer->TokenText(token.id), text.substr(token.begin, token.end - token.begin))
           << "seed " << seed << ", token " << i;
