@@ -47,7 +47,7 @@ std::string DaemonRecordPath(const std::string& store) { return store + "/daemon
 
 Result<StoreLock> StoreLock::Take(const std::string& store) {
   const std::string path = store + "/lock";
-  const int descriptor = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  const int descriptor = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, kPrivateMode);
   if (descriptor < 0) return Unavailable("opening " + path + ": " + std::strerror(errno));
   struct flock whole = WholeFile();
   if (fcntl(descriptor, F_OFD_SETLK, &whole) == 0) {
@@ -167,7 +167,7 @@ Status WriteDaemonRecord(const std::string& store, const DaemonRecord& record) {
   const nlohmann::ordered_json json = {
       {"url", record.url}, {"token_file", record.token_file}, {"pid", record.pid}};
   PosixFileSystem files;
-  return files.WriteAtomically(DaemonRecordPath(store), json.dump() + "\n", 0600);
+  return files.WriteAtomically(DaemonRecordPath(store), json.dump() + "\n", kPrivateMode);
 }
 
 void RemoveDaemonRecord(const std::string& store) {

@@ -95,7 +95,7 @@ Status ReplaceAnchor(FileSystem& file_system, const std::string& path, const Anc
   if (file_system.Exists(path)) {
     EMEND_ASSIGN_OR_RETURN(const std::string old, file_system.Read(path));
     report.kept_anchor = FreeName(file_system, path, ".damaged-");
-    EMEND_RETURN_IF_ERROR(file_system.WriteAtomically(report.kept_anchor, old, 0600));
+    EMEND_RETURN_IF_ERROR(file_system.WriteAtomically(report.kept_anchor, old, kPrivateMode));
   }
   return WriteAnchor(file_system, path, {head});
 }

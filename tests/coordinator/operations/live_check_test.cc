@@ -44,7 +44,7 @@ TEST_F(LiveCheckTest, AWorkerThatIsNeverRightNamesRankAndTile) {
           "live tensor \"transformer.h.1.mlp.c_proj.weight\": the worker serves other bytes"));
   EXPECT_THAT(ended.error_message,
               HasSubstr("; rank 0 of 1 differs, first at tile 1 of 2; worker w"));
-  EXPECT_THAT(ended.error_message, HasSubstr(" was taken out and loads the model again"));
+  EXPECT_THAT(ended.error_message, HasSubstr(" was taken out and loads the model anew"));
   EXPECT_EQ(Count("forget_base"), static_cast<std::size_t>(kAttemptsMax));
   EXPECT_EQ(Messages().size(), 1U);
 }
