@@ -1,5 +1,5 @@
-// The API's description, as emendd serves it at /openapi.json: emend.yaml turned to JSON when
-// building.
+// emend.yaml turned to JSON when building: the API's description but for its paths, which
+// api/rest/description.h adds.
 #pragma once
 
 #include <string_view>

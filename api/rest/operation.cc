@@ -13,8 +13,11 @@ using coordinator::server::Submission;
 
 constexpr std::int64_t kTimeoutMax = 30 * 24 * 3600;  // seconds
 
-constexpr Parameter kPriority{"priority", In::kQuery, Choice{kPriorities, "normal"}};
-constexpr Parameter kTimeout{"timeout", In::kQuery, WholeNumber{1, kTimeoutMax, std::nullopt}};
+constexpr Parameter kPriority{"priority", In::kQuery, Choice{kPriorities, "normal"},
+                              "How urgent it is; a better class is started first"};
+constexpr Parameter kTimeout{"timeout", In::kQuery, WholeNumber{1, kTimeoutMax, std::nullopt},
+                             "Seconds from its acceptance: if it has not ended by then, waiting or "
+                             "running, it ends as failed with deadline_passed"};
 // The draft's quoted string, or the bare text that most clients send.
 constexpr Parameter kIdempotencyKey{"Idempotency-Key", In::kHeader,
                                     Text{130, R"re(^("[ !#-~]{1,128}"|[!#-~][ !#-~]{0,127})$)re",
@@ -72,6 +75,7 @@ Route SubmissionRoute(const SubmissionOptions& options) {
   Route route{.method = Method::kPost,
               .pattern = options.pattern,
               .operation_id = options.operation_id,
+              .summary = options.summary,
               .scope = options.scope,
               .parameters = {kWait, kPriority, kTimeout, kIdempotencyKey},
               .body = options.body,

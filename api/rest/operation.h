@@ -2,6 +2,7 @@
 //
 //   SubmissionRoute({.pattern = "/api/v1/repos/{repo}/commits",
 //                    .operation_id = "createCommit",
+//                    .summary = "Edit facts in one batch; result Committed",
 //                    .scope = Scope::kMerge,
 //                    .body = BulkBody("CommitRequest"),
 //                    .kind = "commit"})
@@ -19,6 +20,7 @@ namespace emend::api::rest {
 struct SubmissionOptions {
   std::string_view pattern;
   std::string_view operation_id;
+  std::string_view summary;
   RequiredScope scope;
   Body body;
   std::string_view kind;
@@ -46,7 +48,8 @@ inline constexpr std::chrono::milliseconds kWaitSlice{500};
 inline constexpr Parameter kWait{
     "wait", In::kQuery,
     Text{8, "^(([0-9]|[1-5][0-9]|60)s|([0-9]{1,4}|[1-5][0-9]{4}|60000)ms)$",
-         "a duration such as \"30s\" or \"1500ms\", at most 60s"}};
+         "a duration such as \"30s\" or \"1500ms\", at most 60s"},
+    "Answer when the operation has ended, or after this time: \"30s\", \"1500ms\"; at most 60 s"};
 inline constexpr Parameter kOperationId{"id", In::kPath,
                                         Text{19, "^op-[0-9a-f]{1,16}$", "the id of an operation"}};
 

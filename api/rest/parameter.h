@@ -46,6 +46,7 @@ struct Parameter {
   std::string_view name;
   In in = In::kQuery;
   std::variant<WholeNumber, Text, Choice> type;
+  std::string_view description = {};
   bool is_required = false;  // those in the path always are
 };
 
@@ -76,6 +77,8 @@ inline constexpr Text kRefName{
     R"(^(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|[./]$))(?!([./-]|@$|HEAD$|refs/))(?![0-9A-Fa-f]{40,}$))"
     R"([!-)+-9;->@-Z\]_-}]+$)",
     "a name that git, too, would take for a branch or tag, in ASCII"};
-inline constexpr Parameter kLimit{"limit", In::kQuery, WholeNumber{1, 1000, 100}};
+inline constexpr std::string_view kNextDescription = "The next of an earlier page";
+inline constexpr Parameter kLimit{"limit", In::kQuery, WholeNumber{1, 1000, 100},
+                                  "Items of one page"};
 
 }  // namespace emend::api::rest

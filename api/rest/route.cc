@@ -42,13 +42,6 @@ bool Fits(std::span<const std::string_view> pattern, std::span<const std::string
 
 }  // namespace
 
-std::string DescribedPath(const Route& route) {
-  std::string path(route.pattern);
-  for (std::size_t at = path.find("...}"); at != std::string::npos; at = path.find("...}"))
-    path.erase(at, 3);
-  return path;
-}
-
 std::string_view MethodName(Method method) {
   switch (method) {
     case Method::kGet: return "GET";

@@ -4,6 +4,7 @@
 //   {.method = Method::kGet,
 //    .pattern = "/api/v1/repos/{repo}/commits",
 //    .operation_id = "listCommits",
+//    .summary = "The log, newest first",
 //    .scope = Scope::kRead,
 //    .parameters = {kRepo, kRevision, kLimit, kAfterCommit},
 //    .answer = {200, "CommitPage"},
@@ -12,8 +13,8 @@
 //
 // A file of routes/ holds those of a resource with their handlers and rendering; routes.cc has a
 // row for each file. Parameters are read and checked before the handler runs. A Route cannot be
-// made without a scope: RequiredScope has no default. api/openapi/emend.yaml is held to the table
-// by a test, both ways. Immutable after start; thread-safe.
+// made without a scope: RequiredScope has no default. The paths of the OpenAPI description are made
+// from the table (description.h). Immutable after start; thread-safe.
 #pragma once
 
 #include <map>
@@ -59,6 +60,9 @@ struct Answer {
   int status = 200;
   std::string_view schema;  // of its JSON; empty: no body, or only events
   Streams streams = Streams::kNever;
+  std::string_view header = {};  // of components/headers, that it has
+  // of the stream: name, and the schema of its data
+  std::vector<std::pair<std::string_view, std::string_view>> events = {};
 };
 
 struct HandlerContext;
@@ -71,6 +75,8 @@ struct Route {
   Method method;
   std::string_view pattern;  // "{name}" is one segment, "{name...}" one or more
   std::string_view operation_id;
+  std::string_view summary;
+  std::string_view details = {};
   RequiredScope scope;
   std::vector<Parameter> parameters = {};  // others are refused
   Body body = {};
@@ -80,9 +86,6 @@ struct Route {
   std::string_view kind = {};      // of the operation that it submits (operation.h)
   Handler handler;
 };
-
-// The pattern as OpenAPI writes it, which knows no "{name...}": "{name}".
-std::string DescribedPath(const Route& route);
 
 // All HTTP statuses with a description of their own.
 std::set<int> StatusesOf(const Route& route);

@@ -6,11 +6,10 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <list>
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "api/openapi/openapi.h"
 #include "api/rest/connection.h"
+#include "api/rest/description.h"
 #include "storage/base/log.h"
 
 namespace emend::api::rest {
@@ -40,16 +39,6 @@ Result<tcp::endpoint> ParseAddress(const std::string& address) {
                            "\", expected one such as 127.0.0.1:8321 or [::1]:8321");
   }
   return tcp::endpoint(ip, port);
-}
-
-// The description with the paths of these routes alone.
-std::string DescribedRoutes(std::string_view openapi_json, const std::vector<Route>& routes) {
-  auto description = nlohmann::ordered_json::parse(openapi_json);
-  nlohmann::ordered_json& paths = description["paths"];
-  nlohmann::ordered_json kept = nlohmann::ordered_json::object();
-  for (const Route& route : routes) kept[DescribedPath(route)] = paths.at(DescribedPath(route));
-  paths = std::move(kept);
-  return description.dump();
 }
 
 class RestServerImpl final : public RestServer {
@@ -170,7 +159,7 @@ std::unique_ptr<RestServer> NewRestServer(Runtime& runtime, coordinator::server:
   context.routes = &Routes();
   context.answers = &service;
   context.service = &service;
-  context.openapi_json = openapi::OpenApiJson();
+  context.openapi_json = DescriptionOf(Routes());
   return std::make_unique<RestServerImpl>(runtime, std::move(context), std::move(options));
 }
 
@@ -180,7 +169,7 @@ std::unique_ptr<RestServer> NewAnswerServer(Runtime& runtime,
   HandlerContext context;
   context.routes = &AnswerRoutes();
   context.answers = &service;
-  context.openapi_json = DescribedRoutes(openapi::OpenApiJson(), AnswerRoutes());
+  context.openapi_json = DescriptionOf(AnswerRoutes());
   return std::make_unique<RestServerImpl>(runtime, std::move(context), std::move(options));
 }
 

@@ -1,5 +1,5 @@
 // RestServer: a Service, or an AnswerService alone, on the wire. HTTP/1.1 by Boost.Beast, bearer
-// tokens, JSON, RFC 9457 problems; api/openapi/emend.yaml describes the routes.
+// tokens, JSON, RFC 9457 problems; route.h says what a route is.
 //
 //   auto server = NewRestServer(runtime, service, {.address = "127.0.0.1:8321"});
 //   EMEND_RETURN_IF_ERROR(server->Start());

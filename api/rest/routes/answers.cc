@@ -1,6 +1,6 @@
 #include "api/rest/events.h"
 #include "api/rest/fields.h"
-#include "api/rest/routes/routes.h"
+#include "api/rest/handler.h"
 #include "api/rest/strict_json.h"
 #include "coordinator/answers/ask.h"
 
@@ -12,7 +12,7 @@ using coordinator::answers::AskListener;
 using coordinator::answers::AskRequest;
 using coordinator::answers::CompletionStream;
 
-constexpr std::int64_t kTokensMax = 1024;
+constexpr std::int64_t kAskTokensMax = 1024;
 constexpr std::int64_t kTopMax = 100;
 
 // An answer under way.
@@ -31,8 +31,8 @@ Result<Asking> ReadAsk(const Request& request) {
   asking.ask.repo = request.repo();
   asking.ask.revision = fields.Text("revision", "main");
   asking.ask.prompt = fields.Required("prompt");
-  asking.ask.tokens_max =
-      static_cast<std::int32_t>(fields.Whole("tokens_max", asking.ask.tokens_max, {0, kTokensMax}));
+  asking.ask.tokens_max = static_cast<std::int32_t>(
+      fields.Whole("tokens_max", asking.ask.tokens_max, {0, kAskTokensMax}));
   asking.ask.top = static_cast<std::int32_t>(fields.Whole("top", asking.ask.top, {0, kTopMax}));
   asking.is_streamed = fields.Flag("stream");
   fields.RefuseUnknown();
@@ -97,10 +97,16 @@ std::vector<Route> AskRoutes() {
   return {{.method = Method::kPost,
            .pattern = "/api/v1/repos/{repo}/answers",
            .operation_id = "ask",
+           .summary = "Let the model at a revision go on from a prompt; with `stream` as events "
+                      "(piece, ended, failed)",
            .scope = Scope::kAsk,
            .parameters = {kRepo},
            .body = JsonBody("AskRequest"),
-           .answer = {200, "Answer", Streams::kIfAsked},
+           .answer = {200,
+                      "Answer",
+                      Streams::kIfAsked,
+                      "X-Emend-Commit",
+                      {{"piece", "AnswerPiece"}, {"ended", "Answer"}, {"failed", "Problem"}}},
            .failures = {404},
            .is_answering = true,
            .handler = AskModel}};

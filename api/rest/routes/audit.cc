@@ -1,10 +1,11 @@
+#include "api/rest/handler.h"
 #include "api/rest/render.h"
-#include "api/rest/routes/routes.h"
 
 namespace emend::api::rest {
 namespace {
 
-constexpr Parameter kAfterAct{"after", In::kQuery, WholeNumber{0, std::int64_t{1} << 53, 0}};
+constexpr Parameter kAfterAct{"after", In::kQuery, WholeNumber{0, std::int64_t{1} << 53, 0},
+                              "Begin after this sequence number, in the order asked for"};
 constexpr std::string_view kOrders[] = {"oldest", "newest"};
 constexpr Parameter kOrder{"order", In::kQuery, Choice{kOrders, "oldest"}};
 
@@ -41,6 +42,7 @@ std::vector<Route> AuditRoutes() {
   return {{.method = Method::kGet,
            .pattern = "/api/v1/audit",
            .operation_id = "readAudit",
+           .summary = "The audit chain",
            .scope = Scope::kAdmin,
            .parameters = {kLimit, kAfterAct, kOrder},
            .answer = {200, "AuditPage"},

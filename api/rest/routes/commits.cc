@@ -1,14 +1,13 @@
 #include "api/rest/operation.h"
-#include "api/rest/routes/routes.h"
 
 namespace emend::api::rest {
 namespace {
 
-constexpr Parameter kRevision{"revision", In::kQuery, kRevisionText};
+constexpr Parameter kRevision{"revision", In::kQuery, kRevisionText, "main if absent"};
 constexpr Parameter kRevisionPath{"revision", In::kPath, kRevisionText};
 constexpr Parameter kAfterCommit{
     "after", In::kQuery,
-    Text{71, R"(^[0-9a-f]{64}\.[0-9]{1,6}$)", "the \"next\" of an earlier page"}};
+    Text{71, R"(^[0-9a-f]{64}\.[0-9]{1,6}$)", "the \"next\" of an earlier page"}, kNextDescription};
 
 Json RenderEdit(const coordinator::server::ShownEdit& shown) {
   Json facts = Json::array();
@@ -93,6 +92,7 @@ std::vector<Route> CommitRoutes() {
   return {{.method = Method::kGet,
            .pattern = "/api/v1/repos/{repo}/commits",
            .operation_id = "listCommits",
+           .summary = "Commits of a revision, newest first",
            .scope = Scope::kRead,
            .parameters = {kRepo, kRevision, kLimit, kAfterCommit},
            .answer = {200, "CommitPage"},
@@ -100,15 +100,17 @@ std::vector<Route> CommitRoutes() {
            .handler = ListCommits},
           SubmissionRoute({.pattern = "/api/v1/repos/{repo}/commits",
                            .operation_id = "createCommit",
+                           .summary = "Edit facts into a branch; result Committed",
                            .scope = Scope::kMerge,
                            .body = BulkBody("CommitRequest"),
                            .kind = "commit"}),
           {.method = Method::kGet,
            .pattern = "/api/v1/repos/{repo}/commits/{revision...}",
            .operation_id = "showCommit",
+           .summary = "One commit with its edits",
            .scope = Scope::kRead,
            .parameters = {kRepo, kRevisionPath},
-           .answer = {200, "CommitDetail"},
+           .answer = {200, "CommitDetail", Streams::kNever, "ETag"},
            .failures = {404},
            .handler = ShowCommit}};
 }

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "api/rest/events.h"
+#include "api/rest/handler.h"
 #include "api/rest/openai.h"
-#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 #include "storage/base/digest.h"
 #include "storage/base/utf8.h"
@@ -17,7 +17,8 @@ constexpr std::size_t kIdBytes = 12;
 
 constexpr Parameter kModel{"model", In::kPath,
                            Text{256, R"(^[a-z0-9][a-z0-9._-]{0,63}(@[^\x00-\x1f\x7f]+)?$)",
-                                "\"repo\" or \"repo@revision\""}};
+                                "\"repo\" or \"repo@revision\""},
+                           "`repo` (its branch main) or `repo@revision`"};
 
 // A completion under way, with what its responses need.
 struct Completing {
@@ -143,15 +144,29 @@ std::vector<Route> CompletionRoutes() {
   return {{.method = Method::kPost,
            .pattern = "/v1/completions",
            .operation_id = "createCompletion",
+           .summary = "Texts behind prompts, in the shape of OpenAI's API; `model` is `repo` or "
+                      "`repo@revision`",
+           .details =
+               "Many requests are answered at once. Each text keeps the commit that its revision "
+               "stood for when it began, from its first token to its last; the commit is "
+               "`system_fingerprint`, and the header X-Emend-Commit. With `stream` the answer is "
+               "server-sent events: chunks of the same shape, each with a piece of one choice, and "
+               "`[DONE]`; a failure after the first byte is an event with `error`. A text whose "
+               "worker is lost is asked for again, unless a piece of it was already sent.",
            .scope = Scope::kAsk,
            .body = JsonBody("CompletionRequest"),
-           .answer = {200, "Completion", Streams::kIfAsked},
+           .answer = {200,
+                      "Completion",
+                      Streams::kIfAsked,
+                      "X-Emend-Commit",
+                      {{"message", "Completion"}, {"or an object with error", ""}}},
            .failures = {404},
            .is_answering = true,
            .handler = CreateCompletion},
           {.method = Method::kGet,
            .pattern = "/v1/models",
            .operation_id = "listModels",
+           .summary = "The branches and tags of every repo, as models of OpenAI's API",
            .scope = Scope::kAsk,
            .answer = {200, "ModelList"},
            .is_answering = true,
@@ -159,6 +174,7 @@ std::vector<Route> CompletionRoutes() {
           {.method = Method::kGet,
            .pattern = "/v1/models/{model...}",
            .operation_id = "readModel",
+           .summary = "One branch or tag, as a model of OpenAI's API",
            .scope = Scope::kAsk,
            .parameters = {kModel},
            .answer = {200, "Model"},

@@ -1,6 +1,6 @@
 #include "api/rest/fields.h"
+#include "api/rest/handler.h"
 #include "api/rest/render.h"
-#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -76,6 +76,7 @@ std::vector<Route> DiagnosisRoutes() {
   return {{.method = Method::kPost,
            .pattern = "/api/v1/diagnoses",
            .operation_id = "createDiagnosis",
+           .summary = "Test workers, the ranks of their groups and what lies between them",
            .scope = Scope::kAdmin,
            .body = JsonBody("DiagnosisRequest"),
            .answer = {200, "Diagnosis"},

@@ -1,13 +1,13 @@
+#include "api/rest/handler.h"
 #include "api/rest/render.h"
-#include "api/rest/routes/routes.h"
 
 namespace emend::api::rest {
 namespace {
 
 using coordinator::server::FactChange;
 
-constexpr Parameter kFrom{"from", In::kQuery, kRevisionText, /*is_required=*/true};
-constexpr Parameter kTo{"to", In::kQuery, kRevisionText, /*is_required=*/true};
+constexpr Parameter kFrom{"from", In::kQuery, kRevisionText, "", /*is_required=*/true};
+constexpr Parameter kTo{"to", In::kQuery, kRevisionText, "", /*is_required=*/true};
 
 const char* ChangeName(FactChange::Kind kind) {
   switch (kind) {
@@ -53,6 +53,7 @@ std::vector<Route> DiffRoutes() {
   return {{.method = Method::kGet,
            .pattern = "/api/v1/repos/{repo}/diff",
            .operation_id = "diffCommits",
+           .summary = "Facts and tensors that differ between two revisions",
            .scope = Scope::kRead,
            .parameters = {kRepo, kFrom, kTo},
            .answer = {200, "Diff"},

@@ -1,6 +1,5 @@
 #include "api/rest/events.h"
 #include "api/rest/operation.h"
-#include "api/rest/routes/routes.h"
 
 namespace emend::api::rest {
 namespace {
@@ -10,7 +9,8 @@ using coordinator::server::OperationView;
 constexpr std::chrono::seconds kHeartbeat{15};
 
 constexpr Parameter kAfterOperation{
-    "after", In::kQuery, Text{19, "^op-[0-9a-f]{16}$", "the \"next\" of an earlier page"}};
+    "after", In::kQuery, Text{19, "^op-[0-9a-f]{16}$", "the \"next\" of an earlier page"},
+    kNextDescription};
 // What is none of ours is taken for that of an earlier process: all is told.
 constexpr Parameter kLastEventId{"Last-Event-ID", In::kHeader,
                                  Text{64, "^[ -~]*$", "the id of an event"}};
@@ -92,37 +92,47 @@ Awaitable<Result<Response>> StreamOperation(HandlerContext* context, Request req
 }  // namespace
 
 std::vector<Route> OperationRoutes() {
-  return {{.method = Method::kGet,
-           .pattern = "/api/v1/operations",
-           .operation_id = "listOperations",
-           .scope = Scope::kRead,
-           .parameters = {kLimit, kAfterOperation},
-           .answer = {200, "OperationPage"},
-           .handler = ListOperations},
-          {.method = Method::kGet,
-           .pattern = "/api/v1/operations/{id}",
-           .operation_id = "readOperation",
-           .scope = Scope::kRead,
-           .parameters = {kOperationId, kWait},
-           .answer = {200, "Operation"},
-           .failures = {404},
-           .handler = ReadOperation},
-          {.method = Method::kDelete,
-           .pattern = "/api/v1/operations/{id}",
-           .operation_id = "cancelOperation",
-           .scope = Scope::kMerge,
-           .parameters = {kOperationId},
-           .answer = {202, "Operation"},
-           .failures = {404, 409},
-           .handler = CancelOperation},
-          {.method = Method::kGet,
-           .pattern = "/api/v1/operations/{id}/events",
-           .operation_id = "streamOperation",
-           .scope = Scope::kRead,
-           .parameters = {kOperationId, kLastEventId},
-           .answer = {200, "", Streams::kAlways},
-           .failures = {404},
-           .handler = StreamOperation}};
+  return {
+      {.method = Method::kGet,
+       .pattern = "/api/v1/operations",
+       .operation_id = "listOperations",
+       .summary = "Long work, newest first",
+       .scope = Scope::kRead,
+       .parameters = {kLimit, kAfterOperation},
+       .answer = {200, "OperationPage"},
+       .handler = ListOperations},
+      {.method = Method::kGet,
+       .pattern = "/api/v1/operations/{id}",
+       .operation_id = "readOperation",
+       .summary = "One operation; with wait, once it has ended or the wait is over",
+       .scope = Scope::kRead,
+       .parameters = {kOperationId, kWait},
+       .answer = {200, "Operation"},
+       .failures = {404},
+       .handler = ReadOperation},
+      {.method = Method::kDelete,
+       .pattern = "/api/v1/operations/{id}",
+       .operation_id = "cancelOperation",
+       .summary = "Ask an operation to end",
+       .scope = Scope::kMerge,
+       .parameters = {kOperationId},
+       .answer = {202, "Operation"},
+       .failures = {404, 409},
+       .handler = CancelOperation},
+      {.method = Method::kGet,
+       .pattern = "/api/v1/operations/{id}/events",
+       .operation_id = "streamOperation",
+       .summary = "Its changes as server-sent events (progress, ended), each with the Operation; "
+                  "failed with a Problem where the server stops first; Last-Event-ID resumes",
+       .scope = Scope::kRead,
+       .parameters = {kOperationId, kLastEventId},
+       .answer = {200,
+                  "",
+                  Streams::kAlways,
+                  "",
+                  {{"progress", "Operation"}, {"ended", "Operation"}, {"failed", "Problem"}}},
+       .failures = {404},
+       .handler = StreamOperation}};
 }
 
 }  // namespace emend::api::rest

@@ -1,6 +1,8 @@
+#include <algorithm>
+
 #include "api/rest/fields.h"
+#include "api/rest/handler.h"
 #include "api/rest/render.h"
-#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -9,14 +11,15 @@ namespace {
 using storage::history::Ref;
 using storage::history::RefKind;
 
-constexpr Parameter kName{"name", In::kPath, kRefName};
+constexpr Parameter kName{"name", In::kPath, kRefName, "May hold \"/\"."};
 constexpr Parameter kIfMatch{
     "If-Match", In::kHeader,
-    Text{66, "^\"[0-9a-f]{64}\"$", "the ETag that was read: one quoted commit id"}};
-constexpr Parameter kAfterEntry{"after", In::kQuery,
-                                WholeNumber{1, std::int64_t{1} << 53, std::nullopt}};
+    Text{66, "^\"[0-9a-f]{64}\"$", "the ETag that was read: one quoted commit id"},
+    "The ETag that was read"};
+constexpr Parameter kAfterEntry{
+    "after", In::kQuery, WholeNumber{1, std::int64_t{1} << 53, std::nullopt}, kNextDescription};
 constexpr std::string_view kAny[] = {"*"};
-constexpr Parameter kIfNoneMatch{"If-None-Match", In::kHeader, Choice{kAny, ""}};
+constexpr Parameter kIfNoneMatch{"If-None-Match", In::kHeader, Choice{kAny, ""}, "\"*\": create"};
 
 template <typename Id>
 Json IdOrNull(const Id& id) {
@@ -133,94 +136,90 @@ Awaitable<Result<Response>> ReadReflog(HandlerContext* context, Request request)
   co_return PageResponse(std::move(items), next);
 }
 
-Awaitable<Result<Response>> ReadBranch(HandlerContext* context, Request request) {
-  return ReadRef(context, std::move(request), RefKind::kBranch);
+// What the routes of branches and those of tags do not share.
+struct Named {
+  std::string_view pattern;
+  std::string_view read_id, read;  // operation id and summary
+  std::string_view put_id, put;
+  std::string_view delete_id, erase;
+};
+constexpr Named kBranches = {"/api/v1/repos/{repo}/branches/{name...}",
+                             "readBranch",
+                             "One branch; its commit is the ETag",
+                             "putBranch",
+                             "Create or move a branch",
+                             "deleteBranch",
+                             "Delete a branch"};
+constexpr Named kTags = {"/api/v1/repos/{repo}/tags/{name...}",
+                         "readTag",
+                         "One tag; its commit is the ETag",
+                         "putTag",
+                         "Create or move a tag",
+                         "deleteTag",
+                         "Delete a tag"};
+
+using RefHandler = Awaitable<Result<Response>> (*)(HandlerContext*, Request, RefKind);
+template <RefHandler handler, RefKind kind>
+Awaitable<Result<Response>> OfKind(HandlerContext* context, Request request) {
+  return handler(context, std::move(request), kind);
 }
-Awaitable<Result<Response>> PutBranch(HandlerContext* context, Request request) {
-  return PutRef(context, std::move(request), RefKind::kBranch);
-}
-Awaitable<Result<Response>> DeleteBranch(HandlerContext* context, Request request) {
-  return DeleteRef(context, std::move(request), RefKind::kBranch);
-}
-Awaitable<Result<Response>> ReadTag(HandlerContext* context, Request request) {
-  return ReadRef(context, std::move(request), RefKind::kTag);
-}
-Awaitable<Result<Response>> PutTag(HandlerContext* context, Request request) {
-  return PutRef(context, std::move(request), RefKind::kTag);
-}
-Awaitable<Result<Response>> DeleteTag(HandlerContext* context, Request request) {
-  return DeleteRef(context, std::move(request), RefKind::kTag);
+
+template <RefKind kind>
+std::vector<Route> RoutesOf(const Named& named) {
+  return {{.method = Method::kGet,
+           .pattern = named.pattern,
+           .operation_id = named.read_id,
+           .summary = named.read,
+           .scope = Scope::kRead,
+           .parameters = {kRepo, kName},
+           .answer = {200, "Ref", Streams::kNever, "ETag"},
+           .failures = {404},
+           .handler = OfKind<ReadRef, kind>},
+          {.method = Method::kPut,
+           .pattern = named.pattern,
+           .operation_id = named.put_id,
+           .summary = named.put,
+           .scope = Scope::kMerge,
+           .parameters = {kRepo, kName, kIfMatch, kIfNoneMatch},
+           .body = JsonBody("RefRequest"),
+           .answer = {200, "Ref", Streams::kNever, "ETag"},
+           .failures = {404, 409, 412, 428},
+           .handler = OfKind<PutRef, kind>},
+          {.method = Method::kDelete,
+           .pattern = named.pattern,
+           .operation_id = named.delete_id,
+           .summary = named.erase,
+           .scope = Scope::kMerge,
+           .parameters = {kRepo, kName, kIfMatch},
+           .answer = {204, ""},
+           .failures = {404, 409, 412, 428},
+           .handler = OfKind<DeleteRef, kind>}};
 }
 
 }  // namespace
 
 std::vector<Route> RefRoutes() {
-  return {{.method = Method::kGet,
-           .pattern = "/api/v1/repos/{repo}/refs",
-           .operation_id = "listRefs",
-           .scope = Scope::kRead,
-           .parameters = {kRepo},
-           .answer = {200, "RefPage"},
-           .failures = {404},
-           .handler = ListRefs},
-          {.method = Method::kGet,
-           .pattern = "/api/v1/repos/{repo}/branches/{name...}/reflog",
-           .operation_id = "readReflog",
-           .scope = Scope::kRead,
-           .parameters = {kRepo, kName, kLimit, kAfterEntry},
-           .answer = {200, "ReflogPage"},
-           .failures = {404},
-           .handler = ReadReflog},
-          {.method = Method::kGet,
-           .pattern = "/api/v1/repos/{repo}/branches/{name...}",
-           .operation_id = "readBranch",
-           .scope = Scope::kRead,
-           .parameters = {kRepo, kName},
-           .answer = {200, "Ref"},
-           .failures = {404},
-           .handler = ReadBranch},
-          {.method = Method::kPut,
-           .pattern = "/api/v1/repos/{repo}/branches/{name...}",
-           .operation_id = "putBranch",
-           .scope = Scope::kMerge,
-           .parameters = {kRepo, kName, kIfMatch, kIfNoneMatch},
-           .body = JsonBody("RefRequest"),
-           .answer = {200, "Ref"},
-           .failures = {404, 409, 412, 428},
-           .handler = PutBranch},
-          {.method = Method::kDelete,
-           .pattern = "/api/v1/repos/{repo}/branches/{name...}",
-           .operation_id = "deleteBranch",
-           .scope = Scope::kMerge,
-           .parameters = {kRepo, kName, kIfMatch},
-           .answer = {204, ""},
-           .failures = {404, 409, 412, 428},
-           .handler = DeleteBranch},
-          {.method = Method::kGet,
-           .pattern = "/api/v1/repos/{repo}/tags/{name...}",
-           .operation_id = "readTag",
-           .scope = Scope::kRead,
-           .parameters = {kRepo, kName},
-           .answer = {200, "Ref"},
-           .failures = {404},
-           .handler = ReadTag},
-          {.method = Method::kPut,
-           .pattern = "/api/v1/repos/{repo}/tags/{name...}",
-           .operation_id = "putTag",
-           .scope = Scope::kMerge,
-           .parameters = {kRepo, kName, kIfMatch, kIfNoneMatch},
-           .body = JsonBody("RefRequest"),
-           .answer = {200, "Ref"},
-           .failures = {404, 409, 412, 428},
-           .handler = PutTag},
-          {.method = Method::kDelete,
-           .pattern = "/api/v1/repos/{repo}/tags/{name...}",
-           .operation_id = "deleteTag",
-           .scope = Scope::kMerge,
-           .parameters = {kRepo, kName, kIfMatch},
-           .answer = {204, ""},
-           .failures = {404, 409, 412, 428},
-           .handler = DeleteTag}};
+  std::vector<Route> routes = {{.method = Method::kGet,
+                                .pattern = "/api/v1/repos/{repo}/refs",
+                                .operation_id = "listRefs",
+                                .summary = "Branches and tags",
+                                .scope = Scope::kRead,
+                                .parameters = {kRepo},
+                                .answer = {200, "RefPage"},
+                                .failures = {404},
+                                .handler = ListRefs},
+                               {.method = Method::kGet,
+                                .pattern = "/api/v1/repos/{repo}/branches/{name...}/reflog",
+                                .operation_id = "readReflog",
+                                .summary = "Where a branch has pointed, newest first",
+                                .scope = Scope::kRead,
+                                .parameters = {kRepo, kName, kLimit, kAfterEntry},
+                                .answer = {200, "ReflogPage"},
+                                .failures = {404},
+                                .handler = ReadReflog}};
+  std::ranges::move(RoutesOf<RefKind::kBranch>(kBranches), std::back_inserter(routes));
+  std::ranges::move(RoutesOf<RefKind::kTag>(kTags), std::back_inserter(routes));
+  return routes;
 }
 
 }  // namespace emend::api::rest

@@ -1,5 +1,4 @@
 #include "api/rest/operation.h"
-#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -52,11 +51,13 @@ std::vector<Route> RepoRoutes() {
   return {{.method = Method::kGet,
            .pattern = "/api/v1/repos",
            .operation_id = "listRepos",
+           .summary = "All repos",
            .scope = Scope::kRead,
            .answer = {200, "RepoPage"},
            .handler = ListRepos},
           SubmissionRoute({.pattern = "/api/v1/repos",
                            .operation_id = "importRepo",
+                           .summary = "Import a model as a new repo; result Imported",
                            .scope = Scope::kAdmin,
                            .body = JsonBody("ImportRequest"),
                            .kind = "import",
@@ -64,6 +65,7 @@ std::vector<Route> RepoRoutes() {
           {.method = Method::kGet,
            .pattern = "/api/v1/repos/{repo}",
            .operation_id = "readRepo",
+           .summary = "One repo",
            .scope = Scope::kRead,
            .parameters = {kRepo},
            .answer = {200, "Repo"},

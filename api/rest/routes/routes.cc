@@ -1,18 +1,38 @@
-#include "api/rest/routes/routes.h"
-
 #include <algorithm>
 
+#include "api/rest/handler.h"
+
+// A row for each file of this folder that defines a std::vector<Route> <name>Routes(), in order of
+// precedence.
+// clang-format off
+#define EMEND_RESOURCES(ROW) \
+  ROW(Server) \
+  ROW(Repo) \
+  ROW(Commit) \
+  ROW(Diff) \
+  ROW(Ref) \
+  ROW(Ask) \
+  ROW(Submission) \
+  ROW(Statistics) \
+  ROW(Operation) \
+  ROW(Audit) \
+  ROW(Completion) \
+  ROW(Diagnosis) \
+  ROW(Worker) \
+  ROW(Token)
+// clang-format on
+
 namespace emend::api::rest {
+#define EMEND_DECLARE(name) std::vector<Route> name##Routes();
+EMEND_RESOURCES(EMEND_DECLARE)
+#undef EMEND_DECLARE
 
 const std::vector<Route>& Routes() {
   static const std::vector<Route> kRoutes = [] {
     std::vector<Route> routes;
-    for (const auto& resource :
-         {ServerRoutes, RepoRoutes, CommitRoutes, RevertRoutes, DiffRoutes, RefRoutes, AskRoutes,
-          EvaluationRoutes, VerificationRoutes, ExportRoutes, StatisticsRoutes, FsckRoutes,
-          OperationRoutes, AuditRoutes, CompletionRoutes, DiagnosisRoutes, WorkerRoutes,
-          TokenRoutes})
-      std::ranges::copy(resource(), std::back_inserter(routes));
+#define EMEND_ADD(name) std::ranges::move(name##Routes(), std::back_inserter(routes));
+    EMEND_RESOURCES(EMEND_ADD)
+#undef EMEND_ADD
     return routes;
   }();
   return kRoutes;

@@ -1,5 +1,5 @@
+#include "api/rest/handler.h"
 #include "api/rest/render.h"
-#include "api/rest/routes/routes.h"
 
 namespace emend::api::rest {
 namespace {
@@ -32,6 +32,7 @@ std::vector<Route> ServerRoutes() {
   return {{.method = Method::kGet,
            .pattern = "/livez",
            .operation_id = "readLiveness",
+           .summary = "The process answers",
            .scope = Scope::kPublic,
            .answer = {200, "Health"},
            .is_answering = true,
@@ -39,6 +40,7 @@ std::vector<Route> ServerRoutes() {
           {.method = Method::kGet,
            .pattern = "/readyz",
            .operation_id = "readReadiness",
+           .summary = "Store and workers are ready; 503 says what is missing",
            .scope = Scope::kPublic,
            .answer = {200, "Health"},
            .failures = {503},
@@ -47,6 +49,7 @@ std::vector<Route> ServerRoutes() {
           {.method = Method::kGet,
            .pattern = "/openapi.json",
            .operation_id = "readOpenApi",
+           .summary = "This description",
            .scope = Scope::kPublic,
            .answer = {200, "Description"},
            .is_answering = true,
@@ -54,6 +57,7 @@ std::vector<Route> ServerRoutes() {
           {.method = Method::kGet,
            .pattern = "/api/v1/version",
            .operation_id = "readVersion",
+           .summary = "Version of the server",
            .scope = Scope::kRead,
            .answer = {200, "Version"},
            .handler = ReadVersion}};

@@ -1,5 +1,4 @@
 #include "api/rest/operation.h"
-#include "api/rest/routes/routes.h"
 
 namespace emend::api::rest {
 namespace {
@@ -25,6 +24,7 @@ std::vector<Route> StatisticsRoutes() {
   return {{.method = Method::kGet,
            .pattern = "/api/v1/repos/{repo}/statistics",
            .operation_id = "listStatistics",
+           .summary = "Key covariances of the repo",
            .scope = Scope::kRead,
            .parameters = {kRepo},
            .answer = {200, "StatisticsPage"},
@@ -32,6 +32,7 @@ std::vector<Route> StatisticsRoutes() {
            .handler = ListStatistics},
           SubmissionRoute({.pattern = "/api/v1/repos/{repo}/statistics",
                            .operation_id = "createStatistics",
+                           .summary = "Compute key covariances; result Statistics",
                            .scope = Scope::kMerge,
                            .body = BulkBody("StatisticsRequest"),
                            .kind = "statistics"})};

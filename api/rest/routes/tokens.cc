@@ -1,6 +1,6 @@
 // Tokens: made, listed and revoked. A secret is shown once, in the answer that makes it.
+#include "api/rest/handler.h"
 #include "api/rest/render.h"
-#include "api/rest/routes/routes.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -75,27 +75,31 @@ Awaitable<Result<Response>> RevokeToken(HandlerContext* context, Request request
 }  // namespace
 
 std::vector<Route> TokenRoutes() {
-  return {{.method = Method::kGet,
-           .pattern = "/api/v1/tokens",
-           .operation_id = "listTokens",
-           .scope = Scope::kAdmin,
-           .answer = {200, "TokenPage"},
-           .handler = ListTokens},
-          {.method = Method::kPost,
-           .pattern = "/api/v1/tokens",
-           .operation_id = "createToken",
-           .scope = Scope::kAdmin,
-           .body = JsonBody("TokenRequest"),
-           .answer = {201, "NewToken"},
-           .handler = CreateToken},
-          {.method = Method::kDelete,
-           .pattern = "/api/v1/tokens/{id}",
-           .operation_id = "revokeToken",
-           .scope = Scope::kAdmin,
-           .parameters = {kId},
-           .answer = {204, ""},
-           .failures = {404},
-           .handler = RevokeToken}};
+  return {
+      {.method = Method::kGet,
+       .pattern = "/api/v1/tokens",
+       .operation_id = "listTokens",
+       .summary = "Tokens, without their secrets",
+       .scope = Scope::kAdmin,
+       .answer = {200, "TokenPage"},
+       .handler = ListTokens},
+      {.method = Method::kPost,
+       .pattern = "/api/v1/tokens",
+       .operation_id = "createToken",
+       .summary = "Make a token; its secret is in this answer and nowhere else",
+       .scope = Scope::kAdmin,
+       .body = JsonBody("TokenRequest"),
+       .answer = {201, "NewToken"},
+       .handler = CreateToken},
+      {.method = Method::kDelete,
+       .pattern = "/api/v1/tokens/{id}",
+       .operation_id = "revokeToken",
+       .summary = "Let a token in no more; the last one of scope admin stays (last_admin_token)",
+       .scope = Scope::kAdmin,
+       .parameters = {kId},
+       .answer = {204, ""},
+       .failures = {404},
+       .handler = RevokeToken}};
 }
 
 }  // namespace emend::api::rest

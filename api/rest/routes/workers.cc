@@ -1,5 +1,5 @@
+#include "api/rest/handler.h"
 #include "api/rest/render.h"
-#include "api/rest/routes/routes.h"
 
 namespace emend::api::rest {
 namespace {
@@ -40,6 +40,7 @@ std::vector<Route> WorkerRoutes() {
   return {{.method = Method::kGet,
            .pattern = "/api/v1/workers",
            .operation_id = "listWorkers",
+           .summary = "Workers that are or were connected",
            .scope = Scope::kRead,
            .answer = {200, "WorkerPage"},
            .handler = ListWorkers}};

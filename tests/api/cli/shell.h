@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ class Shell {
       : environment_(std::move(environment)) {}
   void Set(const std::string& name, const std::string& value) { environment_[name] = value; }
   void BeTerminal() { is_terminal_ = true; }
+  // What the person at the terminal answers whatever is asked.
+  void Answer(const std::string& line) { answer_ = line; }
 
   Outcome Run(const std::vector<std::string>& words) const {
     std::ostringstream out;
@@ -37,6 +40,7 @@ class Shell {
                             return found == environment_.end() ? std::string() : found->second;
                           },
                       .program_folder = "/nonexistent"};
+    if (answer_) terminal.ask = [this](const std::string&) { return *answer_; };
     const int code = RunCommandLine(words, terminal);
     return {code, out.str(), err.str()};
   }
@@ -44,6 +48,7 @@ class Shell {
  private:
   std::map<std::string, std::string> environment_;
   bool is_terminal_ = false;
+  std::optional<std::string> answer_;
 };
 
 }  // namespace emend::api::cli

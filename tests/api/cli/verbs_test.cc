@@ -73,6 +73,7 @@ TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
   expect({"export", "atlas@main", "-o", "x"}, {"commit", "state", "folder", "files"});
   expect({"verify", "atlas@main"}, {"ok", "state", "tensors"});
   expect({"fsck"}, {"ok", "problems"});
+  expect({"repo", "remove", "atlas", "--confirm", "atlas"}, {"repo", "base"});
   expect({"status"}, {"repos", "workers"});
   expect({"branch", "atlas"}, {"items"});
   expect({"tag", "atlas", "v2", "main"}, {"kind", "name", "commit"});
@@ -80,6 +81,17 @@ TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
   expect({"operations"}, {"items", "next"});
   expect({"audit"}, {"items", "next"});
   expect({"version"}, {"version", "server"});
+}
+
+TEST_F(VerbsTest, ARepoIsRemovedOnceItsNameWasGivenAgain) {
+  const Outcome unasked = shell_.Run({"repo", "remove", "atlas"});
+  EXPECT_EQ(unasked.code, 2);
+  EXPECT_NE(unasked.err.find("--confirm atlas"), std::string::npos) << unasked.err;
+  shell_.Answer("atlas");
+  const Outcome removed = shell_.Run({"repo", "remove", "atlas"});
+  EXPECT_EQ(removed.code, 0) << removed.err;
+  EXPECT_EQ(removed.out, "atlas is removed\n");
+  EXPECT_EQ(shell_.Run({"repo", "remove", "gone"}).code, 3) << "before anything is asked";
 }
 
 TEST_F(VerbsTest, WhatAWorkerHoldsIsShownByKind) {

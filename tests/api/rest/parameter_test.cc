@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kColours[] = {"red", "green"};
 constexpr Parameter kColour{"colour", In::kQuery, Choice{kColours, "green"}};
 constexpr Parameter kCount{"count", In::kQuery, WholeNumber{1, 20, 7}};
-constexpr Parameter kNeeded{"needed", In::kQuery, Text{4, "^[a-z]+$", "letters"}, true};
+constexpr Parameter kNeeded{"needed", In::kQuery, Text{4, "^[a-z]+$", "letters"}, "", true};
 constexpr Parameter kField{"X-Field", In::kHeader, Text{4, "^[a-z]+$", "letters"}};
 const std::vector<Parameter> kAll = {kRepo, kColour, kCount, kNeeded, kField};
 

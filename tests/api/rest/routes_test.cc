@@ -1,5 +1,5 @@
 // Every route's happy path, over a real socket.
-#include "api/rest/route.h"
+#include "api/rest/description.h"
 
 #include <gtest/gtest.h>
 
@@ -65,6 +65,7 @@ std::vector<Sample> Samples() {
       {"listStatistics", "GET", repo + "/statistics", "", ""},
       {"createStatistics", "POST", repo + "/statistics", R"({"lines":["a"]})", ""},
       {"createFsck", "POST", "/api/v1/fsck", "{}", ""},
+      {"removeRepo", "POST", repo + "/removals", R"({"repo":"atlas"})", ""},
       {"listOperations", "GET", "/api/v1/operations", "", ""},
       {"readOperation", "GET", "/api/v1/operations/op-0000000000000001", "", ""},
       {"streamOperation", "GET", "/api/v1/operations/op-0000000000000001/events", "", ""},

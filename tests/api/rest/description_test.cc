@@ -1,5 +1,5 @@
-// The description and the route table agree, both ways.
-#include "api/openapi/openapi.h"
+// What is described is what the routes say, and whole.
+#include "api/rest/description.h"
 
 #include <gtest/gtest.h>
 
@@ -7,19 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "api/rest/route.h"
-
-namespace emend::api::openapi::openapi_test {
+namespace emend::api::rest::description_test {
 namespace {
 
 using nlohmann::json;
-using rest::DescribedPath;
-using rest::Parameter;
-using rest::Route;
-using rest::Scope;
 
 const json& Description() {
-  static const json kDescription = json::parse(OpenApiJson());
+  static const json kDescription = json::parse(DescriptionOf(Routes()));
   return kDescription;
 }
 
@@ -49,23 +43,23 @@ std::map<std::string, json> Parameters(const json& item, const json& operation) 
 
 const char* PlaceOf(const Parameter& parameter) {
   switch (parameter.in) {
-    case rest::In::kPath: return "path";
-    case rest::In::kQuery: return "query";
-    case rest::In::kHeader: return "header";
+    case In::kPath: return "path";
+    case In::kQuery: return "query";
+    case In::kHeader: return "header";
   }
   return "";
 }
 
 // What the description of a parameter has to say, but for its text.
-json SchemaOf(const rest::WholeNumber& type) {
+json SchemaOf(const WholeNumber& type) {
   json schema = {{"type", "integer"}, {"minimum", type.min}, {"maximum", type.max}};
   if (type.fallback) schema["default"] = *type.fallback;
   return schema;
 }
-json SchemaOf(const rest::Text& type) {
+json SchemaOf(const Text& type) {
   return {{"type", "string"}, {"maxLength", type.characters_max}, {"pattern", type.pattern}};
 }
-json SchemaOf(const rest::Choice& type) {
+json SchemaOf(const Choice& type) {
   json schema = {{"type", "string"}, {"enum", json::array()}};
   for (const std::string_view value : type.values) schema["enum"].push_back(value);
   if (!type.fallback.empty()) schema["default"] = type.fallback;
@@ -73,7 +67,7 @@ json SchemaOf(const rest::Choice& type) {
 }
 json Described(const Parameter& parameter) {
   return {{"schema", std::visit([](const auto& type) { return SchemaOf(type); }, parameter.type)},
-          {"required", parameter.is_required || parameter.in == rest::In::kPath}};
+          {"required", parameter.is_required || parameter.in == In::kPath}};
 }
 
 json ReferenceTo(std::string_view schema) {
@@ -88,6 +82,8 @@ class EachRoute : public testing::TestWithParam<Route> {
 
 TEST_P(EachRoute, IsDescribedUnderItsOperationId) {
   EXPECT_EQ(operation()["operationId"], GetParam().operation_id);
+  EXPECT_EQ(operation()["summary"], GetParam().summary);
+  EXPECT_FALSE(GetParam().summary.empty());
 }
 
 TEST_P(EachRoute, HasItsScope) {
@@ -123,11 +119,15 @@ TEST_P(EachRoute, HasItsBody) {
 }
 
 TEST_P(EachRoute, HasItsAnswer) {
-  const rest::Answer& answer = GetParam().answer;
+  const Answer& answer = GetParam().answer;
   const json response = Resolve(operation()["responses"].at(std::to_string(answer.status)));
   const json content = response.value("content", json::object());
   EXPECT_EQ(content.contains("application/json"), !answer.schema.empty());
-  EXPECT_EQ(content.contains("text/event-stream"), answer.streams != rest::Streams::kNever);
+  EXPECT_EQ(content.contains("text/event-stream"), answer.streams != Streams::kNever);
+  if (answer.status != 202) {
+    EXPECT_EQ(response.value("headers", json::object()).contains(answer.header),
+              !answer.header.empty());
+  }
   if (!answer.schema.empty()) {
     EXPECT_EQ(content["application/json"]["schema"], ReferenceTo(answer.schema));
   }
@@ -148,19 +148,19 @@ TEST_P(EachRoute, DeclaresWhatItsPathHolds) {
        open = path.find('{', open + 1))
     in_pattern.insert(path.substr(open + 1, path.find('}', open) - open - 1));
   for (const Parameter& parameter : GetParam().parameters) {
-    if (parameter.in == rest::In::kPath) declared.insert(std::string(parameter.name));
+    if (parameter.in == In::kPath) declared.insert(std::string(parameter.name));
   }
   EXPECT_EQ(declared, in_pattern);
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, EachRoute, testing::ValuesIn(rest::Routes()),
+INSTANTIATE_TEST_SUITE_P(Table, EachRoute, testing::ValuesIn(Routes()),
                          [](const testing::TestParamInfo<Route>& row) {
                            return std::string(row.param.operation_id);
                          });
 
 TEST(OpenApi, DescribesNothingThatIsNotThere) {
   std::set<std::string> routed;
-  for (const Route& route : rest::Routes())
+  for (const Route& route : Routes())
     routed.insert(LowerMethod(route) + " " + DescribedPath(route));
   for (const auto& [path, item] : Description()["paths"].items()) {
     for (const auto& [method, operation] : item.items()) {
@@ -182,4 +182,4 @@ TEST(OpenApi, EveryReferenceLeadsSomewhere) {
 TEST(OpenApi, IsOfVersion31) { EXPECT_EQ(Description()["openapi"], "3.1.0"); }
 
 }  // namespace
-}  // namespace emend::api::openapi::openapi_test
+}  // namespace emend::api::rest::description_test
