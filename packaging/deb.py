@@ -58,6 +58,19 @@ def place_papers(name, root):
     (docs / "changelog.gz").write_bytes(gzip.compress(entry.encode(), mtime=0))
 
 
+def place_help(options, root):
+    """The manual page and the completion of three shells, as the command line itself makes them."""
+    def made(*words):
+        return subprocess.run([options.bin / "emend", *words], capture_output=True, check=True).stdout
+    shells = {"bash": "bash-completion/completions/emend", "zsh": "zsh/vendor-completions/_emend", "fish": "fish/vendor_completions.d/emend.fish"}
+    files = {root / "usr/share" / path: made("completion", shell) for shell, path in shells.items()}
+    files[root / "usr/share/man/man1/emend.1.gz"] = gzip.compress(made("help", "--man"), mtime=0)
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644)
+
+
 def place_system_files(name, root):
     put(DEBIAN / "emend.sysusers", root / f"usr/lib/sysusers.d/{name}.conf")
     for service in PACKAGES[name]["services"]:
@@ -103,6 +116,8 @@ def build(name, options):
     place_programs(name, options, root)
     place_system_files(name, root)
     place_papers(name, root)
+    if "emend" in PACKAGES[name]["programs"]:
+        place_help(options, root)
     write_control(name, root)
     package = options.out / f"{name}_{version()}_{subprocess.run(['dpkg', '--print-architecture'], capture_output=True, text=True, check=True).stdout.strip()}.deb"
     subprocess.run(["dpkg-deb", "--root-owner-group", f"-Z{options.compression}", "--build", root, package], check=True, stdout=subprocess.DEVNULL)

@@ -1,9 +1,7 @@
 #include "api/daemon/daemon.h"
 
-#include <signal.h>
 #include <unistd.h>
 
-#include <boost/asio/signal_set.hpp>
 #include <filesystem>
 
 #include "api/daemon/launch.h"
@@ -12,6 +10,7 @@
 #include "api/rest/server.h"
 #include "coordinator/server/coordinator.h"
 #include "storage/base/log.h"
+#include "storage/base/stop_signals.h"
 
 namespace emend::api::daemon {
 namespace {
@@ -120,18 +119,6 @@ Awaitable<Status> StopAll(Parts* parts) {
   co_return OkStatus();
 }
 
-void OnSignal(Parts& parts, boost::asio::signal_set& signals, int number) {
-  if (parts.stopping) {
-    LogWarning("emendd_ended_by_second_signal", {{"signal", number}});
-    std::_Exit(128 + number);
-  }
-  parts.stopping = true;
-  parts.tasks.Spawn("stop", StopAll(&parts));
-  signals.async_wait([&parts, &signals](const boost::system::error_code& error, int next) {
-    if (!error) OnSignal(parts, signals, next);
-  });
-}
-
 Status StartAll(Parts& parts) {
   EMEND_RETURN_IF_ERROR(StartStore(parts));
   parts.rest =
@@ -169,18 +156,18 @@ Status RunDaemon(const DaemonOptions& options) {
     EMEND_RETURN_IF_ERROR(
         LogToFile(options.log.empty() ? options.store + "/emendd.log" : options.log));
   RemoveDaemonRecord(options.store);
-  signal(SIGPIPE, SIG_IGN);
   lock.Say({.pid = getpid()});
   Parts parts(options, lock);
   // Before anything that takes time: a signal while starting is a wish to stop, too.
-  boost::asio::signal_set signals(parts.runtime->executor(), SIGTERM, SIGINT);
+  StopSignals signals(*parts.runtime);
   const Status started = StartAll(parts);
   if (!started.ok()) {
     LogError("emendd_not_started", {{"store", options.store}, {"status", started}});
     return started;
   }
-  signals.async_wait([&parts, &signals](const boost::system::error_code& error, int number) {
-    if (!error) OnSignal(parts, signals, number);
+  signals.OnFirst([&parts] {
+    parts.stopping = true;
+    parts.tasks.Spawn("stop", StopAll(&parts));
   });
   parts.tasks.Spawn("announce", Announce(&parts));
   parts.runtime->Run();

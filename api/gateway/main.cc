@@ -1,9 +1,5 @@
 // emend-gateway: answers beside emendd, on what workers have live.
-#include <signal.h>
-
 #include <CLI/CLI.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <cstdlib>
 #include <iostream>
 
 #include "api/gateway/gateway.h"
@@ -12,6 +8,7 @@
 #include "api/program/token_file.h"
 #include "api/rest/server.h"
 #include "storage/base/log.h"
+#include "storage/base/stop_signals.h"
 
 namespace emend::api::gateway {
 namespace {
@@ -75,8 +72,8 @@ Status Run(Arguments arguments) {
   if (arguments.log != "-") EMEND_RETURN_IF_ERROR(LogToFile(arguments.log));
   EMEND_ASSIGN_OR_RETURN(arguments.gateway.worker_token, program::ReadToken(arguments.token_file));
   arguments.gateway.silence_max = std::chrono::seconds(arguments.silence_max_s);
-  signal(SIGPIPE, SIG_IGN);
   const auto runtime = NewSystemRuntime(kPoolThreads);
+  StopSignals signals(*runtime);
   std::unique_ptr<worker::protocol::Transport> transport =
       worker::protocol::NewTcpTransport(*runtime);
   if (!arguments.tls.empty()) {
@@ -88,18 +85,7 @@ Status Run(Arguments arguments) {
   EMEND_RETURN_IF_ERROR(rest->Start());
   LogInfo("gateway_listening", {{"url", rest->url()}, {"workers", gateway.worker_address()}});
   TaskGroup tasks(*runtime);
-  bool stopping = false;
-  boost::asio::signal_set signals(runtime->executor(), SIGTERM, SIGINT);
-  std::function<void()> await_signal = [&] {
-    signals.async_wait([&](const boost::system::error_code& error, int number) {
-      if (error) return;
-      if (stopping) std::_Exit(128 + number);
-      stopping = true;
-      tasks.Spawn("stop", StopAll(runtime.get(), &gateway, rest.get()));
-      await_signal();
-    });
-  };
-  await_signal();
+  signals.OnFirst([&] { tasks.Spawn("stop", StopAll(runtime.get(), &gateway, rest.get())); });
   runtime->Run();
   return OkStatus();
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The Debian packages: unpacked into a folder they run, their units are sound, and nothing in them points back to where they were built."""
+import gzip
 import os
 import pathlib
 import re
@@ -73,6 +74,15 @@ class Packages(unittest.TestCase):
         with open(folder / "health", "w", encoding="utf-8") as health:
             health.write("connected\n")
         subprocess.run([folder / "root/usr/bin/emend-probe", "ready", folder / "health"], check=True)
+
+    def test_the_manual_page_and_the_completions_name_the_verbs(self):
+        share = folder / "root/usr/share"
+        texts = [gzip.decompress((share / "man/man1/emend.1.gz").read_bytes()).decode()]
+        for path in ("bash-completion/completions/emend", "zsh/vendor-completions/_emend", "fish/vendor_completions.d/emend.fish"):
+            texts.append((share / path).read_text(encoding="utf-8"))
+        for text in texts:
+            self.assertIn("commit", text)
+            self.assertIn("revert", text)
 
     def test_nothing_points_to_where_it_was_built(self):
         for path in (folder / "root/usr/bin").iterdir():

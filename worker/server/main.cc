@@ -1,13 +1,11 @@
 // emend-worker: one rank. Holds its shard of a model, makes states live, solves, evaluates and
 // answers, as its coordinator asks.
 #include <ATen/Parallel.h>
-#include <signal.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
+#include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -16,6 +14,7 @@
 
 #include "storage/base/file_system.h"
 #include "storage/base/log.h"
+#include "storage/base/stop_signals.h"
 #include "worker/model/device.h"
 #include "worker/model/memory.h"
 #include "worker/server/launch.h"
@@ -207,10 +206,10 @@ class Servers {
 Status Serve(Arguments arguments) {
   model::KeepFreedMemory();
   at::set_num_threads(arguments.server.hello.threads);
-  signal(SIGPIPE, SIG_IGN);
   EMEND_ASSIGN_OR_RETURN(const RankGroupOptions group, OpenGroup(arguments));
   arguments.server.hello.device = group.device.str();
   const auto runtime = NewSystemRuntime(/*pool_threads=*/1);
+  StopSignals signals(*runtime);
   EMEND_ASSIGN_OR_RETURN(const auto transport, TransportOf(*runtime, arguments.tls));
   LiveBaseOptions base;
   base.device = group.device;
@@ -223,10 +222,7 @@ Status Serve(Arguments arguments) {
       WriteHealth(file, pulse);
     };
   Servers servers(*runtime, *transport, handlers, arguments);
-  boost::asio::signal_set signals(runtime->executor(), SIGTERM, SIGINT);
-  signals.async_wait([&servers](const boost::system::error_code& error, int) {
-    if (!error) servers.Stop();
-  });
+  signals.OnFirst([&servers] { servers.Stop(); });
   return servers.Run();
 }
 
