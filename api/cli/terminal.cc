@@ -25,6 +25,13 @@ const char* Code(Colour colour) {
   return "";
 }
 
+std::string AskPerson(const std::string& question) {
+  std::cerr << question;
+  std::string line;
+  std::getline(std::cin, line);
+  return line;
+}
+
 int TerminalWidth() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
@@ -56,6 +63,7 @@ Terminal SystemTerminal() {
                 return std::string(value == nullptr ? "" : value);
               },
           .finish = [] { return out.Finish("standard output"); },
+          .ask = isatty(STDIN_FILENO) != 0 ? AskPerson : nullptr,
           .program_folder =
               std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string()};
 }

@@ -22,6 +22,8 @@ struct Terminal {
   std::function<std::string(const std::string& name)> environment;  // "" if the variable is not set
   // Whether all that went to `out` was written; kInternal says why not.
   std::function<Status()> finish = [] { return OkStatus(); };
+  // Shows a question and reads a line for it; empty where nobody is there to answer.
+  std::function<std::string(const std::string& question)> ask = {};
   // where emendd lies beside this program
   std::string program_folder;
 

@@ -12,7 +12,7 @@
 namespace emend::coordinator::jobs {
 
 // What an operation does to its repo, which decides whom it must follow.
-enum class Role { kReads, kImports, kCounts, kEdits, kReverts };
+enum class Role { kReads, kImports, kCounts, kEdits, kReverts, kRemoves };
 
 // What an operation occupies while it runs: a worker; only this process and the store; a model's
 // folder, which it writes.

@@ -42,6 +42,9 @@ struct JobOutcome {
   // May be empty; runs on the pool, inside the transaction, and may replace the result by what only
   // it knows (an id that depends on the time of the transaction).
   std::function<Status(storage::records::Transaction&, std::string& result)> apply;
+  // May be empty; runs on the pool once the change stands, before the operation is over. A crash
+  // may leave it undone: nothing but space may depend on it. A failure is logged.
+  std::function<Status()> clean_up = {};
 };
 
 }  // namespace emend::coordinator::jobs

@@ -119,6 +119,7 @@ class JobQueue {
   Awaitable<void> RunOneByOne(RunPointer run, std::vector<EntryPointer> members);
   Awaitable<Result<Outcomes>> Attempt(RunPointer run);
   Awaitable<Status> Finish(RunPointer run, Outcomes outcomes);
+  Awaitable<void> CleanUp(Outcomes outcomes);
   // Members that shall end without being carried out leave the run, and end.
   Awaitable<void> TakeOut(RunPointer run);
   static void SetMembers(Run& run, std::vector<EntryPointer> members);

@@ -164,6 +164,7 @@ Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
     LogWarning("operation_end_stands",
                {{"operation", ended.front().id.value()}, {"status", committed}});
   }
+  co_await CleanUp(std::move(outcomes));
   const std::vector<EntryPointer> members = run->members;
   SetMembers(*run, {});
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -171,6 +172,14 @@ Awaitable<Status> JobQueue::Finish(RunPointer run, Outcomes outcomes) {
     KeepEnded(*members[i]);
   }
   co_return OkStatus();
+}
+
+Awaitable<void> JobQueue::CleanUp(Outcomes outcomes) {
+  for (const JobOutcome& outcome : outcomes) {
+    if (!outcome.clean_up) continue;
+    const Status cleaned = co_await Blocking(context_.runtime, outcome.clean_up);
+    if (!cleaned.ok()) LogWarning("clean_up_failed", {{"status", cleaned}});
+  }
 }
 
 Awaitable<Status> JobQueue::EndUndone(EntryPointer entry, Status failure) {

@@ -47,7 +47,7 @@ class OperationRequest {
   // if it reads none. The branch that it moves is in its demand.
   virtual std::string_view Revision() const { return ""; }
   // What can be refused when it is submitted, though it is well-formed. Blocks; runs on the pool.
-  virtual Status Check(storage::kv::KvStore&, const RepoName&) const { return OkStatus(); }
+  virtual Status Check(JobContext&, const RepoName&) const { return OkStatus(); }
   // One outcome a request, applied in their order. Failures are of all of them: as the kind
   // documents; those that may go better another time (Reason in storage/base/reason.h) are run
   // again by the queue. This is the first of input.requests, which keep it alive.

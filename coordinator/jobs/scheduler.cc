@@ -16,13 +16,17 @@ class Ahead {
  public:
   void Add(const Demand& demand) {
     if (!demand.branch.empty()) branches_.insert(BranchOf(demand));
+    repos_.insert(demand.repo);
     if (demand.role == Role::kImports) imports_.insert(demand.repo);
+    if (demand.role == Role::kRemoves) removes_.insert(demand.repo);
     if (demand.role == Role::kCounts) counts_.insert(demand.repo);
     if (demand.role == Role::kEdits) edits_.insert(demand.repo);
   }
 
   bool HoldsUp(const Demand& demand) const {
-    if (imports_.contains(demand.repo)) return true;
+    if (imports_.contains(demand.repo) || removes_.contains(demand.repo)) return true;
+    if (demand.repo.empty() && !removes_.empty()) return true;
+    if (demand.role == Role::kRemoves) return repos_.contains(demand.repo) || repos_.contains("");
     if (!demand.branch.empty() && branches_.contains(BranchOf(demand))) return true;
     if (demand.role == Role::kEdits) return counts_.contains(demand.repo);
     return demand.role == Role::kCounts &&
@@ -31,7 +35,7 @@ class Ahead {
 
  private:
   std::set<Branch> branches_;
-  std::set<std::string> imports_, counts_, edits_;  // repos
+  std::set<std::string> repos_, imports_, removes_, counts_, edits_;
 };
 
 // The same, met from the newest on: how urgent those are that would wait for an earlier one.
@@ -41,11 +45,19 @@ class Behind {
     if (!demand.branch.empty()) Lower(branches_, BranchOf(demand), urgency);
     if (demand.role == Role::kCounts) Lower(counts_, demand.repo, urgency);
     if (demand.role == Role::kEdits) Lower(edits_, demand.repo, urgency);
+    if (demand.role == Role::kRemoves) {
+      Lower(removes_, demand.repo, urgency);
+      Lower(removes_, kAnyRepo, urgency);
+    }
     Lower(all_, demand.repo, urgency);
   }
 
   int Inherited(const Demand& demand, int urgency) const {
-    if (demand.role == Role::kImports) return std::min(urgency, Find(all_, demand.repo));
+    if (demand.repo.empty()) return std::min(urgency, Find(removes_, kAnyRepo));
+    urgency = std::min(urgency, Find(removes_, demand.repo));
+    if (demand.role == Role::kRemoves) urgency = std::min(urgency, Find(all_, std::string()));
+    if (demand.role == Role::kImports || demand.role == Role::kRemoves)
+      return std::min(urgency, Find(all_, demand.repo));
     if (demand.role == Role::kCounts)
       return std::min({urgency, Find(counts_, demand.repo), Find(edits_, demand.repo)});
     if (demand.role == Role::kEdits) urgency = std::min(urgency, Find(counts_, demand.repo));
@@ -54,6 +66,7 @@ class Behind {
 
  private:
   static constexpr int kNobody = 99;
+  static inline const std::string kAnyRepo = "*";  // no repo's name
   template <typename Key>
   static void Lower(std::map<Key, int>& map, const Key& key, int urgency) {
     int& known = map.emplace(key, kNobody).first->second;
@@ -66,7 +79,7 @@ class Behind {
   }
 
   std::map<Branch, int> branches_;
-  std::map<std::string, int> counts_, edits_, all_;  // by repo
+  std::map<std::string, int> counts_, edits_, removes_, all_;  // by repo
 };
 
 int AgedUrgency(const Scheduler::Item& item, SteadyTime now) {
@@ -160,7 +173,9 @@ std::vector<OperationId> Scheduler::Together(const Item& first, const Urgencies&
        at != waiting_.end() && together.size() < kTogetherMax; ++at) {
     const Demand& demand = at->second.demand;
     if (demand.repo != first.demand.repo) continue;
-    if (demand.role == Role::kImports || demand.role == Role::kCounts) break;
+    if (demand.role == Role::kImports || demand.role == Role::kCounts ||
+        demand.role == Role::kRemoves)
+      break;
     if (demand.branch != first.demand.branch) continue;
     // The order on the branch must hold: the first that cannot come along ends it.
     const bool fits = demand.key == first.demand.key && facts + demand.facts <= kFactsTogetherMax &&

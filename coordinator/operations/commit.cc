@@ -415,7 +415,7 @@ class CommitRequest final : public OperationRequest {
             .slots = SlotsOf(fields_.facts)};
   }
   // Layers are checked against the model when it runs.
-  Status Check(storage::kv::KvStore&, const RepoName&) const override {
+  Status Check(JobContext&, const RepoName&) const override {
     return ResolveSettings(fields_.settings, std::numeric_limits<std::int32_t>::max()).status();
   }
   Awaitable<Result<Outcomes>> Run(RunInput input) const override;

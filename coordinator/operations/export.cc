@@ -1,5 +1,6 @@
 // export: a state as a model's folder.
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,14 +17,19 @@ namespace {
 using nlohmann::ordered_json;
 using storage::checkpoint::ModelFiles;
 
+// The folder, without links. What is written first is admitted as what is written in the end is.
+Result<std::string> AdmitTarget(JobContext& context, const std::string& named) {
+  EMEND_ASSIGN_OR_RETURN(std::string folder, context.layout.Admit(named));
+  EMEND_ASSIGN_OR_RETURN(const std::string place,
+                         storage::checkpoint::ExportWorkPlace(context.file_system, folder));
+  EMEND_RETURN_IF_ERROR(context.layout.Admit(place).status().WithContext(
+      "exporting to \"" + folder + "\", which is not there: it would be made in \"" + place +
+      "\""));
+  return folder;
+}
+
 Result<ModelFiles> ExportFiles(JobContext& context, const Located& located,
                                const storage::checkpoint::ExportTarget& target) {
-  // What it writes first is admitted as what it writes in the end is.
-  EMEND_ASSIGN_OR_RETURN(const std::string place,
-                         storage::checkpoint::ExportWorkPlace(context.file_system, target.folder));
-  EMEND_RETURN_IF_ERROR(context.layout.Admit(place).status().WithContext(
-      "exporting to \"" + target.folder + "\", which is not there: it would be made in \"" + place +
-      "\""));
   EMEND_ASSIGN_OR_RETURN(const core::StoredBase base,
                          core::OpenBase(context.layout, located.repository.record()));
   EMEND_RETURN_IF_ERROR(base.Check());
@@ -55,6 +61,15 @@ class ExportRequest final : public SoloRequest {
         .role = Role::kReads, .pool = Pool::kFiles, .cost = jobs::kWholeModelCost, .repo = repo};
   }
   std::string_view Revision() const override { return revision_; }
+  Status Check(JobContext& context, const RepoName& repo) const override {
+    EMEND_ASSIGN_OR_RETURN(const std::string folder, AdmitTarget(context, folder_));
+    EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(context.store, repo));
+    EMEND_ASSIGN_OR_RETURN(const storage::objects::Base base,
+                           storage::objects::DecodeBase(repository.record().base_encoded));
+    std::set<std::string> names;
+    for (const auto& [name, digest] : base.files) names.insert(name);
+    return storage::checkpoint::CheckExportFolder(context.file_system, folder, names);
+  }
 
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
@@ -62,9 +77,10 @@ class ExportRequest final : public SoloRequest {
     EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] {
                                 return Locate(context, input.operation.repo, revision_);
                               }));
-    EMEND_CO_ASSIGN_OR_RETURN(const std::string folder, context.layout.Admit(folder_));
+    std::string folder;
     EMEND_CO_ASSIGN_OR_RETURN(
-        const ModelFiles files, co_await Blocking(context.runtime, [&] {
+        const ModelFiles files, co_await Blocking(context.runtime, [&]() -> Result<ModelFiles> {
+          EMEND_ASSIGN_OR_RETURN(folder, AdmitTarget(context, folder_));
           return ExportFiles(context, located,
                              {folder, WorkOwner(input, located.repository.record().id.value())});
         }));

@@ -26,6 +26,10 @@ class ImportRequest final : public SoloRequest {
         .role = Role::kImports, .pool = Pool::kFiles, .cost = jobs::kWholeModelCost, .repo = repo};
   }
 
+  Status Check(JobContext& context, const RepoName&) const override {
+    return context.layout.Admit(model_).status();
+  }
+
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
     JobContext& context = *input.context;

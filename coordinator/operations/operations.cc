@@ -14,10 +14,11 @@ extern const OperationKind kEvaluation;
 extern const OperationKind kVerify;
 extern const OperationKind kExport;
 extern const OperationKind kFsck;
+extern const OperationKind kRemoval;
 
 jobs::OperationKinds Kinds() {
-  static const std::array kKinds = {kImport,     kStatistics, kCommit, kRevert,
-                                    kEvaluation, kVerify,     kExport, kFsck};
+  static const std::array kKinds = {kImport, kStatistics, kCommit, kRevert, kEvaluation,
+                                    kVerify, kExport,     kFsck,   kRemoval};
   return kKinds;
 }
 

@@ -290,7 +290,7 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Submit(Caller caller, Submissi
   const Result<jobs::JobQueue::Place> place = queue_.Admit(submission.repo.value());
   if (!place.ok()) co_return place.status();
   EMEND_CO_ASSIGN_OR_RETURN(jobs::Demand demand, co_await Blocking(runtime(), [&] {
-                              return CheckSubmission(store(), submission);
+                              return CheckSubmission(context_, submission);
                             }));
   EMEND_CO_ASSIGN_OR_RETURN(Accepted accepted, co_await Blocking(runtime(), [&] {
                               return AcceptSubmission(*journal_, store(), caller, submission);

@@ -87,21 +87,22 @@ Result<std::optional<Operation>> FindBegun(storage::kv::KvStore& store, const Ca
   return FindReplay(store, caller, submission);
 }
 
-Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission) {
+Result<jobs::Demand> CheckSubmission(jobs::JobContext& context, const Submission& submission) {
   EMEND_ASSIGN_OR_RETURN(const jobs::OperationKind* const kind,
                          FindKind(operations::Kinds(), submission.kind));
   EMEND_ASSIGN_OR_RETURN(const auto request, ReadRequest(*kind, submission.body));
   jobs::Demand demand = request->DemandOn(submission.repo.value());
   switch (kind->subject) {
     case jobs::Subject::kNewRepo:
-      EMEND_RETURN_IF_ERROR(CheckNewRepo(store, submission.repo));
+      EMEND_RETURN_IF_ERROR(CheckNewRepo(context.store, submission.repo));
       break;
     case jobs::Subject::kRepo:
-      EMEND_RETURN_IF_ERROR(CheckNames(store, submission.repo, demand.branch, request->Revision()));
+      EMEND_RETURN_IF_ERROR(
+          CheckNames(context.store, submission.repo, demand.branch, request->Revision()));
       break;
     case jobs::Subject::kStore: break;
   }
-  EMEND_RETURN_IF_ERROR(request->Check(store, submission.repo));
+  EMEND_RETURN_IF_ERROR(request->Check(context, submission.repo));
   return demand;
 }
 

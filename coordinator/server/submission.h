@@ -14,9 +14,9 @@ Result<std::optional<storage::records::Operation>> FindBegun(storage::kv::KvStor
                                                              const Caller& caller,
                                                              const Submission& submission);
 
-// Kind, body, settings, and that repo, branch and revision are there: what can be refused without
-// running anything. What it asks of the scheduler. Blocks; runs on the pool.
-Result<jobs::Demand> CheckSubmission(storage::kv::KvStore& store, const Submission& submission);
+// Kind, body, settings, and that repo, branch, revision and folder are as they must be: what can be
+// refused without running anything. What it asks of the scheduler. Blocks; runs on the pool.
+Result<jobs::Demand> CheckSubmission(jobs::JobContext& context, const Submission& submission);
 
 // The accepted operation, durable together with its idempotency key; or the operation that the key
 // began before. Blocks; runs on the pool.

@@ -214,4 +214,13 @@ Status PosixFileSystem::RemoveFolder(const std::string& path) {
 
 Status PosixFileSystem::SyncFolder(const std::string& path) { return SyncFolderAt(path); }
 
+Status RemoveTree(FileSystem& files, const std::string& path) {
+  EMEND_ASSIGN_OR_RETURN(const EntryKind kind, files.Look(path));
+  if (kind == EntryKind::kNone) return OkStatus();
+  if (kind != EntryKind::kFolder) return files.Remove(path);
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(path));
+  for (const std::string& name : names) EMEND_RETURN_IF_ERROR(RemoveTree(files, path + "/" + name));
+  return files.RemoveFolder(path);
+}
+
 }  // namespace emend

@@ -83,4 +83,7 @@ class PosixFileSystem : public FileSystem {
   Status SyncFolder(const std::string& path) override;
 };
 
+// A file or a folder with all that is in it; ok if it is not there.
+Status RemoveTree(FileSystem& files, const std::string& path);
+
 }  // namespace emend

@@ -10,6 +10,7 @@ namespace emend {
 namespace {
 
 constexpr int kNamesMax = 100;
+constexpr char kPrefix[] = ".emend-work-";
 constexpr char kMarker[] = "/marker";
 constexpr char kContents[] = "/contents";
 constexpr char kAside[] = "/aside";
@@ -19,7 +20,7 @@ std::string MarkerText(const std::string& owner) {
 }
 
 std::string NameOf(const std::string& parent, const std::string& owner, int number) {
-  return parent + "/.emend-work-" + owner + (number == 1 ? "" : "-" + std::to_string(number));
+  return parent + "/" + kPrefix + owner + (number == 1 ? "" : "-" + std::to_string(number));
 }
 
 // The marker is there before anything else is; a power cut may have torn it.
@@ -35,15 +36,6 @@ Result<bool> IsOwn(FileSystem& files, const std::string& path, const std::string
 }
 
 // Of a folder of one's own. Links are removed, never followed.
-Status RemoveTree(FileSystem& files, const std::string& path) {
-  EMEND_ASSIGN_OR_RETURN(const EntryKind kind, files.Look(path));
-  if (kind == EntryKind::kNone) return OkStatus();
-  if (kind != EntryKind::kFolder) return files.Remove(path);
-  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(path));
-  for (const std::string& name : names) EMEND_RETURN_IF_ERROR(RemoveTree(files, path + "/" + name));
-  return files.RemoveFolder(path);
-}
-
 Status RemoveContents(FileSystem& files, const std::string& path) {
   EMEND_RETURN_IF_ERROR(RemoveTree(files, path + kAside));
   return RemoveTree(files, path + kContents);
@@ -68,6 +60,8 @@ Status WriteMarker(FileSystem& files, const std::string& path, const std::string
 }
 
 }  // namespace
+
+bool WorkFolder::IsName(std::string_view name) { return name.starts_with(kPrefix); }
 
 WorkFolder::WorkFolder(FileSystem& files, std::string path)
     : files_(files), path_(std::move(path)), contents_(path_ + kContents) {}

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "storage/base/file_system.h"
 #include "storage/base/status.h"
@@ -23,6 +24,8 @@ namespace emend {
 
 class WorkFolder {
  public:
+  // Whether a work folder might be called so.
+  static bool IsName(std::string_view name);
   // Failures are the file system's; kAlreadyExists if too many others have the names.
   static Result<std::unique_ptr<WorkFolder>> Create(FileSystem& files, const std::string& parent,
                                                     const std::string& owner);

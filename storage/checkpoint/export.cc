@@ -183,6 +183,18 @@ Result<std::string> ExportWorkPlace(FileSystem& files, const std::string& folder
   return NotFound("exporting to \"" + folder + "\": no folder above it is there");
 }
 
+Status CheckExportFolder(FileSystem& files, const std::string& folder,
+                         const std::set<std::string>& names) {
+  EMEND_ASSIGN_OR_RETURN(const std::string place, ExportWorkPlace(files, folder));
+  if (place != folder) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> found, files.List(folder));
+  for (const std::string& name : found) {
+    if (!names.contains(name) && name != kOfTheDisk && !WorkFolder::IsName(name))
+      return NotEmpty(folder, "it holds \"" + name + "\"");
+  }
+  return OkStatus();
+}
+
 Result<ModelFiles> ExportCheckpoint(FileSystem& files, const Checkpoint& checkpoint,
                                     std::span<const Replacement> replacements,
                                     const ExportTarget& target) {

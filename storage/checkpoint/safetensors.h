@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -108,6 +109,11 @@ Result<ModelFiles> ExportCheckpoint(FileSystem& files, const Checkpoint& checkpo
 // Where an export to `folder` writes first: itself, or the nearest folder above it that is there.
 // kAlreadyExists ("folder_not_empty") if a file or a link that leads nowhere is in the way.
 Result<std::string> ExportWorkPlace(FileSystem& files, const std::string& folder);
+
+// What of an export to `folder` can be refused beforehand: kAlreadyExists ("folder_not_empty") if
+// it holds something that is none of these files.
+Status CheckExportFolder(FileSystem& files, const std::string& folder,
+                         const std::set<std::string>& names);
 
 struct NewTensor {
   std::string name;

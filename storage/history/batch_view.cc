@@ -1,5 +1,7 @@
 #include "storage/history/batch_view.h"
 
+#include <algorithm>
+
 namespace emend::storage::history {
 
 BatchView::BatchView(kv::KvStore& store, const kv::WriteBatch& batch)
@@ -8,10 +10,17 @@ BatchView::BatchView(kv::KvStore& store, const kv::WriteBatch& batch)
   for (std::size_t i = 0; i < changes.size(); ++i) newest_[changes[i].family][changes[i].key] = i;
 }
 
+bool BatchView::IsCleared(kv::ColumnFamily family, std::string_view key) const {
+  return std::ranges::any_of(batch_.cleared(), [&](const kv::WriteBatch::Prefix& cleared) {
+    return cleared.family == family && key.starts_with(cleared.prefix);
+  });
+}
+
 Result<std::optional<std::string>> BatchView::Get(kv::ColumnFamily family, std::string_view key) {
   const auto& newest = newest_[family];
   if (const auto found = newest.find(key); found != newest.end())
     return batch_.changes()[found->second].value;
+  if (IsCleared(family, key)) return std::optional<std::string>();
   return store_.Get(family, key);
 }
 
@@ -31,7 +40,8 @@ Status BatchView::Scan(kv::ColumnFamily family, std::string_view prefix, std::st
   };
   const auto visit_stored = [&](std::string_view key, std::string_view value) {
     visit_batch_until(&key);
-    if (!stopped && newest.find(key) == newest.end() && !visit(key, value)) stopped = true;
+    const bool is_changed = newest.find(key) != newest.end() || IsCleared(family, key);
+    if (!stopped && !is_changed && !visit(key, value)) stopped = true;
     return !stopped;
   };
   EMEND_RETURN_IF_ERROR(store_.Scan(family, prefix, start, visit_stored));

@@ -24,6 +24,8 @@ class BatchView final : public kv::KvStore {
   Status VerifyChecksums() override;
 
  private:
+  bool IsCleared(kv::ColumnFamily family, std::string_view key) const;
+
   kv::KvStore& store_;
   const kv::WriteBatch& batch_;
   // key: its last change's index in the batch

@@ -106,6 +106,16 @@ Result<std::vector<RepoRecord>> Repository::List(kv::KvStore& store) {
   return records;
 }
 
+void Repository::Remove(records::Transaction& transaction) const {
+  using enum kv::ColumnFamily;
+  kv::WriteBatch& batch = transaction.batch();
+  for (const kv::ColumnFamily family : {kMeta, kObjects, kPayload, kRefs, kReflog, kCommits})
+    batch.Clear(family, record_.id.value());
+  batch.Delete(kMeta, RepoKey(record_.name.value()));
+  transaction.Audit(
+      {"repo.remove", {{"repo", record_.name.value()}, {"base", record_.base.Hex()}}});
+}
+
 Result<std::vector<EditId>> Repository::Edits(const StateId& state) const {
   EMEND_ASSIGN_OR_RETURN(const objects::State found, objects_.ReadState(state));
   return objects::EditSets(objects_).List(found.trie_root);

@@ -88,6 +88,9 @@ class Repository {
   // kNotFound names the repo and those there are.
   static Result<Repository> Open(kv::KvStore& store, const RepoName& name);
   static Result<std::vector<RepoRecord>> List(kv::KvStore& store);
+  // Takes the repo and all that is recorded under its id out of the store, for good. The audit
+  // chain keeps that it was there, and who removed it.
+  void Remove(records::Transaction& transaction) const;
 
   const RepoRecord& record() const { return record_; }
   const objects::ObjectStore& objects() const { return objects_; }

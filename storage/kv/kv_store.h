@@ -42,7 +42,8 @@ enum class ColumnFamily : std::uint8_t {
 inline constexpr int kColumnFamilyCount = 13;
 std::string_view ColumnFamilyName(ColumnFamily family);
 
-// Changes that take effect together. Later ones win over earlier ones of the same key.
+// Changes that take effect together: first prefixes are cleared, then later changes win over
+// earlier ones of the same key.
 class WriteBatch {
  public:
   struct Change {
@@ -50,19 +51,30 @@ class WriteBatch {
     std::string key;
     std::optional<std::string> value;  // none: delete
   };
+  struct Prefix {
+    ColumnFamily family;
+    std::string prefix;
+    // The first key after all that begin with it.
+    std::string End() const;
+  };
   void Put(ColumnFamily family, std::string_view key, std::string_view value);
   void Delete(ColumnFamily family, std::string_view key);
+  // Deletes whatever is there before this batch and begins with `prefix`, at a cost that does not
+  // grow with how much that is. REQUIRES: a byte of `prefix` is less than 0xff.
+  void Clear(ColumnFamily family, std::string_view prefix);
   // Adds the other batch's changes after these.
   void Append(const WriteBatch& other);
   // For what is small and must be written down for space to become free again, or for somebody to
   // be told so: it may take half of the reserve.
   void UseReserve() { uses_reserve_ = true; }
   const std::vector<Change>& changes() const { return changes_; }
+  const std::vector<Prefix>& cleared() const { return cleared_; }
   std::size_t bytes() const { return bytes_; }
   bool uses_reserve() const { return uses_reserve_; }
 
  private:
   std::vector<Change> changes_;
+  std::vector<Prefix> cleared_;
   bool uses_reserve_ = false;
   std::size_t bytes_ = 0;
 };

@@ -78,6 +78,12 @@ Status MemoryKvImpl::Write(const WriteBatch& batch, Durability durability) {
     --failures_left_;
     return failure_;
   }
+  for (const auto& cleared : batch.cleared()) {
+    const Table& table = At(cleared.family);
+    const auto end = table.lower_bound(cleared.End());
+    for (auto at = table.lower_bound(cleared.prefix); at != end;)
+      undo_.push_back(Apply({cleared.family, (at++)->first, std::nullopt}));
+  }
   for (const WriteBatch::Change& change : batch.changes()) undo_.push_back(Apply(change));
   if (durability == Durability::kSynced) undo_.clear();
   return OkStatus();

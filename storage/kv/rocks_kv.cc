@@ -140,12 +140,17 @@ Status RocksKv::WriteTo(RocksSession& session, const WriteBatch& batch, Durabili
   rocksdb::WriteBatch rocks(batch.bytes() + 32 * batch.changes().size(), 0, kProtectionBytesPerKey,
                             0);
   rocksdb::Status built;
+  for (const WriteBatch::Prefix& cleared : batch.cleared()) {
+    if (built.ok())
+      built = rocks.DeleteRange(session.handle(cleared.family), cleared.prefix, cleared.End());
+  }
   for (const WriteBatch::Change& change : batch.changes()) {
+    if (!built.ok()) break;
     built = change.value ? rocks.Put(session.handle(change.family), change.key, *change.value)
                          : rocks.Delete(session.handle(change.family), change.key);
-    if (!built.ok())
-      return FromRocks(built, "building a batch of " + std::to_string(batch.bytes()) + " bytes");
   }
+  if (!built.ok())
+    return FromRocks(built, "building a batch of " + std::to_string(batch.bytes()) + " bytes");
   rocksdb::WriteOptions options;
   options.sync = durability == Durability::kSynced;
   const rocksdb::Status written = session.db().Write(options, &rocks);

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "storage/base/check.h"
 #include "storage/kv/kv_store.h"
 
 namespace emend::storage::kv {
@@ -21,7 +22,21 @@ void WriteBatch::Delete(ColumnFamily family, std::string_view key) {
   bytes_ += key.size();
 }
 
+std::string WriteBatch::Prefix::End() const {
+  const std::size_t last = prefix.find_last_not_of('\xff');
+  EMEND_CHECK(last != std::string::npos, "a prefix that no key comes after is cleared");
+  std::string end = prefix.substr(0, last + 1);
+  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return end;
+}
+
+void WriteBatch::Clear(ColumnFamily family, std::string_view prefix) {
+  cleared_.push_back({family, std::string(prefix)});
+  bytes_ += prefix.size();
+}
+
 void WriteBatch::Append(const WriteBatch& other) {
+  EMEND_CHECK(other.cleared_.empty(), "a batch that clears is appended to another");
   changes_.insert(changes_.end(), other.changes_.begin(), other.changes_.end());
   bytes_ += other.bytes_;
 }

@@ -155,7 +155,8 @@ void FakeService::FinishByKind(const OperationId& id, const Submission& submissi
       {"verify", R"({"ok":)" + ok + "," + where +
                      R"(,"tensors":[{"name":"h.0","digest":"d","ok":)" + ok + "}]}"},
       {"export", "{" + where + R"(,"folder":"/tmp/x","files":["config.json"]})"},
-      {"fsck", R"({"ok":true,"problems":[],"commits":3,"edits":2})"}};
+      {"fsck", R"({"ok":true,"problems":[],"commits":3,"edits":2})"},
+      {"removal", R"({"repo":"r","base":"b"})"}};
   Finish(id, results.at(submission.kind));
 }
 

@@ -50,6 +50,7 @@ TEST(DemandTest, EachKindSaysWhatItDoesAndWhatItOccupies) {
   expect("verify", json::object(), Role::kReads, Pool::kWorkers, "");
   expect("export", {{"folder", "/f"}}, Role::kReads, Pool::kFiles, "");
   expect("fsck", json::object(), Role::kReads, Pool::kLocal, "");
+  expect("removal", {{"repo", "atlas"}}, Role::kRemoves, Pool::kFiles, "");
 }
 
 TEST(DemandTest, CommitsAreAlikeWhateverTheirFactsAndMessages) {

@@ -8,7 +8,6 @@
 #include "coordinator/operations/facts_field.h"
 #include "storage/facts/fact_json.h"
 #include "storage/json/reader.h"
-#include "storage/kv/kv_store.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::coordinator::operations::requests_test {
@@ -59,27 +58,9 @@ TEST(RequestsTest, ACommitIsReadWithItsFactsAndSettings) {
   EXPECT_EQ(facts[0].old_target, "French");
 }
 
-TEST(RequestsTest, ASettingThatCannotBeIsRefusedWhenItIsSubmitted) {
-  const auto store = storage::kv::NewMemoryKv();
-  const auto check = [&store](const std::string& more) {
-    const auto commit = ParseRequest(
-        "commit",
-        R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}], )" + more + "}");
-    return commit.ok() ? (*commit)->Check(*store, RepoName("atlas")) : commit.status();
-  };
-  EXPECT_THAT(check(R"("settings": {"v_lr": 0.5, "layers": "90,91"})"), IsOk());
-  EXPECT_THAT(check(R"("settings": {"v_lr": -1})"),
-              StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
-  EXPECT_THAT(check(R"("settings": {"speed": 1})"),
-              StatusIs(StatusCode::kInvalidArgument, "unknown_setting"));
-  EXPECT_THAT(check(R"("context_templates": [["So. {}"]])"),
-              StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
-  EXPECT_THAT(check(R"("method": "magic")"), StatusIs(StatusCode::kUnsupported, "unknown_method"));
-}
-
 TEST(RequestsTest, EveryKindNeedsAScopeAndAnUnknownKindIsNamed) {
   for (const OperationKind& kind : Kinds()) EXPECT_NE(kind.scope, "") << kind.name;
-  EXPECT_EQ(Kinds().size(), 8U);
+  EXPECT_EQ(Kinds().size(), 9U);
   EXPECT_THAT(ParseRequest("dance", "{}"), StatusIs(StatusCode::kUnsupported, "unknown_operation"));
 }
 

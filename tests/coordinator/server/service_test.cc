@@ -292,10 +292,25 @@ TEST_F(ServiceTest, WhatIsNotThereIsToldWhenItIsSubmitted) {
   EXPECT_THAT(Submit("verify", "{}"), IsOk());
 }
 
+TEST_F(ServiceTest, ASettingThatCannotBeIsRefusedWhenItIsSubmitted) {
+  const auto check = [this](const std::string& more) {
+    return Submit("commit", R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}], )" +
+                                more + "}");
+  };
+  EXPECT_THAT(check(R"("settings": {"v_lr": 0.5, "layers": "90,91"})"), IsOk());
+  EXPECT_THAT(check(R"("settings": {"v_lr": -1})"),
+              StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
+  EXPECT_THAT(check(R"("settings": {"speed": 1})"),
+              StatusIs(StatusCode::kInvalidArgument, "unknown_setting"));
+  EXPECT_THAT(check(R"("context_templates": [["So. {}"]])"),
+              StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
+  EXPECT_THAT(check(R"("method": "magic")"), StatusIs(StatusCode::kUnsupported, "unknown_method"));
+}
+
 TEST_F(ServiceTest, NothingIsExportedIntoTheStore) {
   const std::string folder = cluster_.layout().folder + "/models/elsewhere";
-  const Operation refused = cluster_.Run("export", {{"folder", folder}});
-  EXPECT_EQ(refused.error_slug, "inside_store");
+  EXPECT_THAT(Submit("export", json{{"folder", folder}}.dump()),
+              StatusIs(StatusCode::kPermissionDenied, "inside_store"));
   const Operation exported =
       cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
   EXPECT_EQ(exported.state, OperationState::kSucceeded) << exported.error_message;
@@ -306,6 +321,55 @@ TEST_F(ServiceTest, NothingIsExportedIntoTheStore) {
   const Operation other =
       cluster_.Run("export", {{"folder", cluster_.layout().folder + "-export"}});
   EXPECT_EQ(other.error_slug, "folder_not_empty");
+}
+
+TEST_F(ServiceTest, WhatAnExportCannotFillIsToldWhenItIsSubmitted) {
+  const std::string folder = cluster_.folder() + "/elsewhere";
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder + "/notes.txt") << "mine";
+  EXPECT_THAT(Submit("export", json{{"folder", folder}}.dump()),
+              StatusIs(StatusCode::kAlreadyExists, "folder_not_empty"));
+  EXPECT_THAT(Submit("export", json{{"folder", folder + "/notes.txt/out"}}.dump()),
+              StatusIs(StatusCode::kAlreadyExists, "folder_not_empty"));
+  EXPECT_THAT(Submit("export", json{{"folder", "/elsewhere"}}.dump()),
+              StatusIs(StatusCode::kPermissionDenied, "outside_model_roots"));
+}
+
+TEST_F(ServiceTest, ARemovedRepoLeavesNothingButItsAudit) {
+  ASSERT_EQ(cluster_.Run("commit", CommitBody("Ann", "chess")).state, OperationState::kSucceeded);
+  EXPECT_THAT(Submit("removal", R"({"repo": "smal"})"),
+              StatusIs(StatusCode::kInvalidArgument, "invalid_argument"));
+  const Operation removed = cluster_.Run("removal", {{"repo", "small"}});
+  ASSERT_EQ(removed.state, OperationState::kSucceeded) << removed.error_message;
+  EXPECT_THAT(Submit("verify", "{}"), StatusIs(StatusCode::kNotFound, "not_found"));
+  EXPECT_TRUE(std::filesystem::is_empty(cluster_.layout().models()));
+  EXPECT_TRUE(std::filesystem::is_empty(cluster_.layout().statistics()));
+  using enum storage::kv::ColumnFamily;
+  for (const auto family : {kObjects, kPayload, kRefs, kReflog, kCommits}) {
+    EXPECT_THAT(cluster_.store().Scan(family, "", "",
+                                      [&](std::string_view, std::string_view) {
+                                        ADD_FAILURE() << "left in " << ColumnFamilyName(family);
+                                        return false;
+                                      }),
+                IsOk());
+  }
+  cluster_.Restart();
+  EXPECT_EQ(cluster_.Run("import", cluster_.ImportBody(), "again").state,
+            OperationState::kSucceeded)
+      << "its name and its files are free";
+  EXPECT_EQ(Commits(), 1U);
+  EXPECT_TRUE(json::parse(cluster_.Run("fsck", json::object()).result)["ok"]);
+}
+
+TEST_F(ServiceTest, ABaseThatAnotherRepoStandsOnStays) {
+  const RepoName twin("twin");
+  const Operation imported = *cluster_.sim().Await(
+      cluster_.Complete("import", cluster_.ImportBody(), "twin", {.repo = twin}));
+  ASSERT_EQ(imported.state, OperationState::kSucceeded) << imported.error_message;
+  const Operation removed = cluster_.Run("removal", {{"repo", "small"}});
+  ASSERT_EQ(removed.state, OperationState::kSucceeded) << removed.error_message;
+  EXPECT_EQ(json::parse(removed.result)["files_kept"], "repo twin stands on them, too");
+  EXPECT_TRUE(json::parse(cluster_.Run("fsck", json::object()).result)["ok"]);
 }
 
 TEST_F(ServiceTest, WhatWasAcceptedIsCarriedOutAfterARestartInItsOrder) {

@@ -51,6 +51,13 @@ TEST_F(BatchViewTest, GetSeesTheBatchBeforeTheStore) {
   EXPECT_THAT(view.Get(ColumnFamily::kMeta, "a1"), IsOkAndHolds(Value()));
 }
 
+TEST_F(BatchViewTest, WhatTheBatchClearsIsNotThereButForWhatItPuts) {
+  batch_.Clear(ColumnFamily::kRefs, "a");
+  EXPECT_THAT(Scan("", ""), ElementsAre("a2=put", "a3=put", "a6=put", "b1=stored"));
+  EXPECT_THAT(BatchView(*store_, batch_).Get(ColumnFamily::kRefs, "a1"),
+              IsOkAndHolds(std::optional<std::string>()));
+}
+
 TEST_F(BatchViewTest, ScanMergesBothInOrder) {
   EXPECT_THAT(Scan("a", ""), ElementsAre("a1=stored", "a2=put", "a3=put", "a6=put"));
   EXPECT_THAT(Scan("a", "3"), ElementsAre("a3=put", "a6=put"));

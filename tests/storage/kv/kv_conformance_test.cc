@@ -65,6 +65,23 @@ TEST_P(KvConformanceTest, GetReturnsTheLastValueThatWasPut) {
   EXPECT_THAT(store_->Get(ColumnFamily::kRefs, "main"), IsOkAndHolds(Optional(std::string("two"))));
 }
 
+TEST_P(KvConformanceTest, ClearDeletesWhatWasThereUnderThePrefixAndNothingElse) {
+  const std::string prefix("a\xff", 2);
+  for (const std::string& key : {std::string("a"), prefix, prefix + "1", std::string("b")}) {
+    ASSERT_THAT(Put(ColumnFamily::kRefs, key, "before"), IsOk());
+    ASSERT_THAT(Put(ColumnFamily::kMeta, key, "before"), IsOk());
+  }
+  WriteBatch batch;
+  batch.Put(ColumnFamily::kRefs, prefix + "2", "put");
+  batch.Clear(ColumnFamily::kRefs, prefix);
+  ASSERT_THAT(store_->Write(batch, Durability::kSynced), IsOk());
+  EXPECT_THAT(Scan(ColumnFamily::kRefs, "", ""),
+              ElementsAre(Pair("a", "before"), Pair(prefix + "2", "put"), Pair("b", "before")));
+  EXPECT_EQ(Scan(ColumnFamily::kMeta, "", "").size(), 4U);
+  if (GetParam() == "rocksdb") Open();
+  EXPECT_EQ(Scan(ColumnFamily::kRefs, "", "").size(), 3U);
+}
+
 TEST_P(KvConformanceTest, AnEmptyValueIsNotAMissingOne) {
   ASSERT_THAT(Put(ColumnFamily::kMeta, "key", ""), IsOk());
   EXPECT_THAT(store_->Get(ColumnFamily::kMeta, "key"), IsOkAndHolds(Optional(std::string())));
