@@ -94,6 +94,10 @@ class Story(unittest.TestCase):
         emend("commit", "sampled", "-F", FACTS, "--limit", "5", "--set", "seed=3", "--no-evaluation")
         self.assertEqual(emend("show", "sampled")["settings"]["context_templates"], templates)
 
+        self.assertIn("atlas stands on them", emend("repo", "remove", "sampled", "--confirm", "sampled")["files_kept"])
+        self.assertEqual([repo["repo"] for repo in emend("status")["repos"]], ["atlas"])
+        self.assertTrue(emend("fsck")["ok"])
+
     def test_a_worker_killed_in_the_middle_of_a_batch_is_replaced_and_the_batch_ends_well(self):
         emend = self.emend
         emend("reset", "atlas@main", self.imported["commit"])
