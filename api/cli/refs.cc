@@ -7,7 +7,7 @@ namespace emend::api::cli {
 namespace {
 
 Result<int> ListRefs(Session& session, const std::string& repo, const std::string& kind) {
-  EMEND_ASSIGN_OR_RETURN(const Json refs, session.Get(RepoPath(repo, "/refs")));
+  EMEND_ASSIGN_OR_RETURN(const Json refs, session.GetAll(RepoPath(repo, "/refs")));
   Json items = Json::array();
   for (const Json& ref : refs.value("items", Json::array())) {
     if (TextOf(ref, "kind") == kind) items.push_back(ref);
@@ -89,7 +89,7 @@ Result<int> RunRef(Session& session, const std::string& kind, const RefOptions& 
 
 void HintAtMissingBranch(Session& session, const RepoRevision& target, const Status& failed) {
   if (failed.code() != StatusCode::kNotFound) return;
-  const Result<Json> refs = session.Get(RepoPath(target.repo, "/refs"));
+  const Result<Json> refs = session.GetAll(RepoPath(target.repo, "/refs"));
   if (!refs.ok()) return;
   for (const Json& ref : refs->value("items", Json::array())) {
     if (TextOf(ref, "kind") == "branch" && TextOf(ref, "name") == target.revision) return;

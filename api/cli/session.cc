@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 
 #include "api/cli/interrupt.h"
 #include "api/cli/progress.h"
@@ -152,21 +153,24 @@ Result<Json> Session::Get(const std::string& path) {
   return std::move(answer.body);
 }
 
-Result<Json> Session::GetPages(const std::string& path, const std::string& query,
-                               std::uint64_t count) {
+Result<Json> Session::GetPages(const std::string& path, std::uint64_t count, std::string after) {
   constexpr std::uint64_t kPage = 500;
+  const std::string begin = path + (path.find('?') == std::string::npos ? "?" : "&") + "limit=";
   Json items = Json::array();
   Json next;
-  std::string position = query;
   do {
     const std::string limit = std::to_string(std::min(count - items.size(), kPage));
-    EMEND_ASSIGN_OR_RETURN(
-        const Json page, Get(path + "?limit=" + limit + (position.empty() ? "" : "&") + position));
+    const std::string position = after.empty() ? "" : "&after=" + client::EncodeSegment(after);
+    EMEND_ASSIGN_OR_RETURN(const Json page, Get(begin + limit + position));
     for (const Json& item : page.value("items", Json::array())) items.push_back(item);
     next = page.value("next", Json());
-    if (next.is_string()) position = "after=" + client::EncodeSegment(next.get<std::string>());
+    if (next.is_string()) after = next.get<std::string>();
   } while (next.is_string() && items.size() < count);
   return Json{{"items", std::move(items)}, {"next", std::move(next)}};
+}
+
+Result<Json> Session::GetAll(const std::string& path) {
+  return GetPages(path, std::numeric_limits<std::uint64_t>::max());
 }
 
 Status Session::Stream(const std::string& path, const Json& body,

@@ -58,9 +58,11 @@ class Session {
 
   // Requests; the answer as JSON (null where there is none). kInternal if it is none.
   Result<Json> Get(const std::string& path);
-  // Up to `count` items of a list, of as many pages as that takes: {"items", "next"}. `query` is
-  // what the first page is asked with, "" or "name=value".
-  Result<Json> GetPages(const std::string& path, const std::string& query, std::uint64_t count);
+  // Up to `count` items of a list, of as many pages as that takes: {"items", "next"}. `path` may
+  // have a query; `after` is where the first page begins, "" for the list's beginning.
+  Result<Json> GetPages(const std::string& path, std::uint64_t count, std::string after = "");
+  // All of them.
+  Result<Json> GetAll(const std::string& path);
   Result<Json> Post(const std::string& path, const Json& body);
   // The answer as events, each as it comes (client.h).
   Status Stream(const std::string& path, const Json& body,

@@ -19,8 +19,8 @@ using Json = nlohmann::ordered_json;
 std::string RenderTime(std::int64_t unix_ms);
 // Text that is no UTF-8 is shown with replacement characters: rendering never fails.
 Response JsonResponse(int status, const Json& json);
-// A list. `next`: the cursor of the page after this one, or null.
-Response PageResponse(Json items, Json next = nullptr);
+// A list (page.h). `next`: the cursor of the page after this one, or null.
+Response PageResponse(Json items, Json next);
 
 // Commit: the summary that a log shows
 Json RenderCommit(const storage::history::NumberedCommit& numbered);

@@ -1,5 +1,5 @@
 #include "api/rest/handler.h"
-#include "api/rest/render.h"
+#include "api/rest/page.h"
 
 namespace emend::api::rest {
 namespace {
@@ -28,12 +28,8 @@ Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request) 
                      ? context->service->ReadAuditBefore(after, limit + 1)
                      : context->service->ReadAudit(after + 1, limit + 1);
   EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await std::move(reading));
-  const bool more = entries.size() > limit;
-  if (more) entries.resize(limit);
-  Json items = Json::array();
-  for (const auto& entry : entries) items.push_back(RenderAuditEntry(entry));
-  const Json next = more ? Json(std::to_string(entries.back().sequence)) : Json();
-  co_return PageResponse(std::move(items), next);
+  const auto key = [](const auto& entry) { return std::to_string(entry.sequence); };
+  co_return PageResponse(CutPage(std::move(entries), limit, key), RenderAuditEntry);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "api/rest/events.h"
 #include "api/rest/operation.h"
+#include "api/rest/page.h"
 
 namespace emend::api::rest {
 namespace {
@@ -61,12 +62,8 @@ Awaitable<Result<Response>> ListOperations(HandlerContext* context, Request requ
   const OperationId before(request.Text("after"));
   EMEND_CO_ASSIGN_OR_RETURN(auto operations,
                             co_await context->service->ListOperations(before, limit + 1));
-  const bool more = operations.size() > limit;
-  if (more) operations.resize(limit);
-  Json items = Json::array();
-  for (const auto& operation : operations) items.push_back(RenderOperation(operation));
-  const Json next = more ? Json(operations.back().operation.id.value()) : Json();
-  co_return PageResponse(std::move(items), next);
+  const auto key = [](const OperationView& view) { return view.operation.id.value(); };
+  co_return PageResponse(CutPage(std::move(operations), limit, key), RenderOperation);
 }
 
 Awaitable<Result<Response>> CancelOperation(HandlerContext* context, Request request) {

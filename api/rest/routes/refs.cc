@@ -2,7 +2,7 @@
 
 #include "api/rest/fields.h"
 #include "api/rest/handler.h"
-#include "api/rest/render.h"
+#include "api/rest/page.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -26,10 +26,10 @@ Json IdOrNull(const Id& id) {
   return id.IsZero() ? Json() : Json(id.Hex());
 }
 
-Json RenderRef(const storage::history::Ref& ref) {
-  return {{"kind", ref.kind == storage::history::RefKind::kBranch ? "branch" : "tag"},
-          {"name", ref.name},
-          {"commit", ref.commit.Hex()}};
+const char* KindName(RefKind kind) { return kind == RefKind::kBranch ? "branch" : "tag"; }
+
+Json RenderRef(const Ref& ref) {
+  return {{"kind", KindName(ref.kind)}, {"name", ref.name}, {"commit", ref.commit.Hex()}};
 }
 
 Json RenderReflogEntry(const storage::history::ReflogEntry& entry) {
@@ -40,8 +40,6 @@ Json RenderReflogEntry(const storage::history::ReflogEntry& entry) {
           {"time", RenderTime(entry.time_ms)},
           {"reason", entry.reason}};
 }
-
-const char* KindName(RefKind kind) { return kind == RefKind::kBranch ? "branch" : "tag"; }
 
 Response RefResponse(int status, const Ref& ref) {
   Response response = JsonResponse(status, RenderRef(ref));
@@ -113,11 +111,10 @@ Awaitable<Result<Response>> DeleteRef(HandlerContext* context, Request request, 
 }
 
 Awaitable<Result<Response>> ListRefs(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const std::vector<Ref> refs,
+  EMEND_CO_ASSIGN_OR_RETURN(std::vector<Ref> refs,
                             co_await context->service->ListRefs(request.repo()));
-  Json items = Json::array();
-  for (const Ref& ref : refs) items.push_back(RenderRef(ref));
-  co_return PageResponse(std::move(items));
+  const auto key = [](const Ref& ref) { return KindName(ref.kind) + ("/" + ref.name); };
+  co_return PageResponse(PageAfter(request, std::move(refs), key), RenderRef);
 }
 
 // The cursor is the index of the last entry that was given: entries only come on top.
@@ -128,12 +125,8 @@ Awaitable<Result<Response>> ReadReflog(HandlerContext* context, Request request)
   EMEND_CO_ASSIGN_OR_RETURN(
       auto entries,
       co_await context->service->Reflog(request.repo(), request.Text("name"), limit + 1, before));
-  const bool more = entries.size() > limit;
-  if (more) entries.resize(limit);
-  Json items = Json::array();
-  for (const auto& entry : entries) items.push_back(RenderReflogEntry(entry));
-  const Json next = more ? Json(std::to_string(entries.back().index)) : Json();
-  co_return PageResponse(std::move(items), next);
+  const auto key = [](const auto& entry) { return std::to_string(entry.index); };
+  co_return PageResponse(CutPage(std::move(entries), limit, key), RenderReflogEntry);
 }
 
 // What the routes of branches and those of tags do not share.
@@ -204,7 +197,7 @@ std::vector<Route> RefRoutes() {
                                 .operation_id = "listRefs",
                                 .summary = "Branches and tags",
                                 .scope = Scope::kRead,
-                                .parameters = {kRepo},
+                                .parameters = {kRepo, kLimit, kAfterKey},
                                 .answer = {200, "RefPage"},
                                 .failures = {404},
                                 .handler = ListRefs},

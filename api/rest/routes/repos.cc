@@ -1,4 +1,5 @@
 #include "api/rest/operation.h"
+#include "api/rest/page.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -14,11 +15,13 @@ Awaitable<Json> RenderRepo(HandlerContext* context, storage::history::RepoRecord
                  {"created", RenderTime(record.created_ms)}};
 }
 
-Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const auto records, co_await context->service->ListRepos());
+Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request request) {
+  EMEND_CO_ASSIGN_OR_RETURN(auto records, co_await context->service->ListRepos());
+  const auto key = [](const auto& record) { return record.name.value(); };
+  const auto page = PageAfter(request, std::move(records), key);
   Json items = Json::array();
-  for (const auto& record : records) items.push_back(co_await RenderRepo(context, record));
-  co_return PageResponse(std::move(items));
+  for (const auto& record : page.items) items.push_back(co_await RenderRepo(context, record));
+  co_return PageResponse(std::move(items), page.next);
 }
 
 Awaitable<Result<Response>> ReadRepo(HandlerContext* context, Request request) {
@@ -53,6 +56,7 @@ std::vector<Route> RepoRoutes() {
            .operation_id = "listRepos",
            .summary = "All repos",
            .scope = Scope::kRead,
+           .parameters = {kLimit, kAfterKey},
            .answer = {200, "RepoPage"},
            .handler = ListRepos},
           SubmissionRoute({.pattern = "/api/v1/repos",

@@ -1,4 +1,5 @@
 #include "api/rest/operation.h"
+#include "api/rest/page.h"
 
 namespace emend::api::rest {
 namespace {
@@ -10,12 +11,12 @@ Json RenderStatistics(const coordinator::server::StatisticsInfo& info) {
           {"created", RenderTime(info.created_ms)}};
 }
 
+// Newest first.
 Awaitable<Result<Response>> ListStatistics(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const auto infos,
-                            co_await context->service->ListStatistics(request.repo()));
-  Json items = Json::array();
-  for (const auto& info : infos) items.push_back(RenderStatistics(info));
-  co_return PageResponse(std::move(items));
+  EMEND_CO_ASSIGN_OR_RETURN(auto infos, co_await context->service->ListStatistics(request.repo()));
+  const auto key = [](const auto& info) { return RenderTime(info.created_ms) + "/" + info.id; };
+  co_return PageResponse(PageAfter(request, std::move(infos), key, std::greater<>()),
+                         RenderStatistics);
 }
 
 }  // namespace
@@ -26,7 +27,7 @@ std::vector<Route> StatisticsRoutes() {
            .operation_id = "listStatistics",
            .summary = "Key covariances of the repo",
            .scope = Scope::kRead,
-           .parameters = {kRepo},
+           .parameters = {kRepo, kLimit, kAfterKey},
            .answer = {200, "StatisticsPage"},
            .failures = {404},
            .handler = ListStatistics},

@@ -1,6 +1,6 @@
 // Tokens: made, listed and revoked. A secret is shown once, in the answer that makes it.
 #include "api/rest/handler.h"
-#include "api/rest/render.h"
+#include "api/rest/page.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
@@ -47,11 +47,9 @@ Result<TokenRequest> ReadTokenRequest(const Request& request) {
 }
 
 Awaitable<Result<Response>> ListTokens(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(const std::vector<TokenRecord> tokens,
+  EMEND_CO_ASSIGN_OR_RETURN(std::vector<TokenRecord> tokens,
                             co_await context->service->ListTokens(request.caller));
-  Json items = Json::array();
-  for (const TokenRecord& token : tokens) items.push_back(RenderToken(token));
-  co_return PageResponse(std::move(items));
+  co_return PageResponse(PageAfter(request, std::move(tokens), &TokenRecord::id), RenderToken);
 }
 
 Awaitable<Result<Response>> CreateToken(HandlerContext* context, Request request) {
@@ -81,6 +79,7 @@ std::vector<Route> TokenRoutes() {
        .operation_id = "listTokens",
        .summary = "Tokens, without their secrets",
        .scope = Scope::kAdmin,
+       .parameters = {kLimit, kAfterKey},
        .answer = {200, "TokenPage"},
        .handler = ListTokens},
       {.method = Method::kPost,

@@ -1,5 +1,5 @@
 #include "api/rest/handler.h"
-#include "api/rest/render.h"
+#include "api/rest/page.h"
 
 namespace emend::api::rest {
 namespace {
@@ -28,10 +28,9 @@ Json RenderWorker(const coordinator::membership::WorkerInfo& worker) {
           {"file_bytes_read", worker.memory.file_bytes_read}};
 }
 
-Awaitable<Result<Response>> ListWorkers(HandlerContext* context, Request) {
-  Json items = Json::array();
-  for (const auto& worker : context->service->Workers()) items.push_back(RenderWorker(worker));
-  co_return PageResponse(std::move(items));
+Awaitable<Result<Response>> ListWorkers(HandlerContext* context, Request request) {
+  const auto key = [](const auto& worker) { return worker.worker.value(); };
+  co_return PageResponse(PageAfter(request, context->service->Workers(), key), RenderWorker);
 }
 
 }  // namespace
@@ -42,6 +41,7 @@ std::vector<Route> WorkerRoutes() {
            .operation_id = "listWorkers",
            .summary = "Workers that are or were connected",
            .scope = Scope::kRead,
+           .parameters = {kLimit, kAfterKey},
            .answer = {200, "WorkerPage"},
            .handler = ListWorkers}};
 }

@@ -51,6 +51,13 @@ class VerbsTest : public testing::Test {
   std::string facts_;
 };
 
+TEST_F(VerbsTest, AListOfSeveralPagesIsShownToItsEnd) {
+  for (int i = 0; i < 500; ++i)
+    ASSERT_EQ(shell_.Run({"branch", "atlas", "b" + std::to_string(i)}).code, 0);
+  EXPECT_EQ(Document({"branch", "atlas"})["items"].size(), 502U);
+  EXPECT_EQ(Document({"tag", "atlas"})["items"].size(), 1U);
+}
+
 TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
   const auto expect = [this](const std::vector<std::string>& words,
                              const std::vector<std::string>& fields) {

@@ -163,6 +163,21 @@ TEST(Routes, AReflogIsPagedByItsCursor) {
     EXPECT_EQ(rest.Ask("GET", path + bad).status, 400) << bad;
 }
 
+TEST(Routes, RefsArePagedByTheirCursor) {
+  LiveRest rest;
+  std::vector<std::string> names;
+  std::string after;
+  do {
+    const json page = json::parse(rest.Ask("GET", "/api/v1/repos/atlas/refs?limit=1" + after).body);
+    ASSERT_EQ(page["items"].size(), 1U);
+    names.push_back(page["items"][0]["name"]);
+    after = page["next"].is_null() ? "" : "&after=" + page["next"].get<std::string>();
+  } while (!after.empty());
+  EXPECT_EQ(names, (std::vector<std::string>{"main", "team/french", "v1"}));
+  for (const char* bad : {"limit=0", "limit=1001", "after="})
+    EXPECT_EQ(rest.Ask("GET", std::string("/api/v1/workers?") + bad).status, 400) << bad;
+}
+
 TEST(Routes, AuditIsPagedBySequence) {
   LiveRest rest;
   const json page = json::parse(rest.Ask("GET", "/api/v1/audit?limit=3").body);

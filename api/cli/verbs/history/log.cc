@@ -15,7 +15,7 @@ struct Options {
 
 // Commit to the names that point to it: "(main, v1)".
 Result<std::map<std::string, std::string>> Decorations(Session& session, const std::string& repo) {
-  EMEND_ASSIGN_OR_RETURN(const Json refs, session.Get(RepoPath(repo, "/refs")));
+  EMEND_ASSIGN_OR_RETURN(const Json refs, session.GetAll(RepoPath(repo, "/refs")));
   std::map<std::string, std::string> names;
   for (const Json& ref : refs.value("items", Json::array())) {
     std::string& list = names[TextOf(ref, "commit")];
@@ -29,8 +29,9 @@ Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
   EMEND_ASSIGN_OR_RETURN(
       const Json log,
-      session.GetPages(RepoPath(target.repo, "/commits"),
-                       "revision=" + client::EncodeSegment(target.revision), options.count));
+      session.GetPages(
+          RepoPath(target.repo, "/commits?revision=" + client::EncodeSegment(target.revision)),
+          options.count));
   if (session.json()) {
     session.Print(log);
     return kExitOk;

@@ -14,7 +14,7 @@ Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
   const std::string path = "/branches/" + client::EncodeSegment(target.revision) + "/reflog";
   EMEND_ASSIGN_OR_RETURN(const Json page,
-                         session.GetPages(RepoPath(target.repo, path), "", options.count));
+                         session.GetPages(RepoPath(target.repo, path), options.count));
   if (session.json()) {
     session.Print(page);
     return kExitOk;

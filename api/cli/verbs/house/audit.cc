@@ -7,16 +7,15 @@ namespace {
 struct Options {
   std::optional<std::uint64_t> after;
   std::optional<std::uint64_t> before;
-  int count = 100;
+  std::uint64_t count = 100;
 };
 
 Result<int> Run(Session& session, const Options& options) {
-  const std::string position =
-      options.after    ? "order=oldest&after=" + std::to_string(*options.after)
-      : options.before ? "order=newest&after=" + std::to_string(*options.before)
-                       : "order=newest";
-  EMEND_ASSIGN_OR_RETURN(const Json page, session.Get("/api/v1/audit?" + position +
-                                                      "&limit=" + std::to_string(options.count)));
+  const std::optional<std::uint64_t> position = options.after ? options.after : options.before;
+  EMEND_ASSIGN_OR_RETURN(
+      const Json page,
+      session.GetPages(std::string("/api/v1/audit?order=") + (options.after ? "oldest" : "newest"),
+                       options.count, position ? std::to_string(*position) : ""));
   if (session.json()) {
     session.Print(page);
     return kExitOk;
@@ -40,7 +39,7 @@ void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "-n",
                  .value = "N",
                  .help = "how many",
-                 .range = Range{1, 500},
+                 .range = Range{1, kCountMax},
                  .into = &options.count});
   arguments.Add({.names = "--before",
                  .value = "SEQUENCE",

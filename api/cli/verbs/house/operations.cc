@@ -6,7 +6,7 @@ namespace {
 
 struct Options {
   std::string list;
-  int count = 20;
+  std::uint64_t count = 20;
 };
 
 // "accepted, 3 before it" while it waits.
@@ -17,8 +17,7 @@ std::string StateOf(const Json& operation) {
 }
 
 Result<int> Run(Session& session, const Options& options) {
-  EMEND_ASSIGN_OR_RETURN(const Json page,
-                         session.Get("/api/v1/operations?limit=" + std::to_string(options.count)));
+  EMEND_ASSIGN_OR_RETURN(const Json page, session.GetPages("/api/v1/operations", options.count));
   if (session.json()) {
     session.Print(page);
     return kExitOk;
@@ -40,7 +39,7 @@ void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "-n",
                  .value = "N",
                  .help = "how many",
-                 .range = Range{1, 1000},
+                 .range = Range{1, kCountMax},
                  .into = &options.count});
 }
 

@@ -12,7 +12,7 @@ std::string ScopesOf(const Json& token) {
 }
 
 Result<int> Run(Session& session) {
-  EMEND_ASSIGN_OR_RETURN(const Json tokens, session.Get("/api/v1/tokens"));
+  EMEND_ASSIGN_OR_RETURN(const Json tokens, session.GetAll("/api/v1/tokens"));
   if (session.json()) {
     session.Print(tokens);
     return kExitOk;

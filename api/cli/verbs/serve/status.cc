@@ -5,8 +5,8 @@ namespace emend::api::cli::verbs::status_verb {
 namespace {
 
 Result<int> Run(Session& session) {
-  EMEND_ASSIGN_OR_RETURN(const Json repos, session.Get("/api/v1/repos"));
-  EMEND_ASSIGN_OR_RETURN(const Json workers, session.Get("/api/v1/workers"));
+  EMEND_ASSIGN_OR_RETURN(const Json repos, session.GetAll("/api/v1/repos"));
+  EMEND_ASSIGN_OR_RETURN(const Json workers, session.GetAll("/api/v1/workers"));
   if (session.json()) {
     session.Print({{"repos", repos.value("items", Json::array())},
                    {"workers", workers.value("items", Json::array())}});
