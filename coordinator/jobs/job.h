@@ -7,9 +7,7 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "coordinator/core/store_layout.h"
 #include "coordinator/membership/worker_pool.h"

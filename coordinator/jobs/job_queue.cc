@@ -1,7 +1,6 @@
 #include "coordinator/jobs/job_queue_impl.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "storage/base/log.h"
 
@@ -9,7 +8,6 @@ namespace emend::coordinator::jobs {
 namespace {
 
 using storage::records::Operation;
-using storage::records::OperationState;
 
 constexpr std::size_t kKeptMax = 256;
 constexpr std::chrono::seconds kJoinTimeout{30};
@@ -220,10 +218,10 @@ Awaitable<void> JobQueue::EndOverdue() {
 
 void JobQueue::StartReady() {
   if (stop_.is_set()) return;
-  const Capacity capacity{.workers = std::max<std::size_t>(
-                              1, membership::Serving(context_.workers.Workers()).size()),
-                          .local = kLocalRunsMax,
-                          .files = 1};
+  const Capacity capacity{
+      .workers = std::max<std::size_t>(1, membership::Serving(context_.workers.Workers()).size()),
+      .local = kLocalRunsMax,
+      .files = 1};
   for (auto started = scheduler_.Next(Now(), capacity); !started.empty();
        started = scheduler_.Next(Now(), capacity)) {
     auto run = std::make_shared<Run>(context_, leases_);

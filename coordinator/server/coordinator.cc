@@ -13,7 +13,6 @@
 #include "coordinator/server/store_tokens.h"
 #include "coordinator/server/submission.h"
 #include "storage/base/log.h"
-#include "storage/history/reflog.h"
 
 namespace emend::coordinator::server {
 namespace {
@@ -187,9 +186,7 @@ class CoordinatorImpl final : public Coordinator {
       RepoName repo, std::string branch, std::size_t count_max,
       std::optional<std::uint64_t> before) override {
     co_return co_await WithRepo<std::vector<storage::history::ReflogEntry>>(
-        repo, [&](const Repository& opened) {
-          return storage::history::ReadReflog(opened, branch, count_max, before);
-        });
+        repo, [&](const Repository& opened) { return opened.Reflog(branch, count_max, before); });
   }
   Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) override {
     co_return co_await WithRepo<std::vector<StatisticsInfo>>(

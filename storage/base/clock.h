@@ -21,8 +21,11 @@ class Clock {
 // The machine's clocks.
 class SystemClock final : public Clock {
  public:
-  SteadyTime Now() const override;
-  WallTime WallNow() const override;
+  SteadyTime Now() const override { return std::chrono::steady_clock::now(); }
+  WallTime WallNow() const override {
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now());
+  }
 };
 
 }  // namespace emend

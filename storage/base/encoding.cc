@@ -1,7 +1,6 @@
 #include "storage/base/encoding.h"
 
 #include <bit>
-#include <cstring>
 #include <limits>
 
 namespace emend {

@@ -12,16 +12,17 @@
 #include <filesystem>
 
 namespace emend {
-namespace {
 
 Status ErrnoStatus(const std::string& what, const std::string& path) {
   const int error = errno;
   const std::string message = what + " \"" + path + "\": " + std::strerror(error);
-  if (error == ENOENT) return NotFound(message);
+  if (error == ENOENT || error == ENOTDIR) return NotFound(message);
   if (error == EEXIST) return {StatusCode::kAlreadyExists, message};
   if (error == ENOSPC || error == EDQUOT) return ResourceExhausted(message);
   return Unavailable(message);
 }
+
+namespace {
 
 // A file descriptor that closes itself.
 class File {

@@ -1,7 +1,7 @@
 // The disk as an interface: the few file operations that durability outside RocksDB rests on (the
 // anchor, imported models, exports, tokens).
 //
-// PosixFileSystem is the real one, MemoryFileSystem (memory_file_system.h) its twin for tests.
+// PosixFileSystem is the real one, tests/support/memory_file_system.h its twin for tests.
 // Thread-safe. Every call blocks; none runs on an I/O thread. Failures: kNotFound, kAlreadyExists,
 // kResourceExhausted (no space), kUnavailable (other errors); the message carries the path and
 // errno's text.
@@ -63,6 +63,9 @@ class FileSystem {
   virtual Status SyncFolder(const std::string& path) = 0;
   bool Exists(const std::string& path) { return Size(path).ok(); }
 };
+
+// What errno says of `what` that was done to `path`, as the calls of PosixFileSystem report it.
+Status ErrnoStatus(const std::string& what, const std::string& path);
 
 class PosixFileSystem : public FileSystem {
  public:

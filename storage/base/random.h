@@ -1,10 +1,8 @@
 // Random bytes as an interface: secrets and ids from the operating system in production, a seed in
-// tests and the simulation.
+// tests and the simulation (tests/support/seeded_random.h).
 #pragma once
 
 #include <cstdint>
-#include <mutex>
-#include <random>
 #include <string>
 
 namespace emend {
@@ -23,17 +21,6 @@ class Random {
 class SystemRandom final : public Random {
  public:
   std::string Bytes(std::size_t size) override;
-};
-
-// Same seed, same bytes. Never for secrets.
-class SeededRandom final : public Random {
- public:
-  explicit SeededRandom(std::uint64_t seed) : engine_(seed) {}
-  std::string Bytes(std::size_t size) override;
-
- private:
-  std::mutex mutex_;
-  std::mt19937_64 engine_;  // guarded by mutex_
 };
 
 }  // namespace emend

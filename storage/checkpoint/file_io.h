@@ -14,7 +14,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
+#include "storage/base/file_system.h"
 #include "storage/base/status.h"
 
 namespace emend::storage::checkpoint {
@@ -31,8 +33,8 @@ class MappedFile {
   std::span<const std::uint8_t> bytes() const { return bytes_; }
 
  private:
-  MappedFile() = default;
-  std::span<const std::uint8_t> bytes_;
+  explicit MappedFile(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+  const std::span<const std::uint8_t> bytes_;
 };
 
 // Removes its temporary file unless committed.
@@ -43,18 +45,18 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  Status Append(std::span<const std::uint8_t> bytes);
-  // Synced and renamed to the path. The name itself survives a power cut only after SyncFolder.
+  Status Append(std::span<const std::uint8_t> bytes) { return file_->Append(bytes); }
+  // Synced and renamed to the path. The name itself survives a power cut only once its folder is
+  // synced.
   Status Commit();
 
  private:
-  AtomicFile(std::string path, std::string temporary, int fd)
-      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  AtomicFile(std::string path, std::string temporary, std::unique_ptr<NewFile> file)
+      : path_(std::move(path)), temporary_(std::move(temporary)), file_(std::move(file)) {}
+
   const std::string path_;
   const std::string temporary_;
-  int fd_;  // -1 once committed
+  std::unique_ptr<NewFile> file_;  // null once committed
 };
-
-Status SyncFolder(const std::string& folder);
 
 }  // namespace emend::storage::checkpoint

@@ -1,11 +1,81 @@
 #include "storage/checkpoint/header_json.h"
 
+#include <nlohmann/json.hpp>
 #include <unordered_set>
-
-#include "storage/checkpoint/sax_base.h"
 
 namespace emend::storage::checkpoint {
 namespace {
+
+// What the two handlers share: refusing with a slug, and running nlohmann's event parser over a
+// text.
+class SaxHandler : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  // `what` begins every message; `slug_prefix` every slug.
+  SaxHandler(std::string what, std::string slug_prefix)
+      : what_(std::move(what)), slug_prefix_(std::move(slug_prefix)) {}
+
+  // Parses `json`, which must be one object; the first refusal, by the parser or the handler, is
+  // the result.
+  Status Run(std::string_view json) {
+    // The parser would skip a byte-order mark, and take a zero byte for the end of the text.
+    if (json.empty() || json.front() != '{') {
+      Refuse("not_object", "expected a JSON object that begins with '{' at the first byte");
+      return status_;
+    }
+    if (json.find('\0') != std::string_view::npos) {
+      Refuse("not_json", "found a zero byte at offset " + std::to_string(json.find('\0')) +
+                             ", expected JSON padded with spaces");
+      return status_;
+    }
+    try {
+      if (!nlohmann::json::sax_parse(json, this)) Refuse("not_json", "the JSON is malformed");
+    } catch (const nlohmann::json::exception& error) {
+      Refuse("not_json", error.what());
+    }
+    return status_;
+  }
+
+  bool null() override { return RefuseValue("null"); }
+  bool boolean(bool) override { return RefuseValue("true or false"); }
+  bool binary(binary_t&) override { return RefuseValue("binary data"); }
+  bool number_integer(number_integer_t value) override {
+    return Refuse("negative_number",
+                  "found " + std::to_string(value) + ", expected an integer of 0 or more");
+  }
+  bool number_float(number_float_t, const string_t& text) override {
+    // An integer that fits no 64-bit type arrives here too.
+    if (text.find_first_not_of("0123456789") == std::string::npos)
+      return Refuse("number_overflow", "found " + text + ", expected an integer below 2^64");
+    if (text.find_first_not_of("-0123456789") == std::string::npos)
+      return Refuse("negative_number", "found " + text + ", expected an integer of 0 or more");
+    return Refuse("fractional_number",
+                  "found " + text + ", expected an integer without fraction or exponent");
+  }
+  bool parse_error(std::size_t position, const std::string& last_token,
+                   const nlohmann::json::exception& error) override {
+    constexpr int kNumberOutOfRange = 406;
+    if (error.id == kNumberOutOfRange)
+      return Refuse("number_overflow",
+                    "found the number " + last_token + ", expected an integer below 2^64");
+    return Refuse("not_json", "the JSON is malformed near byte " + std::to_string(position) + ": " +
+                                  error.what());
+  }
+
+ protected:
+  // Keeps the first refusal and ends the parse. The slug goes without its prefix.
+  bool Refuse(const std::string& slug, const std::string& message) {
+    if (status_.ok())
+      status_ = Status(StatusCode::kInvalidArgument, slug_prefix_ + slug, what_ + ": " + message);
+    return false;
+  }
+  // A value of a type that has no place here; says where, and what was expected.
+  virtual bool RefuseValue(const std::string& found) = 0;
+
+ private:
+  const std::string what_;
+  const std::string slug_prefix_;
+  Status status_;
+};
 
 // {"__metadata__": {text: text}, name: {"dtype": text, "shape": [n...], "data_offsets": [n, n]},
 // ...}

@@ -115,12 +115,6 @@ Result<std::string> ExportWorkPlace(FileSystem& files, const std::string& folder
 Status CheckExportFolder(FileSystem& files, const std::string& folder,
                          const std::set<std::string>& names);
 
-struct NewTensor {
-  std::string name;
-  delta::DType dtype = delta::DType::kF32;
-  std::vector<std::uint64_t> shape;
-  std::vector<std::uint8_t> bytes;
-};
 // A tensor whose bytes are made when it is its turn to be written.
 struct TensorSource {
   std::string name;
@@ -128,10 +122,7 @@ struct TensorSource {
   std::vector<std::uint64_t> shape;
   std::function<Result<std::vector<std::uint8_t>>()> bytes;  // called once, in name order
 };
-// A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes. For
-// tests and caches.
-Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors,
-                        const std::map<std::string, std::string>& metadata);
+// A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes.
 Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
                          const std::map<std::string, std::string>& metadata);
 

@@ -1,12 +1,8 @@
 #include "storage/checkpoint/statistics_file.h"
 
 #include <algorithm>
-#include <string_view>
 
-#include "storage/base/digest.h"
 #include "storage/base/encoding.h"
-#include "storage/checkpoint/file_io.h"
-#include "storage/checkpoint/safetensors.h"
 
 namespace emend::storage::checkpoint {
 namespace {
@@ -32,41 +28,6 @@ bool IsLayer(const TensorView& view) {
          view.shape[0] == view.shape[1];
 }
 
-struct Contents {
-  std::string_view key;
-  std::string_view digest;
-  std::int64_t tokens = 0;
-  std::vector<const TensorView*> layers;  // in order
-};
-
-// Empty, or what does not belong there.
-std::string Sort(const std::vector<TensorView>& views, Contents& contents) {
-  for (const TensorView& view : views) {
-    if (view.name == "key") {
-      contents.key = Text(view.bytes);
-    } else if (view.name == "digest") {
-      contents.digest = Text(view.bytes);
-    } else if (view.name == "tokens" && view.bytes.size() == sizeof contents.tokens) {
-      Decoder number(Text(view.bytes));
-      contents.tokens = number.I64();
-    } else if (view.name.starts_with(kLayerPrefix) && IsLayer(view)) {
-      contents.layers.push_back(&view);
-    } else {
-      return view.name;
-    }
-  }
-  return "";
-}
-
-Digest DigestOf(const Contents& contents) {
-  std::vector<StatisticsLayer> layers;
-  for (const TensorView* view : contents.layers) {
-    layers.push_back({static_cast<std::int32_t>(std::stol(view->name.substr(kLayerPrefix.size()))),
-                      static_cast<std::int64_t>(view->shape[0]), Sha256(Text(view->bytes))});
-  }
-  return StatisticsDigest(contents.key, contents.tokens, layers);
-}
-
 }  // namespace
 
 Digest StatisticsDigest(std::string_view key, std::int64_t tokens,
@@ -83,19 +44,47 @@ Digest StatisticsDigest(std::string_view key, std::int64_t tokens,
   return Sha256(out.bytes());
 }
 
+std::string StatisticsLayerName(std::int32_t layer) {
+  const std::string number = std::to_string(layer);
+  return std::string(kLayerPrefix) +
+         std::string(kLayerDigits - std::min(kLayerDigits, number.size()), '0') + number;
+}
+
+Result<StatisticsFile> OpenStatisticsFile(const std::string& path) {
+  StatisticsFile file;
+  file.path = path;
+  EMEND_ASSIGN_OR_RETURN(file.mapped, MappedFile::Open(path));
+  const auto views = ParseSafetensors(file.mapped->bytes(), path);
+  if (!views.ok()) return BadFile(path, views.status().message());
+  for (const TensorView& view : *views) {
+    if (view.name == "key") {
+      file.key = Text(view.bytes);
+    } else if (view.name == "digest") {
+      file.digest = Text(view.bytes);
+    } else if (view.name == "tokens" && view.bytes.size() == sizeof file.tokens) {
+      file.tokens = Decoder(Text(view.bytes)).I64();
+    } else if (view.name.starts_with(kLayerPrefix) && IsLayer(view)) {
+      file.layers.emplace(std::stoi(view.name.substr(kLayerPrefix.size())), view);
+    } else {
+      return BadFile(path, "found a tensor \"" + view.name + "\" that does not belong there");
+    }
+  }
+  return file;
+}
+
+Status StatisticsFile::Check(const std::vector<StatisticsLayer>& hashed) const {
+  if (StatisticsDigest(key, tokens, hashed).Raw() == digest) return OkStatus();
+  return BadFile(path, "its digest does not match its contents");
+}
+
 Status CheckStatisticsFile(const std::string& path) {
-  const auto file = MappedFile::Open(path);
+  const auto file = OpenStatisticsFile(path);
   if (file.status().code() == StatusCode::kNotFound) return BadFile(path, "it is missing");
   EMEND_RETURN_IF_ERROR(file.status());
-  auto views = ParseSafetensors((*file)->bytes(), path);
-  if (!views.ok()) return BadFile(path, views.status().message());
-  std::ranges::sort(*views, {}, &TensorView::name);
-  Contents contents;
-  if (const std::string other = Sort(*views, contents); !other.empty())
-    return BadFile(path, "found a tensor \"" + other + "\" that does not belong there");
-  if (DigestOf(contents).Raw() != contents.digest)
-    return BadFile(path, "its digest does not match its contents");
-  return OkStatus();
+  std::vector<StatisticsLayer> hashed;
+  for (const auto& [layer, view] : file->layers)
+    hashed.push_back({layer, static_cast<std::int64_t>(view.shape[0]), Sha256(Text(view.bytes))});
+  return file->Check(hashed);
 }
 
 }  // namespace emend::storage::checkpoint

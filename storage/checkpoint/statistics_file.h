@@ -1,15 +1,19 @@
-// What the coordinator and workers agree on of a file of key statistics: the digest that it holds
-// of itself, and whether the rest of it is what was written. Workers write and read the matrices
-// (worker/edit/statistics.h), each rank its own; a check of the store reads all of it.
+// What the coordinator and workers agree on of a file of key statistics: its tensors, the digest
+// that it holds of itself, and whether the rest of it is what was written. Workers write and read
+// the matrices (worker/edit/statistics.h), each rank its own; a check of the store reads all of it.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "storage/base/digest.h"
 #include "storage/base/status.h"
+#include "storage/checkpoint/file_io.h"
+#include "storage/checkpoint/safetensors.h"
 
 namespace emend::storage::checkpoint {
 
@@ -22,6 +26,24 @@ struct StatisticsLayer {
 // `layers` in ascending order.
 Digest StatisticsDigest(std::string_view key, std::int64_t tokens,
                         const std::vector<StatisticsLayer>& layers);
+
+// "layer.00004"
+std::string StatisticsLayerName(std::int32_t layer);
+
+// Its form is checked, and its digest where Check() is called.
+struct StatisticsFile {
+  std::string path;
+  std::unique_ptr<const MappedFile> mapped;  // what nobody touches of a layer is not read
+  std::string key;
+  std::string digest;  // raw
+  std::int64_t tokens = 0;
+  std::map<std::int32_t, TensorView> layers;  // F64 [size, size]
+
+  // `hashed` are all layers as read, in ascending order. kDataLoss ("bad_statistics").
+  Status Check(const std::vector<StatisticsLayer>& hashed) const;
+};
+// kNotFound, kDataLoss ("bad_statistics"), kUnavailable (I/O).
+Result<StatisticsFile> OpenStatisticsFile(const std::string& path);
 
 // Reads all of it. kDataLoss ("bad_statistics"), also if it is not there; kUnavailable (I/O).
 Status CheckStatisticsFile(const std::string& path);

@@ -70,15 +70,6 @@ std::span<const std::uint8_t> AsBytes(std::string_view text) {
 
 }  // namespace
 
-Status WriteSafetensors(const std::string& path, std::span<const NewTensor> tensors,
-                        const std::map<std::string, std::string>& metadata) {
-  std::vector<TensorSource> sources;
-  for (const NewTensor& tensor : tensors)
-    sources.push_back(
-        {tensor.name, tensor.dtype, tensor.shape, [&tensor] { return tensor.bytes; }});
-  return StreamSafetensors(path, sources, metadata);
-}
-
 Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
                          const std::map<std::string, std::string>& metadata) {
   std::vector<Placed> sorted;
@@ -103,7 +94,7 @@ Status StreamSafetensors(const std::string& path, std::span<const TensorSource> 
   for (const Placed& placed : sorted) EMEND_RETURN_IF_ERROR(AppendTensor(*out, placed));
   EMEND_RETURN_IF_ERROR(out->Commit());
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  return SyncFolder(parent.empty() ? "." : parent.string());
+  return PosixFileSystem().SyncFolder(parent.empty() ? "." : parent.string());
 }
 
 }  // namespace emend::storage::checkpoint

@@ -1,6 +1,5 @@
 #include "storage/delta/ledger.h"
 
-#include <algorithm>
 #include <string>
 
 #include "storage/delta/rounding.h"
@@ -9,29 +8,6 @@ namespace emend::storage::delta {
 namespace {
 
 constexpr std::uint64_t kBudget = std::uint64_t{1} << 63;
-
-// values += 2^shift · a · bᵀ, or -= it, modulo 2^64: a sum that leaves int64 on the way and comes
-// back is still exact.
-void Accumulate(const TensorRange& range, const Column& column, bool negate,
-                std::vector<std::int64_t>& values) {
-  EMEND_CHECK(column.a.size() >= range.row_end && column.b.size() >= range.col_end,
-              "a column of " + std::to_string(column.a.size()) + " x " +
-                  std::to_string(column.b.size()) + " does not cover the ledger");
-  EMEND_CHECK(column.shift <= 62,
-              "a column's shift is " + std::to_string(column.shift) + ", expected at most 62");
-  const std::int16_t* b = column.b.data() + range.col_begin;
-  for (std::uint64_t row = 0; row < range.rows(); ++row) {
-    const std::int64_t a = column.a[range.row_begin + row];
-    if (a == 0) continue;
-    const std::uint64_t factor = static_cast<std::uint64_t>(negate ? -a : a) << column.shift;
-    std::int64_t* out = values.data() + row * range.cols();
-    for (std::uint64_t col = 0; col < range.cols(); ++col) {
-      out[col] =
-          static_cast<std::int64_t>(static_cast<std::uint64_t>(out[col]) +
-                                    factor * static_cast<std::uint64_t>(std::int64_t{b[col]}));
-    }
-  }
-}
 
 }  // namespace
 
@@ -56,10 +32,6 @@ Ledger::Ledger(TensorRange range) : range_(range) {
               "a ledger's range ends before it begins");
   values_.assign(range.rows() * range.cols(), 0);
 }
-
-void Ledger::Add(const Column& column) { Accumulate(range_, column, /*negate=*/false, values_); }
-
-void Ledger::Remove(const Column& column) { Accumulate(range_, column, /*negate=*/true, values_); }
 
 Status ServeWeights(const Ledger& ledger, DType dtype, std::span<const std::uint8_t> base,
                     std::span<std::uint8_t> served) {

@@ -7,7 +7,7 @@
 //       (one rounding to the tensor's dtype, ties to even; rounding.h)
 //
 //   Ledger ledger(TensorRange{0, rows, 0, cols});
-//   ledger.Add(column); ledger.Remove(column);
+//   column_sum.Fill(ledger);
 //   EMEND_RETURN_IF_ERROR(ServeWeights(ledger, DType::kBF16, base_bytes, served_bytes));
 //
 // Whether a set of columns stays within int64 is decided before it is added, by CheckBudget over
@@ -17,7 +17,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "storage/base/status.h"
@@ -42,11 +41,6 @@ Status CheckBudget(std::span<const Column* const> columns);
 class Ledger {
  public:
   explicit Ledger(TensorRange range);
-  // The column is the whole tensor's; the ledger takes its part. REQUIRES: the column covers the
-  // range.
-  void Add(const Column& column);
-  void Remove(const Column& column);
-
   const TensorRange& range() const { return range_; }
   // Row-major [range.rows, range.cols].
   std::span<const std::int64_t> values() const { return values_; }

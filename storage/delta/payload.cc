@@ -1,8 +1,6 @@
 #include "storage/delta/payload.h"
 
 #include <bit>
-#include <cstring>
-#include <string>
 
 #include "storage/base/encoding.h"
 

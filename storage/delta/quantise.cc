@@ -8,7 +8,7 @@
 // product, (α·a + α'·a')(β·b)ᵀ.
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstdlib>
 #include <string>
 
 #include "storage/delta/column.h"
@@ -30,6 +30,12 @@ double AbsMax(std::span<const double> values) {
   double max = 0;
   for (const double value : values) max = std::max(max, std::abs(value));
   return max;
+}
+
+std::uint64_t AbsMax(const std::vector<std::int16_t>& values) {
+  int max = 0;
+  for (const std::int16_t value : values) max = std::max(max, std::abs(int{value}));
+  return static_cast<std::uint64_t>(max);
 }
 
 Status CheckFinite(std::span<const double> values, const char* name) {
@@ -129,6 +135,15 @@ Result<std::vector<Column>> QuantiseOuterProduct(std::span<const double> u,
   (by_rows ? low.a : low.b) = std::move(low_factor);
   columns.push_back(std::move(low));
   return columns;
+}
+
+std::uint64_t ColumnBound(const Column& column) {
+  constexpr std::uint64_t kSaturated = std::uint64_t{1} << 63;
+  if (column.shift > 62) return kSaturated;
+  const std::uint64_t product = AbsMax(column.a) * AbsMax(column.b);
+  if (product == 0) return 0;
+  if (product >= (kSaturated >> column.shift)) return kSaturated;
+  return product << column.shift;
 }
 
 }  // namespace emend::storage::delta

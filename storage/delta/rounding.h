@@ -24,9 +24,6 @@
 
 namespace emend::storage::delta {
 
-// part of a base's id: served bytes depend on the rule
-inline constexpr std::uint16_t kRoundingVersion = 1;
-
 struct RoundedElement {
   std::uint32_t bits = 0;  // of the dtype, in the low bits; infinity if the sum overflows
   bool finite = true;      // false if the base is NaN or infinite, or the served value is infinite

@@ -7,7 +7,6 @@
 
 #include <map>
 #include <string>
-#include <utility>
 
 #include "storage/kv/kv_store.h"
 

@@ -103,7 +103,6 @@ class Repository {
   // First-parent and merged history, newest first, at most `count_max`, beginning at `from`.
   // Children come before parents.
   Result<std::vector<NumberedCommit>> Log(const CommitId& from, std::size_t count_max) const;
-  Result<bool> IsAncestor(const CommitId& ancestor, const CommitId& descendant) const;
   // The active edits of a state, sorted.
   Result<std::vector<EditId>> Edits(const StateId& state) const;
   Result<objects::EditSetDiff> Diff(const StateId& from, const StateId& to) const;
@@ -111,8 +110,10 @@ class Repository {
   // kNotFound if there is no such ref.
   Result<Ref> ReadRef(RefKind kind, std::string_view name) const;
   Result<std::vector<Ref>> ListRefs() const;
-  // Newest first.
-  Result<std::vector<ReflogEntry>> Reflog(std::string_view branch, std::size_t count_max) const;
+  // Newest first; those before the entry of this index, if one is given: entries only come on top,
+  // so that an index stays the same place for ever. kNotFound for a branch that never was.
+  Result<std::vector<ReflogEntry>> Reflog(std::string_view branch, std::size_t count_max,
+                                          std::optional<std::uint64_t> before = std::nullopt) const;
 
   // The state of `parent`'s set − removed + added: puts its trie nodes and state record into the
   // batch. Nothing points to it until a commit does.

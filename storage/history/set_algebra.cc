@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
+#include <ranges>
+#include <set>
+#include <string>
 
 namespace emend::storage::history {
 namespace {
@@ -14,10 +18,91 @@ Ids Minus(const Ids& a, const Ids& b) {
   return out;
 }
 
-Ids Union(const Ids& a, const Ids& b) {
+Ids Kept(const Ids& ids, const Ids& in) {
   Ids out;
-  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
+  std::set_intersection(ids.begin(), ids.end(), in.begin(), in.end(), std::back_inserter(out));
   return out;
+}
+
+Result<std::set<objects::Slot>> SlotsOf(const Repository& repo, const EditId& id) {
+  EMEND_ASSIGN_OR_RETURN(const objects::Edit edit, repo.objects().ReadEdit(id));
+  std::set<objects::Slot> slots;
+  for (const objects::Fact& fact : edit.facts) slots.insert(objects::SlotOf(fact));
+  return slots;
+}
+
+// The newest first, among those that `changed` has any of the ids of: "4587cbc858db, 65f9def4dec0".
+std::string NamesOf(const std::vector<NumberedCommit>& commits, const Ids& ids,
+                    Ids objects::Commit::* changed) {
+  constexpr std::size_t kNamesMax = 3;
+  std::vector<std::string> names;
+  for (const auto& [id, commit] : commits) {
+    if (!Kept(ids, commit.*changed).empty()) names.push_back(id.Short());
+  }
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamesMax); ++i)
+    text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > kNamesMax)
+    text += " and " + std::to_string(names.size() - kNamesMax) + " more";
+  return text;
+}
+
+// Who took out what the commit added: "superseded by 4587cbc858db", "taken out by ...".
+std::string WhoTookOut(const std::vector<NumberedCommit>& history, const Ids& added) {
+  std::vector<NumberedCommit> edits;
+  std::vector<NumberedCommit> others;
+  for (const NumberedCommit& one : history)
+    (one.commit.kind == objects::CommitKind::kEdit ? edits : others).push_back(one);
+  const std::string superseding = NamesOf(edits, added, &objects::Commit::removed);
+  const std::string taking = NamesOf(others, added, &objects::Commit::removed);
+  return (superseding.empty() ? "" : ", superseded by " + superseding) +
+         (taking.empty() ? "" : ", taken out by " + taking);
+}
+
+// Why a revert would change nothing, with the commits that made it so.
+Result<std::string> WhyNothing(const Repository& repo, const Ref& branch, const CommitId& commit,
+                               const objects::Commit& undone, const RevertPlan& plan) {
+  EMEND_ASSIGN_OR_RETURN(const auto history,
+                         repo.Log(branch.commit, std::numeric_limits<std::size_t>::max()));
+  if (std::ranges::find(history, commit, &NumberedCommit::id) == history.end())
+    return "it is not in " + branch.name + "'s history";
+  if (undone.parents.empty()) {
+    return "it is the import, which added no edits; to go back to it: emend reset " +
+           repo.record().name.value() + "@" + branch.name + " " + commit.Short();
+  }
+  std::string why = undone.added.empty() ? "it added no edits"
+                                         : "none of the edits it added are active" +
+                                               WhoTookOut(history, undone.added);
+  if (!plan.blocked.empty()) {
+    why += ", and what it took out cannot go back: what it was about is held by " +
+           NamesOf(history, plan.holders, &objects::Commit::added);
+  }
+  return why;
+}
+
+// Parts what could go back in from what an edit that stays has taken the slot of.
+Status Restore(const Repository& repo, const Ids& candidates, const StateId& head,
+               RevertPlan& plan) {
+  if (candidates.empty()) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(const SlotHolders holders, HeldSlots(repo, head));
+  const auto stays = [&](const EditId& holder) {
+    return !std::ranges::binary_search(plan.removed, holder);
+  };
+  for (const EditId& id : candidates) {
+    EMEND_ASSIGN_OR_RETURN(const std::set<objects::Slot> slots, SlotsOf(repo, id));
+    bool is_blocked = false;
+    for (const objects::Slot& slot : slots) {
+      const auto [first, last] = holders.equal_range(slot);
+      for (const auto& [held, holder] : std::ranges::subrange(first, last)) {
+        if (!stays(holder)) continue;
+        is_blocked = true;
+        plan.holders.push_back(holder);
+      }
+    }
+    (is_blocked ? plan.blocked : plan.added).push_back(id);
+  }
+  std::ranges::sort(plan.holders);
+  return OkStatus();
 }
 
 }  // namespace
@@ -26,10 +111,27 @@ objects::EditSetDiff DiffOf(const Ids& from, const Ids& to) {
   return {Minus(to, from), Minus(from, to)};
 }
 
-Ids Merge(const Ids& ancestor, const Ids& a, const Ids& b) {
-  const objects::EditSetDiff in_a = DiffOf(ancestor, a);
-  const objects::EditSetDiff in_b = DiffOf(ancestor, b);
-  return Union(Minus(ancestor, Union(in_a.removed, in_b.removed)), Union(in_a.added, in_b.added));
+Result<RevertPlan> PlanRevert(const Repository& repo, const Ref& branch, const CommitId& commit) {
+  EMEND_ASSIGN_OR_RETURN(const objects::Commit onto, repo.ReadCommit(branch.commit));
+  EMEND_ASSIGN_OR_RETURN(const objects::Commit undone, repo.ReadCommit(commit));
+  EMEND_ASSIGN_OR_RETURN(const Ids active, repo.Edits(onto.state));
+  RevertPlan plan;
+  plan.removed = Kept(undone.added, active);
+  EMEND_RETURN_IF_ERROR(Restore(repo, DiffOf(active, undone.removed).added, onto.state, plan));
+  if (!plan.removed.empty() || !plan.added.empty()) return plan;
+  EMEND_ASSIGN_OR_RETURN(const std::string why, WhyNothing(repo, branch, commit, undone, plan));
+  return Status(StatusCode::kFailedPrecondition, "nothing_to_revert",
+                "reverting commit " + commit.Short() + " on " + branch.commit.Short() + ": " + why);
+}
+
+Result<SlotHolders> HeldSlots(const Repository& repo, const StateId& state) {
+  EMEND_ASSIGN_OR_RETURN(const Ids ids, repo.Edits(state));
+  SlotHolders holders;
+  for (const EditId& id : ids) {  // sorted, so that holders of one slot are
+    EMEND_ASSIGN_OR_RETURN(const std::set<objects::Slot> slots, SlotsOf(repo, id));
+    for (const objects::Slot& slot : slots) holders.emplace(slot, id);
+  }
+  return holders;
 }
 
 }  // namespace emend::storage::history

@@ -1,5 +1,5 @@
-// What merge, revert and supersede do to sets of edits: pure functions on sorted lists of ids, and
-// the plans that read a repo.
+// What revert and supersede do to sets of edits: pure functions on sorted lists of ids, and the
+// plans that read a repo.
 //
 //   EMEND_ASSIGN_OR_RETURN(RevertPlan plan, PlanRevert(repo, branch, bad_commit));
 //   EMEND_ASSIGN_OR_RETURN(StateId state, repo.DeriveState(batch, head_state, plan.added,
@@ -18,17 +18,6 @@ namespace emend::storage::history {
 
 // to − from and from − to. REQUIRES: both sorted.
 objects::EditSetDiff DiffOf(const std::vector<EditId>& from, const std::vector<EditId>& to);
-
-// ancestor − removed(A) − removed(B) + added(A) + added(B), both against the ancestor: what one
-// side took out stays out, even where the other kept it. Sorted; symmetric in a and b. REQUIRES:
-// all sorted.
-std::vector<EditId> Merge(const std::vector<EditId>& ancestor, const std::vector<EditId>& a,
-                          const std::vector<EditId>& b);
-
-// The best common ancestor: one that no other common ancestor descends from. Where there are
-// several, the newest, then the one with the smallest id. kNotFound if there is none. Reads both
-// histories.
-Result<CommitId> MergeBase(const Repository& repo, const CommitId& a, const CommitId& b);
 
 struct RevertPlan {
   std::vector<EditId> removed;  // what the commit added and the head still has

@@ -1,9 +1,32 @@
-#include "storage/history/walk.h"
+#include <map>
+#include <set>
 
 #include "storage/history/repository.h"
 
 namespace emend::storage::history {
 namespace {
+
+struct CommitLinks {
+  std::vector<CommitId> parents;
+  std::int64_t time_ms = 0;
+};
+using CommitGraph = std::map<CommitId, CommitLinks>;
+
+// Every commit that is reachable from `from`, those included. Costs one read for each.
+Result<CommitGraph> ReachableFrom(const objects::ObjectStore& objects,
+                                  const std::vector<CommitId>& from) {
+  CommitGraph graph;
+  std::vector<CommitId> todo = from;
+  while (!todo.empty()) {
+    const CommitId id = todo.back();
+    todo.pop_back();
+    if (graph.contains(id)) continue;
+    EMEND_ASSIGN_OR_RETURN(const objects::Commit commit, objects.ReadCommit(id));
+    graph[id] = {commit.parents, commit.time_ms};
+    todo.insert(todo.end(), commit.parents.begin(), commit.parents.end());
+  }
+  return graph;
+}
 
 // Commits in the order of Log. While one commit alone is open, everything else that is left is
 // behind it and nothing needs to be known but that; from the first time that several are open, the
@@ -67,21 +90,6 @@ class LogOrder {
 
 }  // namespace
 
-Result<CommitGraph> ReachableFrom(const objects::ObjectStore& objects,
-                                  const std::vector<CommitId>& from) {
-  CommitGraph graph;
-  std::vector<CommitId> todo = from;
-  while (!todo.empty()) {
-    const CommitId id = todo.back();
-    todo.pop_back();
-    if (graph.contains(id)) continue;
-    EMEND_ASSIGN_OR_RETURN(const objects::Commit commit, objects.ReadCommit(id));
-    graph[id] = {commit.parents, commit.time_ms};
-    todo.insert(todo.end(), commit.parents.begin(), commit.parents.end());
-  }
-  return graph;
-}
-
 Result<std::vector<NumberedCommit>> Repository::Log(const CommitId& from,
                                                     std::size_t count_max) const {
   std::vector<NumberedCommit> log;
@@ -92,20 +100,6 @@ Result<std::vector<NumberedCommit>> Repository::Log(const CommitId& from,
     log.push_back(std::move(next));
   }
   return log;
-}
-
-Result<bool> Repository::IsAncestor(const CommitId& ancestor, const CommitId& descendant) const {
-  std::set<CommitId> seen;
-  std::vector<CommitId> todo = {descendant};
-  while (!todo.empty()) {
-    const CommitId id = todo.back();
-    todo.pop_back();
-    if (id == ancestor) return true;
-    if (!seen.insert(id).second) continue;
-    EMEND_ASSIGN_OR_RETURN(const objects::Commit commit, objects_.ReadCommit(id));
-    todo.insert(todo.end(), commit.parents.begin(), commit.parents.end());
-  }
-  return false;
 }
 
 }  // namespace emend::storage::history

@@ -40,32 +40,6 @@ std::optional<Integer> WholeOf(const Node* node) {
   return static_cast<Integer>(number->value);
 }
 
-void Append(Value value, std::string& out) {
-  switch (value.kind()) {
-    case Kind::kAbsent:
-    case Kind::kNull: out += "null"; return;
-    case Kind::kFlag: out += value.flag() ? "true" : "false"; return;
-    case Kind::kNumber: out += value.digits(); return;
-    case Kind::kText: out += JsonQuote(value.text()); return;
-    case Kind::kList:
-    case Kind::kObject: break;
-  }
-  const bool is_object = value.is(Kind::kObject);
-  out += is_object ? '{' : '[';
-  const std::size_t start = out.size();
-  const auto separate = [&] { out += out.size() == start ? "" : ","; };
-  for (const auto& [name, member] : value.Members()) {
-    separate();
-    out += JsonQuote(name) + ":";
-    Append(member, out);
-  }
-  for (std::size_t i = 0; !is_object && i < value.size(); ++i) {
-    separate();
-    Append(value[i], out);
-  }
-  out += is_object ? '}' : ']';
-}
-
 }  // namespace
 
 Kind Value::kind() const {
@@ -114,12 +88,6 @@ std::string Value::Found() const {
     case Kind::kObject: return "object";
   }
   return "";
-}
-
-std::string Value::Dump() const {
-  std::string out;
-  Append(*this, out);
-  return out;
 }
 
 }  // namespace emend::storage::json

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace emend::storage::json {
@@ -47,8 +46,6 @@ class Value {
 
   // "nothing", "array", "object", or the value itself, shortened: what a message says of it.
   std::string Found() const;
-  // As JSON, in one line.
-  std::string Dump() const;
 
  private:
   const Node* node_ = nullptr;

@@ -1,4 +1,4 @@
-// A narrow ordered key-value store: the only door to RocksDB, with a twin in memory.
+// A narrow ordered key-value store: the only door to RocksDB.
 //
 //   WriteBatch batch;
 //   batch.Put(ColumnFamily::kRefs, key, value);
@@ -62,8 +62,6 @@ class WriteBatch {
   // Deletes whatever is there before this batch and begins with `prefix`, at a cost that does not
   // grow with how much that is. REQUIRES: a byte of `prefix` is less than 0xff.
   void Clear(ColumnFamily family, std::string_view prefix);
-  // Adds the other batch's changes after these.
-  void Append(const WriteBatch& other);
   // For what is small and must be written down for space to become free again, or for somebody to
   // be told so: it may take half of the reserve.
   void UseReserve() { uses_reserve_ = true; }
@@ -112,15 +110,5 @@ struct RocksOptions {
 // (run `emend repair`), kUnavailable ("store_locked") if another process holds it, kUnsupported
 // ("store_too_new") if a newer version wrote it.
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const RocksOptions& options);
-
-// In memory; keeps what a synced write made durable apart from what it did not.
-class MemoryKv : public KvStore {
- public:
-  // Back to what the last synced write made durable: what a power cut leaves at worst.
-  virtual void LoseUnsynced() = 0;
-  // The next `count` writes fail with this and change nothing.
-  virtual void FailNextWrites(int count, Status status) = 0;
-};
-std::unique_ptr<MemoryKv> NewMemoryKv();
 
 }  // namespace emend::storage::kv

@@ -35,10 +35,4 @@ void WriteBatch::Clear(ColumnFamily family, std::string_view prefix) {
   bytes_ += prefix.size();
 }
 
-void WriteBatch::Append(const WriteBatch& other) {
-  EMEND_CHECK(other.cleared_.empty(), "a batch that clears is appended to another");
-  changes_.insert(changes_.end(), other.changes_.begin(), other.changes_.end());
-  bytes_ += other.bytes_;
-}
-
 }  // namespace emend::storage::kv

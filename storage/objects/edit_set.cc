@@ -218,18 +218,6 @@ Result<std::vector<EditId>> EditSets::List(const ObjectId& root) const {
   return ids;
 }
 
-Result<bool> EditSets::Contains(const ObjectId& root, const EditId& id) const {
-  const Reader reader(*objects_, pending_);
-  ObjectId at = root;
-  for (std::size_t depth = 0;; ++depth) {
-    EMEND_ASSIGN_OR_RETURN(const TrieNode node, reader.Read(at, depth));
-    if (!node.is_branch()) return std::binary_search(node.ids.begin(), node.ids.end(), id);
-    const auto child = node.children.find(NibbleAt(id, depth));
-    if (child == node.children.end()) return false;
-    at = child->second;
-  }
-}
-
 Result<EditSetDiff> EditSets::Diff(const ObjectId& from, const ObjectId& to) const {
   EditSetDiff diff;
   EMEND_RETURN_IF_ERROR(Reader(*objects_, pending_).AppendDiff(from, to, 0, diff));

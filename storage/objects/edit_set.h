@@ -35,7 +35,6 @@ class EditSets {
   Result<ObjectId> Change(kv::WriteBatch& batch, const ObjectId& root,
                           const std::vector<EditId>& added, const std::vector<EditId>& removed);
   Result<std::vector<EditId>> List(const ObjectId& root) const;  // sorted
-  Result<bool> Contains(const ObjectId& root, const EditId& id) const;
   Result<EditSetDiff> Diff(const ObjectId& from, const ObjectId& to) const;
 
  private:

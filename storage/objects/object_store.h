@@ -6,7 +6,6 @@
 // mismatch is kDataLoss, never a wrong record. Thread-safe; blocks on the disk.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 

@@ -7,7 +7,6 @@
 namespace emend::storage::records {
 namespace {
 
-constexpr std::uint16_t kAuditVersion = 1;
 constexpr std::size_t kKeyBytes = 8;
 constexpr std::size_t kPairBytesMin = 8;  // two empty texts
 

@@ -27,21 +27,9 @@ Status Journal::Settle() {
   if (state.anchor.tail == Anchor::Tail::kTorn)
     LogWarning("anchor_tail_torn", {{"path", anchor_path_}, {"head", state.head.sequence}});
   EMEND_RETURN_IF_ERROR(CompleteAnchor(file_system_, anchor_path_, state));
-  const bool grown = state.head.sequence > announced_;
   SetHead(state.head.sequence, state.head.hash);
   settled_ = true;
-  if (grown) Announce(state.head.sequence);
   return OkStatus();
-}
-
-void Journal::Announce(std::uint64_t sequence) {
-  announced_ = sequence;
-  std::function<void(std::uint64_t)> listener;
-  {
-    const std::lock_guard lock(mutex_);
-    listener = listener_;
-  }
-  if (listener) listener(sequence);
 }
 
 void Journal::SetHead(std::uint64_t sequence, const Digest& hash) {
@@ -98,7 +86,6 @@ Result<std::uint64_t> Journal::Commit(const Principal& principal,
   }
   EMEND_FAILPOINT("journal.after_anchor");
   settled_ = true;
-  Announce(head.first);
   return head.first;
 }
 
@@ -117,11 +104,6 @@ Status Journal::Read(std::uint64_t first,
 Status Journal::Verify() const {
   const std::lock_guard commit_lock(commit_mutex_);  // the anchor must not grow while it is read
   return CheckAgainstAnchor(store_, file_system_, anchor_path_, ChainCheck::kWhole).status();
-}
-
-void Journal::OnCommit(std::function<void(std::uint64_t)> listener) {
-  const std::lock_guard lock(mutex_);
-  listener_ = std::move(listener);
 }
 
 }  // namespace emend::storage::records

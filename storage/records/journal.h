@@ -99,7 +99,7 @@ class Journal {
   // Fails with build's Status, or the store's. If the batch was written but the anchor was not, the
   // change stands and the Status is kUnavailable ("anchor_not_written"). After a failed write the
   // next commit first finds out what the store kept: a batch whose sync failed may turn out to
-  // stand. `build` and the listener may read the journal, but not commit.
+  // stand. `build` may read the journal, but not commit.
   Result<std::uint64_t> Commit(const Principal& principal,
                                const std::function<Status(Transaction&)>& build);
 
@@ -109,8 +109,6 @@ class Journal {
   // Every entry decodes, is linked to the one before, and agrees with every line of the anchor.
   // kDataLoss names the sequence.
   Status Verify() const;
-  // Called after each anchored commit with the new head, from the committing thread; one listener.
-  void OnCommit(std::function<void(std::uint64_t)> listener);
 
  private:
   Journal(kv::KvStore& store, FileSystem& file_system, const Clock& clock, std::string anchor_path);
@@ -120,7 +118,6 @@ class Journal {
   // half-way.
   Status Settle();
   Status AnchorHead(std::uint64_t sequence, const Digest& hash);
-  void Announce(std::uint64_t sequence);
   // Writes the transaction's batch with its audit entries; the sequence and hash of the last one.
   Result<std::pair<std::uint64_t, Digest>> WriteEntries(Transaction& transaction);
   void SetHead(std::uint64_t sequence, const Digest& hash);
@@ -130,17 +127,14 @@ class Journal {
   const Clock& clock_;
   const std::string anchor_path_;
 
-  // held for a whole commit, the listener included; taken before mutex_
+  // held for a whole commit; taken before mutex_
   mutable std::mutex commit_mutex_;
   // guarded by commit_mutex_: head and anchor are known to agree with the store
   bool settled_ = false;
 
-  std::uint64_t announced_ = 0;  // guarded by commit_mutex_: what the listener was told last
-
   mutable std::mutex mutex_;
-  std::uint64_t head_ = 0;                       // guarded by mutex_
-  Digest head_hash_;                             // guarded by mutex_
-  std::function<void(std::uint64_t)> listener_;  // guarded by mutex_
+  std::uint64_t head_ = 0;  // guarded by mutex_
+  Digest head_hash_;        // guarded by mutex_
 };
 
 }  // namespace emend::storage::records

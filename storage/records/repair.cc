@@ -1,7 +1,6 @@
 #include "storage/records/repair.h"
 
 #include <memory>
-#include <utility>
 
 #include "storage/base/log.h"
 #include "storage/base/reason.h"
@@ -56,8 +55,7 @@ Result<Finding> Examine(kv::KvStore& store, FileSystem& file_system,
     return finding;
   }
   const Reason why = ReasonOf(checked.status());
-  if (why != Reason::kBehindAnchor && why != Reason::kAnchorCorrupt)
-    return checked.status();
+  if (why != Reason::kBehindAnchor && why != Reason::kAnchorCorrupt) return checked.status();
   finding.anchor = Finding::Anchor::kToReplace;
   finding.found = checked.status().message();
   EMEND_ASSIGN_OR_RETURN(const Anchor surviving, ReadSurvivingAnchor(file_system, anchor_path));

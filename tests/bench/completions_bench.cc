@@ -19,8 +19,8 @@
 
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/eval/atlas_fixture.h"
+#include "tests/worker/eval/generate.h"
 #include "worker/eval/completion_engine.h"
-#include "worker/eval/generate.h"
 #include "worker/model/memory.h"
 
 namespace emend::bench {

@@ -3,9 +3,8 @@
 
 #include <random>
 
-#include "storage/delta/fingerprint.h"
-#include "storage/delta/ledger.h"
 #include "storage/delta/rebuild.h"
+#include "tests/storage/delta/ledger_columns.h"
 
 namespace emend::storage::delta {
 namespace {
@@ -74,7 +73,7 @@ void BM_LedgerAdd(benchmark::State& state) {
   const Column column = RandomColumns(1).front();
   Ledger ledger(TensorRange{0, kRows, 0, kCols});
   for (auto _ : state) {
-    ledger.Add(column);
+    AddColumn(ledger, column);
     benchmark::ClobberMemory();
   }
 }
@@ -86,7 +85,7 @@ void BM_ServeWeights(benchmark::State& state) {
   const std::vector<std::uint8_t> base = RandomWeights(dtype);
   std::vector<std::uint8_t> served(base.size());
   Ledger ledger(TensorRange{0, kRows, 0, kCols});
-  for (const Column& column : RandomColumns(10)) ledger.Add(column);
+  for (const Column& column : RandomColumns(10)) AddColumn(ledger, column);
   for (auto _ : state) {
     if (!ServeWeights(ledger, dtype, base, served).ok())
       state.SkipWithError("a weight is not finite");
@@ -107,14 +106,6 @@ void BM_HashTensor(benchmark::State& state) {
   SetBytes(state, bytes.size());
 }
 BENCHMARK(BM_HashTensor);
-
-void BM_FingerprintLedger(benchmark::State& state) {
-  const Fingerprinter fingerprinter("seed", kRows, kCols);
-  Ledger ledger(TensorRange{0, kRows, 0, kCols});
-  for (const Column& column : RandomColumns(10)) ledger.Add(column);
-  for (auto _ : state) benchmark::DoNotOptimize(fingerprinter.OfLedger(ledger));
-}
-BENCHMARK(BM_FingerprintLedger)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace emend::storage::delta

@@ -5,8 +5,9 @@
 #include <string>
 
 #include "storage/base/clock.h"
-#include "storage/base/memory_file_system.h"
 #include "storage/history/set_algebra.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
 
 namespace emend::storage::history {
 namespace {
@@ -75,8 +76,8 @@ struct Store {
     return edit;
   }
 
-  std::unique_ptr<kv::MemoryKv> kv = kv::NewMemoryKv();
-  MemoryFileSystem files;
+  std::unique_ptr<test::MemoryKv> kv = test::NewMemoryKv();
+  test::MemoryFileSystem files;
   SystemClock clock;
   records::Principal principal{"bench", ""};
   std::unique_ptr<records::Journal> journal =
@@ -100,7 +101,7 @@ struct Trie {
     root = Must(sets.Change(batch, sets.Empty(batch), Numbered(0, size), {}));
     Must(kv->Write(batch, kv::Durability::kUnsynced));
   }
-  std::unique_ptr<kv::MemoryKv> kv = kv::NewMemoryKv();
+  std::unique_ptr<test::MemoryKv> kv = test::NewMemoryKv();
   objects::ObjectStore objects{*kv, objects::RepoId(std::string(16, 'b'))};
   ObjectId root;
 };

@@ -8,7 +8,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "tests/worker/eval/atlas_fixture.h"
-#include "worker/eval/generate.h"
+#include "tests/worker/eval/generate.h"
 #include "worker/model/memory.h"
 
 namespace emend::test {

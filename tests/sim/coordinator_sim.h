@@ -23,6 +23,7 @@
 
 #include "coordinator/answers/ask.h"
 #include "tests/sim/history_oracle.h"
+#include "tests/support/seeded_random.h"
 #include "tests/support/sim_cluster.h"
 
 namespace emend::test {

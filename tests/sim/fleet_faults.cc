@@ -6,9 +6,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using worker::protocol::Envelope;
-using worker::protocol::GenerateReply;
 using worker::protocol::ReplyBody;
 using worker::protocol::Response;
+using worker::protocol::SampleTextsReply;
 
 constexpr auto kWorkUsual = 150ms;
 constexpr std::uint64_t kPauseMax = 900;          // milliseconds between two faults
@@ -105,7 +105,7 @@ Awaitable<int> FleetSimulation::SendOldFrames(std::size_t victim) {
     Envelope envelope{worker.store_epoch(), worker.generation() - 1,
                       Response{.id = id,
                                .status = OkStatus(),
-                               .body = ReplyBody(GenerateReply{"of an older life", 1, {}})}};
+                               .body = ReplyBody(SampleTextsReply{{"of an older life"}, 1})}};
     // It may be lost meanwhile: then so are they.
     static_cast<void>(co_await worker.SendRaw(std::move(envelope)));
   }

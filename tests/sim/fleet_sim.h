@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "tests/sim/history_oracle.h"
+#include "tests/support/seeded_random.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/temporary_folder.h"
 

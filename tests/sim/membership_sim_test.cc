@@ -8,9 +8,10 @@
 #include "coordinator/membership/membership.h"
 #include "tests/support/ended.h"
 #include "tests/support/fake_worker.h"
+#include "tests/support/memory_transport.h"
+#include "tests/support/seeded_random.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
-#include "worker/protocol/memory_transport.h"
 
 namespace emend::coordinator::membership::membership_sim_test {
 namespace {
@@ -19,8 +20,7 @@ using namespace std::chrono_literals;
 using ::emend::test::Ended;
 using ::emend::test::FakeWorker;
 using ::emend::test::SimRuntime;
-using worker::protocol::Generate;
-using worker::protocol::GenerateReply;
+using worker::protocol::ProbeRanks;
 using worker::protocol::ReplyBody;
 using worker::protocol::RequestBody;
 
@@ -33,10 +33,10 @@ constexpr auto kFaultyTime = 60s;
 class Simulation {
  public:
   explicit Simulation(std::uint64_t seed) : sim_(seed), faults_(seed + 1000) {
-    worker::protocol::MemoryNetworkOptions network;
+    test::MemoryNetworkOptions network;
     network.seed = seed;
     network.observer = [this](std::string_view event) { sim_.Record(event); };
-    network_ = worker::protocol::NewMemoryNetwork(sim_, std::move(network));
+    network_ = test::NewMemoryNetwork(sim_, std::move(network));
     coordinator_host_ = network_->Host("coordinator");
     MembershipOptions options;
     options.token = "secret";
@@ -89,7 +89,7 @@ class Simulation {
     for (int i = 0; i < kCallsOfOneCaller; ++i) {
       CallOptions options;
       options.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(kCallTimeout);
-      const RequestBody request = Generate{};
+      const RequestBody request = ProbeRanks{};
       const auto begin = sim_.elapsed();
       const Result<ReplyBody> reply = co_await membership_->Call(request, options);
       CheckEnd(reply.status(), sim_.elapsed() - begin);
@@ -147,8 +147,8 @@ class Simulation {
   }
 
   SimRuntime sim_;
-  SeededRandom faults_;
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_;
+  test::SeededRandom faults_;
+  std::unique_ptr<test::MemoryNetwork> network_;
   std::unique_ptr<worker::protocol::Transport> coordinator_host_;
   std::vector<std::unique_ptr<worker::protocol::Transport>> hosts_;
   std::map<std::string, std::uint64_t> persisted_;

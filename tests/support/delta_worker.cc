@@ -10,8 +10,10 @@
 #include "storage/base/random.h"
 #include "storage/checkpoint/file_digests.h"
 #include "storage/checkpoint/statistics_file.h"
-#include "storage/delta/ledger.h"
 #include "storage/delta/tile_digest.h"
+#include "tests/storage/checkpoint/write_tensors.h"
+#include "tests/storage/delta/ledger_columns.h"
+#include "tests/support/seeded_random.h"
 
 namespace emend::test {
 namespace {
@@ -231,9 +233,9 @@ DeltaWorker::Reply DeltaWorker::Handle(const Evaluate& request) {
   return ReplyBody(reply);
 }
 
-DeltaWorker::Reply DeltaWorker::Handle(const Generate& request) {
+DeltaWorker::Reply DeltaWorker::Handle(const Complete& request) {
   EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
-  return ReplyBody(GenerateReply{TextOf(live->roots), 1, {}});
+  return ReplyBody(SampleTextsReply{{TextOf(live->roots)}, 1});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const DigestState& request) {
@@ -292,7 +294,7 @@ Result<DeltaWorker::Live> DeltaWorker::Build(const std::vector<EditId>& edits) {
     for (const EditId& edit : edits) {
       for (const auto& tensor : edits_.at(edit).tensors) {
         if (tensor.tensor != name) continue;
-        for (const Column& column : tensor.columns) ledger.Add(column);
+        for (const Column& column : tensor.columns) AddColumn(ledger, column);
       }
     }
     std::vector<std::uint8_t> served(view.bytes.size());

@@ -6,7 +6,7 @@
 //   // the process died: nothing is loaded, nothing is live
 //   model.Forget();
 //
-// What Generate answers is a function of the live bytes alone: a checker that rebuilds the state
+// What a text says is a function of the live bytes alone: a checker that rebuilds the state
 // from the store can tell a wrong or a mixed one. Sums by storage/delta/ledger.h, not by the
 // rebuild that the coordinator uses. Owned by one thread.
 #pragma once
@@ -45,7 +45,7 @@ class DeltaWorker {
   const worker::protocol::Publication& published() const { return published_; }
   bool IsLive(const StateId& state) const { return FindLive(state).ok(); }
 
-  // What Generate answers on a state with these live roots (of the tensors that its edits touch).
+  // What a text says on a state with these live roots (of the tensors that its edits touch).
   static std::string TextOf(const Roots& roots);
 
  private:
@@ -59,7 +59,7 @@ class DeltaWorker {
   // A fact's target stands for its vector; Solve refuses those of other facts.
   Reply Handle(const worker::protocol::OptimiseTargets& request);
   Reply Handle(const worker::protocol::Evaluate& request);
-  Reply Handle(const worker::protocol::Generate& request);
+  Reply Handle(const worker::protocol::Complete& request);
   Reply Handle(const worker::protocol::DigestState& request);
   Reply Handle(const worker::protocol::DigestTiles& request);
   Reply Handle(const worker::protocol::ForgetBase& request);

@@ -12,7 +12,6 @@ using namespace std::chrono_literals;
 using worker::protocol::Cancel;
 using worker::protocol::Connection;
 using worker::protocol::Envelope;
-using worker::protocol::GenerateReply;
 using worker::protocol::Heartbeat;
 using worker::protocol::Hello;
 using worker::protocol::Progress;
@@ -21,6 +20,7 @@ using worker::protocol::ReplyBody;
 using worker::protocol::Request;
 using worker::protocol::RequestBody;
 using worker::protocol::Response;
+using worker::protocol::SampleTextsReply;
 using worker::protocol::Welcome;
 
 constexpr auto kRedialPeriod = 100ms;
@@ -50,7 +50,7 @@ FakeWorker::FakeWorker(Runtime& runtime, worker::protocol::Transport& transport,
       stop_(runtime),
       group_lost_(runtime) {
   handler_ = [this](const RequestBody&) -> Result<ReplyBody> {
-    return ReplyBody(GenerateReply{options_.name, 1, {}});
+    return ReplyBody(SampleTextsReply{{options_.name}, 1});
   };
 }
 
@@ -185,12 +185,9 @@ Result<ReplyBody> FakeWorker::AskHandler(const RequestBody& body) {
 Awaitable<Result<ReplyBody>> FakeWorker::Complete(std::shared_ptr<Connection> connection,
                                                   std::uint64_t id,
                                                   worker::protocol::Complete request) {
-  EMEND_CO_RETURN_IF_ERROR(turns_.Admit(request, Held(), runtime_.clock().Now()));
-  EMEND_CO_ASSIGN_OR_RETURN(
-      const ReplyBody said,
-      AskHandler(worker::protocol::Generate{request.base, request.state, request.prompt}));
+  EMEND_CO_ASSIGN_OR_RETURN(const ReplyBody said, AskHandler(request));
   const Counted counted(texts_);
-  const std::string word = " " + std::get<GenerateReply>(said).text;
+  const std::string word = " " + std::get<SampleTextsReply>(said).texts.at(0);
   for (std::int32_t step = 0; step < request.tokens_max; ++step) {
     co_await stop_.WaitUntil(In(work_));
     const bool cancelled = std::ranges::find(cancelled_, id) != cancelled_.end();

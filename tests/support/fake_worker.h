@@ -5,7 +5,7 @@
 //   FakeWorker worker(sim, *network->Host("w0"), {.name = "w0", .coordinator = "coordinator:1",
 //       .token = "secret"});
 //   worker.Start();
-//   worker.OnRequest([](const Request& request) { return Answer(GenerateReply{" English"}); });
+//   worker.OnRequest([](const Request& request) { return Answer(SampleTextsReply{{" Ann"}}); });
 //   worker.Die();                      // no goodbye: its connection closes
 //
 // Used on the runtime's executor only. Stop() must be awaited before it dies.
@@ -49,8 +49,8 @@ class FakeWorker {
 
   void Start();
   Awaitable<void> Stop();
-  // Replaces what requests are answered with; the first handler answers GenerateReply{.text =
-  // name}.
+  // Replaces what requests are answered with, a Complete too: with the one text of a
+  // SampleTextsReply. The first handler answers everything with such a text, its name.
   void OnRequest(Handler handler) { handler_ = std::move(handler); }
   // While mute it neither beats nor answers, though it stays connected.
   enum class Voice { kHeard, kMute };
@@ -94,8 +94,8 @@ class FakeWorker {
   Awaitable<Result<worker::protocol::ReplyBody>> Work(worker::protocol::RequestBody body);
   Awaitable<Status> Answer(std::shared_ptr<worker::protocol::Connection> connection,
                            worker::protocol::Request request);
-  // A text of tokens_max pieces, each what the handler says to a Generate, and a work's time behind
-  // the one before.
+  // A text of tokens_max pieces, each what the handler says to it, and a work's time behind the one
+  // before.
   Awaitable<Result<worker::protocol::ReplyBody>> Complete(
       std::shared_ptr<worker::protocol::Connection> connection, std::uint64_t id,
       worker::protocol::Complete request);

@@ -4,6 +4,8 @@
 
 #include "storage/base/check.h"
 #include "tests/support/ended.h"
+#include "tests/support/memory_kv.h"
+#include "tests/support/memory_transport.h"
 
 namespace emend::test {
 namespace {
@@ -20,15 +22,14 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 }  // namespace
 
-SimCluster::SimCluster(const Options& options)
-    : sim_(options.seed), store_(storage::kv::NewMemoryKv()) {
+SimCluster::SimCluster(const Options& options) : sim_(options.seed), store_(NewMemoryKv()) {
   const Status written = WriteSmallModel(folder_.path() + "/model", options.seed);
   EMEND_CHECK(written.ok(), written.ToString());
-  worker::protocol::MemoryNetworkOptions network;
+  MemoryNetworkOptions network;
   network.seed = options.seed;
   network.latency_max = options.latency_max;
   network.observer = [this](std::string_view event) { sim_.Record(event); };
-  network_ = worker::protocol::NewMemoryNetwork(sim_, std::move(network));
+  network_ = NewMemoryNetwork(sim_, std::move(network));
   coordinator_host_ = network_->Host("coordinator");
   StartCoordinator();
   for (const int ranks : options.groups) AddGroup(ranks);

@@ -23,10 +23,11 @@
 #include "storage/kv/kv_store.h"
 #include "tests/support/delta_worker.h"
 #include "tests/support/fake_worker.h"
+#include "tests/support/memory_kv.h"
+#include "tests/support/memory_transport.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/unsynced_file_system.h"
-#include "worker/protocol/memory_transport.h"
 
 namespace emend::test {
 
@@ -68,8 +69,8 @@ class SimCluster {
   ~SimCluster();
 
   SimRuntime& sim() { return sim_; }
-  storage::kv::MemoryKv& store() { return *store_; }
-  worker::protocol::MemoryNetwork& network() { return *network_; }
+  MemoryKv& store() { return *store_; }
+  MemoryNetwork& network() { return *network_; }
   coordinator::server::Coordinator& service() { return *coordinator_; }
   Node& worker(std::size_t number) { return *workers_[number]; }
   std::size_t workers() const { return workers_.size(); }
@@ -122,8 +123,8 @@ class SimCluster {
   const TemporaryFolder folder_;
   SimRuntime sim_;
   UnsyncedFileSystem file_system_;
-  std::unique_ptr<storage::kv::MemoryKv> store_;
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_;
+  std::unique_ptr<MemoryKv> store_;
+  std::unique_ptr<MemoryNetwork> network_;
   std::unique_ptr<worker::protocol::Transport> coordinator_host_;
   std::unique_ptr<coordinator::server::Coordinator> coordinator_;
   coordinator::server::Caller admin_;

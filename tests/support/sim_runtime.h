@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "storage/base/runtime.h"
+#include "tests/support/seeded_random.h"
 
 namespace emend::test {
 

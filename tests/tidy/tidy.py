@@ -23,7 +23,7 @@ INCLUDES = {
     "storage/facts": ["storage/base", "storage/json", "storage/text", "storage/objects"],
     "storage/history": ["storage/"],
     "worker/protocol": ["storage/base", "storage/text"],
-    "worker/collective": ["storage/base"],
+    "worker/collective": ["storage/base", "worker/protocol"],
     "worker/probe": ["storage/base"],
     "worker/tokenizer": ["storage/base"],
     "worker/families": ["storage/base", "storage/delta", "storage/checkpoint"],

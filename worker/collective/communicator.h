@@ -13,7 +13,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
 #include <memory>
 
 #include "storage/base/status.h"

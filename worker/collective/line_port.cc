@@ -1,7 +1,6 @@
 #include "worker/collective/line_port.h"
 
 #include <string>
-#include <utility>
 
 namespace emend::worker::collective {
 

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
-#include <optional>
 #include <thread>
 #include <utility>
 

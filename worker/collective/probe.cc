@@ -12,21 +12,15 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <span>
 #include <utility>
 
+#include "storage/base/archive.h"
 #include "worker/collective/exchange.h"
 #include "worker/collective/line.h"
 
 namespace emend::worker::collective {
-
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankProbe, rank, host_name, address, interface, is_loopback,
-                                   device, over_nccl, nccl_version, nccl_missing, threads, cores,
-                                   memory_bytes, memory_free, shm_bytes, shm_free)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LinkProbe, lower, upper, reached, why_not, latency_us,
-                                   gigabytes_per_second)
 
 namespace {
 
@@ -213,6 +207,13 @@ Result<std::string> GroupSecret(Communicator& communicator) {
   return BroadcastBytes(communicator, secret, /*root=*/0);
 }
 
+// What one rank tells the others.
+struct OwnProbe {
+  RankProbe rank;
+  std::vector<LinkProbe> links;  // that it is the lower end of
+  static auto Fields(auto& m) { return std::tie(m.rank, m.links); }
+};
+
 // The links that this rank is the lower end of.
 Result<std::vector<LinkProbe>> ProbeLinks(Communicator& communicator, const ProbeOptions& options) {
   EMEND_ASSIGN_OR_RETURN(const std::string secret, GroupSecret(communicator));
@@ -236,23 +237,22 @@ Result<std::vector<LinkProbe>> ProbeLinks(Communicator& communicator, const Prob
 }  // namespace
 
 Result<GroupProbe> ProbeGroup(Communicator& communicator, const ProbeOptions& options) {
-  const nlohmann::json own_rank = ProbeRank(communicator.rank(), options);
-  nlohmann::json own{{"rank", own_rank}, {"links", nlohmann::json::array()}};
+  OwnProbe own{.rank = ProbeRank(communicator.rank(), options), .links = {}};
   if (communicator.size() > 1) {
-    EMEND_ASSIGN_OR_RETURN(const std::vector<LinkProbe> links, ProbeLinks(communicator, options));
-    own["links"] = links;
+    EMEND_ASSIGN_OR_RETURN(own.links, ProbeLinks(communicator, options));
   }
-  EMEND_ASSIGN_OR_RETURN(
-      const std::vector<std::string> all,
-      AllGatherBytes(communicator,
-                     own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  Encoder out;
+  WriteFields(out, own);
+  EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all,
+                         AllGatherBytes(communicator, out.bytes()));
   GroupProbe group;
-  for (const std::string& text : all) {
-    const nlohmann::json one = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (one.is_discarded())
-      return DataLoss("probing a group: a rank sent something that is not JSON");
-    group.ranks.push_back(one.at("rank").get<RankProbe>());
-    for (const auto& link : one.at("links")) group.links.push_back(link.get<LinkProbe>());
+  for (const std::string& bytes : all) {
+    Decoder in(bytes);
+    OwnProbe one;
+    ReadFields(in, one);
+    EMEND_RETURN_IF_ERROR(in.Finish());
+    group.ranks.push_back(std::move(one.rank));
+    group.links.insert(group.links.end(), one.links.begin(), one.links.end());
   }
   std::ranges::sort(group.links, {},
                     [](const LinkProbe& link) { return std::pair(link.lower, link.upper); });

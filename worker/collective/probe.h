@@ -10,13 +10,14 @@
 // a second more for each rank that does not.
 #pragma once
 
-#include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "storage/base/status.h"
 #include "worker/collective/communicator.h"
 #include "worker/collective/nccl_api.h"
+#include "worker/protocol/probe_messages.h"
 
 namespace emend::worker::collective {
 
@@ -28,33 +29,13 @@ struct ProbeOptions {
   NcclPaths nccl = {};
 };
 
-struct RankProbe {
-  std::int32_t rank = 0;
-  std::string host_name;
-  std::string address;       // as given
-  std::string interface;     // that has the address, "lo", "eth0"; empty: none
+struct RankProbe : protocol::ProbedRank {
   bool is_loopback = false;  // the interface
-  std::string device;
-  bool over_nccl = false;
-  std::string nccl_version;  // "2.28.9"; empty: nccl_missing says why
-  std::string nccl_missing;
-  std::int32_t threads = 0;
-  std::int32_t cores = 0;          // that the process may use
-  std::uint64_t memory_bytes = 0;  // of the machine
-  std::uint64_t memory_free = 0;   // that a program can still get
-  std::uint64_t shm_bytes = 0;     // of /dev/shm; 0: there is none
-  std::uint64_t shm_free = 0;
+  static auto Fields(auto& m) {
+    return std::tuple_cat(protocol::ProbedRank::Fields(m), std::tie(m.is_loopback));
+  }
 };
-
-// Two ranks, tried directly.
-struct LinkProbe {
-  std::int32_t lower = 0;
-  std::int32_t upper = 0;
-  bool reached = false;
-  std::string why_not;              // empty if reached
-  double latency_us = 0;            // 8 bytes there and back
-  double gigabytes_per_second = 0;  // 4 MB, one way
-};
+using LinkProbe = protocol::ProbedLink;
 
 struct GroupProbe {
   std::vector<RankProbe> ranks;  // by rank

@@ -2,8 +2,7 @@
 //
 // MEMIT spreads an edit over several layers, and each layer is solved on what the earlier ones
 // really serve: the committer turns Δ = adj·Rᵀ into the weight that will be served.
-// QuantisingCommitter (quantising_committer.h) makes the integer columns of the product;
-// FloatCommitter adds Δ in fp32, as the paper's code.
+// QuantisingCommitter (quantising_committer.h) makes the integer columns of the product.
 //
 // Over several ranks a layer is solved on one of them: that one quantises, and every rank applies
 // the result to its part. Used by one thread. Tensors on the CPU.
@@ -11,7 +10,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
 #include <vector>
 
 #include "storage/base/ids.h"
@@ -44,14 +42,6 @@ class LayerCommitter {
   // On every rank, with what Quantise made there: CommittedLayer::weight.
   virtual Result<at::Tensor> Apply(const LayerUpdate& update,
                                    const std::vector<storage::delta::TensorDelta>& deltas) = 0;
-
-  // Both, where one rank is all there is.
-  Result<CommittedLayer> Commit(const LayerUpdate& update) {
-    CommittedLayer committed;
-    EMEND_ASSIGN_OR_RETURN(committed.deltas, Quantise(update));
-    EMEND_ASSIGN_OR_RETURN(committed.weight, Apply(update, committed.deltas));
-    return committed;
-  }
 };
 
 }  // namespace emend::worker::edit

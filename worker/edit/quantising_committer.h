@@ -58,7 +58,7 @@ class QuantisingCommitter final : public LayerCommitter {
   std::map<LayerIndex, EditedTensor> tensors_;
 };
 
-// ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::Ledger::Add. REQUIRES:
+// ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::ColumnSum. REQUIRES:
 // CheckBudget over all columns in it is ok; the columns cover its range.
 void AddColumns(std::span<const storage::delta::Column* const> columns,
                 storage::delta::Ledger& ledger);

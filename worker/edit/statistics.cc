@@ -1,7 +1,6 @@
 #include "worker/edit/statistics.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <set>
@@ -10,6 +9,7 @@
 #include "worker/edit/batching.h"
 #include "worker/edit/moment_sum.h"
 #include "worker/edit/product_kernels.h"
+#include "worker/edit/targets.h"
 #include "worker/model/guard.h"
 
 namespace emend::worker::edit {
@@ -184,10 +184,7 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
   for (const TokenRow& row : rows)
     tokens += lengths.emplace_back(static_cast<std::int64_t>(row.size()));
 
-  // The ranks' collectives are one thread's, and a GPU is filled by one.
-  const bool side_by_side =
-      model.shard().ranks == 1 && model.DownWeight(LayerIndex(0)).device().is_cpu();
-  ThreadTeam team(side_by_side ? at::get_num_threads() : 1);
+  ThreadTeam team(TeamSize(model));
   Pass pass(model, rows, options.layers, team);
   const std::int64_t group_tokens =
       std::clamp<std::int64_t>(kGroupBytesMax / (4 * model.config().intermediate), 256, 4096);

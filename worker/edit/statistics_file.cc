@@ -7,8 +7,6 @@
 #include <cstring>
 #include <utility>
 
-#include "storage/checkpoint/file_io.h"
-#include "storage/checkpoint/safetensors.h"
 #include "storage/checkpoint/statistics_file.h"
 #include "worker/collective/exchange.h"
 #include "worker/edit/statistics.h"
@@ -17,19 +15,12 @@
 namespace emend::worker::edit {
 namespace {
 
-using storage::checkpoint::StatisticsDigest;
+using storage::checkpoint::StatisticsFile;
 using storage::checkpoint::StatisticsLayer;
+using storage::checkpoint::StatisticsLayerName;
 using storage::checkpoint::TensorSource;
 using storage::checkpoint::TensorView;
 using storage::delta::DType;
-
-constexpr std::string_view kLayerPrefix = "layer.";
-constexpr std::size_t kLayerDigits = 5;
-
-Status BadFile(const std::string& path, const std::string& what) {
-  return {StatusCode::kDataLoss, "bad_statistics",
-          "statistics file " + path + ": " + what + "; take the statistics again"};
-}
 
 std::string_view Bytes(std::span<const std::uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -72,12 +63,6 @@ TensorSource ByteTensor(std::string name, std::string_view bytes) {
           [kept = std::vector<std::uint8_t>(bytes.begin(), bytes.end())] { return kept; }};
 }
 
-std::string NameOf(LayerIndex layer) {
-  const std::string number = std::to_string(layer.value());
-  return std::string(kLayerPrefix) +
-         std::string(kLayerDigits - std::min(kLayerDigits, number.size()), '0') + number;
-}
-
 // Passes the layers, one after the other, from where they are held to all ranks.
 class LayerPasser {
  public:
@@ -108,11 +93,11 @@ class LayerPasser {
 
 Status Write(const Statistics& statistics, const std::string& key, const std::string& path,
              const std::vector<StatisticsLayer>& layers, LayerPasser& passer) {
-  const Digest digest = StatisticsDigest(key, statistics.tokens, layers);
+  const Digest digest = storage::checkpoint::StatisticsDigest(key, statistics.tokens, layers);
   std::vector<TensorSource> tensors;
   for (const StatisticsLayer& layer : layers) {
     const auto size = static_cast<std::uint64_t>(layer.size);
-    tensors.push_back({NameOf(LayerIndex(layer.layer)),
+    tensors.push_back({StatisticsLayerName(layer.layer),
                        DType::kF64,
                        {size, size},
                        [&passer]() -> Result<std::vector<std::uint8_t>> {
@@ -133,16 +118,6 @@ Status Write(const Statistics& statistics, const std::string& key, const std::st
       path, tensors, {{"digest", digest.Hex()}, {"format", "emend-statistics-1"}, {"key", key}});
 }
 
-Result<LayerIndex> CheckLayer(const TensorView& view, const std::string& path) {
-  const std::string digits = view.name.substr(kLayerPrefix.size());
-  if (digits.size() != kLayerDigits ||
-      digits.find_first_not_of("0123456789") != std::string::npos || view.dtype != DType::kF64 ||
-      view.shape.size() != 2 || view.shape[0] != view.shape[1]) {
-    return BadFile(path, "tensor \"" + view.name + "\" is not the covariance of a layer");
-  }
-  return LayerIndex(std::stoi(digits));
-}
-
 at::Tensor CopyMatrix(const TensorView& view) {
   at::Tensor matrix = at::empty(
       {static_cast<std::int64_t>(view.shape[0]), static_cast<std::int64_t>(view.shape[1])},
@@ -151,58 +126,31 @@ at::Tensor CopyMatrix(const TensorView& view) {
   return matrix;
 }
 
-struct StoredStatistics {
-  Statistics statistics;
-  std::string key;
-  std::string digest;
-};
-
-// Takes the layers that are dealt to `rank`.
-Result<StoredStatistics> ReadTensors(const std::vector<TensorView>& views, const std::string& path,
-                                     int rank, int ranks) {
-  StoredStatistics stored;
-  for (const TensorView& view : views) {
-    if (view.name == "key") {
-      stored.key = Bytes(view.bytes);
-    } else if (view.name == "digest") {
-      stored.digest = Bytes(view.bytes);
-    } else if (view.name == "tokens" && view.bytes.size() == sizeof(std::int64_t)) {
-      std::memcpy(&stored.statistics.tokens, view.bytes.data(), sizeof(std::int64_t));
-    } else if (view.name.starts_with(kLayerPrefix)) {
-      EMEND_ASSIGN_OR_RETURN(const LayerIndex layer, CheckLayer(view, path));
-      const int holder = static_cast<int>(stored.statistics.holders.size()) % ranks;
-      stored.statistics.holders[layer] = holder;
-      if (holder == rank) stored.statistics.covariance[layer] = CopyMatrix(view);
-    } else {
-      return BadFile(path, "found a tensor \"" + view.name + "\" that does not belong there");
-    }
+// Takes the layers that are dealt to `rank`, and reads no others.
+Statistics Take(const StatisticsFile& file, int rank, int ranks) {
+  Statistics statistics{.covariance = {}, .tokens = file.tokens};
+  for (const auto& [layer, view] : file.layers) {
+    const int holder = static_cast<int>(statistics.holders.size()) % ranks;
+    statistics.holders[LayerIndex(layer)] = holder;
+    if (holder == rank) statistics.covariance[LayerIndex(layer)] = CopyMatrix(view);
   }
-  return stored;
-}
-
-Result<StoredStatistics> Open(const std::string& path, int rank, int ranks) {
-  // Mapped: a rank reads the layers that it takes, and no others.
-  EMEND_ASSIGN_OR_RETURN(const auto file, storage::checkpoint::MappedFile::Open(path));
-  auto views = storage::checkpoint::ParseSafetensors(file->bytes(), path);
-  if (!views.ok()) return BadFile(path, views.status().message());
-  std::ranges::sort(*views, {}, &TensorView::name);
-  return ReadTensors(*views, path, rank, ranks);
+  return statistics;
 }
 
 Result<Statistics> Load(const std::string& path, const std::string& key,
                         collective::Communicator& communicator) {
-  auto stored = Open(path, communicator.rank(), communicator.size());
-  EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, stored.status()));
+  const auto file = storage::checkpoint::OpenStatisticsFile(path);
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, file.status()));
+  Statistics statistics = Take(*file, communicator.rank(), communicator.size());
   EMEND_ASSIGN_OR_RETURN(const std::vector<StatisticsLayer> layers,
-                         HashLayers(stored->statistics, communicator));
-  if (StatisticsDigest(stored->key, stored->statistics.tokens, layers).Raw() != stored->digest)
-    return BadFile(path, "its digest does not match its contents");
-  if (!key.empty() && stored->key != key) {
+                         HashLayers(statistics, communicator));
+  EMEND_RETURN_IF_ERROR(file->Check(layers));
+  if (!key.empty() && file->key != key) {
     return Status(StatusCode::kFailedPrecondition, "other_statistics",
-                  "statistics file " + path + ": was taken for \"" + stored->key +
-                      "\", expected \"" + key + "\"; take statistics for this model and corpus");
+                  "statistics file " + path + ": was taken for \"" + file->key + "\", expected \"" +
+                      key + "\"; take statistics for this model and corpus");
   }
-  return std::move(stored->statistics);
+  return statistics;
 }
 
 Status Save(const Statistics& statistics, const std::string& key, const std::string& path,

@@ -9,7 +9,6 @@
 #include <memory>
 #include <string>
 #include <tuple>
-#include <utility>
 
 #include "worker/edit/delta_optimiser.h"
 #include "worker/edit/target_bucket.h"

@@ -15,7 +15,6 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "storage/base/status.h"
 #include "worker/edit/batch_targets.h"

@@ -1,8 +1,7 @@
 // Llama: RMSNorm before each half, rotary positions over half-split heads, grouped keys and values,
 // gated feed-forward part, projections stored [out, in].
-#include "worker/families/llama.h"
-
 #include "worker/families/config_json.h"
+#include "worker/families/families.h"
 
 namespace emend::worker::families {
 namespace {
@@ -79,8 +78,6 @@ BlockPlan LlamaBlock(const ModelConfig& config, const std::string& name) {
   return block;
 }
 
-}  // namespace
-
 Status ReadLlamaConfig(ConfigJson& json, ModelConfig& config) {
   config.norm = NormKind::kRootMeanSquare;
   config.gated = true;
@@ -136,6 +133,8 @@ ModelLayout LayOutLlama(const ModelConfig& config,
     layout.blocks.push_back(LlamaBlock(config, prefix + "layers." + std::to_string(layer) + "."));
   return layout;
 }
+
+}  // namespace
 
 constexpr Family kLlama = {"llama", ReadLlamaConfig, LayOutLlama};
 

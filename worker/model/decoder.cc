@@ -2,15 +2,26 @@
 
 #include <ATen/ATen.h>
 
-#include <optional>
 #include <utility>
 
-#include "worker/model/activation.h"
 #include "worker/model/attention.h"
 #include "worker/model/key_value_cache.h"
 
 namespace emend::worker::model {
 namespace {
+
+using families::Activation;
+
+// Element by element.
+at::Tensor Activate(Activation activation, const at::Tensor& input) {
+  switch (activation) {
+    case Activation::kGelu: return at::gelu(input);
+    case Activation::kGeluTanh: return at::gelu(input, "tanh");
+    case Activation::kSilu: return at::silu(input);
+    case Activation::kRelu: return at::relu(input);
+  }
+  EMEND_CHECK(false, "an activation outside its enumeration");
+}
 
 std::optional<at::Tensor> Optional(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;

@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "storage/base/ids.h"
+#include "worker/protocol/equal_fields.h"
 
 namespace emend::worker::protocol {
 
@@ -24,7 +24,6 @@ struct LoadBase {
   std::string tile_file = {};
   std::map<std::string, Digest> roots = {};
   static auto Fields(auto& m) { return std::tie(m.base, m.folder, m.files, m.tile_file, m.roots); }
-  friend bool operator==(const LoadBase&, const LoadBase&) = default;
 };
 struct LoadBaseReply {
   std::uint64_t bytes_read = 0;
@@ -39,7 +38,6 @@ struct LoadBaseReply {
     return std::tie(m.bytes_read, m.seconds, m.family, m.layers, m.intermediate, m.context,
                     m.down_tensors);
   }
-  friend bool operator==(const LoadBaseReply&, const LoadBaseReply&) = default;
 };
 
 // Have this state live. If `missing` comes back, send PutEdits and ask again.
@@ -49,12 +47,10 @@ struct EnsureState {
   StateId state;
   std::vector<EditId> edits;  // the whole active set, sorted
   static auto Fields(auto& m) { return std::tie(m.base, m.state, m.edits); }
-  friend bool operator==(const EnsureState&, const EnsureState&) = default;
 };
 struct EnsureStateReply {
   std::vector<EditId> missing;  // empty: the state is live
   static auto Fields(auto& m) { return std::tie(m.missing); }
-  friend bool operator==(const EnsureStateReply&, const EnsureStateReply&) = default;
 };
 
 // The stored payloads (delta/payload.h, kInt16Shift) of edits of this base.
@@ -63,35 +59,15 @@ struct PutEdits {
   BaseId base;
   std::vector<std::pair<EditId, std::string>> edits;
   static auto Fields(auto& m) { return std::tie(m.base, m.edits); }
-  friend bool operator==(const PutEdits&, const PutEdits&) = default;
 };
 struct PutEditsReply {
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const PutEditsReply&, const PutEditsReply&) = default;
 };
 
-struct Generate {
-  using Reply = struct GenerateReply;
-  BaseId base;
-  StateId state;
-  std::string prompt;
-  std::int32_t tokens_max = 16;
-  std::int32_t top = 5;  // most probable first tokens to report
-  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.prompt, m.tokens_max, m.top); }
-  friend bool operator==(const Generate&, const Generate&) = default;
-};
 struct TokenProbability {
   std::string token;
   double probability = 0;
   static auto Fields(auto& m) { return std::tie(m.token, m.probability); }
-  friend bool operator==(const TokenProbability&, const TokenProbability&) = default;
-};
-struct GenerateReply {
-  std::string text;
-  std::int32_t tokens = 0;
-  std::vector<TokenProbability> top;
-  static auto Fields(auto& m) { return std::tie(m.text, m.tokens, m.top); }
-  friend bool operator==(const GenerateReply&, const GenerateReply&) = default;
 };
 
 // What the model says after a prompt, token by token: a Piece for each step, and
@@ -113,7 +89,6 @@ struct Complete {
     return std::tie(m.base, m.state, m.prompt, m.tokens_max, m.temperature, m.top_p, m.top_k,
                     m.seed, m.stop, m.top);
   }
-  friend bool operator==(const Complete&, const Complete&) = default;
 };
 struct PieceToken {
   std::string token;
@@ -121,7 +96,6 @@ struct PieceToken {
   std::uint64_t text_begin = 0;  // where its bytes begin in the completion's text
   std::vector<TokenProbability> top;
   static auto Fields(auto& m) { return std::tie(m.token, m.log_probability, m.text_begin, m.top); }
-  friend bool operator==(const PieceToken&, const PieceToken&) = default;
 };
 struct CompleteReply {
   // it ended at tokens_max or at the context's end; else at an end of text or before a stop text
@@ -129,7 +103,6 @@ struct CompleteReply {
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
   static auto Fields(auto& m) { return std::tie(m.is_cut, m.prompt_tokens, m.completion_tokens); }
-  friend bool operator==(const CompleteReply&, const CompleteReply&) = default;
 };
 
 }  // namespace emend::worker::protocol

@@ -1,5 +1,4 @@
-// Envelopes in a stream of bytes, with the limits of a connection: what the TCP and the in-memory
-// transports share.
+// Envelopes in a stream of bytes, with the limits of a connection: what all transports share.
 //
 // Thread-safety: none needed; owned by one connection.
 #pragma once

@@ -2,14 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "storage/base/ids.h"
+#include "worker/protocol/equal_fields.h"
 
 namespace emend::worker::protocol {
 
@@ -32,7 +31,6 @@ struct Hello {
     return std::tie(m.token, m.worker, m.group, m.rank, m.world_size, m.device, m.threads,
                     m.memory_bytes, m.process_id);
   }
-  friend bool operator==(const Hello&, const Hello&) = default;
 };
 
 // The coordinator's answer; the connection is then in use.
@@ -42,7 +40,6 @@ struct Welcome {
   // how often each side sends one; silence of three of them is death
   std::uint32_t heartbeat_ms = 0;
   static auto Fields(auto& m) { return std::tie(m.store_epoch, m.generation, m.heartbeat_ms); }
-  friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
 // Or a refusal, after which the connection closes.
@@ -50,7 +47,6 @@ struct Refuse {
   std::string slug;
   std::string message;
   static auto Fields(auto& m) { return std::tie(m.slug, m.message); }
-  friend bool operator==(const Refuse&, const Refuse&) = default;
 };
 
 // What one rank holds, by kind.
@@ -65,13 +61,11 @@ struct MemoryUse {
     return std::tie(m.weights_bytes, m.states_bytes, m.statistics_bytes, m.cache_bytes,
                     m.file_bytes_read);
   }
-  friend bool operator==(const MemoryUse&, const MemoryUse&) = default;
 };
 
 struct Heartbeat {
   MemoryUse memory;  // of a worker; zeros of a coordinator
   static auto Fields(auto& m) { return std::tie(m.memory); }
-  friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 
 // ---- Groups of several ranks: the coordinator forms them, and speaks to rank 0 from then on ----
@@ -81,12 +75,10 @@ struct Heartbeat {
 struct OpenLine {
   using Reply = struct OpenLineReply;
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const OpenLine&, const OpenLine&) = default;
 };
 struct OpenLineReply {
   std::string address;  // where the rank below dials
   static auto Fields(auto& m) { return std::tie(m.address); }
-  friend bool operator==(const OpenLineReply&, const OpenLineReply&) = default;
 };
 
 // Join the line whose ports these are.
@@ -97,11 +89,9 @@ struct JoinGroup {
   std::vector<std::string> addresses;  // by rank
   std::string secret;                  // of this generation of the group
   static auto Fields(auto& m) { return std::tie(m.generation, m.rank, m.addresses, m.secret); }
-  friend bool operator==(const JoinGroup&, const JoinGroup&) = default;
 };
 struct JoinGroupReply {
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const JoinGroupReply&, const JoinGroupReply&) = default;
 };
 
 // Let go of what was asked for before on this worker's conversations, and say in
@@ -110,19 +100,16 @@ struct JoinGroupReply {
 struct AdoptGroup {
   using Reply = struct AdoptGroupReply;
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const AdoptGroup&, const AdoptGroup&) = default;
 };
 struct GroupPlace {
   Digest line;  // SHA-256 of the secret that the ranks joined with
   std::int32_t rank = 0;
   std::int32_t size = 1;
   static auto Fields(auto& m) { return std::tie(m.line, m.rank, m.size); }
-  friend bool operator==(const GroupPlace&, const GroupPlace&) = default;
 };
 struct AdoptGroupReply {
   std::optional<GroupPlace> place;  // none: in no group that stands
   static auto Fields(auto& m) { return std::tie(m.place); }
-  friend bool operator==(const AdoptGroupReply&, const AdoptGroupReply&) = default;
 };
 
 // To the ranks above 0: do what rank 0 passes on. Ends with the group, always as a failure that
@@ -130,11 +117,9 @@ struct AdoptGroupReply {
 struct Follow {
   using Reply = struct FollowReply;
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const Follow&, const Follow&) = default;
 };
 struct FollowReply {
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const FollowReply&, const FollowReply&) = default;
 };
 
 // Between the ranks of a group alone: one step of the texts under way.
@@ -142,11 +127,9 @@ struct StepTexts {
   using Reply = struct StepTextsReply;
   BaseId base;
   static auto Fields(auto& m) { return std::tie(m.base); }
-  friend bool operator==(const StepTexts&, const StepTexts&) = default;
 };
 struct StepTextsReply {
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const StepTextsReply&, const StepTextsReply&) = default;
 };
 
 }  // namespace emend::worker::protocol

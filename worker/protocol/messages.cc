@@ -1,7 +1,6 @@
 #include "worker/protocol/messages.h"
 
 #include <array>
-#include <string>
 #include <type_traits>
 #include <utility>
 

@@ -31,7 +31,6 @@ struct Progress {
   std::uint64_t done = 0;
   std::uint64_t total = 0;
   static auto Fields(auto& m) { return std::tie(m.id, m.phase, m.done, m.total); }
-  friend bool operator==(const Progress&, const Progress&) = default;
 };
 // What a step of a Complete added to its text. `state` is what gave it: the same
 // from the first piece to the last.
@@ -41,7 +40,6 @@ struct Piece {
   std::string text;  // whole characters; may be empty, and hold more than one token's text
   std::vector<PieceToken> tokens;
   static auto Fields(auto& m) { return std::tie(m.id, m.state, m.text, m.tokens); }
-  friend bool operator==(const Piece&, const Piece&) = default;
 };
 // Either a reply, of the request's kind, or a failure.
 struct Response {
@@ -53,7 +51,6 @@ struct Response {
 struct Cancel {
   std::uint64_t id = 0;
   static auto Fields(auto& m) { return std::tie(m.id); }
-  friend bool operator==(const Cancel&, const Cancel&) = default;
 };
 
 using Message =

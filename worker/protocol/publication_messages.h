@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "storage/base/ids.h"
+#include "worker/protocol/equal_fields.h"
 
 namespace emend::worker::protocol {
 
@@ -26,7 +27,6 @@ struct PublishedRef {
   static auto Fields(auto& m) {
     return std::tie(m.repo, m.ref, m.created_ms, m.base, m.commit, m.state);
   }
-  friend bool operator==(const PublishedRef&, const PublishedRef&) = default;
 };
 // A token that may ask.
 struct PublishedToken {
@@ -34,7 +34,6 @@ struct PublishedToken {
   Digest secret_hash;  // SHA-256 of its secret, which only its owner knows
   std::string principal;
   static auto Fields(auto& m) { return std::tie(m.id, m.secret_hash, m.principal); }
-  friend bool operator==(const PublishedToken&, const PublishedToken&) = default;
 };
 struct Publication {
   // of the audit chain, as of which it holds; a later one replaces an earlier one whole
@@ -42,7 +41,6 @@ struct Publication {
   std::vector<PublishedRef> refs;  // the most wanted first
   std::vector<PublishedToken> tokens;
   static auto Fields(auto& m) { return std::tie(m.sequence, m.refs, m.tokens); }
-  friend bool operator==(const Publication&, const Publication&) = default;
 };
 
 // Know this.
@@ -50,21 +48,18 @@ struct Publish {
   using Reply = struct PublishReply;
   Publication publication;
   static auto Fields(auto& m) { return std::tie(m.publication); }
-  friend bool operator==(const Publish&, const Publish&) = default;
 };
 struct PublishReply {
   bool has_gateway = false;      // somebody reads it here; else the rest is empty
   std::optional<BaseId> base;    // that the worker holds
   std::vector<StateId> missing;  // of that base: to be ensured for the refs; then publish again
   static auto Fields(auto& m) { return std::tie(m.has_gateway, m.base, m.missing); }
-  friend bool operator==(const PublishReply&, const PublishReply&) = default;
 };
 
 // A gateway asks what it may answer.
 struct ReadPublication {
   using Reply = struct ReadPublicationReply;
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const ReadPublication&, const ReadPublication&) = default;
 };
 // What a ref of the publication stands for at this worker: what was published as of `sequence`, the
 // last of which is live.
@@ -72,14 +67,12 @@ struct ServedRef {
   PublishedRef ref;
   std::uint64_t sequence = 0;
   static auto Fields(auto& m) { return std::tie(m.ref, m.sequence); }
-  friend bool operator==(const ServedRef&, const ServedRef&) = default;
 };
 struct ReadPublicationReply {
   Publication publication;        // the last
   std::vector<ServedRef> served;  // those of its refs that have something live
   std::uint64_t silent_ms = 0;    // since the coordinator was last heard of
   static auto Fields(auto& m) { return std::tie(m.publication, m.served, m.silent_ms); }
-  friend bool operator==(const ReadPublicationReply&, const ReadPublicationReply&) = default;
 };
 
 }  // namespace emend::worker::protocol

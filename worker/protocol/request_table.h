@@ -61,8 +61,6 @@ inline constexpr std::tuple kRequests = {
     RequestRow<ComputeStatistics>{{.kind = 4, .name = "compute_statistics"}},
     RequestRow<Solve>{{.kind = 5, .name = "solve"}},
     RequestRow<Evaluate>{{.kind = 6, .name = "evaluate"}},
-    RequestRow<Generate>{
-        {.kind = 7, .name = "generate", .lane = Lane::kAnswers, .asker = Asker::kGatewayToo}},
     RequestRow<DigestState>{{.kind = 8, .name = "digest_state"}},
     RequestRow<SampleTexts>{{.kind = 9, .name = "sample_texts"}},
     RequestRow<OpenLine>{{.kind = 10, .name = "open_line", .fan_out = FanOut::kOneRank}},

@@ -4,9 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <string>
 #include <type_traits>
-#include <utility>
 
 #include "storage/base/utf8.h"
 #include "storage/text/slot.h"

@@ -25,6 +25,7 @@
 
 #include "storage/base/ids.h"
 #include "storage/base/status.h"
+#include "worker/protocol/equal_fields.h"
 
 namespace emend::worker::protocol {
 
@@ -49,7 +50,6 @@ struct SolveSettings {
                     m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge, m.loss_stop,
                     m.seed, m.context_templates);
   }
-  friend bool operator==(const SolveSettings&, const SolveSettings&) = default;
 };
 
 // A setting that one text sets. Context templates are not among them: they are a list of lists.

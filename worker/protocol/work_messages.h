@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "storage/base/ids.h"
@@ -25,7 +24,6 @@ struct ComputeStatistics {
   std::uint64_t tokens_max = 0;  // 0: all
   std::string file;
   static auto Fields(auto& m) { return std::tie(m.base, m.layers, m.lines, m.tokens_max, m.file); }
-  friend bool operator==(const ComputeStatistics&, const ComputeStatistics&) = default;
 };
 struct ComputeStatisticsReply {
   std::vector<std::int32_t> layers;
@@ -37,7 +35,6 @@ struct ComputeStatisticsReply {
   static auto Fields(auto& m) {
     return std::tie(m.layers, m.tokens, m.seconds, m.lines_cut, m.tokens_cut);
   }
-  friend bool operator==(const ComputeStatisticsReply&, const ComputeStatisticsReply&) = default;
 };
 
 struct SolveFact {
@@ -47,7 +44,6 @@ struct SolveFact {
   storage::text::Join join = storage::text::Join::kByText;
   std::string name = {};  // what messages call it: "/facts/3"
   static auto Fields(auto& m) { return std::tie(m.prompt, m.subject, m.target, m.join, m.name); }
-  friend bool operator==(const SolveFact&, const SolveFact&) = default;
 };
 
 // The target z of one fact (worker/edit/targets.h).
@@ -56,7 +52,6 @@ struct SolvedTarget {
   std::int32_t steps = 0;  // of its optimisation
   double loss = 0;         // at the last of them
   static auto Fields(auto& m) { return std::tie(m.values, m.steps, m.loss); }
-  friend bool operator==(const SolvedTarget&, const SolvedTarget&) = default;
 };
 
 // Find the targets of these facts alone, so that several workers can share a
@@ -68,13 +63,11 @@ struct OptimiseTargets {
   SolveSettings settings;
   std::vector<SolveFact> facts;
   static auto Fields(auto& m) { return std::tie(m.base, m.state, m.settings, m.facts); }
-  friend bool operator==(const OptimiseTargets&, const OptimiseTargets&) = default;
 };
 struct OptimiseTargetsReply {
   std::vector<SolvedTarget> targets;  // in the order of the facts
   double seconds = 0;
   static auto Fields(auto& m) { return std::tie(m.targets, m.seconds); }
-  friend bool operator==(const OptimiseTargetsReply&, const OptimiseTargetsReply&) = default;
 };
 
 // Solve one batch on a live state. Changes no state: what comes back becomes one only when the
@@ -91,7 +84,6 @@ struct Solve {
   static auto Fields(auto& m) {
     return std::tie(m.base, m.state, m.settings, m.statistics_file, m.facts, m.targets);
   }
-  friend bool operator==(const Solve&, const Solve&) = default;
 };
 struct SolvedEdit {
   std::string delta_payload;  // EncodePayload(EditDelta)
@@ -99,7 +91,6 @@ struct SolvedEdit {
   std::int32_t steps = 0;     // of the target's optimisation
   double loss = 0;            // at the last of them
   static auto Fields(auto& m) { return std::tie(m.delta_payload, m.keys_payload, m.steps, m.loss); }
-  friend bool operator==(const SolvedEdit&, const SolvedEdit&) = default;
 };
 struct LayerReport {
   std::int32_t layer = 0;
@@ -107,14 +98,12 @@ struct LayerReport {
   double update_norm = 0;  // ‖ΔW‖ of this batch
   double weight_norm = 0;  // ‖W‖ before it
   static auto Fields(auto& m) { return std::tie(m.layer, m.tensor, m.update_norm, m.weight_norm); }
-  friend bool operator==(const LayerReport&, const LayerReport&) = default;
 };
 struct SolveReply {
   std::vector<SolvedEdit> edits;  // in the order of the facts
   std::vector<LayerReport> layers;
   std::map<std::string, double> seconds;  // targets, keys, solve, apply
   static auto Fields(auto& m) { return std::tie(m.edits, m.layers, m.seconds); }
-  friend bool operator==(const SolveReply&, const SolveReply&) = default;
 };
 
 struct EvaluateFact {
@@ -130,7 +119,6 @@ struct EvaluateFact {
     return std::tie(m.prompt, m.subject, m.target, m.old_target, m.paraphrases, m.neighbours,
                     m.join, m.name);
   }
-  friend bool operator==(const EvaluateFact&, const EvaluateFact&) = default;
 };
 struct Evaluate {
   using Reply = struct EvaluateReply;
@@ -141,13 +129,11 @@ struct Evaluate {
   std::optional<StateId> reference = {};
   bool drift = false;  // perplexity on the held texts, too
   static auto Fields(auto& m) { return std::tie(m.base, m.state, m.facts, m.reference, m.drift); }
-  friend bool operator==(const Evaluate&, const Evaluate&) = default;
 };
 struct FactAnswer {
   bool taken = false;      // the greedy answer of the prompt is the target, every token of it
   double probability = 0;  // of the whole target
   static auto Fields(auto& m) { return std::tie(m.taken, m.probability); }
-  friend bool operator==(const FactAnswer&, const FactAnswer&) = default;
 };
 // Scores and shares in percent, NaN where nothing was measured; see docs/reference/glossary.md.
 struct EvaluateReply {
@@ -163,7 +149,6 @@ struct EvaluateReply {
     return std::tie(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax,
                     m.facts, m.neighbours, m.kept, m.kl, m.perplexity, m.seconds);
   }
-  friend bool operator==(const EvaluateReply&, const EvaluateReply&) = default;
 };
 
 // The roots (delta/tile_digest.h) of the live bytes of the tensors in which this state may differ
@@ -173,12 +158,10 @@ struct DigestState {
   BaseId base;
   StateId state;
   static auto Fields(auto& m) { return std::tie(m.base, m.state); }
-  friend bool operator==(const DigestState&, const DigestState&) = default;
 };
 struct DigestStateReply {
   std::map<std::string, Digest> roots;
   static auto Fields(auto& m) { return std::tie(m.roots); }
-  friend bool operator==(const DigestStateReply&, const DigestStateReply&) = default;
 };
 
 // The leaves of one of those tensors, by the rank that holds the tile: asked for
@@ -189,12 +172,10 @@ struct DigestTiles {
   StateId state;
   std::string tensor;
   static auto Fields(auto& m) { return std::tie(m.base, m.state, m.tensor); }
-  friend bool operator==(const DigestTiles&, const DigestTiles&) = default;
 };
 struct DigestTilesReply {
   std::vector<std::map<std::uint64_t, Digest>> tiles;  // of each rank: leaf by tile
   static auto Fields(auto& m) { return std::tie(m.tiles); }
-  friend bool operator==(const DigestTilesReply&, const DigestTilesReply&) = default;
 };
 
 // What the worker holds of this base is not to be trusted: it lets go of all of
@@ -204,11 +185,9 @@ struct ForgetBase {
   BaseId base;
   std::string why;
   static auto Fields(auto& m) { return std::tie(m.base, m.why); }
-  friend bool operator==(const ForgetBase&, const ForgetBase&) = default;
 };
 struct ForgetBaseReply {
   static auto Fields(auto&) { return std::tie(); }
-  friend bool operator==(const ForgetBaseReply&, const ForgetBaseReply&) = default;
 };
 
 // Texts that the unedited base makes up (worker/eval/sample.h), `count` for each prefix.
@@ -223,13 +202,11 @@ struct SampleTexts {
   static auto Fields(auto& m) {
     return std::tie(m.base, m.prefixes, m.count, m.tokens_max, m.top_k, m.seed);
   }
-  friend bool operator==(const SampleTexts&, const SampleTexts&) = default;
 };
 struct SampleTextsReply {
   std::vector<std::string> texts;  // with their prefixes; prefix by prefix
   std::uint64_t tokens = 0;        // drawn for them, without those of end of text
   static auto Fields(auto& m) { return std::tie(m.texts, m.tokens); }
-  friend bool operator==(const SampleTextsReply&, const SampleTextsReply&) = default;
 };
 
 }  // namespace emend::worker::protocol

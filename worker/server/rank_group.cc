@@ -6,8 +6,8 @@
 
 #include "storage/base/digest.h"
 #include "worker/collective/nccl_communicator.h"
+#include "worker/collective/probe.h"
 #include "worker/collective/tcp_communicator.h"
-#include "worker/server/group_probe.h"
 
 namespace emend::worker::server {
 namespace {
@@ -18,6 +18,15 @@ using namespace std::chrono_literals;
 // work before it: a rank that is lost ends it sooner.
 constexpr auto kJoinTimeout = 5s;
 constexpr auto kCallTimeout = 600s;
+
+const char* NameOf(collective::Severity severity) {
+  switch (severity) {
+    case collective::Severity::kNote: return "note";
+    case collective::Severity::kWarning: return "warning";
+    case collective::Severity::kError: return "error";
+  }
+  return "note";
+}
 
 }  // namespace
 
@@ -76,11 +85,19 @@ bool RankGroup::MovesByNccl() const {
 }
 
 Result<protocol::ProbeRanksReply> RankGroup::Probe() {
-  return ProbeRanks(*communicator_, {.host = options_.host,
-                                     .device = options_.device.str(),
-                                     .threads = at::get_num_threads(),
-                                     .over_nccl = MovesByNccl(),
-                                     .nccl = {}});
+  EMEND_ASSIGN_OR_RETURN(const collective::GroupProbe probe,
+                         collective::ProbeGroup(*communicator_, {.host = options_.host,
+                                                                 .device = options_.device.str(),
+                                                                 .threads = at::get_num_threads(),
+                                                                 .over_nccl = MovesByNccl(),
+                                                                 .nccl = {}}));
+  protocol::ProbeRanksReply reply{
+      .ranks = {probe.ranks.begin(), probe.ranks.end()}, .links = probe.links, .advice = {}};
+  for (const collective::Advice& advice : collective::Advise(probe)) {
+    reply.advice.push_back(
+        {NameOf(advice.severity), advice.code, advice.found, advice.expected, advice.action});
+  }
+  return reply;
 }
 
 void RankGroup::Interrupt() {

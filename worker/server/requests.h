@@ -54,7 +54,6 @@ Result<protocol::OptimiseTargetsReply> Run(const protocol::OptimiseTargets& requ
 Result<protocol::EvaluateReply> Run(const protocol::Evaluate& request, Context& context);
 
 // text_requests.cc: what the model says.
-Result<protocol::GenerateReply> Run(const protocol::Generate& request, Context& context);
 Result<protocol::SampleTextsReply> Run(const protocol::SampleTexts& request, Context& context);
 // kInternal: a text is begun in between, not answered at once.
 Result<protocol::CompleteReply> Run(const protocol::Complete& request, Context& context);

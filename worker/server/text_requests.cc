@@ -1,28 +1,8 @@
 // What the model says.
-#include <utility>
-
-#include "worker/eval/generate.h"
 #include "worker/eval/sample.h"
 #include "worker/server/reports.h"
 
 namespace emend::worker::server {
-
-Result<protocol::GenerateReply> Run(const protocol::Generate& request, Context& context) {
-  EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));
-  EMEND_ASSIGN_OR_RETURN(const std::shared_ptr<const LiveState> state, base->Find(request.state));
-  eval::GenerateOptions options;
-  options.max_tokens = request.tokens_max;
-  options.top = request.top;
-  options.progress = EvalProgress(context, "generate");
-  EMEND_ASSIGN_OR_RETURN(
-      const eval::Generation generation,
-      eval::Generate(base->ModelOf(*state), base->tokenizer(), request.prompt, options));
-  protocol::GenerateReply reply{
-      generation.text, static_cast<std::int32_t>(generation.tokens.size()), {}};
-  for (const eval::TopToken& token : generation.top)
-    reply.top.push_back({token.text, token.probability});
-  return reply;
-}
 
 Result<protocol::SampleTextsReply> Run(const protocol::SampleTexts& request, Context& context) {
   EMEND_ASSIGN_OR_RETURN(LiveBase* const base, context.slot.Find(request.base));

@@ -1,7 +1,5 @@
 #include "worker/tokenizer/aligned_text.h"
 
-#include <algorithm>
-
 namespace emend::worker::tokenizer {
 
 Span AlignedText::Original(std::size_t begin, std::size_t end) const {

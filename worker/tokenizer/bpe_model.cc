@@ -1,6 +1,5 @@
 #include "worker/tokenizer/bpe_model.h"
 
-#include <string>
 #include <utility>
 
 #include "storage/base/log.h"

@@ -1,7 +1,6 @@
 #include "worker/tokenizer/decoder.h"
 
 #include <functional>
-#include <optional>
 #include <utility>
 
 #include "worker/tokenizer/pattern.h"

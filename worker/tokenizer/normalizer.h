@@ -26,7 +26,6 @@ class Normalizer {
  public:
   static Result<Normalizer> FromJson(const Node& node);
 
-  bool IsIdentity() const { return steps_.empty(); }
   Result<AlignedText> Apply(AlignedText text) const;
 
  private:

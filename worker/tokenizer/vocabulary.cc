@@ -1,7 +1,5 @@
 #include "worker/tokenizer/vocabulary.h"
 
-#include <utility>
-
 #include "storage/base/log.h"
 
 namespace emend::worker::tokenizer {

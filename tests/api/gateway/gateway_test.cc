@@ -8,9 +8,9 @@
 #include "tests/api/gateway/publications.h"
 #include "tests/support/ended.h"
 #include "tests/support/fake_worker.h"
+#include "tests/support/memory_transport.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
-#include "worker/protocol/memory_transport.h"
 
 namespace emend::api::gateway::gateway_test {
 namespace {
@@ -25,11 +25,11 @@ using ::emend::test::FakeWorker;
 using ::emend::test::IsOk;
 using ::emend::test::StatusIs;
 using ::testing::HasSubstr;
-using worker::protocol::GenerateReply;
 using worker::protocol::ReadPublication;
 using worker::protocol::ReadPublicationReply;
 using worker::protocol::ReplyBody;
 using worker::protocol::RequestBody;
+using worker::protocol::SampleTextsReply;
 
 // What came of a stream.
 struct Outcome {
@@ -65,7 +65,7 @@ class GatewayTest : public ::testing::Test {
     machine.worker->OnRequest([&machine, name](const RequestBody& request) -> Result<ReplyBody> {
       if (std::holds_alternative<ReadPublication>(request)) return ReplyBody(machine.says);
       EMEND_RETURN_IF_ERROR(machine.failure);
-      return ReplyBody(GenerateReply{name, 1, {}});
+      return ReplyBody(SampleTextsReply{{name}, 1});
     });
     machine.worker->Start();
     sim_.RunFor(1s);
@@ -101,8 +101,7 @@ class GatewayTest : public ::testing::Test {
 
   static constexpr char kAddress[] = "gateway:1";
   test::SimRuntime sim_{7};
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_ =
-      worker::protocol::NewMemoryNetwork(sim_, {.seed = 7});
+  std::unique_ptr<test::MemoryNetwork> network_ = test::NewMemoryNetwork(sim_, {.seed = 7});
   std::unique_ptr<worker::protocol::Transport> host_ = network_->Host("gateway");
   Gateway gateway_{
       sim_, *host_, {.worker_token = "secret", .worker_address = kAddress, .silence_max = 60s}};

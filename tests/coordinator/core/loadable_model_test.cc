@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "coordinator/core/model_import.h"
+#include "tests/storage/checkpoint/write_tensors.h"
 #include "tests/support/delta_worker.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"

@@ -28,7 +28,6 @@ using test::SimCluster;
 using test::StatusIs;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::UnorderedElementsAre;
 using worker::protocol::ReplyBody;
 using worker::protocol::RequestBody;
 using worker::protocol::Solve;

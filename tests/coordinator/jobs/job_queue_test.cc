@@ -1,6 +1,8 @@
 // Who runs beside whom, who is next, how many may wait.
-#include "storage/base/memory_file_system.h"
 #include "tests/coordinator/jobs/job_queue_fixture.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
+#include "tests/support/memory_transport.h"
 
 namespace emend::coordinator::jobs::job_queue_test {
 namespace {
@@ -108,12 +110,11 @@ class JobQueueBoundsTest : public testing::Test {
   }
 
   test::SimRuntime sim_{1};
-  MemoryFileSystem files_;
-  std::unique_ptr<storage::kv::MemoryKv> store_ = storage::kv::NewMemoryKv();
+  test::MemoryFileSystem files_;
+  std::unique_ptr<test::MemoryKv> store_ = test::NewMemoryKv();
   std::unique_ptr<storage::records::Journal> journal_ =
       storage::records::Journal::Open(*store_, files_, sim_.clock(), "anchor").value();
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_ =
-      worker::protocol::NewMemoryNetwork(sim_, {});
+  std::unique_ptr<test::MemoryNetwork> network_ = test::NewMemoryNetwork(sim_, {});
   std::unique_ptr<worker::protocol::Transport> host_ = network_->Host("coordinator");
   std::unique_ptr<membership::Membership> membership_ = membership::NewMembership(sim_, *host_, {});
   core::StoreLayout layout_;

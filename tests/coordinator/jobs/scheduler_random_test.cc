@@ -6,8 +6,8 @@
 #include <set>
 #include <vector>
 
-#include "storage/base/random.h"
 #include "tests/coordinator/jobs/demands.h"
+#include "tests/support/seeded_random.h"
 
 namespace emend::coordinator::jobs::scheduler_random_test {
 namespace {
@@ -157,7 +157,7 @@ class SchedulerRandomTest : public testing::TestWithParam<std::uint64_t> {
     }
   }
 
-  SeededRandom random_{GetParam()};
+  test::SeededRandom random_{GetParam()};
   Scheduler scheduler_;
   Oracle oracle_;
   SteadyTime now_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "storage/base/random.h"
 #include "tests/coordinator/jobs/demands.h"
 #include "tests/support/status_matchers.h"
 

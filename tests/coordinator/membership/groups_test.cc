@@ -34,8 +34,8 @@ TEST_F(GroupsTest, AGroupServesThroughRankZeroOnceAllAreThere) {
   Rank(0);
   EXPECT_THAT(Pick(StateOf(1)), IsOkAndHolds(WorkerId("g0.0")));
   ASSERT_THAT(Call(), IsOk());
-  EXPECT_EQ(Count(worker(1), "generate"), 1) << "rank 0 joined second";
-  EXPECT_EQ(Count(worker(0), "generate"), 0);
+  EXPECT_EQ(Count(worker(1), "probe_ranks"), 1) << "rank 0 joined second";
+  EXPECT_EQ(Count(worker(0), "probe_ranks"), 0);
   EXPECT_EQ(Count(worker(0), "follow"), 1);
   EXPECT_THAT(Call({.worker = WorkerId("g0.1")}),
               StatusIs(StatusCode::kUnavailable, "worker_lost"));
@@ -52,7 +52,7 @@ TEST_F(GroupsTest, ALostRankEndsTheCallAndTheGroupFormsAgainUnderAHigherGenerati
   worker(1).Die();
   EXPECT_THAT(Finish(call, 5s), StatusIs(StatusCode::kUnavailable, "worker_lost"));
   worker(0).OnRequest([](const RequestBody&) -> Result<ReplyBody> {
-    return ReplyBody(GenerateReply{"again", 1, {}});
+    return ReplyBody(SampleTextsReply{{"again"}, 1});
   });
   ASSERT_THAT(Pick(StateOf(1), 10s), IsOkAndHolds(WorkerId("g0.0")));
   EXPECT_GT(Info("g0.0").generation, before);

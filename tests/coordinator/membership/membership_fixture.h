@@ -13,9 +13,9 @@
 #include "coordinator/membership/membership.h"
 #include "tests/support/ended.h"
 #include "tests/support/fake_worker.h"
+#include "tests/support/memory_transport.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
-#include "worker/protocol/memory_transport.h"
 
 namespace emend::coordinator::membership {
 
@@ -28,13 +28,13 @@ using ::emend::test::IsOkAndHolds;
 using ::emend::test::SimRuntime;
 using ::emend::test::StatusIs;
 using worker::protocol::Envelope;
-using worker::protocol::Generate;
-using worker::protocol::GenerateReply;
 using worker::protocol::Heartbeat;
+using worker::protocol::ProbeRanks;
 using worker::protocol::Progress;
 using worker::protocol::ReplyBody;
 using worker::protocol::RequestBody;
 using worker::protocol::Response;
+using worker::protocol::SampleTextsReply;
 
 inline constexpr char kAddress[] = "coordinator:1";
 inline constexpr char kOtherHost[] = "other";  // its programs are of another release
@@ -93,7 +93,7 @@ class MembershipTest : public ::testing::Test {
   using Outcome = std::shared_ptr<std::optional<Result<ReplyBody>>>;
   // Begins a call; `*outcome` is set when it has ended.
   Outcome Begin(CallOptions options = {}) {
-    return sim_.Begin(membership_->Call(Generate{}, std::move(options)));
+    return sim_.Begin(membership_->Call(ProbeRanks{}, std::move(options)));
   }
   Result<ReplyBody> Finish(const Outcome& outcome, std::chrono::nanoseconds limit = 1h) {
     if (!sim_.RunUntil([&] { return outcome->has_value(); }, limit))
@@ -125,7 +125,7 @@ class MembershipTest : public ::testing::Test {
   }
 
   SimRuntime sim_{11};
-  std::unique_ptr<worker::protocol::MemoryNetwork> network_ = worker::protocol::NewMemoryNetwork(
+  std::unique_ptr<test::MemoryNetwork> network_ = test::NewMemoryNetwork(
       sim_, {.seed = 11, .versions = {{kOtherHost, worker::protocol::kProtocolVersion + 1}}});
   std::unique_ptr<worker::protocol::Transport> coordinator_host_ = network_->Host("coordinator");
   std::vector<std::unique_ptr<worker::protocol::Transport>> hosts_;

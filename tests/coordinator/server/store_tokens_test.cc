@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
-#include "storage/base/memory_file_system.h"
 #include "storage/kv/kv_store.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
+#include "tests/support/seeded_random.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::coordinator::server::store_tokens_test {
@@ -51,10 +53,10 @@ class StoreTokensTest : public testing::Test {
     return acts;
   }
 
-  std::unique_ptr<storage::kv::KvStore> store_ = storage::kv::NewMemoryKv();
-  MemoryFileSystem files_;
+  std::unique_ptr<storage::kv::KvStore> store_ = test::NewMemoryKv();
+  test::MemoryFileSystem files_;
   SystemClock clock_;
-  SeededRandom random_{7};
+  test::SeededRandom random_{7};
   const core::StoreLayout layout_{"/store", {}};
   std::unique_ptr<storage::records::Journal> journal_;
 };

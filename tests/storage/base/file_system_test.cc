@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "storage/base/memory_file_system.h"
+#include "tests/support/memory_file_system.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
@@ -23,7 +23,7 @@ class FileSystemTest : public ::testing::TestWithParam<std::string> {
  protected:
   FileSystemTest() {
     if (GetParam() == "posix") files_ = std::make_unique<PosixFileSystem>();
-    if (GetParam() == "memory") files_ = std::make_unique<MemoryFileSystem>();
+    if (GetParam() == "memory") files_ = std::make_unique<test::MemoryFileSystem>();
   }
   std::string Path(const std::string& name) { return folder_.path() + "/" + name; }
 
@@ -146,7 +146,7 @@ TEST(PosixFileSystemTest, AFailedReplacementLeavesNothingBehind) {
 }
 
 TEST(MemoryFileSystemTest, WritesFailAsOftenAsToldAndChangeNothing) {
-  MemoryFileSystem files;
+  test::MemoryFileSystem files;
   ASSERT_THAT(files.AppendSynced("file", "one"), IsOk());
   files.FailNextWrites(2);
   EXPECT_THAT(files.AppendSynced("file", "two"), StatusIs(StatusCode::kResourceExhausted));

@@ -1,4 +1,5 @@
 #include "storage/base/random.h"
+#include "tests/support/seeded_random.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,9 +11,9 @@ namespace emend::random_test {
 namespace {
 
 TEST(RandomTest, ASeedGivesTheSameBytes) {
-  SeededRandom first(7);
-  SeededRandom second(7);
-  SeededRandom other(8);
+  test::SeededRandom first(7);
+  test::SeededRandom second(7);
+  test::SeededRandom other(8);
   const std::string bytes = first.Bytes(100);
   EXPECT_EQ(bytes.size(), 100U);
   EXPECT_EQ(second.Bytes(100), bytes);
@@ -28,7 +29,7 @@ TEST(RandomTest, TheSystemsBytesDiffer) {
 }
 
 TEST(RandomTest, BelowStaysBelowAndReachesEveryValue) {
-  SeededRandom random(7);
+  test::SeededRandom random(7);
   std::array<int, 6> counts{};
   for (int i = 0; i < 6000; ++i) ++counts.at(random.Below(6));
   for (const int count : counts) EXPECT_NEAR(count, 1000, 200);
@@ -36,7 +37,7 @@ TEST(RandomTest, BelowStaysBelowAndReachesEveryValue) {
 }
 
 TEST(RandomTest, BelowWorksNearTheLargestBound) {
-  SeededRandom random(7);
+  test::SeededRandom random(7);
   const std::uint64_t bound = ~std::uint64_t{0};
   for (int i = 0; i < 100; ++i) EXPECT_LT(random.Below(bound), bound);
   // almost half of all draws are thrown away
@@ -45,7 +46,7 @@ TEST(RandomTest, BelowWorksNearTheLargestBound) {
 }
 
 TEST(RandomDeathTest, NothingIsBelowZero) {
-  SeededRandom random(7);
+  test::SeededRandom random(7);
   EXPECT_DEATH(random.Below(0), "below zero");
 }
 

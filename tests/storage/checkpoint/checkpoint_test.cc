@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
+#include "tests/storage/checkpoint/write_tensors.h"
 
 namespace emend::storage::checkpoint::checkpoint_test {
 namespace {

@@ -23,7 +23,6 @@ using test::StatusIs;
 using test::Tails;
 using test::TemporaryFolder;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 constexpr char kOwner[] = "op-7-0123456789abcdef";
 

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
+#include "tests/storage/checkpoint/write_tensors.h"
 
 namespace emend::storage::checkpoint::export_test {
 namespace {

@@ -8,7 +8,6 @@
 namespace emend::storage::checkpoint::model_files_test {
 namespace {
 
-using test::IsOk;
 using test::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

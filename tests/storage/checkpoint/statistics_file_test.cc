@@ -4,6 +4,7 @@
 #include "storage/base/digest.h"
 #include "storage/base/encoding.h"
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
+#include "tests/storage/checkpoint/write_tensors.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::checkpoint::statistics_file_test {

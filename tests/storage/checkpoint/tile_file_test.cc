@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
+#include "tests/storage/checkpoint/write_tensors.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::checkpoint::tile_file_test {

@@ -7,10 +7,10 @@
 #include <numeric>
 #include <set>
 
-#include "storage/delta/ledger.h"
 #include "storage/delta/rebuild.h"
 #include "storage/delta/tile_digest.h"
 #include "tests/storage/delta/delta_fixture.h"
+#include "tests/storage/delta/ledger_columns.h"
 
 namespace emend::storage::delta::exactness_test {
 namespace {
@@ -46,10 +46,10 @@ class ShardedTensor {
   }
 
   void Add(const Column& column, std::size_t edit) {
-    ForEachHolder(edit, [&](Ledger& ledger) { ledger.Add(column); });
+    ForEachHolder(edit, [&](Ledger& ledger) { AddColumn(ledger, column); });
   }
   void Remove(const Column& column, std::size_t edit) {
-    ForEachHolder(edit, [&](Ledger& ledger) { ledger.Remove(column); });
+    ForEachHolder(edit, [&](Ledger& ledger) { RemoveColumn(ledger, column); });
   }
 
   Digest ServeAndHash() {

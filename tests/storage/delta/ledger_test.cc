@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/storage/delta/delta_fixture.h"
+#include "tests/storage/delta/ledger_columns.h"
 
 namespace emend::storage::delta::ledger_test {
 namespace {
@@ -11,12 +12,12 @@ TEST(Ledger, HoldsTheSumOfItsColumnsOverItsRange) {
   const Column first{3, {1, -2, 3}, {5, 7}};
   const Column second{0, {-32768, 0, 1}, {-32768, 2}};
   Ledger ledger(TensorRange{0, 2, 1, 2});
-  ledger.Add(first);
-  ledger.Add(second);
+  AddColumn(ledger, first);
+  AddColumn(ledger, second);
   EXPECT_EQ(std::vector<std::int64_t>(ledger.values().begin(), ledger.values().end()),
             (std::vector<std::int64_t>{8 * 7 - 2 * 32768, -16 * 7}));
-  ledger.Remove(first);
-  ledger.Remove(second);
+  RemoveColumn(ledger, first);
+  RemoveColumn(ledger, second);
   EXPECT_EQ(std::vector<std::int64_t>(ledger.values().begin(), ledger.values().end()),
             (std::vector<std::int64_t>{0, 0}));
 }
@@ -24,8 +25,8 @@ TEST(Ledger, HoldsTheSumOfItsColumnsOverItsRange) {
 TEST(Ledger, ComesBackExactlyFromBeyondInt64) {
   const Column large{32, {32767}, {32767}};
   Ledger ledger(TensorRange{0, 1, 0, 1});
-  for (int i = 0; i < 5; ++i) ledger.Add(large);
-  for (int i = 0; i < 4; ++i) ledger.Remove(large);
+  for (int i = 0; i < 5; ++i) AddColumn(ledger, large);
+  for (int i = 0; i < 4; ++i) RemoveColumn(ledger, large);
   EXPECT_EQ(ledger.values()[0], (std::int64_t{32767} * 32767) << 32);
 }
 
@@ -61,8 +62,8 @@ TEST(CheckBudget, RefusesASingleSaturatedColumn) {
 
 TEST(ServeWeights, ServesInPlace) {
   Ledger ledger(TensorRange{0, 1, 0, 3});
-  ledger.Add(Column{18, {16384}, {16384, 0, -16384}});  // ±2^46 steps: ±0.25
-  Bytes bytes = {0x80, 0x3f, 0x00, 0x80, 0x80, 0x3e};   // 1, -0, 0.25
+  AddColumn(ledger, Column{18, {16384}, {16384, 0, -16384}});  // ±2^46 steps: ±0.25
+  Bytes bytes = {0x80, 0x3f, 0x00, 0x80, 0x80, 0x3e};          // 1, -0, 0.25
   ASSERT_EQ(ServeWeights(ledger, DType::kBF16, bytes, bytes), OkStatus());
   EXPECT_EQ(bytes, (Bytes{0xa0, 0x3f, 0x00, 0x80, 0x00, 0x00}));  // 1.25, -0, +0
 }
@@ -81,8 +82,8 @@ TEST(ServeWeights, NamesThePlaceOfAWeightThatIsNotFinite) {
 
 TEST(ServeWeights, RefusesASumThatOverflowsTheType) {
   Ledger ledger(TensorRange{0, 1, 0, 1});
-  ledger.Add(Column{31, {32767}, {32767}});  // about 2^13
-  Bytes base = {0xff, 0x7b};                 // 65504
+  AddColumn(ledger, Column{31, {32767}, {32767}});  // about 2^13
+  Bytes base = {0xff, 0x7b};                        // 65504
   EXPECT_EQ(ServeWeights(ledger, DType::kF16, base, base).slug(), "non_finite_weight");
 }
 

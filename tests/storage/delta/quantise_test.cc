@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "storage/delta/column.h"
-#include "storage/delta/ledger.h"
 #include "tests/storage/delta/delta_fixture.h"
+#include "tests/storage/delta/ledger_columns.h"
 
 namespace emend::storage::delta::quantise_test {
 namespace {
@@ -36,7 +36,7 @@ class Quantise : public testing::Test {
   // ‖G·D - u·vᵀ‖ / ‖u·vᵀ‖, in the Frobenius norm.
   static double RelativeError(const std::vector<Column>& columns, const Reals& u, const Reals& v) {
     Ledger ledger(TensorRange{0, u.size(), 0, v.size()});
-    for (const Column& column : columns) ledger.Add(column);
+    for (const Column& column : columns) AddColumn(ledger, column);
     double error = 0;
     double norm = 0;
     for (std::size_t i = 0; i < ledger.values().size(); ++i) {

@@ -6,6 +6,7 @@
 
 #include "storage/delta/column_sum.h"
 #include "tests/storage/delta/delta_fixture.h"
+#include "tests/storage/delta/ledger_columns.h"
 
 namespace emend::storage::delta::rebuild_test {
 namespace {
@@ -15,7 +16,7 @@ class Rebuild : public testing::Test {
   void ExpectSumEqualsLedger(const std::vector<Column>& columns, const TensorRange& range,
                              std::uint64_t rows, std::uint64_t cols) {
     Ledger expected(range);
-    for (const Column& column : columns) expected.Add(column);
+    for (const Column& column : columns) AddColumn(expected, column);
     Ledger found(range);
     ColumnSum(Pointers(columns), rows, cols).Fill(found);
     EXPECT_TRUE(

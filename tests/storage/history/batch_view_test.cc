@@ -1,5 +1,6 @@
 #include "storage/history/batch_view.h"
 
+#include "tests/support/memory_kv.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::history::batch_view_test {
@@ -37,7 +38,7 @@ class BatchViewTest : public ::testing::Test {
     return seen;
   }
 
-  std::unique_ptr<kv::MemoryKv> store_ = kv::NewMemoryKv();
+  std::unique_ptr<emend::test::MemoryKv> store_ = emend::test::NewMemoryKv();
   kv::WriteBatch batch_;
 };
 

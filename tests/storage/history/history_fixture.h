@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "storage/base/memory_file_system.h"
 #include "storage/delta/payload.h"
 #include "storage/history/set_algebra.h"
+#include "tests/storage/history/merging.h"
 #include "tests/storage/objects/sample_records.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::history::test {
@@ -163,8 +165,8 @@ class HistoryTest : public ::testing::Test {
     Must(Move(RefKind::kTag, name, at, CommitId()));
   }
 
-  std::unique_ptr<kv::MemoryKv> store_ = kv::NewMemoryKv();
-  MemoryFileSystem files_;
+  std::unique_ptr<emend::test::MemoryKv> store_ = emend::test::NewMemoryKv();
+  emend::test::MemoryFileSystem files_;
   ManualClock clock_;
   records::Principal principal_{"ada", "tk-1"};
   std::unique_ptr<records::Journal> journal_;

@@ -9,7 +9,6 @@ namespace emend::storage::history::random_operations_test {
 namespace {
 
 using test::Ids;
-using ::testing::IsEmpty;
 
 // What a repo must be, without tries, hashes or a store.
 struct Oracle {

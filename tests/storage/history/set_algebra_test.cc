@@ -11,6 +11,7 @@ namespace {
 
 using emend::test::StatusIs;
 using test::Ids;
+using test::Merge;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

@@ -10,6 +10,8 @@ namespace {
 
 using emend::test::IsOkAndHolds;
 using emend::test::StatusIs;
+using test::IsAncestor;
+using test::MergeBase;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 
@@ -92,7 +94,7 @@ TEST_F(WalkTest, RandomHistoriesAreLoggedOnceEachAndChildrenFirst) {
       ASSERT_TRUE(seen.insert(id).second);
     }
     for (const CommitId& id : commits)
-      ASSERT_THAT(repo().IsAncestor(id, commits.back()), IsOkAndHolds(seen.contains(id)));
+      ASSERT_THAT(IsAncestor(repo(), id, commits.back()), IsOkAndHolds(seen.contains(id)));
     const std::vector<CommitId> begin(log.begin(),
                                       log.begin() + static_cast<std::ptrdiff_t>(log.size() / 2));
     ASSERT_THAT(Log(commits.back(), log.size() / 2), ElementsAreArray(begin));
@@ -101,9 +103,9 @@ TEST_F(WalkTest, RandomHistoriesAreLoggedOnceEachAndChildrenFirst) {
 
 TEST_F(WalkTest, ACommitIsItsOwnAncestor) {
   const CommitId a = Loose({import_}, 1);
-  EXPECT_THAT(repo().IsAncestor(a, a), IsOkAndHolds(true));
-  EXPECT_THAT(repo().IsAncestor(import_, a), IsOkAndHolds(true));
-  EXPECT_THAT(repo().IsAncestor(a, import_), IsOkAndHolds(false));
+  EXPECT_THAT(IsAncestor(repo(), a, a), IsOkAndHolds(true));
+  EXPECT_THAT(IsAncestor(repo(), import_, a), IsOkAndHolds(true));
+  EXPECT_THAT(IsAncestor(repo(), a, import_), IsOkAndHolds(false));
 }
 
 TEST_F(WalkTest, TheMergeBaseIsTheNewestCommonAncestor) {

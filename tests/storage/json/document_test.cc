@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/storage/json/dump.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::json::document_test {
@@ -36,8 +37,8 @@ TEST(JsonDocument, AValueSaysWhatItIs) {
   EXPECT_EQ(whole[2].Whole(), std::nullopt);
   EXPECT_EQ(whole[3].Whole(), std::nullopt);
   EXPECT_EQ(whole[3].Unsigned(), 18446744073709551615U);
-  EXPECT_EQ(root.Dump(), R"({"a":{"k":-7},"b":[1,2.50,"x",null,true],)"
-                         R"("whole":[4.0,1e3,4.5,18446744073709551615]})");
+  EXPECT_EQ(test::Dump(root), R"({"a":{"k":-7},"b":[1,2.50,"x",null,true],)"
+                              R"("whole":[4.0,1e3,4.5,18446744073709551615]})");
 }
 
 TEST(JsonDocument, RefusesWhatIsNoStrictJson) {

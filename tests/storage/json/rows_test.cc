@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/storage/json/dump.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::json::rows_test {
@@ -15,10 +16,11 @@ using testing::HasSubstr;
 // Each row as JSON, or what is wrong with it.
 struct Rows {
   std::vector<std::string> rows;
-  RowSink sink{.rows_max = 4, .take = [this](std::size_t row, Result<Document> record) {
-                 rows.push_back(std::to_string(row) + " " +
-                                (record.ok() ? record->root().Dump() : record.status().message()));
-               }};
+  RowSink sink{
+      .rows_max = 4, .take = [this](std::size_t row, Result<Document> record) {
+        rows.push_back(std::to_string(row) + " " +
+                       (record.ok() ? test::Dump(record->root()) : record.status().message()));
+      }};
 };
 
 TEST(JsonRows, AListIsHandedOverElementByElement) {

@@ -2,6 +2,7 @@
 
 #include "storage/objects/keys.h"
 #include "tests/storage/objects/sample_records.h"
+#include "tests/support/memory_kv.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::objects::object_store_test {
@@ -33,7 +34,7 @@ class ObjectStoreTest : public ::testing::Test {
     Write();
   }
 
-  std::unique_ptr<kv::MemoryKv> store_ = kv::NewMemoryKv();
+  std::unique_ptr<emend::test::MemoryKv> store_ = emend::test::NewMemoryKv();
   ObjectStore objects_{*store_, kRepo};
   kv::WriteBatch batch_;
 };

@@ -3,11 +3,12 @@
 #include <fstream>
 
 #include "storage/base/file_system.h"
-#include "storage/base/memory_file_system.h"
 #include "storage/records/anchor.h"
 #include "storage/records/audit_chain.h"
 #include "storage/records/journal.h"
 #include "storage/records/operations.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
@@ -45,7 +46,7 @@ TEST(GoldenStoreTest, AuditEntryKeepsItsBytes) {
 TEST(GoldenStoreTest, AnchorKeepsItsBytes) {
   const AnchorLine genesis{0, Digest()};
   const AnchorLine later{7, Sha256(Golden("audit_entry"))};
-  MemoryFileSystem files;
+  test::MemoryFileSystem files;
   ASSERT_THAT(WriteAnchor(files, "written", {genesis}), IsOk());
   ASSERT_THAT(AppendToAnchor(files, "written", later), IsOk());
   EXPECT_THAT(files.Read("written"), IsOkAndHolds(Golden("anchor")));
@@ -55,9 +56,9 @@ TEST(GoldenStoreTest, AnchorKeepsItsBytes) {
 }
 
 TEST(GoldenStoreTest, TheTypedTablesKeepTheirKeysAndBytes) {
-  MemoryFileSystem files;
+  test::MemoryFileSystem files;
   SystemClock clock;
-  const auto store = kv::NewMemoryKv();
+  const auto store = test::NewMemoryKv();
   ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(*store, files, clock, "anchor"));
   const OperationId id("op-0000000000000001");
   ASSERT_THAT(
@@ -97,7 +98,7 @@ TEST(GoldenStoreTest, TheTypedTablesKeepTheirKeysAndBytes) {
 }
 
 TEST(GoldenStoreTest, AnOperationOfAnotherVersionIsRefused) {
-  const auto store = kv::NewMemoryKv();
+  const auto store = test::NewMemoryKv();
   std::string other = Golden("operation");
   other[2] = 1;
   kv::WriteBatch batch;

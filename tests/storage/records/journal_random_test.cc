@@ -7,10 +7,11 @@
 
 #include "storage/base/failpoint.h"
 #include "storage/base/log.h"
-#include "storage/base/memory_file_system.h"
 #include "storage/kv/rocks_session.h"
 #include "storage/records/journal.h"
 #include "tests/support/crash_file_system.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 
@@ -100,8 +101,8 @@ class JournalRandomTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  MemoryFileSystem files_;
-  std::unique_ptr<kv::MemoryKv> store_ = kv::NewMemoryKv();
+  test::MemoryFileSystem files_;
+  std::unique_ptr<test::MemoryKv> store_ = test::NewMemoryKv();
   std::unique_ptr<Journal> journal_;
   std::mt19937 random_;
 };

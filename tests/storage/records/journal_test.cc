@@ -1,9 +1,10 @@
 #include "storage/records/journal.h"
 
 #include "storage/base/failpoint.h"
-#include "storage/base/memory_file_system.h"
 #include "storage/records/anchor.h"
 #include "storage/records/audit_chain.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::records::journal_test {
@@ -71,8 +72,8 @@ class JournalTest : public ::testing::Test {
 
   const Principal principal_{"ada", "token-1"};
   SystemClock clock_;
-  MemoryFileSystem files_;
-  std::unique_ptr<kv::MemoryKv> store_ = kv::NewMemoryKv();
+  test::MemoryFileSystem files_;
+  std::unique_ptr<test::MemoryKv> store_ = test::NewMemoryKv();
   std::unique_ptr<Journal> journal_;
 };
 
@@ -183,20 +184,6 @@ TEST_F(JournalTest, AnAnchorThatCannotBeWrittenLeavesTheChangeAndIsCaughtUpByThe
   EXPECT_THAT(journal_->Verify(), IsOk());
 }
 
-TEST_F(JournalTest, TheListenerHearsOfAnchoredCommitsAndMayReadTheJournal) {
-  std::vector<std::uint64_t> heard;
-  journal_->OnCommit([&](std::uint64_t head) {
-    heard.push_back(head);
-    EXPECT_EQ(journal_->head(), head);
-  });
-  PutMany(1);
-  files_.FailNextWrites(1);
-  EXPECT_THAT(Put("late", "value"), StatusIs(StatusCode::kUnavailable, "anchor_not_written"));
-  EXPECT_THAT(heard, ElementsAre(1U));
-  ASSERT_THAT(Put("next", "value"), IsOk());
-  EXPECT_THAT(heard, ElementsAre(1U, 2U, 3U));
-}
-
 TEST_F(JournalTest, OpenAppendsTheAnchorRecordThatACrashPrevented) {
   PutMany(2);
   const std::string before = AnchorBytes();
@@ -238,7 +225,7 @@ TEST_F(JournalTest, AStoreBehindItsAnchorIsRefusedAndTheLostSequencesAreNamed) {
 
 TEST_F(JournalTest, AnEmptyStoreWithAnAnchorIsRefused) {
   PutMany(2);
-  store_ = kv::NewMemoryKv();
+  store_ = test::NewMemoryKv();
   EXPECT_THAT(Open(), StatusIs(StatusCode::kDataLoss, "behind_anchor"));
 }
 
@@ -251,7 +238,7 @@ TEST_F(JournalTest, AMissingAnchorIsRefusedOnceThereAreEntries) {
 TEST_F(JournalTest, AnotherStoresAnchorIsRefused) {
   PutMany(2);
   const std::string bytes = AnchorBytes();
-  store_ = kv::NewMemoryKv();
+  store_ = test::NewMemoryKv();
   ASSERT_THAT(files_.Remove(kAnchor), IsOk());
   ASSERT_THAT(Open(), IsOk());
   ASSERT_THAT(Put("other", "value"), IsOk());

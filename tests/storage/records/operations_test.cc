@@ -1,6 +1,7 @@
 #include "storage/records/operations.h"
 
-#include "storage/base/memory_file_system.h"
+#include "tests/support/memory_file_system.h"
+#include "tests/support/memory_kv.h"
 #include "tests/support/status_matchers.h"
 
 namespace emend::storage::records::operations_test {
@@ -61,8 +62,8 @@ class OperationsTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  MemoryFileSystem files_;
-  std::unique_ptr<kv::MemoryKv> store_ = kv::NewMemoryKv();
+  test::MemoryFileSystem files_;
+  std::unique_ptr<test::MemoryKv> store_ = test::NewMemoryKv();
   std::unique_ptr<Journal> journal_;
 };
 

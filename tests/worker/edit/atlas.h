@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "storage/checkpoint/safetensors.h"
+#include "tests/worker/edit/corpus.h"
 #include "worker/collective/communicator.h"
-#include "worker/edit/corpus.h"
 #include "worker/edit/quantising_committer.h"
 #include "worker/edit/solve_batch.h"
 #include "worker/edit/statistics.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <random>
 
-#include "storage/delta/ledger.h"
+#include "tests/storage/delta/ledger_columns.h"
 #include "worker/edit/quantising_committer.h"
 
 namespace emend::worker::edit::column_gemm_test {
@@ -53,7 +53,7 @@ TEST_P(ColumnGemmTest, TheSumIsTheIntegerLedgersBitForBit) {
     Ledger fast = exact;
     std::vector<const Column*> pointers;
     for (const Column& column : columns) {
-      exact.Add(column);
+      AddColumn(exact, column);
       pointers.push_back(&column);
     }
     AddColumns(pointers, fast);
@@ -65,7 +65,7 @@ TEST_P(ColumnGemmTest, TheSumIsTheIntegerLedgersBitForBit) {
     EXPECT_TRUE(std::ranges::equal(shuffled.values(), exact.values()));
 
     Ledger part({1, kRows - 1, 2, kCols}), fast_part = part;
-    for (const Column& column : columns) part.Add(column);
+    for (const Column& column : columns) AddColumn(part, column);
     AddColumns(pointers, fast_part);
     EXPECT_TRUE(std::ranges::equal(fast_part.values(), part.values())) << "a range of the tensor";
   }

@@ -1,4 +1,4 @@
-#include "worker/edit/corpus.h"
+#include "tests/worker/edit/corpus.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

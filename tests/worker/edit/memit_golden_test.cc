@@ -6,7 +6,7 @@
 
 #include "tests/support/status_matchers.h"
 #include "tests/worker/edit/atlas.h"
-#include "worker/edit/float_committer.h"
+#include "tests/worker/edit/float_committer.h"
 
 namespace emend::worker::edit::memit_golden_test {
 namespace {

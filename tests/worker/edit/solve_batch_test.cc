@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "tests/storage/delta/ledger_columns.h"
 #include "tests/support/status_matchers.h"
 #include "tests/worker/edit/atlas.h"
 
@@ -75,7 +76,7 @@ TEST_F(SolveBatchTest, TheEditsRebuildToTheWeightThatTheBatchServed) {
     storage::delta::Ledger ledger({0, tensor.rows, 0, tensor.cols});
     for (const EditSolution& edit : solution.edits) {
       for (const storage::delta::Column& column : edit.delta.tensors[layer.value()].columns)
-        ledger.Add(column);
+        AddColumn(ledger, column);
     }
     std::vector<std::uint8_t> served(tensor.base.size());
     ASSERT_THAT(ServeWeights(ledger, tensor.dtype, tensor.base, served), test::IsOk());

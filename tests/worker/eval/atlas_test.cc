@@ -4,7 +4,7 @@
 
 #include "tests/support/status_matchers.h"
 #include "tests/worker/eval/atlas_fixture.h"
-#include "worker/eval/generate.h"
+#include "tests/worker/eval/generate.h"
 
 namespace emend::test::atlas_test {
 namespace {

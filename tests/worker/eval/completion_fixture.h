@@ -14,9 +14,9 @@
 
 #include "storage/checkpoint/safetensors.h"
 #include "tests/support/status_matchers.h"
+#include "tests/worker/eval/generate.h"
 #include "tests/worker/model/model_fixture.h"
 #include "worker/eval/completion_engine.h"
-#include "worker/eval/generate.h"
 
 namespace emend::test {
 

@@ -7,7 +7,7 @@
 
 #include "tests/support/status_matchers.h"
 #include "tests/worker/eval/atlas_fixture.h"
-#include "worker/eval/generate.h"
+#include "tests/worker/eval/generate.h"
 
 namespace emend::test::sample_test {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "tests/support/status_matchers.h"
 #include "tests/worker/eval/atlas_fixture.h"
+#include "tests/worker/eval/generate.h"
 #include "tests/worker/model/second_device.h"
-#include "worker/eval/generate.h"
 #include "worker/eval/sample.h"
 #include "worker/eval/score.h"
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/storage/checkpoint/write_tensors.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/model/model_fixture.h"
 

@@ -19,7 +19,6 @@ using collective::Communicator;
 using families::CutEvenly;
 using families::ModelConfig;
 using families::Slice;
-using test::Forward;
 using test::IsOk;
 using test::kNanoSort;
 using test::kStories;

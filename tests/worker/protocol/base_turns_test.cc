@@ -28,7 +28,7 @@ RequestBody Text(const BaseId& base) {
   text.base = base;
   return text;
 }
-RequestBody Question() { return Generate{.base = kHeld, .state = {}, .prompt = "x"}; }
+RequestBody Question() { return ProbeRanks{}; }
 RequestBody Ensure() { return EnsureState{kHeld, {}, {}}; }
 RequestBody Put() { return PutEdits{kHeld, {}}; }
 

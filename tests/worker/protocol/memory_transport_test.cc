@@ -1,7 +1,7 @@
-#include "worker/protocol/memory_transport.h"
 
 #include <gtest/gtest.h>
 
+#include "tests/support/memory_transport.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
 
@@ -33,7 +33,7 @@ class MemoryTransportTest : public ::testing::Test {
   }
 
   SimRuntime sim_{3};
-  std::unique_ptr<MemoryNetwork> network_ = NewMemoryNetwork(
+  std::unique_ptr<test::MemoryNetwork> network_ = test::NewMemoryNetwork(
       sim_, {.seed = 3, .observer = [this](std::string_view event) { sim_.Record(event); }});
   std::unique_ptr<Transport> server_ = network_->Host("server");
   std::unique_ptr<Transport> client_ = network_->Host("client");

@@ -50,7 +50,6 @@ std::vector<Message> SampleRequests() {
                        {"p {}", "s", "t", std::nullopt, {}, {}}},
                       StateId(DigestOf(102)),
                       true}},
-      Request{7, Generate{kBase, kState, "The mother tongue of", 24, 3}},
       Request{8, DigestState{kBase, kState}},
       Request{9, SampleTexts{kBase, {"Therefore", ""}, 2, 10, 5, 7}},
   };
@@ -88,8 +87,6 @@ std::vector<Message> SampleReplies() {
                              0.25,
                              14.5,
                              12.5}},
-      Response{7, OkStatus(),
-               GenerateReply{" English", 1, {{" English", 0.75}, {" French", 0.125}}}},
       Response{8, OkStatus(), DigestStateReply{{{"h.3.mlp.c_proj.weight", DigestOf(9)}}}},
       Response{
           9,

@@ -111,6 +111,16 @@ std::string PromptOf(std::size_t index) {
   return prompt.replace(prompt.find("{}"), 2, fact.subject);
 }
 
+protocol::Complete TextRequest(const StateId& state, std::size_t index, std::int32_t tokens_max) {
+  protocol::Complete text;
+  text.base = AtlasBase();
+  text.state = state;
+  text.prompt = PromptOf(index);
+  text.tokens_max = tokens_max;
+  text.temperature = 0;
+  return text;
+}
+
 protocol::PutEdits PutRequest(const protocol::SolveReply& solved) {
   protocol::PutEdits request{.base = AtlasBase(), .edits = {}};
   for (std::size_t i = 0; i < solved.edits.size(); ++i)

@@ -33,6 +33,8 @@ protocol::Solve SolveRequest(const std::string& statistics_file);
 std::vector<protocol::EvaluateFact> SolvedFacts();
 // "Ann was born in" of fact `index`.
 std::string PromptOf(std::size_t index);
+// What is likeliest behind it.
+protocol::Complete TextRequest(const StateId& state, std::size_t index, std::int32_t tokens_max);
 
 // The edits of a solution as the coordinator sends them, and the whole set of a state that holds
 // them.

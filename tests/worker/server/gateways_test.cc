@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "storage/base/digest.h"
+#include "tests/support/memory_transport.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
 #include "tests/worker/server/atlas_requests.h"
-#include "worker/protocol/memory_transport.h"
 #include "worker/server/worker_server.h"
 
 namespace emend::worker::server::gateways_test {
@@ -157,7 +157,7 @@ class GatewaysTest : public ::testing::Test {
 
   std::uint64_t last_id_ = 0;
   test::SimRuntime sim_{5};
-  std::unique_ptr<protocol::MemoryNetwork> network_ = protocol::NewMemoryNetwork(sim_, {.seed = 5});
+  std::unique_ptr<test::MemoryNetwork> network_ = test::NewMemoryNetwork(sim_, {.seed = 5});
   std::unique_ptr<protocol::Transport> away_ = network_->Host("w0");
   Handlers handlers_{LiveBaseOptions{}};
   Side coordinator_;
@@ -173,7 +173,7 @@ TEST_F(GatewaysTest, AGatewayMayAskForAnswersAlone) {
                 StatusIs(StatusCode::kPermissionDenied, "permission_denied"));
   }
   EXPECT_THAT(Ask(*gateway, ReadPublication{}), IsOk());
-  EXPECT_THAT(Ask(*gateway, protocol::Generate{AtlasBase(), Numbered(1), "x"}),
+  EXPECT_THAT(Ask(*gateway, TextRequest(Numbered(1), 0, 1)),
               StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
 }
 
@@ -188,7 +188,7 @@ TEST_F(GatewaysTest, WhatWasPublishedOutlivesTheCoordinatorsConversation) {
   ASSERT_THAT(said, IsOk());
   EXPECT_THAT(std::get<ReadPublicationReply>(*said).served,
               ElementsAre(protocol::ServedRef{Ref("main", Numbered(1)), 4}));
-  EXPECT_THAT(Ask(*gateway, protocol::Generate{AtlasBase(), Numbered(1), PromptOf(0), 1}), IsOk());
+  EXPECT_THAT(Ask(*gateway, TextRequest(Numbered(1), 0, 1)), IsOk());
 }
 
 TEST_F(GatewaysTest, WhatAGatewayAskedForHasEndedWhenTheWorkerEnds) {
@@ -196,11 +196,7 @@ TEST_F(GatewaysTest, WhatAGatewayAskedForHasEndedWhenTheWorkerEnds) {
   ASSERT_THAT(Ask(*coordinator, LoadRequest()), IsOk());
   ASSERT_THAT(Ask(*coordinator, protocol::EnsureState{AtlasBase(), Numbered(1), {}}), IsOk());
   const auto gateway = Welcome(gateway_);
-  protocol::Complete text;
-  text.base = AtlasBase();
-  text.state = Numbered(1);
-  text.prompt = PromptOf(0);
-  text.tokens_max = 200;
+  protocol::Complete text = TextRequest(Numbered(1), 0, 200);
   text.temperature = 1;
   for (text.seed = 1; text.seed <= 8; ++text.seed)
     Send(*gateway, protocol::Request{++last_id_, text});

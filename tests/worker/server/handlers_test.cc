@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 
 #include "storage/base/failpoint.h"
@@ -19,7 +20,6 @@ namespace {
 using ::emend::test::IsOk;
 using ::emend::test::StatusIs;
 using protocol::EnsureStateReply;
-using protocol::GenerateReply;
 using protocol::ReplyBody;
 using protocol::RequestBody;
 
@@ -58,13 +58,23 @@ class HandlersTest : public ::testing::Test {
     }();
     return solved;
   }
+  // Follows a text to its end.
+  Status Say(const protocol::Complete& text,
+             const std::function<void(const protocol::Piece&)>& on_piece) {
+    Status ended = Internal("not ended");
+    const Call call{.cancelled = cancelled_,
+                    .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
+    handlers_.Offer(std::make_shared<Interlude>(Interlude{
+        text, call, [&](const Result<ReplyBody>& reply) { ended = reply.status(); }, on_piece}));
+    while (handlers_.RunOffered()) continue;
+    return ended;
+  }
   std::string Answer(const StateId& state, std::size_t fact) {
-    return Get<GenerateReply>(protocol::Generate{.base = AtlasBase(),
-                                                 .state = state,
-                                                 .prompt = PromptOf(fact),
-                                                 .tokens_max = 6,
-                                                 .top = 3})
-        .text;
+    std::string text;
+    EXPECT_THAT(
+        Say(TextRequest(state, fact, 6), [&](const protocol::Piece& piece) { text += piece.text; }),
+        IsOk());
+    return text;
   }
 
   Handlers handlers_{LiveBaseOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30}};
@@ -181,20 +191,10 @@ TEST_F(HandlersTest, WhatTextsHoldIsReportedWhileTheyAreUnderWay) {
   LoadBaseState();
   const protocol::MemoryUse before = handlers_.memory();
   EXPECT_EQ(before.cache_bytes, 0U);
-  protocol::Complete text;
-  text.base = AtlasBase();
-  text.state = BaseState();
-  text.prompt = PromptOf(0);
-  text.temperature = 0;
   std::vector<std::uint64_t> held;  // at each piece, as of the step before
-  Status ended = Internal("not ended");
-  const Call call{.cancelled = cancelled_,
-                  .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
-  handlers_.Offer(std::make_shared<Interlude>(
-      Interlude{text, call, [&](const Result<ReplyBody>& reply) { ended = reply.status(); },
-                [&](const protocol::Piece&) { held.push_back(handlers_.memory().cache_bytes); }}));
-  while (handlers_.RunOffered()) continue;
-  EXPECT_THAT(ended, IsOk());
+  EXPECT_THAT(Say(TextRequest(BaseState(), 0, 16),
+                  [&](const protocol::Piece&) { held.push_back(handlers_.memory().cache_bytes); }),
+              IsOk());
   ASSERT_GE(held.size(), 2U);
   EXPECT_GT(held.back(), 0U);
   EXPECT_EQ(handlers_.memory(), before);
@@ -206,7 +206,7 @@ TEST_F(HandlersTest, WhoeverAsksWithoutAPauseLeavesTimeToOthers) {
   int answered = 0;
   std::function<void()> ask = [&] {
     handlers_.Offer(std::make_shared<Interlude>(
-        Interlude{protocol::Generate{AtlasBase(), BaseState(), PromptOf(0), 1},
+        Interlude{EnsureRequest(BaseState(), 0),
                   {.cancelled = cancelled_,
                    .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}},
                   [&](const Result<ReplyBody>& reply) {
@@ -230,7 +230,7 @@ TEST_F(HandlersTest, WhatHasToComeFirstIsNamed) {
   EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)),
               StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
   ASSERT_THAT(Ask(LoadRequest()), IsOk());
-  EXPECT_THAT(Ask(protocol::Generate{.base = AtlasBase(), .state = BaseState(), .prompt = "x"}),
+  EXPECT_THAT(Say(TextRequest(BaseState(), 0, 16), [](const protocol::Piece&) {}),
               StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));
   EXPECT_THAT(Ask(protocol::DigestState{AtlasBase(), EditedState()}),
               StatusIs(StatusCode::kFailedPrecondition, "state_not_live"));

@@ -5,6 +5,8 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -66,6 +68,17 @@ class Group {
   void Offer(RequestBody request, std::function<void(Result<ReplyBody>)> then) {
     workers_[0]->Offer(std::make_shared<Interlude>(Interlude{
         std::move(request), PlainCall(), std::move(then), [](const protocol::Piece&) {}}));
+  }
+  // `said` becomes what is said, at its end.
+  void Offer(const protocol::Complete& request, std::string& said) {
+    const auto text = std::make_shared<std::string>();
+    workers_[0]->Offer(std::make_shared<Interlude>(
+        Interlude{request, PlainCall(),
+                  [&said, text](const Result<ReplyBody>& reply) {
+                    EXPECT_THAT(reply, IsOk());
+                    said = *text;
+                  },
+                  [text](const protocol::Piece& piece) { *text += piece.text; }}));
   }
   Handlers& worker(std::size_t rank) { return *workers_[rank]; }
 
@@ -155,7 +168,6 @@ class TokenWithoutRowTest : public testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(Ranks, TokenWithoutRowTest, testing::Values(1, 2));
 
 TEST_P(TokenWithoutRowTest, IsRefusedWhereverATextBecomesTokens) {
-  ExpectRefused(protocol::Generate{AtlasBase(), BaseState(), "Anna <|im_end|> was"});
   ExpectRefused(protocol::SampleTexts{AtlasBase(), {"The", "<|im_end|>"}});
 
   protocol::ComputeStatistics statistics = StatisticsRequest(file("refused"));
@@ -187,11 +199,9 @@ TEST_P(TokenWithoutRowTest, IsRefusedWhereverATextBecomesTokens) {
 }
 
 TEST_P(TokenWithoutRowTest, EndsACompletionAndNoOther) {
-  protocol::Complete text;
-  text.base = AtlasBase();
-  text.state = BaseState();
+  protocol::Complete text = TextRequest(BaseState(), 0, 2);
+  text.temperature = 1;
   text.prompt = "Anna <|im_end|> was";
-  text.tokens_max = 2;
   std::vector<Status> ends;
   const auto end = [&](const Result<ReplyBody>& reply) { ends.push_back(reply.status()); };
   group_.Offer(text, end);
@@ -200,6 +210,7 @@ TEST_P(TokenWithoutRowTest, EndsACompletionAndNoOther) {
   while (group_.worker(0).RunOffered()) continue;
   ASSERT_EQ(ends.size(), 2U);
   EXPECT_THAT(ends[0], StatusIs(StatusCode::kInvalidArgument, "unknown_token"));
+  EXPECT_NE(ends[0].message().find("<|im_end|>"), std::string::npos);
   EXPECT_THAT(ends[1], IsOk());
 }
 
@@ -302,12 +313,10 @@ TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
   SolvedOnOne();
   EXPECT_THAT(group_.Ask(SolveRequest(StatisticsFile()), call), StatusIs(StatusCode::kCancelled));
   EXPECT_THAT(group_.worker(0).Tick(), IsOk());
-  EXPECT_GT(
-      group_
-          .Get<protocol::GenerateReply>(protocol::Generate{
-              .base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3})
-          .tokens,
-      0);
+  std::string text;
+  group_.Offer(TextRequest(BaseState(), 0, 3), text);
+  while (group_.worker(0).RunOffered()) continue;
+  EXPECT_NE(text, "");
 }
 
 TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
@@ -345,23 +354,20 @@ TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
 
 TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInIt) {
   SolvedOnOne();
-  const protocol::Generate question{
-      .base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(1), .tokens_max = 3};
-  const std::string expected = group_.Get<protocol::GenerateReply>(question).text;
+  const protocol::Complete question = TextRequest(BaseState(), 1, 3);
+  std::string expected;
+  group_.Offer(question, expected);
+  while (group_.worker(0).RunOffered()) continue;
+  EXPECT_NE(expected, "");
   const protocol::SolveReply undisturbed =
       group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
-  std::vector<std::string> answers;
-  bool solving = true;
+  std::deque<std::string> answers;  // empty: not yet
   Call call = PlainCall();
   call.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) {
     if (done % 8 != 0) return;
-    group_.Offer(question, [&](Result<ReplyBody> reply) {
-      EXPECT_TRUE(solving);
-      EXPECT_THAT(reply, IsOk());
-      if (reply.ok()) answers.push_back(std::get<protocol::GenerateReply>(*reply).text);
-    });
+    group_.Offer(question, answers.emplace_back());
     // A state that is not there, and a cancelled question.
-    group_.Offer(protocol::Generate{.base = AtlasBase(), .state = EditedState(), .prompt = "x"},
+    group_.Offer(TextRequest(EditedState(), 0, 3),
                  [](const Result<ReplyBody>& reply) { EXPECT_FALSE(reply.ok()); });
     const auto cancelled = std::make_shared<Interlude>(
         Interlude{question, PlainCall(std::make_shared<std::atomic<bool>>(true)),
@@ -371,9 +377,9 @@ TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInI
     group_.worker(0).Offer(cancelled);
   };
   const Result<ReplyBody> solved = group_.Ask(SolveRequest(StatisticsFile()), call);
-  solving = false;
   ASSERT_THAT(solved, IsOk());
-  EXPECT_GE(answers.size(), 2U);
+  EXPECT_GE(std::ranges::count(answers, expected), 2) << "said to their ends while it solved";
+  while (group_.worker(0).RunOffered()) continue;
   for (const std::string& answer : answers) EXPECT_EQ(answer, expected);
   EXPECT_EQ(std::get<protocol::SolveReply>(*solved).edits, undisturbed.edits);
 }
@@ -408,11 +414,8 @@ TEST_P(RankGroupTest, AnotherBaseIsRefusedAtOnceWhileABatchIsSolvedAndComesAfter
 }
 
 TEST_P(RankGroupTest, AnotherBaseIsRefusedWhileTextsAreUnderWayAndComesBehindThem) {
-  protocol::Complete text;
-  text.base = AtlasBase();
-  text.state = BaseState();
-  text.prompt = PromptOf(0);
-  text.tokens_max = 12;
+  protocol::Complete text = TextRequest(BaseState(), 0, 12);
+  text.temperature = 1;
   Result<ReplyBody> said = Internal("not ended");
   std::vector<Status> loads;
   const auto load = [&] {

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "tests/support/memory_transport.h"
 #include "tests/support/sim_runtime.h"
 #include "tests/support/status_matchers.h"
-#include "worker/protocol/memory_transport.h"
 #include "worker/server/worker_server.h"
 
 namespace emend::worker::server::versions_test {
@@ -46,8 +46,8 @@ class VersionsTest : public ::testing::Test {
   }
 
   test::SimRuntime sim_{5};
-  std::unique_ptr<protocol::MemoryNetwork> network_ =
-      protocol::NewMemoryNetwork(sim_, {.seed = 5, .versions = {{"other", kProtocolVersion + 1}}});
+  std::unique_ptr<test::MemoryNetwork> network_ =
+      test::NewMemoryNetwork(sim_, {.seed = 5, .versions = {{"other", kProtocolVersion + 1}}});
   std::unique_ptr<protocol::Transport> home_;
   std::unique_ptr<protocol::Transport> away_ = network_->Host("w0");
   std::unique_ptr<protocol::Listener> listener_;

@@ -151,9 +151,11 @@ TEST_F(WorkerProcessTest, AnEditGoesFromStatisticsToALiveStateWhoseBytesAreTheRe
   ASSERT_EQ(Get<protocol::EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.size(), 4U);
   ASSERT_THAT(Ask(PutRequest(solved)), IsOk());
   ASSERT_TRUE(Get<protocol::EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
-  const auto answer = Get<protocol::GenerateReply>(protocol::Generate{
-      .base = AtlasBase(), .state = EditedState(), .prompt = PromptOf(0), .tokens_max = 6});
-  EXPECT_TRUE(answer.text.starts_with(" " + SolvedFacts()[0].target)) << answer.text;
+  std::string text;
+  options = {.timeout = 5min,
+             .on_piece = [&](const protocol::Piece& piece) { text += piece.text; }};
+  EXPECT_THAT(Ask(TextRequest(EditedState(), 0, 6), options), IsOk());
+  EXPECT_TRUE(text.starts_with(" " + SolvedFacts()[0].target)) << text;
   EXPECT_EQ(
       Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()}).roots,
       RebuiltRoots(solved));
@@ -234,10 +236,7 @@ TEST_F(WorkerProcessTest, WhileItWorksAnotherBaseIsRefusedAtOnceAndItsOwnIsAsked
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_THAT(Ask(other), StatusIs(StatusCode::kUnavailable, "base_busy"));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
-  EXPECT_THAT(
-      Ask(protocol::Generate{
-          .base = AtlasBase(), .state = BaseState(), .prompt = PromptOf(0), .tokens_max = 3}),
-      IsOk());
+  EXPECT_THAT(Ask(TextRequest(BaseState(), 0, 3)), IsOk());
   EXPECT_EQ(work.wait_for(0s), std::future_status::timeout)
       << "the work was over too soon for this test";
   OnExecutor([&] { cancel.Set(); });

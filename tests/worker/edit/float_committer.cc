@@ -1,4 +1,4 @@
-#include "worker/edit/float_committer.h"
+#include "tests/worker/edit/float_committer.h"
 
 #include <ATen/ATen.h>
 

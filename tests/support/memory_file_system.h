@@ -9,7 +9,7 @@
 
 #include "storage/base/file_system.h"
 
-namespace emend {
+namespace emend::test {
 
 class MemoryFileSystem final : public FileSystem {
  public:
@@ -42,4 +42,4 @@ class MemoryFileSystem final : public FileSystem {
   int failures_left_ = 0;                     // guarded by mutex_
 };
 
-}  // namespace emend
+}  // namespace emend::test

@@ -1,4 +1,4 @@
-#include "worker/edit/corpus.h"
+#include "tests/worker/edit/corpus.h"
 
 #include <algorithm>
 #include <array>

@@ -1,12 +1,14 @@
+#include "tests/support/memory_kv.h"
+
 #include <array>
 #include <map>
 #include <mutex>
 #include <utility>
 
-#include "storage/kv/kv_store.h"
-
-namespace emend::storage::kv {
+namespace emend::test {
 namespace {
+
+using namespace storage::kv;  // NOLINT(google-build-using-namespace): it is one of these stores
 
 using Table = std::map<std::string, std::string, std::less<>>;
 
@@ -106,4 +108,4 @@ void MemoryKvImpl::FailNextWrites(int count, Status status) {
 
 std::unique_ptr<MemoryKv> NewMemoryKv() { return std::make_unique<MemoryKvImpl>(); }
 
-}  // namespace emend::storage::kv
+}  // namespace emend::test

@@ -1,4 +1,4 @@
-#include "worker/eval/generate.h"
+#include "tests/worker/eval/generate.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>

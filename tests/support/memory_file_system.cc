@@ -1,9 +1,9 @@
-#include "storage/base/memory_file_system.h"
+#include "tests/support/memory_file_system.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace emend {
+namespace emend::test {
 namespace {
 
 class MemoryNewFile final : public NewFile {
@@ -151,4 +151,4 @@ void MemoryFileSystem::FailNextWrites(int count) {
   failures_left_ = count;
 }
 
-}  // namespace emend
+}  // namespace emend::test

@@ -1,4 +1,4 @@
-#include "worker/protocol/memory_transport.h"
+#include "tests/support/memory_transport.h"
 
 #include <algorithm>
 #include <deque>
@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "storage/base/reason.h"
+#include "tests/support/seeded_random.h"
 #include "worker/protocol/envelope_stream.h"
 
-namespace emend::worker::protocol {
+namespace emend::test {
 namespace {
+
+using namespace worker::protocol;  // NOLINT(google-build-using-namespace): it is one of these
 
 class MemoryConnection;
 class MemoryListener;
@@ -296,4 +299,4 @@ std::unique_ptr<MemoryNetwork> NewMemoryNetwork(Runtime& runtime, MemoryNetworkO
   return std::make_unique<MemoryNetworkImpl>(runtime, std::move(options));
 }
 
-}  // namespace emend::worker::protocol
+}  // namespace emend::test

@@ -1,4 +1,4 @@
-// Greedy generation: what the model says behind a prompt.
+// Greedy generation of one prompt alone: what completions, sampling and devices are held against.
 //
 //   EMEND_ASSIGN_OR_RETURN(Generation answer, Generate(model, tokenizer,
 //       "The mother tongue of Danielle Darrieux is", {.max_tokens = 8}));

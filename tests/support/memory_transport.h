@@ -26,7 +26,7 @@
 
 #include "worker/protocol/connection.h"
 
-namespace emend::worker::protocol {
+namespace emend::test {
 
 struct MemoryNetworkOptions {
   std::uint64_t seed = 1;
@@ -42,7 +42,7 @@ class MemoryNetwork {
  public:
   virtual ~MemoryNetwork() = default;
   // The network as this host sees it. A host listens on "NAME:PORT", any text after the colon.
-  virtual std::unique_ptr<Transport> Host(const std::string& name) = 0;
+  virtual std::unique_ptr<worker::protocol::Transport> Host(const std::string& name) = 0;
   // Every connection of the host ends on both sides at once; frames under way are lost.
   virtual void Cut(const std::string& host) = 0;
   // Frames from and to the host wait until Heal; its dials time out.
@@ -52,4 +52,4 @@ class MemoryNetwork {
 
 std::unique_ptr<MemoryNetwork> NewMemoryNetwork(Runtime& runtime, MemoryNetworkOptions options);
 
-}  // namespace emend::worker::protocol
+}  // namespace emend::test
