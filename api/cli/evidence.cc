@@ -1,5 +1,8 @@
 #include "api/cli/evidence.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "api/cli/commits.h"
 #include "api/cli/text.h"
 
@@ -11,6 +14,41 @@ constexpr std::size_t kNamedMax = 10;
 constexpr double kLargeUpdate = 1.0;
 
 void AddLine(std::string& lines, const std::string& line) { lines += line + "\n"; }
+
+// A line each, the first few.
+std::string Listed(const std::vector<std::string>& names) {
+  std::string lines;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamedMax); ++i)
+    AddLine(lines, "  " + names[i]);
+  if (names.size() > kNamedMax)
+    AddLine(lines, "  and " + std::to_string(names.size() - kNamedMax) + " more");
+  return lines;
+}
+
+// "row 3: Apple -> Maria Lindqvist".
+std::string RowOf(const Json& said, const char* what) {
+  return "row " + std::to_string(CountOf(said, "row")) + ": " + TextOf(said, what) + " -> " +
+         TextOf(said, "target");
+}
+
+// How many neighbours' targets the model says; those that it does not, or of a commit those that it
+// no longer does.
+std::string RenderNeighbourTargets(const Json& result) {
+  const Json targets = result.value("neighbour_targets", Json());
+  if (!targets.is_object()) return "";
+  const bool is_compared = targets.contains("said_before");
+  std::vector<std::string> lost;
+  for (const Json& neighbour : targets.value("neighbours", Json::array())) {
+    if (neighbour.value("said", false) || !neighbour.value("said_before", !is_compared)) continue;
+    lost.push_back((is_compared ? "no longer said, " : "not said, ") + RowOf(neighbour, "prompt"));
+  }
+  std::string lines;
+  AddLine(lines, "targets of neighbours said: " +
+                     (is_compared ? std::to_string(CountOf(targets, "said_before")) + " -> " : "") +
+                     std::to_string(CountOf(targets, "said")) + " of " +
+                     std::to_string(CountOf(targets, "n")));
+  return lines + Listed(lost);
+}
 
 // ", such as --set mom2_update_weight=30 (300 was used)"; "" where it is not said.
 std::string Stronger(const Json& result) {
@@ -38,6 +76,7 @@ std::string RenderEvidence(const Json& result) {
     AddLine(lines, "answers to neighbours kept: " + RenderPercent(NumberOf(result, "kept")) +
                        " % of " + std::to_string(CountOf(result, "neighbours")) + " (KL " +
                        Fixed(NumberOf(result, "kl"), 3) + ")");
+  lines += RenderNeighbourTargets(result);
   if (const Json earlier = result.value("earlier", Json()); earlier.is_object())
     AddLine(lines, "earlier facts of the branch still said: " +
                        std::to_string(CountOf(earlier, "taken_before")) + " -> " +
@@ -51,21 +90,18 @@ std::string RenderEvidence(const Json& result) {
 }
 
 std::string RenderNotTaken(const Json& result) {
-  std::string names;
-  std::size_t count = 0;
+  std::vector<std::string> names;
   bool all_held = true;
   for (const Json& fact : FactsOf(result)) {
     if (fact.value("taken", false)) continue;
     all_held = all_held && fact.value("held", false);
-    if (++count > kNamedMax) continue;
-    names += "  row " + std::to_string(CountOf(fact, "row")) + ": " + TextOf(fact, "subject") +
-             " -> " + TextOf(fact, "target") + "\n";
+    names.push_back(RowOf(fact, "subject"));
   }
-  if (count == 0) return "";
-  if (count > kNamedMax) names += "  and " + std::to_string(count - kNamedMax) + " more\n";
-  const std::string of = std::to_string(count) + " of " + std::to_string(FactsOf(result).size());
-  if (!result.contains("edits")) return of + " facts are not said:\n" + names;
-  return of + " facts did not take (the model's own answer is another):\n" + names +
+  if (names.empty()) return "";
+  const std::string of =
+      std::to_string(names.size()) + " of " + std::to_string(FactsOf(result).size());
+  if (!result.contains("edits")) return of + " facts are not said:\n" + Listed(names);
+  return of + " facts did not take (the model's own answer is another):\n" + Listed(names) +
          (all_held ? "try --force, with a stronger solve" : "try a stronger solve") +
          Stronger(result) + "\n";
 }
@@ -84,8 +120,9 @@ std::string RenderLargeUpdates(const Json& result) {
 
 std::string RenderUnmeasured(const Json& scores, const Json& result) {
   if (!scores.is_object() || scores.value("ns", Json()).is_number()) return "";
-  if (CountOf(result, "neighbours") > 0)
-    return "NS needs facts with an old target (old_target) beside their neighbours: none had one\n";
+  if (CountOf(result, "neighbours") > 0 || CountOf(result, "neighbours_without_old_target") > 0)
+    return "NS needs neighbours with a target, or facts with an old target (old_target) beside "
+           "them: there was none\n";
   return "no neighbours were given with the facts: harm to what stands near them was not "
          "measured\n";
 }

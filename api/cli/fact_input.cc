@@ -93,11 +93,13 @@ Status FactInput::InRows(const Status& status) const {
 }
 
 Json FactInput::WithRows(Json result) const {
-  if (result.contains("facts") && result["facts"].is_array()) {
-    for (Json& fact : result["facts"]) {
-      const Json row = fact.value("row", Json());
+  for (const char* const list : {"/facts", "/neighbour_targets/neighbours"}) {
+    const Json::json_pointer place_of_list(list);
+    if (!result.contains(place_of_list) || !result[place_of_list].is_array()) continue;
+    for (Json& said : result[place_of_list]) {
+      const Json row = said.value("row", Json());
       const std::size_t place = row.is_number_integer() ? row.get<std::size_t>() : 0;
-      if (place >= 1 && place <= file_.fact_rows.size()) fact["row"] = file_.fact_rows[place - 1];
+      if (place >= 1 && place <= file_.fact_rows.size()) said["row"] = file_.fact_rows[place - 1];
     }
   }
   if (file_.problem_count > 0) {
@@ -128,8 +130,9 @@ std::string FactInput::Text() const {
   for (const auto& [reason, count] : file_.left_out)
     text += std::to_string(count) + " " + reason + ": left out\n";
   if (file_.neighbours_without_old_target > 0) {
-    text += Plural(file_.neighbours_without_old_target, "neighbour") +
-            " of facts without an old_target, with which NS compares: not in NS\n";
+    text +=
+        Plural(file_.neighbours_without_old_target, "neighbour") +
+        " without a target, of facts without an old_target, with which NS compares: not in NS\n";
   }
   return text;
 }

@@ -29,8 +29,8 @@ class FactInput {
   const Json& facts() const { return facts_; }
   // "/facts/3/prompt", as the server and its workers name a fact, becomes "row 12, prompt".
   Status InRows(const Status& status) const;
-  // A verb's result with the file's rows in its "facts", and with what of the file is not in the
-  // request: "rows_skipped" with the problems of each, "left_out" by reason,
+  // A verb's result with the file's rows in its "facts" and "neighbour_targets", and with what of
+  // the file is not in the request: "rows_skipped" with the problems of each, "left_out" by reason,
   // "neighbours_without_old_target"; nothing where there is nothing to say.
   Json WithRows(Json result) const;
   // The same as lines for a person.

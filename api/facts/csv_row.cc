@@ -10,25 +10,27 @@ namespace emend::api::facts {
 namespace {
 
 using storage::facts::Complain;
-using storage::facts::Field;
+using storage::facts::FieldRow;
+using storage::facts::Probe;
 using storage::text::Trim;
 
-std::vector<Field> SplitAtBars(const std::string& name, std::string_view cell) {
-  std::vector<Field> items;
+std::vector<Probe> SplitAtBars(const std::string& name, std::string_view cell) {
+  std::vector<Probe> items;
   while (!cell.empty()) {
     const std::size_t bar = std::min(cell.find('|'), cell.size());
     const std::string_view item = Trim(cell.substr(0, bar));
-    if (!item.empty()) items.push_back({name, std::string(item)});
+    if (!item.empty()) items.push_back({{name, std::string(item)}});
     cell.remove_prefix(std::min(bar + 1, cell.size()));
   }
   return items;
 }
 
-std::vector<Field> ListInCell(const std::string& name, const std::string& cell,
+std::vector<Probe> ListInCell(const FieldRow& field, const std::string& cell,
                               const Complain& complain) {
+  const std::string name(field.name);
   if (!Trim(cell).starts_with('[')) return SplitAtBars(name, cell);
   const auto list = storage::json::Document::Parse(cell, storage::json::Top::kAny);
-  if (list.ok()) return storage::facts::TextsIn(list->root(), name, complain);
+  if (list.ok()) return storage::facts::ProbesIn(list->root(), name, field.items, complain);
   complain(name, "begins with \"[\" but is no JSON array: " + storage::facts::Quote(cell));
   return {};
 }
@@ -49,12 +51,12 @@ std::optional<Row> ReadCsvRow(const std::vector<std::string>& header,
   };
   Row row;
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    const storage::facts::FieldRow& field = *storage::facts::FindField(header[i]);
+    const FieldRow& field = *storage::facts::FindField(header[i]);
     if (field.text != nullptr) {
       row.draft.*(field.text) = {header[i], cells[i]};
     } else {
-      std::vector<Field> items = ListInCell(header[i], cells[i], heard);
-      std::vector<Field>& list = row.draft.*(field.list);
+      std::vector<Probe> items = ListInCell(field, cells[i], heard);
+      std::vector<Probe>& list = row.draft.*(field.list);
       list.insert(list.end(), items.begin(), items.end());
     }
   }

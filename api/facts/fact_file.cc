@@ -117,7 +117,10 @@ class FileReader {
     auto fact = storage::facts::CheckDraft(read->draft, problems_.Of(row));
     if (!fact.has_value()) return;
     for (const auto& [reason, count] : read->left_out) file_.left_out[reason] += count;
-    if (!fact->old_target) file_.neighbours_without_old_target += fact->neighbours.size();
+    if (!fact->old_target) {
+      file_.neighbours_without_old_target += static_cast<std::size_t>(
+          std::ranges::count(fact->neighbours, std::string(), &storage::text::Neighbour::target));
+    }
     file_.facts.push_back(*std::move(fact));
     file_.fact_rows.push_back(row);
   }

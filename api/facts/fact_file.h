@@ -71,10 +71,8 @@ struct RowProblem {
 
 // Probes that a file gives and a fact cannot hold, by the reason.
 using LeftOut = std::map<std::string, std::size_t, std::less<>>;
-inline constexpr std::string_view kLeftOutOtherAnswer =
-    "locality probes whose answer is not the old target";
-inline constexpr std::string_view kLeftOutWithoutOldTarget =
-    "locality probes of rows without an old target";
+inline constexpr std::string_view kLeftOutWithoutAnswer =
+    "locality probes without an answer of their own";
 inline constexpr std::string_view kLeftOutOfTheSubject = "locality probes about the subject itself";
 
 struct FactFile {
@@ -86,7 +84,8 @@ struct FactFile {
   std::size_t problem_count = 0;  // all of them
   std::size_t rows = 0;           // rows in the file, selected or not
   LeftOut left_out;               // of the rows that were taken
-  // Neighbours that are kept and that NS cannot measure: their facts say no old target.
+  // Neighbours that are kept and that NS cannot measure: neither they say a target nor their facts
+  // an old one.
   std::size_t neighbours_without_old_target = 0;
 };
 

@@ -12,27 +12,31 @@ namespace emend::api::facts {
 namespace {
 
 using storage::facts::Draft;
+using storage::facts::Items;
+using storage::facts::Probe;
 using storage::json::Kind;
 using storage::json::Value;
 using storage::text::Trim;
 
-// A locality probe belongs to the neighbours if the old target answers it and it is not about the
-// subject itself: "must go on answering the old target" is what a neighbour means, and the
-// published neighbourhood score measures nothing else.
+// A locality probe belongs to the neighbours, with its answer as the target, if it has one and is
+// not about the subject itself. Of several answers the old target is taken if it is among them:
+// what the published neighbourhood score compares with.
 void AddLocality(const Field& prompt, const std::vector<Field>& answers, Row& row) {
   if (Trim(prompt.text).empty()) return;
-  const std::string_view old_target = Trim(row.draft.old_target.text);
-  const bool answered = std::ranges::any_of(answers, [&](const Field& answer) {
-    return !old_target.empty() && Trim(answer.text) == old_target;
-  });
+  std::vector<Field> given;
+  for (const Field& answer : answers) {
+    const std::string_view text = Trim(answer.text);
+    if (text.empty()) continue;
+    const bool is_old = text == Trim(row.draft.old_target.text);
+    given.insert(is_old ? given.begin() : given.end(), answer);
+  }
   const std::string& subject = row.draft.subject.text;
-  if (!answered) {
-    ++row.left_out[std::string(old_target.empty() ? kLeftOutWithoutOldTarget
-                                                  : kLeftOutOtherAnswer)];
+  if (given.empty()) {
+    ++row.left_out[std::string(kLeftOutWithoutAnswer)];
   } else if (!subject.empty() && prompt.text.find(subject) != std::string::npos) {
     ++row.left_out[std::string(kLeftOutOfTheSubject)];
   } else {
-    row.draft.neighbours.push_back(prompt);
+    row.draft.neighbours.push_back({prompt, given.front()});
   }
 }
 
@@ -40,8 +44,8 @@ void SetFirst(const std::vector<Field>& texts, Field& field) {
   if (!texts.empty()) field = texts.front();
 }
 
-void Append(std::vector<Field> texts, std::vector<Field>& list) {
-  list.insert(list.end(), texts.begin(), texts.end());
+void Append(std::vector<Probe> probes, std::vector<Probe>& list) {
+  list.insert(list.end(), probes.begin(), probes.end());
 }
 
 Field CaseId(Record& record) {
@@ -51,13 +55,13 @@ Field CaseId(Record& record) {
 }
 
 // The questions of EasyEdit's extension of CounterFact and zsRE.
-std::vector<Field> NewQuestions(Record& record) {
+std::vector<Probe> NewQuestions(Record& record) {
   if (!record.Has("portability")) {
     record.PassOver({"portability"});
     return {};
   }
   Record portability = record.Object("portability");
-  std::vector<Field> questions = portability.Texts("New Question");
+  std::vector<Probe> questions = portability.Probes("New Question");
   portability.PassOver({"Recalled Relation", "New Answer"});
   portability.RefuseUnknown();
   return questions;
@@ -83,8 +87,8 @@ void ReadCounterFact(Record& record, Row& row) {
   rewrite.PassOver({"target_true"});
   draft.relation = rewrite.OptionalText("relation_id");
   rewrite.RefuseUnknown();
-  draft.paraphrases = record.Texts("paraphrase_prompts");
-  draft.neighbours = record.Texts("neighborhood_prompts");
+  draft.paraphrases = record.Probes("paraphrase_prompts");
+  draft.neighbours = record.Probes("neighborhood_prompts", Items::kNeighbours);
   draft.portability = NewQuestions(record);
   record.PassOver({"pararel_idx", "attribute_prompts", "generation_prompts", "unrelated_relation",
                    "distracting_neighborhood_prompts", "alternative_subject"});
@@ -97,8 +101,8 @@ void ReadFlatFields(Record& record, Draft& draft) {
   draft.subject = record.Text("subject");
   draft.target = record.Text("target_new");
   SetFirst(record.Texts("ground_truth"), draft.old_target);
-  Append(record.Texts("rephrase_prompt"), draft.paraphrases);
-  Append(record.Texts("rephrase"), draft.paraphrases);
+  Append(record.Probes("rephrase_prompt"), draft.paraphrases);
+  Append(record.Probes("rephrase"), draft.paraphrases);
   record.PassOver({"pred", "cond"});
 }
 
@@ -107,15 +111,20 @@ void ReadEasyEdit(Record& record, Row& row) {
   const std::vector<Field> prompts = record.Texts("locality_prompt");
   const std::vector<Field> answers = record.Texts("locality_ground_truth");
   for (std::size_t i = 0; i < prompts.size(); ++i) {
+    // one prompt may have several answers; of several, each has the one in its place
     const bool paired = prompts.size() == answers.size();
-    AddLocality(prompts[i], paired ? std::vector<Field>{answers[i]} : answers, row);
+    AddLocality(prompts[i],
+                prompts.size() == 1 ? answers
+                : paired            ? std::vector<Field>{answers[i]}
+                                    : std::vector<Field>(),
+                row);
   }
 }
 
 void ReadKnowEdit(Record& record, Row& row) {
   ReadFlatFields(record, row.draft);
   for (Record& probe : record.GroupedObjects("portability")) {
-    row.draft.portability.push_back(probe.Text("prompt"));
+    row.draft.portability.push_back({probe.Text("prompt")});
     probe.PassOver({"ground_truth"});
     probe.RefuseUnknown();
   }
@@ -132,7 +141,7 @@ void ReadZsre(Record& record, Row& row) {
   draft.subject = record.Text("subject");
   draft.target = record.Text("alt");
   SetFirst(record.Texts("answers"), draft.old_target);
-  draft.paraphrases = record.Texts("rephrase");
+  draft.paraphrases = record.Probes("rephrase");
   const Field probe = record.OptionalText("loc");
   AddLocality(probe, record.Texts("loc_ans"), row);
   draft.portability = NewQuestions(record);

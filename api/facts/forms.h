@@ -31,8 +31,7 @@ std::string DescribeNoRow(storage::json::Value record);
 std::optional<Row> ReadRecord(storage::json::Value record, FactFormat form,
                               const storage::facts::Complain& complain);
 
-// One row of a CSV file. A cell that holds a list is a JSON array of strings, or items with "|"
-// between.
+// One row of a CSV file. A cell that holds a list is a JSON array, or texts with "|" between.
 std::optional<Row> ReadCsvRow(const std::vector<std::string>& header,
                               const std::vector<std::string>& cells,
                               const storage::facts::Complain& complain);

@@ -27,6 +27,10 @@ std::vector<Field> Record::Texts(const char* name) {
   return storage::facts::TextsIn(Find(name), PathOf(name), complain_);
 }
 
+std::vector<Probe> Record::Probes(const char* name, Items items) {
+  return storage::facts::ProbesIn(Find(name), PathOf(name), items, complain_);
+}
+
 Record Record::Object(const char* name) {
   const Value value = Find(name);
   if (!value.is(Kind::kObject))

@@ -14,6 +14,8 @@ namespace emend::api::facts {
 
 using storage::facts::Complain;
 using storage::facts::Field;
+using storage::facts::Items;
+using storage::facts::Probe;
 
 class Record {
  public:
@@ -28,6 +30,8 @@ class Record {
   Field OptionalText(const char* name);
   // The texts of a list, at any depth, or a single one.
   std::vector<Field> Texts(const char* name);
+  // The same as prompts.
+  std::vector<Probe> Probes(const char* name, Items items = Items::kTexts);
   // A member object. One without members if it is missing, which is a problem.
   Record Object(const char* name);
   // The elements of the lists that are this object's members: {"group": [{...}, {...}]}.

@@ -19,10 +19,6 @@ using worker::protocol::FactAnswer;
 
 constexpr std::size_t kNamedMax = 5;  // facts that a message names
 
-std::size_t TakenOf(const EvaluateReply& reply) {
-  return static_cast<std::size_t>(std::ranges::count(reply.facts, true, &FactAnswer::taken));
-}
-
 double Percent(std::size_t part, std::size_t whole) {
   return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -43,7 +39,7 @@ constexpr Requirement kRequirements[] = {
     {"score", [](const EvaluateReply& reply) { return reply.score; }},
     {"kept", [](const EvaluateReply& reply) { return reply.kept; }},
     {"taken",
-     [](const EvaluateReply& reply) { return Percent(TakenOf(reply), reply.facts.size()); }},
+     [](const EvaluateReply& reply) { return Percent(TakenOf(reply.facts), reply.facts.size()); }},
 };
 
 std::string NamesOfRequirements() {
@@ -80,16 +76,12 @@ ordered_json FactJson(const Fact& fact, std::size_t row, const FactAnswer& answe
 
 Awaitable<Status> Ask(WorkerSession* session, worker::protocol::Evaluate request,
                       std::optional<EvaluateReply>* out) {
-  const std::size_t facts = request.facts.size();
-  if (facts == 0) co_return OkStatus();
+  if (request.facts.empty()) co_return OkStatus();
   std::vector<StateId> states = {request.state};
   if (request.reference) states.push_back(*request.reference);
-  EMEND_CO_ASSIGN_OR_RETURN(EvaluateReply reply,
-                            co_await session->CallOn<EvaluateReply>(
-                                std::move(states), std::move(request), kSolveTimeout));
-  if (reply.facts.size() != facts)
-    co_return Internal("a worker was asked about " + std::to_string(facts) +
-                       " facts and answered about " + std::to_string(reply.facts.size()));
+  EMEND_CO_ASSIGN_OR_RETURN(EvaluateReply reply, co_await session->CallOn<EvaluateReply>(
+                                                     std::move(states), request, kSolveTimeout));
+  EMEND_CO_RETURN_IF_ERROR(CheckAnswers(request, reply));
   *out = std::move(reply);
   co_return OkStatus();
 }
@@ -145,7 +137,7 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
       fact["after"] = own.after->facts[i].probability;
       fact["edit"] = edits[i].Hex();
     }
-    taken += TakenOf(*own.after);
+    taken += TakenOf(own.after->facts);
   }
   if (own.held) {
     for (std::size_t i = 0; i < plan.held.size(); ++i) {
@@ -154,7 +146,7 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
       fact["before"] = fact["after"] = own.held->facts[i].probability;
       fact["held"] = true;
     }
-    taken += TakenOf(*own.held);
+    taken += TakenOf(own.held->facts);
   }
   if (facts.empty()) return json;
   json["taken"] = taken;
@@ -163,6 +155,10 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
     json["neighbours"] = own.after->neighbours;
     json["kept"] = Number(own.after->kept);
     json["kl"] = Number(own.after->kl);
+  }
+  if (own.before && own.after) {
+    ordered_json targets = NeighbourTargetsJson(plan.facts, plan.rows, &*own.before, *own.after);
+    if (!targets.is_null()) json["neighbour_targets"] = std::move(targets);
   }
   for (const MemberMeasures& other : measures.members) {
     if (!other.before || !other.after || std::isnan(other.after->perplexity)) continue;
@@ -176,8 +172,8 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
     json["earlier"] = {{"n", after.records},
                        {"es_before", before.es},
                        {"es_after", after.es},
-                       {"taken_before", TakenOf(before)},
-                       {"taken_after", TakenOf(after)}};
+                       {"taken_before", TakenOf(before.facts)},
+                       {"taken_after", TakenOf(after.facts)}};
   }
   return json;
 }

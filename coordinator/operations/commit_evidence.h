@@ -38,8 +38,9 @@ struct BatchMeasures {
 Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId base,
                           std::optional<StateId> result, BatchMeasures* measures);
 
-// "taken", "facts", "kept", "kl", "drift", "earlier": for the result and for the commit's record.
-// `edits` are ids of the member's facts, in their order. Absent: what was not measured.
+// "taken", "facts", "kept", "kl", "neighbour_targets", "drift", "earlier": for the result and for
+// the commit's record. `edits` are ids of the member's facts, in their order. Absent: what was not
+// measured.
 nlohmann::ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edits,
                                     const BatchMeasures& measures, std::size_t member);
 

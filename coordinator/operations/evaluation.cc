@@ -1,5 +1,4 @@
 // evaluation: how well a revision answers facts.
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
@@ -37,20 +36,23 @@ class EvaluationRequest final : public SoloRequest {
     std::iota(rows.begin(), rows.end(), 1);
     auto evaluate = EvaluationOf(located.commit.base, state, facts_, rows);
     evaluate.drift = true;
-    EMEND_CO_ASSIGN_OR_RETURN(const auto reply,
-                              co_await session.CallOn<worker::protocol::EvaluateReply>(
-                                  state, std::move(evaluate), kSolveTimeout));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        const auto reply,
+        co_await session.CallOn<worker::protocol::EvaluateReply>(state, evaluate, kSolveTimeout));
+    EMEND_CO_RETURN_IF_ERROR(CheckAnswers(evaluate, reply));
     nlohmann::ordered_json json = LocatedJson(located.id, state);
     json.update(MeasuresJson(ToEvaluation(reply)));
-    json["taken"] = std::ranges::count(reply.facts, true, &worker::protocol::FactAnswer::taken);
+    json["taken"] = TakenOf(reply.facts);
     json["facts"] = nlohmann::ordered_json::array();
-    for (std::size_t i = 0; i < reply.facts.size() && i < facts_.size(); ++i) {
+    for (std::size_t i = 0; i < facts_.size(); ++i) {
       json["facts"].push_back({{"row", i + 1},
                                {"subject", facts_[i].subject},
                                {"target", facts_[i].target},
                                {"taken", reply.facts[i].taken},
                                {"probability", reply.facts[i].probability}});
     }
+    auto targets = NeighbourTargetsJson(facts_, rows, nullptr, reply);
+    if (!targets.is_null()) json["neighbour_targets"] = std::move(targets);
     json["drift"] = {{"perplexity", reply.perplexity}};
     co_return JobOutcome{json.dump(), {}};
   }

@@ -13,8 +13,10 @@ using storage::objects::Fact;
 using storage::objects::FactKind;
 using storage::objects::Lookup;
 
-// "paraphrases[2]" is "paraphrases/2".
+// "neighbours[2].target" is "neighbours/2/target".
 std::string PointerOf(std::string path) {
+  for (std::size_t at = path.find("]."); at != std::string::npos; at = path.find("].", at))
+    path.replace(at, 2, "/");
   std::ranges::replace(path, '[', '/');
   std::erase(path, ']');
   return path;

@@ -17,6 +17,7 @@ using objects::FactKind;
 using objects::Lookup;
 using text::Join;
 using text::kSlot;
+using text::Neighbour;
 
 std::vector<std::size_t> Occurrences(std::string_view text, std::string_view what) {
   std::vector<std::size_t> places;
@@ -73,19 +74,29 @@ class Checker {
   }
 
   // Whole prompts; empty ones are absent.
-  std::vector<std::string> Probes(const std::vector<Field>& fields, std::string_view subject) {
-    std::vector<std::string> probes;
-    if (fields.size() > kProbesMax) {
-      Fail(fields.front(), "is one of " + std::to_string(fields.size()) + "; at most " +
-                               std::to_string(kProbesMax) + " are allowed");
-      return probes;
+  std::vector<Neighbour> Neighbours(const std::vector<Probe>& probes, std::string_view subject) {
+    std::vector<Neighbour> neighbours;
+    if (probes.size() > kProbesMax) {
+      Fail(probes.front().prompt, "is one of " + std::to_string(probes.size()) + "; at most " +
+                                      std::to_string(kProbesMax) + " are allowed");
+      return neighbours;
     }
-    for (const Field& field : fields) {
-      if (text::Trim(field.text).empty()) continue;
-      probes.push_back(
-          text::FillSlot(Checked(field, text::Nfc(field.text), kPromptBytesMax), subject));
+    for (const Probe& probe : probes) {
+      std::string target = Optional(probe.target, kTargetBytesMax);
+      if (!text::Trim(probe.prompt.text).empty()) {
+        const std::string prompt =
+            Checked(probe.prompt, text::Nfc(probe.prompt.text), kPromptBytesMax);
+        neighbours.push_back({text::FillSlot(prompt, subject), std::move(target)});
+      } else if (!target.empty()) {
+        Fail(probe.prompt, "is empty, and there is a target for it");
+      }
     }
-    return probes;
+    return neighbours;
+  }
+  std::vector<std::string> Probes(const std::vector<Probe>& probes, std::string_view subject) {
+    std::vector<std::string> prompts;
+    for (Neighbour& probe : Neighbours(probes, subject)) prompts.push_back(std::move(probe.prompt));
+    return prompts;
   }
 
   template <typename Enum>
@@ -155,7 +166,7 @@ std::optional<Fact> CheckDraft(const Draft& draft, const Complain& complain) {
   fact.relation = check.Optional(draft.relation, kNameBytesMax);
   fact.language = check.Optional(draft.language, kNameBytesMax);
   fact.paraphrases = check.Probes(draft.paraphrases, fact.subject);
-  fact.neighbours = check.Probes(draft.neighbours, fact.subject);
+  fact.neighbours = check.Neighbours(draft.neighbours, fact.subject);
   fact.portability = check.Probes(draft.portability, fact.subject);
   fact.lookup = check.Word(draft.lookup, {Lookup::kSubjectLast, Lookup::kLast, Lookup::kSpan},
                            Lookup::kSubjectLast);

@@ -20,6 +20,11 @@ struct Field {
   std::string text;  // empty: absent
 };
 
+struct Probe {
+  Field prompt;
+  Field target = {};  // of a neighbour that says it
+};
+
 struct Draft {
   Field id = {"id", ""};
   Field prompt = {"prompt", ""};
@@ -28,9 +33,9 @@ struct Draft {
   Field old_target = {"old_target", ""};
   Field relation = {"relation", ""};
   Field language = {"language", ""};
-  std::vector<Field> paraphrases;
-  std::vector<Field> neighbours;
-  std::vector<Field> portability;
+  std::vector<Probe> paraphrases;
+  std::vector<Probe> neighbours;
+  std::vector<Probe> portability;
   Field lookup = {"lookup", ""};
   // absent: replace where there is an old target, else insert
   Field kind = {"kind", ""};

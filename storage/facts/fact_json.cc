@@ -1,5 +1,6 @@
 #include "storage/facts/fact_json.h"
 
+#include <functional>
 #include <utility>
 
 #include "storage/base/log.h"
@@ -13,20 +14,36 @@ using json::Value;
 
 constexpr int kListDepthMax = 3;
 
-void AppendTexts(Value value, const std::string& path, int depth, const Complain& complain,
-                 std::vector<Field>& texts) {
+// The items of a list and of lists within it, or a single one. `take` says whether it is of a kind
+// that is expected, of which `expected` is the name.
+struct ItemSink {
+  std::string_view expected;
+  std::function<bool(Value item, const std::string& path)> take;
+};
+
+void ForEachItem(Value value, const std::string& path, int depth, const Complain& complain,
+                 const ItemSink& sink) {
   if (value.IsNothing()) return;
   if (!value.is(Kind::kList)) {
-    if (value.is(Kind::kText) || value.is(Kind::kNumber)) {
-      texts.push_back(TextIn(value, path, complain));
-    } else {
-      complain(path, "expected a string or a list of strings, found " + value.Found());
-    }
+    if (!sink.take(value, path))
+      complain(path, "expected " + std::string(sink.expected) + ", found " + value.Found());
     return;
   }
   if (depth == kListDepthMax) return complain(path, "expected a string, found a list within lists");
   for (std::size_t i = 0; i < value.size(); ++i)
-    AppendTexts(value[i], path + "[" + std::to_string(i) + "]", depth + 1, complain, texts);
+    ForEachItem(value[i], path + "[" + std::to_string(i) + "]", depth + 1, complain, sink);
+}
+
+bool IsText(Value value) { return value.is(Kind::kText) || value.is(Kind::kNumber); }
+
+Probe NeighbourIn(Value object, const std::string& path, const Complain& complain) {
+  for (const auto& [name, value] : object.Members()) {
+    if (name != "prompt" && name != "target")
+      complain(path + "." + Shortened(name),
+               "is not a field of a neighbour; the fields are prompt, target");
+  }
+  return {TextIn(object.Find("prompt"), path + ".prompt", complain),
+          TextIn(object.Find("target"), path + ".target", complain)};
 }
 
 // Writes the members of an object.
@@ -36,15 +53,28 @@ class Writer {
     if (!text.empty()) Put(name) += JsonQuote(text);
   }
   void Texts(std::string_view name, const std::vector<std::string>& texts) {
-    if (texts.empty()) return;
-    std::string& out = Put(name);
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      out.append(i == 0 ? "[" : ",").append(JsonQuote(texts[i]));
-    out += ']';
+    List(name, texts, [](const std::string& text) { return JsonQuote(text); });
+  }
+  void Neighbours(std::string_view name, const std::vector<text::Neighbour>& neighbours) {
+    List(name, neighbours, [](const text::Neighbour& neighbour) {
+      if (neighbour.target.empty()) return JsonQuote(neighbour.prompt);
+      Writer object;
+      object.Text("prompt", neighbour.prompt);
+      object.Text("target", neighbour.target);
+      return std::move(object).Finish();
+    });
   }
   std::string Finish() && { return std::move(out_) + "}"; }
 
  private:
+  template <typename Item, typename ToJson>
+  void List(std::string_view name, const std::vector<Item>& items, const ToJson& to_json) {
+    if (items.empty()) return;
+    std::string& out = Put(name);
+    for (std::size_t i = 0; i < items.size(); ++i)
+      out.append(i == 0 ? "[" : ",").append(to_json(items[i]));
+    out += ']';
+  }
   std::string& Put(std::string_view name) {
     out_ += out_.size() == 1 ? "" : ",";
     return out_ += JsonQuote(name) + ":";
@@ -63,8 +93,29 @@ Field TextIn(Value value, std::string path, const Complain& complain) {
 
 std::vector<Field> TextsIn(Value value, const std::string& path, const Complain& complain) {
   std::vector<Field> texts;
-  AppendTexts(value, path, 0, complain, texts);
+  const auto take = [&](Value item, const std::string& place) {
+    if (IsText(item)) texts.push_back(TextIn(item, place, complain));
+    return IsText(item);
+  };
+  ForEachItem(value, path, 0, complain, {"a string or a list of strings", take});
   return texts;
+}
+
+std::vector<Probe> ProbesIn(Value value, const std::string& path, Items items,
+                            const Complain& complain) {
+  std::vector<Probe> probes;
+  if (items == Items::kTexts) {
+    for (Field& text : TextsIn(value, path, complain)) probes.push_back({std::move(text)});
+    return probes;
+  }
+  const auto take = [&](Value item, const std::string& place) {
+    if (IsText(item)) probes.push_back({TextIn(item, place, complain)});
+    if (item.is(Kind::kObject)) probes.push_back(NeighbourIn(item, place, complain));
+    return IsText(item) || item.is(Kind::kObject);
+  };
+  ForEachItem(value, path, 0, complain,
+              {"a string, an object of prompt and target, or a list of them", take});
+  return probes;
 }
 
 Draft ReadDraft(Value object, const Complain& complain) {
@@ -76,12 +127,12 @@ Draft ReadDraft(Value object, const Complain& complain) {
     } else if (row->text != nullptr) {
       draft.*(row->text) = TextIn(value, name, complain);
     } else {
-      std::vector<Field> texts = TextsIn(value, name, complain);
-      std::vector<Field>& list = draft.*(row->list);
-      if (!list.empty() && !texts.empty())
+      std::vector<Probe> probes = ProbesIn(value, name, row->items, complain);
+      std::vector<Probe>& list = draft.*(row->list);
+      if (!list.empty() && !probes.empty())
         complain(name, "is given twice, as neighbours and as neighbors");
-      list.insert(list.end(), std::make_move_iterator(texts.begin()),
-                  std::make_move_iterator(texts.end()));
+      list.insert(list.end(), std::make_move_iterator(probes.begin()),
+                  std::make_move_iterator(probes.end()));
     }
   }
   return draft;
@@ -97,7 +148,7 @@ std::string FactToJson(const objects::Fact& fact) {
   out.Text("relation", fact.relation);
   out.Text("language", fact.language);
   out.Texts("paraphrases", fact.paraphrases);
-  out.Texts("neighbours", fact.neighbours);
+  out.Neighbours("neighbours", fact.neighbours);
   out.Texts("portability", fact.portability);
   if (fact.lookup != objects::Lookup::kSubjectLast) out.Text("lookup", NameOf(fact.lookup));
   // What is meant where nothing is said depends on the old target.

@@ -17,7 +17,7 @@ constexpr std::array<FieldRow, 13> kFields = {{
     {.name = "relation", .text = &Draft::relation},
     {.name = "language", .text = &Draft::language},
     {.name = "paraphrases", .list = &Draft::paraphrases},
-    {.name = "neighbours", .list = &Draft::neighbours},
+    {.name = "neighbours", .list = &Draft::neighbours, .items = Items::kNeighbours},
     {.name = "portability", .list = &Draft::portability},
     {.name = "lookup", .text = &Draft::lookup},
     {.name = "kind", .text = &Draft::kind},

@@ -23,12 +23,17 @@ inline constexpr std::size_t kProbesMax = 256;
 
 struct Draft;
 struct Field;
+struct Probe;
 
-// One text, or a list of them.
+// What a list holds: texts alone, or objects of a prompt and its target among them.
+enum class Items : std::uint8_t { kTexts, kNeighbours };
+
+// One text, or a list.
 struct FieldRow {
   std::string_view name;
   Field Draft::* text = nullptr;
-  std::vector<Field> Draft::* list = nullptr;
+  std::vector<Probe> Draft::* list = nullptr;
+  Items items = Items::kTexts;
   bool required = false;
 };
 

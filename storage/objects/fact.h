@@ -9,6 +9,7 @@
 
 #include "storage/base/archive.h"
 #include "storage/text/join.h"
+#include "storage/text/neighbour.h"
 
 namespace emend::storage::objects {
 
@@ -31,8 +32,8 @@ struct Fact {
   std::string language;                   // BCP 47, may be empty
   // whole prompts, subject written out: must answer the target
   std::vector<std::string> paraphrases;
-  // whole prompts about other subjects: must go on answering the old target
-  std::vector<std::string> neighbours;
+  // about other subjects: must go on answering their own target, or else the old target
+  std::vector<text::Neighbour> neighbours;
   // whole prompts whose answers follow from the fact; measured, never trained on
   std::vector<std::string> portability;
   Lookup lookup = Lookup::kSubjectLast;
@@ -41,7 +42,7 @@ struct Fact {
   text::Join join = text::Join::kByText;
 
   // of its own inside other records, so that a fact's format can move on its own
-  static constexpr RecordHead kHead = {RecordType::kFact, 2};
+  static constexpr RecordHead kHead = {RecordType::kFact, 3};
   static auto Fields(auto& m) {
     return std::tie(m.id, m.prompt, m.subject, m.target, m.old_target, m.relation, m.language,
                     m.paraphrases, m.neighbours, m.portability, m.lookup, m.kind, m.join);

@@ -229,6 +229,11 @@ DeltaWorker::Reply DeltaWorker::Handle(const Evaluate& request) {
   reply.records = request.facts.size();
   reply.es = reply.ps = reply.ns = reply.score = reply.kept = 100;
   reply.facts.assign(request.facts.size(), {.taken = true, .probability = 0.5});
+  for (const EvaluateFact& fact : request.facts) {
+    for (const auto& neighbour : fact.neighbours) {
+      if (!neighbour.target.empty()) reply.neighbour_targets.push_back({true, 0.5});
+    }
+  }
   if (request.reference) EMEND_RETURN_IF_ERROR(FindLive(*request.reference).status());
   return ReplyBody(reply);
 }

@@ -37,6 +37,8 @@ storage::objects::Fact SomeFact() {
   fact.subject = "Danielle Darrieux";
   fact.target = "English";
   fact.old_target = "French";
+  fact.neighbours = {{"The mother tongue of Montesquieu is"},
+                     {"The mother tongue of Goethe is", "German"}};
   return fact;
 }
 

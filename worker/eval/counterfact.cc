@@ -17,33 +17,43 @@ struct PromptSlots {
 struct FactSlots {
   PromptSlots rewrite;
   std::vector<PromptSlots> paraphrases;
-  std::vector<PromptSlots> neighbours;
+  std::vector<PromptSlots> neighbours;  // that have a true target
+  std::vector<RequestTable::Slot> neighbour_targets;
 };
 
-Result<PromptSlots> AddPrompt(RequestTable& table, const std::string& prompt,
-                              const EvalFact& fact) {
+Result<PromptSlots> AddPrompt(RequestTable& table, const std::string& prompt, const EvalFact& fact,
+                              const std::optional<std::string>& target_true) {
   PromptSlots slots;
   EMEND_ASSIGN_OR_RETURN(slots.new_target, table.Add(prompt, fact.target_new, fact.join));
-  if (fact.target_true) {
+  if (target_true) {
     EMEND_ASSIGN_OR_RETURN(const RequestTable::Slot slot,
-                           table.Add(prompt, *fact.target_true, fact.join));
+                           table.Add(prompt, *target_true, fact.join));
     slots.true_target = slot;
   }
   return slots;
 }
 
+Status AddNeighbours(RequestTable& table, const EvalFact& fact, FactSlots& slots) {
+  for (const auto& [prompt, target] : fact.neighbours) {
+    if (target.empty() && !fact.target_true) continue;
+    EMEND_ASSIGN_OR_RETURN(
+        const PromptSlots added,
+        AddPrompt(table, prompt, fact, target.empty() ? fact.target_true : target));
+    if (!target.empty()) slots.neighbour_targets.push_back(*added.true_target);
+    if (added.new_target != *added.true_target) slots.neighbours.push_back(added);
+  }
+  return OkStatus();
+}
+
 Result<FactSlots> AddFact(RequestTable& table, const EvalFact& fact) {
   FactSlots slots;
-  EMEND_ASSIGN_OR_RETURN(slots.rewrite, AddPrompt(table, fact.prompt, fact));
+  EMEND_ASSIGN_OR_RETURN(slots.rewrite, AddPrompt(table, fact.prompt, fact, fact.target_true));
   for (const std::string& prompt : fact.paraphrases) {
-    EMEND_ASSIGN_OR_RETURN(const PromptSlots added, AddPrompt(table, prompt, fact));
+    EMEND_ASSIGN_OR_RETURN(const PromptSlots added,
+                           AddPrompt(table, prompt, fact, fact.target_true));
     slots.paraphrases.push_back(added);
   }
-  if (!fact.target_true) return slots;
-  for (const std::string& prompt : fact.neighbours) {
-    EMEND_ASSIGN_OR_RETURN(const PromptSlots added, AddPrompt(table, prompt, fact));
-    slots.neighbours.push_back(added);
-  }
+  EMEND_RETURN_IF_ERROR(AddNeighbours(table, fact, slots));
   return slots;
 }
 
@@ -73,10 +83,11 @@ class ScoreView {
     return slots.true_target ? New(slots).nll < True(slots).nll : New(slots).argmax;
   }
 
- private:
   const TargetScore& At(RequestTable::Slot slot) const {
     return scores_[slot.request][slot.target];
   }
+
+ private:
   const std::vector<std::vector<TargetScore>>& scores_;
 };
 
@@ -96,6 +107,8 @@ FactResult ResultOf(const FactSlots& slots, const ScoreView& scores) {
     neighbour.Count(scores.New(prompt).nll > scores.True(prompt).nll);
     neighbour_argmax.Count(scores.True(prompt).argmax);
   }
+  for (const RequestTable::Slot slot : slots.neighbour_targets)
+    result.neighbour_targets.push_back(scores.At(slot));
   result.ps = paraphrase.Percent();
   result.ps_argmax = paraphrase_argmax.Percent();
   result.ns = neighbour.Percent();

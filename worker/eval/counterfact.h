@@ -15,14 +15,15 @@
 //   PS  the same over the paraphrases
 //       (paraphrase, generalisation)
 //   NS  share of the neighbours where the true target is likelier than the new one
-//       (neighbourhood, specificity)
+//       (neighbourhood, specificity); that of a neighbour with a target of its own is that target
 //   score  harmonic mean of the three; 0 where one of them is 0
 //   es_argmax, ps_argmax
 //       share of prompts whose greedy continuation is the new target, every token of it
 //   ns_argmax             share of neighbours whose greedy continuation is the true target
 //
 // A fact without a true target has nothing to compare with: its es is its es_argmax, its ps its
-// ps_argmax, and its neighbours are not counted. Facts without paraphrases (neighbours) are left
+// ps_argmax, and its neighbours without a target of their own are not counted. Nor is a neighbour
+// whose own target is the new one. Facts without paraphrases (neighbours) are left
 // out of PS (NS); where no fact has any, the figure is 0, its count 0, and the score is taken over
 // the others. Prompt and target are encoded as one text. Thread-safe; blocks on compute; memory as
 // in score.h.
@@ -36,6 +37,7 @@
 
 #include "storage/base/status.h"
 #include "storage/text/join.h"
+#include "storage/text/neighbour.h"
 #include "worker/eval/score.h"
 #include "worker/model/transformer.h"
 #include "worker/tokenizer/tokenizer.h"
@@ -45,7 +47,7 @@ namespace emend::worker::eval {
 struct EvalFact {
   std::string prompt;  // the subject filled in
   std::vector<std::string> paraphrases;
-  std::vector<std::string> neighbours;
+  std::vector<storage::text::Neighbour> neighbours;
   std::string target_new;
   std::optional<std::string> target_true;
   // between a prompt, whichever of them, and a target
@@ -57,13 +59,14 @@ struct EvalFact {
 struct FactResult {
   double es = 0;
   std::optional<double> ps;  // none: the fact has no paraphrase
-  std::optional<double> ns;  // none: the fact has no neighbour or no true target
+  std::optional<double> ns;  // none: no neighbour has a true target
   double es_argmax = 0;
   std::optional<double> ps_argmax;
   std::optional<double> ns_argmax;
   double nll_new = 0;      // of the rewriting prompt, nats per token
   double probability = 0;  // of the new target after it, whole
   std::optional<double> nll_true;
+  std::vector<TargetScore> neighbour_targets;  // of the neighbours that have one, in their order
 };
 
 // Means over the facts that have such prompts; NaN where none has.

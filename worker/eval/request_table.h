@@ -19,6 +19,7 @@ class RequestTable {
   struct Slot {
     std::size_t request = 0;
     std::size_t target = 0;
+    friend bool operator==(const Slot&, const Slot&) = default;
   };
 
   // `tokenizer` must outlive the table. `context`: positions of the model.

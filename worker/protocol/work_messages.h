@@ -10,6 +10,7 @@
 
 #include "storage/base/ids.h"
 #include "storage/text/join.h"
+#include "storage/text/neighbour.h"
 #include "worker/protocol/solve_settings.h"
 
 namespace emend::worker::protocol {
@@ -112,7 +113,7 @@ struct EvaluateFact {
   std::string target;
   std::optional<std::string> old_target;
   std::vector<std::string> paraphrases;
-  std::vector<std::string> neighbours;
+  std::vector<storage::text::Neighbour> neighbours;
   storage::text::Join join = storage::text::Join::kByText;
   std::string name = {};  // as in SolveFact
   static auto Fields(auto& m) {
@@ -143,11 +144,14 @@ struct EvaluateReply {
   std::uint64_t neighbours = 0;   // compared with the reference
   double kept = 0;                // of them, where its greedy answer stayed
   double kl = 0;                  // mean over them, of the next token, in nats
-  double perplexity = 0;          // of the held texts
+  // of each neighbour that has a target, fact by fact: whether it is said there
+  std::vector<FactAnswer> neighbour_targets;
+  double perplexity = 0;  // of the held texts
   double seconds = 0;
   static auto Fields(auto& m) {
     return std::tie(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax,
-                    m.facts, m.neighbours, m.kept, m.kl, m.perplexity, m.seconds);
+                    m.facts, m.neighbours, m.kept, m.kl, m.neighbour_targets, m.perplexity,
+                    m.seconds);
   }
 };
 

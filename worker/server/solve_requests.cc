@@ -46,8 +46,11 @@ protocol::EvaluateReply ReplyOf(const eval::EvalReport& report) {
   reply.es_argmax = report.es_argmax;
   reply.ps_argmax = report.ps_argmax;
   reply.ns_argmax = report.ns_argmax;
-  for (const eval::FactResult& fact : report.facts)
+  for (const eval::FactResult& fact : report.facts) {
     reply.facts.push_back({fact.es_argmax > 0, fact.probability});
+    for (const eval::TargetScore& score : fact.neighbour_targets)
+      reply.neighbour_targets.push_back({score.argmax, score.probability});
+  }
   reply.kept = reply.kl = reply.perplexity = kNone;
   return reply;
 }
@@ -57,8 +60,8 @@ std::vector<std::string_view> NeighboursOf(const std::vector<protocol::EvaluateF
   std::vector<std::string_view> all;
   std::set<std::string_view> seen;
   for (const protocol::EvaluateFact& fact : facts) {
-    for (const std::string& neighbour : fact.neighbours) {
-      if (seen.insert(neighbour).second) all.push_back(neighbour);
+    for (const auto& [prompt, target] : fact.neighbours) {
+      if (seen.insert(prompt).second) all.push_back(prompt);
     }
   }
   if (all.size() <= kComparedMax) return all;

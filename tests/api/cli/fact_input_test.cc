@@ -75,21 +75,27 @@ TEST_F(FactInputTest, WhatTheServerSaysOfAFactNamesTheRowOfTheFile) {
 TEST_F(FactInputTest, ProbesThatAreNotInTheRequestAreSaid) {
   ASSERT_OK_AND_ASSIGN(const FactInput input, Load(R"([
       {"subject": "A", "src": "who is A", "alt": "B", "answers": ["C"],
-       "loc": "who", "loc_ans": "D"},
-      {"subject": "E", "src": "who is E", "alt": "B", "loc": "who", "loc_ans": "D"}])"));
+       "loc": "when is A", "loc_ans": "D"},
+      {"subject": "E", "src": "who is E", "alt": "B", "loc": "who"}])"));
   Json result = input.WithRows(Json::object());
-  EXPECT_EQ(result["left_out"].size(), 2U);
-  EXPECT_EQ(result["left_out"][1]["reason"], "locality probes whose answer is not the old target");
-  EXPECT_EQ(result["left_out"][1]["count"], 1);
+  EXPECT_EQ(result["left_out"],
+            Json({{{"reason", "locality probes about the subject itself"}, {"count", 1}},
+                  {{"reason", "locality probes without an answer of their own"}, {"count", 1}}}));
   EXPECT_THAT(input.Text(),
-              HasSubstr("1 locality probes whose answer is not the old target: left out\n"));
+              HasSubstr("1 locality probes without an answer of their own: left out\n"));
   ASSERT_OK_AND_ASSIGN(
       const FactInput kept,
       Load(R"({"prompt": "{} is", "subject": "A", "target": "B", "neighbours": ["C is"]})"));
   result = kept.WithRows(Json::object());
   EXPECT_EQ(result["neighbours_without_old_target"], 1);
   EXPECT_EQ(kept.facts()[0]["neighbours"][0], "C is");
-  EXPECT_THAT(kept.Text(), HasSubstr("1 neighbour of facts without an old_target"));
+  EXPECT_THAT(kept.Text(),
+              HasSubstr("1 neighbour without a target, of facts without an old_target"));
+  const Json said = {{"neighbours", {{{"row", 1}, {"prompt", "C is"}}}}};
+  ASSERT_OK_AND_ASSIGN(const FactInput later, Load(kRows, {.file = "", .offset = 2}));
+  EXPECT_EQ(
+      later.WithRows({{"neighbour_targets", said}})["neighbour_targets"]["neighbours"][0]["row"],
+      3);
 }
 
 }  // namespace

@@ -11,9 +11,8 @@ namespace {
 using storage::objects::Fact;
 using storage::objects::FactKind;
 using storage::objects::Lookup;
-using testing::Contains;
+using storage::text::Neighbour;
 using testing::ElementsAre;
-using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
@@ -63,7 +62,7 @@ TEST(FactFormsTest, EasyEditRecordsGetTheirSubjectCutOut) {
   EXPECT_EQ(fact.old_target, "BBC");
   EXPECT_THAT(fact.paraphrases,
               ElementsAre("BBC One is my favorite product out of everything owned by"));
-  EXPECT_THAT(fact.neighbours, ElementsAre("BBC Radio, by"));
+  EXPECT_THAT(fact.neighbours, ElementsAre(Neighbour{"BBC Radio, by", "BBC"}));
   EXPECT_THAT(file.left_out, IsEmpty());
 }
 
@@ -76,8 +75,8 @@ TEST(FactFormsTest, KnowEditProbesAreKeptApart) {
   EXPECT_EQ(fact.target, "JK Tallinna Kalev");
   EXPECT_EQ(fact.old_target, "Supreme Court of Spain");
   EXPECT_THAT(fact.portability, ElementsAre("The name of the employer of Manuel Ramon Alarcon is"));
-  EXPECT_THAT(fact.neighbours, IsEmpty());  // its locality probes are about the subject itself
-  EXPECT_THAT(file.left_out, Contains(Pair(std::string(kLeftOutOtherAnswer), Ge(2u))));
+  for (const Fact& each : file.facts) EXPECT_THAT(each.neighbours, IsEmpty());
+  EXPECT_THAT(file.left_out, ElementsAre(Pair(std::string(kLeftOutOfTheSubject), 31u)));
 }
 
 TEST(FactFormsTest, ZsreRecordsTakeTheCounterfactualAnswer) {
@@ -90,7 +89,11 @@ TEST(FactFormsTest, ZsreRecordsTakeTheCounterfactualAnswer) {
   EXPECT_EQ(fact.target, "Charles Lennox, 1st Earl of Richmond");
   EXPECT_EQ(fact.old_target, "Charles Lennox, 2nd Duke of Richmond");
   EXPECT_THAT(fact.paraphrases, ElementsAre("Who was Lady Sarah Lennox father?"));
-  EXPECT_THAT(file.left_out, ElementsAre(Pair(std::string(kLeftOutOtherAnswer), 20u)));
+  EXPECT_THAT(
+      fact.neighbours,
+      ElementsAre(Neighbour{"nq question: why does snake eyes not show his face",
+                            "Snake Eyes' face was severely disfigured in a helicopter explosion"}));
+  EXPECT_THAT(file.left_out, IsEmpty());
 }
 
 TEST(FactFormsTest, CsvWithQuotesListsAndLineEnds) {
@@ -99,8 +102,9 @@ TEST(FactFormsTest, CsvWithQuotesListsAndLineEnds) {
   ASSERT_THAT(file.facts, SizeIs(3));
   EXPECT_THAT(file.facts[0].paraphrases,
               ElementsAre("Danielle Darrieux, a native", "Danielle Darrieux spoke the language"));
-  EXPECT_THAT(file.facts[0].neighbours, ElementsAre("The mother tongue of Léon Blum is",
-                                                    "The native language of Montesquieu | is"));
+  EXPECT_THAT(file.facts[0].neighbours,
+              ElementsAre(Neighbour{"The mother tongue of Léon Blum is"},
+                          Neighbour{"The native language of Montesquieu | is"}));
   EXPECT_EQ(file.facts[1].prompt, "{} flows through");
   EXPECT_EQ(file.facts[1].target, "Basel, \"the city\"");
   EXPECT_EQ(file.facts[1].old_target, std::nullopt);
@@ -116,7 +120,8 @@ TEST(FactFormsTest, JsonLinesWithPlainFields) {
   ASSERT_THAT(file.facts, SizeIs(2));
   EXPECT_EQ(file.facts[0].language, "en");
   EXPECT_THAT(file.facts[0].paraphrases, ElementsAre("Danielle Darrieux, a native"));
-  EXPECT_THAT(file.facts[0].neighbours, ElementsAre("The mother tongue of Léon Blum is"));
+  EXPECT_THAT(file.facts[0].neighbours,
+              ElementsAre(Neighbour{"The mother tongue of Léon Blum is"}));
   EXPECT_EQ(file.facts[1].lookup, Lookup::kLast);
   EXPECT_EQ(file.facts[1].kind, FactKind::kInsert);
   EXPECT_THAT(file.facts[1].portability, SizeIs(1));
@@ -232,24 +237,64 @@ TEST(SelectionTest, AFactKnowsTheRowOfTheFile) {
 TEST(LeftOutTest, ProbesThatAFactCannotHoldAreCountedByTheReason) {
   const auto file = ParseFactFile(
       R"([{"prompt": "A is in", "subject": "A", "target_new": "B", "ground_truth": "C",
-           "locality_prompt": ["D is in", "E is in", "A lies in"],
-           "locality_ground_truth": ["C", "F", "C"]},
+           "locality_prompt": ["D is in", "E is in", "A lies in", "F is in"],
+           "locality_ground_truth": ["C", "F", "C", " "]},
+          {"prompt": "G is in", "subject": "G", "target_new": "B", "ground_truth": "C",
+           "locality_prompt": "H is in", "locality_ground_truth": ["D", "C"]},
           {"prompt": "G is in", "subject": "G", "target_new": "B",
-           "locality_prompt": "H is in", "locality_ground_truth": "C"}])",
+           "locality_prompt": ["H is in", "I is in"], "locality_ground_truth": ["C"]}])",
       "f");
   ASSERT_TRUE(file.ok()) << file.status().ToString();
-  EXPECT_THAT(file->facts[0].neighbours, ElementsAre("D is in"));
+  EXPECT_THAT(file->facts[0].neighbours,
+              ElementsAre(Neighbour{"D is in", "C"}, Neighbour{"E is in", "F"}));
+  EXPECT_THAT(file->facts[1].neighbours, ElementsAre(Neighbour{"H is in", "C"}))
+      << "of several answers the old target";
+  EXPECT_THAT(file->facts[2].neighbours, IsEmpty()) << "whose answer it is nobody can say";
   EXPECT_THAT(file->left_out, ElementsAre(Pair(std::string(kLeftOutOfTheSubject), 1u),
-                                          Pair(std::string(kLeftOutWithoutOldTarget), 1u),
-                                          Pair(std::string(kLeftOutOtherAnswer), 1u)));
+                                          Pair(std::string(kLeftOutWithoutAnswer), 3u)));
+}
+
+TEST(NeighbourTargetTest, IsReadInEveryFormThatHasNeighbours) {
+  const auto read = [](const std::string& text) {
+    const auto file = ParseFactFile(text, "f");
+    EMEND_CHECK(file.ok(), file.status().ToString());
+    return file->facts.at(0).neighbours;
+  };
+  const auto expected = ElementsAre(Neighbour{"C is in"}, Neighbour{"D is in", "E"});
+  EXPECT_THAT(read(R"({"prompt": "{} is in", "subject": "A", "target": "B",
+                       "neighbours": ["C is in", {"prompt": "D is in", "target": "E"}]})"),
+              expected);
+  EXPECT_THAT(read("prompt,subject,target,neighbors\n{} is in,A,B,"
+                   R"("[""C is in"", {""prompt"": ""D is in"", ""target"": ""E""}]")"
+                   "\n"),
+              expected);
+  EXPECT_THAT(
+      read(
+          R"([{"requested_rewrite": {"prompt": "{} is in", "subject": "A", "target_new": {"str": "B"}},
+                "neighborhood_prompts": ["C is in", {"prompt": "D is in", "target": "E"}]}])"),
+      expected);
+  const auto answered = ElementsAre(Neighbour{"D is in", "E"});
+  EXPECT_THAT(read(R"([{"prompt": "A is in", "subject": "A", "target_new": "B",
+                        "locality_prompt": "D is in", "locality_ground_truth": "E"}])"),
+              answered);
+  EXPECT_THAT(read(R"([{"prompt": "A is in", "subject": "A", "target_new": "B",
+                        "locality": {"g": [{"prompt": "D is in", "ground_truth": ["E", "F"]}]}}])"),
+              answered);
+  EXPECT_THAT(
+      read(
+          R"([{"src": "where is A", "subject": "A", "alt": "B", "loc": "D is in", "loc_ans": "E"}])"),
+      answered);
 }
 
 TEST(LeftOutTest, NeighboursWithoutAnOldTargetAreKeptAndCounted) {
   const auto file = ParseFactFile(
-      R"({"prompt": "{} is in", "subject": "A", "target": "B", "neighbours": ["C is in"]})", "f");
+      R"({"prompt": "{} is in", "subject": "A", "target": "B",
+          "neighbours": ["C is in", {"prompt": "D is in", "target": "E"}]})",
+      "f");
   ASSERT_TRUE(file.ok()) << file.status().ToString();
-  EXPECT_THAT(file->facts[0].neighbours, ElementsAre("C is in"));
-  EXPECT_EQ(file->neighbours_without_old_target, 1u);
+  EXPECT_THAT(file->facts[0].neighbours,
+              ElementsAre(Neighbour{"C is in"}, Neighbour{"D is in", "E"}));
+  EXPECT_EQ(file->neighbours_without_old_target, 1u) << "the other says its own";
 }
 
 TEST(BadRowsTest, OnlyTheFirstTwentyAreListed) {

@@ -88,6 +88,16 @@ std::vector<BadFile> BadFields() {
       {"LongTarget", Plain("{} is", "A", std::string(kTargetBytesMax + 1, 'a')),
        "target: has 1025 bytes"},
       {"ManyProbes", ManyProbes(), "paraphrases[0]: is one of 257"},
+      {"ForeignFieldOfANeighbour",
+       R"({"prompt":"{} is","subject":"A","target":"B","neighbours":[{"prompt":"C is","is":"D"}]})",
+       "row 1, neighbours[0].is: is not a field of a neighbour; the fields are prompt, target"},
+      {"TargetWithoutItsNeighbour",
+       R"([{"requested_rewrite":{"prompt":"{} is","subject":"A","target_new":{"str":"B"}},"neighborhood_prompts":[{"target":"D"}]}])",
+       "row 1, neighborhood_prompts[0].prompt: is empty, and there is a target for it"},
+      {"LongAnswerOfALocalityProbe",
+       R"([{"src":"who is A","subject":"A","alt":"B","loc":"C is","loc_ans":")" +
+           std::string(kTargetBytesMax + 1, 'a') + "\"}]",
+       "row 1, loc_ans: has 1025 bytes"},
   };
 }
 

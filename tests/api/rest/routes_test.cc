@@ -242,6 +242,9 @@ TEST(Routes, ShowHoldsEditsWithTheirFacts) {
   LiveRest rest;
   const json shown = json::parse(rest.Ask("GET", "/api/v1/repos/atlas/commits/main").body);
   EXPECT_EQ(shown["added"][0]["facts"][0]["target"], "English");
+  EXPECT_EQ(shown["added"][0]["facts"][0]["neighbours"],
+            json({"The mother tongue of Montesquieu is",
+                  {{"prompt", "The mother tongue of Goethe is"}, {"target", "German"}}}));
   EXPECT_EQ(shown["settings"]["v_lr"], 0.5);
   EXPECT_EQ(shown["time"], "2026-01-31T12:00:00.002Z");
   EXPECT_EQ(shown["after"]["es"], 93.0);

@@ -10,7 +10,9 @@ using namespace jobs;
 using worker::protocol::Evaluate;
 using worker::protocol::EvaluateReply;
 
-// A model that takes a fact unless its target is "silence"; no answer near it stays.
+// A model that takes a fact unless its target is "silence"; no answer near it stays, and what
+// neighbours should say is said on the parent alone, but for "noise", which is said afterwards, and
+// "mumble", which never is.
 class EvidenceTest : public JobQueueTest {
  protected:
   void SetUp() override {
@@ -26,6 +28,17 @@ class EvidenceTest : public JobQueueTest {
         const bool taken = is_edited && asked->facts[i].target != "silence";
         answer.facts[i] = {taken, taken ? 0.75 : 0.25};
       }
+      answer.neighbour_targets.clear();
+      for (const auto& fact : asked->facts) {
+        for (const auto& neighbour : fact.neighbours) {
+          const bool said =
+              is_edited == (neighbour.target == "noise") && neighbour.target != "mumble";
+          if (!neighbour.target.empty())
+            answer.neighbour_targets.push_back({said, said ? 0.5 : 0.125});
+        }
+      }
+      if (forgets_a_target_ && !answer.neighbour_targets.empty())
+        answer.neighbour_targets.pop_back();
       answer.es = answer.facts.front().taken ? 100 : 0;
       answer.kept = 0;
       answer.neighbours = is_parent ? 0 : 3;
@@ -35,6 +48,7 @@ class EvidenceTest : public JobQueueTest {
   }
 
   std::set<StateId> results_;
+  bool forgets_a_target_ = false;
 
   json Commit(const std::string& target, const json& more = json::object()) {
     json body = CommitBody({"Ann", "Bob"}, target);
@@ -67,6 +81,67 @@ TEST_F(EvidenceTest, ACommitSaysFactByFactWhatTheModelSaysNow) {
     const EditId edit = *EditId::FromHex(fact["edit"].get<std::string>());
     EXPECT_TRUE(std::ranges::binary_search(commit.added, edit));
   }
+}
+
+TEST_F(EvidenceTest, ACommitSaysWhetherNeighboursStillSayTheirTargets) {
+  json body = CommitBody({"Ann", "Bob"}, "chess");
+  body["facts"][0]["neighbours"] = {"Dan is", {{"prompt", "Eve is"}, {"target", "tall"}}};
+  body["facts"][1]["neighbours"] = {{{"prompt", "Flo is"}, {"target", "noise"}},
+                                    {{"prompt", "Gil is"}, {"target", "old"}}};
+  const json result = ResultOf(Submit("commit", body));
+  const auto neighbour = [](int row, const char* prompt, const char* target, bool said) {
+    return json{{"row", row},
+                {"prompt", prompt},
+                {"target", target},
+                {"said", said},
+                {"said_before", !said},
+                {"before", said ? 0.125 : 0.5},
+                {"after", said ? 0.5 : 0.125}};
+  };
+  EXPECT_EQ(result["neighbour_targets"],
+            (json{{"n", 3},
+                  {"said", 1},
+                  {"said_before", 2},
+                  {"neighbours",
+                   {neighbour(1, "Eve is", "tall", false), neighbour(2, "Flo is", "noise", true),
+                    neighbour(2, "Gil is", "old", false)}}}));
+  const auto commit = Log().front().commit;
+  EXPECT_EQ(json::parse(commit.evidence)["neighbour_targets"], result["neighbour_targets"]);
+  EXPECT_FALSE(ResultOf(Submit("commit", Commit("go"))).contains("neighbour_targets"));
+
+  const json evaluated = ResultOf(Submit("evaluation", {{"facts", body["facts"]}}));
+  EXPECT_EQ(evaluated["neighbour_targets"]["n"], 3);
+  EXPECT_EQ(evaluated["neighbour_targets"]["said"], 1);
+  EXPECT_EQ(evaluated["neighbour_targets"]["neighbours"][1], (json{{"row", 2},
+                                                                   {"prompt", "Flo is"},
+                                                                   {"target", "noise"},
+                                                                   {"said", true},
+                                                                   {"probability", 0.5}}));
+}
+
+TEST_F(EvidenceTest, OfManyNeighboursThoseThatChangedAreNamedFirst) {
+  json body = CommitBody({"Ann"}, "chess");
+  for (int i = 0; i < 150; ++i)
+    body["facts"][0]["neighbours"].push_back(
+        {{"prompt", std::to_string(i)}, {"target", i < 149 ? "mumble" : "noise"}});
+  const json targets = ResultOf(Submit("commit", body))["neighbour_targets"];
+  EXPECT_EQ(targets["n"], 150);
+  EXPECT_EQ(targets["said_before"], 0);
+  EXPECT_EQ(targets["said"], 1);
+  ASSERT_EQ(targets["neighbours"].size(), 100U);
+  EXPECT_EQ(targets["neighbours"][0]["prompt"], "149");
+  EXPECT_EQ(targets["neighbours"][1]["prompt"], "0");
+}
+
+TEST_F(EvidenceTest, AWorkerThatAnswersAboutOtherNeighboursIsNotBelieved) {
+  forgets_a_target_ = true;
+  json body = CommitBody({"Ann"}, "chess");
+  body["facts"][0]["neighbours"] = {{{"prompt", "Eve is"}, {"target", "tall"}}};
+  const Operation ended = Follow(Submit("commit", body));
+  EXPECT_EQ(ended.error_slug, "internal");
+  EXPECT_THAT(ended.error_message,
+              HasSubstr("was asked about 1 facts and the targets of 1 neighbours, and answered "
+                        "about 1 and 0"));
 }
 
 TEST_F(EvidenceTest, EarlierFactsOfTheBranchAreAskedAgain) {

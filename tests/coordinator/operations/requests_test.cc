@@ -58,6 +58,15 @@ TEST(RequestsTest, ACommitIsReadWithItsFactsAndSettings) {
   EXPECT_EQ(facts[0].old_target, "French");
 }
 
+TEST(RequestsTest, ANeighbourMayHaveATargetOfItsOwn) {
+  const std::vector<Fact> facts = FactsOf(
+      R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b",
+          "neighbours": ["c is", {"prompt": "d is", "target": "e"}]}]})");
+  ASSERT_EQ(facts.size(), 1U);
+  EXPECT_THAT(facts[0].neighbours, testing::ElementsAre(storage::text::Neighbour{"c is"},
+                                                        storage::text::Neighbour{"d is", "e"}));
+}
+
 TEST(RequestsTest, EveryKindNeedsAScopeAndAnUnknownKindIsNamed) {
   for (const OperationKind& kind : Kinds()) EXPECT_NE(kind.scope, "") << kind.name;
   EXPECT_EQ(Kinds().size(), 9U);
@@ -82,6 +91,9 @@ TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
   EXPECT_THAT(
       Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": [7, {}], "target": "b"})")),
       HasSubstr("/facts/1/subject"));
+  EXPECT_THAT(Refusal("commit", with_fact(R"({"prompt": "{} is", "subject": "a", "target": "b",
+                                      "neighbours": ["c is", {"prompt": "d is", "is": "e"}]})")),
+              HasSubstr("/facts/1/neighbours/1/is: is not a field of a neighbour"));
   EXPECT_THAT(Refusal("commit", with_fact("3")), HasSubstr("/facts/1"));
   EXPECT_THAT(Refusal("commit", R"({"facts": []})"), HasSubstr("/facts"));
   EXPECT_THAT(Refusal("export", R"({"revision": "main"})"), HasSubstr("/folder"));

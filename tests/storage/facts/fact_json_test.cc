@@ -12,6 +12,7 @@ using objects::Fact;
 using objects::FactKind;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using text::Neighbour;
 
 // The fact, or what was complained of.
 struct Outcome {
@@ -39,7 +40,8 @@ TEST(FactJson, EveryFieldSurvivesTheWayToJsonAndBack) {
   const auto read = ReadFact(With(
       R"(, "id": "a/1", "old_target": "Sweden", "relation": "P17", "language": "en",
       "paraphrases": ["Oslo lies in"],
-      "neighbours": ["Bergen is in"], "portability": ["The king of {} is"], "lookup": "last",
+      "neighbours": ["Bergen is in", {"prompt": "Malmö is in", "target": "Sweden"}],
+      "portability": ["The king of {} is"], "lookup": "last",
       "kind": "refuse", "join": "none")"));
   ASSERT_TRUE(read.fact.has_value()) << read.complaints;
   EXPECT_EQ(read.fact->portability, std::vector<std::string>{"The king of Oslo is"});
@@ -79,6 +81,55 @@ TEST(FactJson, TextsThatLookAlikeAreOne) {
   ASSERT_TRUE(composed.fact && decomposed.fact) << decomposed.complaints;
   EXPECT_EQ(*composed.fact, *decomposed.fact);
   EXPECT_EQ(SlotOf(*composed.fact), SlotOf(*decomposed.fact));
+}
+
+TEST(FactJson, ANeighbourMaySayWhatTheModelShouldGoOnToSay) {
+  const auto read = ReadFact(With(
+      R"(, "neighbours": ["Bergen is in", {"prompt": "Not {} but Bonn is in", "target": " Germany "},
+      [{"prompt": "1 +", "target": 2}], {"prompt": "Bari is in", "target": null},
+      {"prompt": "", "target": ""}])"));
+  EXPECT_EQ(read.complaints, "");
+  ASSERT_TRUE(read.fact.has_value());
+  EXPECT_THAT(read.fact->neighbours, ElementsAre(Neighbour{"Bergen is in"},
+                                                 Neighbour{"Not Oslo but Bonn is in", "Germany"},
+                                                 Neighbour{"1 +", "2"}, Neighbour{"Bari is in"}));
+  EXPECT_THAT(FactToJson(*read.fact),
+              HasSubstr(R"("neighbours":["Bergen is in",{"prompt":"Not Oslo but Bonn is in",)"
+                        R"("target":"Germany"},{"prompt":"1 +","target":"2"},"Bari is in"])"));
+  const auto alone =
+      ReadFact(With(R"(, "neighbors": {"prompt": "Bergen is in", "target": "Norway"})"));
+  EXPECT_EQ(alone.complaints, "");
+  EXPECT_THAT(alone.fact->neighbours, ElementsAre(Neighbour{"Bergen is in", "Norway"}));
+}
+
+TEST(FactJson, WhatIsWrongWithANeighbourIsNamedByItsPlace) {
+  const auto complaints = [](const std::string& neighbours) {
+    return ReadFact(With(", \"neighbours\": " + neighbours)).complaints;
+  };
+  EXPECT_EQ(complaints(R"(["a", {"prompt": "b", "answer": "c"}])"),
+            "neighbours[1].answer: is not a field of a neighbour; the fields are prompt, target; ");
+  EXPECT_EQ(complaints(R"({"target": "c"})"),
+            "neighbours.prompt: is empty, and there is a target for it; ");
+  EXPECT_EQ(complaints(R"([{"prompt": ["b"], "target": "c"}])"),
+            "neighbours[0].prompt: expected a string, found array; "
+            "neighbours[0].prompt: is empty, and there is a target for it; ");
+  EXPECT_EQ(complaints("[true]"),
+            "neighbours[0]: expected a string, an object of prompt and target, or a list of them, "
+            "found true; ");
+  EXPECT_EQ(complaints(R"([{"prompt": "b", "target": ")" + std::string(1025, 'c') + "\"}]"),
+            "neighbours[0].target: has 1025 bytes; at most 1024 are allowed; ");
+  EXPECT_EQ(complaints(R"([{"prompt": ")" + std::string(4097, 'b') + R"(", "target": "c"}])"),
+            "neighbours[0].prompt: has 4097 bytes; at most 4096 are allowed; ");
+  EXPECT_EQ(complaints("[{\"prompt\": \"b\", \"target\": \"c\u200b\"}]"),
+            "neighbours[0].target: has the character U+200B (zero width space), which nobody sees, "
+            "at byte 1: \"c\u200b\"; take it out; ");
+}
+
+TEST(FactJson, OnlyANeighbourHasATargetOfItsOwn) {
+  for (const std::string name : {"paraphrases", "portability"}) {
+    EXPECT_EQ(ReadFact(With(", \"" + name + R"(": [{"prompt": "a", "target": "b"}])")).complaints,
+              name + "[0]: expected a string or a list of strings, found object; ");
+  }
 }
 
 TEST(FactJson, WhereAPromptEndsIsKept) {

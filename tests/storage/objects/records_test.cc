@@ -33,7 +33,7 @@ TEST(GoldenRecords, EditKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeEdit(test::SampleEdit()), Golden("edit"));
   EXPECT_THAT(DecodeEdit(Golden("edit")), IsOkAndHolds(test::SampleEdit()));
   EXPECT_EQ(IdOf(test::SampleEdit()).Hex(),
-            "597f43261c5d846c120b74a98021e4695f4205fa8467eeefa46d8b69026278ad");
+            "04effcdcea2add237a951b05139817e8ee37e987822ead65c64679667d7d302a");
 }
 
 TEST(GoldenRecords, StateKeepsItsBytesAndId) {
@@ -82,7 +82,9 @@ TEST(EditId, DependsOnEverythingElse) {
       [](Edit& e) { e.facts[0].lookup = Lookup::kLast; },
       [](Edit& e) { e.facts[0].kind = FactKind::kForget; },
       [](Edit& e) { e.facts[0].join = text::Join::kSpace; },
-      [](Edit& e) { std::swap(e.facts[0].paraphrases, e.facts[0].neighbours); },
+      [](Edit& e) { std::swap(e.facts[0].paraphrases, e.facts[0].portability); },
+      [](Edit& e) { e.facts[0].neighbours[0].target = "French"; },
+      [](Edit& e) { e.facts[0].neighbours[1].target.clear(); },
       [](Edit& e) { e.facts.pop_back(); },
       [](Edit& e) { e.solved_on = StateId(); },
       [](Edit& e) { e.method = "emmet"; },

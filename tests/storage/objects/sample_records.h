@@ -23,7 +23,8 @@ inline Fact SampleFact() {
   fact.relation = "P103";
   fact.language = "en";
   fact.paraphrases = {"Danielle Darrieux, a native", "Danielle Darrieux spoke the language"};
-  fact.neighbours = {"The native language of Montesquieu is"};
+  fact.neighbours = {{"The native language of Montesquieu is"},
+                     {"The native language of Nelson Piquet is", "Portuguese"}};
   fact.portability = {"The alphabet that Danielle Darrieux learned to write in is"};
   fact.lookup = Lookup::kSpan;
   fact.kind = FactKind::kInsert;

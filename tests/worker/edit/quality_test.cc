@@ -2,6 +2,7 @@
 // published code's scores on the same records.
 #include <gtest/gtest.h>
 
+#include "tests/support/plain_neighbours.h"
 #include "tests/support/status_matchers.h"
 #include "tests/worker/edit/atlas.h"
 #include "worker/eval/counterfact.h"
@@ -20,7 +21,7 @@ std::vector<eval::EvalFact> Records(std::size_t count) {
     prompt.replace(prompt.find("{}"), 2, rewrite.at("subject").get<std::string>());
     facts.push_back({.prompt = prompt,
                      .paraphrases = records[i].at("paraphrase_prompts"),
-                     .neighbours = records[i].at("neighborhood_prompts"),
+                     .neighbours = test::PlainNeighbours(records[i].at("neighborhood_prompts")),
                      .target_new = rewrite.at("target_new").at("str"),
                      .target_true = rewrite.at("target_true").at("str").get<std::string>()});
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/checkpoint/safetensors.h"
+#include "tests/support/plain_neighbours.h"
 #include "worker/collective/communicator.h"
 #include "worker/eval/counterfact.h"
 #include "worker/model/transformer.h"
@@ -48,7 +49,7 @@ inline std::vector<worker::eval::EvalFact> AtlasFacts(std::size_t count) {
     prompt.replace(prompt.find("{}"), 2, rewrite["subject"].get<std::string>());
     facts.push_back({.prompt = prompt,
                      .paraphrases = records[i]["paraphrase_prompts"],
-                     .neighbours = records[i]["neighborhood_prompts"],
+                     .neighbours = PlainNeighbours(records[i]["neighborhood_prompts"]),
                      .target_new = rewrite["target_new"]["str"],
                      .target_true = rewrite["target_true"]["str"].get<std::string>()});
   }

@@ -42,7 +42,7 @@ TEST_F(CounterfactTest, PercentagesAreAveragedPerFactFirst) {
   one.paraphrases = {kPrompt};
   EvalFact two = Fact("Switzerland", "Germany");
   two.paraphrases = {kPrompt, kOtherPrompt, kPrompt};
-  two.neighbours = {kPrompt, kOtherPrompt};
+  two.neighbours = {{kPrompt}, {kOtherPrompt}};
   ASSERT_OK_AND_ASSIGN(const EvalReport report, Evaluate({one, two}));
   EXPECT_EQ(report.n, 2);
   EXPECT_DOUBLE_EQ(report.es, 50);
@@ -64,7 +64,7 @@ TEST_F(CounterfactTest, PercentagesAreAveragedPerFactFirst) {
 TEST_F(CounterfactTest, AFactWithoutATrueTargetIsJudgedByItsGreedyAnswer) {
   EvalFact known = Fact("Germany", std::nullopt);
   known.paraphrases = {kOtherPrompt};
-  known.neighbours = {kOtherPrompt};
+  known.neighbours = {{kOtherPrompt}};
   EvalFact unknown = known;
   unknown.target_new = "Switzerland";
   ASSERT_OK_AND_ASSIGN(const EvalReport report, Evaluate({known, unknown}));
@@ -73,6 +73,35 @@ TEST_F(CounterfactTest, AFactWithoutATrueTargetIsJudgedByItsGreedyAnswer) {
   EXPECT_EQ(report.n_ns, 0);
   EXPECT_TRUE(std::isnan(report.ns));
   EXPECT_TRUE(std::isnan(report.score)) << "it is a mean of all three";
+}
+
+TEST_F(CounterfactTest, ANeighbourIsAskedForItsOwnTarget) {
+  EvalFact fact = Fact("Switzerland", "France");
+  fact.neighbours = {{kPrompt, "Germany"}, {kOtherPrompt, "Poland"}, {kOtherPrompt, "Switzerland"}};
+  ASSERT_OK_AND_ASSIGN(EvalReport report, Evaluate({fact}));
+  const std::vector<TargetScore> own = report.facts[0].neighbour_targets;
+  ASSERT_EQ(own.size(), 3u);
+  EXPECT_TRUE(own[0].argmax);
+  EXPECT_FALSE(own[1].argmax);
+  EXPECT_FALSE(own[2].argmax);
+  EXPECT_GT(own[0].probability, 0.5);
+  EXPECT_LT(own[1].probability, own[2].probability);
+  EXPECT_DOUBLE_EQ(report.ns, 50) << "Poland is less likely there than the new target";
+  EXPECT_DOUBLE_EQ(report.ns_argmax, 50) << "not the neighbour that should say the new target";
+
+  fact.neighbours = {{kPrompt, "Germany"}, {kOtherPrompt}};
+  fact.target_true = std::nullopt;
+  ASSERT_OK_AND_ASSIGN(report, Evaluate({fact}));
+  EXPECT_DOUBLE_EQ(report.ns, 100) << "the one without a target has nothing to be compared with";
+  EXPECT_EQ(report.n_ns, 1);
+  EXPECT_EQ(report.facts[0].neighbour_targets.size(), 1u);
+  fact.target_true = "Germany";
+  ASSERT_OK_AND_ASSIGN(const EvalReport plain, Evaluate({fact}));
+  fact.neighbours[0].target = "";
+  ASSERT_OK_AND_ASSIGN(report, Evaluate({fact}));
+  EXPECT_EQ(report.ns, plain.ns) << "as published where the target is the true one";
+  EXPECT_EQ(report.ns_argmax, plain.ns_argmax);
+  EXPECT_EQ(report.facts[0].neighbour_targets.size(), 0u);
 }
 
 TEST_F(CounterfactTest, ThePromptsEndOrTheFactSaysWhatStandsBeforeATarget) {

@@ -9,6 +9,7 @@
 #include "storage/checkpoint/tile_file.h"
 #include "storage/delta/payload.h"
 #include "storage/delta/rebuild.h"
+#include "tests/support/plain_neighbours.h"
 
 namespace emend::worker::server {
 namespace {
@@ -89,7 +90,8 @@ std::vector<protocol::EvaluateFact> SolvedFacts() {
     const nlohmann::json& rewrite = records[i]["requested_rewrite"];
     facts.push_back({rewrite["prompt"], rewrite["subject"], rewrite["target_new"]["str"],
                      rewrite["target_true"]["str"].get<std::string>(),
-                     records[i]["paraphrase_prompts"], records[i]["neighborhood_prompts"]});
+                     records[i]["paraphrase_prompts"],
+                     emend::test::PlainNeighbours(records[i]["neighborhood_prompts"])});
   }
   return facts;
 }

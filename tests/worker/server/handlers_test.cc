@@ -311,6 +311,24 @@ TEST_F(HandlersTest, AnEvaluationShowsTheEditAndSparesTheNeighbours) {
   EXPECT_GT(after.ns, 80);
 }
 
+TEST_F(HandlersTest, AnEvaluationSaysOfEachNeighbourWithATargetWhetherTheModelSaysIt) {
+  LoadBaseState();
+  std::vector<protocol::EvaluateFact> facts = SolvedFacts();
+  facts[0].neighbours = {{"Saxony, located in", "Germany"}, {"Saxony, located in"}};
+  facts[1].neighbours = {{"Saxony, located in", "Poland"}};
+  const auto reply = Get<protocol::EvaluateReply>(
+      protocol::Evaluate{AtlasBase(), BaseState(), facts, BaseState()});
+  ASSERT_EQ(reply.neighbour_targets.size(), 2U);
+  EXPECT_TRUE(reply.neighbour_targets[0].taken);
+  EXPECT_GT(reply.neighbour_targets[0].probability, 0.5);
+  EXPECT_FALSE(reply.neighbour_targets[1].taken);
+  EXPECT_LT(reply.neighbour_targets[1].probability, 0.5);
+  EXPECT_EQ(reply.neighbours, 1U + facts[2].neighbours.size() + facts[3].neighbours.size())
+      << "compared with the reference once, with and without a target";
+  EXPECT_EQ(reply.kept, 100);
+  EXPECT_EQ(reply.kl, 0);
+}
+
 TEST_F(HandlersTest, ASubsetOfTheEditsIsAStateOfItsOwn) {
   const protocol::SolveReply& solved = Solved();
   LoadBaseState();

@@ -194,7 +194,7 @@ TEST_P(TokenWithoutRowTest, IsRefusedWhereverATextBecomesTokens) {
   ExpectRefused(in_template);
 
   protocol::Evaluate evaluate{AtlasBase(), BaseState(), SolvedFacts()};
-  evaluate.facts[1].neighbours.push_back("Anna <|im_end|> was born in");
+  evaluate.facts[1].neighbours.push_back({"Anna <|im_end|> was born in"});
   ExpectRefused(evaluate);
 }
 

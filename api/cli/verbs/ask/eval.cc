@@ -50,7 +50,8 @@ Verb Make() {
               "`{\"commit\", \"state\", \"n\", \"es\", \"ps\", \"ns\", \"score\", "
               "\"es_argmax\", \"ps_argmax\", \"ns_argmax\", \"taken\", \"facts\": [{\"row\", "
               "\"subject\", "
-              "\"target\", \"taken\", \"probability\"}], \"drift\"}` and what of the file was not "
+              "\"target\", \"taken\", \"probability\"}], "
+              "\"neighbour_targets\", \"drift\"}` and what of the file was not "
               "taken; percent; null: no such prompts were given, so it was not measured",
           .bind = Bind<Options, Describe, Run>};
 }

@@ -187,7 +187,8 @@ Verb Make() {
               "\"facts\": [{\"row\", "
               "\"subject\", "
               "\"target\", \"taken\", \"before\", \"after\"}], \"neighbours\", \"kept\", \"kl\", "
-              "\"drift\", \"earlier\"}` (operations.md) and what of the file was not taken; "
+              "\"neighbour_targets\", \"drift\", \"earlier\"}` (operations.md) and what of the "
+              "file was not taken; "
               "nothing to commit: `edits` is 0 and `commit` "
               "the head; below what --require says: exit 1",
           .bind = Bind<Options, Describe, Run>};

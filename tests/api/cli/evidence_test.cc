@@ -1,0 +1,69 @@
+// What people read of a commit's evidence.
+#include "api/cli/evidence.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace emend::api::cli::evidence_test {
+namespace {
+
+Json Neighbour(int row, const std::string& prompt, const std::string& target, bool said_before,
+               bool said) {
+  return {{"row", row},
+          {"prompt", prompt},
+          {"target", target},
+          {"said", said},
+          {"said_before", said_before}};
+}
+
+TEST(Evidence, NamesTheNeighboursThatNoLongerSayTheirTargets) {
+  const Json result = {{"neighbour_targets",
+                        {{"n", 4},
+                         {"said", 2},
+                         {"said_before", 2},
+                         {"neighbours",
+                          {Neighbour(1, "The founder of Apple is", "Steve Jobs", true, false),
+                           Neighbour(2, "BMW is in", "Munich", false, true),
+                           Neighbour(2, "Audi is in", "Ingolstadt", false, false),
+                           Neighbour(3, "Rome is in", "Italy", true, true)}}}}};
+  EXPECT_EQ(RenderEvidence(result),
+            "targets of neighbours said: 2 -> 2 of 4\n"
+            "  no longer said, row 1: The founder of Apple is -> Steve Jobs\n");
+}
+
+TEST(Evidence, OfOneStateNamesTheNeighboursThatDoNotSayTheirTargets) {
+  Json targets = {{"n", 12}, {"said", 1}, {"neighbours", Json::array()}};
+  for (int i = 0; i < 12; ++i)
+    targets["neighbours"].push_back(
+        {{"row", i + 1}, {"prompt", "p"}, {"target", "t"}, {"said", i == 0}});
+  const std::string text = RenderEvidence({{"neighbour_targets", targets}});
+  EXPECT_TRUE(
+      text.starts_with("targets of neighbours said: 1 of 12\n"
+                       "  not said, row 2: p -> t\n"))
+      << text;
+  EXPECT_TRUE(text.ends_with("  not said, row 11: p -> t\n  and 1 more\n")) << text;
+}
+
+TEST(Evidence, SaysOfNeighboursThatCannotBeComparedWhatIsMissing) {
+  const Json scores = {{"ns", nullptr}};
+  const std::string none =
+      "NS needs neighbours with a target, or facts with an old target (old_target) beside them: "
+      "there was none\n";
+  EXPECT_EQ(RenderUnmeasured(scores, {{"neighbours", 3}}), none);
+  EXPECT_EQ(RenderUnmeasured(scores, {{"neighbours_without_old_target", 3}}), none)
+      << "an evaluation compares with no parent";
+  EXPECT_EQ(RenderUnmeasured(scores, Json::object()),
+            "no neighbours were given with the facts: harm to what stands near them was not "
+            "measured\n");
+  EXPECT_EQ(RenderUnmeasured({{"ns", 90.0}}, Json::object()), "");
+}
+
+TEST(Evidence, NamesTheFactsThatDidNotTake) {
+  const Json facts = {{{"row", 1}, {"subject", "Ann"}, {"target", "chess"}, {"taken", true}},
+                      {{"row", 4}, {"subject", "Bob"}, {"target", "go"}, {"taken", false}}};
+  EXPECT_EQ(RenderNotTaken({{"facts", facts}}), "1 of 2 facts are not said:\n  row 4: Bob -> go\n");
+}
+
+}  // namespace
+}  // namespace emend::api::cli::evidence_test
