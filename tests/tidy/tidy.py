@@ -26,6 +26,7 @@ INCLUDES = {
     "worker/collective": ["storage/base", "worker/protocol"],
     "worker/probe": ["storage/base"],
     "worker/tokenizer": ["storage/base"],
+    "worker/chat": ["storage/base"],
     "worker/families": ["storage/base", "storage/delta", "storage/checkpoint"],
     "worker/model": ["storage/base", "storage/delta", "storage/checkpoint", "worker/collective", "worker/families"],
     "worker/edit": ["storage/base", "storage/text", "storage/delta", "storage/checkpoint", "worker/collective", "worker/families", "worker/model", "worker/tokenizer", "worker/protocol"],
@@ -60,7 +61,7 @@ OWNERS = [
     (re.compile(r"^(spdlog|fmt)/"), ["storage/base"]),
     (re.compile(r"^CLI/"), ["api/cli", "api/daemon", "api/gateway", "worker/server"]),
     (re.compile(r"^pcre2"), ["worker/tokenizer"]),
-    (re.compile(r"^utf8proc"), ["storage/text", "worker/tokenizer"]),
+    (re.compile(r"^utf8proc"), ["storage/text", "worker/tokenizer", "worker/chat"]),
 ]
 
 LINES_MAX = {".cc": 500, ".h": 300}
