@@ -73,6 +73,9 @@ std::vector<Parameter> ParametersOf(const Builtin& row) {
 
 Result<Value> CallByName(Run& run, Table table, const Value& name, const Value& subject,
                          std::span<const std::optional<Value>> arguments) {
+  const Deeper deeper(run);
+  EMEND_RETURN_IF_ERROR(deeper.Check());
+  EMEND_RETURN_IF_ERROR(run.Step(run.line()));
   const bool is_filter = table == Table::kFilters;
   const std::string role = is_filter ? "filter" : "test";
   if (name.text() == nullptr)

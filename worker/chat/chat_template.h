@@ -31,7 +31,7 @@ namespace emend::worker::chat {
 
 inline constexpr std::size_t kTemplateBytesMax = std::size_t{1} << 20;
 // Of what a template renders, or of one text inside it.
-inline constexpr std::size_t kTextBytesMax = std::size_t{16} << 20;
+inline constexpr std::size_t kTextBytesMax = std::size_t{4} << 20;
 
 struct Message {
   std::string role;

@@ -3,24 +3,6 @@
 namespace emend::worker::chat {
 namespace {
 
-// Counts an evaluation inside another one as long as it lives.
-class Deeper {
- public:
-  explicit Deeper(Run& run) : run_(run) { ++run_.depth; }
-  ~Deeper() { --run_.depth; }
-  Deeper(const Deeper&) = delete;
-  Deeper& operator=(const Deeper&) = delete;
-
-  Status Check() const {
-    if (run_.depth <= kDepthMax) return OkStatus();
-    return ResourceExhausted("it nests deeper than " + std::to_string(kDepthMax) +
-                             " evaluations: do macros call each other without end?");
-  }
-
- private:
-  Run& run_;
-};
-
 Result<Value> EvaluatedOrNone(Run& run, const ExpressionPtr& expression) {
   return expression == nullptr ? Result<Value>(Value::None()) : expression->Evaluate(run);
 }

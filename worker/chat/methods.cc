@@ -9,6 +9,8 @@
 namespace emend::worker::chat {
 namespace {
 
+constexpr std::size_t kStrippedBytesMax = 1024;
+
 Status NoMethodOf(std::string_view kind, const Value& subject) {
   if (subject.IsUndefined()) return UndefinedFailed(subject);
   return Failed(std::string(subject.KindName()) + " has no methods of " + std::string(kind));
@@ -26,6 +28,9 @@ Result<Value> OfText(const Call& call) {
 template <Side kSide>
 Result<Value> StripMethod(const Call& call, const std::string& text) {
   EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> characters, call.Text(0));
+  if (characters && characters->size() > kStrippedBytesMax)
+    return ResourceExhausted("stripping more than " + std::to_string(kStrippedBytesMax) +
+                             " bytes of characters");
   return call.run.MakeText(std::string(Strip(text, kSide, characters)));
 }
 
@@ -55,21 +60,24 @@ Result<Value> SplitLinesMethod(const Call& call, const std::string& text) {
   return ListOfTexts(call.run, SplitLines(text));
 }
 
-bool StandsAt(bool at_end, const std::string& text, const std::string& part) {
+Result<bool> StandsAt(const Call& call, bool at_end, const std::string& part) {
+  const std::string& text = *call.subject.text();
+  EMEND_RETURN_IF_ERROR(call.run.Work(part.size() + 1));
   return at_end ? text.ends_with(part) : text.starts_with(part);
 }
 
 // startswith and endswith: of a text or of any of a tuple.
 template <bool kAtEnd>
-Result<Value> AffixMethod(const Call& call, const std::string& text) {
+Result<Value> AffixMethod(const Call& call, const std::string&) {
   const Value& affix = call.Argument(0);
-  if (affix.text() != nullptr) return Value::Of(StandsAt(kAtEnd, text, *affix.text()));
-  if (affix.sequence() == nullptr || affix.sequence()->kind != SequenceKind::kTuple)
-    return Failed("expected a text or a tuple of texts, found " + std::string(affix.KindName()));
+  const bool is_tuple =
+      affix.sequence() != nullptr && affix.sequence()->kind == SequenceKind::kTuple;
   bool stands = false;
-  for (const Value& each : affix.sequence()->items) {
-    if (each.text() == nullptr) return Failed("expected a tuple of texts");
-    stands = stands || StandsAt(kAtEnd, text, *each.text());
+  for (const Value& each : is_tuple ? affix.sequence()->items : Values{affix}) {
+    if (each.text() == nullptr)
+      return Failed("expected a text or a tuple of texts, found " + std::string(each.KindName()));
+    EMEND_ASSIGN_OR_RETURN(const bool stands_here, StandsAt(call, kAtEnd, *each.text()));
+    stands = stands || stands_here;
   }
   return Value::Of(stands);
 }
@@ -77,7 +85,9 @@ Result<Value> AffixMethod(const Call& call, const std::string& text) {
 template <bool kAtEnd>
 Result<Value> RemoveAffixMethod(const Call& call, const std::string& text) {
   EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> affix, call.Text(0));
-  if (!affix || affix->size() > text.size() || !StandsAt(kAtEnd, text, *affix)) return call.subject;
+  if (!affix) return Failed("removing none from a text");
+  EMEND_ASSIGN_OR_RETURN(const bool stands, StandsAt(call, kAtEnd, *affix));
+  if (!stands) return call.subject;
   return call.run.MakeText(kAtEnd ? text.substr(0, text.size() - affix->size())
                                   : text.substr(affix->size()));
 }
@@ -109,9 +119,8 @@ Result<Value> ReplaceMethod(const Call& call, const std::string& text) {
   EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> new_part, call.Text(1));
   EMEND_ASSIGN_OR_RETURN(const std::int64_t count_max, call.Integer(2, -1));
   if (!old_part || !new_part) return Failed("replacing a part of a text by or for none");
-  EMEND_RETURN_IF_ERROR(call.run.Work(text.size() * kElementBytes));
   const std::vector<std::size_t> places = PlacesOf(*old_part, text, count_max);
-  EMEND_RETURN_IF_ERROR(call.run.Work(places.size() * new_part->size()));
+  EMEND_RETURN_IF_ERROR(call.run.Work(places.size() * (kElementBytes + new_part->size())));
   std::string replaced;
   std::size_t from = 0;
   for (const std::size_t place : places) {
@@ -133,7 +142,6 @@ Result<Value> FindTextMethod(const Call& call, const std::string& text) {
 Result<Value> CountMethod(const Call& call, const std::string& text) {
   EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> part, call.Text(0));
   if (!part) return Failed("counting none in a text");
-  EMEND_RETURN_IF_ERROR(call.run.Work(text.size() * kElementBytes));
   return Value::Of(static_cast<std::int64_t>(PlacesOf(*part, text, -1).size()));
 }
 

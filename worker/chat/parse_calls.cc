@@ -63,6 +63,7 @@ Result<ExpressionPtr> Parser::ParseTest(ExpressionPtr subject) {
 Result<Arguments> Parser::ParseArguments() {
   Next();
   Arguments arguments;
+  std::set<std::string> names;
   while (!NowIsSign(")")) {
     if (!arguments.positional.empty() || !arguments.named.empty())
       EMEND_RETURN_IF_ERROR(Expect(TokenKind::kSign, ","));
@@ -73,6 +74,8 @@ Result<Arguments> Parser::ParseArguments() {
     std::string name;
     if (is_named) {
       name = Next().text;
+      if (!names.insert(name).second)
+        return BadTemplate(Now().line, "the argument \"" + name + "\" stands twice in a call");
       Next();
     } else if (!arguments.named.empty()) {
       return BadTemplate(Now().line, "an argument without a name stands after one with a name");

@@ -7,6 +7,12 @@ namespace emend::worker::chat {
 
 using StatementPtr = std::unique_ptr<const Statement>;
 
+namespace {
+
+constexpr std::size_t kParametersMax = 64;  // of a macro
+
+}  // namespace
+
 bool Parser::Skip(TokenKind kind, std::string_view text) {
   if (!NowIs(kind, text)) return false;
   Next();
@@ -204,6 +210,10 @@ Result<StatementPtr> Parser::ParseMacro() {
   while (!NowIsSign(")")) {
     if (!macro->parameters.empty()) EMEND_RETURN_IF_ERROR(Expect(TokenKind::kSign, ","));
     EMEND_ASSIGN_OR_RETURN(std::string name, ExpectName("a parameter"));
+    if (macro->parameters.size() == kParametersMax)
+      return ResourceExhausted("line " + std::to_string(macro->line) + ": the macro \"" +
+                               macro->name + "\" has more than " + std::to_string(kParametersMax) +
+                               " parameters");
     ExpressionPtr if_left_out;
     if (Skip(TokenKind::kSign, "=")) {
       EMEND_ASSIGN_OR_RETURN(if_left_out, ParseExpression());

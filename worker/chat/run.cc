@@ -38,21 +38,14 @@ Status UndefinedFailed(const Value& value) {
 
 const Value* Scope::Find(std::string_view name) const {
   for (const Scope* scope = this; scope != nullptr; scope = scope->parent) {
-    for (const auto& [each, value] : scope->variables) {
-      if (each == name) return &value;
-    }
+    const auto found = scope->variables.find(name);
+    if (found != scope->variables.end()) return &found->second;
   }
   return nullptr;
 }
 
 void Scope::Set(std::string_view name, Value value) {
-  const auto found =
-      std::ranges::find_if(variables, [&](const auto& each) { return each.first == name; });
-  if (found != variables.end()) {
-    found->second = std::move(value);
-  } else {
-    variables.emplace_back(name, std::move(value));
-  }
+  variables.insert_or_assign(std::string(name), std::move(value));
 }
 
 Status Run::Work(std::size_t bytes) {
@@ -139,6 +132,12 @@ Status Run::Write(std::string_view text) {
     return ResourceExhausted("it writes more than " + std::to_string(kTextBytesMax) + " bytes");
   output.append(text);
   return OkStatus();
+}
+
+Status Deeper::Check() const {
+  if (run_.depth <= kDepthMax) return OkStatus();
+  return ResourceExhausted("it nests deeper than " + std::to_string(kDepthMax) +
+                           " evaluations: do macros call each other without end?");
 }
 
 }  // namespace emend::worker::chat

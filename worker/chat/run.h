@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,7 +29,7 @@ inline constexpr int kNestingMax = 128;
 inline constexpr int kDepthMax = 500;
 inline constexpr int kValueDepthMax = 64;
 inline constexpr std::int64_t kStepsMax = 2'000'000;
-inline constexpr std::int64_t kWorkBytesMax = std::int64_t{256} << 20;
+inline constexpr std::int64_t kWorkBytesMax = std::int64_t{128} << 20;
 inline constexpr std::int64_t kElementBytes = 32;  // what an element of a list counts for
 
 // kInvalidArgument "chat_template_failed": what Python would raise as an exception.
@@ -40,7 +42,7 @@ Status UndefinedFailed(const Value& value);
 // Variables; those of an inner one go before its parent's.
 struct Scope {
   Scope* parent = nullptr;
-  std::vector<std::pair<std::string, Value>> variables;
+  std::map<std::string, Value, std::less<>> variables;
 
   const Value* Find(std::string_view name) const;  // here or in a parent
   void Set(std::string_view name, Value value);    // here
@@ -81,6 +83,20 @@ class Run {
   std::int64_t steps_left_ = kStepsMax;
   std::int64_t bytes_left_ = kWorkBytesMax;
   int line_ = 1;
+};
+
+// Counts an evaluation inside another one as long as it lives.
+class Deeper {
+ public:
+  explicit Deeper(Run& run) : run_(run) { ++run_.depth; }
+  ~Deeper() { --run_.depth; }
+  Deeper(const Deeper&) = delete;
+  Deeper& operator=(const Deeper&) = delete;
+
+  Status Check() const;  // kResourceExhausted over kDepthMax
+
+ private:
+  Run& run_;
 };
 
 // Makes `scope` the innermost one as long as it lives.

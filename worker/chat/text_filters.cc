@@ -18,12 +18,6 @@ Result<Value> CaseFilter(const Call& call) {
   return call.run.MakeText(std::move(changed));
 }
 
-Result<Value> TrimFilter(const Call& call) {
-  EMEND_ASSIGN_OR_RETURN(const std::string text, Shown(call.subject));
-  EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> characters, call.Text(0));
-  return call.run.MakeText(std::string(Strip(text, Side::kBoth, characters)));
-}
-
 Result<Value> StringFilter(const Call& call) {
   EMEND_ASSIGN_OR_RETURN(std::string text, Shown(call.subject));
   return call.run.MakeText(std::move(text));
@@ -36,6 +30,11 @@ Result<Value> SafeFilter(const Call&) {
 }
 
 // As the methods do it, on the text of any value.
+Result<Value> TrimFilter(const Call& call) {
+  EMEND_ASSIGN_OR_RETURN(const Value subject, StringFilter({call.run, call.subject, {}}));
+  return FindMethod("strip")->run({call.run, subject, call.arguments});
+}
+
 template <std::size_t kCount>
 Result<Value> ReplaceFilter(const Call& call) {
   std::optional<Value> arguments[3];

@@ -76,15 +76,18 @@ TEST(ChatTemplateTest, TextsThatAreNotUtf8AreRefused) {
 }
 
 TEST(ChatTemplateTest, ARunawayTemplateEndsAtABound) {
-  const std::pair<const char*, const char*> kCases[] = {
+  const std::pair<std::string, const char*> kCases[] = {
       {"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+       "bytes in all"},
+      {"{% for a in range(99999) %}{% for b in 'abcdefgh' %}{{ 1 + 1 + 1 + 1 }}{% endfor %}{% "
+       "endfor %}",
        "more than 2000000 steps"},
       {"{{ range(100001) }}", "a range of more than 100000 numbers"},
       {"{% set ns = namespace(x='aa') %}{% for a in range(99) %}{% set ns.x = ns.x ~ ns.x %}"
        "{% endfor %}",
-       "at most 16777216 are allowed"},
+       "at most 4194304 are allowed"},
       {"{{ 'a' * 99999999999 }}", "bytes in all"},
-      {"{% for a in range(9) %}{{ 'a' * 9999999 }}{% endfor %}", "it writes more than"},
+      {"{% for a in range(9) %}{{ 'a' * 999999 }}{% endfor %}", "it writes more than"},
       {"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "do macros call each other"},
       {"{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% set ns.x = [ns.x] %}{% endfor %}",
        "nests deeper than 64 levels"},
@@ -97,6 +100,10 @@ TEST(ChatTemplateTest, ARunawayTemplateEndsAtABound) {
       {"{% set ns = namespace(x=[1], y=[1]) %}{% for a in range(60) %}{% set ns.x = [ns.x, ns.x] "
        "%}{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}",
        "bytes in all"},
+      {"{{ ('a' * 4000000).split('a') }}", "bytes in all"},
+      {"{{ ''.strip('a' * 1025) }}", "stripping more than 1024 bytes"},
+      {"{{ 'a' | map('map', " + Repeated("'map', ", 9999) + "'upper') | list }}",
+       "do macros call each other"},
       {"{{ [1] | tojson(indent=999999) }}", "an indent of 999999"}};
   for (const auto& [source, message] : kCases) {
     const auto rendered = Rendered(source);

@@ -65,7 +65,8 @@ TEST_P(TemplateTest, RendersEveryConversationAsTheReferenceDoes) {
   for (const json& row : golden["rows"]) {
     Options options = GoldenOptions();
     options.adds_generation_prompt = row["adds_generation_prompt"];
-    for (const auto& [name, value] : row.value("variables", json::object()).items()) {
+    const json variables = row.value("variables", json::object());
+    for (const auto& [name, value] : variables.items()) {
       if (value.is_boolean()) options.variables[name] = value.get<bool>();
       if (value.is_string()) options.variables[name] = value.get<std::string>();
     }

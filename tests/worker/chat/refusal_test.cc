@@ -85,6 +85,7 @@ TEST(RefusalTest, WhatIsNoTemplateIsRefusedByLine) {
       {"{{ a | length(1) }}", "the filter \"length\" takes at most 0 arguments, found 1"},
       {"{{ a.strip('b', chars='c') }}", "the method \"strip\" is given \"chars\" twice"},
       {"{{ m(a=1, 2) }}", "stands after one with a name"},
+      {"{{ dict(a=1, a=2) }}", "the argument \"a\" stands twice in a call"},
       {"{{ a is divisibleby }}", "the test \"divisibleby\" lacks the argument"}};
   for (const Case& each : kCases) {
     const auto parsed = ChatTemplate::Parse(each.source);
