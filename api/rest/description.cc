@@ -69,11 +69,7 @@ Description Described(const Answer& answer) {
   if (!answer.schema.empty())
     response["content"]["application/json"]["schema"] = Reference("schemas", answer.schema);
   if (answer.streams == Streams::kNever) return response;
-  Description events = Description::object();
-  for (const auto& [name, schema] : answer.events) events[std::string(name)] = schema;
-  response["content"]["text/event-stream"] = {
-      {"schema", {{"type", "string"}, {"contentMediaType", "text/event-stream"}}},
-      {"x-emend-events", std::move(events)}};
+  response["content"]["text/event-stream"]["schema"] = Reference("schemas", answer.event);
   return response;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "storage/base/utf8.h"
+#include "storage/json/reader.h"
 
 namespace emend::api::rest {
 namespace {
@@ -38,10 +39,12 @@ const json* Fields::Find(const char* name) {
   return found == body_.end() || found->is_null() ? nullptr : &*found;
 }
 
+void Fields::Fail(const char* name, const std::string& what) {
+  if (status_.ok()) status_ = InvalidArgument("at /" + std::string(name) + ": " + what);
+}
+
 void Fields::Refuse(const char* name, const json& value, const std::string& expected) {
-  if (status_.ok())
-    status_ = InvalidArgument("at /" + std::string(name) + ": found " + Shown(value) +
-                              ", expected " + expected);
+  Fail(name, "found " + Shown(value) + ", expected " + expected);
 }
 
 std::int64_t Fields::Whole(const char* name, std::int64_t fallback, Bounds bounds) {
@@ -74,20 +77,24 @@ bool Fields::Flag(const char* name) {
 std::string Fields::Text(const char* name, const char* fallback) {
   const json* const value = Find(name);
   if (value == nullptr) return fallback;
-  if (value->is_string()) return value->get<std::string>();
-  Refuse(name, *value, "a text");
+  const std::string fault = value->is_string()
+                                ? storage::json::TextFaultOf(value->get_ref<const std::string&>())
+                                : "found " + Shown(*value) + ", expected a text";
+  if (fault.empty()) return value->get<std::string>();
+  Fail(name, fault);
   return fallback;
 }
 
 std::string Fields::Required(const char* name) {
-  if (Find(name) == nullptr) {
-    if (status_.ok())
-      status_ = InvalidArgument("at /" + std::string(name) + ": this field is missing");
+  const json* const value = Find(name);
+  if (value == nullptr) {
+    Fail(name, "this field is missing");
     return "";
   }
-  std::string text = Text(name, "");
-  if (text.empty()) Refuse(name, "", "a text that is not empty");
-  return text;
+  if (value->is_string() && !value->get_ref<const std::string&>().empty())
+    return value->get<std::string>();
+  Refuse(name, *value, "a text that is not empty");
+  return "";
 }
 
 std::vector<std::string> Fields::Texts(const char* name, std::size_t count_max) {

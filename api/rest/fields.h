@@ -43,8 +43,9 @@ class Fields {
   std::int64_t Whole(const char* name, std::int64_t fallback, Bounds bounds);
   double Number(const char* name, double fallback, double min, double max);
   bool Flag(const char* name);
+  // As storage/json reads a text: at most 64 KiB, no control characters but newline and tab.
   std::string Text(const char* name, const char* fallback);
-  std::string Required(const char* name);  // a text that is not empty
+  std::string Required(const char* name);  // any text that is not empty
   // A text, or a list of 1 to `count_max`.
   std::vector<std::string> Texts(const char* name, std::size_t count_max);
   // A field that must keep its neutral value.
@@ -53,6 +54,8 @@ class Fields {
   void RefuseUnknown();
 
  private:
+  void Fail(const char* name, const std::string& what);
+
   const nlohmann::json& body_;
   std::set<std::string> known_;
   Status status_;

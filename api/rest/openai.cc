@@ -21,8 +21,7 @@ constexpr std::size_t kStopsMax = 4;
 constexpr std::size_t kStopBytesMax = 1024;
 
 void ReadModel(Fields& fields, CompletionBody& completion) {
-  const std::vector<std::string> model = fields.Texts("model", 1);
-  completion.model = model.empty() ? "" : model[0];
+  completion.model = fields.Required("model");
   const std::size_t at = completion.model.find('@');
   completion.request.repo = RepoName(completion.model.substr(0, at));
   completion.request.revision = at == std::string::npos ? "main" : completion.model.substr(at + 1);

@@ -36,6 +36,7 @@ constexpr Row kTable[] = {
     {StatusCode::kUnavailable, "", 503, "Not available"},
     {StatusCode::kCancelled, "", 409, "Cancelled"},
     {StatusCode::kDataLoss, "", 500, "Stored bytes are not what was written"},
+    {StatusCode::kUnsupported, "unknown_method", 422, "Invalid argument"},
     {StatusCode::kUnsupported, "method_not_allowed", 405, "Method not allowed"},
     {StatusCode::kUnsupported, "http_version", 505, "HTTP version not supported"},
     {StatusCode::kUnsupported, "", 501, "Not supported"},

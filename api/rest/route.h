@@ -61,8 +61,7 @@ struct Answer {
   std::string_view schema;  // of its JSON; empty: no body, or only events
   Streams streams = Streams::kNever;
   std::string_view header = {};  // of components/headers, that it has
-  // of the stream: name, and the schema of its data
-  std::vector<std::pair<std::string_view, std::string_view>> events = {};
+  std::string_view event = {};   // schema of one event of its stream
 };
 
 struct HandlerContext;

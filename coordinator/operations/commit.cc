@@ -391,7 +391,7 @@ class CommitRequest final : public OperationRequest {
  public:
   void Read(JsonReader& reader) {
     worker::protocol::SettingsRequest& settings = fields_.settings;
-    reader.Text("branch", fields_.branch);
+    reader.Filled("branch", fields_.branch);
     ReadFacts(reader, fields_.facts);
     reader.Text("message", fields_.message);
     reader.Text("method", settings.method);

@@ -15,7 +15,7 @@ namespace {
 class EvaluationRequest final : public SoloRequest {
  public:
   void Read(JsonReader& reader) {
-    reader.Text("revision", revision_);
+    reader.Filled("revision", revision_);
     ReadFacts(reader, facts_);
   }
   Demand DemandOn(const std::string& repo) const override {

@@ -49,7 +49,7 @@ class ExportRequest final : public SoloRequest {
  public:
   void Read(JsonReader& reader) {
     std::string format = "safetensors";
-    reader.Text("revision", revision_);
+    reader.Filled("revision", revision_);
     reader.Text("format", format);
     reader.Require("folder", folder_);
     if (format != "safetensors")

@@ -75,7 +75,7 @@ std::string ResultOf(const RevertFields& request, const Reverted& reverted) {
 class RevertRequest final : public SoloRequest {
  public:
   void Read(JsonReader& reader) {
-    reader.Text("branch", fields_.branch);
+    reader.Filled("branch", fields_.branch);
     reader.Require("commit", fields_.commit);
     reader.Text("message", fields_.message);
   }

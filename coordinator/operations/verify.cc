@@ -40,7 +40,7 @@ std::string ResultOf(const Located& located, const StoredCheck& result) {
 
 class VerifyRequest final : public SoloRequest {
  public:
-  void Read(JsonReader& reader) { reader.Text("revision", revision_); }
+  void Read(JsonReader& reader) { reader.Filled("revision", revision_); }
   Demand DemandOn(const std::string& repo) const override {
     return {
         .role = Role::kReads, .pool = Pool::kWorkers, .cost = jobs::kWholeModelCost, .repo = repo};

@@ -89,8 +89,19 @@ bool Reader::Text(std::string_view name, std::string& out) {
   return !value.is(Kind::kAbsent) && ReadText(std::string(name), value, out);
 }
 
+bool Reader::Filled(std::string_view name, std::string& out) {
+  std::string text;
+  if (!Text(name, text)) return false;
+  if (text.empty()) {
+    Expected(name, "a string that is not empty");
+    return false;
+  }
+  out = std::move(text);
+  return true;
+}
+
 bool Reader::Require(std::string_view name, std::string& out) {
-  if (!Find(name).is(Kind::kAbsent)) return Text(name, out);
+  if (!Find(name).is(Kind::kAbsent)) return Filled(name, out);
   Fail(name, "this field is missing");
   return false;
 }
@@ -168,7 +179,8 @@ bool Reader::TextMap(std::string_view name, std::vector<std::pair<std::string, s
     const std::string place = std::string(name) + "/" + Shortened(member_name);
     std::string text;
     if (member.is(Kind::kNumber)) {
-      text = member.digits();
+      const auto whole = member.Whole();
+      text = whole ? std::to_string(*whole) : member.digits();
     } else if (!member.is(Kind::kText)) {
       Fail(place, "expected a string or a number, found " + member.Found());
       return false;

@@ -24,7 +24,8 @@ inline constexpr std::size_t kListMax = 10'000;
 class Reader {
  public:
   bool Text(std::string_view name, std::string& out);
-  bool Require(std::string_view name, std::string& out);  // absent is a failure
+  bool Filled(std::string_view name, std::string& out);   // an empty one is a failure
+  bool Require(std::string_view name, std::string& out);  // as Filled; absent is a failure
   bool Unsigned(std::string_view name, std::uint64_t& out);
   bool Whole(std::string_view name, std::int64_t& out, std::int64_t min, std::int64_t max);
   bool Number(std::string_view name, double& out, double min, double max);
@@ -32,7 +33,7 @@ class Reader {
   bool Texts(std::string_view name, std::vector<std::string>& out);
   bool BulkTexts(std::string_view name, std::vector<std::string>& out);  // up to a million lines
   bool Indices(std::string_view name, std::vector<std::int32_t>& out);
-  // numbers become their text
+  // numbers become their text; 4.0 is "4"
   bool TextMap(std::string_view name, std::vector<std::pair<std::string, std::string>>& out);
   bool TextGroups(std::string_view name, std::vector<std::vector<std::string>>& out);
   // Calls `read` for each object of a list.

@@ -102,12 +102,8 @@ std::vector<Route> AskRoutes() {
            .scope = Scope::kAsk,
            .parameters = {kRepo},
            .body = JsonBody("AskRequest"),
-           .answer = {200,
-                      "Answer",
-                      Streams::kIfAsked,
-                      "X-Emend-Commit",
-                      {{"piece", "AnswerPiece"}, {"ended", "Answer"}, {"failed", "Problem"}}},
-           .failures = {404},
+           .answer = {200, "Answer", Streams::kIfAsked, "X-Emend-Commit", "AnswerEvent"},
+           .failures = {404, 503},
            .is_answering = true,
            .handler = AskModel}};
 }

@@ -123,11 +123,7 @@ std::vector<Route> OperationRoutes() {
                   "failed with a Problem where the server stops first; Last-Event-ID resumes",
        .scope = Scope::kRead,
        .parameters = {kOperationId, kLastEventId},
-       .answer = {200,
-                  "",
-                  Streams::kAlways,
-                  "",
-                  {{"progress", "Operation"}, {"ended", "Operation"}, {"failed", "Problem"}}},
+       .answer = {200, "", Streams::kAlways, "", "OperationEvent"},
        .failures = {404},
        .handler = StreamOperation}};
 }

@@ -3,9 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+
+#include "storage/facts/fields.h"
+#include "storage/json/reader.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::api::rest::description_test {
 namespace {
@@ -123,7 +128,8 @@ TEST_P(EachRoute, HasItsAnswer) {
   const json response = Resolve(operation()["responses"].at(std::to_string(answer.status)));
   const json content = response.value("content", json::object());
   EXPECT_EQ(content.contains("application/json"), !answer.schema.empty());
-  EXPECT_EQ(content.contains("text/event-stream"), answer.streams != Streams::kNever);
+  EXPECT_EQ(content.contains("text/event-stream"), !answer.event.empty());
+  EXPECT_EQ(!answer.event.empty(), answer.streams != Streams::kNever);
   if (answer.status != 202) {
     EXPECT_EQ(response.value("headers", json::object()).contains(answer.header),
               !answer.header.empty());
@@ -177,6 +183,78 @@ TEST(OpenApi, EveryReferenceLeadsSomewhere) {
     EXPECT_TRUE(Description().contains(json::json_pointer(value.get<std::string>().substr(1))))
         << place << " " << value;
   }
+}
+
+const json& Schema(const std::string& name) {
+  return Description().at("components").at("schemas").at(name);
+}
+
+json RangeOf(const char* type, const json& min, const json& max) {
+  const json range = {{"type", type}, {"minimum", min}, {"maximum", max}};
+  return {{"anyOf", {range, ReferenceTo("NumberText")}}};
+}
+
+// What the description of a setting has to say, but for its text.
+struct RangeOfSetting {
+  const worker::protocol::Setting& setting;
+  using Solve = worker::protocol::SolveSettings;
+  json operator()(double Solve::*) const { return RangeOf("number", setting.min, setting.max); }
+  json operator()(std::int64_t Solve::*) const {
+    return RangeOf("integer", setting.min, setting.max);
+  }
+  json operator()(std::uint64_t Solve::*) const {
+    return RangeOf("integer", 0, std::numeric_limits<std::uint64_t>::max());
+  }
+  json operator()(std::vector<LayerIndex> Solve::*) const {
+    const json one = {{"type", "integer"},
+                      {"minimum", 0},
+                      {"maximum", std::numeric_limits<std::int32_t>::max() - 1}};
+    const json list = {{"type", "string"}, {"pattern", "^[0-9]{1,9}(,[0-9]{1,9})*$"}};
+    return {{"anyOf", {one, list}}};
+  }
+};
+
+TEST(OpenApi, SettingsOfASolveAreThoseOfTheTableWithTheirRanges) {
+  json expected, described = Schema("Settings").at("properties");
+  for (const worker::protocol::Setting& setting : worker::protocol::Settings())
+    expected[std::string(setting.name)] = std::visit(RangeOfSetting{setting}, setting.field);
+  for (json& setting : described) setting.erase("description");
+  EXPECT_EQ(described, expected);
+  EXPECT_EQ(Schema("Settings").at("additionalProperties"), false);
+  json methods;
+  for (const worker::protocol::SolveMethod& method : worker::protocol::SolveMethods())
+    methods.push_back(method.name);
+  EXPECT_EQ(Schema("CommitRequest")["properties"]["method"]["enum"], methods);
+}
+
+TEST(OpenApi, AFactHasTheFieldsOfTheTableWithTheirBounds) {
+  namespace facts = storage::facts;
+  std::set<std::string> expected = {"neighbors"}, described;
+  json required = json::array();
+  for (const facts::FieldRow& row : facts::Fields()) {
+    expected.insert(std::string(row.name));
+    if (row.required) required.push_back(row.name);
+  }
+  const json& properties = Schema("Fact").at("properties");
+  for (const auto& [name, field] : properties.items()) described.insert(name);
+  EXPECT_EQ(described, expected);
+  EXPECT_EQ(Schema("Fact")["required"], required);
+  EXPECT_EQ(properties["prompt"]["maxLength"], facts::kPromptBytesMax);
+  EXPECT_EQ(properties["subject"]["maxLength"], facts::kSubjectBytesMax);
+  for (const char* name : {"target", "old_target"})
+    EXPECT_EQ(properties[name]["maxLength"], facts::kTargetBytesMax);
+  EXPECT_EQ(Schema("FactName")["maxLength"], facts::kNameBytesMax);
+  EXPECT_EQ(Schema("Probe")["maxLength"], facts::kPromptBytesMax);
+  EXPECT_EQ(Schema("Probes")["anyOf"][1]["maxItems"], facts::kProbesMax);
+}
+
+TEST(OpenApi, TextsAndListsHaveTheReadersBounds) {
+  for (const char* name : {"Text", "FilledText", "Template"})
+    EXPECT_EQ(Schema(name)["maxLength"], storage::json::kTextBytesMax) << name;
+  EXPECT_EQ(Schema("StatisticsRequest")["properties"]["layers"]["maxItems"],
+            storage::json::kListMax);
+  EXPECT_EQ(Schema("CommitRequest")["properties"]["context_templates"]["items"]["maxItems"],
+            storage::json::kListMax);
 }
 
 TEST(OpenApi, IsOfVersion31) { EXPECT_EQ(Description()["openapi"], "3.1.0"); }

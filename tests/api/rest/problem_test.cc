@@ -22,6 +22,8 @@ TEST(Problem, FinerSlugsHaveTheirOwnStatus) {
   EXPECT_EQ(HttpStatusOf({StatusCode::kFailedPrecondition, "precondition_required", "m"}), 428);
   EXPECT_EQ(HttpStatusOf({StatusCode::kInvalidArgument, "malformed_json", "m"}), 400);
   EXPECT_EQ(HttpStatusOf(InvalidArgument("m")), 422);
+  EXPECT_EQ(HttpStatusOf({StatusCode::kUnsupported, "unknown_method", "m"}), 422);
+  EXPECT_EQ(HttpStatusOf({StatusCode::kUnsupported, "other", "m"}), 501);
 }
 
 TEST(Problem, DocumentCarriesCodeAndCategory) {

@@ -151,6 +151,11 @@ TEST(Requests, FieldsAreNamedByTheirPointer) {
   EXPECT_NE(detail("/api/v1/repos", R"({"model":"/m"})").find("/name"), std::string::npos);
   EXPECT_NE(detail("/api/v1/repos", R"({"name":7,"model":"/m"})").find("/name"), std::string::npos);
   detail("/api/v1/repos", R"({"name":"Not A Name","model":"/m"})");
+  EXPECT_NE(
+      detail(answers, R"({"prompt":"x","revision":"a\u0001"})").find("/revision: found a control"),
+      std::string::npos);
+  EXPECT_NE(detail("/v1/completions", R"({"model":["atlas"],"prompt":"x"})").find("/model"),
+            std::string::npos);
 }
 
 TEST(Requests, EveryKindOfFailureOfTheServiceHasItsStatus) {

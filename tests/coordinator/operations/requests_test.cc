@@ -77,6 +77,14 @@ TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
   const auto with_fact = [](const std::string& fact) {
     return R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}, )" + fact + "]}";
   };
+  for (const char* kind : {"evaluation", "verify", "export"})
+    EXPECT_EQ(Refusal(kind, R"({"revision": ""})"),
+              "at /revision: expected a string that is not empty, found \"\"")
+        << kind;
+  for (const char* kind : {"commit", "revert"})
+    EXPECT_EQ(Refusal(kind, R"({"branch": ""})"),
+              "at /branch: expected a string that is not empty, found \"\"")
+        << kind;
   EXPECT_THAT(
       Refusal("commit", with_fact(R"({"prompt": "no slot", "subject": "a", "target": "b"})")),
       HasSubstr("/facts/1/prompt"));

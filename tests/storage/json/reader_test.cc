@@ -23,7 +23,7 @@ std::string Refusal(std::string_view text, const std::function<void(Reader&)>& r
 TEST(JsonReader, FieldsOfEveryKindAreRead) {
   ASSERT_OK_AND_ASSIGN(Document document, Document::Parse(R"({"text": "a", "count": 4.0,
       "share": 0.5, "flag": true, "texts": ["x", "y"], "layers": [0, 3.0],
-      "settings": {"n": 20, "v_lr": 0.50, "name": "z"}, "groups": [["{}"], ["a", "b"]],
+      "settings": {"n": 20, "m": 4.0, "v_lr": 0.50, "name": "z"}, "groups": [["{}"], ["a", "b"]],
       "rows": [{"k": 1}, {"k": 2}], "below": -3})"));
   Reader reader = document.Root();
   std::string text;
@@ -53,7 +53,7 @@ TEST(JsonReader, FieldsOfEveryKindAreRead) {
   EXPECT_EQ(texts, (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(layers, (std::vector<std::int32_t>{0, 3}));
   EXPECT_EQ(settings, (std::vector<std::pair<std::string, std::string>>{
-                          {"n", "20"}, {"name", "z"}, {"v_lr", "0.50"}}));
+                          {"m", "4"}, {"n", "20"}, {"name", "z"}, {"v_lr", "0.50"}}));
   EXPECT_EQ(groups, (std::vector<std::vector<std::string>>{{"{}"}, {"a", "b"}}));
   EXPECT_EQ(rows, (std::vector<std::uint64_t>{1, 2}));
 }
@@ -68,6 +68,8 @@ TEST(JsonReader, AProblemNamesItsPointerWhatWasExpectedAndWhatWasFound) {
   EXPECT_EQ(Refusal(R"({"a": null})", read_text), "at /a: expected a string, found null");
   EXPECT_EQ(Refusal(R"({"a": "\u0000"})", read_text),
             "at /a: found a control character, only newline and tab are allowed");
+  EXPECT_EQ(Refusal(R"({"a": ""})", read_text),
+            "at /a: expected a string that is not empty, found \"\"");
   EXPECT_EQ(Refusal(R"({"a": -1})", read_count),
             "at /a: expected a whole number from 0 on, found -1");
   EXPECT_EQ(Refusal(R"({"a": 1.5})", read_count),
