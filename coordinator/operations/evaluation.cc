@@ -12,23 +12,19 @@
 namespace emend::coordinator::operations {
 namespace {
 
-class EvaluationRequest final : public SoloRequest {
+class EvaluationRequest final : public RevisionRequest {
  public:
   void Read(JsonReader& reader) {
-    reader.Filled("revision", revision_);
+    ReadRevision(reader);
     ReadFacts(reader, facts_);
   }
   Demand DemandOn(const std::string& repo) const override {
     return {.role = Role::kReads, .pool = Pool::kWorkers, .cost = 1 + facts_.size(), .repo = repo};
   }
-  std::string_view Revision() const override { return revision_; }
 
  private:
-  Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
+  Awaitable<Result<JobOutcome>> RunOn(JobInput input, Located located) const override {
     JobContext& context = *input.context;
-    EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] {
-                                return Locate(context, input.operation.repo, revision_);
-                              }));
     const StateId state = located.commit.state;
     WorkerSession session(context, located.repository, input.control);
     EMEND_CO_RETURN_IF_ERROR(co_await session.Open(state));
@@ -57,7 +53,6 @@ class EvaluationRequest final : public SoloRequest {
     co_return JobOutcome{json.dump(), {}};
   }
 
-  std::string revision_ = "main";
   std::vector<storage::objects::Fact> facts_;
 };
 

@@ -45,11 +45,11 @@ Result<ModelFiles> ExportFiles(JobContext& context, const Located& located,
   return exported;
 }
 
-class ExportRequest final : public SoloRequest {
+class ExportRequest final : public RevisionRequest {
  public:
   void Read(JsonReader& reader) {
     std::string format = "safetensors";
-    reader.Filled("revision", revision_);
+    ReadRevision(reader);
     reader.Text("format", format);
     reader.Require("folder", folder_);
     if (format != "safetensors")
@@ -60,7 +60,6 @@ class ExportRequest final : public SoloRequest {
     return {
         .role = Role::kReads, .pool = Pool::kFiles, .cost = jobs::kWholeModelCost, .repo = repo};
   }
-  std::string_view Revision() const override { return revision_; }
   Status Check(JobContext& context, const RepoName& repo) const override {
     EMEND_ASSIGN_OR_RETURN(const std::string folder, AdmitTarget(context, folder_));
     EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(context.store, repo));
@@ -72,11 +71,8 @@ class ExportRequest final : public SoloRequest {
   }
 
  private:
-  Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
+  Awaitable<Result<JobOutcome>> RunOn(JobInput input, Located located) const override {
     JobContext& context = *input.context;
-    EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] {
-                                return Locate(context, input.operation.repo, revision_);
-                              }));
     std::string folder;
     EMEND_CO_ASSIGN_OR_RETURN(
         const ModelFiles files, co_await Blocking(context.runtime, [&]() -> Result<ModelFiles> {
@@ -91,7 +87,6 @@ class ExportRequest final : public SoloRequest {
     co_return JobOutcome{json.dump(-1, ' ', false, ordered_json::error_handler_t::replace), {}};
   }
 
-  std::string revision_ = "main";
   std::string folder_;  // new or empty, on the coordinator's machine, below a model root
 };
 

@@ -40,6 +40,21 @@ struct Located {
 // kNotFound. Blocks.
 Result<Located> Locate(JobContext& context, const std::string& repo, const std::string& revision);
 
+// One that reads a revision of a repo, and is carried out on what it stood for when it began.
+class RevisionRequest : public SoloRequest {
+ public:
+  std::string_view Revision() const final { return revision_; }
+
+ protected:
+  void ReadRevision(JsonReader& reader) { reader.Filled("revision", revision_); }
+
+ private:
+  virtual Awaitable<Result<JobOutcome>> RunOn(JobInput input, Located located) const = 0;
+  Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const final;
+
+  std::string revision_ = "main";
+};
+
 // A name for what this operation writes beside the store (storage/base/work_folder.h): one of all
 // stores' operations, since those of two stores have the same ids.
 std::string WorkOwner(const JobInput& input, std::string_view store);

@@ -29,6 +29,13 @@ Result<Located> Locate(JobContext& context, const std::string& repo, const std::
   return Located{std::move(repository), id, std::move(commit)};
 }
 
+Awaitable<Result<JobOutcome>> RevisionRequest::RunAlone(JobInput input) const {
+  EMEND_CO_ASSIGN_OR_RETURN(Located located, co_await Blocking(input.context->runtime, [&] {
+                              return Locate(*input.context, input.operation.repo, revision_);
+                            }));
+  co_return co_await RunOn(std::move(input), std::move(located));
+}
+
 std::string WorkOwner(const JobInput& input, std::string_view store) {
   constexpr std::size_t kDigits = 16;
   const Digest digest = Sha256(input.context->layout.folder + "/" + std::string(store));

@@ -38,21 +38,17 @@ std::string ResultOf(const Located& located, const StoredCheck& result) {
   return json.dump();
 }
 
-class VerifyRequest final : public SoloRequest {
+class VerifyRequest final : public RevisionRequest {
  public:
-  void Read(JsonReader& reader) { reader.Filled("revision", revision_); }
+  void Read(JsonReader& reader) { ReadRevision(reader); }
   Demand DemandOn(const std::string& repo) const override {
     return {
         .role = Role::kReads, .pool = Pool::kWorkers, .cost = jobs::kWholeModelCost, .repo = repo};
   }
-  std::string_view Revision() const override { return revision_; }
 
  private:
-  Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
+  Awaitable<Result<JobOutcome>> RunOn(JobInput input, Located located) const override {
     JobContext& context = *input.context;
-    EMEND_CO_ASSIGN_OR_RETURN(const Located located, co_await Blocking(context.runtime, [&] {
-                                return Locate(context, input.operation.repo, revision_);
-                              }));
     EMEND_CO_ASSIGN_OR_RETURN(StoredCheck result, co_await Blocking(context.runtime, [&] {
                                 return CheckStored(context, located);
                               }));
@@ -73,8 +69,6 @@ class VerifyRequest final : public SoloRequest {
     }
     co_return JobOutcome{ResultOf(located, result), {}};
   }
-
-  std::string revision_ = "main";
 };
 
 }  // namespace
