@@ -1,10 +1,10 @@
 #include "coordinator/core/memory_estimate.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "storage/checkpoint/safetensors.h"
 #include "worker/families/families.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::coordinator::core {
 namespace {
@@ -35,16 +35,6 @@ constexpr std::uint64_t kPayloadHeadBytes = 34;
 constexpr std::uint64_t kPayloadTensorBytes = 25;
 
 std::uint64_t Unsigned(std::int64_t size) { return static_cast<std::uint64_t>(size); }
-
-// Those that commits edit if none is named (worker/protocol/solve_settings.cc).
-std::vector<std::int32_t> DefaultLayers(std::uint64_t depth) {
-  auto last = static_cast<std::int32_t>(std::lround(0.27 * static_cast<double>(depth)));
-  if (depth == 28 || depth == 32) last = 8;
-  if (depth == 48) last = 17;
-  std::vector<std::int32_t> layers;
-  for (std::int32_t layer = std::max(0, last - 4); layer <= last; ++layer) layers.push_back(layer);
-  return layers;
-}
 
 // A down projection that edits change.
 struct EditedTensor {
@@ -159,7 +149,10 @@ Result<MemoryEstimate> EstimateMemory(const std::string& folder, const MemoryQue
   EMEND_ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(folder));
   EMEND_ASSIGN_OR_RETURN(const ModelPlan model, worker::families::PlanModel(*checkpoint));
   MemoryQuestion asked = question;
-  if (asked.layers.empty()) asked.layers = DefaultLayers(Unsigned(model.config.layers));
+  if (asked.layers.empty()) {
+    for (const LayerIndex layer : worker::protocol::DefaultLayers(model.config.layers))
+      asked.layers.push_back(layer.value());
+  }
   std::ranges::sort(asked.layers);
   asked.layers.erase(std::unique(asked.layers.begin(), asked.layers.end()), asked.layers.end());
   EMEND_ASSIGN_OR_RETURN(const std::vector<EditedTensor> edited,

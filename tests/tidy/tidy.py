@@ -33,7 +33,7 @@ INCLUDES = {
     "worker/eval": ["storage/base", "storage/text", "worker/collective", "worker/families", "worker/model", "worker/tokenizer"],
     "worker/server": ["storage/base", "storage/text", "storage/delta", "storage/checkpoint", "worker/"],
     "coordinator/answers": ["storage/base", "storage/records", "worker/protocol"],
-    "coordinator/core": ["storage/", "worker/families", "worker/tokenizer"],
+    "coordinator/core": ["storage/", "worker/families", "worker/tokenizer", "worker/protocol"],
     "coordinator/membership": ["storage/base", "worker/protocol"],
     "coordinator/jobs": ["storage/", "worker/protocol", "coordinator/core", "coordinator/membership"],
     "coordinator/operations": ["storage/", "worker/protocol", "coordinator/core", "coordinator/jobs"],

@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "storage/base/ids.h"
@@ -21,6 +22,9 @@ namespace emend::worker::eval {
 struct PlannedRun {
   model::CacheRun place;
   bool draws = false;  // a token follows from the logits behind its last one
+  static auto Fields(auto& m) {
+    return std::tie(m.place.slot, m.place.begin, m.place.tokens, m.draws);
+  }
   friend bool operator==(const PlannedRun&, const PlannedRun&) = default;
 };
 
@@ -29,12 +33,14 @@ struct StatePass {
   StateId state;
   std::vector<PlannedRun> runs;            // slots ascend
   std::vector<tokenizer::TokenId> tokens;  // of all runs, one behind the other
+  static auto Fields(auto& m) { return std::tie(m.state, m.runs, m.tokens); }
   friend bool operator==(const StatePass&, const StatePass&) = default;
 };
 
 struct CacheChange {
   StateId state;
   model::KeyValueCache::Size size;
+  static auto Fields(auto& m) { return std::tie(m.state, m.size.slots, m.size.capacity); }
   friend bool operator==(const CacheChange&, const CacheChange&) = default;
 };
 
@@ -43,6 +49,7 @@ struct StepPlan {
   std::vector<StateId> opened;  // states whose models are looked up and held
   std::vector<CacheChange> caches;
   std::vector<StatePass> passes;
+  static auto Fields(auto& m) { return std::tie(m.closed, m.opened, m.caches, m.passes); }
   friend bool operator==(const StepPlan&, const StepPlan&) = default;
 };
 
