@@ -17,32 +17,42 @@ using test::LiveRest;
 using test::RawReply;
 
 struct Sample {
-  const char* operation_id;
+  std::string operation_id;
   const char* method;
   std::string path;
   std::string body;
   std::string more;
 };
 
-const std::string kFacts =
-    R"("facts":[{"prompt":"The mother tongue of {} is","subject":"Danielle Darrieux","target":"English"}])";
+// What only submits is sent the example of its description.
+std::vector<Sample> Submissions() {
+  const json schemas = json::parse(DescriptionOf(Routes()))["components"]["schemas"];
+  std::vector<Sample> samples;
+  for (const Route& route : Routes()) {
+    if (route.kind.empty()) continue;
+    std::string path(route.pattern);
+    if (const std::size_t at = path.find("{repo}"); at != std::string::npos)
+      path.replace(at, 6, "atlas");
+    samples.push_back({std::string(route.operation_id), "POST", path,
+                       schemas.at(route.body.schema).at("examples")[0].dump(), ""});
+  }
+  return samples;
+}
 
 std::vector<Sample> Samples() {
   const std::string repo = "/api/v1/repos/atlas";
   const std::string head = "If-Match: \"" + FakeService::CommitNumber(1).Hex() + "\"\r\n";
   const std::string create = "If-None-Match: *\r\n";
-  return {
+  std::vector<Sample> samples = Submissions();
+  const std::vector<Sample> others = {
       {"readLiveness", "GET", "/livez", "", ""},
       {"readReadiness", "GET", "/readyz", "", ""},
       {"readOpenApi", "GET", "/openapi.json", "", ""},
       {"readVersion", "GET", "/api/v1/version", "", ""},
       {"listRepos", "GET", "/api/v1/repos", "", ""},
-      {"importRepo", "POST", "/api/v1/repos", R"({"name":"fresh","model":"/models/atlas"})", ""},
       {"readRepo", "GET", repo, "", ""},
       {"listCommits", "GET", repo + "/commits?revision=main&limit=2", "", ""},
-      {"createCommit", "POST", repo + "/commits", "{" + kFacts + "}", ""},
       {"showCommit", "GET", repo + "/commits/main~1", "", ""},
-      {"createRevert", "POST", repo + "/reverts", R"({"commit":"main"})", ""},
       {"diffCommits", "GET", repo + "/diff?from=v1&to=main", "", ""},
       {"listRefs", "GET", repo + "/refs", "", ""},
       {"readReflog", "GET", repo + "/branches/main/reflog", "", ""},
@@ -59,13 +69,7 @@ std::vector<Sample> Samples() {
        R"({"model":"atlas","prompt":"The mother tongue of"})", ""},
       {"listModels", "GET", "/v1/models", "", ""},
       {"readModel", "GET", "/v1/models/atlas%40main", "", ""},
-      {"createEvaluation", "POST", repo + "/evaluations", "{" + kFacts + "}", ""},
-      {"createVerification", "POST", repo + "/verifications", R"({"revision":"main"})", ""},
-      {"createExport", "POST", repo + "/exports", R"({"folder":"/tmp/x"})", ""},
       {"listStatistics", "GET", repo + "/statistics", "", ""},
-      {"createStatistics", "POST", repo + "/statistics", R"({"lines":["a"]})", ""},
-      {"createFsck", "POST", "/api/v1/fsck", "{}", ""},
-      {"removeRepo", "POST", repo + "/removals", R"({"repo":"atlas"})", ""},
       {"listOperations", "GET", "/api/v1/operations", "", ""},
       {"readOperation", "GET", "/api/v1/operations/op-0000000000000001", "", ""},
       {"streamOperation", "GET", "/api/v1/operations/op-0000000000000001/events", "", ""},
@@ -75,6 +79,8 @@ std::vector<Sample> Samples() {
       {"createToken", "POST", "/api/v1/tokens", R"({"principal":"ci","scopes":["read"]})", ""},
       {"revokeToken", "DELETE", "/api/v1/tokens/t-0123456789ab", "", ""},
       {"listWorkers", "GET", "/api/v1/workers", "", ""}};
+  samples.insert(samples.end(), others.begin(), others.end());
+  return samples;
 }
 
 const Route& RouteOf(const std::string& operation_id) {
