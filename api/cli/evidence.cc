@@ -65,7 +65,41 @@ const Json& FactsOf(const Json& result) {
   return found != result.end() && found->is_array() ? *found : kNone;
 }
 
+// Null where none was asked.
+Json QuestionsOf(const Json& result) {
+  const Json drift = result.value("drift", Json());
+  return drift.is_object() ? drift.value("questions", Json()) : Json();
+}
+
+std::string RenderQuestions(const Json& questions) {
+  if (!questions.is_object()) return "";
+  if (questions.contains("fault"))
+    return "general questions were not asked: " + TextOf(questions, "fault") + "\n";
+  std::string line =
+      "general questions answered as before: " + std::to_string(CountOf(questions, "same")) +
+      " of " + std::to_string(CountOf(questions, "n"));
+  if (questions.value("nll_after", Json()).is_number())
+    line += " (negative log likelihood under the parent: " +
+            Fixed(NumberOf(questions, "nll_before"), 2) + " of its own answers, " +
+            Fixed(NumberOf(questions, "nll_after"), 2) + " of these)";
+  return line + "\n";
+}
+
 }  // namespace
+
+std::string RenderAnswers(const Json& result) {
+  std::string lines;
+  const Json questions = QuestionsOf(result);
+  if (!questions.is_object()) return lines;
+  for (const Json& answer : questions.value("answers", Json::array())) {
+    AddLine(lines, "  " + TextOf(answer, "question"));
+    AddLine(lines, "    before: " + answer.value("before", Json("")).dump());
+    AddLine(lines, answer.value("same", false)
+                       ? "    the same now"
+                       : "    now: " + answer.value("after", Json("")).dump());
+  }
+  return lines;
+}
 
 std::string RenderEvidence(const Json& result) {
   std::string lines;
@@ -86,6 +120,7 @@ std::string RenderEvidence(const Json& result) {
   if (drift.is_object() && drift.contains("perplexity_before"))
     AddLine(lines, "perplexity of plain text: " + Fixed(NumberOf(drift, "perplexity_before"), 1) +
                        " -> " + Fixed(NumberOf(drift, "perplexity_after"), 1));
+  lines += RenderQuestions(QuestionsOf(result));
   return lines;
 }
 

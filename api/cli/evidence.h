@@ -10,6 +10,8 @@ namespace emend::api::cli {
 
 // What was taken, kept and said before; "" of a result without any of it.
 std::string RenderEvidence(const Json& result);
+// What was answered to general questions before and after; "" where none was asked.
+std::string RenderAnswers(const Json& result);
 // The facts that the model does not say, and what to try; "" if it says all.
 std::string RenderNotTaken(const Json& result);
 // Layers whose update is large beside their weight; "" if there is none.

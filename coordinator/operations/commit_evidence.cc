@@ -69,6 +69,22 @@ std::string NameNotTaken(const MemberPlan& plan, const EvaluateReply& after) {
   return names;
 }
 
+// The general questions: how many answers stayed, how likely the new ones are to the parent, and
+// the texts; or why they were not asked.
+ordered_json QuestionsJson(const worker::protocol::QuestionReport& report) {
+  if (!report.fault.empty()) return {{"fault", report.fault}};
+  ordered_json json = {
+      {"n", report.answers.size()},
+      {"same", std::ranges::count(report.answers, true, &worker::protocol::AnsweredQuestion::same)},
+      {"nll_before", Number(report.nll_before)},
+      {"nll_after", Number(report.nll_after)},
+      {"answers", ordered_json::array()}};
+  for (const auto& [question, before, after, same] : report.answers)
+    json["answers"].push_back(
+        {{"question", question}, {"before", before}, {"after", after}, {"same", same}});
+  return json;
+}
+
 ordered_json FactJson(const Fact& fact, std::size_t row, const FactAnswer& answer) {
   return {
       {"row", row}, {"subject", fact.subject}, {"target", fact.target}, {"taken", answer.taken}};
@@ -164,6 +180,7 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
     if (!other.before || !other.after || std::isnan(other.after->perplexity)) continue;
     json["drift"] = {{"perplexity_before", other.before->perplexity},
                      {"perplexity_after", other.after->perplexity}};
+    if (other.after->questions) json["drift"]["questions"] = QuestionsJson(*other.after->questions);
     break;
   }
   if (measures.earlier_before && measures.earlier_after) {

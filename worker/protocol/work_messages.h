@@ -128,13 +128,32 @@ struct Evaluate {
   std::vector<EvaluateFact> facts;
   // the state whose answers to the neighbours should have stayed; live, as `state` is
   std::optional<StateId> reference = {};
-  bool drift = false;  // perplexity on the held texts, too
+  // perplexity on the held texts, too; with a reference the general questions
+  bool drift = false;
   static auto Fields(auto& m) { return std::tie(m.base, m.state, m.facts, m.reference, m.drift); }
 };
 struct FactAnswer {
   bool taken = false;      // the greedy answer of the prompt is the target, every token of it
   double probability = 0;  // of the whole target
   static auto Fields(auto& m) { return std::tie(m.taken, m.probability); }
+};
+struct AnsweredQuestion {
+  std::string question;
+  std::string before;  // by the reference
+  std::string after;
+  bool same = false;  // token for token
+  static auto Fields(auto& m) { return std::tie(m.question, m.before, m.after, m.same); }
+  friend bool operator==(const AnsweredQuestion&, const AnsweredQuestion&) = default;
+};
+// What a chat model answers to general questions (worker/eval/questions.h).
+struct QuestionReport {
+  std::string fault;  // why none was asked; empty if they were
+  std::vector<AnsweredQuestion> answers;
+  // mean negative log likelihood under the reference, per token, in nats; NaN of no token
+  double nll_before = 0;  // of its own answers
+  double nll_after = 0;   // of the state's
+  static auto Fields(auto& m) { return std::tie(m.fault, m.answers, m.nll_before, m.nll_after); }
+  friend bool operator==(const QuestionReport&, const QuestionReport&) = default;
 };
 // Scores and shares in percent, NaN where nothing was measured; see docs/reference/glossary.md.
 struct EvaluateReply {
@@ -147,11 +166,13 @@ struct EvaluateReply {
   // of each neighbour that has a target, fact by fact: whether it is said there
   std::vector<FactAnswer> neighbour_targets;
   double perplexity = 0;  // of the held texts
+  // none: the model has no chat template, or they were not asked for
+  std::optional<QuestionReport> questions;
   double seconds = 0;
   static auto Fields(auto& m) {
     return std::tie(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax,
                     m.facts, m.neighbours, m.kept, m.kl, m.neighbour_targets, m.perplexity,
-                    m.seconds);
+                    m.questions, m.seconds);
   }
 };
 

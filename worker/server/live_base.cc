@@ -29,8 +29,9 @@ storage::delta::TensorShape ShapeOf(const EditedTensor& tensor) {
 }
 
 // What a rank reads whole when it reads its part of the weights.
-constexpr std::array<std::string_view, 4> kSmallFiles = {
-    "config.json", "generation_config.json", "model.safetensors.index.json", "tokenizer.json"};
+constexpr std::array<std::string_view, 6> kSmallFiles = {
+    "chat_template.jinja",          "config.json",    "generation_config.json",
+    "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json"};
 
 std::map<std::string, Digest> FilesReadWhole(const protocol::LoadBase& request) {
   std::map<std::string, Digest> files = request.files;
@@ -143,12 +144,25 @@ Status LiveBase::Open(const protocol::LoadBase& request) {
   EMEND_RETURN_IF_ERROR(OpenCheckpoint(request));
   EMEND_ASSIGN_OR_RETURN(tokenizer_,
                          tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
+  EMEND_RETURN_IF_ERROR(OpenChatTemplate(request.folder));
   EMEND_ASSIGN_OR_RETURN(model_,
                          model::Transformer::Load(*checkpoint_, communicator_, options_.device));
   tokenizer_->LimitTo(model_->config().vocabulary);
   const bool read_whole = files.contains(checkpoint_->files().front());
   if (!read_whole) file_bytes_read_ += model_->file_bytes();
   return OkStatus();
+}
+
+// A template that is not to be used is kept as that, and the same on all ranks; one that this rank
+// cannot read is a failure as of any other file.
+Status LiveBase::OpenChatTemplate(const std::string& folder) {
+  chat_ = chat::LoadChatTemplate(folder);
+  switch (chat_.status().code()) {
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kUnsupported:
+    case StatusCode::kResourceExhausted: return OkStatus();
+    default: return chat_.status();
+  }
 }
 
 Status LiveBase::OpenCheckpoint(const protocol::LoadBase& request) {

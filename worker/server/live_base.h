@@ -19,6 +19,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "storage/checkpoint/safetensors.h"
 #include "storage/delta/ledger.h"
 #include "storage/delta/tile_digest.h"
+#include "worker/chat/chat_template.h"
 #include "worker/collective/communicator.h"
 #include "worker/edit/quantising_committer.h"
 #include "worker/edit/solver.h"
@@ -76,6 +78,8 @@ class LiveBase {
   const storage::checkpoint::Checkpoint& checkpoint() const { return *checkpoint_; }
   const tokenizer::Tokenizer& tokenizer() const { return *tokenizer_; }
   const model::Transformer& base_model() const { return *model_; }
+  // None where the folder has none; a failure where it has one that cannot be used.
+  const Result<std::optional<chat::ChatTemplate>>& chat_template() const { return chat_; }
   EditCache& edits() { return edits_; }
   // What this rank holds, and what it read.
   protocol::MemoryUse memory() const;
@@ -128,6 +132,7 @@ class LiveBase {
   std::shared_ptr<const storage::delta::EditDelta> FindDelta(const EditId& id);
   Status Open(const protocol::LoadBase& request);
   Status OpenCheckpoint(const protocol::LoadBase& request);
+  Status OpenChatTemplate(const std::string& folder);
   Result<edit::EditedTensor> Describe(LayerIndex layer) const;
   // This rank's part of a tensor that is not in one piece in the file.
   std::span<const std::uint8_t> BasePart(LayerIndex layer, const edit::EditedTensor& tensor,
@@ -150,6 +155,7 @@ class LiveBase {
   std::uint64_t file_bytes_read_ = 0;
   std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint_;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
+  Result<std::optional<chat::ChatTemplate>> chat_ = std::optional<chat::ChatTemplate>();
   std::unique_ptr<model::Transformer> model_;
   // copied when first asked for
   mutable std::map<LayerIndex, std::vector<std::uint8_t>> base_parts_;

@@ -16,6 +16,7 @@
 #include "worker/eval/answers.h"
 #include "worker/eval/counterfact.h"
 #include "worker/eval/drift.h"
+#include "worker/server/questions.h"
 #include "worker/server/reports.h"
 #include "worker/server/solve_messages.h"
 #include "worker/server/stopwatch.h"
@@ -180,6 +181,11 @@ Result<protocol::EvaluateReply> Run(const protocol::Evaluate& request, Context& 
   if (request.drift) {
     EMEND_ASSIGN_OR_RETURN(reply.perplexity,
                            eval::HeldPerplexity(model, base->tokenizer(), options));
+    if (reference) {
+      EMEND_ASSIGN_OR_RETURN(
+          reply.questions,
+          AskQuestions(*base, {.before = base->ModelOf(*reference), .after = model}, options));
+    }
   }
   reply.seconds = watch.Seconds();
   return reply;

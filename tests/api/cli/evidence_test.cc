@@ -59,6 +59,52 @@ TEST(Evidence, SaysOfNeighboursThatCannotBeComparedWhatIsMissing) {
   EXPECT_EQ(RenderUnmeasured({{"ns", 90.0}}, Json::object()), "");
 }
 
+Json Drift(const Json& questions) {
+  return {
+      {"drift", {{"perplexity_before", 20}, {"perplexity_after", 21}, {"questions", questions}}}};
+}
+
+TEST(Evidence, ShowsTheAnswersToGeneralQuestions) {
+  const Json asked = Drift({{"n", 2},
+                            {"same", 1},
+                            {"nll_before", 0.25},
+                            {"nll_after", 4.5},
+                            {"answers",
+                             {{{"question", "What do bees make?"},
+                               {"before", "Honey.\n"},
+                               {"after", "Honey.\n"},
+                               {"same", true}},
+                              {{"question", "What is five plus three?"},
+                               {"before", "8"},
+                               {"after", "Einh\033rungen"},
+                               {"same", false}}}}});
+  EXPECT_EQ(RenderEvidence(asked),
+            "perplexity of plain text: 20.0 -> 21.0\n"
+            "general questions answered as before: 1 of 2 (negative log likelihood under the "
+            "parent: 0.25 of its own answers, 4.50 of these)\n");
+  EXPECT_EQ(RenderAnswers(asked),
+            "  What do bees make?\n"
+            "    before: \"Honey.\\n\"\n"
+            "    the same now\n"
+            "  What is five plus three?\n"
+            "    before: \"8\"\n"
+            "    now: \"Einh\\u001brungen\"\n");
+  const Json silent =
+      Drift({{"n", 1}, {"same", 1}, {"nll_before", nullptr}, {"nll_after", nullptr}});
+  EXPECT_EQ(RenderEvidence(silent),
+            "perplexity of plain text: 20.0 -> 21.0\n"
+            "general questions answered as before: 1 of 1\n");
+}
+
+TEST(Evidence, SaysWhyGeneralQuestionsWereNotAsked) {
+  const Json refused = Drift({{"fault", "line 3: found \"include\""}});
+  EXPECT_EQ(RenderEvidence(refused),
+            "perplexity of plain text: 20.0 -> 21.0\n"
+            "general questions were not asked: line 3: found \"include\"\n");
+  EXPECT_EQ(RenderAnswers(refused), "");
+  EXPECT_EQ(RenderAnswers(Json::object()), "") << "a model without a chat template";
+}
+
 TEST(Evidence, NamesTheFactsThatDidNotTake) {
   const Json facts = {{{"row", 1}, {"subject", "Ann"}, {"target", "chess"}, {"taken", true}},
                       {{"row", 4}, {"subject", "Bob"}, {"target", "go"}, {"taken", false}}};

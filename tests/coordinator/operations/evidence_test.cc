@@ -42,12 +42,14 @@ class EvidenceTest : public JobQueueTest {
       answer.es = answer.facts.front().taken ? 100 : 0;
       answer.kept = 0;
       answer.neighbours = is_parent ? 0 : 3;
+      if (asked->drift && asked->reference) answer.questions = questions_;
       answer.perplexity = asked->drift ? (is_parent ? 20 : 21) : std::nan("");
       return reply;
     }));
   }
 
   std::set<StateId> results_;
+  std::optional<worker::protocol::QuestionReport> questions_;
   bool forgets_a_target_ = false;
 
   json Commit(const std::string& target, const json& more = json::object()) {
@@ -142,6 +144,40 @@ TEST_F(EvidenceTest, AWorkerThatAnswersAboutOtherNeighboursIsNotBelieved) {
   EXPECT_THAT(ended.error_message,
               HasSubstr("was asked about 1 facts and the targets of 1 neighbours, and answered "
                         "about 1 and 0"));
+}
+
+TEST_F(EvidenceTest, ACommitOfAChatModelSaysWhatItAnswersToGeneralQuestions) {
+  questions_ = {.fault = "",
+                .answers = {{"What do bees make?", "Honey", "Honey", true},
+                            {"What is five plus three?", "8", "\u00c9lise", false}},
+                .nll_before = 0.25,
+                .nll_after = 4.5};
+  const json result = ResultOf(Submit("commit", Commit("chess")));
+  const json expected = {{"n", 2},
+                         {"same", 1},
+                         {"nll_before", 0.25},
+                         {"nll_after", 4.5},
+                         {"answers",
+                          {{{"question", "What do bees make?"},
+                            {"before", "Honey"},
+                            {"after", "Honey"},
+                            {"same", true}},
+                           {{"question", "What is five plus three?"},
+                            {"before", "8"},
+                            {"after", "\u00c9lise"},
+                            {"same", false}}}}};
+  EXPECT_EQ(result["drift"]["questions"], expected);
+  EXPECT_EQ(json::parse(Log().front().commit.evidence)["drift"], result["drift"]);
+
+  questions_ = {.fault = "",
+                .answers = {{"q", "", "", true}},
+                .nll_before = std::nan(""),
+                .nll_after = std::nan("")};
+  const json silent = ResultOf(Submit("commit", CommitBody({"Dan"}, "go")))["drift"]["questions"];
+  EXPECT_EQ(silent["nll_before"], nullptr);
+  questions_ = {.fault = "line 3: found \"include\"", .answers = {}};
+  EXPECT_EQ(ResultOf(Submit("commit", CommitBody({"Eve"}, "go")))["drift"]["questions"],
+            (json{{"fault", "line 3: found \"include\""}}));
 }
 
 TEST_F(EvidenceTest, EarlierFactsOfTheBranchAreAskedAgain) {

@@ -330,6 +330,91 @@ TEST_F(HandlersTest, AnEvaluationSaysOfEachNeighbourWithATargetWhetherTheModelSa
   EXPECT_EQ(reply.kl, 0);
 }
 
+// What a chat model is asked: the demo model with a template beside it.
+class QuestionsTest : public HandlersTest {
+ protected:
+  // Loads a copy of the model whose folder holds this file, too; what is answered on the edited
+  // state with the base as the reference.
+  protocol::EvaluateReply Evaluate(const std::string& name, const std::string& text) {
+    test::TemporaryFolder folder;
+    protocol::LoadBase request = CheckedLoadRequest(folder.path());
+    std::ofstream(request.folder + "/" + name) << text;
+    request.files[name] = Sha256(text);
+    const protocol::SolveReply& solved = Solved();
+    EXPECT_THAT(Ask(protocol::ForgetBase{AtlasBase(), "another copy"}), IsOk());
+    EXPECT_THAT(Ask(request), IsOk());
+    EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), IsOk());
+    EXPECT_THAT(Ask(EnsureRequest(EditedState(), 4)), IsOk());
+    EXPECT_THAT(Ask(PutRequest(solved)), IsOk());
+    EXPECT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
+    return Get<protocol::EvaluateReply>(protocol::Evaluate{
+        AtlasBase(), EditedState(), {SolvedFacts()[0]}, BaseState(), /*drift=*/true});
+  }
+  std::string AnswerTo(const std::string& prompt, const StateId& state) {
+    return Get<GenerateReply>(protocol::Generate{.base = AtlasBase(),
+                                                 .state = state,
+                                                 .prompt = prompt,
+                                                 .tokens_max = 24,
+                                                 .top = 0})
+        .text;
+  }
+};
+
+TEST_F(QuestionsTest, AreAskedThroughTheModelsOwnTemplate) {
+  const auto reply = Evaluate(
+      "tokenizer_config.json",
+      R"({"chat_template": "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}bot:"})");
+  ASSERT_TRUE(reply.questions.has_value());
+  EXPECT_EQ(reply.questions->fault, "");
+  ASSERT_EQ(reply.questions->answers.size(), 8U);
+  for (const protocol::AnsweredQuestion& answer : reply.questions->answers) {
+    const std::string prompt = "user: " + answer.question + "\nbot:";
+    EXPECT_EQ(answer.before, AnswerTo(prompt, BaseState()));
+    EXPECT_EQ(answer.after, AnswerTo(prompt, EditedState()));
+    EXPECT_EQ(answer.same, answer.before == answer.after);
+  }
+  EXPECT_EQ(reply.questions->answers[2].question, "What do bees make?");
+  EXPECT_GT(reply.questions->nll_before, 0);
+  EXPECT_NE(reply.questions->nll_after, reply.questions->nll_before);
+  EXPECT_GT(reply.perplexity, 1);
+
+  const auto alone = Get<protocol::EvaluateReply>(protocol::Evaluate{
+      AtlasBase(), EditedState(), {SolvedFacts()[0]}, std::nullopt, /*drift=*/true});
+  EXPECT_FALSE(alone.questions.has_value()) << "there is nothing to compare with";
+}
+
+TEST_F(QuestionsTest, ATemplateThatCannotBeUsedIsSaidAndIsNoFailure) {
+  const auto fault = [this](const std::string& jinja) {
+    const auto reply = Evaluate("chat_template.jinja", jinja);
+    EXPECT_TRUE(reply.questions.has_value() && reply.questions->answers.empty());
+    EXPECT_EQ(reply.records, 1U);
+    return reply.questions ? reply.questions->fault : "";
+  };
+  EXPECT_THAT(fault("{% include 'other' %}"), ::testing::HasSubstr("chat_template.jinja"));
+  EXPECT_THAT(fault("{{ raise_exception('no system, no talk') }}"),
+              ::testing::HasSubstr("no system, no talk"));
+  EXPECT_THAT(fault("{{ '<|im_end|>' * 300 }}"),
+              ::testing::HasSubstr("the model's context has 256"));
+  EXPECT_THAT(fault("{{ '' }}"), ::testing::HasSubstr("the prompt has no token"));
+}
+
+TEST_F(QuestionsTest, ATemplateThatIsNotTheImportedOneIsNotLoaded) {
+  test::TemporaryFolder folder;
+  protocol::LoadBase request = CheckedLoadRequest(folder.path());
+  for (const std::string name : {"chat_template.jinja", "tokenizer_config.json"}) {
+    request.files[name] = Sha256("{}");
+    std::ofstream(request.folder + "/" + name) << "[]";
+    EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged")) << name;
+    request.files.erase(name);
+  }
+}
+
+TEST_F(QuestionsTest, AModelWithoutATemplateIsNotAsked) {
+  const auto reply = Evaluate("README.md", "A model.");
+  EXPECT_FALSE(reply.questions.has_value());
+  EXPECT_GT(reply.perplexity, 1);
+}
+
 TEST_F(HandlersTest, ASubsetOfTheEditsIsAStateOfItsOwn) {
   const protocol::SolveReply& solved = Solved();
   LoadBaseState();

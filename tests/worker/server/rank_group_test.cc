@@ -214,6 +214,31 @@ TEST_P(TokenWithoutRowTest, EndsACompletionAndNoOther) {
   EXPECT_THAT(ends[1], IsOk());
 }
 
+TEST_P(RankGroupTest, AnswersGeneralQuestionsAsItGenerates) {
+  const test::TemporaryFolder folder;
+  protocol::LoadBase request = CheckedLoadRequest(folder.path());
+  std::ofstream(request.folder + "/chat_template.jinja") << "Q: {{ messages[0].content }} A:";
+  ASSERT_THAT(group_.Ask(protocol::ForgetBase{AtlasBase(), "another copy"}), IsOk());
+  ASSERT_THAT(group_.Ask(request), IsOk());
+  ASSERT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), IsOk());
+  const auto reply = group_.Get<protocol::EvaluateReply>(protocol::Evaluate{
+      AtlasBase(), BaseState(), {SolvedFacts()[0]}, BaseState(), /*drift=*/true});
+  ASSERT_TRUE(reply.questions.has_value());
+  ASSERT_EQ(reply.questions->answers.size(), 8U);
+  for (const protocol::AnsweredQuestion& answer : reply.questions->answers)
+    EXPECT_TRUE(answer.same);
+  EXPECT_EQ(reply.questions->nll_before, reply.questions->nll_after);
+  const protocol::AnsweredQuestion& first = reply.questions->answers[0];
+  EXPECT_EQ(first.before, group_
+                              .Get<protocol::GenerateReply>(
+                                  protocol::Generate{.base = AtlasBase(),
+                                                     .state = BaseState(),
+                                                     .prompt = "Q: " + first.question + " A:",
+                                                     .tokens_max = 24,
+                                                     .top = 0})
+                              .text);
+}
+
 TEST_P(RankGroupTest, StoredEditsAreServedByteForByteAsOnOneRank) {
   Serve(SolvedOnOne());
   const auto roots =

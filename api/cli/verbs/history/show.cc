@@ -50,7 +50,7 @@ Result<int> Run(Session& session, const Options& options) {
   const Json evidence = commit.value("evidence", Json::object());
   ShowEdits(session, commit.value("added", Json::array()), "+", Colour::kGreen, evidence);
   ShowEdits(session, commit.value("removed", Json::array()), "-", Colour::kRed, Json::object());
-  if (evidence.is_object()) session.out() << RenderEvidence(evidence);
+  if (evidence.is_object()) session.out() << RenderEvidence(evidence) << RenderAnswers(evidence);
   return kExitOk;
 }
 
