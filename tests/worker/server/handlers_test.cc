@@ -351,12 +351,11 @@ class QuestionsTest : public HandlersTest {
         AtlasBase(), EditedState(), {SolvedFacts()[0]}, BaseState(), /*drift=*/true});
   }
   std::string AnswerTo(const std::string& prompt, const StateId& state) {
-    return Get<GenerateReply>(protocol::Generate{.base = AtlasBase(),
-                                                 .state = state,
-                                                 .prompt = prompt,
-                                                 .tokens_max = 24,
-                                                 .top = 0})
-        .text;
+    protocol::Complete request = TextRequest(state, 0, 24);
+    request.prompt = prompt;
+    std::string text;
+    EXPECT_THAT(Say(request, [&](const protocol::Piece& piece) { text += piece.text; }), IsOk());
+    return text;
   }
 };
 

@@ -229,14 +229,12 @@ TEST_P(RankGroupTest, AnswersGeneralQuestionsAsItGenerates) {
     EXPECT_TRUE(answer.same);
   EXPECT_EQ(reply.questions->nll_before, reply.questions->nll_after);
   const protocol::AnsweredQuestion& first = reply.questions->answers[0];
-  EXPECT_EQ(first.before, group_
-                              .Get<protocol::GenerateReply>(
-                                  protocol::Generate{.base = AtlasBase(),
-                                                     .state = BaseState(),
-                                                     .prompt = "Q: " + first.question + " A:",
-                                                     .tokens_max = 24,
-                                                     .top = 0})
-                              .text);
+  protocol::Complete text = TextRequest(BaseState(), 0, 24);
+  text.prompt = "Q: " + first.question + " A:";
+  std::string said;
+  group_.Offer(text, said);
+  while (group_.worker(0).RunOffered()) continue;
+  EXPECT_EQ(first.before, said);
 }
 
 TEST_P(RankGroupTest, StoredEditsAreServedByteForByteAsOnOneRank) {
