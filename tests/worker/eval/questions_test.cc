@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "tests/worker/eval/generate.h"
 #include "tests/worker/model/model_folder.h"
-#include "worker/eval/generate.h"
 
 namespace emend::test::questions_test {
 namespace {
