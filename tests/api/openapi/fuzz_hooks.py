@@ -65,6 +65,8 @@ def relate_body(operation, body):
             body["settings"] = relate_settings(dict(body["settings"]))
         if "require" in body:
             body["require"] = {name: within(value, 0, 100) if isinstance(value, str) else value for name, value in body["require"].items()}
+    if operation == "removeRepo":
+        body = {"repo": NOWHERE}
     if operation == "createCompletion":
         body = {**body, "model": NOWHERE}
         prompts = len(body["prompt"]) if isinstance(body["prompt"], list) else 1
@@ -91,7 +93,8 @@ def before_call(context, case, kwargs):
     if case.path_parameters and is_whole(case, ParameterLocation.PATH):
         place = case.path_parameters
         if "repo" in place:
-            place["repo"] = NOWHERE if operation == "ask" and is_whole(case, ParameterLocation.BODY) else "atlas"
+            is_elsewhere = operation == "removeRepo" or (operation == "ask" and is_whole(case, ParameterLocation.BODY))
+            place["repo"] = NOWHERE if is_elsewhere else "atlas"
         if "name" in place and case.method == "GET" and drawn % 2:
             place["name"] = "main"
         if "revision" in place and drawn % 2:
