@@ -65,6 +65,10 @@ def relate_body(operation, body):
             body["settings"] = relate_settings(dict(body["settings"]))
         if "require" in body:
             body["require"] = {name: within(value, 0, 100) if isinstance(value, str) else value for name, value in body["require"].items()}
+    # What a path may be the machine says; that it lies below no model root is told first.
+    for operation_id, field in (("importRepo", "model"), ("createExport", "folder")):
+        if operation == operation_id:
+            body = {**body, field: "/nowhere"}
     if operation == "removeRepo":
         body = {"repo": NOWHERE}
     if operation == "createCompletion":

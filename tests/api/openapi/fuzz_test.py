@@ -19,7 +19,8 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,"
     "negative_data_rejection,positive_data_acceptance"
 )
-# Refused for what it is, or for what is there: 413 is for what is also too large, 409 and 412 for refs that are elsewhere, 503 for want of a worker.
+# Refused for what it is, or for what is there: 403 is for folders below no model root, 413 for what is also too large, 409 and 412 for refs that are elsewhere, 503 for
+# want of a worker.
 CONFIG = f"""
 seed = {SEED}
 [generation]
@@ -29,7 +30,7 @@ enabled = false
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 404, 413, 415, 422, 428]
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 404, 409, 412, 429, 503]
+expected-statuses = ["2xx", 403, 404, 409, 412, 429, 503]
 """
 
 
