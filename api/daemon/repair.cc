@@ -6,14 +6,14 @@
 #include <utility>
 
 #include "api/daemon/launch.h"
-#include "coordinator/server/store_tokens.h"
+#include "coordinator/store/tokens.h"
 #include "storage/kv/kv_store.h"
 
 namespace emend::api::daemon {
 namespace {
 
-using coordinator::server::AdminTokenWorks;
-using coordinator::server::RenewAdminToken;
+using coordinator::store::AdminTokenWorks;
+using coordinator::store::RenewAdminToken;
 using storage::records::RepairReport;
 using storage::records::TokenRecord;
 

@@ -1,6 +1,6 @@
 // Pages of lists. Inside this folder only; pure functions.
 //
-//   EMEND_CO_ASSIGN_OR_RETURN(auto tokens, co_await context->service->ListTokens(caller));
+//   EMEND_CO_ASSIGN_OR_RETURN(auto tokens, co_await OnStore(context, ListAllTokens));
 //   co_return PageResponse(PageAfter(request, std::move(tokens), &TokenRecord::id), RenderToken);
 //
 // The cursor of a page is the key of its last item, and the next one begins with what comes after

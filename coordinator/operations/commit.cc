@@ -16,8 +16,8 @@
 #include "coordinator/operations/live_check.h"
 #include "coordinator/operations/measures.h"
 #include "coordinator/operations/operation.h"
-#include "coordinator/operations/statistics_table.h"
 #include "coordinator/operations/target_share.h"
+#include "coordinator/store/statistics_table.h"
 #include "storage/base/encoding.h"
 #include "storage/base/failpoint.h"
 #include "storage/base/reason.h"
@@ -65,7 +65,7 @@ struct CommitRun {
   Repository repository;
   CommitPlan plan = {};
   SolveSettings settings = {};
-  StatisticsRecord statistics = {};
+  store::StatisticsRecord statistics = {};
   worker::protocol::SolveReply solved = {};
   std::vector<StagedState> staged = {};    // one a member
   std::vector<CommitResult> results = {};  // one a member
@@ -199,9 +199,9 @@ Awaitable<Status> RunOnWorker(CommitRun& run, WorkerSession& session) {
   }
   CommitRun* const borrowed = &run;
   EMEND_CO_ASSIGN_OR_RETURN(run.statistics, co_await Blocking(run.context().runtime, [borrowed] {
-                              return FindStatistics(borrowed->context().store,
-                                                    borrowed->repository.record().id,
-                                                    LayerNumbers(borrowed->settings.layers));
+                              return store::FindStatistics(borrowed->context().store,
+                                                           borrowed->repository.record().id,
+                                                           LayerNumbers(borrowed->settings.layers));
                             }));
   EMEND_CO_RETURN_IF_ERROR(co_await MeasureState(run, session, std::nullopt));
   EMEND_CO_RETURN_IF_ERROR(co_await SolveAndStage(run, session));

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "coordinator/core/stored_base.h"
-#include "coordinator/operations/statistics_table.h"
 #include "coordinator/operations/stored_check.h"
+#include "coordinator/store/statistics_table.h"
 #include "storage/checkpoint/statistics_file.h"
 #include "storage/checkpoint/tile_file.h"
 #include "storage/history/fsck.h"
@@ -80,10 +80,10 @@ class RepoFilesCheck {
   }
 
   void CheckStatistics() {
-    const auto statistics = ListStatistics(context_.store, repo_.record().id);
+    const auto statistics = store::ListStatistics(context_.store, repo_.record().id);
     Add("statistics", statistics.status());
     if (!statistics.ok()) return;
-    for (const StatisticsRecord& record : *statistics) {
+    for (const store::StatisticsRecord& record : *statistics) {
       Add("statistics " + record.id.substr(0, 12),
           storage::checkpoint::CheckStatisticsFile(context_.layout.statistics_file(record.id)));
     }

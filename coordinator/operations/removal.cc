@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "coordinator/operations/operation.h"
-#include "coordinator/operations/statistics_table.h"
+#include "coordinator/store/statistics_table.h"
 #include "storage/base/utf8.h"
 
 namespace emend::coordinator::operations {
@@ -26,8 +26,8 @@ Result<std::string> WhyKept(JobContext& context, const Repository& removed) {
 }
 
 Status RemoveFiles(JobContext& context, const BaseId& base,
-                   const std::vector<StatisticsRecord>& statistics) {
-  for (const StatisticsRecord& record : statistics)
+                   const std::vector<store::StatisticsRecord>& statistics) {
+  for (const store::StatisticsRecord& record : statistics)
     EMEND_RETURN_IF_ERROR(context.file_system.Remove(context.layout.statistics_file(record.id)));
   EMEND_RETURN_IF_ERROR(context.file_system.Remove(context.layout.tile_file(base)));
   return RemoveTree(context.file_system, context.layout.model_folder(base));
@@ -37,7 +37,8 @@ Result<JobOutcome> PrepareRemoval(JobContext& context, const RepoName& name) {
   EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(context.store, name));
   const BaseId base = repository.record().base;
   EMEND_ASSIGN_OR_RETURN(const std::string kept, WhyKept(context, repository));
-  EMEND_ASSIGN_OR_RETURN(auto statistics, ListStatistics(context.store, repository.record().id));
+  EMEND_ASSIGN_OR_RETURN(auto statistics,
+                         store::ListStatistics(context.store, repository.record().id));
   ordered_json result = {{"repo", name.value()}, {"base", base.Hex()}};
   if (!kept.empty()) result["files_kept"] = kept;
   JobOutcome outcome{result.dump(), [repository](auto& transaction, std::string&) {

@@ -7,7 +7,7 @@
 
 #include "coordinator/operations/measures.h"
 #include "coordinator/operations/operation.h"
-#include "coordinator/operations/statistics_table.h"
+#include "coordinator/store/statistics_table.h"
 #include "storage/base/encoding.h"
 #include "worker/protocol/solve_settings.h"
 
@@ -88,7 +88,7 @@ std::vector<std::int32_t> LayersOf(const StatisticsFields& request, std::int64_t
   return layers;
 }
 
-std::string ResultOf(const StatisticsRecord& record, std::uint64_t tokens_advised,
+std::string ResultOf(const store::StatisticsRecord& record, std::uint64_t tokens_advised,
                      const worker::protocol::ComputeStatisticsReply& reply) {
   ordered_json json = {{"id", record.id},
                        {"layers", record.layers},
@@ -131,7 +131,7 @@ class StatisticsRequest final : public SoloRequest {
     if (sampled) {
       EMEND_CO_ASSIGN_OR_RETURN(request.lines, co_await SampleLines(located, session, request));
     }
-    StatisticsRecord record{
+    store::StatisticsRecord record{
         .id = StatisticsId(located.commit.base, layers, request),
         .base = located.commit.base,
         .layers = layers,
@@ -153,7 +153,7 @@ class StatisticsRequest final : public SoloRequest {
     record.seconds = reply.seconds;
     auto apply = [record, repo = repository.record().id](storage::records::Transaction& transaction,
                                                          std::string&) -> Status {
-      PutStatistics(transaction, repo, record);
+      store::PutStatistics(transaction, repo, record);
       return OkStatus();
     };
     co_return JobOutcome{ResultOf(record, AdvisedTokens(session), reply), std::move(apply)};

@@ -1,31 +1,25 @@
 #include "coordinator/server/coordinator.h"
 
-#include <algorithm>
-
 #include "coordinator/jobs/job_queue.h"
 #include "coordinator/operations/operations.h"
-#include "coordinator/operations/statistics_table.h"
 #include "coordinator/server/completions.h"
 #include "coordinator/server/diagnosis.h"
 #include "coordinator/server/diff.h"
 #include "coordinator/server/publisher.h"
-#include "coordinator/server/store_identity.h"
-#include "coordinator/server/store_tokens.h"
 #include "coordinator/server/submission.h"
+#include "coordinator/store/identity.h"
+#include "coordinator/store/refs.h"
+#include "coordinator/store/scope.h"
+#include "coordinator/store/tokens.h"
 #include "storage/base/log.h"
 
 namespace emend::coordinator::server {
 namespace {
 
-using storage::history::NumberedCommit;
-using storage::history::Ref;
-using storage::history::RefKind;
 using storage::history::Repository;
 using storage::records::Journal;
 using storage::records::Operation;
 using storage::records::OperationState;
-
-constexpr std::size_t kPageMax = 1000;
 
 // What Start has opened, in the order in which it depends on each other.
 struct Parts {
@@ -35,28 +29,10 @@ struct Parts {
   std::vector<Operation> unfinished;
 };
 
-std::string CommitHex(const CommitId& id) { return id.IsZero() ? "(none)" : id.Hex(); }
-
 double EtaSeconds(const jobs::LiveOperation& live, SteadyTime now) {
   if (live.done == 0 || live.total <= live.done) return -1;
   const double elapsed = std::chrono::duration<double>(now - live.phase_begin).count();
   return elapsed / static_cast<double>(live.done) * static_cast<double>(live.total - live.done);
-}
-
-Result<ShownCommit> ReadShown(const Repository& repository, const std::string& revision) {
-  ShownCommit shown;
-  EMEND_ASSIGN_OR_RETURN(shown.commit.id, repository.Resolve(revision));
-  EMEND_ASSIGN_OR_RETURN(shown.commit.commit, repository.ReadCommit(shown.commit.id));
-  const auto read = [&](const std::vector<EditId>& ids, std::vector<ShownEdit>& out) -> Status {
-    for (const EditId& id : ids) {
-      EMEND_ASSIGN_OR_RETURN(auto edit, repository.objects().ReadEdit(id));
-      out.push_back({id, std::move(edit)});
-    }
-    return OkStatus();
-  };
-  EMEND_RETURN_IF_ERROR(read(shown.commit.commit.added, shown.added));
-  EMEND_RETURN_IF_ERROR(read(shown.commit.commit.removed, shown.removed));
-  return shown;
 }
 
 class CoordinatorImpl final : public Coordinator {
@@ -94,32 +70,8 @@ class CoordinatorImpl final : public Coordinator {
   const std::string& admin_token_file() const override { return admin_token_file_; }
 
   Awaitable<Result<Caller>> Authenticate(std::string secret) override {
-    co_return co_await Blocking(runtime(), [this, &secret]() -> Result<Caller> {
-      EMEND_ASSIGN_OR_RETURN(const auto token, storage::records::FindToken(store(), secret));
-      if (!token)
-        return Status(StatusCode::kUnauthenticated,
-                      "no token has this secret: pass the one in the store's token file, or ask an "
-                      "administrator for one; whoever has the store's folder makes a new one with "
-                      "emendd down, `emend token new`");
-      return Caller{{token->principal, token->id}, token->scopes};
-    });
-  }
-
-  Awaitable<Result<std::vector<storage::records::TokenRecord>>> ListTokens(Caller caller) override {
-    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
     co_return co_await Blocking(runtime(),
-                                [this] { return storage::records::ListTokens(store()); });
-  }
-  Awaitable<Result<NewToken>> CreateToken(Caller caller, TokenRequest request) override {
-    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
-    co_return co_await Blocking(runtime(), [&] {
-      return server::CreateToken(*journal_, runtime().random(), caller, request);
-    });
-  }
-  Awaitable<Status> RevokeToken(Caller caller, std::string id) override {
-    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
-    co_return co_await Blocking(
-        runtime(), [&] { return server::RevokeToken(*journal_, caller.principal, id); });
+                                [this, &secret] { return store::Authenticate(store(), secret); });
   }
 
   Awaitable<Result<OperationView>> Submit(Caller caller, Submission submission) override;
@@ -129,104 +81,26 @@ class CoordinatorImpl final : public Coordinator {
   Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) override;
   Awaitable<Result<std::shared_ptr<CompletionStream>>> Complete(
       Caller caller, CompletionRequest request) override {
-    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "ask"));
+    EMEND_CO_RETURN_IF_ERROR(store::CheckScope(caller, "ask"));
     co_return co_await completions_.Begin(std::move(request));
   }
   Awaitable<Result<std::vector<ServedModel>>> ListModels() override {
-    co_return co_await Blocking(runtime(), [this]() -> Result<std::vector<ServedModel>> {
-      EMEND_ASSIGN_OR_RETURN(const auto repos, Repository::List(store()));
-      std::vector<ServedModel> models;
-      for (const auto& record : repos) {
-        EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(store(), record.name));
-        EMEND_ASSIGN_OR_RETURN(const auto refs, repository.ListRefs());
-        for (const Ref& ref : refs)
-          models.push_back({record.name, ref.name, ref.commit, record.created_ms});
-      }
-      return models;
-    });
+    co_return co_await Blocking(runtime(), [this] { return store::ListModels(store()); });
   }
-  Awaitable<Result<Ref>> MoveRef(Caller caller, RefMove move) override;
 
   Awaitable<Result<std::vector<OperationView>>> ListOperations(OperationId before,
                                                                std::size_t count_max) override;
-  Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override {
-    co_return co_await Blocking(runtime(), [this] { return Repository::List(store()); });
-  }
-  Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override {
-    co_return co_await WithRepo<storage::history::RepoRecord>(
-        repo, [](const Repository& opened) -> Result<storage::history::RepoRecord> {
-          return opened.record();
-        });
-  }
-  Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override {
-    co_return co_await WithRepo<CommitId>(
-        repo, [&revision](const Repository& opened) { return opened.Resolve(revision); });
-  }
-  Awaitable<Result<std::vector<NumberedCommit>>> Log(RepoName repo, std::string revision,
-                                                     std::size_t count_max) override {
-    co_return co_await WithRepo<std::vector<NumberedCommit>>(
-        repo, [&](const Repository& opened) -> Result<std::vector<NumberedCommit>> {
-          EMEND_ASSIGN_OR_RETURN(const CommitId from, opened.Resolve(revision));
-          return opened.Log(from, count_max);
-        });
-  }
-  Awaitable<Result<ShownCommit>> Show(RepoName repo, std::string revision) override {
-    co_return co_await WithRepo<ShownCommit>(
-        repo, [&revision](const Repository& opened) { return ReadShown(opened, revision); });
-  }
+  Journal& journal() override { return *journal_; }
   Awaitable<Result<DiffReport>> Diff(RepoName repo, std::string from, std::string to) override {
-    co_return co_await WithRepo<DiffReport>(
-        repo, [&](const Repository& opened) { return DiffCommits(layout_, opened, from, to); });
-  }
-  Awaitable<Result<std::vector<Ref>>> ListRefs(RepoName repo) override {
-    co_return co_await WithRepo<std::vector<Ref>>(
-        repo, [](const Repository& opened) { return opened.ListRefs(); });
-  }
-  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
-      RepoName repo, std::string branch, std::size_t count_max,
-      std::optional<std::uint64_t> before) override {
-    co_return co_await WithRepo<std::vector<storage::history::ReflogEntry>>(
-        repo, [&](const Repository& opened) { return opened.Reflog(branch, count_max, before); });
-  }
-  Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) override {
-    co_return co_await WithRepo<std::vector<StatisticsInfo>>(
-        repo, [this](const Repository& opened) -> Result<std::vector<StatisticsInfo>> {
-          EMEND_ASSIGN_OR_RETURN(const auto records,
-                                 operations::ListStatistics(store(), opened.record().id));
-          std::vector<StatisticsInfo> infos;
-          for (const auto& record : records)
-            infos.push_back({record.id, record.layers, record.tokens, record.created_ms});
-          return infos;
-        });
-  }
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
-      std::uint64_t before, std::size_t count_max) override {
-    const std::uint64_t end =
-        std::min(before == 0 ? journal_->head() + 1 : before, journal_->head() + 1);
-    const std::uint64_t count = std::min<std::uint64_t>({count_max, kPageMax, end - 1});
-    if (count == 0) co_return std::vector<storage::records::AuditEntry>();
-    EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await ReadAudit(end - count, count));
-    std::ranges::reverse(entries);
-    co_return entries;
-  }
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(
-      std::uint64_t first, std::size_t count_max) override {
-    co_return co_await Blocking(
-        runtime(), [this, first, count_max]() -> Result<std::vector<storage::records::AuditEntry>> {
-          std::vector<storage::records::AuditEntry> entries;
-          const std::size_t limit = std::min(count_max, kPageMax);
-          EMEND_RETURN_IF_ERROR(
-              journal_->Read(first, [&](const storage::records::AuditEntry& entry) {
-                entries.push_back(entry);
-                return entries.size() < limit;
-              }));
-          return entries;
-        });
+    co_return co_await Blocking(runtime(), [&]() -> Result<DiffReport> {
+      EMEND_ASSIGN_OR_RETURN(const Repository opened, Repository::Open(store(), repo));
+      return DiffCommits(layout_, opened, from, to);
+    });
   }
 
   std::vector<membership::WorkerInfo> Workers() const override { return membership_->Workers(); }
   Awaitable<Result<Diagnosis>> Diagnose(Caller caller) override {
-    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+    EMEND_CO_RETURN_IF_ERROR(store::CheckScope(caller, "admin"));
     co_return co_await server::Diagnose(runtime(), *membership_, layout_);
   }
   Status Ready() const override {
@@ -238,16 +112,6 @@ class CoordinatorImpl final : public Coordinator {
  private:
   Runtime& runtime() { return *environment_.runtime; }
   storage::kv::KvStore& store() { return *environment_.store; }
-
-  // Opens the repo and runs `read` on it, both on the pool. Awaited at once by its callers, so that
-  // what `read` refers to lives.
-  template <typename T, typename Read>
-  Awaitable<Result<T>> WithRepo(RepoName repo, Read read) {
-    co_return co_await Blocking(runtime(), [this, &repo, &read]() -> Result<T> {
-      EMEND_ASSIGN_OR_RETURN(const Repository opened, Repository::Open(store(), repo));
-      return read(opened);
-    });
-  }
 
   using Places = std::map<OperationId, std::size_t>;
 
@@ -319,8 +183,7 @@ Awaitable<Result<OperationView>> CoordinatorImpl::ReadOperation(OperationId id) 
 Awaitable<Result<std::vector<OperationView>>> CoordinatorImpl::ListOperations(
     OperationId before, std::size_t count_max) {
   EMEND_CO_ASSIGN_OR_RETURN(std::vector<Operation> stored, co_await Blocking(runtime(), [&] {
-                              return storage::records::ListOperations(
-                                  store(), before, std::min(count_max, kPageMax + 1));
+                              return storage::records::ListOperations(store(), before, count_max);
                             }));
   std::vector<OperationView> views;
   const Places places = queue_.Places();
@@ -344,7 +207,7 @@ Awaitable<Result<OperationView>> CoordinatorImpl::WaitForChange(OperationId id,
 Awaitable<Result<OperationView>> CoordinatorImpl::Cancel(Caller caller, OperationId id) {
   EMEND_CO_ASSIGN_OR_RETURN(const OperationView view, co_await ReadOperation(id));
   if (view.operation.principal.name != caller.principal.name)
-    EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "admin"));
+    EMEND_CO_RETURN_IF_ERROR(store::CheckScope(caller, "admin"));
   if (view.operation.finished_ms != 0) {
     co_return Status(StatusCode::kFailedPrecondition, "operation_ended",
                      "cancelling operation " + id.value() + ": it has ended as " +
@@ -352,29 +215,6 @@ Awaitable<Result<OperationView>> CoordinatorImpl::Cancel(Caller caller, Operatio
   }
   EMEND_CO_RETURN_IF_ERROR(co_await queue_.Cancel(id));
   co_return co_await ReadOperation(id);
-}
-
-Awaitable<Result<Ref>> CoordinatorImpl::MoveRef(Caller caller, RefMove move) {
-  EMEND_CO_RETURN_IF_ERROR(CheckScope(caller, "merge"));
-  co_return co_await Blocking(runtime(), [&]() -> Result<Ref> {
-    EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(store(), move.repo));
-    Ref to{move.kind, move.name, {}};
-    if (!move.revision.empty()) {
-      EMEND_ASSIGN_OR_RETURN(to.commit, repository.Resolve(move.revision));
-    }
-    if (!to.commit.IsZero() && to.commit == move.expected) {
-      EMEND_ASSIGN_OR_RETURN(const Ref there, repository.ReadRef(move.kind, move.name));
-      if (there.commit == to.commit) return to;
-    }
-    const std::string reason =
-        move.reason.empty() ? "reset: " + CommitHex(move.expected) + " -> " + CommitHex(to.commit)
-                            : move.reason;
-    const auto build = [&](storage::records::Transaction& transaction) {
-      return repository.MoveRef(transaction, to, move.expected, reason);
-    };
-    EMEND_RETURN_IF_ERROR(journal_->Commit(caller.principal, build).status());
-    return to;
-  });
 }
 
 }  // namespace
@@ -389,16 +229,17 @@ Result<std::unique_ptr<Coordinator>> Coordinator::Start(const Environment& envir
                                        environment.runtime->clock(), parts.layout.anchor()));
   Journal* const journal = parts.journal.get();
   membership::MembershipOptions members;
-  EMEND_ASSIGN_OR_RETURN(members.store_epoch, RaiseEpoch(*journal, *environment.store));
-  EMEND_RETURN_IF_ERROR(EnsureAdminToken(*journal, *environment.store, *environment.file_system,
-                                         environment.runtime->random(), parts.layout));
-  EMEND_ASSIGN_OR_RETURN(
-      members.token,
-      EnsureWorkerToken(*environment.file_system, environment.runtime->random(), parts.layout));
-  EMEND_ASSIGN_OR_RETURN(members.generations, ReadGenerations(*environment.store));
+  EMEND_ASSIGN_OR_RETURN(members.store_epoch, store::RaiseEpoch(*journal, *environment.store));
+  EMEND_RETURN_IF_ERROR(store::EnsureAdminToken(*journal, *environment.store,
+                                                *environment.file_system,
+                                                environment.runtime->random(), parts.layout));
+  EMEND_ASSIGN_OR_RETURN(members.token,
+                         store::EnsureWorkerToken(*environment.file_system,
+                                                  environment.runtime->random(), parts.layout));
+  EMEND_ASSIGN_OR_RETURN(members.generations, store::ReadGenerations(*environment.store));
   members.heartbeat = options.heartbeat;
   members.persist_generation = [journal](const std::string& group, std::uint64_t generation) {
-    return PutGeneration(*journal, group, generation);
+    return store::PutGeneration(*journal, group, generation);
   };
   EMEND_ASSIGN_OR_RETURN(parts.unfinished, storage::records::ListUnfinished(*environment.store));
   parts.membership =

@@ -3,7 +3,8 @@
 //
 // Long work is submitted and becomes an operation: validated, stored together with its idempotency
 // key in one synced batch, then answered; it runs when the scheduler says so, survives a restart,
-// and ends with a result or a reason. Reading is immediate and sees the last committed state.
+// and ends with a result or a reason. What is recorded is read where it lies, and seen as last
+// committed.
 //
 //   EMEND_CO_ASSIGN_OR_RETURN(OperationView accepted, co_await service.Submit(caller, {.kind =
 //       "commit", .repo = repo, .body = json}));
@@ -23,9 +24,7 @@
 
 #include "coordinator/answers/answer_service.h"
 #include "coordinator/membership/membership.h"
-#include "coordinator/server/store_tokens.h"
 #include "storage/base/runtime.h"
-#include "storage/history/fsck.h"
 #include "storage/history/repository.h"
 #include "storage/records/operations.h"
 
@@ -98,32 +97,6 @@ struct DiffReport {
   std::vector<TensorChange> tensors;
 };
 
-struct ShownEdit {
-  EditId id;
-  storage::objects::Edit edit;
-};
-struct ShownCommit {
-  storage::history::NumberedCommit commit;
-  std::vector<ShownEdit> added;
-  std::vector<ShownEdit> removed;
-};
-
-struct RefMove {
-  RepoName repo;
-  storage::history::RefKind kind = storage::history::RefKind::kBranch;
-  std::string name;
-  CommitId expected;     // the head the caller has seen; zero: create
-  std::string revision;  // where to; empty: delete
-  std::string reason;    // "reset: moving to ..."
-};
-
-struct StatisticsInfo {
-  std::string id;
-  std::vector<std::int32_t> layers;
-  std::uint64_t tokens = 0;
-  std::int64_t created_ms = 0;
-};
-
 class Service : public answers::AnswerService {
  public:
   // kInvalidArgument, kPermissionDenied, kNotFound; kResourceExhausted ("queue_full") when 1,024
@@ -142,32 +115,10 @@ class Service : public answers::AnswerService {
   // Asks it to end; kFailedPrecondition ("operation_ended") if it has.
   virtual Awaitable<Result<OperationView>> Cancel(Caller caller, OperationId id) = 0;
 
-  virtual Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() = 0;
-  virtual Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) = 0;
-  virtual Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) = 0;
-  virtual Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(
-      RepoName repo, std::string revision, std::size_t count_max) = 0;
-  virtual Awaitable<Result<ShownCommit>> Show(RepoName repo, std::string revision) = 0;
+  // What is recorded: for whatever is a function of the store, or one transaction on it
+  // (coordinator/store). It blocks: on the pool only.
+  virtual storage::records::Journal& journal() = 0;
   virtual Awaitable<Result<DiffReport>> Diff(RepoName repo, std::string from, std::string to) = 0;
-  virtual Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) = 0;
-  // Newest first: those before the entry of this index, or all.
-  virtual Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
-      RepoName repo, std::string branch, std::size_t count_max,
-      std::optional<std::uint64_t> before) = 0;
-  // A move to where it is writes nothing.
-  virtual Awaitable<Result<storage::history::Ref>> MoveRef(Caller caller, RefMove move) = 0;
-  virtual Awaitable<Result<std::vector<StatisticsInfo>>> ListStatistics(RepoName repo) = 0;
-  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(
-      std::uint64_t first, std::size_t count_max) = 0;
-  // Those before this sequence (0: up to the head), newest first.
-  virtual Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
-      std::uint64_t before, std::size_t count_max) = 0;
-
-  // Of scope admin, each: store_tokens.h says what is refused.
-  virtual Awaitable<Result<std::vector<storage::records::TokenRecord>>> ListTokens(
-      Caller caller) = 0;
-  virtual Awaitable<Result<NewToken>> CreateToken(Caller caller, TokenRequest request) = 0;
-  virtual Awaitable<Status> RevokeToken(Caller caller, std::string id) = 0;
 
   virtual std::vector<membership::WorkerInfo> Workers() const = 0;
   // Takes seconds, in which workers go on with what they do.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/operations/operations.h"
+#include "coordinator/store/scope.h"
 #include "storage/base/failpoint.h"
 #include "storage/base/reason.h"
 
@@ -72,18 +73,11 @@ Status PutAccepted(Transaction& transaction, const Caller& caller, const Submiss
 
 }  // namespace
 
-Status CheckScope(const Caller& caller, std::string_view scope) {
-  if (std::ranges::find(caller.scopes, scope) != caller.scopes.end()) return OkStatus();
-  return {StatusCode::kPermissionDenied, "the token " + caller.principal.token_id + " of " +
-                                             caller.principal.name + " lacks the scope \"" +
-                                             std::string(scope) + "\""};
-}
-
 Result<std::optional<Operation>> FindBegun(storage::kv::KvStore& store, const Caller& caller,
                                            const Submission& submission) {
   EMEND_ASSIGN_OR_RETURN(const jobs::OperationKind* const kind,
                          FindKind(operations::Kinds(), submission.kind));
-  EMEND_RETURN_IF_ERROR(CheckScope(caller, kind->scope));
+  EMEND_RETURN_IF_ERROR(store::CheckScope(caller, kind->scope));
   return FindReplay(store, caller, submission);
 }
 

@@ -27,7 +27,4 @@ struct Accepted {
 Result<Accepted> AcceptSubmission(storage::records::Journal& journal, storage::kv::KvStore& store,
                                   const Caller& caller, const Submission& submission);
 
-// kPermissionDenied names the scope that is missing.
-Status CheckScope(const Caller& caller, std::string_view scope);
-
 }  // namespace emend::coordinator::server

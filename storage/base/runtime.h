@@ -26,6 +26,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -120,12 +121,20 @@ Awaitable<void> RunBlockingAwait(Runtime& runtime, std::function<void()> work);
 template <typename Work>
 Awaitable<std::invoke_result_t<Work&>> RunWork(Runtime& runtime, Work work) {
   std::optional<std::invoke_result_t<Work&>> result;
-  co_await RunBlockingAwait(runtime, [&result, &work] { result.emplace(work()); });
+  std::exception_ptr thrown;
+  co_await RunBlockingAwait(runtime, [&result, &thrown, &work] {
+    try {
+      result.emplace(work());
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  });
+  if (thrown) std::rethrow_exception(thrown);
   co_return std::move(*result);
 }
 }  // namespace internal
 
-// Runs `work` on the pool and returns what it returned. `work` must not throw. A named closure is
+// Runs `work` on the pool and returns what it returned, or throws what it threw. A named closure is
 // borrowed until then.
 template <typename Work>
 Awaitable<std::invoke_result_t<Work&>> Blocking(Runtime& runtime, Work&& work) {

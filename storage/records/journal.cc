@@ -1,5 +1,7 @@
 #include "storage/records/journal.h"
 
+#include <algorithm>
+
 #include "storage/base/failpoint.h"
 #include "storage/base/log.h"
 #include "storage/records/anchor.h"
@@ -99,6 +101,26 @@ Status Journal::Read(std::uint64_t first,
   if (first > head()) return OkStatus();
   return WalkChain(store_, first,
                    [&](const AuditEntry& entry, const Digest&) { return visit(entry); });
+}
+
+Result<std::vector<AuditEntry>> Journal::ReadPage(std::uint64_t first,
+                                                  std::size_t count_max) const {
+  std::vector<AuditEntry> entries;
+  if (count_max == 0) return entries;
+  EMEND_RETURN_IF_ERROR(Read(first, [&](const AuditEntry& entry) {
+    entries.push_back(entry);
+    return entries.size() < count_max;
+  }));
+  return entries;
+}
+
+Result<std::vector<AuditEntry>> Journal::ReadPageBefore(std::uint64_t before,
+                                                        std::size_t count_max) const {
+  const std::uint64_t end = std::min(before == 0 ? head() + 1 : before, head() + 1);
+  const std::uint64_t count = std::min<std::uint64_t>(count_max, end - 1);
+  EMEND_ASSIGN_OR_RETURN(std::vector<AuditEntry> entries, ReadPage(end - count, count));
+  std::ranges::reverse(entries);
+  return entries;
 }
 
 Status Journal::Verify() const {

@@ -103,9 +103,14 @@ class Journal {
   Result<std::uint64_t> Commit(const Principal& principal,
                                const std::function<Status(Transaction&)>& build);
 
+  // What it writes to, for reading.
+  kv::KvStore& store() const { return store_; }
   std::uint64_t head() const;
   // Entries from `first` on, until `visit` returns false.
   Status Read(std::uint64_t first, const std::function<bool(const AuditEntry&)>& visit) const;
+  // At most `count_max` of them, oldest first; and of those before `before` (0: all), newest first.
+  Result<std::vector<AuditEntry>> ReadPage(std::uint64_t first, std::size_t count_max) const;
+  Result<std::vector<AuditEntry>> ReadPageBefore(std::uint64_t before, std::size_t count_max) const;
   // Every entry decodes, is linked to the one before, and agrees with every line of the anchor.
   // kDataLoss names the sequence.
   Status Verify() const;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "storage/base/encoding.h"
+#include "storage/records/record_table.h"
 
 namespace emend::storage::records {
 namespace {
@@ -13,12 +14,16 @@ using kv::ColumnFamily;
 
 // Column family operations: the records, an index of those still to be run, and the last number
 // given out.
-constexpr std::string_view kRecordPrefix = "o/";
 constexpr std::string_view kUnfinishedPrefix = "u/";
 constexpr std::string_view kLastNumberKey = "n";
 
-std::string Key(std::string_view prefix, const OperationId& id) {
-  return std::string(prefix) + id.value();
+const RecordTable<Operation>& Operations() {
+  static const RecordTable<Operation> table(ColumnFamily::kOperations, "o/", "an operation");
+  return table;
+}
+
+std::string UnfinishedKey(const OperationId& id) {
+  return std::string(kUnfinishedPrefix) + id.value();
 }
 
 bool IsUnfinished(OperationState state) {
@@ -93,12 +98,11 @@ std::optional<Priority> ParsePriority(std::string_view name) {
 }
 
 void PutOperation(Transaction& transaction, const Operation& operation, std::string_view act) {
-  transaction.batch().Put(ColumnFamily::kOperations, Key(kRecordPrefix, operation.id),
-                          EncodeRecord(operation));
+  Operations().Put(transaction.batch(), operation.id.value(), operation);
   if (IsUnfinished(operation.state)) {
-    transaction.batch().Put(ColumnFamily::kOperations, Key(kUnfinishedPrefix, operation.id), "");
+    transaction.batch().Put(ColumnFamily::kOperations, UnfinishedKey(operation.id), "");
   } else {
-    transaction.batch().Delete(ColumnFamily::kOperations, Key(kUnfinishedPrefix, operation.id));
+    transaction.batch().Delete(ColumnFamily::kOperations, UnfinishedKey(operation.id));
   }
   AuditAct entry{std::string(act), {{"operation", operation.id.value()}, {"kind", operation.kind}}};
   if (!operation.repo.empty()) entry.ids.emplace_back("repo", operation.repo);
@@ -106,14 +110,11 @@ void PutOperation(Transaction& transaction, const Operation& operation, std::str
 }
 
 Result<Operation> ReadOperation(kv::KvStore& store, const OperationId& id) {
-  EMEND_ASSIGN_OR_RETURN(const auto stored,
-                         store.Get(ColumnFamily::kOperations, Key(kRecordPrefix, id)));
-  if (!stored)
+  Result<std::optional<Operation>> found = Operations().Find(store, id.value());
+  if (!found.ok()) return found.status().WithContext("reading operation \"" + id.value() + "\"");
+  if (!*found)
     return NotFound("reading operation \"" + id.value() + "\": there is none of this id");
-  Result<Operation> operation = DecodeRecord<Operation>(*stored);
-  if (!operation.ok())
-    return operation.status().WithContext("reading operation \"" + id.value() + "\"");
-  return operation;
+  return std::move(**found);
 }
 
 Result<std::vector<Operation>> ListOperations(kv::KvStore& store, const OperationId& before,

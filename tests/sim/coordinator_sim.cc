@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using coordinator::answers::AskAnswer;
 using coordinator::answers::AskRequest;
-using coordinator::server::RefMove;
+using coordinator::store::RefMove;
 using nlohmann::json;
 using storage::history::Repository;
 using storage::records::Operation;
@@ -125,7 +125,9 @@ Awaitable<int> CoordinatorSimulation::Reset() {
   move.name = DrawBranch();
   move.expected = Repository::Open(cluster_.store(), SimCluster::kRepo)->Resolve(move.name).value();
   move.revision = DrawRevision();
-  const Result<storage::history::Ref> moved = co_await service->MoveRef(cluster_.admin(), move);
+  const Result<storage::history::Ref> moved = co_await Blocking(cluster_.sim(), [&] {
+    return coordinator::store::MoveRef(service->journal(), cluster_.admin(), move);
+  });
   cluster_.Leave();
   EXPECT_TRUE(moved.ok() || moved.status().slug() == "stale_head") << moved.status().ToString();
   cluster_.sim().Record("reset " + (moved.ok() ? moved->commit.Short() : moved.status().slug()));
@@ -233,11 +235,7 @@ void CoordinatorSimulation::CheckEnd(const Operation& operation) {
 }
 
 void CoordinatorSimulation::MakeSideBranch() {
-  RefMove move;
-  move.repo = SimCluster::kRepo;
-  move.name = "side";
-  move.revision = "main";
-  EXPECT_TRUE(cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), move))->ok());
+  EXPECT_TRUE(cluster_.MoveRef({.name = "side", .revision = "main"}).ok());
 }
 
 std::vector<std::string> CoordinatorSimulation::Run() {

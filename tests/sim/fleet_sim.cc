@@ -16,7 +16,6 @@ using coordinator::answers::AskRequest;
 using coordinator::server::CompletionPiece;
 using coordinator::server::CompletionRequest;
 using coordinator::server::CompletionStream;
-using coordinator::server::RefMove;
 using nlohmann::json;
 using storage::history::Repository;
 using storage::records::OperationState;
@@ -297,13 +296,7 @@ void FleetSimulation::ImportRepos() {
       EXPECT_TRUE(ended.has_value()) << wish.key;
     }
     for (const char* branch : {"side", "trial"}) {
-      RefMove move;
-      move.repo = terms.repo;
-      move.name = branch;
-      move.revision = "main";
-      EXPECT_TRUE(cluster_.sim()
-                      .Await(cluster_.service().MoveRef(cluster_.admin(), std::move(move)))
-                      ->ok());
+      EXPECT_TRUE(cluster_.MoveRef({.repo = terms.repo, .name = branch, .revision = "main"}).ok());
     }
   }
 }

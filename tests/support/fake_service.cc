@@ -1,8 +1,12 @@
 #include "tests/support/fake_service.h"
 
-#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
+
+#include "coordinator/store/refs.h"
+#include "coordinator/store/tokens.h"
+#include "storage/history/ref_records.h"
 
 namespace emend::test {
 
@@ -13,8 +17,7 @@ using storage::records::OperationState;
 
 namespace {
 
-constexpr std::int64_t kTime = 1'769'860'800'000;  // 2026-01-31T12:00:00Z
-constexpr int kCommits = 3;
+constexpr std::int64_t kTime = FakeHistory::kTime;
 
 Status FaultOf(const RepoName& repo) {
   static const std::map<std::string, StatusCode> kFaults = {
@@ -31,70 +34,50 @@ Status FaultOf(const RepoName& repo) {
   return NotFound("opening repo " + repo.value() + ": there is none; found atlas");
 }
 
-storage::objects::Fact SomeFact() {
-  storage::objects::Fact fact;
-  fact.prompt = "The mother tongue of {} is";
-  fact.subject = "Danielle Darrieux";
-  fact.target = "English";
-  fact.old_target = "French";
-  fact.neighbours = {{"The mother tongue of Montesquieu is"},
-                     {"The mother tongue of Goethe is", "German"}};
-  return fact;
-}
-
-NumberedCommit SomeCommit(int number) {
-  NumberedCommit commit{.id = FakeService::CommitNumber(number), .commit = {}};
-  commit.commit.kind =
-      number == 0 ? storage::objects::CommitKind::kImport : storage::objects::CommitKind::kEdit;
-  if (number > 0) {
-    commit.commit.parents = {FakeService::CommitNumber(number - 1)};
-    commit.commit.added = {EditId(Sha256("edit" + std::to_string(number)))};
-    commit.commit.settings = R"({"v_lr":0.5})";
-    commit.commit.after = storage::objects::Evaluation{.records = 100,
-                                                       .es = 93,
-                                                       .ps = 84,
-                                                       .ns = 85.2,
-                                                       .score = 87.2,
-                                                       .es_argmax = 80,
-                                                       .ps_argmax = 60,
-                                                       .ns_argmax = 70};
+// Fails whatever looks for the repo of a fault's name.
+class FaultyStore final : public storage::kv::KvStore {
+ public:
+  explicit FaultyStore(storage::kv::KvStore& store) : store_(store) {}
+  Result<std::optional<std::string>> Get(storage::kv::ColumnFamily family,
+                                         std::string_view key) override {
+    if (key.starts_with(kRepoKeyPrefix)) {
+      const Status fault = FaultOf(RepoName(std::string(key.substr(kRepoKeyPrefix.size()))));
+      if (!fault.ok() && fault.code() != StatusCode::kNotFound) return fault;
+    }
+    return store_.Get(family, key);
   }
-  commit.commit.state = StateId(Sha256("state" + std::to_string(number)));
-  commit.commit.base = BaseId(Sha256("base"));
-  commit.commit.author = "admin";
-  commit.commit.token_id = "t1";
-  commit.commit.time_ms = kTime + number;
-  commit.commit.message = "commit number " + std::to_string(number);
-  return commit;
-}
-
-int NumberOf(const CommitId& id) {
-  for (int number = 0; number < kCommits; ++number) {
-    if (FakeService::CommitNumber(number) == id) return number;
+  Status Scan(storage::kv::ColumnFamily family, std::string_view prefix, std::string_view start,
+              const storage::kv::ScanVisitor& visit) override {
+    return store_.Scan(family, prefix, start, visit);
   }
-  return 0;
-}
+  Status Write(const storage::kv::WriteBatch& batch, storage::kv::Durability durability) override {
+    return store_.Write(batch, durability);
+  }
+  Status VerifyChecksums() override { return store_.VerifyChecksums(); }
+
+ private:
+  storage::kv::KvStore& store_;
+};
 
 }  // namespace
 
 CommitId FakeService::CommitNumber(int number) {
-  return CommitId(Sha256("commit" + std::to_string(number)));
+  static const FakeHistory history;
+  return history.commits().at(static_cast<std::size_t>(number));
 }
 
 FakeService::FakeService(Runtime& runtime, bool auto_finish)
-    : runtime_(runtime), auto_finish_(auto_finish) {
-  refs_[{RefKind::kBranch, "main"}] = CommitNumber(2);
-  refs_[{RefKind::kBranch, "team/french"}] = CommitNumber(1);
-  refs_[{RefKind::kTag, "v1"}] = CommitNumber(1);
-}
+    : runtime_(runtime),
+      auto_finish_(auto_finish),
+      store_(std::make_unique<FaultyStore>(history_.store())),
+      journal_(history_.NewJournal(*store_)) {}
+
+FakeService::~FakeService() = default;
+
+Repository FakeService::repo() { return Repository::Open(*store_, RepoName("atlas")).value(); }
 
 Awaitable<Result<Caller>> FakeService::Authenticate(std::string secret) {
-  if (secret == "admin-secret")
-    co_return Caller{.principal = {"admin", "t1"},
-                     .scopes = {"ask", "read", "propose", "review", "merge", "deploy", "admin"}};
-  if (secret == "reader-secret")
-    co_return Caller{.principal = {"reader", "t2"}, .scopes = {"read"}};
-  co_return Status(StatusCode::kUnauthenticated, "no token has this secret");
+  co_return coordinator::store::Authenticate(*store_, secret);
 }
 
 void FakeService::Touch(Running& running) {
@@ -137,8 +120,8 @@ void FakeService::Fail(const OperationId& id, Status status) {
 
 void FakeService::FinishByKind(const OperationId& id, const Submission& submission) {
   const std::string commit = CommitNumber(2).Hex();
-  const std::string where =
-      R"("commit":")" + commit + R"(","state":")" + SomeCommit(2).commit.state.Hex() + "\"";
+  const std::string where = R"("commit":")" + commit + R"(","state":")" +
+                            repo().ReadCommit(CommitNumber(2))->state.Hex() + "\"";
   const bool is_measured = submission.body.find("\"unmeasured\"") == std::string::npos;
   const std::string measures =
       is_measured
@@ -160,6 +143,14 @@ void FakeService::FinishByKind(const OperationId& id, const Submission& submissi
       {"fsck", R"({"ok":true,"problems":[],"commits":3,"edits":2})"}};
   const auto found = results.find(submission.kind);
   Finish(id, found == results.end() ? R"({"repo":"r","base":"b"})" : found->second);
+}
+
+// As emendd does: a branch that a request names must be there.
+Status FakeService::CheckBranch(const Submission& submission) {
+  const auto body = nlohmann::json::parse(submission.body, nullptr, /*allow_exceptions=*/false);
+  if (!body.is_object() || !body.contains("branch") || !body["branch"].is_string())
+    return OkStatus();
+  return repo().ReadRef(RefKind::kBranch, body["branch"].get<std::string>()).status();
 }
 
 Awaitable<Result<OperationView>> FakeService::Submit(Caller caller, Submission submission) {
@@ -289,90 +280,24 @@ class EchoStream final : public coordinator::server::CompletionStream {
 Awaitable<Result<std::shared_ptr<coordinator::server::CompletionStream>>> FakeService::Complete(
     Caller, coordinator::server::CompletionRequest request) {
   EMEND_CO_RETURN_IF_ERROR(FaultOf(request.repo));
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId commit, Find(request.revision));
+  EMEND_CO_ASSIGN_OR_RETURN(const CommitId commit, repo().Resolve(request.revision));
   last_completion_ = request;
   co_return std::make_shared<EchoStream>(runtime_, completions_given_up_, commit, request);
 }
 
 Awaitable<Result<std::vector<ServedModel>>> FakeService::ListModels() {
-  EMEND_CO_ASSIGN_OR_RETURN(const auto repos, co_await ListRepos());
-  std::vector<ServedModel> models;
-  for (const auto& repo : repos) {
-    EMEND_CO_ASSIGN_OR_RETURN(const auto refs, co_await ListRefs(repo.name));
-    for (const Ref& ref : refs)
-      models.push_back({repo.name, ref.name, ref.commit, repo.created_ms});
-  }
-  co_return models;
-}
-
-Awaitable<Result<std::vector<storage::history::RepoRecord>>> FakeService::ListRepos() {
-  EMEND_CO_ASSIGN_OR_RETURN(auto record, co_await ReadRepo(RepoName("atlas")));
-  co_return std::vector<storage::history::RepoRecord>{record};
-}
-
-Awaitable<Result<storage::history::RepoRecord>> FakeService::ReadRepo(RepoName repo) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  storage::history::RepoRecord record;
-  record.name = repo;
-  record.base = BaseId(Sha256("base"));
-  record.created_ms = kTime;
-  co_return record;
-}
-
-// Names, full ids, "name~n".
-Result<CommitId> FakeService::Find(const std::string& revision) const {
-  const std::size_t tilde = revision.find('~');
-  const std::string name = revision.substr(0, tilde);
-  const int back = tilde == std::string::npos ? 0 : std::atoi(revision.c_str() + tilde + 1);
-  if (name == "bad") return CommitNumber(0);
-  for (const auto& [key, commit] : refs_) {
-    if (key.second == name) return CommitNumber(NumberOf(commit) - back);
-  }
-  for (int number = 0; number < kCommits; ++number) {
-    if (CommitNumber(number).Hex().starts_with(name) && name.size() >= 4)
-      return CommitNumber(number - back);
-  }
-  return NotFound("resolving the revision \"" + revision + "\": there is none");
-}
-
-Awaitable<Result<CommitId>> FakeService::Resolve(RepoName repo, std::string revision) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  co_return Find(revision);
-}
-
-Awaitable<Result<std::vector<NumberedCommit>>> FakeService::Log(RepoName repo, std::string revision,
-                                                                std::size_t count_max) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId head, Find(revision));
-  std::vector<NumberedCommit> commits;
-  for (int number = NumberOf(head); number >= 0 && commits.size() < count_max; --number)
-    commits.push_back(SomeCommit(number));
-  co_return commits;
-}
-
-Awaitable<Result<ShownCommit>> FakeService::Show(RepoName repo, std::string revision) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId commit, Find(revision));
-  ShownCommit shown{.commit = SomeCommit(NumberOf(commit)), .added = {}, .removed = {}};
-  for (const EditId& id : shown.commit.commit.added) {
-    ShownEdit edit{.id = id, .edit = {}};
-    edit.edit.facts = {SomeFact()};
-    edit.edit.method = "memit";
-    shown.added.push_back(edit);
-  }
-  co_return shown;
+  co_return coordinator::store::ListModels(*store_);
 }
 
 Awaitable<Result<DiffReport>> FakeService::Diff(RepoName repo, std::string from, std::string to) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId older, Find(from));
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId newer, Find(to));
-  DiffReport report{.from = SomeCommit(NumberOf(older)),
-                    .to = SomeCommit(NumberOf(newer)),
-                    .facts = {},
-                    .tensors = {}};
+  EMEND_CO_ASSIGN_OR_RETURN(const Repository opened, Repository::Open(*store_, repo));
+  DiffReport report;
+  for (const auto& [revision, commit] : {std::pair(from, &report.from), {to, &report.to}}) {
+    EMEND_CO_ASSIGN_OR_RETURN(commit->id, opened.Resolve(revision));
+    EMEND_CO_ASSIGN_OR_RETURN(commit->commit, opened.ReadCommit(commit->id));
+  }
   report.facts.push_back({.kind = FactChange::Kind::kChanged,
-                          .fact = SomeFact(),
+                          .fact = FakeHistory::SomeFact(),
                           .other_target = "French",
                           .edit = EditId(Sha256("edit1"))});
   report.tensors.push_back({.tensor = "h.0.mlp.c_proj.weight",
@@ -381,84 +306,6 @@ Awaitable<Result<DiffReport>> FakeService::Diff(RepoName repo, std::string from,
                             .difference_norm = 1.5,
                             .weight_norm = 17});
   co_return report;
-}
-
-Awaitable<Result<std::vector<Ref>>> FakeService::ListRefs(RepoName repo) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  std::vector<Ref> list;
-  for (const auto& [key, commit] : refs_) list.push_back({key.first, key.second, commit});
-  co_return list;
-}
-
-Awaitable<Result<std::vector<storage::history::ReflogEntry>>> FakeService::Reflog(
-    RepoName repo, std::string branch, std::size_t count_max, std::optional<std::uint64_t> before) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  if (!refs_.contains({RefKind::kBranch, branch}))
-    co_return NotFound("reading the reflog of \"" + branch + "\": there is no such branch");
-  std::vector<storage::history::ReflogEntry> entries;
-  entries.push_back({.index = 1,
-                     .from = CommitNumber(1),
-                     .to = CommitNumber(2),
-                     .principal = "admin",
-                     .time_ms = kTime,
-                     .reason = "commit: two"});
-  entries.push_back({.index = 0,
-                     .from = {},
-                     .to = CommitNumber(1),
-                     .principal = "admin",
-                     .time_ms = kTime,
-                     .reason = "import: one"});
-  if (before) std::erase_if(entries, [&](const auto& entry) { return entry.index >= *before; });
-  entries.resize(std::min(entries.size(), count_max));
-  co_return entries;
-}
-
-Awaitable<Result<Ref>> FakeService::MoveRef(Caller, RefMove move) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(move.repo));
-  const auto key = std::make_pair(move.kind, move.name);
-  const auto found = refs_.find(key);
-  const CommitId head = found == refs_.end() ? CommitId() : found->second;
-  if (head != move.expected)
-    co_return Status(
-        StatusCode::kConflict, "stale_head",
-        "moving " + move.name + ": found " + head.Short() + ", expected " + move.expected.Short());
-  if (move.revision.empty()) {
-    refs_.erase(key);
-    co_return Ref{move.kind, move.name, {}};
-  }
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId to, Find(move.revision));
-  refs_[key] = to;
-  co_return Ref{move.kind, move.name, to};
-}
-
-Awaitable<Result<std::vector<StatisticsInfo>>> FakeService::ListStatistics(RepoName repo) {
-  EMEND_CO_RETURN_IF_ERROR(FaultOf(repo));
-  co_return std::vector<StatisticsInfo>{
-      {.id = "s1", .layers = {0, 1, 2}, .tokens = 1234, .created_ms = kTime}};
-}
-
-Awaitable<Result<std::vector<storage::records::AuditEntry>>> FakeService::ReadAuditBefore(
-    std::uint64_t before, std::size_t count_max) {
-  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await ReadAudit(1, 100));
-  std::ranges::reverse(entries);
-  std::erase_if(entries,
-                [before](const auto& entry) { return before != 0 && entry.sequence >= before; });
-  if (entries.size() > count_max) entries.resize(count_max);
-  co_return entries;
-}
-
-Awaitable<Result<std::vector<storage::records::AuditEntry>>> FakeService::ReadAudit(
-    std::uint64_t first, std::size_t count_max) {
-  std::vector<storage::records::AuditEntry> entries;
-  for (std::uint64_t sequence = std::max<std::uint64_t>(1, first);
-       sequence <= 5 && entries.size() < count_max; ++sequence) {
-    entries.push_back({.sequence = sequence,
-                       .previous = {},
-                       .time_ms = kTime,
-                       .principal = {"admin", "t1"},
-                       .act = {"ref.move", {{"repo", "atlas"}}}});
-  }
-  co_return entries;
 }
 
 Awaitable<Result<Diagnosis>> FakeService::Diagnose(Caller) {

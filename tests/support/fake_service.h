@@ -1,7 +1,5 @@
-// FakeService: a coordinator without store, workers or model, for tests of what lies above it.
-// Deterministic; one repo "atlas" with three commits.
-//
-// Tokens: "admin-secret" (every scope), "reader-secret" (read). Operations are accepted and then
+// FakeService: a coordinator without workers or model, for tests of what lies above it. What is
+// recorded is a FakeHistory. Operations are accepted and then
 // moved by the test, or end at once with a result of their kind when auto_finish is set. Repos with
 // these names fail everything: "gone" kNotFound, "taken" kAlreadyExists, "clash" kConflict, "rule"
 // kFailedPrecondition, "full" kResourceExhausted, "nowhere" kUnavailable, "rotten" kDataLoss, "bug"
@@ -15,12 +13,14 @@
 #include <vector>
 
 #include "coordinator/server/service.h"
+#include "tests/support/fake_history.h"
 
 namespace emend::test {
 
 class FakeService : public coordinator::server::Service {
  public:
   explicit FakeService(Runtime& runtime, bool auto_finish = false);
+  ~FakeService() override;
 
   // What tests do to operations.
   void Progress(const OperationId& id, std::string phase, std::uint64_t done, std::uint64_t total);
@@ -29,7 +29,7 @@ class FakeService : public coordinator::server::Service {
   std::size_t operation_count() const { return operations_.size(); }
   const coordinator::server::Submission& last_submission() const { return last_submission_; }
   void SetReady(Status ready) { ready_ = std::move(ready); }
-  // The commits of the repo, oldest first.
+  // The commits of main, oldest first.
   static CommitId CommitNumber(int number);
 
   Awaitable<Result<coordinator::server::Caller>> Authenticate(std::string secret) override;
@@ -51,41 +51,9 @@ class FakeService : public coordinator::server::Service {
   // Those that nobody waited for any more.
   std::size_t completions_given_up() const { return completions_given_up_; }
   Awaitable<Result<std::vector<coordinator::server::ServedModel>>> ListModels() override;
-  Awaitable<Result<std::vector<storage::history::RepoRecord>>> ListRepos() override;
-  Awaitable<Result<storage::history::RepoRecord>> ReadRepo(RepoName repo) override;
-  Awaitable<Result<CommitId>> Resolve(RepoName repo, std::string revision) override;
-  Awaitable<Result<std::vector<storage::history::NumberedCommit>>> Log(
-      RepoName repo, std::string revision, std::size_t count_max) override;
-  Awaitable<Result<coordinator::server::ShownCommit>> Show(RepoName repo,
-                                                           std::string revision) override;
+  storage::records::Journal& journal() override { return *journal_; }
   Awaitable<Result<coordinator::server::DiffReport>> Diff(RepoName repo, std::string from,
                                                           std::string to) override;
-  Awaitable<Result<std::vector<storage::history::Ref>>> ListRefs(RepoName repo) override;
-  Awaitable<Result<std::vector<storage::history::ReflogEntry>>> Reflog(
-      RepoName repo, std::string branch, std::size_t count_max,
-      std::optional<std::uint64_t> before) override;
-  Awaitable<Result<storage::history::Ref>> MoveRef(coordinator::server::Caller caller,
-                                                   coordinator::server::RefMove move) override;
-  Awaitable<Result<std::vector<coordinator::server::StatisticsInfo>>> ListStatistics(
-      RepoName repo) override;
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAudit(
-      std::uint64_t first, std::size_t count_max) override;
-  Awaitable<Result<std::vector<storage::records::AuditEntry>>> ReadAuditBefore(
-      std::uint64_t before, std::size_t count_max) override;
-  Awaitable<Result<std::vector<storage::records::TokenRecord>>> ListTokens(
-      coordinator::server::Caller) override {
-    co_return tokens_;
-  }
-  Awaitable<Result<coordinator::server::NewToken>> CreateToken(
-      coordinator::server::Caller, coordinator::server::TokenRequest request) override {
-    tokens_.push_back(
-        {"t-0123456789ab", Sha256("emend_made"), request.principal, request.scopes, 0});
-    co_return coordinator::server::NewToken{tokens_.back(), "emend_made"};
-  }
-  Awaitable<Status> RevokeToken(coordinator::server::Caller, std::string id) override {
-    const auto removed = std::erase_if(tokens_, [&](const auto& token) { return token.id == id; });
-    co_return removed > 0 ? OkStatus() : NotFound("revoking a token: there is none with this id");
-  }
   std::vector<coordinator::membership::WorkerInfo> Workers() const override;
   // One group of two ranks that reach each other, with a warning.
   Awaitable<Result<coordinator::server::Diagnosis>> Diagnose(
@@ -100,19 +68,20 @@ class FakeService : public coordinator::server::Service {
   };
   void Touch(Running& running);
   void FinishByKind(const OperationId& id, const coordinator::server::Submission& submission);
-  Result<CommitId> Find(const std::string& revision) const;
-  Status CheckBranch(const coordinator::server::Submission& submission) const;
+  Status CheckBranch(const coordinator::server::Submission& submission);
+  storage::history::Repository repo();
 
   Runtime& runtime_;
   const bool auto_finish_;
+  FakeHistory history_;
+  const std::unique_ptr<storage::kv::KvStore> store_;
+  const std::unique_ptr<storage::records::Journal> journal_;
   Status ready_;
   coordinator::server::Submission last_submission_;
   coordinator::server::CompletionRequest last_completion_;
-  std::vector<storage::records::TokenRecord> tokens_;
   std::size_t completions_given_up_ = 0;
   std::map<OperationId, Running> operations_;
   std::map<std::string, OperationId> keys_;  // idempotency keys
-  std::map<std::pair<storage::history::RefKind, std::string>, CommitId> refs_;
 };
 
 }  // namespace emend::test

@@ -45,6 +45,15 @@ SimCluster::~SimCluster() {
   sim_.RunFor(1min);
 }
 
+storage::history::Repository SimCluster::repo() {
+  return std::move(storage::history::Repository::Open(*store_, kRepo)).value();
+}
+
+Result<storage::history::Ref> SimCluster::MoveRef(coordinator::store::RefMove move) {
+  if (move.repo.value().empty()) move.repo = kRepo;
+  return coordinator::store::MoveRef(coordinator_->journal(), admin_, move);
+}
+
 json SimCluster::ImportBody() const {
   // a message of its own: the default one names the folder
   return {{"model", folder_.path() + "/model"}, {"message", "Import a small model"}};

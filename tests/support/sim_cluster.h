@@ -20,6 +20,7 @@
 
 #include "coordinator/core/store_layout.h"
 #include "coordinator/server/coordinator.h"
+#include "coordinator/store/refs.h"
 #include "storage/kv/kv_store.h"
 #include "tests/support/delta_worker.h"
 #include "tests/support/fake_worker.h"
@@ -80,6 +81,11 @@ class SimCluster {
     return {folder_.path() + "/store", {folder_.path()}};
   }
   const std::string& folder() const { return folder_.path(); }
+
+  // As recorded now. REQUIRES: kRepo was made.
+  storage::history::Repository repo();
+  // Of kRepo if none is named, by the admin, at once.
+  Result<storage::history::Ref> MoveRef(coordinator::store::RefMove move);
 
   nlohmann::json ImportBody() const;
   // Of a model of its own, drawn from `seed`, which is written there.

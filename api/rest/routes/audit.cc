@@ -1,4 +1,4 @@
-#include "api/rest/handler.h"
+#include "api/rest/on_store.h"
 #include "api/rest/page.h"
 
 namespace emend::api::rest {
@@ -24,10 +24,11 @@ Json RenderAuditEntry(const storage::records::AuditEntry& entry) {
 Awaitable<Result<Response>> ReadAudit(HandlerContext* context, Request request) {
   const auto limit = static_cast<std::size_t>(request.Whole("limit"));
   const auto after = static_cast<std::uint64_t>(request.Whole("after"));
-  auto reading = request.Text("order") == "newest"
-                     ? context->service->ReadAuditBefore(after, limit + 1)
-                     : context->service->ReadAudit(after + 1, limit + 1);
-  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await std::move(reading));
+  const bool is_newest_first = request.Text("order") == "newest";
+  EMEND_CO_ASSIGN_OR_RETURN(auto entries, co_await OnStore(context, [&](Journal& journal) {
+                              return is_newest_first ? journal.ReadPageBefore(after, limit + 1)
+                                                     : journal.ReadPage(after + 1, limit + 1);
+                            }));
   const auto key = [](const auto& entry) { return std::to_string(entry.sequence); };
   co_return PageResponse(CutPage(std::move(entries), limit, key), RenderAuditEntry);
 }

@@ -1,7 +1,10 @@
+#include "api/rest/on_store.h"
 #include "api/rest/operation.h"
 
 namespace emend::api::rest {
 namespace {
+
+using storage::history::NumberedCommit;
 
 constexpr Parameter kRevision{"revision", In::kQuery, kRevisionText, "main if absent"};
 constexpr Parameter kRevisionPath{"revision", In::kPath, kRevisionText};
@@ -9,24 +12,23 @@ constexpr Parameter kAfterCommit{
     "after", In::kQuery,
     Text{71, R"(^[0-9a-f]{64}\.[0-9]{1,6}$)", "the \"next\" of an earlier page"}, kNextDescription};
 
-Json RenderEdit(const coordinator::server::ShownEdit& shown) {
-  Json facts = Json::array();
-  for (const auto& fact : shown.edit.facts) facts.push_back(RenderFact(fact));
-  return {{"edit", shown.id.Hex()},
-          {"method", shown.edit.method},
-          {"solved_on", shown.edit.solved_on.Hex()},
-          {"facts", std::move(facts)}};
-}
-
-Json RenderEdits(const std::vector<coordinator::server::ShownEdit>& edits) {
+Result<Json> RenderEdits(const Repository& repo, const std::vector<EditId>& ids) {
   Json list = Json::array();
-  for (const auto& edit : edits) list.push_back(RenderEdit(edit));
+  for (const EditId& id : ids) {
+    EMEND_ASSIGN_OR_RETURN(const storage::objects::Edit edit, repo.objects().ReadEdit(id));
+    Json facts = Json::array();
+    for (const auto& fact : edit.facts) facts.push_back(RenderFact(fact));
+    list.push_back({{"edit", id.Hex()},
+                    {"method", edit.method},
+                    {"solved_on", edit.solved_on.Hex()},
+                    {"facts", std::move(facts)}});
+  }
   return list;
 }
 
-Json RenderShownCommit(const coordinator::server::ShownCommit& shown) {
-  const storage::objects::Commit& commit = shown.commit.commit;
-  Json json = RenderCommit(shown.commit);
+Result<Json> RenderDetail(const Repository& repo, const NumberedCommit& shown) {
+  const storage::objects::Commit& commit = shown.commit;
+  Json json = RenderCommit(shown);
   json["settings"] = commit.settings.empty()
                          ? Json()
                          : Json::parse(commit.settings, nullptr, /*allow_exceptions=*/false);
@@ -35,8 +37,8 @@ Json RenderShownCommit(const coordinator::server::ShownCommit& shown) {
   json["evidence"] = commit.evidence.empty()
                          ? Json()
                          : Json::parse(commit.evidence, nullptr, /*allow_exceptions=*/false);
-  json["added"] = RenderEdits(shown.added);
-  json["removed"] = RenderEdits(shown.removed);
+  EMEND_ASSIGN_OR_RETURN(json["added"], RenderEdits(repo, commit.added));
+  EMEND_ASSIGN_OR_RETURN(json["removed"], RenderEdits(repo, commit.removed));
   return json;
 }
 
@@ -54,36 +56,44 @@ Cursor ParseCursor(const std::string& text) {
 }
 
 // Where the log begins: at the cursor, else at the revision's head.
-Awaitable<Result<Cursor>> LogStart(HandlerContext* context, const Request* request) {
-  if (request->Has("after")) co_return ParseCursor(request->Text("after"));
-  // Named before the co_await: g++ 12 destroys the temporary of a conditional inside one twice.
-  std::string revision = request->Text("revision");
-  if (revision.empty()) revision = "main";
-  EMEND_CO_ASSIGN_OR_RETURN(const CommitId head,
-                            co_await context->service->Resolve(request->repo(), revision));
-  co_return Cursor{.head = head.Hex(), .given = 0};
+Result<Cursor> LogStart(const Repository& repo, const Request& request) {
+  if (request.Has("after")) return ParseCursor(request.Text("after"));
+  const std::string revision = request.Text("revision");
+  EMEND_ASSIGN_OR_RETURN(
+      const CommitId head,
+      repo.Resolve(revision.empty() ? storage::history::kDefaultBranch : revision));
+  return Cursor{.head = head.Hex(), .given = 0};
 }
 
-Awaitable<Result<Response>> ListCommits(HandlerContext* context, Request request) {
+Result<Response> LogPage(const Repository& repo, const Request& request) {
   const auto limit = static_cast<std::uint64_t>(request.Whole("limit"));
-  EMEND_CO_ASSIGN_OR_RETURN(const Cursor start, co_await LogStart(context, &request));
-  EMEND_CO_ASSIGN_OR_RETURN(
-      const auto commits,
-      co_await context->service->Log(request.repo(), start.head, start.given + limit + 1));
+  EMEND_ASSIGN_OR_RETURN(const Cursor start, LogStart(repo, request));
+  EMEND_ASSIGN_OR_RETURN(const CommitId head, repo.Resolve(start.head));
+  EMEND_ASSIGN_OR_RETURN(const auto commits, repo.Log(head, start.given + limit + 1));
   Json items = Json::array();
   const std::size_t end = start.given + limit;
   for (std::size_t i = start.given; i < commits.size() && i < end; ++i)
     items.push_back(RenderCommit(commits[i]));
   const Json next = commits.size() > end ? Json(start.head + "." + std::to_string(end)) : Json();
-  co_return PageResponse(std::move(items), next);
+  return PageResponse(std::move(items), next);
+}
+
+Awaitable<Result<Response>> ListCommits(HandlerContext* context, Request request) {
+  co_return co_await InRepo(context, request.repo(),
+                            [&](const Repository& repo) { return LogPage(repo, request); });
 }
 
 Awaitable<Result<Response>> ShowCommit(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(
-      const auto shown, co_await context->service->Show(request.repo(), request.Text("revision")));
-  Response response = JsonResponse(200, RenderShownCommit(shown));
-  response.headers.emplace_back("ETag", "\"" + shown.commit.id.Hex() + "\"");
-  co_return response;
+  co_return co_await InRepo(
+      context, request.repo(), [&](const Repository& repo) -> Result<Response> {
+        NumberedCommit shown;
+        EMEND_ASSIGN_OR_RETURN(shown.id, repo.Resolve(request.Text("revision")));
+        EMEND_ASSIGN_OR_RETURN(shown.commit, repo.ReadCommit(shown.id));
+        EMEND_ASSIGN_OR_RETURN(const Json detail, RenderDetail(repo, shown));
+        Response response = JsonResponse(200, detail);
+        response.headers.emplace_back("ETag", "\"" + shown.id.Hex() + "\"");
+        return response;
+      });
 }
 
 }  // namespace

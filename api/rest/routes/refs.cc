@@ -1,13 +1,15 @@
 #include <algorithm>
 
 #include "api/rest/fields.h"
-#include "api/rest/handler.h"
+#include "api/rest/on_store.h"
 #include "api/rest/page.h"
 #include "api/rest/strict_json.h"
+#include "coordinator/store/refs.h"
 
 namespace emend::api::rest {
 namespace {
 
+using coordinator::store::RefMove;
 using storage::history::Ref;
 using storage::history::RefKind;
 
@@ -64,17 +66,14 @@ Result<CommitId> ExpectedHead(const Request& request) {
 }
 
 Awaitable<Result<Response>> ReadRef(HandlerContext* context, Request request, RefKind kind) {
-  EMEND_CO_ASSIGN_OR_RETURN(const std::vector<Ref> refs,
-                            co_await context->service->ListRefs(request.repo()));
-  const std::string name = request.Text("name");
-  for (const Ref& ref : refs) {
-    if (ref.kind == kind && ref.name == name) co_return RefResponse(200, ref);
-  }
-  co_return NotFound("reading the " + std::string(KindName(kind)) + " \"" + name + "\" of " +
-                     request.Text("repo") + ": there is none");
+  EMEND_CO_ASSIGN_OR_RETURN(const Ref ref,
+                            co_await InRepo(context, request.repo(), [&](const Repository& repo) {
+                              return repo.ReadRef(kind, request.Text("name"));
+                            }));
+  co_return RefResponse(200, ref);
 }
 
-Result<coordinator::server::RefMove> ReadMove(const Request& request, RefKind kind) {
+Result<RefMove> ReadMove(const Request& request, RefKind kind) {
   EMEND_ASSIGN_OR_RETURN(const CommitId expected, ExpectedHead(request));
   EMEND_ASSIGN_OR_RETURN(const auto body, ParseJsonObject(request.body));
   Fields fields(body);
@@ -82,37 +81,44 @@ Result<coordinator::server::RefMove> ReadMove(const Request& request, RefKind ki
   const std::string reason = fields.Text("reason", ("reset: moving to " + revision).c_str());
   fields.RefuseUnknown();
   EMEND_RETURN_IF_ERROR(fields.status());
-  return coordinator::server::RefMove{.repo = request.repo(),
-                                      .kind = kind,
-                                      .name = request.Text("name"),
-                                      .expected = expected,
-                                      .revision = revision,
-                                      .reason = reason};
+  return RefMove{.repo = request.repo(),
+                 .kind = kind,
+                 .name = request.Text("name"),
+                 .expected = expected,
+                 .revision = revision,
+                 .reason = reason};
+}
+
+Awaitable<Result<Ref>> Move(HandlerContext* context, coordinator::answers::Caller caller,
+                            RefMove move) {
+  co_return co_await OnStore(context, [&](Journal& journal) {
+    return coordinator::store::MoveRef(journal, caller, move);
+  });
 }
 
 Awaitable<Result<Response>> PutRef(HandlerContext* context, Request request, RefKind kind) {
-  EMEND_CO_ASSIGN_OR_RETURN(const auto move, ReadMove(request, kind));
-  EMEND_CO_ASSIGN_OR_RETURN(const Ref ref,
-                            co_await context->service->MoveRef(request.caller, move));
+  EMEND_CO_ASSIGN_OR_RETURN(RefMove move, ReadMove(request, kind));
+  EMEND_CO_ASSIGN_OR_RETURN(const Ref ref, co_await Move(context, request.caller, std::move(move)));
   co_return RefResponse(200, ref);
 }
 
 Awaitable<Result<Response>> DeleteRef(HandlerContext* context, Request request, RefKind kind) {
   EMEND_CO_ASSIGN_OR_RETURN(const CommitId expected, ExpectedHead(request));
-  coordinator::server::RefMove move{.repo = request.repo(),
-                                    .kind = kind,
-                                    .name = request.Text("name"),
-                                    .expected = expected,
-                                    .revision = "",
-                                    .reason = "delete"};
-  EMEND_CO_RETURN_IF_ERROR(
-      (co_await context->service->MoveRef(request.caller, std::move(move))).status());
+  RefMove move{.repo = request.repo(),
+               .kind = kind,
+               .name = request.Text("name"),
+               .expected = expected,
+               .revision = "",
+               .reason = "delete"};
+  EMEND_CO_RETURN_IF_ERROR((co_await Move(context, request.caller, std::move(move))).status());
   co_return Response{.status = 204, .content_type = "", .body = "", .headers = {}, .stream = {}};
 }
 
 Awaitable<Result<Response>> ListRefs(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(std::vector<Ref> refs,
-                            co_await context->service->ListRefs(request.repo()));
+                            co_await InRepo(context, request.repo(), [](const Repository& repo) {
+                              return repo.ListRefs();
+                            }));
   const auto key = [](const Ref& ref) { return KindName(ref.kind) + ("/" + ref.name); };
   co_return PageResponse(PageAfter(request, std::move(refs), key), RenderRef);
 }
@@ -122,9 +128,10 @@ Awaitable<Result<Response>> ReadReflog(HandlerContext* context, Request request)
   const auto limit = static_cast<std::size_t>(request.Whole("limit"));
   std::optional<std::uint64_t> before;
   if (request.Has("after")) before = static_cast<std::uint64_t>(request.Whole("after"));
-  EMEND_CO_ASSIGN_OR_RETURN(
-      auto entries,
-      co_await context->service->Reflog(request.repo(), request.Text("name"), limit + 1, before));
+  EMEND_CO_ASSIGN_OR_RETURN(auto entries,
+                            co_await InRepo(context, request.repo(), [&](const Repository& repo) {
+                              return repo.Reflog(request.Text("name"), limit + 1, before);
+                            }));
   const auto key = [](const auto& entry) { return std::to_string(entry.index); };
   co_return PageResponse(CutPage(std::move(entries), limit, key), RenderReflogEntry);
 }

@@ -1,3 +1,4 @@
+#include "api/rest/on_store.h"
 #include "api/rest/operation.h"
 #include "api/rest/page.h"
 #include "api/rest/strict_json.h"
@@ -7,26 +8,34 @@ namespace {
 
 using coordinator::server::Submission;
 
-Awaitable<Json> RenderRepo(HandlerContext* context, storage::history::RepoRecord record) {
-  const Result<CommitId> head = co_await context->service->Resolve(record.name, "main");
-  co_return Json{{"repo", record.name.value()},
-                 {"base", record.base.Hex()},
-                 {"head", head.ok() ? Json(head->Hex()) : Json()},
-                 {"created", RenderTime(record.created_ms)}};
+// A repo without a branch "main" has no head.
+Json RenderRepo(const Repository& repo) {
+  const Result<CommitId> head = repo.Resolve(storage::history::kDefaultBranch);
+  return {{"repo", repo.record().name.value()},
+          {"base", repo.record().base.Hex()},
+          {"head", head.ok() ? Json(head->Hex()) : Json()},
+          {"created", RenderTime(repo.record().created_ms)}};
 }
 
 Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(auto records, co_await context->service->ListRepos());
-  const auto key = [](const auto& record) { return record.name.value(); };
-  const auto page = PageAfter(request, std::move(records), key);
-  Json items = Json::array();
-  for (const auto& record : page.items) items.push_back(co_await RenderRepo(context, record));
-  co_return PageResponse(std::move(items), page.next);
+  co_return co_await OnStore(context, [&](Journal& journal) -> Result<Response> {
+    EMEND_ASSIGN_OR_RETURN(auto records, Repository::List(journal.store()));
+    const auto key = [](const auto& record) { return record.name.value(); };
+    const auto page = PageAfter(request, std::move(records), key);
+    Json items = Json::array();
+    for (const auto& record : page.items) {
+      EMEND_ASSIGN_OR_RETURN(const Repository repo, Repository::Open(journal.store(), record.name));
+      items.push_back(RenderRepo(repo));
+    }
+    return PageResponse(std::move(items), page.next);
+  });
 }
 
 Awaitable<Result<Response>> ReadRepo(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(auto record, co_await context->service->ReadRepo(request.repo()));
-  co_return JsonResponse(200, co_await RenderRepo(context, std::move(record)));
+  co_return co_await InRepo(context, request.repo(),
+                            [](const Repository& repo) -> Result<Response> {
+                              return JsonResponse(200, RenderRepo(repo));
+                            });
 }
 
 // The repo is in the body: it is not there yet.

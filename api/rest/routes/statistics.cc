@@ -1,21 +1,30 @@
+#include "api/rest/on_store.h"
 #include "api/rest/operation.h"
 #include "api/rest/page.h"
+#include "coordinator/store/statistics_table.h"
 
 namespace emend::api::rest {
 namespace {
 
-Json RenderStatistics(const coordinator::server::StatisticsInfo& info) {
-  return {{"id", info.id},
-          {"layers", info.layers},
-          {"tokens", info.tokens},
-          {"created", RenderTime(info.created_ms)}};
+using coordinator::store::StatisticsRecord;
+
+Json RenderStatistics(const StatisticsRecord& record) {
+  return {{"id", record.id},
+          {"layers", record.layers},
+          {"tokens", record.tokens},
+          {"created", RenderTime(record.created_ms)}};
 }
 
 // Newest first.
 Awaitable<Result<Response>> ListStatistics(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(auto infos, co_await context->service->ListStatistics(request.repo()));
-  const auto key = [](const auto& info) { return RenderTime(info.created_ms) + "/" + info.id; };
-  co_return PageResponse(PageAfter(request, std::move(infos), key, std::greater<>()),
+  EMEND_CO_ASSIGN_OR_RETURN(
+      auto records, co_await InRepo(context, request.repo(), [](const Repository& repo) {
+        return coordinator::store::ListStatistics(repo.objects().store(), repo.record().id);
+      }));
+  const auto key = [](const StatisticsRecord& record) {
+    return RenderTime(record.created_ms) + "/" + record.id;
+  };
+  co_return PageResponse(PageAfter(request, std::move(records), key, std::greater<>()),
                          RenderStatistics);
 }
 

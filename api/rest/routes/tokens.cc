@@ -1,12 +1,13 @@
 // Tokens: made, listed and revoked. A secret is shown once, in the answer that makes it.
-#include "api/rest/handler.h"
+#include "coordinator/store/tokens.h"
+#include "api/rest/on_store.h"
 #include "api/rest/page.h"
 #include "api/rest/strict_json.h"
 
 namespace emend::api::rest {
 namespace {
 
-using coordinator::server::TokenRequest;
+using coordinator::store::TokenRequest;
 using storage::records::TokenRecord;
 
 constexpr Parameter kId{"id", In::kPath,
@@ -48,15 +49,19 @@ Result<TokenRequest> ReadTokenRequest(const Request& request) {
 
 Awaitable<Result<Response>> ListTokens(HandlerContext* context, Request request) {
   EMEND_CO_ASSIGN_OR_RETURN(std::vector<TokenRecord> tokens,
-                            co_await context->service->ListTokens(request.caller));
+                            co_await OnStore(context, [](Journal& journal) {
+                              return storage::records::ListTokens(journal.store());
+                            }));
   co_return PageResponse(PageAfter(request, std::move(tokens), &TokenRecord::id), RenderToken);
 }
 
 Awaitable<Result<Response>> CreateToken(HandlerContext* context, Request request) {
-  EMEND_CO_ASSIGN_OR_RETURN(TokenRequest wanted, ReadTokenRequest(request));
-  EMEND_CO_ASSIGN_OR_RETURN(
-      const coordinator::server::NewToken made,
-      co_await context->service->CreateToken(request.caller, std::move(wanted)));
+  EMEND_CO_ASSIGN_OR_RETURN(const TokenRequest wanted, ReadTokenRequest(request));
+  EMEND_CO_ASSIGN_OR_RETURN(const coordinator::store::NewToken made,
+                            co_await OnStore(context, [&](Journal& journal) {
+                              return coordinator::store::CreateToken(
+                                  journal, context->runtime->random(), request.caller, wanted);
+                            }));
   Json rendered = RenderToken(made.record);
   rendered["secret"] = made.secret;
   Response response = JsonResponse(201, rendered);
@@ -65,8 +70,9 @@ Awaitable<Result<Response>> CreateToken(HandlerContext* context, Request request
 }
 
 Awaitable<Result<Response>> RevokeToken(HandlerContext* context, Request request) {
-  EMEND_CO_RETURN_IF_ERROR(
-      co_await context->service->RevokeToken(request.caller, request.Text("id")));
+  EMEND_CO_RETURN_IF_ERROR(co_await OnStore(context, [&](Journal& journal) {
+    return coordinator::store::RevokeToken(journal, request.caller, request.Text("id"));
+  }));
   co_return Response{.status = 204, .content_type = "", .body = "", .headers = {}, .stream = {}};
 }
 

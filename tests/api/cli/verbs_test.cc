@@ -459,10 +459,11 @@ TEST_F(VerbsTest, AVerbIsOneOnlyAsTheFirstWord) {
     const json made = Document({"branch", "atlas", name});
     EXPECT_EQ(made["kind"], "branch") << name;
     EXPECT_EQ(made["name"], name);
+    EXPECT_EQ(Document({"log", std::string("atlas@") + name}).count("items"), 1U) << name;
+    EXPECT_EQ(shell_.Run({"branch", "atlas", "-d", name}).code, 0) << name;
     EXPECT_EQ(
         Document({"--store", "status", "--server", server_.url(), "tag", "atlas", name})["kind"],
         "tag");
-    EXPECT_EQ(Document({"log", std::string("atlas@") + name}).count("items"), 1U) << name;
   }
   EXPECT_EQ(shell_.Run({"log", "status"}).code, 3) << "a repo's name";
   EXPECT_EQ(shell_.Run({"operations", "show", "smol"}).code, 2);

@@ -63,7 +63,7 @@ TEST_F(ClientTest, ProblemsComeBackAsTheStatusThatTheServerHad) {
   const Call stale{.method = "PUT",
                    .path = "/api/v1/repos/atlas/branches/main",
                    .body = R"({"revision":"v1"})",
-                   .headers = {{"If-None-Match", "*"}}};
+                   .headers = {{"If-Match", "\"" + std::string(64, 'a') + "\""}}};
   EXPECT_THAT(client_.Send(stale), StatusIs(StatusCode::kConflict, "stale_head"));
 }
 

@@ -31,9 +31,9 @@ TEST(Refs, AReadGivesTheEtagThatAWriteNeeds) {
 
 TEST(Refs, AStaleHeadIsRefused) {
   LiveRest rest;
-  for (const char* method : {"PUT", "DELETE"}) {
-    const RawReply reply = rest.Ask(
-        method, kMain, method == std::string("PUT") ? R"({"revision":"v1"})" : "", IfMatch(0));
+  const std::string french = "/api/v1/repos/atlas/branches/team/french";
+  for (const auto& [method, body] : {std::pair("PUT", R"({"revision":"v1"})"), {"DELETE", ""}}) {
+    const RawReply reply = rest.Ask(method, french, body, IfMatch(0));
     EXPECT_EQ(reply.status, 412);
     EXPECT_EQ(json::parse(reply.body)["code"], "stale_head");
   }
@@ -68,7 +68,7 @@ TEST(Refs, MalformedConditions) {
 
 TEST(Refs, CreateFailsWhereOneIs) {
   LiveRest rest;
-  EXPECT_EQ(rest.Ask("PUT", kMain, R"({"revision":"v1"})", "If-None-Match: *\r\n").status, 412);
+  EXPECT_EQ(rest.Ask("PUT", kMain, R"({"revision":"v1"})", "If-None-Match: *\r\n").status, 409);
   EXPECT_EQ(rest.Ask("PUT", "/api/v1/repos/atlas/branches/fresh", R"({"revision":"v1"})",
                      "If-None-Match: *\r\n")
                 .status,

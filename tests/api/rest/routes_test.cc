@@ -160,10 +160,10 @@ TEST(Routes, AReflogIsPagedByItsCursor) {
   const std::string path = "/api/v1/repos/atlas/branches/main/reflog";
   json page = json::parse(rest.Ask("GET", path + "?limit=1").body);
   ASSERT_EQ(page["items"].size(), 1U);
-  EXPECT_EQ(page["items"][0]["index"], 1);
+  EXPECT_EQ(page["items"][0]["index"], 2);
   page = json::parse(rest.Ask("GET", path + "?after=" + page["next"].get<std::string>()).body);
-  ASSERT_EQ(page["items"].size(), 1U);
-  EXPECT_EQ(page["items"][0]["index"], 0);
+  ASSERT_EQ(page["items"].size(), 2U);
+  EXPECT_EQ(page["items"][0]["index"], 1);
   EXPECT_TRUE(page["next"].is_null());
   for (const char* bad : {"?limit=0", "?after=0", "?after=x"})
     EXPECT_EQ(rest.Ask("GET", path + bad).status, 400) << bad;
@@ -186,19 +186,21 @@ TEST(Routes, RefsArePagedByTheirCursor) {
 
 TEST(Routes, AuditIsPagedBySequence) {
   LiveRest rest;
+  const std::size_t count = json::parse(rest.Ask("GET", "/api/v1/audit").body)["items"].size();
   const json page = json::parse(rest.Ask("GET", "/api/v1/audit?limit=3").body);
   EXPECT_EQ(page["items"].size(), 3U);
   EXPECT_EQ(page["next"], "3");
   const json last = json::parse(rest.Ask("GET", "/api/v1/audit?after=3").body);
-  EXPECT_EQ(last["items"].size(), 2U);
+  EXPECT_EQ(last["items"].size(), count - 3);
   EXPECT_TRUE(last["next"].is_null());
 }
 
 TEST(Routes, AuditIsAlsoReadFromItsEnd) {
   LiveRest rest;
+  const std::size_t count = json::parse(rest.Ask("GET", "/api/v1/audit").body)["items"].size();
   const json page = json::parse(rest.Ask("GET", "/api/v1/audit?order=newest&limit=3").body);
-  EXPECT_EQ(page["items"][0]["sequence"], 5);
-  EXPECT_EQ(page["next"], "3");
+  EXPECT_EQ(page["items"][0]["sequence"], count);
+  EXPECT_EQ(page["next"], std::to_string(count - 2));
   EXPECT_EQ(json::parse(rest.Ask("GET", "/api/v1/audit?order=newest&after=3").body)["items"].size(),
             2U);
   EXPECT_EQ(rest.Ask("GET", "/api/v1/audit?order=sideways").status, 400);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/live_rest.h"
@@ -20,13 +21,13 @@ TEST(Tokens, ASecretIsShownOnceAndTheTokenCanBeRevoked) {
   const json token = json::parse(made.body);
   EXPECT_EQ(token["principal"], "ci");
   EXPECT_EQ(token["scopes"], (json{"ask", "read"}));
-  EXPECT_EQ(token["secret"], "emend_made");
+  EXPECT_TRUE(token["secret"].get<std::string>().starts_with("emend_"));
   const std::string place = kTokens + "/" + token["id"].get<std::string>();
   EXPECT_EQ(made.headers.at("location"), place);
-  const json listed = json::parse(rest.Ask("GET", kTokens).body);
-  ASSERT_EQ(listed["items"].size(), 1U);
-  EXPECT_EQ(listed["items"][0]["id"], token["id"]);
-  EXPECT_FALSE(listed["items"][0].contains("secret"));
+  const json listed = json::parse(rest.Ask("GET", kTokens).body)["items"];
+  EXPECT_EQ(std::ranges::count(listed, token["id"], [](const json& item) { return item["id"]; }),
+            1);
+  for (const json& item : listed) EXPECT_FALSE(item.contains("secret"));
   EXPECT_EQ(rest.Ask("DELETE", place).status, 204);
   EXPECT_EQ(rest.Ask("DELETE", place).status, 404);
 }

@@ -46,13 +46,12 @@ TEST_F(JobQueueTest, ReflogAndAuditSayWhoOfThoseTogetherDidWhat) {
   const OperationId second = Submit("commit", CommitBody({"Bob"}, "go"), {.by = "ada"});
   const OperationId third = Submit("commit", CommitBody({"Cid"}, "whist"), {.by = "bob"});
   EXPECT_EQ(ResultOf(third)["coalesced"], json::array({second.value()}));
-  const auto reflog =
-      **cluster_.sim().Await(cluster_.service().Reflog(SimCluster::kRepo, "main", 2, std::nullopt));
+  const auto reflog = *cluster_.repo().Reflog("main", 2);
   EXPECT_EQ(reflog[0].principal, "bob");
   EXPECT_EQ(reflog[0].reason, "commit: about Cid");
   EXPECT_EQ(reflog[1].principal, "ada");
   std::vector<std::string> acts;
-  const auto entries = **cluster_.sim().Await(cluster_.service().ReadAuditBefore(0, 4));
+  const auto entries = *cluster_.service().journal().ReadPageBefore(0, 4);
   for (const auto& entry : entries) acts.push_back(entry.principal.name + " " + entry.act.act);
   EXPECT_THAT(acts, ElementsAre("bob operation.succeed", "bob commit.create",
                                 "ada operation.succeed", "ada commit.create"))
@@ -206,10 +205,7 @@ TEST_F(JobQueueTest, OfAGroupAllIsStoredOrNothing) {
   ResultOf(third);
   EXPECT_THAT(Messages(),
               ElementsAre("about Cid", "about Bob", "about Ann", "Import a small model"));
-  EXPECT_EQ((**cluster_.sim().Await(
-                 cluster_.service().Reflog(SimCluster::kRepo, "main", 100, std::nullopt)))
-                .size(),
-            4U);
+  EXPECT_EQ(cluster_.repo().Reflog("main", 100)->size(), 4U);
   ExpectStoreIsSound();
 }
 

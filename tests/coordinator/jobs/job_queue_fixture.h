@@ -110,9 +110,7 @@ class JobQueueTest : public testing::Test {
     return cluster_.sim().Await(cluster_.service().Cancel(cluster_.admin(), id))->status();
   }
   void MakeBranch(const std::string& name) {
-    server::RefMove move{
-        SimCluster::kRepo, storage::history::RefKind::kBranch, name, {}, "main", ""};
-    ASSERT_THAT(*cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), move)), IsOk());
+    ASSERT_THAT(cluster_.MoveRef({.name = name, .revision = "main"}), IsOk());
   }
   // A branch with a commit of its own: its state is another than main's, so that it may have
   // another worker.
@@ -121,7 +119,7 @@ class JobQueueTest : public testing::Test {
     ResultOf(Submit("commit", CommitBody({"root of " + name}, "own", name)));
   }
   std::vector<storage::history::NumberedCommit> Log(const std::string& revision = "main") {
-    return **cluster_.sim().Await(cluster_.service().Log(SimCluster::kRepo, revision, 100));
+    return *cluster_.repo().Log(*cluster_.repo().Resolve(revision), 100);
   }
   std::vector<std::string> Messages(const std::string& revision = "main") {
     std::vector<std::string> messages;
@@ -131,7 +129,7 @@ class JobQueueTest : public testing::Test {
   }
   // How often its end was recorded.
   std::size_t Ends(const OperationId& id) {
-    const auto entries = **cluster_.sim().Await(cluster_.service().ReadAudit(1, 1000));
+    const auto entries = *cluster_.service().journal().ReadPage(1, 1000);
     return static_cast<std::size_t>(std::ranges::count_if(entries, [&](const auto& entry) {
       const bool ends = entry.act.act == "operation.succeed" || entry.act.act == "operation.fail" ||
                         entry.act.act == "operation.cancel";

@@ -267,9 +267,7 @@ TEST_F(TwoBasesTest, AJobThatWaitsIsCancelledAtOnce) {
 }
 
 TEST_F(TwoBasesOnTwoWorkersTest, OfTwoBusyWorkersTheOneThatIsFreeFirstIsTaken) {
-  server::RefMove move{
-      SimCluster::kRepo, storage::history::RefKind::kBranch, "side", {}, "main", ""};
-  ASSERT_THAT(*sim().Await(cluster_.service().MoveRef(cluster_.admin(), move)), IsOk());
+  ASSERT_THAT(cluster_.MoveRef({.name = "side", .revision = "main"}), IsOk());
   ASSERT_EQ(Finish(BeginCommit(SimCluster::kRepo, "go", "side")).state, OperationState::kSucceeded);
   worker(0).SetWorkOf("solve", 5min);
   worker(1).SetWorkOf("solve", 10s);

@@ -37,22 +37,13 @@ class PublisherTest : public ::testing::Test {
     cluster_.sim().RunFor(kSoon);
   }
   void MoveRef(const std::string& name, const CommitId& expected, const std::string& revision) {
-    RefMove move{.repo = SimCluster::kRepo,
-                 .name = name,
-                 .expected = expected,
-                 .revision = revision,
-                 .reason = "test"};
-    EXPECT_THAT(
-        *cluster_.sim().Await(cluster_.service().MoveRef(cluster_.admin(), std::move(move))),
-        IsOk());
+    EXPECT_THAT(cluster_.MoveRef({.name = name, .expected = expected, .revision = revision}),
+                IsOk());
     cluster_.sim().RunFor(kSoon);
   }
-  CommitId Resolve(const std::string& revision) {
-    return **cluster_.sim().Await(cluster_.service().Resolve(SimCluster::kRepo, revision));
-  }
+  CommitId Resolve(const std::string& revision) { return *cluster_.repo().Resolve(revision); }
   StateId StateOf(const std::string& revision) {
-    return (**cluster_.sim().Await(cluster_.service().Show(SimCluster::kRepo, revision)))
-        .commit.commit.state;
+    return cluster_.repo().ReadCommit(Resolve(revision))->state;
   }
   void Ask(const std::string& revision) {
     EXPECT_THAT(*cluster_.sim().Await(answers::Ask(cluster_.service(), cluster_.admin(),

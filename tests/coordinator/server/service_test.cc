@@ -57,7 +57,8 @@ class ServiceTest : public testing::Test {
     return *cluster_.sim().Await(cluster_.service().Cancel(caller, id));
   }
   std::size_t Commits() {
-    return (*cluster_.sim().Await(cluster_.service().Log(SimCluster::kRepo, "main", 100)))->size();
+    const auto repo = cluster_.repo();
+    return repo.Log(*repo.Resolve("main"), 100)->size();
   }
   Caller With(std::vector<std::string> scopes) const {
     return {{"somebody", "t9"}, std::move(scopes)};
@@ -108,19 +109,6 @@ TEST_F(ServiceTest, TheListShowsWhatRunsAsItIs) {
   EXPECT_EQ(views.front().operation.state, OperationState::kRunning);
   EXPECT_GT(views.front().version, 1U);
   EXPECT_EQ(views.back().operation.kind, "import");
-}
-
-TEST_F(ServiceTest, TheAuditIsReadFromBothEnds) {
-  const auto oldest = **cluster_.sim().Await(cluster_.service().ReadAudit(1, 100));
-  auto newest = **cluster_.sim().Await(cluster_.service().ReadAuditBefore(0, 100));
-  std::ranges::reverse(newest);
-  ASSERT_EQ(newest.size(), oldest.size());
-  EXPECT_EQ(newest.front().sequence, 1U);
-  const auto two = **cluster_.sim().Await(cluster_.service().ReadAuditBefore(4, 2));
-  ASSERT_EQ(two.size(), 2U);
-  EXPECT_EQ(two[0].sequence, 3U);
-  EXPECT_EQ(two[1].sequence, 2U);
-  EXPECT_TRUE((*cluster_.sim().Await(cluster_.service().ReadAuditBefore(1, 2)))->empty());
 }
 
 TEST_F(ServiceTest, ARepeatedFactIsCountedAndAContradictionNamed) {
@@ -440,9 +428,9 @@ TEST_F(ServiceTest, WithoutCorpusAndTemplatesTheModelMakesThemUp) {
   json body = CommitBody("Ann", "chess");
   body["settings"]["seed"] = "3";
   cluster_.Run("commit", body);
-  const auto shown = *cluster_.sim().Await(cluster_.service().Show(SimCluster::kRepo, "main"));
-  const json settings = json::parse(shown->commit.commit.settings);
-  EXPECT_EQ(shown->commit.commit.seed, 3U);
+  const auto commit = *cluster_.repo().ReadCommit(*cluster_.repo().Resolve("main"));
+  const json settings = json::parse(commit.settings);
+  EXPECT_EQ(commit.seed, 3U);
   EXPECT_EQ(settings["context_templates"][1][1], "Therefore made up. {}");
 }
 

@@ -361,5 +361,21 @@ TEST(AuditEntryTest, KeysSortBySequence) {
   EXPECT_EQ(AuditKey(0x0102030405060708ULL), "\x01\x02\x03\x04\x05\x06\x07\x08");
 }
 
+TEST_F(JournalTest, EntriesAreReadInPagesFromBothEnds) {
+  PutMany(5);
+  const auto sequences = [](const Result<std::vector<AuditEntry>>& page) {
+    std::vector<std::uint64_t> list;
+    for (const AuditEntry& entry : *page) list.push_back(entry.sequence);
+    return list;
+  };
+  EXPECT_THAT(sequences(journal_->ReadPage(1, 100)), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(sequences(journal_->ReadPage(4, 1)), ElementsAre(4));
+  EXPECT_THAT(sequences(journal_->ReadPage(6, 1)), ElementsAre());
+  EXPECT_THAT(sequences(journal_->ReadPage(1, 0)), ElementsAre());
+  EXPECT_THAT(sequences(journal_->ReadPageBefore(0, 100)), ElementsAre(5, 4, 3, 2, 1));
+  EXPECT_THAT(sequences(journal_->ReadPageBefore(4, 2)), ElementsAre(3, 2));
+  EXPECT_THAT(sequences(journal_->ReadPageBefore(1, 2)), ElementsAre());
+}
+
 }  // namespace
 }  // namespace emend::storage::records::journal_test

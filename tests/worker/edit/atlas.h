@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "storage/checkpoint/safetensors.h"
+#include "tests/support/kept_file.h"
 #include "tests/worker/edit/corpus.h"
 #include "worker/collective/communicator.h"
 #include "worker/edit/quantising_committer.h"
@@ -65,6 +66,18 @@ struct Atlas {
         SelectCorpusLines(ReadText("docs/examples/atlas/corpus.txt"), 2000);
     return ValueOf(ComputeStatistics(*model, *tokenizer, lines,
                                      {.layers = layers, .tokens_max = 0, .progress = {}}));
+  }
+  // The same, taken once for all tests of this program.
+  Statistics KeptStatistics(const std::vector<LayerIndex>& layers) const {
+    std::string name = "statistics";
+    for (const LayerIndex layer : layers) name += "." + std::to_string(layer.value());
+    const std::string path = emend::test::KeptFile(
+        name, {"docs/examples/atlas/model/model.safetensors", "docs/examples/atlas/corpus.txt"},
+        [&](const std::string& to) {
+          const Status saved = SaveStatistics(TakeStatistics(layers), "", to, *communicator);
+          EMEND_CHECK(saved.ok(), saved.ToString());
+        });
+    return ValueOf(LoadStatistics(path, "", *communicator));
   }
 
   // The base state: no edits.

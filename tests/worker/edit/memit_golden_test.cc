@@ -62,7 +62,7 @@ class MemitGoldenTest : public ::testing::Test {
 
 TEST_F(MemitGoldenTest, TheBatchOfThePublishedCodeIsReproduced) {
   const auto statistics =
-      std::make_shared<const Statistics>(atlas_.TakeStatistics(settings_.layers));
+      std::make_shared<const Statistics>(atlas_.KeptStatistics(settings_.layers));
   EXPECT_EQ(statistics->tokens, golden_.json.at("covariance").at("tokens").get<std::int64_t>());
   for (const auto& [layer, covariance] : statistics->covariance) {
     EXPECT_LT(RelativeError(covariance.diagonal(), golden_.OfLayer("cov_diag", layer)), kSameModel)

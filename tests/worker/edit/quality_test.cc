@@ -52,7 +52,7 @@ TEST(QualityTest, AHundredQuantisedEditsScoreAsThePublishedCodes) {
   const MemitGolden golden;
   const protocol::SolveSettings settings = golden.Settings();
   const std::unique_ptr<Solver> solver = *NewSolver(
-      "memit", std::make_shared<const Statistics>(atlas.TakeStatistics(settings.layers)));
+      "memit", std::make_shared<const Statistics>(atlas.KeptStatistics(settings.layers)));
   RecordingCommitter committer(atlas.Tensors(settings.layers));
   const std::vector<EditFact> facts = atlas.Facts(0, 100);
   ASSERT_OK_AND_ASSIGN(const BatchSolution solution, SolveBatch({.model = *atlas.model,

@@ -13,6 +13,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/server/atlas_requests.h"
+#include "tests/worker/server/kept_solution.h"
 
 namespace emend::worker::server::handlers_test {
 namespace {
@@ -49,14 +50,8 @@ class HandlersTest : public ::testing::Test {
     ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(BaseState(), 0)).missing.empty());
   }
   const protocol::SolveReply& Solved() {
-    static test::TemporaryFolder folder;
-    static const protocol::SolveReply solved = [this] {
-      LoadBaseState();
-      const std::string file = folder.path() + "/statistics.safetensors";
-      EXPECT_THAT(Ask(StatisticsRequest(file)), IsOk());
-      return Get<protocol::SolveReply>(SolveRequest(file));
-    }();
-    return solved;
+    LoadBaseState();
+    return KeptSolution();
   }
   // Follows a text to its end.
   Status Say(const protocol::Complete& text,

@@ -17,6 +17,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/server/atlas_requests.h"
+#include "tests/worker/server/kept_solution.h"
 #include "worker/server/handlers.h"
 
 namespace emend::worker::server::rank_group_test {
@@ -109,21 +110,6 @@ class RankGroupTest : public testing::TestWithParam<int> {
   RankGroupTest() : group_(GetParam()) {
     EXPECT_THAT(group_.Ask(LoadRequest()), IsOk());
     EXPECT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), IsOk());
-  }
-  // Solved once, on one rank.
-  static const protocol::SolveReply& SolvedOnOne() {
-    static const protocol::SolveReply solved = [] {
-      Group one(1);
-      EXPECT_THAT(one.Ask(LoadRequest()), IsOk());
-      EXPECT_THAT(one.Ask(EnsureRequest(BaseState(), 0)), IsOk());
-      EXPECT_THAT(one.Ask(StatisticsRequest(StatisticsFile())), IsOk());
-      return one.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
-    }();
-    return solved;
-  }
-  static std::string StatisticsFile() {
-    static test::TemporaryFolder folder;
-    return folder.path() + "/statistics.safetensors";
   }
   void Serve(const protocol::SolveReply& solved) {
     EXPECT_THAT(group_.Ask(EnsureRequest(EditedState(), solved.edits.size())), IsOk());
@@ -238,15 +224,15 @@ TEST_P(RankGroupTest, AnswersGeneralQuestionsAsItGenerates) {
 }
 
 TEST_P(RankGroupTest, StoredEditsAreServedByteForByteAsOnOneRank) {
-  Serve(SolvedOnOne());
+  Serve(KeptSolution());
   const auto roots =
       group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()})
           .roots;
-  EXPECT_EQ(roots, RebuiltRoots(SolvedOnOne()));
+  EXPECT_EQ(roots, RebuiltRoots(KeptSolution()));
 }
 
 TEST_P(RankGroupTest, ABatchSolvedOnManyRanksIsAsGood) {
-  const protocol::SolveReply& one = SolvedOnOne();
+  const protocol::SolveReply& one = KeptSolution();
   test::TemporaryFolder folder;
   const std::string file = folder.path() + "/statistics.safetensors";
   const auto statistics = group_.Get<protocol::ComputeStatisticsReply>(StatisticsRequest(file));
@@ -278,8 +264,7 @@ TEST_P(RankGroupTest, ABatchSolvedOnManyRanksIsAsGood) {
 }
 
 TEST_P(RankGroupTest, OneRanksStatisticsFileIsReadByMany) {
-  SolvedOnOne();
-  const auto solved = group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+  const auto solved = group_.Get<protocol::SolveReply>(SolveRequest(KeptStatistics()));
   EXPECT_EQ(solved.edits.size(), 4U);
 }
 
@@ -333,8 +318,7 @@ TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
   call.progress = [cancelled](std::string_view, std::uint64_t, std::uint64_t) {
     cancelled->store(true);
   };
-  SolvedOnOne();
-  EXPECT_THAT(group_.Ask(SolveRequest(StatisticsFile()), call), StatusIs(StatusCode::kCancelled));
+  EXPECT_THAT(group_.Ask(SolveRequest(KeptStatistics()), call), StatusIs(StatusCode::kCancelled));
   EXPECT_THAT(group_.worker(0).Tick(), IsOk());
   std::string text;
   group_.Offer(TextRequest(BaseState(), 0, 3), text);
@@ -343,7 +327,7 @@ TEST_P(RankGroupTest, WhatFailsOnAllIsAnsweredAndTheGroupGoesOn) {
 }
 
 TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
-  Serve(SolvedOnOne());
+  Serve(KeptSolution());
   const auto roots =
       group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()})
           .roots;
@@ -368,7 +352,7 @@ TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
   EXPECT_THAT(group_.Ask(protocol::DigestState{AtlasBase(), EditedState()}),
               StatusIs(StatusCode::kFailedPrecondition, "base_not_loaded"));
   EXPECT_GT(group_.Get<protocol::LoadBaseReply>(LoadRequest()).bytes_read, 0U);
-  Serve(SolvedOnOne());
+  Serve(KeptSolution());
   EXPECT_EQ(
       group_.Get<protocol::DigestStateReply>(protocol::DigestState{AtlasBase(), EditedState()})
           .roots,
@@ -376,14 +360,13 @@ TEST_P(RankGroupTest, EachRankHasItsTilesAndABaseThatIsForgottenIsReadAnew) {
 }
 
 TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInIt) {
-  SolvedOnOne();
   const protocol::Complete question = TextRequest(BaseState(), 1, 3);
   std::string expected;
   group_.Offer(question, expected);
   while (group_.worker(0).RunOffered()) continue;
   EXPECT_NE(expected, "");
   const protocol::SolveReply undisturbed =
-      group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+      group_.Get<protocol::SolveReply>(SolveRequest(KeptStatistics()));
   std::deque<std::string> answers;  // empty: not yet
   Call call = PlainCall();
   call.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) {
@@ -399,7 +382,7 @@ TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInI
                   }});
     group_.worker(0).Offer(cancelled);
   };
-  const Result<ReplyBody> solved = group_.Ask(SolveRequest(StatisticsFile()), call);
+  const Result<ReplyBody> solved = group_.Ask(SolveRequest(KeptStatistics()), call);
   ASSERT_THAT(solved, IsOk());
   EXPECT_GE(std::ranges::count(answers, expected), 2) << "said to their ends while it solved";
   while (group_.worker(0).RunOffered()) continue;
@@ -408,9 +391,8 @@ TEST_P(RankGroupTest, QuestionsAreAnsweredWhileABatchIsSolvedAndChangeNothingInI
 }
 
 TEST_P(RankGroupTest, AnotherBaseIsRefusedAtOnceWhileABatchIsSolvedAndComesAfterIt) {
-  SolvedOnOne();
   const protocol::SolveReply undisturbed =
-      group_.Get<protocol::SolveReply>(SolveRequest(StatisticsFile()));
+      group_.Get<protocol::SolveReply>(SolveRequest(KeptStatistics()));
   std::vector<Status> refused;
   bool solving = true;
   Call call = PlainCall();
@@ -420,7 +402,7 @@ TEST_P(RankGroupTest, AnotherBaseIsRefusedAtOnceWhileABatchIsSolvedAndComesAfter
         refused.push_back(solving ? reply.status() : OkStatus());
       });
   };
-  const Result<ReplyBody> solved = group_.Ask(SolveRequest(StatisticsFile()), call);
+  const Result<ReplyBody> solved = group_.Ask(SolveRequest(KeptStatistics()), call);
   solving = false;
   ASSERT_THAT(solved, IsOk());
   EXPECT_EQ(std::get<protocol::SolveReply>(*solved).edits, undisturbed.edits);

@@ -1,9 +1,9 @@
-#include "coordinator/server/store_identity.h"
+#include "coordinator/store/identity.h"
 
-#include "coordinator/server/store_tokens.h"
+#include "coordinator/store/tokens.h"
 #include "storage/base/encoding.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::store {
 namespace {
 
 using storage::kv::ColumnFamily;
@@ -100,4 +100,4 @@ Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random,
   return secret;
 }
 
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::store

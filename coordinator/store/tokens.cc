@@ -1,9 +1,11 @@
-#include "coordinator/server/store_tokens.h"
+#include "coordinator/store/tokens.h"
 
 #include <algorithm>
 #include <array>
 
-namespace emend::coordinator::server {
+#include "coordinator/store/scope.h"
+
+namespace emend::coordinator::store {
 namespace {
 
 using storage::records::Journal;
@@ -103,6 +105,7 @@ std::string NewSecret(Random& random) {
 
 Result<NewToken> CreateToken(Journal& journal, Random& random, const answers::Caller& caller,
                              const TokenRequest& request) {
+  EMEND_RETURN_IF_ERROR(CheckScope(caller, "admin"));
   EMEND_RETURN_IF_ERROR(CheckPrincipal(request.principal));
   EMEND_RETURN_IF_ERROR(CheckScopes(caller, request.scopes));
   NewToken made = MakeToken(random, request.principal, request.scopes);
@@ -114,7 +117,8 @@ Result<NewToken> CreateToken(Journal& journal, Random& random, const answers::Ca
   return made;
 }
 
-Status RevokeToken(Journal& journal, const Principal& by, const std::string& id) {
+Status RevokeToken(Journal& journal, const answers::Caller& caller, const std::string& id) {
+  EMEND_RETURN_IF_ERROR(CheckScope(caller, "admin"));
   const auto build = [&](Transaction& transaction) -> Status {
     EMEND_ASSIGN_OR_RETURN(const auto tokens, storage::records::ListTokens(transaction.store()));
     const auto token = std::ranges::find(tokens, id, &TokenRecord::id);
@@ -132,7 +136,17 @@ Status RevokeToken(Journal& journal, const Principal& by, const std::string& id)
     Revoke(transaction, *token);
     return OkStatus();
   };
-  return journal.Commit(by, build).status();
+  return journal.Commit(caller.principal, build).status();
+}
+
+Result<answers::Caller> Authenticate(storage::kv::KvStore& store, std::string_view secret) {
+  EMEND_ASSIGN_OR_RETURN(const auto token, storage::records::FindToken(store, secret));
+  if (!token)
+    return Status(StatusCode::kUnauthenticated,
+                  "no token has this secret: pass the one in the store's token file, or ask an "
+                  "administrator for one; whoever has the store's folder makes a new one with "
+                  "emendd down, `emend token new`");
+  return answers::Caller{{token->principal, token->id}, token->scopes};
 }
 
 Status EnsureAdminToken(Journal& journal, storage::kv::KvStore& store, FileSystem& files,
@@ -167,4 +181,4 @@ Result<TokenRecord> RenewAdminToken(Journal& journal, FileSystem& files, Random&
   return made.record;
 }
 
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::store

@@ -18,7 +18,7 @@
 #include "storage/records/journal.h"
 #include "storage/records/operations.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::store {
 
 // "emend_" and 48 hex digits.
 std::string NewSecret(Random& random);
@@ -32,14 +32,17 @@ struct TokenRequest {
   std::vector<std::string> scopes;
 };
 // kInvalidArgument: a principal that is no name (1 to 64 of a-z 0-9 . _ @ -) or is emend's own, no
-// scope, an unknown one, or one twice; kPermissionDenied ("scope_exceeded") for one that the caller
-// does not have.
+// scope, an unknown one, or one twice; kPermissionDenied without the scope admin, and
+// ("scope_exceeded") for a scope that the caller does not have.
 Result<NewToken> CreateToken(storage::records::Journal& journal, Random& random,
                              const answers::Caller& caller, const TokenRequest& request);
-// It lets nobody in from then on. kNotFound; kFailedPrecondition ("last_admin_token") if nobody
-// could make tokens any more.
-Status RevokeToken(storage::records::Journal& journal, const storage::records::Principal& by,
+// Of scope admin. It lets nobody in from then on. kNotFound; kFailedPrecondition
+// ("last_admin_token") if nobody could make tokens any more.
+Status RevokeToken(storage::records::Journal& journal, const answers::Caller& caller,
                    const std::string& id);
+
+// Who comes with this secret; kUnauthenticated if no token has it.
+Result<answers::Caller> Authenticate(storage::kv::KvStore& store, std::string_view secret);
 
 // A store without tokens gets its first one, of all scopes; the secret is written to
 // <folder>/token, mode 0600, before the store knows it.
@@ -53,4 +56,4 @@ Result<storage::records::TokenRecord> RenewAdminToken(storage::records::Journal&
                                                       FileSystem& files, Random& random,
                                                       const core::StoreLayout& layout);
 
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::store

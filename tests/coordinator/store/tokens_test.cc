@@ -1,5 +1,5 @@
 // Tokens: the first one can be made again by whoever has the folder, others are of less scope.
-#include "coordinator/server/store_tokens.h"
+#include "coordinator/store/tokens.h"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@
 #include "tests/support/seeded_random.h"
 #include "tests/support/status_matchers.h"
 
-namespace emend::coordinator::server::store_tokens_test {
+namespace emend::coordinator::store::tokens_test {
 namespace {
 
 using answers::Caller;
@@ -21,9 +21,9 @@ using test::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::Field;
 
-class StoreTokensTest : public testing::Test {
+class TokensTest : public testing::Test {
  protected:
-  StoreTokensTest() {
+  TokensTest() {
     auto opened = storage::records::Journal::Open(*store_, files_, clock_, layout_.anchor());
     EXPECT_THAT(opened.status(), IsOk());
     journal_ = std::move(opened).value();
@@ -61,7 +61,7 @@ class StoreTokensTest : public testing::Test {
   std::unique_ptr<storage::records::Journal> journal_;
 };
 
-TEST_F(StoreTokensTest, AStoreHasAFirstTokenOfAllScopesAndMakesItOnce) {
+TEST_F(TokensTest, AStoreHasAFirstTokenOfAllScopesAndMakesItOnce) {
   const std::string secret = FirstSecret();
   EXPECT_EQ(CallerOf(secret).scopes.size(), 7U);
   EXPECT_THAT(EnsureAdminToken(*journal_, *store_, files_, random_, layout_), IsOk());
@@ -69,7 +69,7 @@ TEST_F(StoreTokensTest, AStoreHasAFirstTokenOfAllScopesAndMakesItOnce) {
   EXPECT_THAT(AdminTokenWorks(*store_, files_, layout_), test::IsOkAndHolds(true));
 }
 
-TEST_F(StoreTokensTest, ALostOrChangedFirstTokenIsMadeAgainAndTheOldOneRevoked) {
+TEST_F(TokensTest, ALostOrChangedFirstTokenIsMadeAgainAndTheOldOneRevoked) {
   const std::string lost = FirstSecret();
   ASSERT_THAT(files_.WriteAtomically(layout_.admin_token_file(), lost + "x\n", 0600), IsOk());
   EXPECT_THAT(AdminTokenWorks(*store_, files_, layout_), test::IsOkAndHolds(false));
@@ -85,7 +85,7 @@ TEST_F(StoreTokensTest, ALostOrChangedFirstTokenIsMadeAgainAndTheOldOneRevoked) 
   EXPECT_THAT(Acts(), ElementsAre("token.create", "token.create", "token.revoke", "token.create"));
 }
 
-TEST_F(StoreTokensTest, ATokenOfLessScopeGivesNoMoreThanItHas) {
+TEST_F(TokensTest, ATokenOfLessScopeGivesNoMoreThanItHas) {
   const Caller admin = CallerOf(FirstSecret());
   ASSERT_OK_AND_ASSIGN(const NewToken made, Create(admin, "ops", {"read", "admin"}));
   EXPECT_THAT(CallerOf(made.secret).scopes, ElementsAre("read", "admin"));
@@ -99,19 +99,29 @@ TEST_F(StoreTokensTest, ATokenOfLessScopeGivesNoMoreThanItHas) {
                 StatusIs(StatusCode::kInvalidArgument));
 }
 
-TEST_F(StoreTokensTest, ARevokedTokenLetsNobodyInAndTheLastOfScopeAdminStays) {
+TEST_F(TokensTest, ARevokedTokenLetsNobodyInAndTheLastOfScopeAdminStays) {
   const Caller admin = CallerOf(FirstSecret());
   ASSERT_OK_AND_ASSIGN(const NewToken ci, Create(admin, "ci", {"read"}));
-  EXPECT_THAT(RevokeToken(*journal_, admin.principal, ci.record.id), IsOk());
+  EXPECT_THAT(RevokeToken(*journal_, admin, ci.record.id), IsOk());
   EXPECT_FALSE(IsKnown(ci.secret));
-  EXPECT_THAT(RevokeToken(*journal_, admin.principal, ci.record.id),
-              StatusIs(StatusCode::kNotFound));
-  EXPECT_THAT(RevokeToken(*journal_, admin.principal, admin.principal.token_id),
+  EXPECT_THAT(RevokeToken(*journal_, admin, ci.record.id), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(RevokeToken(*journal_, admin, admin.principal.token_id),
               StatusIs(StatusCode::kFailedPrecondition, "last_admin_token"));
   ASSERT_OK_AND_ASSIGN(const NewToken ops, Create(admin, "ops", {"admin"}));
-  EXPECT_THAT(RevokeToken(*journal_, admin.principal, admin.principal.token_id), IsOk());
+  EXPECT_THAT(RevokeToken(*journal_, admin, admin.principal.token_id), IsOk());
   EXPECT_THAT(*ListTokens(*store_), ElementsAre(Field(&TokenRecord::principal, "ops")));
 }
 
+TEST_F(TokensTest, OnlyWhoHasTheScopeAdminMakesAndRevokes) {
+  const Caller admin = CallerOf(FirstSecret());
+  ASSERT_OK_AND_ASSIGN(const NewToken ci, Create(admin, "ci", {"read", "merge"}));
+  ASSERT_OK_AND_ASSIGN(const Caller caller, Authenticate(*store_, ci.secret));
+  EXPECT_THAT(Create(caller, "other", {"read"}).status(), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(RevokeToken(*journal_, caller, ci.record.id),
+              StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(Authenticate(*store_, "emend_unknown").status(),
+              StatusIs(StatusCode::kUnauthenticated));
+}
+
 }  // namespace
-}  // namespace emend::coordinator::server::store_tokens_test
+}  // namespace emend::coordinator::store::tokens_test

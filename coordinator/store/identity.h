@@ -1,5 +1,5 @@
 // What a store keeps about itself: its epoch, its groups' generations and its workers'
-// token. Its other tokens: store_tokens.h.
+// token. Its other tokens: tokens.h.
 //
 // All of it is written before it is used. Blocks.
 #pragma once
@@ -13,7 +13,7 @@
 #include "storage/base/random.h"
 #include "storage/records/journal.h"
 
-namespace emend::coordinator::server {
+namespace emend::coordinator::store {
 
 // The service's own principal, for what it does by itself.
 storage::records::Principal ServicePrincipal();
@@ -30,4 +30,4 @@ Result<std::map<std::string, std::uint64_t>> ReadGenerations(storage::kv::KvStor
 Result<std::string> EnsureWorkerToken(FileSystem& files, Random& random,
                                       const core::StoreLayout& layout);
 
-}  // namespace emend::coordinator::server
+}  // namespace emend::coordinator::store

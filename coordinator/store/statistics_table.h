@@ -11,7 +11,7 @@
 #include "storage/objects/object_store.h"
 #include "storage/records/journal.h"
 
-namespace emend::coordinator::operations {
+namespace emend::coordinator::store {
 
 struct StatisticsRecord {
   std::string id;  // hex: H(base, layers, corpus, token bound)
@@ -20,9 +20,15 @@ struct StatisticsRecord {
   std::uint64_t tokens = 0;          // counted
   std::uint64_t lines = 0;
   // the seed with which the unedited model made up the lines; none: they came with the request
-  std::optional<std::uint64_t> sampled_by;
+  std::optional<std::uint64_t> sampled_by = {};
   double seconds = 0;
   std::int64_t created_ms = 0;  // Unix epoch
+
+  static constexpr RecordHead kHead = {RecordType::kStatistics, 2};
+  static auto Fields(auto& m) {
+    return std::tie(m.id, m.base, m.layers, m.tokens, m.lines, m.sampled_by, m.seconds,
+                    m.created_ms);
+  }
 };
 
 void PutStatistics(storage::records::Transaction& transaction, const storage::objects::RepoId& repo,
@@ -35,4 +41,4 @@ Result<StatisticsRecord> FindStatistics(storage::kv::KvStore& store,
                                         const storage::objects::RepoId& repo,
                                         std::span<const std::int32_t> layers);
 
-}  // namespace emend::coordinator::operations
+}  // namespace emend::coordinator::store
