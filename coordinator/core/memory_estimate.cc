@@ -86,7 +86,8 @@ std::uint64_t Rank::WeightsBytes() const {
   std::uint64_t elements = 0;
   for (const TensorPlan* const tensor : TensorsOf(model_)) elements += Elements(*tensor);
   // cosines and sines of the rotations
-  elements += RotariesOf(model_.layout).size() * Unsigned(config_.context * config_.head_dim);
+  for (const auto& rotary : RotariesOf(model_.layout))
+    elements += 2 * rotary.frequencies.size() * Unsigned(config_.context);
   return sizeof(float) * elements;
 }
 

@@ -102,19 +102,25 @@ at::Tensor KeySweep::Keys(LayerIndex layer) {
 
 at::Tensor KeySweep::Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets) {
   const at::NoGradGuard no_grad;
-  at::Tensor outputs =
+  at::Tensor blocks =
       at::zeros({fact_count_, model_->config().hidden}, groups_[0].hidden.options());
+  at::Tensor outputs = at::zeros_like(blocks);  // of the layer's down projection
   ForEachGroup([&](Group& group, std::int64_t) {
     if (!group.is_bare) return;
     const model::BlockHalf half =
         group.half.key.defined() ? group.half : Attend(group, layer.value(), group.hidden);
-    at::Tensor hidden = model_->Finish(layer, half);
+    const at::Tensor output = model_->DownOutput(layer, half.key);
+    outputs.index_copy_(0, group.facts, AtLookup(output, group.lookups));
+    at::Tensor hidden = model_->FinishWith(layer, half.residual, output);
     for (std::int32_t above = layer.value() + 1; above <= last.value(); ++above) {
       hidden = model_->Finish(LayerIndex(above), Attend(group, above, hidden));
     }
-    outputs.index_copy_(0, group.facts, AtLookup(hidden, group.lookups));  // groups share no fact
+    blocks.index_copy_(0, group.facts, AtLookup(hidden, group.lookups));  // groups share no fact
   });
-  return (targets - outputs.cpu()).t().to(at::kDouble);
+  return model_->OutputChange(layer, outputs, targets.to(blocks.device()) - blocks)
+      .cpu()
+      .t()
+      .to(at::kDouble);
 }
 
 void KeySweep::SetWeight(LayerIndex layer, const at::Tensor& weight) {

@@ -42,7 +42,8 @@ class KeySweep {
 
   // Walks on to `layer`, which is not below the last one asked for.
   at::Tensor Keys(LayerIndex layer);
-  // REQUIRES: Keys(layer) was the last call. `targets` is z, [facts, d].
+  // What is to be added to the output of the layer's down projection so that L gives z, as far as
+  // one layer can. REQUIRES: Keys(layer) was the last call. `targets` is z, [facts, d].
   at::Tensor Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets);
   // fp32 [this rank's d_ff, d]: what `layer` puts its keys through from now on.
   void SetWeight(LayerIndex layer, const at::Tensor& weight);

@@ -72,13 +72,21 @@ void TargetBucket::RunConstantLayers(std::span<const PromptRow* const> rows) {
 
   const at::Tensor positions = CountPositions(row_count, length).to(device);
   at::Tensor hidden = model_.Embed(PadTokens(ids, length).to(device), positions);
-  for (std::int32_t layer = 0; layer <= last_edited_; ++layer) {
-    hidden = model_.Finish(
-        LayerIndex(layer),
-        model_.Attend(LayerIndex(layer), {.hidden = hidden, .positions = positions, .mask = {}}));
-  }
   positions_ = (Lookups(rows).unsqueeze(1) + at::arange(suffix_tokens_, at::kLong)).to(device);
-  suffix_ = hidden.gather(1, positions_.unsqueeze(2).expand({-1, -1, hidden.size(2)}));
+  const auto take = [&](const at::Tensor& values, std::int64_t tokens) {
+    return values.gather(
+        1, positions_.narrow(1, 0, tokens).unsqueeze(2).expand({-1, -1, values.size(2)}));
+  };
+  for (std::int32_t layer = 0; layer <= last_edited_; ++layer) {
+    const model::BlockHalf half =
+        model_.Attend(LayerIndex(layer), {.hidden = hidden, .positions = positions, .mask = {}});
+    const at::Tensor output = model_.DownOutput(LayerIndex(layer), half.key);
+    hidden = model_.FinishWith(LayerIndex(layer), half.residual, output);
+    if (layer < last_edited_ || !model_.NormsOutput(LayerIndex(layer))) continue;
+    residual_ = take(half.residual, 1);
+    output_ = take(output, 1);
+  }
+  suffix_ = take(hidden, suffix_tokens_);
 
   const std::int64_t prefix = Lookups(rows).max().item<std::int64_t>();
   if (prefix == 0) return;
@@ -118,9 +126,11 @@ void TargetBucket::BuildTerms(std::span<const PromptRow* const> rows) {
 
 at::Tensor TargetBucket::LossHidden(const at::Tensor& deltas) const {
   const std::int64_t first_loss = suffix_tokens_ - loss_tokens_;
-  at::Tensor hidden = at::cat(
-      {(suffix_.narrow(1, 0, 1) + deltas.unsqueeze(1)), suffix_.narrow(1, 1, suffix_tokens_ - 1)},
-      1);
+  const at::Tensor changed =
+      output_.defined()
+          ? model_.FinishWith(LayerIndex(last_edited_), residual_, output_ + deltas.unsqueeze(1))
+          : suffix_.narrow(1, 0, 1) + deltas.unsqueeze(1);
+  at::Tensor hidden = at::cat({changed, suffix_.narrow(1, 1, suffix_tokens_ - 1)}, 1);
   const std::int32_t top = static_cast<std::int32_t>(model_.config().layers) - 1;
   for (std::int32_t layer = last_edited_ + 1; layer <= top; ++layer) {
     const model::PastKeyValues* past = pasts_.empty() ? nullptr : &pasts_[layer - last_edited_ - 1];
@@ -152,18 +162,22 @@ BucketStep TargetBucket::Step(const at::Tensor& deltas, Gradient gradient) {
   return step;
 }
 
-void TargetBucket::CopyInitial(at::Tensor& initial) const {
+void TargetBucket::CopyInitial(at::Tensor& initial, at::Tensor& residuals) const {
   const at::Tensor rows = bare_.nonzero().squeeze(1);
-  const at::Tensor hidden = suffix_.select(1, 0).index_select(0, rows.to(suffix_.device()));
-  initial.index_copy_(0, facts_.index_select(0, rows).to(initial.device()), hidden);
+  const auto copy = [&](const at::Tensor& from, at::Tensor& to) {
+    to.index_copy_(0, facts_.index_select(0, rows).to(to.device()),
+                   from.select(1, 0).index_select(0, rows.to(from.device())));
+  };
+  copy(output_.defined() ? output_ : suffix_, initial);
+  if (residual_.defined()) copy(residual_, residuals);
 }
 
 void TargetBucket::Keep(const at::Tensor& active) {
   const at::Tensor kept = active.index_select(0, facts_);
   if (kept.all().item<bool>()) return;
   const at::Tensor rows = kept.nonzero().squeeze(1);
-  for (at::Tensor* tensor :
-       {&facts_, &bare_, &suffix_, &positions_, &mask_, &target_ids_, &initial_})
+  for (at::Tensor* tensor : {&facts_, &bare_, &suffix_, &residual_, &output_, &positions_, &mask_,
+                             &target_ids_, &initial_})
     SelectRows(*tensor, rows);
   for (model::PastKeyValues& past : pasts_) {
     SelectRows(past.keys, rows);

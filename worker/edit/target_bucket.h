@@ -41,9 +41,11 @@ class TargetBucket {
 
   bool empty() const { return facts_.size(0) == 0; }
   const at::Tensor& facts() const { return facts_; }  // int64 [rows], on the CPU
-  // Sets the rows of `initial` [facts, d] whose bare prompt is in this bucket to the output of
-  // layer L at its lookup token: z0.
-  void CopyInitial(at::Tensor& initial) const;
+  // Sets the rows of `initial` [facts, d] whose bare prompt is in this bucket to what is optimised,
+  // at its lookup token: the output of layer L, z0; or, where the layer norms what its down
+  // projection puts out, that, before the norm, and the rows of `residuals` to what the normed
+  // output is added to.
+  void CopyInitial(at::Tensor& initial, at::Tensor& residuals) const;
 
  private:
   void RunConstantLayers(std::span<const PromptRow* const> rows);
@@ -62,6 +64,7 @@ class TargetBucket {
   at::Tensor facts_;
   at::Tensor bare_;                          // bool [rows]: the rows of kind kBare
   at::Tensor suffix_;                        // [rows, suffix, d]: after layer L
+  at::Tensor residual_, output_;             // [rows, 1, d]: as in CopyInitial, or undefined
   at::Tensor positions_;                     // [rows, suffix]
   at::Tensor mask_;                          // [rows, 1, suffix, prefix + suffix]
   std::vector<model::PastKeyValues> pasts_;  // a layer above L; empty if no row has a prefix

@@ -120,6 +120,8 @@ class ChunkOptimiser {
       : input_(input),
         chunk_(chunk),
         buckets_(BuildBuckets(input, chunk)),
+        residuals_(at::zeros({chunk.fact_count(), input.model.config().hidden},
+                             input.model.DownWeight(LayerIndex(0)).options())),
         optimiser_(input.settings, InitialValues()),
         active_(at::ones({chunk.fact_count()}, at::kBool)) {}
 
@@ -140,18 +142,25 @@ class ChunkOptimiser {
       for (const auto& bucket : buckets_) bucket->Keep(active_);
       std::erase_if(buckets_, [](const auto& bucket) { return bucket->empty(); });
     }
-    at::Tensor values = optimiser_.Values().contiguous();
+    at::Tensor values = Found().contiguous();
     EMEND_RETURN_IF_ERROR(input_.model.communicator().Broadcast(values, /*root=*/0));
     targets.values.narrow(0, chunk_.begin, chunk_.fact_count()).copy_(values);
     return OkStatus();
   }
 
  private:
-  at::Tensor InitialValues() const {
-    at::Tensor initial = at::zeros({chunk_.fact_count(), input_.model.config().hidden},
-                                   input_.model.DownWeight(LayerIndex(0)).options());
-    for (const auto& bucket : buckets_) bucket->CopyInitial(initial);
+  at::Tensor InitialValues() {
+    at::Tensor initial = at::zeros_like(residuals_);
+    for (const auto& bucket : buckets_) bucket->CopyInitial(initial, residuals_);
     return initial;
+  }
+
+  // What the block gives for what was optimised.
+  at::Tensor Found() const {
+    const LayerIndex last = input_.settings.layers.back();
+    const at::Tensor values = optimiser_.Values();
+    return input_.model.NormsOutput(last) ? input_.model.FinishWith(last, residuals_, values)
+                                          : values;
   }
 
   void SumBuckets(Gradient gradient) {
@@ -192,6 +201,7 @@ class ChunkOptimiser {
   const TargetInput& input_;
   const Chunk& chunk_;
   std::vector<std::unique_ptr<TargetBucket>> buckets_;
+  at::Tensor residuals_;  // [facts, d], where the last block norms its output
   DeltaOptimiser optimiser_;
   at::Tensor active_;     // bool [facts], on the CPU
   at::Tensor losses_;     // [facts], of the step under way

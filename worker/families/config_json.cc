@@ -97,6 +97,31 @@ Result<std::vector<std::int32_t>> ConfigJson::Tokens(const std::string& key) {
   return tokens;
 }
 
+Result<std::vector<double>> ConfigJson::Numbers(const std::string& key) {
+  const nlohmann::json* const value = Find(key);
+  std::vector<double> numbers;
+  if (value == nullptr) return numbers;
+  const bool is_list = value->is_array() && std::ranges::all_of(*value, &nlohmann::json::is_number);
+  if (!is_list) return BadValue(key, "a list of numbers");
+  for (const nlohmann::json& each : *value) numbers.push_back(each.get<double>());
+  return numbers;
+}
+
+Result<std::vector<std::string>> ConfigJson::Texts(const std::string& key) {
+  const nlohmann::json* const value = Find(key);
+  std::vector<std::string> texts;
+  if (value == nullptr) return texts;
+  const bool is_list = value->is_array() && std::ranges::all_of(*value, &nlohmann::json::is_string);
+  if (!is_list) return BadValue(key, "a list of strings");
+  for (const nlohmann::json& each : *value) texts.push_back(each.get<std::string>());
+  return texts;
+}
+
+bool ConfigJson::IsNull(const std::string& key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && found->is_null();
+}
+
 Result<Activation> ConfigJson::ActivationNamed(const std::string& key,
                                                const std::string& fallback) {
   static const std::map<std::string, Activation> kKnown = {
@@ -131,7 +156,7 @@ void ConfigJson::Harmless(std::initializer_list<const char*> keys) {
 
 Status ConfigJson::Neutral(std::initializer_list<NeutralKey> keys) {
   for (const auto& [key, neutral] : keys) {
-    const nlohmann::json* const value = Find(key);
+    const nlohmann::json* const value = seen_.contains(key) ? nullptr : Find(key);
     if (value != nullptr && *value != nlohmann::json::parse(neutral))
       return Unsupported(key, neutral);
   }
@@ -139,7 +164,7 @@ Status ConfigJson::Neutral(std::initializer_list<NeutralKey> keys) {
 }
 
 Status ConfigJson::NeutralElements(const std::string& key, const std::string& only) {
-  const nlohmann::json* const value = Find(key);
+  const nlohmann::json* const value = seen_.contains(key) ? nullptr : Find(key);
   if (value == nullptr) return OkStatus();
   if (!value->is_array()) return BadValue(key, "a list");
   const bool is_neutral =

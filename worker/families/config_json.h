@@ -46,6 +46,11 @@ class ConfigJson {
   Result<std::string> Text(const std::string& key, std::optional<std::string> fallback);
   // A token id or a list of them; none when absent.
   Result<std::vector<std::int32_t>> Tokens(const std::string& key);
+  // Every element must be a number, or a string; none when absent.
+  Result<std::vector<double>> Numbers(const std::string& key);
+  Result<std::vector<std::string>> Texts(const std::string& key);
+  // The key is there and null, where that means something else than its absence.
+  bool IsNull(const std::string& key) const;
   // "gelu_new", "gelu_pytorch_tanh" and "gelu_fast" are one function. kUnsupported names the value
   // and the known ones.
   Result<Activation> ActivationNamed(const std::string& key, const std::string& fallback);
@@ -54,9 +59,10 @@ class ConfigJson {
 
   // Keys that say nothing about the forward pass.
   void Harmless(std::initializer_list<const char*> keys);
-  // Refuses the file if one of these keys is there with another value.
+  // Refuses the file if one of these keys is there with another value and was not read.
   Status Neutral(std::initializer_list<NeutralKey> keys);
-  // Refuses the file unless every element of the list under `key`, if there is one, is `only`.
+  // Refuses the file unless every element of the list under `key`, if there is one and it was not
+  // read, is `only`.
   Status NeutralElements(const std::string& key, const std::string& only);
   // kUnsupported, naming every key that was neither read nor declared.
   Status RefuseUnread() const;

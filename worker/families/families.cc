@@ -1,7 +1,5 @@
 #include "worker/families/families.h"
 
-#include <algorithm>
-
 #include "storage/base/file_system.h"
 #include "worker/families/config_json.h"
 
@@ -52,14 +50,42 @@ Status ReadCommon(ConfigJson& json, ModelConfig& config) {
   if (!begins.empty()) config.bos_token = begins.front();
   EMEND_ASSIGN_OR_RETURN(config.eos_tokens, json.Tokens("eos_token_id"));
   DeclareHarmless(json);
+  return OkStatus();
+}
+
+// Parts that some family has: where the family at hand does not read the key, it must be at the
+// value that changes nothing.
+Status RefuseOtherParts(ConfigJson& json) {
+  // Of windows, where there are none; and a number of parts that all give the same sums.
+  json.Harmless({"max_sequence_length", "max_window_layers", "pretraining_tp"});
   EMEND_RETURN_IF_ERROR(json.Neutral({{"add_cross_attention", "false"},
+                                      {"alibi", "false"},
+                                      {"attention_bias", "false"},
+                                      {"attn_logit_softcapping", "null"},
+                                      {"bias", "false"},
+                                      {"clip_qkv", "null"},
                                       {"compression_config", "null"},
                                       {"cross_attention_hidden_size", "null"},
+                                      {"embedding_multiplier", "1"},
+                                      {"final_logit_softcapping", "null"},
                                       {"is_encoder_decoder", "false"},
+                                      {"is_llama_config", "true"},
+                                      {"logits_scaling", "1"},
+                                      {"mlp_bias", "false"},
+                                      {"partial_rotary_factor", "1"},
                                       {"prefix", "null"},
                                       {"pruned_heads", "{}"},
+                                      {"qk_layernorm", "false"},
+                                      {"qkv_bias", "false"},
                                       {"quantization_config", "null"},
-                                      {"tie_encoder_decoder", "false"}}));
+                                      {"residual_multiplier", "1"},
+                                      {"rope_interleaved", "false"},
+                                      {"rotary_pct", "1"},
+                                      {"sliding_window", "null"},
+                                      {"tie_encoder_decoder", "false"},
+                                      {"use_parallel_residual", "false"},
+                                      {"use_qk_norm", "false"},
+                                      {"use_sliding_window", "false"}}));
   return json.NeutralElements("layer_types", "full_attention");
 }
 
@@ -88,17 +114,10 @@ Result<ModelPlan> PlanModel(const Checkpoint& checkpoint) {
   ModelPlan model;
   model.config.family = model_type;
   EMEND_RETURN_IF_ERROR(ReadCommon(json, model.config));
-  EMEND_RETURN_IF_ERROR(family->read_config(json, model.config));
+  EMEND_RETURN_IF_ERROR(family->plan(json, checkpoint.tensors(), model));
+  EMEND_RETURN_IF_ERROR(RefuseOtherParts(json));
   EMEND_RETURN_IF_ERROR(json.RefuseUnread());
   EMEND_RETURN_IF_ERROR(ReadGeneration(checkpoint.folder(), model.config));
-
-  // A config may name more layers than memory has room for: as many blocks as the file has
-  // tensors are enough to find one that is missing.
-  ModelConfig laid_out = model.config;
-  laid_out.layers =
-      std::min(laid_out.layers, static_cast<std::int64_t>(checkpoint.tensors().size()) + 1);
-  model.layout = family->lay_out(
-      laid_out, [&](const std::string& name) { return checkpoint.tensors().contains(name); });
   EMEND_RETURN_IF_ERROR(CheckTensors(model, checkpoint));
   return model;
 }

@@ -9,7 +9,7 @@
 #pragma once
 
 #include <array>
-#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -21,19 +21,22 @@ namespace emend::worker::families {
 
 class ConfigJson;  // config_json.h
 
+// What a family may ask of the file. Some files leave the names' prefix out.
+using TensorNames = std::map<std::string, storage::checkpoint::TensorView>;
+
 struct Family {
   std::string_view model_type;  // as config.json names it
-  // Reads the keys that this family has beside those of every family (families.cc), and declares
-  // the rest of what its files carry.
-  Status (*read_config)(ConfigJson& json, ModelConfig& config);
-  // `has` says whether the file has a tensor of this name: some files leave the names' prefix out.
-  ModelLayout (*lay_out)(const ModelConfig& config,
-                         const std::function<bool(const std::string&)>& has);
+  // Reads the keys that this family has beside those of every family (families.cc), declares the
+  // rest of what its files carry, and lays out the tensors (parts.h).
+  Status (*plan)(ConfigJson& json, const TensorNames& names, ModelPlan& model);
 };
 
 // The table: each family is a file of its own.
-extern const Family kGpt2, kLlama;
-inline constexpr std::array kFamilies = {&kGpt2, &kLlama};
+extern const Family kGemma2, kGemma3, kGpt2, kGptJ, kGptNeoX, kLlama, kMistral, kOlmo2, kPhi3,
+    kQwen2, kQwen3, kSmolLm3;
+inline constexpr std::array kFamilies = {&kGemma2,  &kGemma3, &kGpt2,    &kGptJ,
+                                         &kGptNeoX, &kLlama,  &kMistral, &kOlmo2,
+                                         &kPhi3,    &kQwen2,  &kQwen3,   &kSmolLm3};
 
 // Reads config.json beside the checkpoint, generation_config.json where there is one (its ends of
 // texts count, not the config's), and the headers of the tensors; no weights. Every key and every

@@ -1,14 +1,12 @@
 // GPT-2: LayerNorm before each half, learned positions, one fused query-key-value projection,
 // projections stored [in, out] (Conv1D).
-#include "worker/families/config_json.h"
-#include "worker/families/families.h"
+#include "worker/families/parts.h"
 
 namespace emend::worker::families {
 namespace {
 
-Status ReadConfig(ConfigJson& json, ModelConfig& config) {
+Status ReadGpt2Sizes(ConfigJson& json, ModelConfig& config) {
   config.norm = NormKind::kLayer;
-  config.attention_bias = config.mlp_bias = true;
   EMEND_ASSIGN_OR_RETURN(config.layers, json.Integer("n_layer", {}));
   EMEND_ASSIGN_OR_RETURN(config.hidden, json.Integer("n_embd", {}));
   EMEND_ASSIGN_OR_RETURN(config.intermediate, json.Integer("n_inner", 4 * config.hidden));
@@ -32,21 +30,15 @@ Status ReadConfig(ConfigJson& json, ModelConfig& config) {
   return OkStatus();
 }
 
-NormPlan Norm(const std::string& name, std::int64_t width) {
-  return {.weight = {name + ".weight", {width}}, .bias = TensorPlan{name + ".bias", {width}}};
-}
-
-// Cut by its outputs, and its bias with them.
-ProjectionPlan ProjectionIn(const std::string& name, std::int64_t in, std::int64_t out,
-                            Share share) {
+// Stored [in, out]. Cut by its outputs, and its bias with them.
+ProjectionPlan Conv1dInto(const std::string& name, std::int64_t in, std::int64_t out, Share share) {
   return {.weights = {{name + ".weight", {in, out}, share, 1}},
           .biases = {{name + ".bias", {out}, share, 0}},
           .stored_in_out = true};
 }
 
 // Cut by its inputs; the bias is every rank's.
-ProjectionPlan ProjectionOut(const std::string& name, std::int64_t in, std::int64_t out,
-                             Share share) {
+ProjectionPlan Conv1dOut(const std::string& name, std::int64_t in, std::int64_t out, Share share) {
   return {.weights = {{name + ".weight", {in, out}, share, 0}},
           .biases = {{name + ".bias", {out}}},
           .stored_in_out = true};
@@ -54,32 +46,36 @@ ProjectionPlan ProjectionOut(const std::string& name, std::int64_t in, std::int6
 
 BlockPlan Gpt2Block(const ModelConfig& config, const std::string& name) {
   const std::int64_t d = config.hidden, d_ff = config.intermediate;
-  return {.attention_norm = Norm(name + "ln_1", d),
-          .query_key_value = ProjectionIn(name + "attn.c_attn", d, 3 * d, Share::kFusedHeads),
-          .attention_out = ProjectionOut(name + "attn.c_proj", d, d, Share::kHeads),
-          .mlp_norm = Norm(name + "ln_2", d),
-          .up = ProjectionIn(name + "mlp.c_fc", d, d_ff, Share::kIntermediate),
-          .down = ProjectionOut(name + "mlp.c_proj", d_ff, d, Share::kIntermediate)};
+  return {.attention_norm = LayerNorm(name + "ln_1", d),
+          .query_key_value = Conv1dInto(name + "attn.c_attn", d, 3 * d, Share::kFusedHeads),
+          .attention_out = Conv1dOut(name + "attn.c_proj", d, d, Share::kHeads),
+          .mlp_norm = LayerNorm(name + "ln_2", d),
+          .up = Conv1dInto(name + "mlp.c_fc", d, d_ff, Share::kIntermediate),
+          .down = Conv1dOut(name + "mlp.c_proj", d_ff, d, Share::kIntermediate)};
 }
 
-ModelLayout LayOut(const ModelConfig& config, const std::function<bool(const std::string&)>& has) {
-  const std::string prefix = has("wte.weight") ? "" : "transformer.";
+Status PlanGpt2(ConfigJson& json, const TensorNames& names, ModelPlan& model) {
+  const ModelConfig& config = model.config;
+  EMEND_RETURN_IF_ERROR(ReadGpt2Sizes(json, model.config));
+  const std::string prefix = names.contains("wte.weight") ? "" : "transformer.";
   const std::vector<std::int64_t> embedding = {config.vocabulary, config.hidden};
-  ModelLayout layout{
+  model.layout = {
       .token_embedding = {prefix + "wte.weight", embedding, Share::kVocabulary},
       .position_embedding = TensorPlan{prefix + "wpe.weight", {config.context, config.hidden}},
-      .blocks = {},
-      .final_norm = Norm(prefix + "ln_f", config.hidden),
+      .blocks = LayOutBlocks(config, names,
+                             [&](std::int64_t layer) {
+                               return Gpt2Block(config,
+                                                prefix + "h." + std::to_string(layer) + ".");
+                             }),
+      .final_norm = LayerNorm(prefix + "ln_f", config.hidden),
       .head = {"lm_head.weight", embedding, Share::kVocabulary},
       // The causal mask that older files carry.
       .buffers = {".attn.bias", ".attn.masked_bias"}};
-  for (std::int64_t layer = 0; layer < config.layers; ++layer)
-    layout.blocks.push_back(Gpt2Block(config, prefix + "h." + std::to_string(layer) + "."));
-  return layout;
+  return OkStatus();
 }
 
 }  // namespace
 
-constexpr Family kGpt2 = {"gpt2", ReadConfig, LayOut};
+constexpr Family kGpt2 = {"gpt2", PlanGpt2};
 
 }  // namespace emend::worker::families

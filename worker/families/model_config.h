@@ -12,7 +12,7 @@ enum class Activation : std::uint8_t { kGelu, kGeluTanh, kSilu, kRelu };
 enum class NormKind : std::uint8_t { kLayer, kRootMeanSquare };
 
 struct ModelConfig {
-  std::string family;  // "gpt2", "llama"
+  std::string family;  // its model_type: "gpt2", "llama", ...
   std::int64_t layers = 0;
   std::int64_t hidden = 0;        // d
   std::int64_t intermediate = 0;  // d_ff: the down projection's input
@@ -23,12 +23,11 @@ struct ModelConfig {
   std::int64_t context = 0;     // positions
   NormKind norm = NormKind::kLayer;
   double norm_epsilon = 1e-5;
-  double rope_theta = 10000.0;  // where heads are rotated
   Activation activation = Activation::kGelu;
   bool gated = false;  // the feed-forward part multiplies an activated gate with another projection
-  bool attention_bias = false;
-  bool mlp_bias = false;
   bool tied_head = false;
+  double embedding_scale = 1;            // of a token's row in the embedding
+  double logit_softcap = 0;              // logits become cap · tanh(logits / cap); 0: none
   std::int32_t bos_token = -1;           // -1: none
   std::vector<std::int32_t> eos_tokens;  // each ends a text
 

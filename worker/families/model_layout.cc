@@ -89,6 +89,16 @@ Status RefuseSurplus(const std::set<std::string_view>& known, const ModelLayout&
               ": tensors that config.json does not account for: " + surplus};
 }
 
+// All queries, then all keys, then all values.
+Cut CutHeadByHead(int dimension, const Slice& heads, std::int64_t head_dim) {
+  Cut cut{.dimension = dimension};
+  for (std::int64_t part = 0; part < 3; ++part) {
+    for (std::int64_t head = heads.begin; head < heads.end(); ++head)
+      cut.slices.push_back({(3 * head + part) * head_dim, head_dim});
+  }
+  return cut;
+}
+
 }  // namespace
 
 std::vector<const TensorPlan*> TensorsOf(const ModelPlan& model) {
@@ -99,6 +109,7 @@ std::vector<const TensorPlan*> TensorsOf(const ModelPlan& model) {
   for (const BlockPlan& block : layout.blocks) list.Add(block);
   list.Add(layout.final_norm);
   if (!model.config.tied_head) list.Add(layout.head);
+  list.Add(layout.head_bias);
   return list.Take();
 }
 
@@ -112,16 +123,20 @@ std::vector<RotaryPlan> RotariesOf(const ModelLayout& layout) {
 }
 
 Cut CutOf(const TensorPlan& tensor, const ModelConfig& config, const ShardPlan& shard) {
-  const Slice heads = shard.heads * config.head_dim;
-  const std::int64_t width = config.heads * config.head_dim;
+  const Slice heads = shard.heads * config.head_dim, kv_heads = shard.kv_heads * config.head_dim;
+  const std::int64_t width = config.heads * config.head_dim,
+                     kv_width = config.kv_heads * config.head_dim;
+  const Slice intermediate = shard.intermediate;
   switch (tensor.share) {
     case Share::kWhole: return {};
     case Share::kHeads: return {tensor.dimension, {heads}};
-    case Share::kKvHeads: return {tensor.dimension, {shard.kv_heads * config.head_dim}};
+    case Share::kKvHeads: return {tensor.dimension, {kv_heads}};
     case Share::kFusedHeads:
-      return {tensor.dimension,
-              {heads, {width + heads.begin, heads.size}, {2 * width + heads.begin, heads.size}}};
-    case Share::kIntermediate: return {tensor.dimension, {shard.intermediate}};
+      return {tensor.dimension, {heads, kv_heads + width, kv_heads + (width + kv_width)}};
+    case Share::kHeadByHead: return CutHeadByHead(tensor.dimension, shard.heads, config.head_dim);
+    case Share::kIntermediate: return {tensor.dimension, {intermediate}};
+    case Share::kFusedIntermediate:
+      return {tensor.dimension, {intermediate, intermediate + config.intermediate}};
     case Share::kVocabulary: return {tensor.dimension, {shard.vocabulary}};
   }
   EMEND_CHECK(false, "a share outside its enumeration");

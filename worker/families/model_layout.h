@@ -23,8 +23,10 @@ enum class Share : std::uint8_t {
   kWhole,
   kHeads,
   kKvHeads,
-  kFusedHeads,  // queries, keys and values of as many heads, one after the other
+  kFusedHeads,  // all queries, then all keys, then all values
+  kHeadByHead,  // of each head in turn its query, its key, its value
   kIntermediate,
+  kFusedIntermediate,  // the gate, then what it is multiplied with
   kVocabulary
 };
 
@@ -38,6 +40,7 @@ struct TensorPlan {
 struct NormPlan {
   TensorPlan weight;
   std::optional<TensorPlan> bias = {};
+  bool is_stored_less_one = false;  // what scales is 1 + weight
 };
 
 // Linear, of one input. Its outputs may be stored in several tensors, here in their order.
@@ -47,22 +50,36 @@ struct ProjectionPlan {
   bool stored_in_out = false;           // true: stored [in, out] (Conv1D); false: [out, in]
 };
 
-// Element i of a head is turned together with element i + head_dim / 2.
+// The first elements of a head, two for each frequency, are turned in pairs: element i with element
+// i + (number of pairs), or, interleaved, 2i with 2i + 1. Those behind them stay.
 struct RotaryPlan {
-  double theta = 10000.0;
+  std::vector<float> frequencies;  // radians a position, of each pair
+  double magnitude = 1;            // of what is turned (rotary.h)
+  bool is_interleaved = false;
   friend bool operator==(const RotaryPlan&, const RotaryPlan&) = default;
+};
+
+struct AttentionPlan {
+  double scale = 0;         // of queries · keys; 0: 1 / sqrt(head_dim)
+  double softcap = 0;       // scores become cap · tanh(scores / cap); 0: none
+  std::int64_t window = 0;  // keys that a query sees, its own token's among them; 0: all
 };
 
 // In the order in which a hidden state passes them.
 struct BlockPlan {
-  NormPlan attention_norm;
+  std::optional<NormPlan> attention_norm = {};
   ProjectionPlan query_key_value;
-  std::optional<NormPlan> query_norm = {};  // over the elements of each head
+  // Over the elements of each head, or, where their weights are shared as heads are, over those of
+  // all heads.
+  std::optional<NormPlan> query_norm = {};
   std::optional<NormPlan> key_norm = {};
   std::optional<RotaryPlan> rotary = {};
+  AttentionPlan attention = {};
   ProjectionPlan attention_out;
   std::optional<NormPlan> attention_post_norm = {};  // before it is added to the residual
-  NormPlan mlp_norm;
+  // Both halves read the block's input; else the second reads what the first made of it.
+  bool is_parallel = false;
+  std::optional<NormPlan> mlp_norm = {};
   ProjectionPlan up;    // with the gate first, if there is one
   ProjectionPlan down;  // one tensor: the one that edits change
   std::optional<NormPlan> mlp_post_norm = {};
@@ -74,6 +91,7 @@ struct ModelLayout {
   std::vector<BlockPlan> blocks;
   NormPlan final_norm;
   TensorPlan head;  // where it is tied, the file need not have it
+  std::optional<TensorPlan> head_bias = {};
   // Endings of names that files may have besides: what follows from the config.
   std::vector<std::string> buffers = {};
 };

@@ -23,6 +23,7 @@ struct Slice {
   std::int64_t size = 0;
   std::int64_t end() const { return begin + size; }
   Slice operator*(std::int64_t width) const { return {begin * width, size * width}; }
+  Slice operator+(std::int64_t offset) const { return {begin + offset, size}; }
   friend bool operator==(const Slice&, const Slice&) = default;
 };
 

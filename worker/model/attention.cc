@@ -28,10 +28,11 @@ at::Tensor ShortAttention(const AttentionInput& input, const at::Tensor& mask) {
   const at::Tensor queries = input.queries.reshape({batch * kv_heads, group * tokens, head_dim});
   const at::Tensor keys = input.keys.reshape({batch * kv_heads, total, head_dim});
   const at::Tensor values = input.values.reshape({batch * kv_heads, total, head_dim});
+  const double scale = input.scale > 0 ? input.scale : 1 / std::sqrt(static_cast<double>(head_dim));
   // beta 0: the first argument is not read; the product comes out scaled without a pass of its own.
   at::Tensor scores =
-      at::baddbmm(at::empty({1, 1, 1}, queries.options()), queries, keys.transpose(1, 2), 0,
-                  1 / std::sqrt(static_cast<double>(head_dim)));
+      at::baddbmm(at::empty({1, 1, 1}, queries.options()), queries, keys.transpose(1, 2), 0, scale);
+  if (input.softcap > 0) scores = at::mul(at::tanh(at::div(scores, input.softcap)), input.softcap);
   scores = scores.view({batch, heads, tokens, total});
   if (mask.defined()) scores = scores.add(mask);
   const at::Tensor weights =
@@ -45,14 +46,14 @@ at::Tensor LongAttention(const AttentionInput& input, const at::Tensor& mask, bo
   const at::Tensor values = group == 1 ? input.values : input.values.repeat_interleave(group, 1);
   return at::scaled_dot_product_attention(
       input.queries, keys, values, mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt,
-      0.0, causal);
+      0.0, causal, input.scale > 0 ? std::optional<double>(input.scale) : std::nullopt);
 }
 
 }  // namespace
 
 at::Tensor Attention(const AttentionInput& input) {
   const std::int64_t tokens = input.queries.size(2), total = input.keys.size(2);
-  const bool is_short = tokens <= kShortTokensMax;
+  const bool is_short = tokens <= kShortTokensMax || input.softcap > 0;
   const bool fused_causal = !input.mask.defined() && !is_short && tokens == total;
   at::Tensor mask = input.mask;
   if (!mask.defined() && tokens > 1 && !fused_causal)

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
 #include <utility>
 
 #include "worker/model/attention.h"
@@ -11,6 +12,9 @@ namespace emend::worker::model {
 namespace {
 
 using families::Activation;
+
+// Of a norm, beside the root of its mean square: through less than that nothing is reached.
+constexpr double kLeastWeight = 0.1;
 
 // Element by element.
 at::Tensor Activate(Activation activation, const at::Tensor& input) {
@@ -31,15 +35,40 @@ at::Tensor Project(const at::Tensor& input, const Projection& projection) {
   return at::linear(input, projection.weight.t(), Optional(projection.bias));
 }
 
-// Element i of a head is turned together with element i + head_dim / 2. `heads` [batch, tokens,
-// heads, head_dim], positions [batch, tokens].
+// `heads` [batch, tokens, heads, head_dim], positions [batch, tokens].
 at::Tensor Rotate(const at::Tensor& heads, const Rotation& rotation, const at::Tensor& positions) {
   const at::Tensor cosine = at::embedding(rotation.cosine, positions).unsqueeze(2),
                    sine = at::embedding(rotation.sine, positions).unsqueeze(2);
-  const std::vector<at::Tensor> halves = heads.chunk(2, -1);
-  return at::cat({at::sub(at::mul(halves[0], cosine), at::mul(halves[1], sine)),
-                  at::add(at::mul(halves[1], cosine), at::mul(halves[0], sine))},
-                 -1);
+  const std::int64_t pairs = rotation.cosine.size(1), rest = heads.size(3) - 2 * pairs;
+  const at::Tensor turned = heads.narrow(3, 0, 2 * pairs);
+  // [.., pairs, 2] or [.., 2, pairs]: the two of a pair lie along `axis`.
+  const std::int64_t axis = rotation.is_interleaved ? 4 : 3;
+  const at::Tensor apart =
+      rotation.is_interleaved ? turned.unflatten(3, {pairs, 2}) : turned.unflatten(3, {2, pairs});
+  const at::Tensor first = apart.select(axis, 0), second = apart.select(axis, 1);
+  std::vector<at::Tensor> both = {at::sub(at::mul(first, cosine), at::mul(second, sine)),
+                                  at::add(at::mul(second, cosine), at::mul(first, sine))};
+  if (rotation.is_interleaved) both = {at::stack(both, 4).flatten(3)};
+  if (rest > 0) both.push_back(heads.narrow(3, 2 * pairs, rest));
+  return both.size() == 1 ? both[0] : at::cat(both, 3);
+}
+
+// Closes the keys that lie too far back for each query, and those behind it: [batch, 1, tokens,
+// past + tokens]. Past keys stand at the positions from 0 on.
+at::Tensor WindowMask(const BlockInput& input, std::int64_t past, std::int64_t window) {
+  const at::Tensor own = input.positions;
+  const at::Tensor before =
+      at::arange(past, own.options()).unsqueeze(0).expand({own.size(0), past});
+  const at::Tensor distance = own.unsqueeze(2) - at::cat({before, own}, 1).unsqueeze(1);
+  const at::Tensor is_closed = at::logical_or(at::ge(distance, window), at::lt(distance, 0));
+  const at::Tensor mask = at::zeros(is_closed.sizes(), input.hidden.options().requires_grad(false))
+                              .masked_fill_(is_closed, -std::numeric_limits<double>::infinity())
+                              .unsqueeze(1);
+  return input.mask.defined() ? at::add(mask, input.mask) : mask;
+}
+
+at::Tensor Capped(const at::Tensor& values, double cap) {
+  return cap > 0 ? at::mul(at::tanh(at::div(values, cap)), cap) : values;
 }
 
 PastKeyValues Behind(const PastKeyValues* past, PastKeyValues own) {
@@ -65,7 +94,8 @@ Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weig
 }
 
 at::Tensor Decoder::Embed(const at::Tensor& ids, const at::Tensor& positions) const {
-  const at::Tensor tokens = EmbedTokens(ids);
+  at::Tensor tokens = EmbedTokens(ids);
+  if (config_.embedding_scale != 1) tokens = at::mul(tokens, config_.embedding_scale);
   if (!weights_.position_embedding.defined()) return tokens;
   return at::add(tokens, at::embedding(weights_.position_embedding, positions));
 }
@@ -103,30 +133,46 @@ BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
   BlockHalf half;
   at::Tensor context;
   if (input.cached != nullptr) {
-    context = input.cached->Attend(layer, queries, keys, values);
+    context = input.cached->Attend(layer, queries, keys, values, block.attention);
   } else {
     half.present =
         Behind(input.past, {.keys = keys.transpose(1, 2), .values = values.transpose(1, 2)});
+    const std::int64_t total = half.present.keys.size(2), window = block.attention.window;
+    const bool is_closed = window > 0 && total > window;
     context = Attention({.queries = queries.transpose(1, 2),
                          .keys = half.present.keys,
                          .values = half.present.values,
-                         .mask = input.mask});
+                         .mask = is_closed ? WindowMask(input, total - tokens, window) : input.mask,
+                         .scale = block.attention.scale,
+                         .softcap = block.attention.softcap});
   }
   half.residual = at::add(
       input.hidden, Normalize(RowCut(context, block.attention_out), block.attention_post_norm));
-  half.key =
-      Key(Project(EnterCut(Normalize(half.residual, block.mlp_norm), *communicator_), block.up));
+  const at::Tensor& read = block.is_parallel ? input.hidden : half.residual;
+  half.key = Key(Project(EnterCut(Normalize(read, block.mlp_norm), *communicator_), block.up));
   return half;
 }
 
-at::Tensor Decoder::Finish(LayerIndex layer, const BlockHalf& half) const {
-  const Block& block = BlockAt(layer);
-  return at::add(half.residual, Normalize(RowCut(half.key, block.down), block.mlp_post_norm));
+at::Tensor Decoder::FinishWith(LayerIndex layer, const at::Tensor& residual,
+                               const at::Tensor& output) const {
+  return at::add(residual, Normalize(output, BlockAt(layer).mlp_post_norm));
+}
+
+at::Tensor Decoder::OutputChange(LayerIndex layer, const at::Tensor& output,
+                                 const at::Tensor& change) const {
+  const std::optional<Norm>& norm = BlockAt(layer).mlp_post_norm;
+  if (!norm) return change;
+  // N(u) = g ⊙ u / rms(u), so that N(u + rms(u) · change ⊘ g) = N(u) + change but for its length.
+  const at::Tensor size = at::sqrt(at::mean(at::square(output), {-1}, /*keepdim=*/true));
+  const at::Tensor squares = at::square(norm->weight);
+  const at::Tensor least = at::mul(at::mean(squares), kLeastWeight * kLeastWeight);
+  return at::mul(at::mul(change, size), at::div(norm->weight, at::add(squares, least)));
 }
 
 at::Tensor Decoder::Logits(const at::Tensor& normed) const {
-  return GatherCut(at::linear(EnterCut(normed, *communicator_), weights_.head), vocabulary_,
-                   *communicator_);
+  const at::Tensor part =
+      at::linear(EnterCut(normed, *communicator_), weights_.head, Optional(weights_.head_bias));
+  return GatherCut(Capped(part, config_.logit_softcap), vocabulary_, *communicator_);
 }
 
 std::unique_ptr<Transformer> Decoder::WithDownWeights(
@@ -143,7 +189,18 @@ std::unique_ptr<Transformer> Decoder::WithDownWeights(
   return copy;
 }
 
+at::Tensor Decoder::NormalizeOverHeads(const at::Tensor& heads, const Norm& norm) const {
+  const at::Tensor own = heads.flatten(2);
+  // Where ranks hold the same head it counts as often on either side of the mean.
+  const auto count = static_cast<double>(own.size(2) * shard_.ranks);
+  const at::Tensor squares = EnterCut(
+      SumCut(at::sum(at::square(own), {-1}, /*keepdim=*/true), *communicator_), *communicator_);
+  const at::Tensor scale = at::rsqrt(at::add(at::div(squares, count), config_.norm_epsilon));
+  return at::mul(at::mul(own, scale), norm.weight).view(heads.sizes());
+}
+
 at::Tensor Decoder::Normalize(const at::Tensor& input, const Norm& norm) const {
+  if (norm.is_over_heads) return NormalizeOverHeads(input, norm);
   if (config_.norm == families::NormKind::kLayer)
     return at::layer_norm(input, norm.weight.sizes(), norm.weight, norm.bias, config_.norm_epsilon);
   const at::Tensor scale =

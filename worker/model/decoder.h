@@ -20,8 +20,10 @@
 namespace emend::worker::model {
 
 struct Norm {
-  at::Tensor weight;  // [width]
+  at::Tensor weight;  // [width]; what scales, whatever was stored
   at::Tensor bias;    // [width], or undefined
+  // Over the elements of all heads of all ranks, of which `weight` are this rank's.
+  bool is_over_heads = false;
 };
 
 struct Projection {
@@ -29,21 +31,25 @@ struct Projection {
   at::Tensor bias;    // [out], or undefined
 };
 
+// families::RotaryPlan
 struct Rotation {
-  at::Tensor cosine;  // [context, head_dim / 2]
+  at::Tensor cosine;  // [context, pairs], times the magnitude
   at::Tensor sine;
+  bool is_interleaved = false;
 };
 
 struct Block {
-  Norm attention_norm;
+  std::optional<Norm> attention_norm;
   // [d, (heads + 2 kv_heads) · head_dim]: all queries, then all keys, then all values
   Projection query_key_value;
-  std::optional<Norm> query_norm;  // of each head, before it is rotated
+  std::optional<Norm> query_norm;  // before heads are rotated
   std::optional<Norm> key_norm;
   std::optional<Rotation> rotation;
+  families::AttentionPlan attention;
   Projection attention_out;  // [heads · head_dim, d]; the bias is every rank's
   std::optional<Norm> attention_post_norm;
-  Norm mlp_norm;
+  bool is_parallel = false;
+  std::optional<Norm> mlp_norm;
   Projection up;    // [d, d_ff], or [d, 2 d_ff] with the gate first
   Projection down;  // [d_ff, d]; the bias is every rank's
   std::optional<Norm> mlp_post_norm;
@@ -56,6 +62,7 @@ struct DecoderWeights {
   std::vector<Block> blocks;
   Norm final_norm;
   at::Tensor head;               // [vocabulary, d]; the embedding itself where tied
+  at::Tensor head_bias;          // [vocabulary], or undefined
   std::uint64_t file_bytes = 0;  // read for them
   std::uint64_t held_bytes = 0;
 };
@@ -82,7 +89,16 @@ class Decoder final : public Transformer {
 
   at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override;
   BlockHalf Attend(LayerIndex layer, const BlockInput& input) const override;
-  at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const override;
+  at::Tensor DownOutput(LayerIndex layer, const at::Tensor& key) const override {
+    return RowCut(key, BlockAt(layer).down);
+  }
+  at::Tensor FinishWith(LayerIndex layer, const at::Tensor& residual,
+                        const at::Tensor& output) const override;
+  bool NormsOutput(LayerIndex layer) const override {
+    return BlockAt(layer).mlp_post_norm.has_value();
+  }
+  at::Tensor OutputChange(LayerIndex layer, const at::Tensor& output,
+                          const at::Tensor& change) const override;
   at::Tensor GatherKeys(const at::Tensor& keys) const override {
     return GatherCut(keys.detach(), intermediate_, *communicator_);
   }
@@ -96,8 +112,9 @@ class Decoder final : public Transformer {
  private:
   // [batch, tokens, d] of the token embedding, whole.
   at::Tensor EmbedTokens(const at::Tensor& ids) const;
-  // Over the last dimension.
+  // Over the last dimension, or the last two of heads: [batch, tokens, heads, head_dim].
   at::Tensor Normalize(const at::Tensor& input, const Norm& norm) const;
+  at::Tensor NormalizeOverHeads(const at::Tensor& heads, const Norm& norm) const;
   at::Tensor Normalize(const at::Tensor& input, const std::optional<Norm>& norm) const {
     return norm ? Normalize(input, *norm) : input;
   }

@@ -118,6 +118,7 @@ std::vector<CachedBatch::Group> CachedBatch::GroupRuns(const std::vector<CacheRu
                 .rows = static_cast<std::int64_t>(lengths.size()),
                 .tokens = runs[first].tokens,
                 .total = longest,
+                .ends = at::tensor(lengths, at::kLong).to(options.device()),
                 .mask = {}};
     if (shortest < longest) group.mask = LengthMask(lengths, options);
     groups.push_back(std::move(group));
@@ -125,8 +126,22 @@ std::vector<CachedBatch::Group> CachedBatch::GroupRuns(const std::vector<CacheRu
   return groups;
 }
 
+at::Tensor CachedBatch::MaskOf(const Group& group, std::int64_t window,
+                               const at::TensorOptions& options) {
+  if (window == 0 || group.total <= window) return group.mask;
+  const at::Tensor queries = (group.ends - group.tokens).unsqueeze(1) +
+                             at::arange(group.tokens, group.ends.options()).unsqueeze(0);
+  const at::Tensor distance =
+      queries.unsqueeze(2) - at::arange(group.total, group.ends.options()).view({1, 1, -1});
+  return at::zeros(distance.sizes(), options)
+      .masked_fill_(at::logical_or(at::ge(distance, window), at::lt(distance, 0)),
+                    -std::numeric_limits<double>::infinity())
+      .unsqueeze(1);
+}
+
 at::Tensor CachedBatch::Attend(LayerIndex layer, const at::Tensor& queries, const at::Tensor& keys,
-                               const at::Tensor& values) const {
+                               const at::Tensor& values,
+                               const families::AttentionPlan& plan) const {
   const std::int64_t head_dim = keys.size(3);
   const auto put = [&](const at::Tensor& into, const at::Tensor& places, const at::Tensor& from) {
     into.view({-1, head_dim}).index_copy_(0, places, from.reshape({-1, head_dim}));
@@ -148,7 +163,9 @@ at::Tensor CachedBatch::Attend(LayerIndex layer, const at::Tensor& queries, cons
       const at::Tensor context = Attention({.queries = rows,
                                             .keys = seen(own.keys, group),
                                             .values = seen(own.values, group),
-                                            .mask = group.mask});
+                                            .mask = MaskOf(group, plan.window, rows.options()),
+                                            .scale = plan.scale,
+                                            .softcap = plan.softcap});
       contexts.push_back(context.view({1, group.rows * group.tokens, -1}));
       begin += group.rows * group.tokens;
     }

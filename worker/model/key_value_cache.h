@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "storage/base/ids.h"
+#include "worker/families/model_layout.h"
 #include "worker/model/transformer.h"
 
 namespace emend::worker::model {
@@ -94,7 +95,7 @@ class CachedBatch {
   // Puts keys and values [1, tokens, kv_heads, head_dim] into their places, and lets the queries
   // [1, tokens, heads, head_dim] attend: [1, tokens, heads · head_dim].
   at::Tensor Attend(LayerIndex layer, const at::Tensor& queries, const at::Tensor& keys,
-                    const at::Tensor& values) const;
+                    const at::Tensor& values, const families::AttentionPlan& plan) const;
 
  private:
   // Runs that share a product.
@@ -103,6 +104,7 @@ class CachedBatch {
     std::int64_t rows = 0;    // slots
     std::int64_t tokens = 0;  // of each
     std::int64_t total = 0;   // keys of the longest
+    at::Tensor ends;          // [rows] int64: keys of each
     at::Tensor mask;          // [rows, 1, 1, total], or undefined: causal
   };
   struct Part {
@@ -114,6 +116,9 @@ class CachedBatch {
     std::vector<Group> groups;
   };
   static at::Tensor PlacesOf(const CachedRuns& part);
+  // The group's own, but for a window that closes some of its keys: [rows, 1, tokens, total].
+  static at::Tensor MaskOf(const Group& group, std::int64_t window,
+                           const at::TensorOptions& options);
   static std::vector<Group> GroupRuns(const std::vector<CacheRun>& runs,
                                       const at::TensorOptions& options);
 

@@ -22,16 +22,18 @@ using storage::checkpoint::Checkpoint;
 
 // Angles in fp32, as the reference implementation computes them.
 Rotation MakeRotation(const RotaryPlan& rotary, const ModelConfig& config, at::Device device) {
-  const at::Tensor exponents =
-      at::arange(0, config.head_dim, 2, at::kFloat).div(static_cast<double>(config.head_dim));
-  const at::Tensor frequencies = at::reciprocal(at::pow(rotary.theta, exponents));
+  const at::Tensor frequencies = at::tensor(rotary.frequencies, at::kFloat);
   const at::Tensor angles = at::outer(at::arange(config.context, at::kFloat), frequencies);
-  return {.cosine = at::cos(angles).to(device), .sine = at::sin(angles).to(device)};
+  return {.cosine = at::cos(angles).mul_(rotary.magnitude).to(device),
+          .sine = at::sin(angles).mul_(rotary.magnitude).to(device),
+          .is_interleaved = rotary.is_interleaved};
 }
 
 Result<Norm> Take(WeightReader& reader, const NormPlan& plan) {
   Norm norm;
   EMEND_ASSIGN_OR_RETURN(norm.weight, reader.Take(plan.weight));
+  if (plan.is_stored_less_one) norm.weight.add_(1);
+  norm.is_over_heads = plan.weight.share != families::Share::kWhole;
   if (plan.bias) {
     EMEND_ASSIGN_OR_RETURN(norm.bias, reader.Take(*plan.bias));
   }
@@ -73,6 +75,8 @@ Result<Block> Take(WeightReader& reader, const BlockPlan& plan) {
   EMEND_ASSIGN_OR_RETURN(block.up, Take(reader, plan.up));
   EMEND_ASSIGN_OR_RETURN(block.down, Take(reader, plan.down));
   EMEND_ASSIGN_OR_RETURN(block.mlp_post_norm, Take(reader, plan.mlp_post_norm));
+  block.attention = plan.attention;
+  block.is_parallel = plan.is_parallel;
   block.down_stored = {.tensor = plan.down.weights.at(0).name,
                        .stored_in_out = plan.down.stored_in_out};
   return block;
@@ -117,6 +121,9 @@ Result<DecoderWeights> TakeWeights(const ModelPlan& plan, const Checkpoint& chec
   }
   EMEND_ASSIGN_OR_RETURN(weights.final_norm, Take(reader, layout.final_norm));
   EMEND_ASSIGN_OR_RETURN(weights.head, reader.TakeHead(weights.token_embedding));
+  if (layout.head_bias) {
+    EMEND_ASSIGN_OR_RETURN(weights.head_bias, reader.Take(*layout.head_bias));
+  }
   weights.file_bytes = reader.bytes_read();
   weights.held_bytes += reader.bytes_held();
   return weights;

@@ -103,7 +103,22 @@ class Transformer {
   // both [batch, tokens] int64
   virtual at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const = 0;
   virtual BlockHalf Attend(LayerIndex layer, const BlockInput& input) const = 0;
-  virtual at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const = 0;
+  // The down projection's output, bias included: [batch, tokens, d], whole on every rank.
+  virtual at::Tensor DownOutput(LayerIndex layer, const at::Tensor& key) const = 0;
+  // What the block gives with that output in its place: `residual` and the output, which some
+  // families take through a norm first.
+  virtual at::Tensor FinishWith(LayerIndex layer, const at::Tensor& residual,
+                                const at::Tensor& output) const = 0;
+  // Whether that norm is there.
+  virtual bool NormsOutput(LayerIndex layer) const = 0;
+  // What to add to `output` so that the block gives `change` more, all [.., d]: linear in `change`,
+  // and without a norm `change` itself. A norm's output has the length of its weight, so that only
+  // what keeps it is reached in full; where its weight is next to 0 nothing is asked for.
+  virtual at::Tensor OutputChange(LayerIndex layer, const at::Tensor& output,
+                                  const at::Tensor& change) const = 0;
+  at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const {
+    return FinishWith(layer, half.residual, DownOutput(layer, half.key));
+  }
   // The ranks' parts of keys [.., this rank's d_ff] side by side, on every rank: [.., d_ff]. No
   // gradient.
   virtual at::Tensor GatherKeys(const at::Tensor& keys) const = 0;

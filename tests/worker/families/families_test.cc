@@ -5,12 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
+#include "worker/families/rotary.h"
 
 namespace emend::worker::families::families_test {
 namespace {
@@ -20,7 +22,9 @@ using storage::checkpoint::Checkpoint;
 using test::IsOk;
 using test::StatusIs;
 using testing::ElementsAre;
+using testing::FloatNear;
 using testing::HasSubstr;
+using testing::Pointwise;
 using testing::SizeIs;
 
 const std::string kNanoSort = "tests/golden/gpt-nano-sort";  // gpt2, 3 heads
@@ -73,7 +77,6 @@ INSTANTIATE_TEST_SUITE_P(
     Keys, NeutralKeyTest,
     testing::Values(Key{"is_llama_config", kStories, true, false},
                     Key{"rope_interleaved", kStories, false, true},
-                    Key{"partial_rotary_factor", kStories, 1.0, 0.5},
                     Key{"use_sliding_window", kStories, false, true},
                     Key{"sliding_window", kStories, nullptr, 4096},
                     Key{"qkv_bias", kStories, false, true}, Key{"logits_scaling", kStories, 1, 8},
@@ -118,36 +121,141 @@ TEST(ConfigTest, AKeyThatNobodyKnowsIsRefused) {
   EXPECT_THAT(refused.message(), HasSubstr("unknown keys \"attention_temperature\""));
 }
 
+// Of a head of 8 elements, four pairs: θ^(-i/4) stretched by hand.
+std::vector<float> FrequenciesOf(const json& scaling) {
+  Folder folder(kStories);
+  folder.config()["rope_scaling"] = scaling;
+  const auto model = folder.Plan();
+  EXPECT_THAT(model.status(), IsOk()) << scaling;
+  return model.ok() ? model->layout.blocks[0].rotary->frequencies : std::vector<float>();
+}
+
 TEST(RotaryTest, ScalesOfOneAreThePlainRotation) {
   for (const json& plain :
        {json{{"rope_type", "default"}, {"rope_theta", 500.0}, {"partial_rotary_factor", 1.0}},
         json{{"type", "linear"}, {"factor", 1.0}, {"rope_theta", 500.0}},
         json{{"rope_type", "dynamic"},
-             {"factor", 1},
+             {"factor", 2},
              {"original_max_position_embeddings", 512},
              {"rope_theta", 500}}}) {
     for (const char* key : {"rope_scaling", "rope_parameters"}) {
       Folder folder(kStories);
       folder.config()[key] = plain;
       ASSERT_OK_AND_ASSIGN(const ModelPlan model, folder.Plan());
-      EXPECT_THAT(RotariesOf(model.layout), ElementsAre(RotaryPlan{.theta = 500}));
+      EXPECT_THAT(RotariesOf(model.layout), ElementsAre(PlainRotary(500, 8)));
     }
   }
 }
 
-TEST(RotaryTest, OtherScalesAreRefusedByName) {
+TEST(RotaryTest, EachTypeStretchesItsWaves) {
+  EXPECT_THAT(FrequenciesOf({{"rope_type", "default"}}),
+              Pointwise(FloatNear(1e-6), {1.0, 0.1, 0.01, 0.001}));
+  EXPECT_THAT(FrequenciesOf({{"type", "linear"}, {"factor", 4.0}}),
+              Pointwise(FloatNear(1e-6), {0.25, 0.025, 0.0025, 0.00025}));
+  EXPECT_THAT(FrequenciesOf({{"rope_type", "default"}, {"partial_rotary_factor", 0.5}}),
+              Pointwise(FloatNear(1e-6), {1.0, 0.01}));
+  // 128 positions hold 20.4, 2.04, 0.2 and 0.02 waves.
+  EXPECT_THAT(FrequenciesOf({{"rope_type", "llama3"},
+                             {"factor", 8.0},
+                             {"low_freq_factor", 1.0},
+                             {"high_freq_factor", 4.0},
+                             {"original_max_position_embeddings", 128}}),
+              Pointwise(FloatNear(1e-5), {1.0, 0.1 / 8 + 0.0875 * 0.345727, 0.00125, 0.000125}));
+}
+
+TEST(RotaryTest, WhatNobodyStretchesIsRefusedByName) {
   for (const auto& [scaled, words] :
-       {std::pair{json{{"rope_type", "default"}, {"partial_rotary_factor", 0.5}},
-                  "\"partial_rotary_factor\": found 0.5, and this build computes only 1"},
-        {json{{"type", "linear"}, {"factor", 2.0}}, "\"factor\": found 2.0"},
-        {json{{"rope_type", "llama3"}, {"factor", 8.0}}, "\"rope_type\": found \"llama3\""},
-        {json{{"rope_type", "default"}, {"beta_fast", 32}}, "unknown keys \"beta_fast\""}}) {
+       {std::pair{json{{"rope_type", "spiral"}}, "\"rope_type\": found \"spiral\""},
+        {json{{"rope_type", "default"}, {"factor", 2.0}}, "\"factor\": found 2.0"},
+        {json{{"rope_type", "default"}, {"beta_fast", 32}}, "unknown keys \"beta_fast\""},
+        {json{{"rope_type", "linear"}, {"factor", 2.0}, {"attention_factor", 1.5}},
+         "\"attention_factor\": found 1.5"}}) {
     Folder folder(kStories);
     folder.config()["rope_scaling"] = scaled;
     const Status refused = folder.Plan().status();
     EXPECT_THAT(refused, StatusIs(StatusCode::kUnsupported, "unsupported_config"));
     EXPECT_THAT(refused.message(), HasSubstr(words));
   }
+}
+
+TEST(RotaryTest, AHalfSaidScaleIsRefused) {
+  for (const json& scaled : {json{{"rope_type", "linear"}}, json{{"rope_type", "llama3"}},
+                             json{{"rope_type", "longrope"}, {"short_factor", {1.0}}},
+                             json{{"rope_type", "default"}, {"partial_rotary_factor", 0.2}}}) {
+    Folder folder(kStories);
+    folder.config()["rope_scaling"] = scaled;
+    EXPECT_THAT(folder.Plan().status(), StatusIs(StatusCode::kInvalidArgument, "bad_config"))
+        << scaled;
+  }
+}
+
+TEST(RotaryTest, FactorsForLongTextsBoundTheContext) {
+  Folder folder(kStories);
+  folder.config()["rope_scaling"] = {{"type", "su"},
+                                     {"short_factor", {1.0, 1.0, 2.0, 4.0}},
+                                     {"long_factor", {1.0, 4.0, 8.0, 64.0}},
+                                     {"original_max_position_embeddings", 128}};
+  ASSERT_OK_AND_ASSIGN(const ModelPlan model, folder.Plan());
+  EXPECT_EQ(model.config.context, 128);
+  const RotaryPlan& rotary = *model.layout.blocks[0].rotary;
+  EXPECT_THAT(rotary.frequencies, Pointwise(FloatNear(1e-6), {1.0, 0.1, 0.005, 0.00025}));
+  EXPECT_NEAR(rotary.magnitude, std::sqrt(1 + std::log(4.0) / std::log(128.0)), 1e-9);
+}
+
+// A config of a family's fixture with keys as older files have them.
+ModelPlan PlanOf(const std::string& family, const std::function<void(json& config)>& change) {
+  Folder folder("tests/golden/families/" + family);
+  change(folder.config());
+  auto model = folder.Plan();
+  EMEND_CHECK(model.ok(), model.status().ToString());
+  return std::move(model).value();
+}
+
+std::vector<std::int64_t> WindowsOf(const ModelPlan& model) {
+  std::vector<std::int64_t> windows;
+  for (const BlockPlan& block : model.layout.blocks) windows.push_back(block.attention.window);
+  return windows;
+}
+
+TEST(WindowTest, ALayerHasOneWhereTheConfigOrItsFamilySaysSo) {
+  EXPECT_THAT(
+      WindowsOf(PlanOf("mistral", [](json& config) { config["sliding_window"] = nullptr; })),
+      ElementsAre(0, 0, 0));
+  EXPECT_THAT(WindowsOf(PlanOf("mistral", [](json& config) { config.erase("sliding_window"); })),
+              ElementsAre(4096, 4096, 4096));
+  EXPECT_THAT(WindowsOf(PlanOf("qwen2", [](json& config) { config.erase("layer_types"); })),
+              ElementsAre(0, 8, 8));
+  EXPECT_THAT(WindowsOf(PlanOf("qwen3", [](json& config) { config["sliding_window"] = 7; })),
+              ElementsAre(0, 0, 0));
+  EXPECT_THAT(WindowsOf(PlanOf("gemma2", [](json& config) { config.erase("layer_types"); })),
+              ElementsAre(8, 0, 8));
+  EXPECT_THAT(WindowsOf(PlanOf("gemma3",
+                               [](json& config) {
+                                 config.erase("layer_types");
+                                 config["sliding_window_pattern"] = 2;
+                               })),
+              ElementsAre(8, 0, 8));
+}
+
+TEST(WindowTest, LayersThatAreNotThereAreRefused) {
+  for (const json& types :
+       {json{"full_attention"}, json{"full_attention", "x", "full_attention"}}) {
+    Folder folder("tests/golden/families/gemma3");
+    folder.config()["layer_types"] = types;
+    EXPECT_FALSE(folder.Plan().ok()) << types;
+  }
+}
+
+TEST(Gemma3Test, OlderFilesNameTheirRotationsBesideTheRest) {
+  const ModelPlan newer = PlanOf("gemma3", [](json&) {});
+  const ModelPlan older = PlanOf("gemma3", [](json& config) {
+    config.erase("rope_parameters");
+    config["rope_theta"] = 1e6;
+    config["rope_local_base_freq"] = 1e4;
+    config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 8.0}};
+  });
+  EXPECT_EQ(RotariesOf(older.layout), RotariesOf(newer.layout));
+  EXPECT_THAT(RotariesOf(older.layout), SizeIs(2));
 }
 
 TEST(EndsTest, EveryIdOfAListEndsAText) {
@@ -178,7 +286,11 @@ TEST(EndsTest, AGenerationConfigCountsWhereItNamesEnds) {
 }
 
 TEST(LayoutTest, RanksTogetherHoldEveryElementThatIsShared) {
-  for (const auto& [golden, ranks] : {std::pair{kNanoSort, 3}, {kStories, 4}}) {
+  const std::string families = "tests/golden/families/";
+  for (const auto& [golden, ranks] : {std::pair{kNanoSort, 3},
+                                      {kStories, 4},
+                                      {families + "phi3", 2},
+                                      {families + "gpt_neox", 4}}) {
     ASSERT_OK_AND_ASSIGN(const ModelPlan model, Folder(golden).Plan());
     for (const TensorPlan* const tensor : TensorsOf(model)) {
       std::int64_t held = 0;
