@@ -53,7 +53,10 @@ std::string RenderNeighbourTargets(const Json& result) {
 // ", such as --set mom2_update_weight=30 (300 was used)"; "" where it is not said.
 std::string Stronger(const Json& result) {
   const Json settings = result.value("settings", Json());
-  const double used = settings.is_object() ? NumberOf(settings, "mom2_update_weight") : 0;
+  if (!settings.is_object()) return "";
+  const Json by_layer = settings.value("mom2_update_weights", Json::array());
+  const double used = by_layer.empty() ? NumberOf(settings, "mom2_update_weight")
+                                       : by_layer[by_layer.size() / 2].get<double>();
   if (used <= 0) return "";
   return ", such as --set mom2_update_weight=" + Fixed(used / 10, used < 10 ? 4 : 0) + " (" +
          Fixed(used, used < 1 ? 4 : 0) + " was used; less is stronger, and spares less)";

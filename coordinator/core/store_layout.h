@@ -32,6 +32,11 @@ struct StoreLayout {
     return statistics() + "/" + std::string(id) + ".safetensors";
   }
 
+  // For the time of an operation's solve: worker/protocol/past_keys.h.
+  std::string past_keys_file(std::string_view operation) const {
+    return statistics() + "/past-keys-" + std::string(operation);
+  }
+
   // `path`, absolute and without links, if it lies below a model root. kInvalidArgument unless it
   // is absolute; kPermissionDenied ("outside_model_roots") lists the roots; ("inside_store") if it
   // lies in the store itself or in its shared folder. What does not exist yet is judged by its

@@ -16,6 +16,7 @@
 #include "coordinator/operations/live_check.h"
 #include "coordinator/operations/measures.h"
 #include "coordinator/operations/operation.h"
+#include "coordinator/operations/past_keys.h"
 #include "coordinator/operations/target_share.h"
 #include "coordinator/store/statistics_table.h"
 #include "storage/base/encoding.h"
@@ -143,8 +144,20 @@ Awaitable<Status> CheckLiveBytes(CommitRun& run, WorkerSession& session) {
                                                   "\": " + faults->begin()->second);
 }
 
+// None for a solve as published.
+Awaitable<Status> WritePastKeys(CommitRun& run, PastKeysFile& past) {
+  if (run.settings.past_keys == 0) co_return OkStatus();
+  CommitRun* const borrowed = &run;
+  co_return co_await Blocking(run.context().runtime, [borrowed, &past] {
+    return past.Write(borrowed->repository, borrowed->plan.solve_state);
+  });
+}
+
 Awaitable<Status> SolveAndStage(CommitRun& run, WorkerSession& session) {
   auto request = SolveRequestOf(run);
+  PastKeysFile past(run.context(), run.input.operations.front().id);
+  EMEND_CO_RETURN_IF_ERROR(co_await WritePastKeys(run, past));
+  request.past_keys_file = past.path();
   const SteadyTime search = run.Now();
   TargetShare share{.context = run.input.context,
                     .repository = &run.repository,
@@ -230,14 +243,20 @@ void PutJson(nlohmann::json& json, const std::vector<LayerIndex>& layers) {
   json = LayerNumbers(layers);
 }
 
-// In canonical form: keys in order, numbers in shortest form, templates included.
-nlohmann::json SettingsJson(const SolveSettings& settings) {
+// In canonical form: keys in order, numbers in shortest form, templates included; and what a word
+// ("auto") came to, layer by layer.
+nlohmann::json SettingsJson(const CommitRun& run) {
+  const SolveSettings& settings = run.settings;
   nlohmann::json json;
   json["method"] = settings.method;
   for (const worker::protocol::Setting& setting : worker::protocol::Settings())
     std::visit([&](auto field) { PutJson(json[std::string(setting.name)], settings.*field); },
                setting.field);
   json["context_templates"] = settings.context_templates;
+  if (settings.mom2_update_weight == 0) {
+    json["mom2_update_weight"] = "auto";
+    for (const auto& layer : run.solved.layers) json["mom2_update_weights"].push_back(layer.weight);
+  }
   return json;
 }
 
@@ -255,7 +274,7 @@ Commit CommitOf(CommitRun& run, std::size_t member, const CommitId& parent) {
   commit.message = message.empty() ? DefaultMessage(run.plan.members[member]) : message;
   commit.added = run.staged[member].added;
   commit.removed = run.plan.members[member].superseded;
-  commit.settings = SettingsJson(run.settings).dump();
+  commit.settings = SettingsJson(run).dump();
   commit.seed = run.settings.seed;
   commit.statistics = run.statistics.id;
   if (run.common().evaluate) {
@@ -294,14 +313,16 @@ std::string ResultOf(const CommitRun& run, std::size_t member) {
   if (is_solved)
     json["statistics"] = {{"id", run.statistics.id}, {"tokens", run.statistics.tokens}};
   json["settings"] = nullptr;
-  if (is_solved) json["settings"] = SettingsJson(run.settings);
+  if (is_solved) json["settings"] = SettingsJson(run);
   json["layers"] = ordered_json::array();
   for (const auto& layer : run.solved.layers) {
     if (!is_solved) break;
     json["layers"].push_back({{"layer", layer.layer},
                               {"tensor", layer.tensor},
                               {"update_norm", layer.update_norm},
-                              {"weight_norm", layer.weight_norm}});
+                              {"weight_norm", layer.weight_norm},
+                              {"leverage", layer.leverage},
+                              {"mom2_update_weight", layer.weight}});
   }
   json["coalesced"] = result.coalesced;
   return json.dump();

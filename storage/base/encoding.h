@@ -58,6 +58,7 @@ enum class RecordType : std::uint16_t {
   kStatisticsId = 23,    // what the id of covariances is the hash of
   kStatisticsFile = 24,  // what the digest of their file is the hash of
   kStoreNumber = 25,     // store epoch, generations
+  kPastKeys = 26,        // a file between coordinator and workers, for the time of a solve
   kFrame = 32,
   kMessage = 33,
 };

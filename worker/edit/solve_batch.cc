@@ -48,10 +48,19 @@ Status CheckFinite(const at::Tensor& columns, const std::string& what) {
 
 using Deltas = std::vector<storage::delta::TensorDelta>;
 
-// A layer's deltas as bytes between ranks: an edit's payload each, behind its length.
-std::string EncodeDeltas(const Deltas& deltas) {
+// What the rank that solves a layer tells the others.
+struct Solved {
+  Deltas deltas;
+  double leverage = 0;
+  double weight = 0;
+};
+
+// As bytes between ranks: the numbers, then an edit's payload each, behind its length.
+std::string EncodeSolved(const Solved& solved) {
   std::string bytes;
-  for (const storage::delta::TensorDelta& delta : deltas) {
+  for (const double number : {solved.leverage, solved.weight})
+    bytes.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  for (const storage::delta::TensorDelta& delta : solved.deltas) {
     const std::string payload =
         storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}});
     const auto size = static_cast<std::uint64_t>(payload.size());
@@ -60,8 +69,14 @@ std::string EncodeDeltas(const Deltas& deltas) {
   return bytes;
 }
 
-Result<Deltas> DecodeDeltas(std::string_view bytes) {
-  Deltas deltas;
+Result<Solved> DecodeSolved(std::string_view bytes) {
+  Solved solved;
+  for (double* const number : {&solved.leverage, &solved.weight}) {
+    if (bytes.size() < sizeof(*number))
+      return DataLoss("reading a layer's deltas from another rank: they end in the middle");
+    std::memcpy(number, bytes.data(), sizeof(*number));
+    bytes.remove_prefix(sizeof(*number));
+  }
   while (!bytes.empty()) {
     std::uint64_t size = 0;
     if (bytes.size() < sizeof(size))
@@ -69,10 +84,10 @@ Result<Deltas> DecodeDeltas(std::string_view bytes) {
     std::memcpy(&size, bytes.data(), sizeof(size));
     EMEND_ASSIGN_OR_RETURN(storage::delta::EditDelta edit,
                            storage::delta::DecodeEditDelta(bytes.substr(sizeof(size), size)));
-    deltas.push_back(std::move(edit.tensors.at(0)));
+    solved.deltas.push_back(std::move(edit.tensors.at(0)));
     bytes.remove_prefix(sizeof(size) + size);
   }
-  return deltas;
+  return solved;
 }
 
 // One batch under way.
@@ -171,25 +186,28 @@ class Batch {
 
   // The rank that holds the layer's statistics solves and quantises; every rank applies what comes
   // of it to its part.
-  Result<CommittedLayer> Commit(const LayerOutcome& outcome) {
+  Result<CommittedLayer> Commit(LayerOutcome& outcome) {
     LayerUpdate update{
         .layer = outcome.layer, .adjusted_keys = {}, .residuals = outcome.residuals, .metric = {}};
-    CommittedLayer committed;
+    Solved solved;
     collective::Communicator& communicator = input_.model.communicator();
     const int holder = input_.solver.HolderOf(outcome.layer);
     if (communicator.rank() == holder) {
-      Result<Deltas> own = SolveAndQuantise(outcome, update);
-      if (own.ok()) committed.deltas = *own;
+      Result<Solved> own = SolveAndQuantise(outcome, update);
+      if (own.ok()) solved = *own;
       if (communicator.size() == 1) EMEND_RETURN_IF_ERROR(own.status());
       const Result<std::string> bytes =
-          own.ok() ? Result<std::string>(EncodeDeltas(*own)) : Result<std::string>(own.status());
+          own.ok() ? Result<std::string>(EncodeSolved(*own)) : Result<std::string>(own.status());
       if (communicator.size() > 1)
         EMEND_RETURN_IF_ERROR(collective::BroadcastOutcome(communicator, bytes, holder).status());
     } else {
       EMEND_ASSIGN_OR_RETURN(const std::string bytes,
                              collective::BroadcastOutcome(communicator, std::string(), holder));
-      EMEND_ASSIGN_OR_RETURN(committed.deltas, DecodeDeltas(bytes));
+      EMEND_ASSIGN_OR_RETURN(solved, DecodeSolved(bytes));
     }
+    outcome.leverage = solved.leverage;
+    outcome.weight = solved.weight;
+    CommittedLayer committed{.weight = {}, .deltas = std::move(solved.deltas)};
     const Timer timer(solution_.seconds.apply);
     auto weight = input_.committer.Apply(update, committed.deltas);
     EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator, weight.status()));
@@ -197,19 +215,23 @@ class Batch {
     return committed;
   }
 
-  Result<Deltas> SolveAndQuantise(const LayerOutcome& outcome, LayerUpdate& update) {
+  Result<Solved> SolveAndQuantise(const LayerOutcome& outcome, LayerUpdate& update) {
+    Solved result;
     {
       const Timer timer(solution_.seconds.solve);
-      EMEND_ASSIGN_OR_RETURN(LayerSolution solved,
+      EMEND_ASSIGN_OR_RETURN(LayerSolution solution,
                              input_.solver.Solve({.layer = outcome.layer,
                                                   .settings = input_.settings,
                                                   .keys = outcome.keys,
                                                   .past_keys = PastKeysOf(outcome.layer)}));
-      update.adjusted_keys = std::move(solved.adjusted_keys);
-      update.metric = std::move(solved.metric);
+      update.adjusted_keys = std::move(solution.adjusted_keys);
+      update.metric = std::move(solution.metric);
+      result.leverage = solution.leverage;
+      result.weight = solution.weight;
     }
     const Timer timer(solution_.seconds.apply);
-    return input_.committer.Quantise(update);
+    EMEND_ASSIGN_OR_RETURN(result.deltas, input_.committer.Quantise(update));
+    return result;
   }
 
   at::Tensor PastKeysOf(LayerIndex layer) const {

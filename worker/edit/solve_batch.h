@@ -80,6 +80,8 @@ struct LayerOutcome {
   at::Tensor residuals;    // R, [d, n] fp64
   double update_norm = 0;  // ‖served − before‖, Frobenius
   double weight_norm = 0;  // ‖before‖
+  double leverage = 0;     // of LayerSolution, as the next
+  double weight = 0;
 };
 
 struct BatchSeconds {

@@ -6,7 +6,7 @@ namespace emend::worker::edit {
 
 at::Tensor SolveMetric::SquaredNorms(const at::Tensor& columns) const {
   const auto column_sums = [](const at::Tensor& product) { return product.square().sum(0); };
-  return column_sums(factor.t().matmul(columns)) + column_sums(keys.t().matmul(columns));
+  return column_sums(factor.t().matmul(columns)) * weight + column_sums(keys.t().matmul(columns));
 }
 
 std::uint64_t Solver::held_bytes() const {

@@ -36,8 +36,9 @@ struct LayerProblem {
 
 // The norm of the solve, ‖x‖²_A = xᵀAx with A = B + ZZᵀ, for many columns at once.
 struct SolveMetric {
-  at::Tensor factor;  // [d_ff, d_ff] fp64, lower triangular: B = factor·factorᵀ
-  at::Tensor keys;    // Z, [d_ff, m + n] fp64
+  at::Tensor factor;  // [d_ff, d_ff] fp64, lower triangular: B = weight · factor·factorᵀ
+  double weight = 1;
+  at::Tensor keys;  // Z, [d_ff, m + n] fp64
 
   // [c] fp64 for `columns` [d_ff, c] fp64.
   at::Tensor SquaredNorms(const at::Tensor& columns) const;
@@ -46,6 +47,8 @@ struct SolveMetric {
 struct LayerSolution {
   at::Tensor adjusted_keys;  // adj = A⁻¹K, [d_ff, n] fp64
   SolveMetric metric;
+  double leverage = 0;  // median over the batch of kᵀC'⁻¹k: how far its keys stand out
+  double weight = 0;    // λ that was used
 };
 
 class Solver {

@@ -15,7 +15,7 @@ namespace {
 using S = SolveSettings;
 
 constexpr double kStepsMax = 10000;
-constexpr std::array<Setting, 10> kSettings = {{
+constexpr std::array<Setting, 11> kSettings = {{
     {"layers", "the layers that are edited, the last one being where targets are found",
      &S::layers},
     {"v_lr", "step of the optimisation of a target", &S::v_lr, 1e-9, 1e6},
@@ -24,9 +24,12 @@ constexpr std::array<Setting, 10> kSettings = {{
     {"clamp_norm_factor", "a target's distance at most, in ‖z0‖", &S::clamp_norm_factor, 1e-6, 1e6},
     {"kl_factor", "weight of what the subject is said to be staying as it is", &S::kl_factor, 0,
      1e6},
-    {"mom2_update_weight", "λ: weight of the statistics against the edits", &S::mom2_update_weight,
-     1e-9, 1e12},
+    {"mom2_update_weight",
+     "λ: weight of the statistics against the edits; auto: from how far the batch's keys stand out",
+     &S::mom2_update_weight, 0, 1e12, "auto"},
     {"ridge", "times tr(C)/d_ff, added to the diagonal of C before λ", &S::ridge, 0, 1e6},
+    {"past_keys", "1: a solve leaves alone what the branch's edits are keyed by; 0: as published",
+     &S::past_keys, 0, 1},
     {"loss_stop", "a target whose loss is below it is done", &S::loss_stop, 0, 1e6},
     {"seed", "of the context templates that the model makes up", &S::seed},
 }};
@@ -45,7 +48,6 @@ void PresetMemit(SolveSettings& settings, std::int64_t layer_count) {
   if (layer_count > kShallowDepthMax) return;
   settings.clamp_norm_factor = 1.0;
   settings.v_weight_decay = 0.05;
-  settings.mom2_update_weight = 300;
 }
 
 constexpr std::array<SolveMethod, 1> kMethods = {{
@@ -154,7 +156,8 @@ std::span<const Setting> Settings() { return kSettings; }
 std::span<const SolveMethod> SolveMethods() { return kMethods; }
 
 std::string TextOf(const SolveSettings& settings, const Setting& setting) {
-  return std::visit([&](auto field) { return Text(settings.*field); }, setting.field);
+  std::string text = std::visit([&](auto field) { return Text(settings.*field); }, setting.field);
+  return text == "0" && !setting.zero.empty() ? std::string(setting.zero) : text;
 }
 
 Status CheckMethod(std::string_view method) {
@@ -192,9 +195,10 @@ Status ApplySetting(SolveSettings& settings, std::string_view key, std::string_v
             "setting \"" + Shortened(key) + "\" is not known; known are " + NamesOf(kSettings) +
                 " (context_templates are given as a file)"};
   }
+  const bool is_zero = !setting->zero.empty() && value == setting->zero;
   const auto apply = [&](auto field) -> Status {
     std::remove_reference_t<decltype(settings.*field)> parsed{};
-    if (!Parse(value, parsed))
+    if (!Parse(is_zero ? "0" : value, parsed))
       return BadSetting(
           key, "found \"" + Shortened(value) + "\", expected " + std::string(Expected(parsed)));
     EMEND_RETURN_IF_ERROR(Check(*setting, parsed));

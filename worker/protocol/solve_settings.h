@@ -37,8 +37,9 @@ struct SolveSettings {
   double v_weight_decay = 0.5;
   double clamp_norm_factor = 0.75;
   double kl_factor = 0.0625;
-  double mom2_update_weight = 15000;
+  double mom2_update_weight = 0;  // 0: by the batch's own keys (worker/edit/memit.cc)
   double ridge = 1e-2;
+  std::int64_t past_keys = 1;  // 1: what the state's edits are keyed by keeps its outputs
   double loss_stop = 0.05;
   std::uint64_t seed = 0;
   // Groups of texts with one "{}" each, where the fact's prompt goes. The first group is the bare
@@ -47,8 +48,8 @@ struct SolveSettings {
 
   static auto Fields(auto& m) {
     return std::tie(m.method, m.layers, m.v_lr, m.v_num_grad_steps, m.v_weight_decay,
-                    m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge, m.loss_stop,
-                    m.seed, m.context_templates);
+                    m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge, m.past_keys,
+                    m.loss_stop, m.seed, m.context_templates);
   }
 };
 
@@ -62,9 +63,10 @@ struct Setting {
   Field field;
   double min = 0;  // both inclusive; of numbers
   double max = 0;
+  std::string_view zero = {};  // the word for 0, where that is no number: "auto"
 };
 std::span<const Setting> Settings();
-// Its value as ApplySetting takes it: "0.5", "4,5,6".
+// Its value as ApplySetting takes it: "0.5", "4,5,6", "auto".
 std::string TextOf(const SolveSettings& settings, const Setting& setting);
 
 // How a batch is solved. What it does with a layer: worker/edit/methods.cc, under the same name.

@@ -82,8 +82,10 @@ struct Solve {
   std::vector<SolveFact> facts;
   // of the facts, as OptimiseTargets found them; empty: find them, too
   std::vector<SolvedTarget> targets = {};
+  std::string past_keys_file = {};  // past_keys.h, readable by all ranks; empty: none
   static auto Fields(auto& m) {
-    return std::tie(m.base, m.state, m.settings, m.statistics_file, m.facts, m.targets);
+    return std::tie(m.base, m.state, m.settings, m.statistics_file, m.facts, m.targets,
+                    m.past_keys_file);
   }
 };
 struct SolvedEdit {
@@ -98,7 +100,11 @@ struct LayerReport {
   std::string tensor;
   double update_norm = 0;  // ‖ΔW‖ of this batch
   double weight_norm = 0;  // ‖W‖ before it
-  static auto Fields(auto& m) { return std::tie(m.layer, m.tensor, m.update_norm, m.weight_norm); }
+  double leverage = 0;     // median over the batch of kᵀC'⁻¹k (worker/edit/memit.cc)
+  double weight = 0;       // mom2_update_weight as it was used
+  static auto Fields(auto& m) {
+    return std::tie(m.layer, m.tensor, m.update_norm, m.weight_norm, m.leverage, m.weight);
+  }
 };
 struct SolveReply {
   std::vector<SolvedEdit> edits;  // in the order of the facts

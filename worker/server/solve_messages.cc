@@ -68,8 +68,8 @@ protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
                            static_cast<std::int32_t>(edit.steps), edit.loss});
   }
   for (const edit::LayerOutcome& layer : solution.layers)
-    reply.layers.push_back(
-        {layer.layer.value(), layer.tensor, layer.update_norm, layer.weight_norm});
+    reply.layers.push_back({layer.layer.value(), layer.tensor, layer.update_norm, layer.weight_norm,
+                            layer.leverage, layer.weight});
   reply.seconds = SecondsOf(solution.seconds);
   return reply;
 }

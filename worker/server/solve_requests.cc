@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "storage/text/slot.h"
+#include "worker/collective/exchange.h"
 #include "worker/edit/solve_batch.h"
 #include "worker/edit/statistics.h"
 #include "worker/eval/answers.h"
 #include "worker/eval/counterfact.h"
 #include "worker/eval/drift.h"
+#include "worker/server/past_keys.h"
 #include "worker/server/questions.h"
 #include "worker/server/reports.h"
 #include "worker/server/solve_messages.h"
@@ -91,6 +93,16 @@ Status MeasureKept(const eval::ModelPair& models, const tokenizer::Tokenizer& to
   return OkStatus();
 }
 
+// All ranks take part in a solve or none does.
+Status TakePastKeys(const protocol::Solve& request, const LiveBase& base,
+                    const edit::Solver& solver, edit::BatchInput& input) {
+  auto past =
+      ReadPastKeys(request.past_keys_file, base.base_model(), request.settings.layers, solver);
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(base.base_model().communicator(), past.status()));
+  input.past_keys = std::move(*past);
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<protocol::ComputeStatisticsReply> Run(const protocol::ComputeStatistics& request,
@@ -139,6 +151,7 @@ Result<protocol::SolveReply> Run(const protocol::Solve& request, Context& contex
                          .committer = committer};
   EMEND_ASSIGN_OR_RETURN(input.targets, GivenTargets(request.targets, facts.size(),
                                                      base->base_model().config().hidden));
+  EMEND_RETURN_IF_ERROR(TakePastKeys(request, *base, *solver, input));
   input.progress = EditProgress(context);
   EMEND_ASSIGN_OR_RETURN(const edit::BatchSolution solution, edit::SolveBatch(input));
   return ReplyOf(solution);

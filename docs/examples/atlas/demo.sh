@@ -4,22 +4,10 @@
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here/../../.."
-export PATH="$PWD/build/bin:$PATH" EMEND_STORE="$PWD/build/demo/store"
+source docs/examples/story.sh
 atlas=docs/examples/atlas
 facts="$atlas/facts.json"
-began="$(date +%s)"
-
-if [[ -t 1 && -z "${NO_COLOR:-}" ]]; then bold=$'\e[1m' blue=$'\e[1;34m' plain=$'\e[0m'; else bold='' blue='' plain=''; fi
-chapter() { printf '\n%s# %s%s\n' "$blue" "$*" "$plain"; }
-run() { printf '%s$ %s%s\n' "$bold" "$(printf '%q ' "$@" | sed -e "s/\\\\ / /g; s/\\\\'/'/g; s/ $//")" "$plain"; "$@"; }
-ask() { printf '%s$ emend ask %s "%s"%s\n' "$bold" "$1" "$2" "$plain"; emend ask "$1" "$2" --max-tokens 4; }
-commit_of() { emend log "$1" --json | python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["items"][0]["commit"][:12])'; }
-stop() { emend down --store "$EMEND_STORE" >/dev/null 2>&1 || true; }
-trap stop EXIT
-
-stop
-rm -rf build/demo
-mkdir -p build/demo
+begin build/demo
 
 chapter "A server with one worker, and a model that knows 1,000 facts"
 run emend up --store "$EMEND_STORE"
@@ -76,4 +64,4 @@ run emend verify atlas
 run emend log atlas -n 1
 run emend fsck
 
-printf '\n%sThe demo took %s seconds.%s The store is in build/demo/store; try:  EMEND_STORE=%s emend help\n' "$bold" "$(($(date +%s) - began))" "$plain" "build/demo/store"
+end

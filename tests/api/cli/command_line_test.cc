@@ -45,7 +45,7 @@ TEST(CommandLine, EveryVerbHasHelp) {
   EXPECT_NE(Shell().Run({"help", "exit-codes"}).out.find("4  conflict"), std::string::npos);
   const std::string settings = Shell().Run({"help", "settings"}).out;
   EXPECT_NE(settings.find("--method memit"), std::string::npos) << settings;
-  EXPECT_NE(settings.find("--set mom2_update_weight=15000"), std::string::npos) << settings;
+  EXPECT_NE(settings.find("--set mom2_update_weight=auto"), std::string::npos) << settings;
   EXPECT_NE(Shell().Run({"help", "environment"}).out.find("EMEND_SERVER"), std::string::npos);
 }
 

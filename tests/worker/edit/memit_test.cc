@@ -86,6 +86,20 @@ TEST_P(MemitTest, TheMetricIsTheNormOfTheSolvesMatrix) {
             1e-10);
 }
 
+TEST_P(MemitTest, ByItselfTheMedianKeyOfABatchIsGivenFourFifths) {
+  MemitSolver solver(statistics_);
+  const SolveWeights by_itself{0, GetParam().ridge};
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, by_itself, keys_));
+  const at::Tensor regularised = System(*statistics_, {1, GetParam().ridge});
+  const double leverage =
+      (keys_ * at::linalg_solve(regularised, keys_)).sum(0).median().item<double>();
+  EXPECT_NEAR(solution.leverage / leverage, 1, 1e-9);
+  EXPECT_NEAR(solution.weight / leverage, 0.25, 1e-9);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution asked,
+                       solver.Solve(kLayer, {solution.weight, GetParam().ridge}, keys_));
+  EXPECT_TRUE(at::equal(solution.adjusted_keys, asked.adjusted_keys));
+}
+
 TEST_P(MemitTest, MoreKeysThanDimensionsAreSolvedToo) {
   MemitSolver solver(statistics_);
   const at::Tensor wide = Random(kSize, 3 * kSize, 4);

@@ -48,8 +48,15 @@ class FailingModel final : public worker::model::Transformer {
                                   const worker::model::BlockInput& input) const override {
     return model_.Attend(layer, input);
   }
-  at::Tensor Finish(LayerIndex, const worker::model::BlockHalf&) const override {
-    throw std::bad_alloc();
+  at::Tensor DownOutput(LayerIndex, const at::Tensor&) const override { throw std::bad_alloc(); }
+  at::Tensor FinishWith(LayerIndex layer, const at::Tensor& residual,
+                        const at::Tensor& output) const override {
+    return model_.FinishWith(layer, residual, output);
+  }
+  bool NormsOutput(LayerIndex layer) const override { return model_.NormsOutput(layer); }
+  at::Tensor OutputChange(LayerIndex layer, const at::Tensor& output,
+                          const at::Tensor& change) const override {
+    return model_.OutputChange(layer, output, change);
   }
   at::Tensor GatherKeys(const at::Tensor& keys) const override { return model_.GatherKeys(keys); }
   at::Tensor FinalNorm(const at::Tensor& hidden) const override { return model_.FinalNorm(hidden); }

@@ -52,6 +52,20 @@ TEST(SolveSettingsTest, AnUnknownNameIsRefusedWithTheKnownOnes) {
                                                  HasSubstr("mom2_update_weight")));
 }
 
+TEST(SolveSettingsTest, ZeroHasAWordWhereItIsNoNumber) {
+  ASSERT_OK_AND_ASSIGN(SolveSettings settings, DefaultSettings("memit", 6));
+  const auto weight = std::ranges::find(Settings(), "mom2_update_weight", &Setting::name);
+  const auto seed = std::ranges::find(Settings(), "seed", &Setting::name);
+  EXPECT_EQ(TextOf(settings, *weight), "auto");
+  EXPECT_EQ(TextOf(settings, *seed), "0");
+  EXPECT_THAT(ApplySetting(settings, "mom2_update_weight", "300"), IsOk());
+  EXPECT_EQ(TextOf(settings, *weight), "300");
+  EXPECT_THAT(ApplySetting(settings, "mom2_update_weight", "auto"), IsOk());
+  EXPECT_EQ(settings.mom2_update_weight, 0);
+  EXPECT_THAT(ApplySetting(settings, "ridge", "auto"),
+              StatusIs(StatusCode::kInvalidArgument, "bad_setting"));
+}
+
 TEST(SolveSettingsTest, AValueThatDoesNotParseOrIsOutOfRangeChangesNothing) {
   for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
            {"v_lr", ""},
@@ -134,7 +148,7 @@ TEST(SolveSettingsTest, ARequestIsTheMethodsDefaultsWithItsOwnValues) {
   ASSERT_THAT(settings, IsOk());
   EXPECT_EQ(settings->method, "memit");
   EXPECT_EQ(settings->v_lr, 0.1) << "the last one counts";
-  EXPECT_EQ(settings->mom2_update_weight, 300) << "of a shallow model";
+  EXPECT_EQ(settings->clamp_norm_factor, 1) << "of a shallow model";
   EXPECT_THAT(Numbers(settings->layers), ElementsAre(1, 2));
   EXPECT_EQ(settings->context_templates.size(), 2U);
   EXPECT_THAT(ResolveSettings({"memit", {{"layers", "7"}}, {}}, 6),
