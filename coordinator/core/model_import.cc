@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "coordinator/core/gguf_import.h"
 #include "coordinator/core/loadable_model.h"
 #include "coordinator/core/state_builder.h"
 #include "storage/base/work_folder.h"
@@ -103,10 +104,17 @@ Status CheckTiedHead(const LoadableModel& model, const Base& base) {
   return worker::families::UntiedHead(model.plan, model.checkpoint->folder());
 }
 
+// What is imported, and by whom.
+struct Source {
+  std::string folder;
+  WorkFolder* converted = nullptr;  // the folder, if it was made for this import in the store
+  std::string owner;
+};
+
 // The store's copy, whole and as described. A worker may have the files of a damaged one mapped:
 // they leave their names, and live on until it lets go.
 Status CopyModel(FileSystem& files, const Checkpoint& checkpoint, const ImportedModel& model,
-                 const std::string& owner) {
+                 const Source& source) {
   EMEND_ASSIGN_OR_RETURN(const EntryKind kind, files.Look(model.folder));
   const bool is_there = kind != EntryKind::kNone;
   if (is_there && storage::checkpoint::CheckFiles(model.folder, model.base.files).ok())
@@ -114,22 +122,23 @@ Status CopyModel(FileSystem& files, const Checkpoint& checkpoint, const Imported
   if (is_there) {
     EMEND_ASSIGN_OR_RETURN(
         const auto damaged,
-        WorkFolder::Create(files, fs::path(model.folder).parent_path().string(), owner));
+        WorkFolder::Create(files, fs::path(model.folder).parent_path().string(), source.owner));
     EMEND_RETURN_IF_ERROR(damaged->TakeAside(model.folder));
   }
-  // without replacements: an exact copy
-  EMEND_RETURN_IF_ERROR(
-      storage::checkpoint::ExportCheckpoint(files, checkpoint, {}, {model.folder, owner}).status());
+  if (source.converted != nullptr) {
+    EMEND_RETURN_IF_ERROR(source.converted->PublishAs(model.folder));
+  } else {  // without replacements: an exact copy
+    EMEND_RETURN_IF_ERROR(
+        storage::checkpoint::ExportCheckpoint(files, checkpoint, {}, {model.folder, source.owner})
+            .status());
+  }
   return storage::checkpoint::CheckFiles(model.folder, model.base.files)
       .WithContext("importing the model in \"" + checkpoint.folder() + "\"");
 }
 
-}  // namespace
-
-Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
-                                  const StoreLayout& layout, const std::string& owner) {
-  EMEND_RETURN_IF_ERROR(CheckLinks(source, layout));
-  EMEND_ASSIGN_OR_RETURN(const LoadableModel loadable, OpenLoadableModel(source));
+Result<ImportedModel> ImportFolder(FileSystem& files, const Source& source,
+                                   const StoreLayout& layout) {
+  EMEND_ASSIGN_OR_RETURN(const LoadableModel loadable, OpenLoadableModel(source.folder));
   const Checkpoint& checkpoint = *loadable.checkpoint;
   EMEND_ASSIGN_OR_RETURN(storage::checkpoint::ModelFiles listed,
                          storage::checkpoint::ListModelFiles(checkpoint));
@@ -142,10 +151,27 @@ Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
   model.id = IdOf(model.base);
   model.folder = layout.model_folder(model.id);
   EMEND_RETURN_IF_ERROR(files.CreateFolders(layout.models()));
-  EMEND_RETURN_IF_ERROR(CopyModel(files, checkpoint, model, owner));
+  EMEND_RETURN_IF_ERROR(CopyModel(files, checkpoint, model, source));
   EMEND_RETURN_IF_ERROR(
       storage::checkpoint::WriteTileFile(layout.tile_file(model.id), description.leaves));
   return model;
+}
+
+}  // namespace
+
+Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
+                                  const StoreLayout& layout, const std::string& owner) {
+  if (!IsGguf(source)) {
+    EMEND_RETURN_IF_ERROR(CheckLinks(source, layout));
+    return ImportFolder(files, {.folder = source, .owner = owner}, layout);
+  }
+  EMEND_RETURN_IF_ERROR(files.CreateFolders(layout.models()));
+  EMEND_ASSIGN_OR_RETURN(
+      const auto converted,
+      ConvertGguf(files, source, {.parent = layout.models(), .owner = owner + "-gguf"}));
+  return ImportFolder(
+      files, {.folder = converted->contents(), .converted = converted.get(), .owner = owner},
+      layout);
 }
 
 }  // namespace emend::coordinator::core

@@ -23,13 +23,13 @@ struct ImportedModel {
   storage::checkpoint::LeftOut left_out;
 };
 
-// `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors. What
-// no worker can load is refused before anything is copied: errors as OpenLoadableModel, and
-// kFailedPrecondition ("non_finite_weight") if an editable tensor holds NaN or infinity,
-// kResourceExhausted (disk). Every file of the folder is admitted as the folder is: one that is a
-// link to a place outside the model roots is refused ("outside_model_roots", "inside_store"), one
-// whose target is not there by its name ("dangling_link"). `owner` names this import for good
-// (storage/base/work_folder.h).
+// `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors, or a
+// GGUF file, which is converted first (gguf_import.h). What no worker can load is refused before
+// weights are written: errors as OpenLoadableModel and ConvertGguf, and kFailedPrecondition
+// ("non_finite_weight") if an editable tensor holds NaN or infinity, kResourceExhausted (disk).
+// Every file of the folder is admitted as the folder is: one that is a link to a place outside the
+// model roots is refused ("outside_model_roots", "inside_store"), one whose target is not there by
+// its name ("dangling_link"). `owner` names this import for good (storage/base/work_folder.h).
 Result<ImportedModel> ImportModel(FileSystem& files, const std::string& source,
                                   const StoreLayout& layout, const std::string& owner);
 

@@ -1,4 +1,4 @@
-// import: a new repo whose base is a model's folder.
+// import: a new repo whose base is a model's folder, or what a GGUF file becomes.
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -67,7 +67,7 @@ class ImportRequest final : public SoloRequest {
     co_return JobOutcome{"{}", std::move(apply)};
   }
 
-  std::string model_;  // folder on the coordinator's machine, below a model root
+  std::string model_;  // folder or GGUF file on the coordinator's machine, below a model root
   std::string message_;
 };
 

@@ -1,6 +1,7 @@
 #include "storage/checkpoint/gguf.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "storage/base/utf8.h"
@@ -89,7 +90,9 @@ Result<std::optional<double>> GgufFile::Number(const std::string& key) const {
     if (const auto* const integer = std::get_if<std::int64_t>(&found->second))
       return std::optional(static_cast<double>(*integer));
   }
-  return As<double>(key, "a number");
+  EMEND_ASSIGN_OR_RETURN(const auto value, As<double>(key, "a number"));
+  if (value && !std::isfinite(*value)) return BadValue(key, "found no finite number");
+  return value;
 }
 
 Result<std::optional<bool>> GgufFile::Flag(const std::string& key) const {

@@ -60,8 +60,8 @@ class GgufFile {
   static Result<GgufFile> Parse(std::span<const std::uint8_t> bytes, std::string name);
 
   // Nothing if the key is not there; kInvalidArgument ("gguf_bad_value") if its value is another
-  // kind. An integer is 0 or more, and a list of equal ones counts as one. A number may be an
-  // integer; texts are UTF-8.
+  // kind. An integer is 0 or more, and a list of equal ones counts as one. A number is finite and
+  // may be an integer; texts are UTF-8.
   Result<std::optional<std::int64_t>> Integer(const std::string& key) const;
   Result<std::optional<double>> Number(const std::string& key) const;
   Result<std::optional<bool>> Flag(const std::string& key) const;

@@ -125,5 +125,9 @@ struct TensorSource {
 // A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes.
 Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
                          const std::map<std::string, std::string>& metadata);
+// The same with a hole where the tensors' bytes would be, which takes no room on the disk: for who
+// asks a folder for names and shapes before there are weights.
+Status WriteSafetensorsHole(const std::string& path, std::span<const TensorSource> tensors,
+                            const std::map<std::string, std::string>& metadata);
 
 }  // namespace emend::storage::checkpoint

@@ -1,4 +1,4 @@
-// WriteSafetensors: a new single-file checkpoint.
+// StreamSafetensors and WriteSafetensorsHole: a new single-file checkpoint.
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -68,10 +68,14 @@ std::span<const std::uint8_t> AsBytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-}  // namespace
+// A file as it will be: its tensors in order, and what comes before their bytes.
+struct FilePlan {
+  std::vector<Placed> tensors;
+  std::string head;
+};
 
-Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
-                         const std::map<std::string, std::string>& metadata) {
+Result<FilePlan> PlanFile(std::span<const TensorSource> tensors,
+                          const std::map<std::string, std::string>& metadata) {
   std::vector<Placed> sorted;
   for (const TensorSource& tensor : tensors) {
     EMEND_ASSIGN_OR_RETURN(const std::uint64_t size, SizeOf(tensor));
@@ -84,17 +88,37 @@ Status StreamSafetensors(const std::string& path, std::span<const TensorSource> 
       return InvalidArgument("writing a safetensors file: two tensors are named \"" + name + "\"");
   }
   EMEND_ASSIGN_OR_RETURN(const std::string header, MakeHeader(sorted, metadata));
-  std::string length(8, '\0');
-  for (std::size_t i = 0; i < length.size(); ++i)
-    length[i] = static_cast<char>(header.size() >> (8 * i));
+  std::string head(8, '\0');
+  for (std::size_t i = 0; i < head.size(); ++i)
+    head[i] = static_cast<char>(header.size() >> (8 * i));
+  return FilePlan{std::move(sorted), head + header};
+}
 
+}  // namespace
+
+Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
+                         const std::map<std::string, std::string>& metadata) {
+  EMEND_ASSIGN_OR_RETURN(const FilePlan plan, PlanFile(tensors, metadata));
   EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> out, AtomicFile::Create(path));
-  EMEND_RETURN_IF_ERROR(out->Append(AsBytes(length)));
-  EMEND_RETURN_IF_ERROR(out->Append(AsBytes(header)));
-  for (const Placed& placed : sorted) EMEND_RETURN_IF_ERROR(AppendTensor(*out, placed));
+  EMEND_RETURN_IF_ERROR(out->Append(AsBytes(plan.head)));
+  for (const Placed& placed : plan.tensors) EMEND_RETURN_IF_ERROR(AppendTensor(*out, placed));
   EMEND_RETURN_IF_ERROR(out->Commit());
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   return PosixFileSystem().SyncFolder(parent.empty() ? "." : parent.string());
+}
+
+Status WriteSafetensorsHole(const std::string& path, std::span<const TensorSource> tensors,
+                            const std::map<std::string, std::string>& metadata) {
+  EMEND_ASSIGN_OR_RETURN(const FilePlan plan, PlanFile(tensors, metadata));
+  std::uint64_t size = plan.head.size();
+  for (const Placed& placed : plan.tensors) size += placed.size;
+  EMEND_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> out, AtomicFile::Create(path));
+  EMEND_RETURN_IF_ERROR(out->Append(AsBytes(plan.head)));
+  EMEND_RETURN_IF_ERROR(out->Commit());
+  std::error_code error;
+  std::filesystem::resize_file(path, size, error);
+  if (!error) return OkStatus();
+  return Unavailable("making room in \"" + path + "\": " + error.message());
 }
 
 }  // namespace emend::storage::checkpoint

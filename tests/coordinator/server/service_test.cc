@@ -11,6 +11,7 @@
 
 #include "coordinator/answers/ask.h"
 #include "storage/checkpoint/safetensors.h"
+#include "tests/support/gguf_model.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -347,6 +348,26 @@ TEST_F(ServiceTest, ARemovedRepoLeavesNothingButItsAudit) {
       << "its name and its files are free";
   EXPECT_EQ(Commits(), 1U);
   EXPECT_TRUE(json::parse(cluster_.Run("fsck", json::object()).result)["ok"]);
+}
+
+TEST_F(ServiceTest, AGgufFileBecomesARepoAsAFolderDoes) {
+  const std::string gguf = cluster_.folder() + "/stories.gguf";
+  std::ofstream(gguf, std::ios::binary) << test::StoriesGguf().Build();
+  const RepoName stories("stories");
+  const Operation imported = *cluster_.sim().Await(
+      cluster_.Complete("import", {{"model", gguf}}, "gguf", {.repo = stories}));
+  ASSERT_EQ(imported.state, OperationState::kSucceeded) << imported.error_message;
+  const json result = json::parse(imported.result);
+  EXPECT_EQ(result["repo"], "stories");
+  EXPECT_EQ(result["left_out"], json::array());
+  EXPECT_TRUE(std::filesystem::exists(cluster_.layout().models() + "/" +
+                                      result["base"].get<std::string>() + "/model.safetensors"));
+  EXPECT_TRUE(json::parse(cluster_.Run("fsck", json::object()).result)["ok"]);
+  std::ofstream(gguf, std::ios::binary) << "GGML";
+  const Operation refused = *cluster_.sim().Await(
+      cluster_.Complete("import", {{"model", gguf}}, "bad", {.repo = RepoName("bad")}));
+  EXPECT_EQ(refused.state, OperationState::kFailed);
+  EXPECT_EQ(refused.error_slug, "gguf_magic");
 }
 
 TEST_F(ServiceTest, ABaseThatAnotherRepoStandsOnStays) {

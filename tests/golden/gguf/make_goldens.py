@@ -1,16 +1,23 @@
 #!/usr/bin/env python3
-"""A GGUF file with a tensor of every type that is read and metadata of every kind, and the tensors' values as the Python package `gguf` gives them.
+"""What the Python packages say of GGUF files, written beside this script:
 
-    python3 make_goldens.py     # writes blocks.gguf and blocks.safetensors beside this script; needs gguf, numpy, safetensors
+- blocks.gguf, blocks.safetensors: a tensor of every type that is read and metadata of every kind, and the tensors' values as `gguf` gives them;
+- pieces.gguf, pieces.golden.json: a SentencePiece vocabulary with scores, and what `tokenizers` makes of texts with the merges that `transformers` finds.
+
+    python3 make_goldens.py     # needs gguf, numpy, safetensors, tokenizers, transformers
 """
+import json
 import pathlib
 
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 from safetensors.numpy import save_file
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
+from transformers.tokenization_utils_base import generate_merges
 
 HERE = pathlib.Path(__file__).parent
+TOKENIZERS = HERE.parent / "tokenizer"
 ROWS, ELEMENTS = 2, 512
 # Where a block has 16-bit floats: anything else in it may be any bits.
 HALVES = {Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208]}
@@ -70,3 +77,42 @@ writer.write_kv_data_to_file()
 writer.write_tensors_to_file()
 writer.close()
 save_file(values, HERE / "blocks.safetensors")
+
+
+# ---- A SentencePiece vocabulary ----
+NORMAL, UNKNOWN, CONTROL, GIVEN, BYTE = 1, 2, 3, 4, 6
+small = json.loads((TOKENIZERS / "llama2.tokenizer.json").read_text())
+pieces = sorted(small["model"]["vocab"], key=small["model"]["vocab"].get)
+given = ["\n\n", "\u2581\u2581", "<tool>"]  # in the file a space is one
+kinds, scores = [], []
+for number, piece in enumerate(pieces):
+    kind = UNKNOWN if piece == "<unk>" else CONTROL if piece in ("<s>", "</s>") else BYTE if piece.startswith("<0x") else NORMAL
+    kinds.append(kind)
+    scores.append(-float(number // 4) if kind == NORMAL else 0.0)  # equal ones in fours
+pieces += given
+kinds += [GIVEN] * len(given)
+scores += [-1000.0] * len(given)  # as converters write them; SentencePiece's own are 0
+
+writer = gguf.GGUFWriter(HERE / "pieces.gguf", "example")
+writer.add_tokenizer_model("llama")
+writer.add_token_list([piece.replace("\u2581", " ") if kind == GIVEN else piece for piece, kind in zip(pieces, kinds)])
+writer.add_token_scores(scores)
+writer.add_token_types(kinds)
+writer.add_bos_token_id(pieces.index("<s>"))
+writer.add_eos_token_id(pieces.index("</s>"))
+writer.add_unk_token_id(pieces.index("<unk>"))
+writer.write_header_to_file()
+writer.write_kv_data_to_file()
+writer.close()
+
+vocabulary = {piece: number for number, piece in enumerate(pieces)}
+merges = generate_merges(vocabulary, {piece: 0.0 if kind == GIVEN else score for piece, kind, score in zip(pieces, kinds, scores)}, {piece for piece, kind in zip(pieces, kinds) if kind not in (NORMAL, GIVEN)})
+tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", pieces.index("<s>"))])
+tokenizer.add_special_tokens([AddedToken(piece, normalized=False) for piece in ("<unk>", "<s>", "</s>")])
+tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in given if "\u2581" not in piece])
+texts = [row["text"] for row in json.loads((TOKENIZERS / "llama2.golden.json").read_text())] + ["a<tool>b", "one  two   three", "x\n\ny\n\n\n", "\u2581\u2581 \u2581"]
+rows = [{"text": text, "ids": tokenizer.encode(text, add_special_tokens=False).ids, "with_template": tokenizer.encode(text).ids} for text in texts]
+(HERE / "pieces.golden.json").write_text("[\n" + ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows) + "\n]\n")

@@ -1,7 +1,7 @@
 #include "storage/checkpoint/gguf.h"
 
-#include <bit>
 #include <cstring>
+#include <limits>
 
 #include "storage/checkpoint/safetensors.h"
 #include "tests/storage/checkpoint/checkpoint_fixture.h"
@@ -101,14 +101,16 @@ TEST_F(GgufTest, AValueOfAnotherKindIsRefusedByKey) {
   writer_.Integers("heads", {4, 4, 4});
   writer_.Integers("mixed", {4, 2});
   writer_.Text("latin", "caf\xe9");
+  writer_.Number("endless", std::numeric_limits<float>::infinity());
   const std::string bytes = writer_.Build();
   const auto file = GgufFile::Parse(AsBytes(bytes), "x.gguf");
   ASSERT_THAT(file, IsOk());
   EXPECT_THAT(file->Integer("heads"), IsOkAndHolds(Optional(4)));
   for (const Status& status :
        {file->Integer("mixed").status(), file->Integer("general.architecture").status(),
-        file->Number("latin").status(), file->Text("latin").status(), file->Text("heads").status(),
-        file->Flag("heads").status(), file->Array("latin").status()})
+        file->Number("latin").status(), file->Number("endless").status(),
+        file->Text("latin").status(), file->Text("heads").status(), file->Flag("heads").status(),
+        file->Array("latin").status()})
     EXPECT_THAT(status, StatusIs(StatusCode::kInvalidArgument, "gguf_bad_value"));
 }
 
