@@ -37,8 +37,8 @@ constexpr std::array kGitWords = {
     GitWord{"pull", kOneServer},
     GitWord{"fetch", kOneServer},
     GitWord{"remote", kOneServer},
-    GitWord{"clone", "a model's folder becomes a repo with `emend init REPO --model DIR`"},
-    GitWord{"import", "a model's folder becomes a repo with `emend init REPO --model DIR`"},
+    GitWord{"clone", "a model becomes a repo with `emend init REPO --model PATH`"},
+    GitWord{"import", "a model becomes a repo with `emend init REPO --model PATH`"},
     GitWord{"rm",
             "`emend revert REPO COMMIT` takes a commit's edits out; `emend branch REPO NAME "
             "-d` and `emend tag REPO NAME -d` delete a branch or a tag"},

@@ -12,6 +12,7 @@
 
 #include "tests/api/cli/shell.h"
 #include "tests/support/fake_server.h"
+#include "tests/support/gguf_model.h"
 #include "tests/support/temporary_folder.h"
 
 namespace emend::api::cli::verbs_test {
@@ -146,6 +147,18 @@ TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
   EXPECT_EQ(shown.code, 0) << shown.err;
   EXPECT_NE(shown.out.find("WEIGHTS"), std::string::npos) << shown.out;
   EXPECT_NE(shown.out.find("this machine"), std::string::npos) << shown.out;
+}
+
+TEST_F(VerbsTest, AGgufFileIsInspectedAsTheFolderThatItBecomes) {
+  const test::TemporaryFolder folder;
+  const std::string gguf = folder.path() + "/stories.gguf";
+  std::ofstream(gguf, std::ios::binary) << test::StoriesGguf().Build();
+  const json document = Document({"model", "inspect", gguf, "--layers", "1"});
+  EXPECT_EQ(document["family"], "llama");
+  EXPECT_EQ(document["parameters"], 260032);
+  EXPECT_EQ(document["warnings"], json::array());
+  std::ofstream(gguf, std::ios::binary) << "GGML";
+  EXPECT_EQ(Document({"model", "inspect", gguf}, 2)["error"]["code"], "gguf_magic");
 }
 
 TEST_F(VerbsTest, AModelThatNoWorkerCanLoadIsRefusedByInspectionInTheWorkersWords) {

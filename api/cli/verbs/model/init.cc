@@ -38,10 +38,10 @@ void Describe(Arguments& arguments, Options& options) {
   arguments.Add(
       {.names = "REPO", .help = "name of the new repo", .required = true, .into = &options.repo});
   arguments.Add({.names = "--model",
-                 .value = "DIR",
-                 .help = "the model's folder, on the server's machine",
+                 .value = "PATH",
+                 .help = "the model's folder or GGUF file, on the server's machine",
                  .required = true,
-                 .kind = ValueKind::kFolder,
+                 .kind = ValueKind::kFile,
                  .into = &options.model});
   arguments.Add({.names = "-m,--message",
                  .value = "MESSAGE",
@@ -57,10 +57,11 @@ Verb Make() {
       .name = "init",
       .group = Group::kModel,
       .effect = Effect::kChanges,
-      .summary = "register a model's folder as a new repo",
+      .summary = "register a model as a new repo",
       .details =
-          "The folder holds config.json, *.safetensors and tokenizer.json. Its path is made\n"
-          "absolute here and means the server's machine.",
+          "The folder holds config.json, *.safetensors and tokenizer.json; a GGUF file is "
+          "converted\n"
+          "to one. The path is made absolute here and means the server's machine.",
       .examples = "emend init atlas --model docs/examples/atlas/model",
       .document =
           "`{\"repo\", \"commit\", \"state\", \"base\", \"warnings\", \"left_out\": [{\"name\", "

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "api/cli/files.h"
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
+#include "coordinator/core/gguf_import.h"
 #include "coordinator/core/loadable_model.h"
 #include "coordinator/core/memory_estimate.h"
 
@@ -19,7 +22,7 @@ using coordinator::core::RankMemory;
 constexpr int kRanksMax = 1024;
 
 struct Options {
-  std::string folder;
+  std::string model;
   int ranks = 1;
   std::vector<std::int32_t> layers;
   std::uint64_t edits = 100;
@@ -119,8 +122,24 @@ void PrintEstimate(const Session& session, const Options& options, const MemoryE
                 << RenderVerdict(session, estimate, summary) << "\n";
 }
 
+// A GGUF file as a folder without weights, for as long as what is returned lives; null for a
+// folder.
+Result<std::unique_ptr<WorkFolder>> DescribeGguf(FileSystem& files, const std::string& path) {
+  if (!coordinator::core::IsGguf(path)) return std::unique_ptr<WorkFolder>();
+  std::error_code error;
+  const std::string parent = std::filesystem::temp_directory_path(error).string();
+  if (error) return InvalidArgument("finding a folder for temporary files: " + error.message());
+  return coordinator::core::ConvertGguf(files, path,
+                                        {.parent = parent,
+                                         .owner = "inspect-" + std::to_string(getpid()),
+                                         .weights = coordinator::core::GgufWeights::kHole});
+}
+
 Result<int> Run(Session& session, const Options& options) {
-  EMEND_ASSIGN_OR_RETURN(const std::string folder, AbsolutePath(options.folder));
+  EMEND_ASSIGN_OR_RETURN(std::string folder, AbsolutePath(options.model));
+  PosixFileSystem files;
+  EMEND_ASSIGN_OR_RETURN(const auto described, DescribeGguf(files, folder));
+  if (described != nullptr) folder = described->contents();
   EMEND_ASSIGN_OR_RETURN(const auto loadable, coordinator::core::OpenLoadableModel(folder));
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   EMEND_ASSIGN_OR_RETURN(const MemoryEstimate estimate,
@@ -142,11 +161,12 @@ Result<int> Run(Session& session, const Options& options) {
 }
 
 void Describe(Arguments& arguments, Options& options) {
-  arguments.Add({.names = "FOLDER",
-                 .help = "config.json, tokenizer.json and *.safetensors, on this machine",
+  arguments.Add({.names = "MODEL",
+                 .help = "a folder with config.json, tokenizer.json and *.safetensors, or a GGUF "
+                         "file, on this machine",
                  .required = true,
-                 .kind = ValueKind::kFolder,
-                 .into = &options.folder});
+                 .kind = ValueKind::kFile,
+                 .into = &options.model});
   arguments.Add({.names = "--ranks",
                  .value = "N",
                  .help = "processes that hold the model together",
@@ -174,7 +194,7 @@ void Describe(Arguments& arguments, Options& options) {
 Verb Make() {
   return {.name = "model inspect",
           .group = Group::kModel,
-          .summary = "predict the memory of each rank from a model's folder; needs no server",
+          .summary = "predict the memory of each rank from a model's files; needs no server",
           .examples = "emend model inspect ./llama --ranks 2",
           .document =
               "`{\"family\", \"parameters\", \"layers\", \"ranks\": [{\"rank\", \"weights_bytes\", "
