@@ -104,11 +104,19 @@ constexpr auto kLlamaBlock = std::to_array<GgufTensorName>({
     {"ffn_up", "mlp.up_proj"},
     {"ffn_down", "mlp.down_proj"},
 });
+// A head's size that is what these families take for granted is not written.
+void LeaveOutEvenHeads(json& config) {
+  if (config.at("head_dim") == config.at("hidden_size").get<std::int64_t>() /
+                                   config.at("num_attention_heads").get<std::int64_t>())
+    config.erase("head_dim");
+}
 Status FinishLlama(GgufConfig& maker) {
   maker.config["hidden_act"] = "silu";
   maker.config["attention_bias"] = maker.file().Find("blk.0.attn_q.bias") != nullptr;
   maker.config["mlp_bias"] = maker.file().Find("blk.0.ffn_up.bias") != nullptr;
-  return ReadRotations(maker);
+  EMEND_RETURN_IF_ERROR(ReadRotations(maker));
+  LeaveOutEvenHeads(maker.config);
+  return OkStatus();
 }
 
 constexpr auto kQwenBlock = std::to_array<GgufTensorName>({
@@ -127,11 +135,15 @@ constexpr auto kQwenBlock = std::to_array<GgufTensorName>({
 Status FinishQwen2(GgufConfig& maker) {
   maker.config["hidden_act"] = "silu";
   maker.config["use_sliding_window"] = false;
-  return ReadRotations(maker);
+  EMEND_RETURN_IF_ERROR(ReadRotations(maker));
+  LeaveOutEvenHeads(maker.config);
+  return OkStatus();
 }
 Status FinishQwen3(GgufConfig& maker) {
+  maker.config["hidden_act"] = "silu";
+  maker.config["use_sliding_window"] = false;
   maker.config["attention_bias"] = false;
-  return FinishQwen2(maker);
+  return ReadRotations(maker);
 }
 
 constexpr auto kGemma3Tensors = std::to_array<GgufTensorName>({

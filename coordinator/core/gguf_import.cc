@@ -1,6 +1,8 @@
 #include "coordinator/core/gguf_import.h"
 
 #include <filesystem>
+#include <fstream>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/core/gguf_plan.h"
@@ -39,9 +41,14 @@ Status WriteTexts(FileSystem& files, const GgufFile& file, const std::string& co
 }  // namespace
 
 bool IsGguf(const std::string& path) {
+  constexpr std::string_view kMagic = "GGUF";
   std::error_code error;
-  return std::filesystem::path(path).extension() == ".gguf" &&
-         !std::filesystem::is_directory(path, error);
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) return false;
+  std::string begin(kMagic.size(), '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  return begin == kMagic || std::filesystem::path(path).extension() == ".gguf";
 }
 
 Result<std::unique_ptr<WorkFolder>> ConvertGguf(FileSystem& files, const std::string& gguf,

@@ -17,7 +17,8 @@
 
 namespace emend::coordinator::core {
 
-// Whether a path names a GGUF file and no folder: by its end, ".gguf".
+// Whether a path names a GGUF file and no folder: by its end, ".gguf", or by what the file begins
+// with, because the blobs of a hub's cache, where its links lead, have no such name.
 bool IsGguf(const std::string& path);
 
 // kHole: model.safetensors has its header, and a hole where the weights would be. For who asks for

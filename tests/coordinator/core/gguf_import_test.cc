@@ -103,9 +103,13 @@ TEST_F(GgufImportTest, AFileIsDescribedWithoutItsWeights) {
   EXPECT_FALSE(std::filesystem::exists(contents));
 }
 
-TEST_F(GgufImportTest, AFolderOfSuchANameIsAFolder) {
+TEST_F(GgufImportTest, AFileIsKnownByItsNameOrItsBeginning) {
   EXPECT_TRUE(IsGguf("/models/none.gguf"));
   EXPECT_FALSE(IsGguf("/models/none.gguf.txt"));
+  std::ofstream(folder_.path() + "/blob") << "GGUF";
+  EXPECT_TRUE(IsGguf(folder_.path() + "/blob"));
+  std::ofstream(folder_.path() + "/other") << "GGU";
+  EXPECT_FALSE(IsGguf(folder_.path() + "/other"));
   std::filesystem::create_directories(folder_.path() + "/folder.gguf");
   EXPECT_FALSE(IsGguf(folder_.path() + "/folder.gguf"));
 }

@@ -104,7 +104,6 @@ TEST_F(GgufPlanTest, LlamasConfigIsWhatTheMetadataSay) {
   EXPECT_EQ(Config(), (json{{"architectures", json::array({"LlamaForCausalLM"})},
                             {"attention_bias", false},
                             {"eos_token_id", 2},
-                            {"head_dim", 4},
                             {"hidden_act", "silu"},
                             {"hidden_size", 8},
                             {"intermediate_size", 16},
@@ -194,6 +193,7 @@ TEST_F(GgufPlanTest, QwensRowsStayWhereTheyAre) {
   EXPECT_EQ(config["architectures"], json::array({"Qwen3ForCausalLM"}));
   EXPECT_EQ(config["attention_bias"], false);
   EXPECT_EQ(config["use_sliding_window"], false);
+  EXPECT_EQ(config["head_dim"], 4);
   EXPECT_EQ(Values(Converted("model.layers.0.self_attn.q_proj.weight"))[9], 9);
   EXPECT_THAT(Values(Converted("model.layers.0.self_attn.k_norm.weight")), ElementsAre(0, 1, 2, 3));
 }

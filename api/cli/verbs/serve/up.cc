@@ -60,7 +60,7 @@ Result<int> Run(Session& session, const Options& options) {
                 << RenderTable({{"url", launched->record.url},
                                 {"token", "in " + launched->record.token_file},
                                 {"pid", std::to_string(launched->record.pid)}});
-  session.Hint("init REPO --model DIR");
+  session.Hint("init REPO --model PATH");
   return kExitOk;
 }
 
