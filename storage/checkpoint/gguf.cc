@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 
 #include "storage/base/utf8.h"
 #include "storage/checkpoint/gguf_parser.h"
