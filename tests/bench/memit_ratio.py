@@ -19,12 +19,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from emend import ATLAS, FACTS, ROOT, TEMPLATES, Emend  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden/memit-atlas/golden.json"
+LAMBDA = 300  # as the golden
 
 
 def ours(emend, start, edits):
     emend("reset", "atlas@main", start)
     began = time.monotonic()
-    result = emend("commit", "atlas", "-F", FACTS, "--limit", str(edits), "--no-evaluation", "--set", TEMPLATES, timeout=1200)
+    result = emend("commit", "atlas", "-F", FACTS, "--limit", str(edits), "--no-evaluation", "--set", TEMPLATES, "--set", f"mom2_update_weight={LAMBDA}", timeout=1200)
     return time.monotonic() - began, result["seconds"]
 
 

@@ -24,9 +24,9 @@
 namespace emend::worker::edit {
 namespace {
 
-// What GPT-J has as published (λ 15,000), and what was best on the models measured: at 0.3 most
-// facts do not take, at 30 what stands near them goes, too (docs/notes/solver.md).
-constexpr double kAutoLeverage = 4;
+// What was best on the models measured: at 0.3 most facts do not take, at 30 what stands near them
+// goes, too (docs/notes/edit-maths.md).
+constexpr double kAutoLeverage = 8;
 
 // x of factor·x = b, or of factorᵀ·x = b.
 at::Tensor SolveLower(const at::Tensor& factor, const at::Tensor& b) {

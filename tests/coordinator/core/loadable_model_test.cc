@@ -63,8 +63,9 @@ TEST_F(LoadableModelTest, AModelThatAWorkerLoadsIsImportedWithoutAWarning) {
 }
 
 TEST_F(LoadableModelTest, AnUnknownFamilyIsRefusedWithTheKnownOnes) {
-  Change("config.json", [](json& config) { config["model_type"] = "qwen2"; });
-  ExpectRefused(StatusCode::kUnsupported, "unknown_family", "expected one of gpt2, llama");
+  Change("config.json", [](json& config) { config["model_type"] = "mamba"; });
+  ExpectRefused(StatusCode::kUnsupported, "unknown_family",
+                "expected one of gemma2, gemma3_text, gpt2");
 }
 
 TEST_F(LoadableModelTest, AConfigThatAsksForMoreIsRefusedByKey) {

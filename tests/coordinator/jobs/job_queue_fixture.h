@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -60,6 +61,8 @@ class JobQueueTest : public testing::Test {
   struct Solved {
     std::size_t worker;
     std::vector<std::string> subjects;
+    std::string past_keys_file = {};
+    bool had_past_keys = false;  // the file was there
   };
 
   void SetUp() override {
@@ -70,8 +73,10 @@ class JobQueueTest : public testing::Test {
 
   Result<ReplyBody> Answer(std::size_t worker, const RequestBody& request) {
     if (const auto* solve = std::get_if<Solve>(&request)) {
-      Solved solved{worker, {}};
+      Solved solved{.worker = worker, .subjects = {}};
       for (const auto& fact : solve->facts) solved.subjects.push_back(fact.subject);
+      solved.past_keys_file = solve->past_keys_file;
+      solved.had_past_keys = std::filesystem::exists(solve->past_keys_file);
       solves_.push_back(solved);
       if (std::ranges::find(solved.subjects, "Bad") != solved.subjects.end())
         return Status(StatusCode::kInvalidArgument, "token_straddles_target", "it does");

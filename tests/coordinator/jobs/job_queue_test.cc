@@ -24,6 +24,19 @@ TEST_F(JobQueueTest, TwoBranchesOfOneRepoAreSolvedAtOnceOnTwoWorkers) {
   EXPECT_THAT(Messages("left"), ElementsAre("about Ann", "Import a small model"));
 }
 
+TEST_F(JobQueueTest, ASolveIsToldWhatTheBranchsEditsAreKeyedByForAsLongAsItTakes) {
+  ResultOf(Submit("commit", CommitBody({"Ann"}, "chess")));
+  ResultOf(Submit("commit", CommitBody({"Bob"}, "go")));
+  json as_published = CommitBody({"Cid"}, "whist");
+  as_published["settings"]["past_keys"] = 0;
+  ResultOf(Submit("commit", as_published));
+  ASSERT_EQ(solves_.size(), 3U);
+  EXPECT_EQ(solves_[0].past_keys_file, "") << "the branch has no edits";
+  EXPECT_TRUE(solves_[1].had_past_keys);
+  EXPECT_FALSE(std::filesystem::exists(solves_[1].past_keys_file));
+  EXPECT_EQ(solves_[2].past_keys_file, "");
+}
+
 TEST_F(JobQueueTest, ARevertOfAnotherBranchWaitsForNoSolve) {
   Diverge("left");
   Diverge("right");

@@ -86,7 +86,7 @@ TEST_P(MemitTest, TheMetricIsTheNormOfTheSolvesMatrix) {
             1e-10);
 }
 
-TEST_P(MemitTest, ByItselfTheMedianKeyOfABatchIsGivenFourFifths) {
+TEST_P(MemitTest, ByItselfTheMedianKeyOfABatchIsGivenEightNinths) {
   MemitSolver solver(statistics_);
   const SolveWeights by_itself{0, GetParam().ridge};
   ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, by_itself, keys_));
@@ -94,7 +94,7 @@ TEST_P(MemitTest, ByItselfTheMedianKeyOfABatchIsGivenFourFifths) {
   const double leverage =
       (keys_ * at::linalg_solve(regularised, keys_)).sum(0).median().item<double>();
   EXPECT_NEAR(solution.leverage / leverage, 1, 1e-9);
-  EXPECT_NEAR(solution.weight / leverage, 0.25, 1e-9);
+  EXPECT_NEAR(solution.weight / leverage, 0.125, 1e-9);
   ASSERT_OK_AND_ASSIGN(const LayerSolution asked,
                        solver.Solve(kLayer, {solution.weight, GetParam().ridge}, keys_));
   EXPECT_TRUE(at::equal(solution.adjusted_keys, asked.adjusted_keys));

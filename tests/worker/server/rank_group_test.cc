@@ -14,10 +14,12 @@
 #include <set>
 #include <thread>
 
+#include "storage/delta/payload.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/server/atlas_requests.h"
 #include "tests/worker/server/kept_solution.h"
+#include "worker/protocol/past_keys.h"
 #include "worker/server/handlers.h"
 
 namespace emend::worker::server::rank_group_test {
@@ -266,6 +268,31 @@ TEST_P(RankGroupTest, ABatchSolvedOnManyRanksIsAsGood) {
 TEST_P(RankGroupTest, OneRanksStatisticsFileIsReadByMany) {
   const auto solved = group_.Get<protocol::SolveReply>(SolveRequest(KeptStatistics()));
   EXPECT_EQ(solved.edits.size(), 4U);
+}
+
+TEST_P(RankGroupTest, WhatEarlierEditsAreKeyedByIsPartOfASolve) {
+  const protocol::SolveReply& solved = KeptSolution();
+  test::TemporaryFolder folder;
+  const std::string path = folder.path() + "/past";
+  const auto write = [&](const std::vector<std::string>& payloads) {
+    std::ofstream(path, std::ios::binary) << EncodeRecord(protocol::PastKeys{payloads});
+  };
+  protocol::Solve request = SolveRequest(KeptStatistics());
+  request.past_keys_file = path;
+  EXPECT_THAT(group_.Ask(request), StatusIs(StatusCode::kNotFound)) << "no file there";
+  std::ofstream(path) << "something else";
+  EXPECT_THAT(group_.Ask(request), StatusIs(StatusCode::kDataLoss, "bad_past_keys"));
+  write({storage::delta::EncodePayload(
+      std::vector<storage::delta::EditKey>{{"transformer.h.0.mlp.c_proj.weight", {1, 2, 3}}})});
+  EXPECT_THAT(group_.Ask(request), StatusIs(StatusCode::kDataLoss, "bad_past_keys"))
+      << "another width";
+  write({solved.edits[0].keys_payload});
+  // The same key as the first fact's: it gets half of what it asks for, since as much is asked to
+  // stay.
+  const auto held = group_.Get<protocol::SolveReply>(request);
+  ASSERT_EQ(held.layers.size(), solved.layers.size());
+  EXPECT_LT(held.layers[0].update_norm, 0.95 * solved.layers[0].update_norm);
+  EXPECT_EQ(held.layers[0].leverage, solved.layers[0].leverage) << "of the batch alone";
 }
 
 TEST_P(RankGroupTest, ARankReadsItsPartOfTheBaseAndNoMore) {
