@@ -96,6 +96,7 @@ Result<AddedTokens> AddedTokens::FromJson(const Node& node, const Normalizer& no
   EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node.Items(kAddedTokensMax));
   for (const Node& item : items) {
     EMEND_ASSIGN_OR_RETURN(AddedToken token, ReadToken(item));
+    token.in_model = vocabulary->TextOf(token.id) != nullptr;
     const Status entered = vocabulary->Add(token.content, token.id);
     if (!entered.ok()) return entered.WithContext(item.path());
     token.written = token.content;

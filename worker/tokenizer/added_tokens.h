@@ -32,6 +32,7 @@ struct AddedToken {
   bool rstrip = false;       // and behind it
   bool normalized = false;
   bool special = false;
+  bool in_model = false;  // the model's vocabulary holds it too
 };
 
 // Bytes [begin, end) of a text and the added token that they are, if they are one.

@@ -1,5 +1,6 @@
 #include "worker/tokenizer/decoder.h"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -70,12 +71,17 @@ class DecoderReader {
       return Unsupported(node.path() + ": the decoder \"" + type +
                          "\" behind Fuse is not supported; only Strip is");
     if (type == "Fuse") return Fuse();
-    if (type == "ByteLevel") return AddStep(ByteLevelStep);
+    if (type == "ByteLevel") {
+      byte_level_ = true;
+      return AddStep(ByteLevelStep);
+    }
     if (type == "ByteFallback") return AddStep(ByteFallbackStep);
     if (type == "Replace") return AddReplace(node);
     if (type == "Metaspace") return AddMetaspace(node);
     return node.UnknownType(type, kDecodersKnown);
   }
+
+  bool byte_level() const { return byte_level_; }
 
   std::string Apply(std::string token) const {
     for (const Step& step : steps_) token = step(std::move(token));
@@ -118,8 +124,7 @@ class DecoderReader {
     EMEND_ASSIGN_OR_RETURN(const std::string scheme, node["prepend_scheme"].Text("always"));
     EMEND_ASSIGN_OR_RETURN(const bool add_prefix_space, node["add_prefix_space"].Flag(true));
     fused_ = true;
-    decoder_.strip_ = " ";
-    decoder_.strip_begin_ = scheme != "never" && add_prefix_space ? 1 : 0;
+    decoder_.first_without_spaces_ = scheme != "never" && add_prefix_space;
     return AddStep(
         [replacement](const std::string& token) { return ReplaceAll(token, replacement, " "); });
   }
@@ -146,6 +151,7 @@ class DecoderReader {
   Decoder& decoder_;
   std::vector<Step> steps_;
   bool fused_ = false;  // the tokens are one text from here on
+  bool byte_level_ = false;
 };
 
 Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary,
@@ -161,9 +167,11 @@ Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary
     const std::string* const text = vocabulary.TextOf(id);
     if (text == nullptr) continue;
     const AddedToken* const token = added.Find(id);
-    const bool as_written = token != nullptr && token->written == token->content;
+    // A byte-level vocabulary's own token may be added too; one beyond it is no text in the
+    // alphabet.
+    const bool as_written = token != nullptr && !token->in_model && reader.byte_level();
     decoder.bytes_[i] =
-        as_written ? *text : reader.Apply(token != nullptr ? token->written : *text);
+        as_written ? token->written : reader.Apply(token != nullptr ? token->written : *text);
   }
   return decoder;
 }
@@ -176,6 +184,12 @@ std::string_view Decoder::TokenBytes(TokenId id) const {
 std::string Decoder::Decode(std::span<const TokenId> ids) const {
   std::string text;
   for (const TokenId id : ids) text += TokenBytes(id);
+  if (first_without_spaces_ && !ids.empty()) {
+    const std::size_t first_bytes = TokenBytes(ids.front()).size();
+    text.erase(
+        std::remove(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(first_bytes), ' '),
+        text.begin() + static_cast<std::ptrdiff_t>(first_bytes));
+  }
   if (strip_.empty()) return text;
   return Strip(std::move(text), strip_, strip_begin_, strip_end_);
 }

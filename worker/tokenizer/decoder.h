@@ -31,6 +31,8 @@ class Decoder {
   std::string strip_;               // a character taken off the ends of the whole text
   std::size_t strip_begin_ = 0;     // at most so often at its begin
   std::size_t strip_end_ = 0;       // and at its end
+  // Metaspace: the first token of a text gives none of its spaces
+  bool first_without_spaces_ = false;
 };
 
 }  // namespace emend::worker::tokenizer

@@ -31,25 +31,97 @@ std::string ErrorText(int error) {
   return reinterpret_cast<const char*>(text.data());
 }
 
-std::string Translate(std::string_view pattern) {
-  std::string translated;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const bool escape = pattern[i] == '\\' && i + 1 < pattern.size();
-    if (!escape) {
-      translated.push_back(pattern[i]);
-      continue;
+// What Oniguruma's \w holds, to stand inside brackets.
+constexpr char kWord[] =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169})"
+    R"(\x{1f170}-\x{1f189})";
+
+// Rewrites a pattern from Oniguruma's language into PCRE2's, or refuses what the two read
+// differently.
+class Translation {
+ public:
+  explicit Translation(std::string_view pattern) : pattern_(pattern) {}
+
+  Result<std::string> Run() {
+    while (at_ < pattern_.size()) EMEND_RETURN_IF_ERROR(Step());
+    return std::move(translated_);
+  }
+
+ private:
+  bool Next(std::string_view text) const { return pattern_.substr(at_).starts_with(text); }
+
+  void Copy(std::size_t bytes) {
+    translated_ += pattern_.substr(at_, bytes);
+    at_ += bytes;
+  }
+
+  Status Refuse(std::string_view what) const {
+    return Unsupported("the pattern has " + std::string(what) + " at its byte " +
+                       std::to_string(at_) + ", which is not supported");
+  }
+
+  Status Step() {
+    if (Next("\\") && at_ + 1 < pattern_.size()) return Escape();
+    if (in_class_) return InClass();
+    if (Next("[")) {
+      in_class_ = true;
+      Copy(Next("[^") ? 2 : 1);
+      if (Next("]")) Copy(1);
+      return OkStatus();
     }
-    ++i;
-    if (pattern[i] == 's') {
-      translated += "\\p{wspace}";
-    } else if (pattern[i] == 'S') {
-      translated += "\\P{wspace}";
-    } else {
-      translated.append(1, '\\').append(1, pattern[i]);
+    if (Next("}+") && EndsInterval())
+      return Refuse("a \"+\" after an interval (Oniguruma repeats there, PCRE2 does not)");
+    Copy(1);
+    return OkStatus();
+  }
+
+  Status InClass() {
+    if (Next("&&")) return Refuse("an intersection of classes");
+    const std::size_t posix_end = Next("[:") ? pattern_.find(":]", at_) : std::string_view::npos;
+    if (Next("[") && posix_end == std::string_view::npos) return Refuse("a class inside a class");
+    if (Next("]")) in_class_ = false;
+    Copy(Next("[") ? posix_end + 2 - at_ : 1);
+    return OkStatus();
+  }
+
+  // Whether the "}" here closes {2}, {2,} or {2,3}.
+  bool EndsInterval() const {
+    std::size_t begin = at_;
+    const auto counts = [](char c) { return (c >= '0' && c <= '9') || c == ','; };
+    while (begin > 0 && counts(pattern_[begin - 1])) --begin;
+    return begin < at_ && begin > 0 && pattern_[begin - 1] == '{';
+  }
+
+  Status Escape() {
+    const char escaped = pattern_[at_ + 1];
+    const auto write = [&](std::string_view inside, std::string_view open) {
+      translated_ +=
+          in_class_ ? std::string(inside) : std::string(open) + std::string(inside) + "]";
+      at_ += 2;
+      return OkStatus();
+    };
+    switch (escaped) {
+      case 's': return write("\\p{wspace}", "[");
+      case 'S': return write("\\P{wspace}", "[");
+      case 'w': return write(kWord, "[");
+      case 'h': return write("0-9a-fA-F", "[");
+      case 'W':
+      case 'H':
+        if (in_class_) return Refuse(std::string("\\") + escaped + " inside a class");
+        return write(escaped == 'W' ? kWord : "0-9a-fA-F", "[^");
+      case 'b':
+      case 'B':
+        if (!in_class_) return Refuse(std::string("\\") + escaped);
+        [[fallthrough]];
+      default: Copy(2); return OkStatus();
     }
   }
-  return translated;
-}
+
+  std::string_view pattern_;  // borrowed for one call of Run()
+  std::string translated_;
+  std::size_t at_ = 0;
+  bool in_class_ = false;
+};
 
 }  // namespace
 
@@ -75,13 +147,13 @@ Result<Regex> Regex::Compile(std::string_view pattern) {
                              " bytes; at most " + std::to_string(kPatternBytesMax) +
                              " are allowed");
   }
-  const std::string translated = Translate(pattern);
+  EMEND_ASSIGN_OR_RETURN(const std::string translated, Translation(pattern).Run());
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto code = std::make_shared<Code>();
   code->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                 PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
-                                 nullptr));
+                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+                                 &error, &offset, nullptr));
   if (code->code == nullptr)
     return BadTokenizer("the pattern does not compile: " + ErrorText(error) + ", near its byte " +
                         std::to_string(offset));

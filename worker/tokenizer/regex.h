@@ -1,8 +1,9 @@
 // A pattern of a tokenizer file, compiled by PCRE2 with Unicode properties.
 //
-// Tokenizer files are written for Oniguruma. Where the two differ on what the known families use,
-// the pattern is translated: \s and \S become the property White_Space (PCRE2's own \s also holds
-// U+180E). Matching has limits, so that a hostile pattern ends in an error and not in a hang.
+// Tokenizer files are written for Oniguruma. Where the two differ the pattern is translated (\s is
+// the property White_Space, \w holds marks, \h is a hexadecimal digit, ^ and $ are those of a line)
+// or refused (classes inside classes, their intersection, \b, "+" after an interval). Matching has
+// limits, so that a hostile pattern ends in an error and not in a hang.
 // Thread-safety: const methods are safe from many threads.
 #pragma once
 
@@ -26,8 +27,8 @@ struct Match {
 
 class Regex {
  public:
-  // kInvalidArgument for a pattern that does not compile, kResourceExhausted for one over
-  // kPatternBytesMax.
+  // kInvalidArgument for a pattern that does not compile, kUnsupported for one that PCRE2 reads
+  // differently, kResourceExhausted for one over kPatternBytesMax.
   static Result<Regex> Compile(std::string_view pattern);
 
   // Cuts `text` into matches and what lies between them, in order and without gaps. REQUIRES:

@@ -27,6 +27,10 @@ std::array<int, kAlphabetEnd> MakeInverseAlphabet() {
   return inverse;
 }
 
+utf8proc_category_t CategoryOf(char32_t value) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(value));
+}
+
 }  // namespace
 
 CodePoint CodePointAt(std::string_view text, std::size_t at) {
@@ -59,14 +63,28 @@ bool IsWhitespace(char32_t value) {
 }
 
 bool IsWordCharacter(char32_t value) {
-  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(value));
-  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) ||
-         category == UTF8PROC_CATEGORY_PC;
+  const utf8proc_category_t category = CategoryOf(value);
+  if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) return true;
+  if (category == UTF8PROC_CATEGORY_PC) return true;
+  return value == 0x200c || value == 0x200d || (value >= 0x24b6 && value <= 0x24e9) ||
+         (value >= 0x1f130 && value <= 0x1f149) || (value >= 0x1f150 && value <= 0x1f169) ||
+         (value >= 0x1f170 && value <= 0x1f189);
 }
 
 bool IsNumeric(char32_t value) {
-  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(value));
+  const utf8proc_category_t category = CategoryOf(value);
   return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
+}
+
+bool IsMark(char32_t value) {
+  const utf8proc_category_t category = CategoryOf(value);
+  return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
+}
+
+bool IsPunctuation(char32_t value) {
+  if (value < 0x80) return value > 0x20 && value < 0x7f && CategoryOf(value) > UTF8PROC_CATEGORY_NO;
+  const utf8proc_category_t category = CategoryOf(value);
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
 const std::array<char32_t, 256>& ByteAlphabet() {

@@ -21,9 +21,13 @@ CodePoint CodePointAt(std::string_view text, std::size_t at);
 CodePoint CodePointBefore(std::string_view text, std::size_t end);
 void AppendUtf8(char32_t value, std::string* text);
 
-bool IsWhitespace(char32_t value);     // the property White_Space
-bool IsWordCharacter(char32_t value);  // \w: letters, marks, numbers, connector punctuation
-bool IsNumeric(char32_t value);        // general category N
+bool IsWhitespace(char32_t value);  // the property White_Space
+// \w: letters, marks, digits, letter numbers, connector punctuation, letters in circles and
+// squares, joiners
+bool IsWordCharacter(char32_t value);
+bool IsNumeric(char32_t value);      // general category N
+bool IsMark(char32_t value);         // general category M
+bool IsPunctuation(char32_t value);  // general category P, and ASCII's symbols
 
 // The character that a byte-level vocabulary writes for each byte: itself where it is printable,
 // else one from U+0100 on (Radford et al. 2019, "Language Models are Unsupervised Multitask

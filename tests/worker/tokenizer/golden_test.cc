@@ -69,7 +69,8 @@ TEST_P(GoldenTest, DecodesAsTheReferenceDoes) {
 
 INSTANTIATE_TEST_SUITE_P(EveryPipeline, GoldenTest,
                          testing::Values("atlas", "llama3", "qwen2", "neox", "flags", "llama2",
-                                         "metaspace"),
+                                         "metaspace", "tekken", "olmo2", "smollm", "pythia", "phi3",
+                                         "gemma"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

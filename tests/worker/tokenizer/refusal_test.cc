@@ -20,6 +20,10 @@ struct Fault {
 
 json WithStep(const std::string& type) { return {{"type", type}}; }
 
+json SplitAt(const std::string& pattern) {
+  return {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}};
+}
+
 const std::vector<Fault> kFaults = {
     {"NoModel", [](json& j) { j.erase("model"); }, StatusCode::kInvalidArgument,
      "model: expected an object"},
@@ -78,18 +82,17 @@ const std::vector<Fault> kFaults = {
            {"pretokenizers", {{{"type", "Sequence"}, {"pretokenizers", json::array()}}}}};
      },
      StatusCode::kInvalidArgument, "a Sequence inside a Sequence"},
-    {"BrokenPattern",
-     [](json& j) {
-       j["pre_tokenizer"] = {
-           {"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}};
-     },
+    {"BrokenPattern", [](json& j) { j["pre_tokenizer"] = SplitAt("(a"); },
      StatusCode::kInvalidArgument, "pre_tokenizer.pattern: the pattern does not compile"},
-    {"LongPattern",
-     [](json& j) {
-       j["pre_tokenizer"] = {{"type", "Split"},
-                             {"pattern", {{"Regex", std::string(5000, 'a')}}},
-                             {"behavior", "Isolated"}};
-     },
+    {"ClassInAClass", [](json& j) { j["pre_tokenizer"] = SplitAt("[^(a|[.,])]+"); },
+     StatusCode::kUnsupported, "pre_tokenizer.pattern: the pattern has a class inside a class"},
+    {"IntersectionOfClasses", [](json& j) { j["pre_tokenizer"] = SplitAt("[a-z&&\\p{L}]"); },
+     StatusCode::kUnsupported, "an intersection of classes at its byte 4"},
+    {"PlusAfterAnInterval", [](json& j) { j["pre_tokenizer"] = SplitAt("\\p{N}{1,3}+"); },
+     StatusCode::kUnsupported, "a \"+\" after an interval"},
+    {"WordBoundary", [](json& j) { j["pre_tokenizer"] = SplitAt("a\\b"); },
+     StatusCode::kUnsupported, "the pattern has \\b at its byte 1"},
+    {"LongPattern", [](json& j) { j["pre_tokenizer"] = SplitAt(std::string(5000, 'a')); },
      StatusCode::kResourceExhausted, "5000 bytes"},
     {"OtherBehavior",
      [](json& j) {
@@ -163,8 +166,7 @@ TEST(TokenizerFileTest, AFileThatIsNotThereIsNotFound) {
 
 TEST(HostilePatternTest, EndsInAnErrorInsteadOfAHang) {
   json file = json::parse(ReadFile(TokenizerPath("atlas")));
-  file["pre_tokenizer"] = {
-      {"type", "Split"}, {"pattern", {{"Regex", "(a+)+$|(a|aa)+b"}}}, {"behavior", "Isolated"}};
+  file["pre_tokenizer"] = SplitAt("(a+)+$|(a|aa)+b");
   const auto tokenizer = Tokenizer::FromJson(file.dump());
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   const auto tokens = (*tokenizer)->Encode(std::string(5000, 'a') + "!");

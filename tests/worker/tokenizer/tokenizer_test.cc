@@ -55,7 +55,7 @@ TEST_P(RandomTextTest, EachTokensTextIsItsSpan) {
 }
 
 INSTANTIATE_TEST_SUITE_P(PipelinesThatKeepTheText, RandomTextTest,
-                         testing::Values("gpt2", "atlas", "llama3", "llama2"),
+                         testing::Values("gpt2", "atlas", "llama3", "llama2", "tekken", "gemma"),
                          [](const auto& test) { return test.param; });
 
 TEST(TokenizerTest, SpansOfACharacterThatNfcRewritesStandForItsBytes) {
@@ -87,6 +87,17 @@ TEST(TokenizerTest, DecodingPassesOverIdsThatDoNotExist) {
   const std::vector<TokenId> ids = {-1, tokenizer->vocabulary_size(), 1 << 30};
   EXPECT_EQ(tokenizer->Decode(ids), "");
   EXPECT_EQ(tokenizer->TokenText(-5), "");
+}
+
+TEST(TokenizerTest, ATokenThatIsAddedToTheVocabularyDecodesAsTheVocabularyWritesIt) {
+  const auto tokenizer = OpenTokenizer("gemma");
+  const std::string text = "x  ";
+  const auto tokens = tokenizer->Encode(text);
+  ASSERT_TRUE(tokens.ok()) << tokens.status().ToString();
+  ASSERT_EQ(tokens->size(), 2u);
+  EXPECT_EQ(tokenizer->TokenText(tokens->back().id), "  ");
+  EXPECT_EQ(tokenizer->Decode(Ids(*tokens)), text);
+  EXPECT_EQ(Ids(tokenizer->Encode("x\u2581\u2581").value()), Ids(*tokens));
 }
 
 TEST(TokenizerTest, SpecialTokensAreFoundByTheirText) {
