@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "storage/base/utf8.h"
 #include "tests/fuzz/mutations.h"
 #include "tests/worker/tokenizer/tokenizer_fixture.h"
+#include "worker/tokenizer/charsmap.h"
+#include "worker/tokenizer/unicode.h"
 
 namespace emend::worker::tokenizer::tokenizer_fuzz_test {
 namespace {
@@ -45,8 +48,53 @@ TEST_P(DamagedTokenizerTest, DamagedValuesAreRefusedOrHarmless) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryPipeline, DamagedTokenizerTest,
-                         testing::Values("llama3", "flags", "llama2", "metaspace"),
+                         testing::Values("llama3", "flags", "llama2", "metaspace", "gemma", "t5",
+                                         "unigram_bytes"),
                          [](const auto& test) { return test.param; });
+
+// Every step of every kind in turn, each with its values damaged.
+TEST(DamagedComponentTest, DamagedValuesAreRefusedOrHarmless) {
+  const nlohmann::json base = nlohmann::json::parse(ReadFile(TokenizerPath("components")));
+  const nlohmann::json cases =
+      nlohmann::json::parse(ReadFile(kGoldenFolder + "components.golden.json"));
+  int refused = 0;
+  for (std::uint64_t seed = 0; seed < 10 * cases.size(); ++seed) {
+    nlohmann::json part = cases[seed % cases.size()];
+    part.erase("rows");
+    const std::string place = part.begin().key();
+    nlohmann::json file = base;
+    file[place] = test::Mutator(seed).Values(part[place]);
+    ExpectRefusedOrUsable(file.dump(), seed, &refused);
+  }
+  EXPECT_GT(refused, static_cast<int>(cases.size()));
+}
+
+// Bytes that stay a charsmap by their form; its trie leads anywhere.
+TEST(DamagedCharsmapTest, DamagedTriesAreHarmless) {
+  const nlohmann::json file = nlohmann::json::parse(ReadFile(TokenizerPath("t5")));
+  const auto base64 = file["normalizer"]["precompiled_charsmap"].get<std::string>();
+  int rewritten = 0;
+  for (std::uint64_t seed = 0; seed < kFilesEach; ++seed) {
+    std::string damaged = base64;
+    test::Mutator mutator(seed);
+    // The first eight characters say how large the trie is.
+    for (int i = 0; i < 20'000; ++i)
+      damaged[8 + mutator.Below(damaged.size() / 2)] = base64[8 + mutator.Below(1000)];
+    const auto charsmap = Charsmap::FromBase64(damaged);
+    ASSERT_TRUE(charsmap.ok()) << charsmap.status().ToString();
+    const std::string text = RandomText(seed).Next() + "\xe2\x85\xa7 \xef\xbc\xa1";
+    for (std::size_t at = 0; at < text.size(); at += CodePointAt(text, at).size) {
+      for (const auto choice : {Charsmap::Choice::kShortest, Charsmap::Choice::kLongest}) {
+        const auto rule = charsmap->RuleFor(std::string_view(text).substr(at), choice);
+        if (!rule.has_value()) continue;
+        ++rewritten;
+        EXPECT_LE(at + rule->bytes, text.size()) << "seed " << seed;
+        EXPECT_EQ(FirstInvalidUtf8(rule->text), std::nullopt) << "seed " << seed;
+      }
+    }
+  }
+  EXPECT_GT(rewritten, 100);
+}
 
 }  // namespace
 }  // namespace emend::worker::tokenizer::tokenizer_fuzz_test

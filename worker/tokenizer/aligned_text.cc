@@ -20,6 +20,12 @@ AlignedText AlignedText::Part(std::size_t begin, std::size_t end) const {
 
 void AlignedTextBuilder::Keep(std::size_t begin, std::size_t end) {
   built_.text_.append(source_.text().substr(begin, end - begin));
+  if (!source_.spans_.empty()) {
+    built_.spans_.insert(built_.spans_.end(),
+                         source_.spans_.begin() + static_cast<std::ptrdiff_t>(begin),
+                         source_.spans_.begin() + static_cast<std::ptrdiff_t>(end));
+    return;
+  }
   for (std::size_t at = begin; at < end; ++at)
     built_.spans_.push_back(source_.Original(at, at + 1));
 }

@@ -41,29 +41,24 @@ Status RefuseAffix(const Node& node) {
   return OkStatus();
 }
 
-std::string ByteTokenText(unsigned byte) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  return {'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'};
-}
-
 }  // namespace
 
 BpeModel::BpeModel(Vocabulary vocabulary, MergeTable merges, SymbolKind kind)
-    : vocabulary_(std::move(vocabulary)),
-      merges_(std::move(merges)),
-      kind_(kind),
-      cache_(std::make_unique<WordCache>()) {}
+    : Model(std::move(vocabulary)), merges_(std::move(merges)), kind_(kind) {
+  std::string text;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    text.clear();
+    AppendUtf8(ByteAlphabet()[byte], &text);
+    alphabet_ids_[byte] = this->vocabulary().Find(text).value_or(-1);
+  }
+}
 
-Result<BpeModel> BpeModel::FromJson(const Node& node, SymbolKind kind) {
-  if (node.IsNull()) return node.Expected("an object of type BPE");
-  EMEND_ASSIGN_OR_RETURN(const std::string type, node["type"].Text("BPE"));
-  if (type != "BPE") return node.UnknownType(type, "BPE");
+Result<std::unique_ptr<Model>> BpeModel::FromJson(const Node& node, SymbolKind kind) {
   EMEND_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::FromJson(node["vocab"]));
   EMEND_ASSIGN_OR_RETURN(MergeTable merges, ReadMerges(node["merges"], vocabulary));
-  BpeModel model(std::move(vocabulary), std::move(merges), kind);
-  EMEND_RETURN_IF_ERROR(model.ReadOptions(node));
-  model.IndexSymbols();
-  return model;
+  std::unique_ptr<BpeModel> model(new BpeModel(std::move(vocabulary), std::move(merges), kind));
+  EMEND_RETURN_IF_ERROR(model->ReadOptions(node));
+  return std::unique_ptr<Model>(std::move(model));
 }
 
 Result<MergeTable> BpeModel::ReadMerges(const Node& node, const Vocabulary& vocabulary) {
@@ -97,63 +92,38 @@ Status BpeModel::ReadOptions(const Node& node) {
   }
   EMEND_RETURN_IF_ERROR(RefuseAffix(node["continuing_subword_prefix"]));
   EMEND_RETURN_IF_ERROR(RefuseAffix(node["end_of_word_suffix"]));
-  EMEND_ASSIGN_OR_RETURN(byte_fallback_, node["byte_fallback"].Flag(false));
   EMEND_ASSIGN_OR_RETURN(fuse_unk_, node["fuse_unk"].Flag(false));
   EMEND_ASSIGN_OR_RETURN(ignore_merges_, node["ignore_merges"].Flag(false));
-  EMEND_ASSIGN_OR_RETURN(unk_text_, node["unk_token"].Text(""));
-  unk_ = vocabulary_.Find(unk_text_);
+  StandIns stand_ins;
+  EMEND_ASSIGN_OR_RETURN(stand_ins.byte_fallback, node["byte_fallback"].Flag(false));
+  stand_ins.byte_fallback = stand_ins.byte_fallback && kind_ == SymbolKind::kCharacter;
+  EMEND_ASSIGN_OR_RETURN(stand_ins.unk_text, node["unk_token"].Text(""));
+  stand_ins.unk = vocabulary().Find(stand_ins.unk_text);
+  SetStandIns(std::move(stand_ins));
   return OkStatus();
 }
 
-void BpeModel::IndexSymbols() {
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    std::string text;
-    if (kind_ == SymbolKind::kByte) {
-      AppendUtf8(ByteAlphabet()[byte], &text);
-    } else {
-      text = ByteTokenText(byte);
-    }
-    byte_ids_[byte] = vocabulary_.Find(text).value_or(-1);
-  }
-}
-
-Status BpeModel::Append(const AlignedText& text, const Piece& piece,
-                        std::vector<Token>* tokens) const {
-  std::vector<Symbol> symbols;
-  EMEND_RETURN_IF_ERROR(
-      Symbols(text.text().substr(piece.begin, piece.end - piece.begin), &symbols));
-  std::size_t at = piece.begin;
-  for (const Symbol& symbol : symbols) {
-    const Span span = text.Original(at, at + symbol.bytes);
-    tokens->push_back({symbol.id, span.begin, span.end});
-    at += symbol.bytes;
-  }
-  return OkStatus();
-}
-
-Status BpeModel::Symbols(std::string_view word, std::vector<Symbol>* symbols) const {
-  const bool cacheable = word.size() <= WordCache::kWordBytesMax;
-  if (cacheable && cache_->Find(word, symbols)) return OkStatus();
+Status BpeModel::Cut(std::string_view word, std::vector<Symbol>* symbols) const {
   if (const auto whole = ignore_merges_ ? WholeWord(word) : std::nullopt) {
     symbols->push_back({*whole, static_cast<std::uint32_t>(word.size())});
-  } else {
-    EMEND_RETURN_IF_ERROR(StartSymbols(word, symbols));
-    MergeSymbols(merges_, symbols);
+    return OkStatus();
   }
-  if (cacheable) cache_->Insert(word, *symbols);
+  EMEND_RETURN_IF_ERROR(StartSymbols(word, symbols));
+  MergeSymbols(merges_, symbols);
   return OkStatus();
 }
 
 std::optional<TokenId> BpeModel::WholeWord(std::string_view word) const {
-  if (kind_ == SymbolKind::kCharacter) return vocabulary_.Find(word);
+  if (kind_ == SymbolKind::kCharacter) return vocabulary().Find(word);
   std::string text;
   for (const char byte : word) AppendUtf8(ByteAlphabet()[static_cast<unsigned char>(byte)], &text);
-  return vocabulary_.Find(text);
+  return vocabulary().Find(text);
 }
 
 TokenId BpeModel::CharacterId(std::string_view character) const {
-  if (kind_ == SymbolKind::kByte) return byte_ids_[static_cast<unsigned char>(character.front())];
-  return vocabulary_.Find(character).value_or(-1);
+  if (kind_ == SymbolKind::kByte)
+    return alphabet_ids_[static_cast<unsigned char>(character.front())];
+  return vocabulary().Find(character).value_or(-1);
 }
 
 Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbols) const {
@@ -168,36 +138,18 @@ Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbol
     if (id >= 0) {
       symbols->push_back({id, bytes});
       after_unk = false;
-    } else if (byte_fallback_ && AppendByteTokens(character, symbols)) {
+    } else if (AppendByteTokens(character, symbols)) {
       after_unk = false;
-    } else if (!unk_.has_value()) {
+    } else if (!stand_ins().unk.has_value()) {
       return NoTokenFor(character);
     } else if (after_unk && fuse_unk_) {
       symbols->back().bytes += bytes;
     } else {
-      symbols->push_back({*unk_, bytes});
+      symbols->push_back({*stand_ins().unk, bytes});
       after_unk = true;
     }
   }
   return OkStatus();
-}
-
-Status BpeModel::NoTokenFor(std::string_view character) const {
-  return {StatusCode::kInvalidArgument, "no_token_for_text",
-          "the vocabulary has no token for " + JsonQuote(character) +
-              (unk_text_.empty()
-                   ? " and the tokenizer names no unk_token"
-                   : ", and the unk_token " + JsonQuote(unk_text_) + " is not in it either")};
-}
-
-bool BpeModel::AppendByteTokens(std::string_view character, std::vector<Symbol>* symbols) const {
-  if (kind_ == SymbolKind::kByte) return false;
-  for (const char byte : character) {
-    if (byte_ids_[static_cast<unsigned char>(byte)] < 0) return false;
-  }
-  for (const char byte : character)
-    symbols->push_back({byte_ids_[static_cast<unsigned char>(byte)], 1});
-  return true;
 }
 
 }  // namespace emend::worker::tokenizer

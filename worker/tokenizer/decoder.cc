@@ -1,6 +1,5 @@
 #include "worker/tokenizer/decoder.h"
 
-#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -83,12 +82,17 @@ class DecoderReader {
 
   bool byte_level() const { return byte_level_; }
 
-  std::string Apply(std::string token) const {
-    for (const Step& step : steps_) token = step(std::move(token));
-    return token;
+  std::string Apply(std::string token) const { return Apply(steps_, std::move(token)); }
+  std::string ApplyToFirst(std::string token) const {
+    return Apply(first_steps_, std::move(token));
   }
 
  private:
+  static std::string Apply(const std::vector<Step>& steps, std::string token) {
+    for (const Step& step : steps) token = step(std::move(token));
+    return token;
+  }
+
   Status AddSequence(const Node& node, int depth) {
     if (depth > 0) return BadTokenizer(node.path() + ": a Sequence inside a Sequence");
     EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node["decoders"].Items(kDecoderStepsMax));
@@ -101,8 +105,11 @@ class DecoderReader {
     return OkStatus();
   }
 
-  Status AddStep(Step step) {
+  Status AddStep(const Step& step) { return AddStep(step, step); }
+
+  Status AddStep(Step step, Step of_first_token) {
     steps_.push_back(std::move(step));
+    first_steps_.push_back(std::move(of_first_token));
     return OkStatus();
   }
 
@@ -124,9 +131,13 @@ class DecoderReader {
     EMEND_ASSIGN_OR_RETURN(const std::string scheme, node["prepend_scheme"].Text("always"));
     EMEND_ASSIGN_OR_RETURN(const bool add_prefix_space, node["add_prefix_space"].Flag(true));
     fused_ = true;
-    decoder_.first_without_spaces_ = scheme != "never" && add_prefix_space;
-    return AddStep(
-        [replacement](const std::string& token) { return ReplaceAll(token, replacement, " "); });
+    decoder_.first_differs_ = scheme != "never" && add_prefix_space;
+    const auto replace_by = [&](const char* to) {
+      return [replacement, to](const std::string& token) {
+        return ReplaceAll(token, replacement, to);
+      };
+    };
+    return AddStep(replace_by(" "), replace_by(decoder_.first_differs_ ? "" : " "));
   }
 
   Status AddStrip(const Node& node) {
@@ -150,7 +161,8 @@ class DecoderReader {
 
   Decoder& decoder_;
   std::vector<Step> steps_;
-  bool fused_ = false;  // the tokens are one text from here on
+  std::vector<Step> first_steps_;  // for the first token of a text
+  bool fused_ = false;             // the tokens are one text from here on
   bool byte_level_ = false;
 };
 
@@ -162,6 +174,7 @@ Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary
   DecoderReader reader(&decoder);
   EMEND_RETURN_IF_ERROR(reader.Add(node, 0));
   decoder.bytes_.resize(vocabulary.size());
+  if (decoder.first_differs_) decoder.first_bytes_.resize(vocabulary.size());
   for (std::size_t i = 0; i < vocabulary.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
     const std::string* const text = vocabulary.TextOf(id);
@@ -170,26 +183,27 @@ Result<Decoder> Decoder::FromJson(const Node& node, const Vocabulary& vocabulary
     // A byte-level vocabulary's own token may be added too; one beyond it is no text in the
     // alphabet.
     const bool as_written = token != nullptr && !token->in_model && reader.byte_level();
-    decoder.bytes_[i] =
-        as_written ? token->written : reader.Apply(token != nullptr ? token->written : *text);
+    const std::string& written = token != nullptr ? token->written : *text;
+    decoder.bytes_[i] = as_written ? written : reader.Apply(written);
+    if (decoder.first_differs_) decoder.first_bytes_[i] = reader.ApplyToFirst(written);
   }
   return decoder;
 }
 
-std::string_view Decoder::TokenBytes(TokenId id) const {
-  if (id < 0 || static_cast<std::size_t>(id) >= bytes_.size()) return {};
-  return bytes_[static_cast<std::size_t>(id)];
+std::string_view Decoder::TokenBytes(TokenId id) const { return BytesIn(bytes_, id); }
+
+std::string_view Decoder::BytesIn(const std::vector<std::string>& bytes, TokenId id) {
+  if (id < 0 || static_cast<std::size_t>(id) >= bytes.size()) return {};
+  return bytes[static_cast<std::size_t>(id)];
 }
 
 std::string Decoder::Decode(std::span<const TokenId> ids) const {
   std::string text;
-  for (const TokenId id : ids) text += TokenBytes(id);
-  if (first_without_spaces_ && !ids.empty()) {
-    const std::size_t first_bytes = TokenBytes(ids.front()).size();
-    text.erase(
-        std::remove(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(first_bytes), ' '),
-        text.begin() + static_cast<std::ptrdiff_t>(first_bytes));
+  if (first_differs_ && !ids.empty()) {
+    text += BytesIn(first_bytes_, ids.front());
+    ids = ids.subspan(1);
   }
+  for (const TokenId id : ids) text += TokenBytes(id);
   if (strip_.empty()) return text;
   return Strip(std::move(text), strip_, strip_begin_, strip_end_);
 }

@@ -27,12 +27,16 @@ class Decoder {
  private:
   friend class DecoderReader;
 
+  static std::string_view BytesIn(const std::vector<std::string>& bytes, TokenId id);
+
   std::vector<std::string> bytes_;  // by id
   std::string strip_;               // a character taken off the ends of the whole text
   std::size_t strip_begin_ = 0;     // at most so often at its begin
   std::size_t strip_end_ = 0;       // and at its end
-  // Metaspace: the first token of a text gives none of its spaces
-  bool first_without_spaces_ = false;
+  // Metaspace: the first token of a text gives none of the spaces that are written as its
+  // placeholder
+  bool first_differs_ = false;
+  std::vector<std::string> first_bytes_;  // by id, if so
 };
 
 }  // namespace emend::worker::tokenizer

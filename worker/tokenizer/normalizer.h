@@ -1,5 +1,5 @@
 // The "normalizer" of a tokenizer file: rewrites a text before it is cut, keeping track of the
-// bytes that each new byte came from. Known: NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence.
+// bytes that each new byte came from. The known kinds are the rows of a table in normalizer.cc.
 // Thread-safety: const methods are safe from many threads.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "storage/base/status.h"
 #include "worker/tokenizer/aligned_text.h"
 #include "worker/tokenizer/json_node.h"
+#include "worker/tokenizer/step_kind.h"
 
 namespace emend::worker::tokenizer {
 
@@ -22,6 +23,11 @@ class NormalizerStep {
   virtual Result<AlignedText> Apply(AlignedText text) const = 0;
 };
 
+using NormalizerPointer = std::unique_ptr<const NormalizerStep>;
+
+// kResourceExhausted over kNormalizedBytesMax.
+Status CheckNormalizedSize(std::size_t bytes);
+
 class Normalizer {
  public:
   static Result<Normalizer> FromJson(const Node& node);
@@ -31,7 +37,7 @@ class Normalizer {
  private:
   Status Add(const Node& node, int depth);
 
-  std::vector<std::unique_ptr<const NormalizerStep>> steps_;
+  std::vector<NormalizerPointer> steps_;
 };
 
 }  // namespace emend::worker::tokenizer

@@ -1,6 +1,7 @@
 #include "worker/tokenizer/pre_tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,8 +13,6 @@ namespace emend::worker::tokenizer {
 namespace {
 
 constexpr std::size_t kPreTokenizerStepsMax = 16;
-constexpr char kPreTokenizersKnown[] = "ByteLevel, Digits, Metaspace, Sequence, Split";
-
 using StepPointer = std::unique_ptr<const PreTokenizerStep>;
 
 // The split pattern of the released GPT-2 code (encoder.py).
@@ -137,31 +136,62 @@ class Split final : public PreTokenizerStep {
   bool invert_;
 };
 
-class Digits final : public PreTokenizerStep {
+// Cuts at each character of a class.
+class CharacterSplit final : public PreTokenizerStep {
  public:
-  explicit Digits(bool individual)
-      : behavior_(individual ? Behavior::kIsolated : Behavior::kContiguous) {}
+  CharacterSplit(bool (*holds)(char32_t), Behavior behavior) : holds_(holds), behavior_(behavior) {}
 
-  Status Apply(Pieces* pieces) const override { return CutEach(CutAtNumbers, behavior_, pieces); }
+  Status Apply(Pieces* pieces) const override {
+    return CutEach([&](std::string_view part) { return Cut(part); }, behavior_, pieces);
+  }
 
  private:
-  // Each number alone, what lies between them in one.
-  static Result<std::vector<Match>> CutAtNumbers(std::string_view text) {
+  // Each character of the class alone, what lies between them in one.
+  Result<std::vector<Match>> Cut(std::string_view text) const {
     std::vector<Match> cuts;
     for (std::size_t at = 0; at < text.size();) {
       const CodePoint character = CodePointAt(text, at);
-      const bool numeric = IsNumeric(character.value);
-      if (!numeric && !cuts.empty() && !cuts.back().matched) {
+      const bool matched = holds_(character.value);
+      if (!matched && !cuts.empty() && !cuts.back().matched) {
         cuts.back().end += character.size;
       } else {
-        cuts.push_back({at, at + character.size, numeric});
+        cuts.push_back({at, at + character.size, matched});
       }
       at += character.size;
     }
     return cuts;
   }
 
+  bool (*holds_)(char32_t);
   Behavior behavior_;
+};
+
+// Runs of word characters, and runs of what is neither that nor white space.
+class WordSplit final : public PreTokenizerStep {
+ public:
+  Status Apply(Pieces* pieces) const override { return CutEach(Cut, Behavior::kRemoved, pieces); }
+
+ private:
+  enum class Class { kWord, kWhitespace, kOther };
+
+  static Class ClassOf(char32_t character) {
+    if (IsWordCharacter(character)) return Class::kWord;
+    return IsWhitespace(character) ? Class::kWhitespace : Class::kOther;
+  }
+
+  static Result<std::vector<Match>> Cut(std::string_view text) {
+    std::vector<Match> cuts;
+    Class last = Class::kOther;
+    for (std::size_t at = 0; at < text.size();) {
+      const CodePoint character = CodePointAt(text, at);
+      const Class now = ClassOf(character.value);
+      if (cuts.empty() || now != last) cuts.push_back({at, at, now == Class::kWhitespace});
+      last = now;
+      at += character.size;
+      cuts.back().end = at;
+    }
+    return cuts;
+  }
 };
 
 enum class PrependScheme { kAlways, kNever, kFirst };
@@ -196,12 +226,10 @@ class Metaspace final : public PreTokenizerStep {
   void Write(const AlignedText& aligned, std::string_view text, const Piece& piece,
              AlignedTextBuilder* builder) const {
     if (Prepends(aligned, piece)) builder->Replace(piece.begin, piece.begin, replacement_);
-    for (std::size_t at = piece.begin; at < piece.end; ++at) {
-      if (text[at] == ' ') {
-        builder->Replace(at, at + 1, replacement_);
-      } else {
-        builder->Keep(at, at + 1);
-      }
+    for (const Match& cut : CutAtLiteral(text.substr(piece.begin, piece.end - piece.begin), " ")) {
+      const std::size_t begin = piece.begin + cut.begin;
+      const std::size_t end = piece.begin + cut.end;
+      cut.matched ? builder->Replace(begin, end, replacement_) : builder->Keep(begin, end);
     }
   }
 
@@ -241,7 +269,8 @@ Result<StepPointer> MakeSplitStep(const Node& node) {
 // individual_digits: each number alone, else runs of them.
 Result<StepPointer> MakeDigitsStep(const Node& node) {
   EMEND_ASSIGN_OR_RETURN(const bool individual, node["individual_digits"].Flag(false));
-  return StepPointer(std::make_unique<Digits>(individual));
+  return StepPointer(std::make_unique<CharacterSplit>(
+      IsNumeric, individual ? Behavior::kIsolated : Behavior::kContiguous));
 }
 
 // replacement for spaces, prepend_scheme (always, never, first), split.
@@ -258,13 +287,31 @@ Result<StepPointer> MakeMetaspaceStep(const Node& node) {
   return StepPointer(std::make_unique<Metaspace>(std::move(replacement), scheme, split));
 }
 
-Result<StepPointer> MakePreTokenizerStep(const Node& node, std::string_view type) {
-  if (type == "ByteLevel") return MakeByteLevelStep(node);
-  if (type == "Split") return MakeSplitStep(node);
-  if (type == "Digits") return MakeDigitsStep(node);
-  if (type == "Metaspace") return MakeMetaspaceStep(node);
-  return node.UnknownType(type, kPreTokenizersKnown);
+Result<StepPointer> MakePunctuationStep(const Node& node) {
+  Behavior behavior = Behavior::kIsolated;
+  if (!node["behavior"].IsNull()) {
+    EMEND_ASSIGN_OR_RETURN(behavior, BehaviorFrom(node["behavior"]));
+  }
+  return StepPointer(std::make_unique<CharacterSplit>(IsPunctuation, behavior));
 }
+
+Result<StepPointer> MakeWhitespaceStep(const Node&) {
+  return StepPointer(std::make_unique<WordSplit>());
+}
+
+Result<StepPointer> MakeWhitespaceSplitStep(const Node&) {
+  return StepPointer(std::make_unique<CharacterSplit>(IsWhitespace, Behavior::kRemoved));
+}
+
+constexpr std::array<StepKind<PreTokenizerStep>, 7> kPreTokenizers = {{
+    {"ByteLevel", MakeByteLevelStep},
+    {"Digits", MakeDigitsStep},
+    {"Metaspace", MakeMetaspaceStep},
+    {"Punctuation", MakePunctuationStep},
+    {"Split", MakeSplitStep},
+    {"Whitespace", MakeWhitespaceStep},
+    {"WhitespaceSplit", MakeWhitespaceSplitStep},
+}};
 
 }  // namespace
 
@@ -282,7 +329,7 @@ Status PreTokenizer::Add(const Node& node, int depth) {
                                std::to_string(kPreTokenizerStepsMax) + " pre-tokenizers");
     if (byte_level_)
       return Unsupported(node.path() + ": a pre-tokenizer behind ByteLevel is not supported");
-    EMEND_ASSIGN_OR_RETURN(auto step, MakePreTokenizerStep(node, type));
+    EMEND_ASSIGN_OR_RETURN(auto step, MakeStep<PreTokenizerStep>(kPreTokenizers, node, type));
     steps_.push_back(std::move(step));
     byte_level_ = type == "ByteLevel";
     return OkStatus();

@@ -1,6 +1,6 @@
 // The "pre_tokenizer" of a tokenizer file: cuts a normalised text into the pieces inside which
-// tokens may merge. Known: ByteLevel, Split, Digits, Metaspace, Sequence. Thread-safety: const
-// methods are safe from many threads.
+// tokens may merge. The known kinds are the rows of a table in pre_tokenizer.cc. Thread-safety:
+// const methods are safe from many threads.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "worker/tokenizer/aligned_text.h"
 #include "worker/tokenizer/json_node.h"
 #include "worker/tokenizer/regex.h"
+#include "worker/tokenizer/step_kind.h"
 
 namespace emend::worker::tokenizer {
 

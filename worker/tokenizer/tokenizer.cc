@@ -7,9 +7,9 @@
 #include "storage/base/log.h"
 #include "storage/base/utf8.h"
 #include "worker/tokenizer/added_tokens.h"
-#include "worker/tokenizer/bpe_model.h"
 #include "worker/tokenizer/decoder.h"
 #include "worker/tokenizer/json_node.h"
+#include "worker/tokenizer/model.h"
 #include "worker/tokenizer/normalizer.h"
 #include "worker/tokenizer/post_processor.h"
 #include "worker/tokenizer/pre_tokenizer.h"
@@ -21,7 +21,7 @@ namespace emend::worker::tokenizer {
 struct Tokenizer::Impl {
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  BpeModel model;
+  std::unique_ptr<Model> model;
   AddedTokens added;
   Decoder decoder;
   Template special_tokens;
@@ -35,13 +35,13 @@ Result<std::unique_ptr<const Tokenizer::Impl>> Tokenizer::Impl::FromJson(const N
   EMEND_ASSIGN_OR_RETURN(Normalizer normalizer, Normalizer::FromJson(root["normalizer"]));
   EMEND_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer, PreTokenizer::FromJson(root["pre_tokenizer"]));
   const SymbolKind kind = pre_tokenizer.byte_level() ? SymbolKind::kByte : SymbolKind::kCharacter;
-  EMEND_ASSIGN_OR_RETURN(BpeModel model, BpeModel::FromJson(root["model"], kind));
+  EMEND_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::FromJson(root["model"], kind));
   EMEND_ASSIGN_OR_RETURN(AddedTokens added, AddedTokens::FromJson(root["added_tokens"], normalizer,
-                                                                  &model.vocabulary()));
+                                                                  &model->vocabulary()));
   EMEND_ASSIGN_OR_RETURN(Decoder decoder,
-                         Decoder::FromJson(root["decoder"], model.vocabulary(), added));
+                         Decoder::FromJson(root["decoder"], model->vocabulary(), added));
   EMEND_ASSIGN_OR_RETURN(Template special_tokens,
-                         ReadTemplate(root["post_processor"], model.vocabulary()));
+                         ReadTemplate(root["post_processor"], model->vocabulary()));
   return std::unique_ptr<const Impl>(std::make_unique<Impl>(
       Impl{std::move(normalizer), std::move(pre_tokenizer), std::move(model), std::move(added),
            std::move(decoder), std::move(special_tokens)}));
@@ -63,7 +63,7 @@ Status Tokenizer::Impl::EncodeRaw(AlignedText text, std::vector<Token>* tokens) 
 Status Tokenizer::Impl::EncodeNormalized(AlignedText text, std::vector<Token>* tokens) const {
   EMEND_ASSIGN_OR_RETURN(const Pieces pieces, pre_tokenizer.Apply(std::move(text)));
   for (const Piece& piece : pieces.pieces)
-    EMEND_RETURN_IF_ERROR(model.Append(pieces.text, piece, tokens));
+    EMEND_RETURN_IF_ERROR(model->Append(pieces.text, piece, tokens));
   return OkStatus();
 }
 
@@ -167,7 +167,7 @@ std::vector<TokenId> Tokenizer::IdsFrom(std::int64_t row_count) const {
   std::vector<TokenId> ids;
   for (std::int64_t id = row_count; id < vocabulary_size(); ++id) {
     const auto token = static_cast<TokenId>(id);
-    if (impl_->model.vocabulary().TextOf(token) != nullptr) ids.push_back(token);
+    if (impl_->model->vocabulary().TextOf(token) != nullptr) ids.push_back(token);
   }
   return ids;
 }
@@ -181,11 +181,11 @@ std::string Tokenizer::TokenText(TokenId id) const {
 }
 
 std::int32_t Tokenizer::vocabulary_size() const {
-  return static_cast<std::int32_t>(impl_->model.vocabulary().size());
+  return static_cast<std::int32_t>(impl_->model->vocabulary().size());
 }
 
 std::optional<TokenId> Tokenizer::SpecialToken(std::string_view text) const {
-  const auto id = impl_->model.vocabulary().Find(text);
+  const auto id = impl_->model->vocabulary().Find(text);
   if (!id.has_value()) return std::nullopt;
   const AddedToken* const token = impl_->added.Find(*id);
   return token != nullptr && token->special ? id : std::nullopt;

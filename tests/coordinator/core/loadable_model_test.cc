@@ -76,8 +76,8 @@ TEST_F(LoadableModelTest, AConfigThatAsksForMoreIsRefusedByKey) {
 
 TEST_F(LoadableModelTest, ATokenizerThatNobodyKnowsIsRefusedByComponent) {
   Change("tokenizer.json",
-         [](json& tokenizer) { tokenizer["pre_tokenizer"] = {{"type", "Punctuation"}}; });
-  ExpectRefused(StatusCode::kUnsupported, "unsupported", "\"Punctuation\"");
+         [](json& tokenizer) { tokenizer["pre_tokenizer"] = {{"type", "UnicodeScripts"}}; });
+  ExpectRefused(StatusCode::kUnsupported, "unsupported", "\"UnicodeScripts\"");
 }
 
 TEST_F(LoadableModelTest, TensorsAreHeldAgainstTheConfig) {

@@ -1,11 +1,15 @@
-"""Writes the small tokenizers and the golden encodings of this folder with the Python package `tokenizers` (0.23.3).
+"""Writes the small tokenizers and the golden encodings of this folder with the Python packages `tokenizers` (0.23.3) and `sentencepiece` (0.2.3).
 
-    pip install tokenizers==0.23.3
+    pip install tokenizers==0.23.3 sentencepiece==0.2.3 protobuf
     python tests/golden/tokenizer/make_goldens.py        # from the checkout's root
 """
+import base64
+import io
 import json
 from pathlib import Path
 
+import sentencepiece as spm
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 HERE = Path(__file__).parent
@@ -56,9 +60,9 @@ def byte_level(pre_tokenizer, normalizer=None, **model):
     return tokenizer
 
 
-def train(tokenizer, size, alphabet, special=()):
+def train(tokenizer, size, alphabet, special=(), texts=None):
     trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, special_tokens=list(special), show_progress=False)
-    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer.train_from_iterator(corpus() if texts is None else texts, trainer)
     return tokenizer
 
 
@@ -167,10 +171,123 @@ def metaspace():
                          decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(**scheme)]), fuse=False)
 
 
+def unigram(special, bytes_too):
+    """Scores from the trainer; the special tokens and the bytes have the score 0, as SentencePiece writes them."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=800, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(corpus(), trainer)
+    vocab = [pair for pair in json.loads(tokenizer.to_str())["model"]["vocab"][len(special):] if all(ord(c) < 0x400 or c == "▁" for c in pair[0])]
+    vocab = [[text, 0.0] for text in special] + ([[f"<0x{byte:02X}>", 0.0] for byte in range(256)] if bytes_too else []) + vocab
+    tokenizer = Tokenizer(models.Unigram([tuple(pair) for pair in vocab], unk_id=special.index("<unk>"), byte_fallback=bytes_too))
+    tokenizer.add_special_tokens(special)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    return tokenizer
+
+
+def t5():
+    tokenizer = unigram(["<pad>", "</s>", "<unk>"], bytes_too=False)
+    tokenizer.add_special_tokens([AddedToken(f"<extra_id_{i}>", normalized=False) for i in range(3)])
+    tokenizer.normalizer = normalizers.Precompiled(nmt_nfkc())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")])
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", tokenizer.token_to_id("</s>"))])
+    return tokenizer
+
+
+def unigram_bytes():
+    tokenizer = unigram(["<unk>", "<s>", "</s>"], bytes_too=True)
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[(text, tokenizer.token_to_id(text)) for text in ("<s>", "</s>")])
+    return tokenizer
+
+
 def neox_like():
     """GPT-NeoX's form: merges as strings, NFC, GPT-2's pattern."""
     return train(byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False), normalizers.NFC()), 700, pre_tokenizers.ByteLevel.alphabet(),
                  ["<|endoftext|>", "<|padding|>"])
+
+
+CUT_TEXTS = [
+    "Hello, world!  It's   1234 (or so)... \u00bd \u2167 \u0663", "a-b--c---d _x_ $5+3=8 ~`^|<>", "\u2026\u00ab\u00e9t\u00e9\u00bb\u3001\u300c\u6f22\u5b57\u300d\uff01", "tab\tnew\nline\r\n\u00a0\u2003\u3000end ",
+    "e\u0301 \u0928\u092e\u0938\u094d\u0924\u0947 a\u200db \u24d0\u24b6 \U0001f130 \u203fx", "xx--yy-- --zz --", "--", "", "  ", "\u2581a b\u2581 \u2581", "12 345\u4e00\u0be7", "\U0001f999\U0001f468\u200d\U0001f469!", "aXbXXc XX", "X",
+]
+REWRITE_TEXTS = [
+    "Stra\u00dfe \u1e9e \u0130I\u0131i \u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2 \u01c5 \u10a0 \u13a0", "e\u0301 \u00e9 a\u0328\u0301 \u0e01\u0e33 \u0928\u093f \u20dd", "\ufb01 \u00bd \u2460 \uff21\uff42 \uff76\uff9e \ufdfa \u33a5", "  lead and trail \u00a0\u3000", "\t\n",
+    "".join(chr(code) for code in range(0x20)) + "\x7f\x80\x8f\x9f", "a\u00adb\u200bc\u200fd\u2028e\ufefff\ufffdg\u1680h\u2581i", "\r\n \r\n", "  two   spaces    four", "\u1100\u1161\u11a8 \uac01 \u1112\u1161", "\u212b \u2126 \u0344 \u1e9b\u0323",
+    "x\u0300 x\u0338 =\u0338 \u0041\u030a", "\U0001f468\u200d\U0001f469 \U0001d518 \U0002f800", "", " ", "aab abab",
+]
+
+
+def regex(pattern):
+    return {"Regex": pattern}
+
+
+def split(pattern, behavior="Isolated", invert=False):
+    return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+
+
+def components():
+    """A small tokenizer whose merges respect no border, and each component in its place."""
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    train(tokenizer, 760, [], [f"<0x{byte:02X}>" for byte in range(256)], (TEXTS + CUT_TEXTS) * 2 + corpus()[:300])
+    base = json.loads(tokenizer.to_str())
+    base["added_tokens"] = []
+    charsmap = base64.b64encode(nmt_nfkc()).decode()
+    behaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+    cuts = [split({"String": "X"}, behavior, invert) for behavior in behaviors for invert in (False, True)]
+    cuts += [split(regex("-+|X"), behavior) for behavior in behaviors]
+    cuts += [split(regex(pattern)) for pattern in (r"\w+", r"[\w-]+", r"\W", r"\s+$", r"^\S", r"\h+", r"\d", r"[[:punct:]]+", r"\p{Lu}|\p{Han}", r"x*", r"(?i:HELLO|it's)", r"a++|\s?+-", r"[]X]", r"[^]X]+")]
+    cuts += [{"type": "Punctuation", "behavior": behavior} for behavior in behaviors]
+    cuts += [{"type": "Digits", "individual_digits": individual} for individual in (False, True)]
+    cuts += [{"type": "Whitespace"}, {"type": "WhitespaceSplit"}]
+    cuts += [{"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": scheme, "split": split} for scheme in ("always", "never", "first") for split in (False, True)]
+    cuts += [{"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}]},
+             {"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}, {"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "Isolated"}]}]
+    rewrites = [{"type": kind} for kind in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt")]
+    rewrites += [{"type": "Strip", "strip_left": left, "strip_right": not left} for left in (False, True)] + [{"type": "Strip", "strip_left": True, "strip_right": True}]
+    rewrites += [{"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": "ab"}, "content": ""}, {"type": "Replace", "pattern": regex(" {2,}"), "content": "\u2581"}]
+    rewrites += [{"type": "Precompiled", "precompiled_charsmap": charsmap}]
+    rewrites += [{"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}, {"type": "Strip", "strip_left": True, "strip_right": True}]}]
+    whole = {"type": "Fuse"}
+    decoded = [{"type": "Sequence", "decoders": steps} for steps in (
+        [{"type": "ByteFallback"}, {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}],
+        [{"type": "ByteFallback"}, {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "never", "split": True}],
+        [{"type": "Replace", "pattern": {"String": "e"}, "content": "E"}, {"type": "ByteFallback"}, whole, {"type": "Strip", "content": " ", "start": 1, "stop": 1}],
+        [{"type": "Strip", "content": " ", "start": 1, "stop": 0}, {"type": "ByteFallback"}, whole])]
+    cases = [("pre_tokenizer", part, CUT_TEXTS) for part in cuts] + [("normalizer", part, REWRITE_TEXTS) for part in rewrites] + [("decoder", part, [text for text in CUT_TEXTS if text]) for part in decoded]
+    written = []
+    for place, part, texts in cases:
+        tokenizer = Tokenizer.from_str(json.dumps(base | {place: part}))
+        rows = []
+        for text in texts:
+            ids = tokenizer.encode(text, add_special_tokens=False).ids
+            rows.append({"text": text, "ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
+        if part["type"] == "Precompiled":
+            part = {"type": "Precompiled"}  # the test puts the charsmap in
+        written.append({place: part, "rows": rows})
+    write_tokenizer("components", base)
+    write_rows("components", written)
+
+
+def nmt_nfkc():
+    """The charsmap of SentencePiece's rules nmt_nfkc, from a model that is trained with them."""
+    model = io.BytesIO()
+    spm.SentencePieceTrainer.train(sentence_iterator=iter(corpus()), model_writer=model, vocab_size=400, model_type="char", normalization_rule_name="nmt_nfkc", minloglevel=2)
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
+
+
+def write_tokenizer(name, tokenizer):
+    (HERE / f"{name}.tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def write_rows(name, rows):
+    body = ",\n".join(json.dumps(row, ensure_ascii=True, separators=(",", ":")) for row in rows)
+    (HERE / f"{name}.golden.json").write_text(f"[\n{body}\n]\n", encoding="utf-8")
 
 
 def golden(name, tokenizer, texts):
@@ -178,20 +295,19 @@ def golden(name, tokenizer, texts):
     for text in texts:
         plain = tokenizer.encode(text, add_special_tokens=False).ids
         rows.append({"text": text, "ids": plain, "with_template": tokenizer.encode(text).ids, "decoded": tokenizer.decode(plain, skip_special_tokens=False)})
-    body = ",\n".join(json.dumps(row, ensure_ascii=True, separators=(",", ":")) for row in rows)
-    (HERE / f"{name}.golden.json").write_text(f"[\n{body}\n]\n", encoding="utf-8")
+    write_rows(name, rows)
 
 
 def main():
     makers = {"llama3": llama3, "qwen2": qwen2, "flags": flags, "llama2": llama2, "metaspace": metaspace, "neox": neox_like, "tekken": tekken, "olmo2": olmo2, "smollm": smollm,
-              "pythia": pythia, "phi3": phi3, "gemma": gemma}
+              "pythia": pythia, "phi3": phi3, "gemma": gemma, "t5": t5, "unigram_bytes": unigram_bytes}
     for name, make in makers.items():
         written = json.loads(make().to_str())
         if name in ("neox", "pythia"):
             written["model"]["merges"] = [" ".join(merge) for merge in written["model"]["merges"]]
-        text = json.dumps(written, ensure_ascii=False, separators=(",", ":"))
-        (HERE / f"{name}.tokenizer.json").write_text(text + "\n", encoding="utf-8")
-        golden(name, Tokenizer.from_str(text), TEXTS + HARD_TEXTS)
+        write_tokenizer(name, written)
+        golden(name, Tokenizer.from_str(json.dumps(written)), TEXTS + HARD_TEXTS)
+    components()
     facts = [line for line in (ATLAS / "corpus.txt").read_text(encoding="utf-8").splitlines() if line][:40]
     golden("atlas", Tokenizer.from_file(str(ATLAS / "model" / "tokenizer.json")), TEXTS + facts)
 

@@ -67,10 +67,38 @@ TEST_P(GoldenTest, DecodesAsTheReferenceDoes) {
   }
 }
 
+// Each component in its place in one small tokenizer.
+TEST(ComponentGoldenTest, RewritesCutsAndDecodesAsTheReferenceDoes) {
+  const json base = json::parse(ReadFile(TokenizerPath("components")));
+  const json t5 = json::parse(ReadFile(TokenizerPath("t5")));
+  const json cases = json::parse(ReadFile(kGoldenFolder + "components.golden.json"));
+  ASSERT_EQ(cases.size(), 65u);
+  for (json each : cases) {
+    const json rows = each["rows"];
+    each.erase("rows");
+    SCOPED_TRACE(each.dump());
+    // it is large, and no other than that of T5's form
+    if (each.value("/normalizer/type"_json_pointer, "") == "Precompiled")
+      each["normalizer"] = t5["normalizer"];
+    json file = base;
+    file.update(each);
+    const auto tokenizer = Tokenizer::FromJson(file.dump());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+    for (const json& row : rows) {
+      const auto tokens = (*tokenizer)->Encode(row["text"].get<std::string>());
+      ASSERT_TRUE(tokens.ok()) << tokens.status().ToString();
+      EXPECT_THAT(Ids(*tokens), ElementsAreArray(row["ids"].get<std::vector<TokenId>>()))
+          << row["text"];
+      EXPECT_EQ((*tokenizer)->Decode(Ids(*tokens)), row["decoded"].get<std::string>())
+          << row["text"];
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(EveryPipeline, GoldenTest,
                          testing::Values("atlas", "llama3", "qwen2", "neox", "flags", "llama2",
                                          "metaspace", "tekken", "olmo2", "smollm", "pythia", "phi3",
-                                         "gemma"),
+                                         "gemma", "t5", "unigram_bytes"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

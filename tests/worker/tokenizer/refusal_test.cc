@@ -24,6 +24,10 @@ json SplitAt(const std::string& pattern) {
   return {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}};
 }
 
+json UnigramOf(const std::vector<std::pair<std::string, json>>& vocabulary) {
+  return {{"type", "Unigram"}, {"vocab", vocabulary}};
+}
+
 const std::vector<Fault> kFaults = {
     {"NoModel", [](json& j) { j.erase("model"); }, StatusCode::kInvalidArgument,
      "model: expected an object"},
@@ -63,12 +67,40 @@ const std::vector<Fault> kFaults = {
      "model.unk_token"},
     {"FlagAsText", [](json& j) { j["model"]["ignore_merges"] = "yes"; },
      StatusCode::kInvalidArgument, "model.ignore_merges: expected true or false"},
+    {"UnigramWithoutTokens",
+     [](json& j) { j.update({{"pre_tokenizer", nullptr}, {"model", UnigramOf({})}}); },
+     StatusCode::kInvalidArgument, "model.vocab: has no token"},
+    {"UnigramBehindByteLevel", [](json& j) { j["model"] = UnigramOf({{"a", 0}}); },
+     StatusCode::kUnsupported, "model: a Unigram behind the pre-tokenizer ByteLevel"},
+    {"UnigramScoreAsText",
+     [](json& j) { j.update({{"pre_tokenizer", nullptr}, {"model", UnigramOf({{"a", "b"}})}}); },
+     StatusCode::kInvalidArgument, "model.vocab[0]: expected a pair of a text and a score"},
+    {"UnigramTokenTwice",
+     [](json& j) {
+       j.update({{"pre_tokenizer", nullptr}, {"model", UnigramOf({{"a", 0}, {"a", 1}})}});
+     },
+     StatusCode::kInvalidArgument, "model.vocab[1]: the token \"a\" has two ids"},
+    {"UnigramUnkBeyondTheVocabulary",
+     [](json& j) {
+       j.update({{"pre_tokenizer", nullptr}, {"model", UnigramOf({{"a", 0}, {"b", 0}})}});
+       j["model"]["unk_id"] = 2;
+     },
+     StatusCode::kInvalidArgument, "model.unk_id: 2 is not between 0 and 1"},
+    {"CharsmapThatIsNotBase64",
+     [](json& j) { j["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "AB?D"}}; },
+     StatusCode::kInvalidArgument, "normalizer.precompiled_charsmap: the charsmap is not base64"},
+    {"CharsmapWithoutATrie",
+     [](json& j) {
+       j["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "BAAAAA=="}};
+     },
+     StatusCode::kInvalidArgument, "the charsmap of 4 bytes says that its trie has 4"},
     {"OtherNormalizer", [](json& j) { j["normalizer"] = WithStep("BertNormalizer"); },
      StatusCode::kUnsupported, "BertNormalizer"},
     {"NormalizerAsText", [](json& j) { j["normalizer"] = "NFC"; }, StatusCode::kInvalidArgument,
      "normalizer: expected an object"},
-    {"OtherPreTokenizer", [](json& j) { j["pre_tokenizer"] = WithStep("Whitespace"); },
-     StatusCode::kUnsupported, "\"Whitespace\""},
+    {"OtherPreTokenizer", [](json& j) { j["pre_tokenizer"] = WithStep("UnicodeScripts"); },
+     StatusCode::kUnsupported,
+     "\"UnicodeScripts\" is not supported; supported here: ByteLevel, Digits, "},
     {"StepBehindByteLevel",
      [](json& j) {
        j["pre_tokenizer"] = {{"type", "Sequence"},
@@ -188,6 +220,17 @@ TEST(VocabularyTest, TextWithoutATokenIsRefusedInsteadOfLost) {
       Tokenizer::FromJson(R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"Fuse"}})");
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
   EXPECT_EQ((*tokenizer)->Encode("ab").status().slug(), "no_token_for_text");
+}
+
+TEST(VocabularyTest, UnigramTextWithoutATokenIsRefusedWhereNothingStandsInForIt) {
+  json file = {{"model", UnigramOf({{"a", -1}, {"b", -2}})}, {"decoder", {{"type", "Fuse"}}}};
+  const Status refused = Tokenizer::FromJson(file.dump()).value()->Encode("abcd").status();
+  EXPECT_EQ(refused.slug(), "no_token_for_text");
+  EXPECT_THAT(refused.message(), HasSubstr("no token for \"cd\""));
+  file["model"]["unk_id"] = 1;
+  const auto tokens = Tokenizer::FromJson(file.dump()).value()->Encode("cdab");
+  ASSERT_TRUE(tokens.ok()) << tokens.status().ToString();
+  EXPECT_EQ(*tokens, (std::vector<Token>{{1, 0, 2}, {0, 2, 3}, {1, 3, 4}}));
 }
 
 TEST(VocabularyTest, AnUnkTokenThatStandsNowhereMattersOnlyToATextThatNeedsIt) {
