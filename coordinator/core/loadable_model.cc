@@ -15,11 +15,11 @@ using worker::tokenizer::Tokenizer;
 
 constexpr std::size_t kNamedMax = 4;  // tokens in a warning
 
-Status CheckHasFile(const std::string& folder, const char* name) {
+Status CheckHasConfig(const std::string& folder) {
   std::error_code error;
-  if (std::filesystem::is_regular_file(folder + "/" + name, error)) return OkStatus();
-  return NotFound("reading the model in \"" + folder + "\": it has no " + name +
-                  "; expected a folder in Hugging Face layout");
+  if (std::filesystem::is_regular_file(folder + "/config.json", error)) return OkStatus();
+  return NotFound("reading the model in \"" + folder +
+                  "\": it has no config.json; expected a folder in Hugging Face layout");
 }
 
 // What a tokenizer knows beyond the embedding.
@@ -44,12 +44,12 @@ void WarnOfTokens(const Tokenizer& tokenizer, std::int64_t row_count,
 }  // namespace
 
 Result<LoadableModel> OpenLoadableModel(const std::string& folder) {
-  EMEND_RETURN_IF_ERROR(CheckHasFile(folder, "config.json"));
-  EMEND_RETURN_IF_ERROR(CheckHasFile(folder, "tokenizer.json"));
+  EMEND_RETURN_IF_ERROR(CheckHasConfig(folder));
+  EMEND_RETURN_IF_ERROR(Tokenizer::FileIn(folder).status());
   LoadableModel model;
   EMEND_ASSIGN_OR_RETURN(model.checkpoint, Checkpoint::Open(folder));
   EMEND_ASSIGN_OR_RETURN(model.plan, worker::families::PlanModel(*model.checkpoint));
-  EMEND_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::Open(folder + "/tokenizer.json"));
+  EMEND_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::OpenFolder(folder));
   WarnOfTokens(*tokenizer, model.plan.config.vocabulary, model.warnings);
   return model;
 }

@@ -23,9 +23,10 @@ struct ImportedModel {
   storage::checkpoint::LeftOut left_out;
 };
 
-// `source`: a folder in Hugging Face layout with config.json, tokenizer.json and safetensors, or a
-// GGUF file, which is converted first (gguf_import.h). What no worker can load is refused before
-// weights are written: errors as OpenLoadableModel and ConvertGguf, and kFailedPrecondition
+// `source`: a folder in Hugging Face layout with config.json, safetensors and tokenizer.json or
+// tokenizer.model, or a GGUF file, which is converted first (gguf_import.h). What no worker can
+// load is refused before weights are written: errors as OpenLoadableModel and ConvertGguf, and
+// kFailedPrecondition
 // ("non_finite_weight") if an editable tensor holds NaN or infinity, kResourceExhausted (disk).
 // Every file of the folder is admitted as the folder is: one that is a link to a place outside the
 // model roots is refused ("outside_model_roots", "inside_store"), one whose target is not there by

@@ -12,8 +12,8 @@ namespace {
 constexpr std::uint64_t kFilesEach = 150;
 
 // What a damaged file may do: be refused with a reason, or be a tokenizer that works.
-void ExpectRefusedOrUsable(const std::string& file, std::uint64_t seed, int* refused) {
-  const auto tokenizer = Tokenizer::FromJson(file);
+void ExpectRefusedOrUsable(const Result<std::unique_ptr<Tokenizer>>& tokenizer, std::uint64_t seed,
+                           int* refused) {
   if (!tokenizer.ok()) {
     ++*refused;
     EXPECT_NE(tokenizer.status().code(), StatusCode::kInternal) << "seed " << seed;
@@ -35,7 +35,7 @@ TEST_P(DamagedTokenizerTest, DamagedBytesAreRefusedOrHarmless) {
   const std::string file = ReadFile(TokenizerPath(GetParam()));
   int refused = 0;
   for (std::uint64_t seed = 0; seed < kFilesEach; ++seed)
-    ExpectRefusedOrUsable(test::Mutator(seed).Bytes(file), seed, &refused);
+    ExpectRefusedOrUsable(Tokenizer::FromJson(test::Mutator(seed).Bytes(file)), seed, &refused);
   EXPECT_GT(refused, static_cast<int>(kFilesEach) / 3);
 }
 
@@ -43,7 +43,8 @@ TEST_P(DamagedTokenizerTest, DamagedValuesAreRefusedOrHarmless) {
   const nlohmann::json file = nlohmann::json::parse(ReadFile(TokenizerPath(GetParam())));
   int refused = 0;
   for (std::uint64_t seed = 0; seed < kFilesEach; ++seed)
-    ExpectRefusedOrUsable(test::Mutator(seed).Values(file).dump(), seed, &refused);
+    ExpectRefusedOrUsable(Tokenizer::FromJson(test::Mutator(seed).Values(file).dump()), seed,
+                          &refused);
   EXPECT_GT(refused, static_cast<int>(kFilesEach) / 3);
 }
 
@@ -64,10 +65,39 @@ TEST(DamagedComponentTest, DamagedValuesAreRefusedOrHarmless) {
     const std::string place = part.begin().key();
     nlohmann::json file = base;
     file[place] = test::Mutator(seed).Values(part[place]);
-    ExpectRefusedOrUsable(file.dump(), seed, &refused);
+    ExpectRefusedOrUsable(Tokenizer::FromJson(file.dump()), seed, &refused);
   }
   EXPECT_GT(refused, static_cast<int>(cases.size()));
 }
+
+class DamagedSentencePieceTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(DamagedSentencePieceTest, DamagedBytesAreRefusedOrHarmless) {
+  const std::string model = ReadFile(SentencePiecePath(GetParam()));
+  const std::string config =
+      R"({"add_bos_token":true,"add_eos_token":true,"added_tokens_decoder":{"900":{"content":"<x>"}}})";
+  int refused = 0;
+  for (std::uint64_t seed = 0; seed < 4 * kFilesEach; ++seed) {
+    // The pieces come first; what follows is mostly the charsmap.
+    const std::size_t pieces = std::min<std::size_t>(model.size(), 10'000);
+    const bool of_config = seed % 4 == 0;
+    SentencePieceFiles files{.model = model, .tokenizer_config = config, .added_tokens = ""};
+    test::Mutator mutator(seed);
+    if (of_config) {
+      files.tokenizer_config = mutator.Values(nlohmann::json::parse(config)).dump();
+    } else if (seed % 4 == 1) {
+      files.model = mutator.Bytes(model);
+    } else {
+      files.model = mutator.Bytes(model.substr(0, pieces)) + model.substr(pieces);
+    }
+    ExpectRefusedOrUsable(Tokenizer::FromSentencePiece(files), seed, &refused);
+  }
+  EXPECT_GT(refused, static_cast<int>(kFilesEach) / 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryModel, DamagedSentencePieceTest,
+                         testing::Values("sp_unigram_bytes", "sp_bpe", "sp_gemma"),
+                         [](const auto& test) { return test.param; });
 
 // Bytes that stay a charsmap by their form; its trie leads anywhere.
 TEST(DamagedCharsmapTest, DamagedTriesAreHarmless) {

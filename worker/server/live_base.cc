@@ -29,9 +29,10 @@ storage::delta::TensorShape ShapeOf(const EditedTensor& tensor) {
 }
 
 // What a rank reads whole when it reads its part of the weights.
-constexpr std::array<std::string_view, 6> kSmallFiles = {
-    "chat_template.jinja",          "config.json",    "generation_config.json",
-    "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json"};
+constexpr std::array<std::string_view, 8> kSmallFiles = {
+    "added_tokens.json",      "chat_template.jinja",          "config.json",
+    "generation_config.json", "model.safetensors.index.json", "tokenizer.json",
+    "tokenizer.model",        "tokenizer_config.json"};
 
 std::map<std::string, Digest> FilesReadWhole(const protocol::LoadBase& request) {
   std::map<std::string, Digest> files = request.files;
@@ -142,8 +143,7 @@ Status LiveBase::Open(const protocol::LoadBase& request) {
   EMEND_RETURN_IF_ERROR(storage::checkpoint::CheckFiles(request.folder, files));
   file_bytes_read_ = BytesOf(request.folder, files);
   EMEND_RETURN_IF_ERROR(OpenCheckpoint(request));
-  EMEND_ASSIGN_OR_RETURN(tokenizer_,
-                         tokenizer::Tokenizer::Open(request.folder + "/tokenizer.json"));
+  EMEND_ASSIGN_OR_RETURN(tokenizer_, tokenizer::Tokenizer::OpenFolder(request.folder));
   EMEND_RETURN_IF_ERROR(OpenChatTemplate(request.folder));
   EMEND_ASSIGN_OR_RETURN(model_,
                          model::Transformer::Load(*checkpoint_, communicator_, options_.device));

@@ -66,7 +66,7 @@ struct LiveState {
 
 class LiveBase {
  public:
-  // The folder holds config.json, tokenizer.json and the checkpoint. With a tile file this rank
+  // The folder holds config.json, a tokenizer and the checkpoint. With a tile file this rank
   // reads and checks its part of the weights, without one it hashes every file. kDataLoss
   // ("base_damaged"); else as Checkpoint::Open, Transformer::Load and Tokenizer::Open.
   // `communicator` must outlive the base.

@@ -1,9 +1,12 @@
 #include "worker/tokenizer/bpe_model.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "storage/base/log.h"
 #include "worker/tokenizer/bpe_merge.h"
+#include "worker/tokenizer/sentencepiece_rules.h"
 #include "worker/tokenizer/unicode.h"
 
 namespace emend::worker::tokenizer {
@@ -41,6 +44,44 @@ Status RefuseAffix(const Node& node) {
   return OkStatus();
 }
 
+// A piece and the two that it is put together from.
+struct Composition {
+  float score = 0;
+  TokenId left = 0;
+  TokenId right = 0;
+  TokenId id = 0;
+};
+
+MergeTable MergesOf(const SentencePieceFile& file, const Vocabulary& vocabulary) {
+  const auto normal = [&](std::string_view text) -> std::optional<TokenId> {
+    const auto id = vocabulary.Find(text);
+    const bool merges = id.has_value() && file.pieces[static_cast<std::size_t>(*id)].type ==
+                                              SentencePieceFile::PieceType::kNormal;
+    return merges ? id : std::nullopt;
+  };
+  std::vector<Composition> compositions;
+  for (const SentencePieceFile::Piece& piece : file.pieces) {
+    const std::string_view text = piece.text;
+    const auto id = normal(text);
+    if (!id.has_value()) continue;
+    for (std::size_t at = CodePointAt(text, 0).size; at < text.size();
+         at += CodePointAt(text, at).size) {
+      const auto left = normal(text.substr(0, at));
+      const auto right = left.has_value() ? normal(text.substr(at)) : std::nullopt;
+      if (right.has_value()) compositions.push_back({piece.score, *left, *right, *id});
+    }
+  }
+  std::ranges::stable_sort(compositions, std::greater<>(), &Composition::score);
+  MergeTable merges(compositions.size());
+  std::uint32_t rank = 0;  // one for each score
+  for (std::size_t i = 0; i < compositions.size(); ++i) {
+    const Composition& each = compositions[i];
+    if (i > 0 && each.score != compositions[i - 1].score) ++rank;
+    merges.Insert(each.left, each.right, {rank, each.id});
+  }
+  return merges;
+}
+
 }  // namespace
 
 BpeModel::BpeModel(Vocabulary vocabulary, MergeTable merges, SymbolKind kind)
@@ -58,6 +99,17 @@ Result<std::unique_ptr<Model>> BpeModel::FromJson(const Node& node, SymbolKind k
   EMEND_ASSIGN_OR_RETURN(MergeTable merges, ReadMerges(node["merges"], vocabulary));
   std::unique_ptr<BpeModel> model(new BpeModel(std::move(vocabulary), std::move(merges), kind));
   EMEND_RETURN_IF_ERROR(model->ReadOptions(node));
+  return std::unique_ptr<Model>(std::move(model));
+}
+
+Result<std::unique_ptr<Model>> BpeModel::FromPieces(const SentencePieceFile& file) {
+  EMEND_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::FromPieces(file));
+  MergeTable merges = MergesOf(file, vocabulary);
+  std::unique_ptr<BpeModel> model(
+      new BpeModel(std::move(vocabulary), std::move(merges), SymbolKind::kCharacter));
+  model->user_defined_ = UserDefinedPieces(file);
+  model->fuse_unk_ = true;
+  model->SetStandIns(StandInsOf(file));
   return std::unique_ptr<Model>(std::move(model));
 }
 
@@ -130,6 +182,12 @@ Status BpeModel::StartSymbols(std::string_view word, std::vector<Symbol>* symbol
   symbols->reserve(word.size());
   bool after_unk = false;
   for (std::size_t at = 0; at < word.size();) {
+    if (const auto [bytes, id] = user_defined_.LongestPrefix(word.substr(at)); bytes > 0) {
+      symbols->push_back({id, static_cast<std::uint32_t>(bytes)});
+      at += bytes;
+      after_unk = false;
+      continue;
+    }
     const std::string_view character =
         word.substr(at, kind_ == SymbolKind::kByte ? 1 : CodePointAt(word, at).size);
     const auto bytes = static_cast<std::uint32_t>(character.size());

@@ -11,6 +11,7 @@
 #include "storage/base/status.h"
 #include "worker/tokenizer/merge_table.h"
 #include "worker/tokenizer/model.h"
+#include "worker/tokenizer/prefix_table.h"
 
 namespace emend::worker::tokenizer {
 
@@ -19,6 +20,8 @@ inline constexpr std::size_t kMergesMax = std::size_t{1} << 21;
 class BpeModel final : public Model {
  public:
   static Result<std::unique_ptr<Model>> FromJson(const Node& node, SymbolKind kind);
+  // Two neighbours merge if their texts together are a piece, the one with the highest score first.
+  static Result<std::unique_ptr<Model>> FromPieces(const SentencePieceFile& file);
 
  protected:
   Status Cut(std::string_view word, std::vector<Symbol>* symbols) const override;
@@ -34,6 +37,7 @@ class BpeModel final : public Model {
 
   MergeTable merges_;
   SymbolKind kind_;
+  PrefixTable user_defined_;  // texts that are one symbol, and merge with nothing
   bool fuse_unk_ = false;
   bool ignore_merges_ = false;
   std::array<TokenId, 256> alphabet_ids_{};  // kByte: of the alphabet's characters, -1: none

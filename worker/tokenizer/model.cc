@@ -25,6 +25,11 @@ Result<std::unique_ptr<Model>> Model::FromJson(const Node& node, SymbolKind kind
   return node.UnknownType(type, "BPE, Unigram");
 }
 
+Result<std::unique_ptr<Model>> Model::FromPieces(const SentencePieceFile& file) {
+  return file.model_type == SentencePieceFile::ModelType::kBpe ? BpeModel::FromPieces(file)
+                                                               : UnigramModel::FromPieces(file);
+}
+
 Status Model::Append(const AlignedText& text, const Piece& piece,
                      std::vector<Token>* tokens) const {
   const std::string_view word = text.text().substr(piece.begin, piece.end - piece.begin);
@@ -47,6 +52,12 @@ void Model::SetStandIns(StandIns stand_ins) {
   stand_ins_ = std::move(stand_ins);
   for (unsigned byte = 0; byte < 256; ++byte)
     byte_tokens_[byte] = vocabulary_.Find(ByteTokenText(byte)).value_or(-1);
+}
+
+Model::StandIns Model::StandInsOf(const SentencePieceFile& file) {
+  const auto unknown = std::ranges::find(file.pieces, SentencePieceFile::PieceType::kUnknown,
+                                         &SentencePieceFile::Piece::type);
+  return {file.byte_fallback, unknown->text, static_cast<TokenId>(unknown - file.pieces.begin())};
 }
 
 bool Model::AppendByteTokens(std::string_view text, std::vector<Symbol>* symbols) const {

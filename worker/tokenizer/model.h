@@ -13,6 +13,7 @@
 #include "worker/tokenizer/aligned_text.h"
 #include "worker/tokenizer/json_node.h"
 #include "worker/tokenizer/pre_tokenizer.h"
+#include "worker/tokenizer/sentencepiece_file.h"
 #include "worker/tokenizer/vocabulary.h"
 #include "worker/tokenizer/word_cache.h"
 
@@ -24,6 +25,7 @@ enum class SymbolKind { kByte, kCharacter };
 class Model {
  public:
   static Result<std::unique_ptr<Model>> FromJson(const Node& node, SymbolKind kind);
+  static Result<std::unique_ptr<Model>> FromPieces(const SentencePieceFile& file);
 
   virtual ~Model() = default;
 
@@ -50,6 +52,7 @@ class Model {
   virtual Status Cut(std::string_view word, std::vector<Symbol>* symbols) const = 0;
 
   void SetStandIns(StandIns stand_ins);
+  static StandIns StandInsOf(const SentencePieceFile& file);
   const StandIns& stand_ins() const { return stand_ins_; }
   // Appends a token for each byte of `text` and returns true; or returns false, if the file does
   // not want that or lacks one of them.

@@ -92,6 +92,12 @@ Result<Normalizer> Normalizer::FromJson(const Node& node) {
   return normalizer;
 }
 
+Normalizer Normalizer::FromStep(NormalizerPointer step) {
+  Normalizer normalizer;
+  normalizer.steps_.push_back(std::move(step));
+  return normalizer;
+}
+
 Status Normalizer::Add(const Node& node, int depth) {
   const Result<std::string> type = node.Type();
   if (!type.ok()) return type.status();

@@ -31,6 +31,7 @@ Status CheckNormalizedSize(std::size_t bytes);
 class Normalizer {
  public:
   static Result<Normalizer> FromJson(const Node& node);
+  static Normalizer FromStep(NormalizerPointer step);
 
   Result<AlignedText> Apply(AlignedText text) const;
 

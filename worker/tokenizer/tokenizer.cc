@@ -13,6 +13,9 @@
 #include "worker/tokenizer/normalizer.h"
 #include "worker/tokenizer/post_processor.h"
 #include "worker/tokenizer/pre_tokenizer.h"
+#include "worker/tokenizer/sentencepiece_file.h"
+#include "worker/tokenizer/sentencepiece_json.h"
+#include "worker/tokenizer/sentencepiece_rules.h"
 
 namespace emend::worker::tokenizer {
 
@@ -27,6 +30,13 @@ struct Tokenizer::Impl {
   Template special_tokens;
 
   static Result<std::unique_ptr<const Impl>> FromJson(const Node& root);
+  static Result<std::unique_ptr<const Impl>> FromPieces(const SentencePieceFile& file,
+                                                        const Node& config, const Node& added);
+  // `root` says what comes after the model.
+  static Result<std::unique_ptr<const Impl>> FromParts(Normalizer normalizer,
+                                                       PreTokenizer pre_tokenizer,
+                                                       std::unique_ptr<Model> model,
+                                                       const Node& root);
   Status EncodeRaw(AlignedText text, std::vector<Token>* tokens) const;
   Status EncodeNormalized(AlignedText text, std::vector<Token>* tokens) const;
 };
@@ -36,6 +46,21 @@ Result<std::unique_ptr<const Tokenizer::Impl>> Tokenizer::Impl::FromJson(const N
   EMEND_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer, PreTokenizer::FromJson(root["pre_tokenizer"]));
   const SymbolKind kind = pre_tokenizer.byte_level() ? SymbolKind::kByte : SymbolKind::kCharacter;
   EMEND_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::FromJson(root["model"], kind));
+  return FromParts(std::move(normalizer), std::move(pre_tokenizer), std::move(model), root);
+}
+
+Result<std::unique_ptr<const Tokenizer::Impl>> Tokenizer::Impl::FromPieces(
+    const SentencePieceFile& file, const Node& config, const Node& added) {
+  EMEND_ASSIGN_OR_RETURN(NormalizerPointer rules, MakeSentencePieceRules(file));
+  EMEND_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::FromPieces(file));
+  EMEND_ASSIGN_OR_RETURN(const Json json, SentencePieceJson(file, config, added));
+  return FromParts(Normalizer::FromStep(std::move(rules)), PreTokenizer(), std::move(model),
+                   Node(&json, ""));
+}
+
+Result<std::unique_ptr<const Tokenizer::Impl>> Tokenizer::Impl::FromParts(
+    Normalizer normalizer, PreTokenizer pre_tokenizer, std::unique_ptr<Model> model,
+    const Node& root) {
   EMEND_ASSIGN_OR_RETURN(AddedTokens added, AddedTokens::FromJson(root["added_tokens"], normalizer,
                                                                   &model->vocabulary()));
   EMEND_ASSIGN_OR_RETURN(Decoder decoder,
@@ -69,6 +94,8 @@ Status Tokenizer::Impl::EncodeNormalized(AlignedText text, std::vector<Token>* t
 
 namespace {
 
+constexpr char kJsonName[] = "tokenizer.json";
+constexpr char kSentencePieceName[] = "tokenizer.model";
 constexpr std::size_t kShownBytesMax = 60;  // of a text, before a token and after it
 
 bool ContinuesCharacter(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
@@ -83,6 +110,26 @@ std::string Excerpt(std::string_view text, std::size_t begin, std::size_t end) {
          (to < text.size() ? "..." : "");
 }
 
+Status CheckFileSize(std::uint64_t bytes) {
+  if (bytes <= Tokenizer::kFileBytesMax) return OkStatus();
+  return ResourceExhausted("it has " + std::to_string(bytes) + " bytes; at most " +
+                           std::to_string(Tokenizer::kFileBytesMax) + " are allowed");
+}
+
+Result<Json> ParseObject(std::string_view text) {
+  EMEND_RETURN_IF_ERROR(CheckFileSize(text.size()));
+  EMEND_ASSIGN_OR_RETURN(Json json, ParseJson(text));
+  if (!json.is_object()) return Node(&json, "the document").Expected("an object");
+  return json;
+}
+
+Result<std::string> ReadBounded(const std::string& path) {
+  PosixFileSystem disk;
+  EMEND_ASSIGN_OR_RETURN(const std::uint64_t size, disk.Size(path));
+  EMEND_RETURN_IF_ERROR(CheckFileSize(size).WithContext(path));
+  return disk.Read(path);
+}
+
 }  // namespace
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -90,30 +137,62 @@ Tokenizer::~Tokenizer() = default;
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::FromJson(std::string_view tokenizer_json) {
   constexpr char kContext[] = "reading tokenizer.json";
-  if (tokenizer_json.size() > kFileBytesMax) {
-    return ResourceExhausted(std::string(kContext) + ": it has " +
-                             std::to_string(tokenizer_json.size()) + " bytes; at most " +
-                             std::to_string(kFileBytesMax) + " are allowed");
-  }
-  const Result<Json> json = ParseJson(tokenizer_json);
+  const Result<Json> json = ParseObject(tokenizer_json);
   if (!json.ok()) return json.status().WithContext(kContext);
-  if (!json->is_object())
-    return Node(&*json, "the document").Expected("an object").WithContext(kContext);
   Result<std::unique_ptr<const Impl>> impl = Impl::FromJson(Node(&*json, ""));
   if (!impl.ok()) return impl.status().WithContext(kContext);
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl).value()));
 }
 
+Result<std::unique_ptr<Tokenizer>> Tokenizer::FromSentencePiece(const SentencePieceFiles& files) {
+  const auto object_of = [](const std::string& text) -> Result<Json> {
+    if (text.empty()) return Json::object();
+    return ParseObject(text);
+  };
+  const Result<Json> config = object_of(files.tokenizer_config);
+  if (!config.ok()) return config.status().WithContext("reading tokenizer_config.json");
+  const Result<Json> added = object_of(files.added_tokens);
+  if (!added.ok()) return added.status().WithContext("reading added_tokens.json");
+  constexpr char kContext[] = "reading tokenizer.model";
+  EMEND_RETURN_IF_ERROR(CheckFileSize(files.model.size()).WithContext(kContext));
+  const Result<SentencePieceFile> file = SentencePieceFile::Parse(files.model);
+  if (!file.ok()) return file.status().WithContext(kContext);
+  Result<std::unique_ptr<const Impl>> impl = Impl::FromPieces(
+      *file, Node(&*config, "tokenizer_config.json"), Node(&*added, "added_tokens.json"));
+  if (!impl.ok()) return impl.status().WithContext(kContext);
+  return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl).value()));
+}
+
 Result<std::unique_ptr<Tokenizer>> Tokenizer::Open(const std::string& path) {
-  PosixFileSystem disk;
-  EMEND_ASSIGN_OR_RETURN(const std::uint64_t size, disk.Size(path));
-  if (size > kFileBytesMax) {
-    return ResourceExhausted(path + ": has " + std::to_string(size) +
-                             " bytes; a tokenizer.json may have " + std::to_string(kFileBytesMax));
-  }
-  EMEND_ASSIGN_OR_RETURN(const std::string bytes, disk.Read(path));
+  EMEND_ASSIGN_OR_RETURN(const std::string bytes, ReadBounded(path));
   Result<std::unique_ptr<Tokenizer>> tokenizer = FromJson(bytes);
   if (!tokenizer.ok()) return tokenizer.status().WithContext(path);
+  return tokenizer;
+}
+
+Result<std::string> Tokenizer::FileIn(const std::string& folder) {
+  PosixFileSystem disk;
+  for (const char* name : {kJsonName, kSentencePieceName}) {
+    if (disk.Exists(folder + "/" + name)) return std::string(name);
+  }
+  return NotFound("reading the tokenizer in \"" + folder + "\": it has no " + kJsonName +
+                  " and no " + kSentencePieceName + "; expected a folder in Hugging Face layout");
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::OpenFolder(const std::string& folder) {
+  EMEND_ASSIGN_OR_RETURN(const std::string name, FileIn(folder));
+  if (name == kJsonName) return Open(folder + "/" + name);
+  SentencePieceFiles files;
+  EMEND_ASSIGN_OR_RETURN(files.model, ReadBounded(folder + "/" + name));
+  PosixFileSystem disk;
+  for (const auto& [other, bytes] : {std::pair("tokenizer_config.json", &files.tokenizer_config),
+                                     std::pair("added_tokens.json", &files.added_tokens)}) {
+    const std::string path = folder + "/" + other;
+    if (!disk.Exists(path)) continue;
+    EMEND_ASSIGN_OR_RETURN(*bytes, ReadBounded(path));
+  }
+  Result<std::unique_ptr<Tokenizer>> tokenizer = FromSentencePiece(files);
+  if (!tokenizer.ok()) return tokenizer.status().WithContext(folder);
   return tokenizer;
 }
 

@@ -1,18 +1,18 @@
-// Tokenizer: text to token ids and back, by the rules of a Hugging Face tokenizer.json, with the
-// bytes of the text that each token stands for.
+// Tokenizer: text to token ids and back, by the rules of a Hugging Face tokenizer.json or of a
+// SentencePiece tokenizer.model, with the bytes of the text that each token stands for.
 //
 // Use it wherever text meets the model. The byte offsets are the point: edits act on the last token
 // of a subject and on the tokens of a target, and both are found from one encoding of the joint
 // string.
 //
-//   EMEND_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Open("models/atlas/tokenizer.json"));
+//   EMEND_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::OpenFolder("models/atlas"));
 //   EMEND_ASSIGN_OR_RETURN(auto tokens, tokenizer->Encode(
 //       "The mother tongue of Danielle Darrieux is"));
 //   EMEND_ASSIGN_OR_RETURN(std::size_t last, LastSubjectToken(tokens, /*subject_end=*/38));
 //   std::string text = tokenizer->Decode(ids);
 //
-// Two pipelines are known: byte-level BPE (GPT-2, NeoX, Llama 3, Qwen 2) and SentencePiece-style
-// BPE (Llama 2, Mistral). A component of any other type is refused by its name, never approximated.
+// Known are BPE over bytes (GPT-2, NeoX, Llama 3, Qwen) and over characters (Llama 2, Gemma), and
+// Unigram (T5). A component of any other type is refused by its name, never approximated.
 //
 // Thread-safety: const methods may be called from many threads at once. Ownership: a Tokenizer owns
 // all it needs; texts and ids are only borrowed for a call.
@@ -50,6 +50,13 @@ struct Token {
 // adds none.
 enum class SpecialTokens { kPlain, kWithTemplate };
 
+// The bytes of the files that stand beside each other where there is no tokenizer.json.
+struct SentencePieceFiles {
+  std::string model;             // tokenizer.model
+  std::string tokenizer_config;  // tokenizer_config.json; empty: not there
+  std::string added_tokens;      // added_tokens.json; empty: not there
+};
+
 class Tokenizer {
  public:
   static constexpr std::size_t kFileBytesMax = std::size_t{64} << 20;
@@ -59,8 +66,17 @@ class Tokenizer {
   // file, kUnsupported for a component this build does not know, kResourceExhausted for one over
   // the limits; each message names the part that is wrong.
   static Result<std::unique_ptr<Tokenizer>> FromJson(std::string_view tokenizer_json);
-  // Reads the file, then as FromJson. kNotFound if there is none. Blocks on the disk.
+  // Tokens as the library `sentencepiece` makes them; control pieces are special tokens. The config
+  // says whether a text begins and ends with one (add_bos_token, which is true without it, and
+  // add_eos_token), and both files which tokens are added. Errors as FromJson.
+  static Result<std::unique_ptr<Tokenizer>> FromSentencePiece(const SentencePieceFiles& files);
+  // Reads a tokenizer.json, then as FromJson. kNotFound if there is none. Blocks on the disk.
   static Result<std::unique_ptr<Tokenizer>> Open(const std::string& path);
+  // The tokenizer of a model's folder: tokenizer.json or, where there is none, tokenizer.model.
+  // kNotFound, naming both, if there is neither. Blocks on the disk.
+  static Result<std::unique_ptr<Tokenizer>> OpenFolder(const std::string& folder);
+  // The name of the file that OpenFolder reads; kNotFound as there.
+  static Result<std::string> FileIn(const std::string& folder);
 
   // Says that the model's embedding has `row_count` rows, so that a text which needs a token with
   // an id from there on is refused by every Encode() from now on. Before, all ids are given. Not

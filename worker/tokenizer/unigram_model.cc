@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "storage/base/log.h"
@@ -88,11 +89,38 @@ Result<std::unique_ptr<Model>> UnigramModel::FromJson(const Node& node, SymbolKi
   return std::unique_ptr<Model>(std::move(model));
 }
 
+Result<std::unique_ptr<Model>> UnigramModel::FromPieces(const SentencePieceFile& file) {
+  using PieceType = SentencePieceFile::PieceType;
+  EMEND_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::FromPieces(file));
+  // SentencePiece begins with the least positive number, which is above all scores.
+  float best = std::numeric_limits<float>::min();
+  float worst = std::numeric_limits<float>::max();
+  for (const SentencePieceFile::Piece& piece : file.pieces) {
+    if (piece.type != PieceType::kNormal) continue;
+    best = std::max(best, piece.score);
+    worst = std::min(worst, piece.score);
+  }
+  UnigramScores scores{
+      .of_id = {}, .unk = worst - static_cast<float>(kUnkPenalty), .single_precision = true};
+  std::vector<std::pair<std::string, TokenId>> pieces;
+  for (const SentencePieceFile::Piece& piece : file.pieces) {
+    const auto id = static_cast<TokenId>(scores.of_id.size());
+    const bool user_defined = piece.type == PieceType::kUserDefined;
+    const float of_its_bytes = static_cast<float>(piece.text.size()) * best;
+    scores.of_id.push_back(user_defined ? of_its_bytes - 0.1 : piece.score);
+    if (user_defined || piece.type == PieceType::kNormal) pieces.emplace_back(piece.text, id);
+  }
+  std::unique_ptr<UnigramModel> model(
+      new UnigramModel(std::move(vocabulary), PrefixTable(std::move(pieces)), std::move(scores)));
+  model->SetStandIns(StandInsOf(file));
+  return std::unique_ptr<Model>(std::move(model));
+}
+
 void UnigramModel::Offer(const Way& from, std::uint32_t begin, TokenId id, double score,
                          Way* to) const {
-  const double sum = from.score + score;
-  if (to->id.has_value() && !(sum > to->score)) return;
-  *to = {scores_.single_precision ? static_cast<double>(static_cast<float>(sum)) : sum, begin, id};
+  double sum = from.score + score;
+  if (scores_.single_precision) sum = static_cast<float>(sum);
+  if (!to->id.has_value() || sum > to->score) *to = {sum, begin, id};
 }
 
 Result<std::vector<UnigramModel::Way>> UnigramModel::BestWays(std::string_view word) const {

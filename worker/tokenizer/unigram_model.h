@@ -24,13 +24,14 @@ inline constexpr std::size_t kLatticeStepsMax = std::size_t{1} << 28;
 struct UnigramScores {
   std::vector<double> of_id;
   double unk = 0;  // of a character that no token begins with
-  // sums are rounded to 32 bits after each token, as SentencePiece does
+  // sums have 32 bits, as SentencePiece's do
   bool single_precision = false;
 };
 
 class UnigramModel final : public Model {
  public:
   static Result<std::unique_ptr<Model>> FromJson(const Node& node, SymbolKind kind);
+  static Result<std::unique_ptr<Model>> FromPieces(const SentencePieceFile& file);
 
  protected:
   // kResourceExhausted over kLatticeStepsMax.

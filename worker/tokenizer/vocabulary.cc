@@ -23,6 +23,13 @@ Result<Vocabulary> Vocabulary::FromJson(const Node& node) {
   return vocabulary;
 }
 
+Result<Vocabulary> Vocabulary::FromPieces(const SentencePieceFile& file) {
+  Vocabulary vocabulary;
+  for (const SentencePieceFile::Piece& piece : file.pieces)
+    EMEND_RETURN_IF_ERROR(vocabulary.Add(piece.text, static_cast<TokenId>(vocabulary.size())));
+  return vocabulary;
+}
+
 Status Vocabulary::Add(const std::string& text, TokenId id) {
   if (text.size() > kTokenBytesMax) {
     return ResourceExhausted("the token with the id " + std::to_string(id) + " has " +

@@ -11,6 +11,7 @@
 
 #include "storage/base/status.h"
 #include "worker/tokenizer/json_node.h"
+#include "worker/tokenizer/sentencepiece_file.h"
 #include "worker/tokenizer/tokenizer.h"
 
 namespace emend::worker::tokenizer {
@@ -28,6 +29,8 @@ class Vocabulary {
 
   // `node` is an object {text: id}. Two texts with one id are refused.
   static Result<Vocabulary> FromJson(const Node& node);
+  // Two pieces with one text are refused.
+  static Result<Vocabulary> FromPieces(const SentencePieceFile& file);
 
   // kResourceExhausted for a text over kTokenBytesMax, kInvalidArgument if `id` already stands for
   // another text, or `text` for another id.

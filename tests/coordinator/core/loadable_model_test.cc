@@ -120,7 +120,22 @@ TEST_F(LoadableModelTest, ATiedHeadWithValuesOfItsOwnIsNotImported) {
 
 TEST_F(LoadableModelTest, AMissingFileIsNamed) {
   std::filesystem::remove(source_ + "/tokenizer.json");
-  ExpectRefused(StatusCode::kNotFound, "not_found", "it has no tokenizer.json");
+  ExpectRefused(StatusCode::kNotFound, "not_found",
+                "it has no tokenizer.json and no tokenizer.model");
+  std::filesystem::remove(source_ + "/config.json");
+  ExpectRefused(StatusCode::kNotFound, "not_found", "it has no config.json");
+}
+
+TEST_F(LoadableModelTest, ATokenizerModelStandsInForTheJson) {
+  std::filesystem::remove(source_ + "/tokenizer.json");
+  std::filesystem::copy_file("tests/golden/tokenizer/sp_gemma.tokenizer.model",
+                             source_ + "/tokenizer.model");
+  const auto model = Import();
+  ASSERT_THAT(model.status(), IsOk());
+  EXPECT_THAT(model->warnings, ElementsAre(HasSubstr("796 of the tokenizer's ids have no row")));
+  std::ofstream(source_ + "/tokenizer.model") << "no protobuf";
+  EXPECT_THAT(OpenLoadableModel(source_).status(),
+              StatusIs(StatusCode::kInvalidArgument, "bad_tokenizer"));
 }
 
 TEST_F(LoadableModelTest, IdsWithoutARowAreAWarning) {

@@ -6,6 +6,7 @@
 import base64
 import io
 import json
+import re
 from pathlib import Path
 
 import sentencepiece as spm
@@ -172,12 +173,10 @@ def metaspace():
 
 
 def unigram(special, bytes_too):
-    """Scores from the trainer; the special tokens and the bytes have the score 0, as SentencePiece writes them."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=800, special_tokens=special, unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator(corpus(), trainer)
-    vocab = [pair for pair in json.loads(tokenizer.to_str())["model"]["vocab"][len(special):] if all(ord(c) < 0x400 or c == "▁" for c in pair[0])]
+    """The pieces and scores of a SentencePiece model, as published files have them; the special tokens and the bytes have the score 0."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(sentencepiece_model(model_type="unigram", vocab_size=800, character_coverage=0.99, normalization_rule_name="identity"))
+    vocab = [[piece.piece, piece.score] for piece in proto.pieces if piece.type == proto.SentencePiece.NORMAL]
     vocab = [[text, 0.0] for text in special] + ([[f"<0x{byte:02X}>", 0.0] for byte in range(256)] if bytes_too else []) + vocab
     tokenizer = Tokenizer(models.Unigram([tuple(pair) for pair in vocab], unk_id=special.index("<unk>"), byte_fallback=bytes_too))
     tokenizer.add_special_tokens(special)
@@ -272,13 +271,49 @@ def components():
     write_rows("components", written)
 
 
+def sentencepiece_model(**options):
+    """The bytes of a tokenizer.model. An unknown token decodes as its piece, as with a tokenizer.json."""
+    model = io.BytesIO()
+    spm.SentencePieceTrainer.train(sentence_iterator=iter(corpus()), model_writer=model, minloglevel=2, num_threads=1, unk_surface="<unk>", **options)
+    return model.getvalue()
+
+
 def nmt_nfkc():
     """The charsmap of SentencePiece's rules nmt_nfkc, from a model that is trained with them."""
-    model = io.BytesIO()
-    spm.SentencePieceTrainer.train(sentence_iterator=iter(corpus()), model_writer=model, vocab_size=400, model_type="char", normalization_rule_name="nmt_nfkc", minloglevel=2)
     proto = sentencepiece_model_pb2.ModelProto()
-    proto.ParseFromString(model.getvalue())
+    proto.ParseFromString(sentencepiece_model(vocab_size=400, model_type="char", normalization_rule_name="nmt_nfkc"))
     return proto.normalizer_spec.precompiled_charsmap
+
+
+SENTENCEPIECE = {
+    "sp_unigram": dict(model_type="unigram", vocab_size=700, character_coverage=0.99),
+    "sp_unigram_bytes": dict(model_type="unigram", vocab_size=900, character_coverage=0.98, byte_fallback=True, user_defined_symbols=["<table>", "  ", "ﬁ", "co"]),
+    "sp_bpe": dict(model_type="bpe", vocab_size=700, character_coverage=0.99),
+    "sp_bpe_bytes": dict(model_type="bpe", vocab_size=900, character_coverage=0.98, byte_fallback=True, user_defined_symbols=["<table>", "▁▁", "ﬁ", "co"]),
+    "sp_llama": dict(model_type="bpe", vocab_size=800, character_coverage=0.98, byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, split_digits=True),
+    "sp_gemma": dict(model_type="bpe", vocab_size=800, character_coverage=0.98, byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, add_dummy_prefix=False, pad_id=0,
+                     eos_id=1, bos_id=2, unk_id=3, eos_piece="<eos>", bos_piece="<bos>", control_symbols=["<start_of_turn>"], user_defined_symbols=["▁" * count for count in range(2, 6)] + ["\n", "\n\n", "\t", "<table>"]),
+}
+
+
+def sentencepiece_goldens():
+    """What lies between control pieces is encoded each for itself, as a tokenizer.json would have it."""
+    for name, options in SENTENCEPIECE.items():
+        model = sentencepiece_model(**{"normalization_rule_name": "nmt_nfkc", **options})
+        (HERE / f"{name}.tokenizer.model").write_bytes(model)
+        processor = spm.SentencePieceProcessor(model_proto=model)
+        special = {processor.id_to_piece(id): id for id in range(processor.vocab_size()) if processor.is_control(id) or processor.is_unknown(id)}
+        cut = re.compile("(" + "|".join(re.escape(text) for text in special) + ")")
+        rows = []
+        for text in TEXTS + HARD_TEXTS + REWRITE_TEXTS + CUT_TEXTS:
+            parts = [part for part in cut.split(text) if part]
+            ids = [id for part in parts for id in ([special[part]] if part in special else processor.encode(part))]
+            bos = [] if processor.bos_id() < 0 else [processor.bos_id()]
+            row = {"text": text, "ids": ids, "with_template": bos + ids}
+            if not any(part in special for part in parts):
+                row["decoded"] = processor.decode(ids)
+            rows.append(row)
+        write_rows(name, rows)
 
 
 def write_tokenizer(name, tokenizer):
@@ -308,6 +343,7 @@ def main():
         write_tokenizer(name, written)
         golden(name, Tokenizer.from_str(json.dumps(written)), TEXTS + HARD_TEXTS)
     components()
+    sentencepiece_goldens()
     facts = [line for line in (ATLAS / "corpus.txt").read_text(encoding="utf-8").splitlines() if line][:40]
     golden("atlas", Tokenizer.from_file(str(ATLAS / "model" / "tokenizer.json")), TEXTS + facts)
 

@@ -61,6 +61,7 @@ TEST_P(GoldenTest, EncodesAsTheReferenceDoes) {
 
 TEST_P(GoldenTest, DecodesAsTheReferenceDoes) {
   for (const json& row : rows_) {
+    if (!row.contains("decoded")) continue;
     EXPECT_EQ(tokenizer_->Decode(row["ids"].get<std::vector<TokenId>>()),
               row["decoded"].get<std::string>())
         << row["text"];
@@ -98,7 +99,9 @@ TEST(ComponentGoldenTest, RewritesCutsAndDecodesAsTheReferenceDoes) {
 INSTANTIATE_TEST_SUITE_P(EveryPipeline, GoldenTest,
                          testing::Values("atlas", "llama3", "qwen2", "neox", "flags", "llama2",
                                          "metaspace", "tekken", "olmo2", "smollm", "pythia", "phi3",
-                                         "gemma", "t5", "unigram_bytes"),
+                                         "gemma", "t5", "unigram_bytes", "sp_unigram",
+                                         "sp_unigram_bytes", "sp_bpe", "sp_bpe_bytes", "sp_llama",
+                                         "sp_gemma"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

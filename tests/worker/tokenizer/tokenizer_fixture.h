@@ -28,8 +28,18 @@ inline std::string ReadFile(const std::string& path) {
   return bytes.ok() ? *bytes : std::string();
 }
 
+inline std::string SentencePiecePath(const std::string& name) {
+  return kGoldenFolder + name + ".tokenizer.model";
+}
+
+// A name that begins with "sp_" is of a tokenizer.model.
 inline std::unique_ptr<Tokenizer> OpenTokenizer(const std::string& name) {
-  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::Open(TokenizerPath(name));
+  Result<std::unique_ptr<Tokenizer>> tokenizer =
+      name.starts_with("sp_")
+          ? Tokenizer::FromSentencePiece({.model = ReadFile(SentencePiecePath(name)),
+                                          .tokenizer_config = "",
+                                          .added_tokens = ""})
+          : Tokenizer::Open(TokenizerPath(name));
   EMEND_CHECK(tokenizer.ok(), tokenizer.status().ToString());
   return std::move(tokenizer).value();
 }

@@ -59,9 +59,9 @@ Verb Make() {
       .effect = Effect::kChanges,
       .summary = "register a model as a new repo",
       .details =
-          "The folder holds config.json, *.safetensors and tokenizer.json; a GGUF file is "
-          "converted\n"
-          "to one. The path is made absolute here and means the server's machine.",
+          "The folder holds config.json, *.safetensors and tokenizer.json, or tokenizer.model\n"
+          "in its place; a GGUF file is converted to one. The path is made absolute here and\n"
+          "means the server's machine.",
       .examples = "emend init atlas --model docs/examples/atlas/model",
       .document =
           "`{\"repo\", \"commit\", \"state\", \"base\", \"warnings\", \"left_out\": [{\"name\", "

@@ -162,8 +162,8 @@ Result<int> Run(Session& session, const Options& options) {
 
 void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "MODEL",
-                 .help = "a folder with config.json, tokenizer.json and *.safetensors, or a GGUF "
-                         "file, on this machine",
+                 .help = "a folder with config.json, *.safetensors and tokenizer.json or "
+                         "tokenizer.model, or a GGUF file, on this machine",
                  .required = true,
                  .kind = ValueKind::kFile,
                  .into = &options.model});
