@@ -19,6 +19,8 @@ using nlohmann::ordered_json;
 // of a down projection: what statistics should be taken over at least
 constexpr std::uint64_t kTokensPerInput = 10;
 constexpr std::uint64_t kSampledRows = 128;  // texts sampled side by side
+// Tokens of each at most: a few long texts take many times as long as many short ones.
+constexpr std::uint64_t kSampledTokensMax = 512;
 constexpr std::uint64_t kSampledRoundsMax = 10'000;
 
 struct StatisticsFields {
@@ -44,12 +46,13 @@ std::uint64_t AdvisedTokens(const WorkerSession& session) {
   return kTokensPerInput * static_cast<std::uint64_t>(session.model().intermediate);
 }
 
-// Lines made up by the unedited base, as long as its context, until there are enough tokens:
+// Lines made up by the unedited base, as long as its context allows, until there are enough tokens:
 // `tokens_max`, or ten for each input of a down projection.
 Awaitable<Result<std::vector<std::string>>> SampleLines(const Located& located,
                                                         WorkerSession& session,
                                                         const StatisticsFields& request) {
-  const auto context = static_cast<std::uint64_t>(session.model().context);
+  const std::uint64_t length =
+      std::min(static_cast<std::uint64_t>(session.model().context), kSampledTokensMax);
   const std::uint64_t tokens = request.tokens_max > 0 ? request.tokens_max : AdvisedTokens(session);
   std::vector<std::string> lines;
   std::uint64_t drawn = 0;    // tokens
@@ -59,10 +62,10 @@ Awaitable<Result<std::vector<std::string>>> SampleLines(const Located& located,
     sample.base = located.commit.base;
     sample.prefixes = {""};
     // As many texts as are still missing by the mean length so far.
-    const std::uint64_t mean = drawn == 0 ? context : std::max<std::uint64_t>(drawn / sampled, 1);
+    const std::uint64_t mean = drawn == 0 ? length : std::max<std::uint64_t>(drawn / sampled, 1);
     const std::uint64_t rows = std::min(kSampledRows, (tokens - drawn + mean - 1) / mean);
     sample.count = static_cast<std::int32_t>(rows);
-    sample.tokens_max = session.model().context;
+    sample.tokens_max = static_cast<std::int32_t>(length);
     sample.seed = request.seed + round;
     EMEND_CO_ASSIGN_OR_RETURN(auto reply, co_await session.Call<worker::protocol::SampleTextsReply>(
                                               std::move(sample), kSolveTimeout));
