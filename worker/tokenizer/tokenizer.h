@@ -35,8 +35,9 @@ namespace emend::worker::tokenizer {
 using TokenId = std::int32_t;
 
 // One token and the bytes [begin, end) of the encoded text that it stands for. The spans follow
-// each other without gaps, also inside a character that is cut into single-byte tokens; only the
-// tokens of a character that a normaliser rewrote (NFC) share its whole span. A token that stands
+// each other without gaps but for what a component drops (spaces that are too many), also inside a
+// character that is cut into single-byte tokens; only the tokens of a character that a normaliser
+// rewrote (NFC) share its whole span. A token that stands
 // for no byte of the text (a template's <s>, the space that some tokenizers put in front) has begin
 // == end.
 struct Token {

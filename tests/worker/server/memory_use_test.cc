@@ -48,8 +48,8 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
   MemoryUseTest() : folder_(GetParam().folder) {
     if (std::filesystem::exists(folder_ + "/tokenizer.json")) return;
     std::filesystem::copy(folder_, copy_.path(), std::filesystem::copy_options::recursive);
-    std::filesystem::copy_file("tests/golden/tokenizer/llama2.tokenizer.json",
-                               copy_.path() + "/tokenizer.json");
+    std::filesystem::copy_file("tests/golden/tokenizer/sp_llama.tokenizer.model",
+                               copy_.path() + "/tokenizer.model");
     folder_ = copy_.path();
   }
 
