@@ -40,23 +40,23 @@ double AsReferenceReads(double score) {
   return std::copysign(exponent < 0 ? read / power : read * power, score);
 }
 
-struct ScoredPiece {
+struct ScoredToken {
   std::string text;
   double score = 0;
 };
 
 // An element of "vocab": ["text", score].
-Result<ScoredPiece> ReadScoredPiece(const Node& node) {
+Result<ScoredToken> ReadScoredToken(const Node& node) {
   const Json& pair = node.json();
   if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_number())
     return node.Expected("a pair of a text and a score");
-  return ScoredPiece{pair[0].get<std::string>(), AsReferenceReads(pair[1].get<double>())};
+  return ScoredToken{pair[0].get<std::string>(), AsReferenceReads(pair[1].get<double>())};
 }
 
 }  // namespace
 
-UnigramModel::UnigramModel(Vocabulary vocabulary, PrefixTable pieces, UnigramScores scores)
-    : Model(std::move(vocabulary)), pieces_(std::move(pieces)), scores_(std::move(scores)) {}
+UnigramModel::UnigramModel(Vocabulary vocabulary, PrefixTable tokens, UnigramScores scores)
+    : Model(std::move(vocabulary)), tokens_(std::move(tokens)), scores_(std::move(scores)) {}
 
 Result<std::unique_ptr<Model>> UnigramModel::FromJson(const Node& node, SymbolKind kind) {
   if (kind == SymbolKind::kByte)
@@ -65,26 +65,26 @@ Result<std::unique_ptr<Model>> UnigramModel::FromJson(const Node& node, SymbolKi
   EMEND_ASSIGN_OR_RETURN(const std::vector<Node> items, node["vocab"].Items(kVocabularyMax));
   if (items.empty()) return BadTokenizer(node["vocab"].path() + ": has no token");
   Vocabulary vocabulary;
-  std::vector<std::pair<std::string, TokenId>> pieces;
+  std::vector<std::pair<std::string, TokenId>> tokens;
   UnigramScores scores;
   for (const Node& item : items) {
-    EMEND_ASSIGN_OR_RETURN(const ScoredPiece piece, ReadScoredPiece(item));
-    const auto id = static_cast<TokenId>(pieces.size());
-    const Status added = vocabulary.Add(piece.text, id);
+    EMEND_ASSIGN_OR_RETURN(const ScoredToken token, ReadScoredToken(item));
+    const auto id = static_cast<TokenId>(tokens.size());
+    const Status added = vocabulary.Add(token.text, id);
     if (!added.ok()) return added.WithContext(item.path());
-    pieces.emplace_back(piece.text, id);
-    scores.of_id.push_back(piece.score);
+    tokens.emplace_back(token.text, id);
+    scores.of_id.push_back(token.score);
   }
   scores.unk = *std::ranges::min_element(scores.of_id) - kUnkPenalty;
   StandIns stand_ins;
   EMEND_ASSIGN_OR_RETURN(stand_ins.byte_fallback, node["byte_fallback"].Flag(false));
   if (const Node unk = node["unk_id"]; !unk.IsNull()) {
     EMEND_ASSIGN_OR_RETURN(const std::int64_t id,
-                           unk.Integer(static_cast<std::int64_t>(pieces.size())));
+                           unk.Integer(static_cast<std::int64_t>(tokens.size())));
     stand_ins.unk = static_cast<TokenId>(id);
   }
   std::unique_ptr<UnigramModel> model(
-      new UnigramModel(std::move(vocabulary), PrefixTable(std::move(pieces)), std::move(scores)));
+      new UnigramModel(std::move(vocabulary), PrefixTable(std::move(tokens)), std::move(scores)));
   model->SetStandIns(std::move(stand_ins));
   return std::unique_ptr<Model>(std::move(model));
 }
@@ -102,16 +102,16 @@ Result<std::unique_ptr<Model>> UnigramModel::FromPieces(const SentencePieceFile&
   }
   UnigramScores scores{
       .of_id = {}, .unk = worst - static_cast<float>(kUnkPenalty), .single_precision = true};
-  std::vector<std::pair<std::string, TokenId>> pieces;
+  std::vector<std::pair<std::string, TokenId>> tokens;
   for (const SentencePieceFile::Piece& piece : file.pieces) {
     const auto id = static_cast<TokenId>(scores.of_id.size());
     const bool user_defined = piece.type == PieceType::kUserDefined;
     const float of_its_bytes = static_cast<float>(piece.text.size()) * best;
     scores.of_id.push_back(user_defined ? of_its_bytes - 0.1 : piece.score);
-    if (user_defined || piece.type == PieceType::kNormal) pieces.emplace_back(piece.text, id);
+    if (user_defined || piece.type == PieceType::kNormal) tokens.emplace_back(piece.text, id);
   }
   std::unique_ptr<UnigramModel> model(
-      new UnigramModel(std::move(vocabulary), PrefixTable(std::move(pieces)), std::move(scores)));
+      new UnigramModel(std::move(vocabulary), PrefixTable(std::move(tokens)), std::move(scores)));
   model->SetStandIns(StandInsOf(file));
   return std::unique_ptr<Model>(std::move(model));
 }
@@ -130,7 +130,7 @@ Result<std::vector<UnigramModel::Way>> UnigramModel::BestWays(std::string_view w
     const auto begin = static_cast<std::uint32_t>(at);
     const std::size_t character = CodePointAt(word, at).size;
     bool has_token = false;
-    steps += pieces_.ForEachPrefix(word.substr(at), [&](std::size_t bytes, TokenId id) {
+    steps += tokens_.ForEachPrefix(word.substr(at), [&](std::size_t bytes, TokenId id) {
       Offer(ways[at], begin, id, scores_.of_id[static_cast<std::size_t>(id)], &ways[at + bytes]);
       has_token = has_token || bytes == character;
     });

@@ -20,7 +20,7 @@ namespace emend::worker::tokenizer {
 // Bytes of tokens that may be looked at for one piece of text.
 inline constexpr std::size_t kLatticeStepsMax = std::size_t{1} << 28;
 
-// What the pieces of a file mean for the sum.
+// What the tokens of a file mean for the sum.
 struct UnigramScores {
   std::vector<double> of_id;
   double unk = 0;  // of a character that no token begins with
@@ -45,7 +45,7 @@ class UnigramModel final : public Model {
     std::optional<TokenId> id;  // none: no way was found
   };
 
-  UnigramModel(Vocabulary vocabulary, PrefixTable pieces, UnigramScores scores);
+  UnigramModel(Vocabulary vocabulary, PrefixTable tokens, UnigramScores scores);
 
   Result<std::vector<Way>> BestWays(std::string_view word) const;
   void Offer(const Way& from, std::uint32_t begin, TokenId id, double score, Way* to) const;
@@ -54,7 +54,7 @@ class UnigramModel final : public Model {
 
   static constexpr TokenId kUnkPlace = -1;  // a character that no token begins with
 
-  PrefixTable pieces_;  // by id
+  PrefixTable tokens_;  // by id
   UnigramScores scores_;
 };
 
