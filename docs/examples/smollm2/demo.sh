@@ -27,7 +27,7 @@ ask_some smol
 chapter "Twenty facts that have changed since"
 run emend commit smol -F "$facts" -m "What has changed"
 changed="$(commit_of smol)"
-chapter "It knows them, and what stands beside them is as it was"
+chapter "What it says now; what else moved, the commit has measured"
 ask_some smol
 run emend show smol | sed -n 1,20p
 
