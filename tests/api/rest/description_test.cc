@@ -216,8 +216,11 @@ struct RangeOfSetting {
 
 TEST(OpenApi, SettingsOfASolveAreThoseOfTheTableWithTheirRanges) {
   json expected, described = Schema("Settings").at("properties");
-  for (const worker::protocol::Setting& setting : worker::protocol::Settings())
-    expected[std::string(setting.name)] = std::visit(RangeOfSetting{setting}, setting.field);
+  for (const worker::protocol::Setting& setting : worker::protocol::Settings()) {
+    json& range = expected[std::string(setting.name)];
+    range = std::visit(RangeOfSetting{setting}, setting.field);
+    if (!setting.zero.empty()) range["anyOf"].push_back({{"const", setting.zero}});
+  }
   for (json& setting : described) setting.erase("description");
   EXPECT_EQ(described, expected);
   EXPECT_EQ(Schema("Settings").at("additionalProperties"), false);
