@@ -292,7 +292,7 @@ TEST_P(RankGroupTest, WhatEarlierEditsAreKeyedByIsPartOfASolve) {
   const auto held = group_.Get<protocol::SolveReply>(request);
   ASSERT_EQ(held.layers.size(), solved.layers.size());
   EXPECT_LT(held.layers[0].update_norm, 0.95 * solved.layers[0].update_norm);
-  EXPECT_EQ(held.layers[0].leverage, solved.layers[0].leverage) << "of the batch alone";
+  EXPECT_NEAR(held.layers[0].leverage / solved.layers[0].leverage, 1, 1e-3) << "of the batch alone";
 }
 
 TEST_P(RankGroupTest, ARankReadsItsPartOfTheBaseAndNoMore) {
