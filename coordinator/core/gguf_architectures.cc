@@ -2,10 +2,10 @@
 
 #include <array>
 #include <cmath>
-#include <numbers>
 #include <vector>
 
 #include "storage/base/log.h"
+#include "worker/families/rotary.h"
 
 namespace emend::coordinator::core {
 namespace {
@@ -16,31 +16,21 @@ using storage::checkpoint::GgufTensor;
 
 // ---- Rotations ----
 
-// The factors by which Llama 3.1 and its kin slow their rotations down, as llama.cpp stores them;
-// the three numbers are these models', and the file is held against them.
-constexpr double kLowFactor = 1, kHighFactor = 4;
-constexpr double kOriginalContext = 8192;
-
-double Llama3Factor(double theta, std::size_t pair, std::size_t pairs, double factor) {
-  const double wavelength = 2 * std::numbers::pi *
-                            std::pow(theta, static_cast<double>(pair) / static_cast<double>(pairs));
-  const double turns = kOriginalContext / wavelength;
-  if (turns > kHighFactor) return 1;
-  if (turns < kLowFactor) return factor;
-  const double smooth = (turns - kLowFactor) / (kHighFactor - kLowFactor);
-  return 1 / ((1 - smooth) / factor + smooth);
-}
-
+// The factors by which Llama 3.1 and its kin slow their rotations down, as llama.cpp stores them:
+// the file is held against these models' numbers.
 Status ReadRotationFactors(GgufConfig& maker, const GgufTensor& tensor) {
   constexpr double kTolerance = 1e-3;
   std::vector<float> factors(tensor.row_elements());
   tensor.ReadRow(0, factors);
   const double theta = maker.config.at("rope_theta");
   const double slowest = factors.back();
+  const worker::families::Llama3Scaling scaling{.factor = slowest};
   bool fits = tensor.rows() == 1 && slowest >= 1 &&
               2 * factors.size() == static_cast<std::size_t>(maker.Made("head_dim"));
   for (std::size_t i = 0; fits && i < factors.size(); ++i) {
-    const double expected = Llama3Factor(theta, i, factors.size(), slowest);
+    const double frequency =
+        std::pow(theta, -static_cast<double>(i) / static_cast<double>(factors.size()));
+    const double expected = frequency / StretchedFrequency(frequency, scaling);
     fits = std::abs(factors[i] - expected) <= kTolerance * expected;
   }
   if (!fits) {
@@ -52,8 +42,8 @@ Status ReadRotationFactors(GgufConfig& maker, const GgufTensor& tensor) {
   if (slowest == 1) return OkStatus();
   maker.config["rope_scaling"] = {{"rope_type", "llama3"},
                                   {"factor", Shortest(slowest)},
-                                  {"low_freq_factor", kLowFactor},
-                                  {"high_freq_factor", kHighFactor},
+                                  {"low_freq_factor", scaling.low},
+                                  {"high_freq_factor", scaling.high},
                                   {"original_max_position_embeddings", 8192}};
   return OkStatus();
 }

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <utility>
 
+#include "storage/base/archive.h"
 #include "storage/base/clock.h"
 #include "worker/collective/exchange.h"
 #include "worker/edit/product_kernels.h"
@@ -55,37 +55,34 @@ struct Solved {
   double weight = 0;
 };
 
-// As bytes between ranks: the numbers, then an edit's payload each, behind its length.
+// The same as bytes between ranks.
+struct SolvedBytes {
+  double leverage = 0;
+  double weight = 0;
+  std::vector<std::string> payloads;  // an edit each
+  static auto Fields(auto& m) { return std::tie(m.leverage, m.weight, m.payloads); }
+};
+
 std::string EncodeSolved(const Solved& solved) {
-  std::string bytes;
-  for (const double number : {solved.leverage, solved.weight})
-    bytes.append(reinterpret_cast<const char*>(&number), sizeof(number));
-  for (const storage::delta::TensorDelta& delta : solved.deltas) {
-    const std::string payload =
-        storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}});
-    const auto size = static_cast<std::uint64_t>(payload.size());
-    bytes.append(reinterpret_cast<const char*>(&size), sizeof(size)).append(payload);
-  }
-  return bytes;
+  SolvedBytes message{solved.leverage, solved.weight, {}};
+  for (const storage::delta::TensorDelta& delta : solved.deltas)
+    message.payloads.push_back(
+        storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}}));
+  Encoder out;
+  WriteFields(out, message);
+  return std::move(out).bytes();
 }
 
 Result<Solved> DecodeSolved(std::string_view bytes) {
-  Solved solved;
-  for (double* const number : {&solved.leverage, &solved.weight}) {
-    if (bytes.size() < sizeof(*number))
-      return DataLoss("reading a layer's deltas from another rank: they end in the middle");
-    std::memcpy(number, bytes.data(), sizeof(*number));
-    bytes.remove_prefix(sizeof(*number));
-  }
-  while (!bytes.empty()) {
-    std::uint64_t size = 0;
-    if (bytes.size() < sizeof(size))
-      return DataLoss("reading a layer's deltas from another rank: they end in the middle");
-    std::memcpy(&size, bytes.data(), sizeof(size));
+  SolvedBytes message;
+  Decoder in(bytes);
+  ReadFields(in, message);
+  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading a layer's deltas from another rank"));
+  Solved solved{{}, message.leverage, message.weight};
+  for (const std::string& payload : message.payloads) {
     EMEND_ASSIGN_OR_RETURN(storage::delta::EditDelta edit,
-                           storage::delta::DecodeEditDelta(bytes.substr(sizeof(size), size)));
+                           storage::delta::DecodeEditDelta(payload));
     solved.deltas.push_back(std::move(edit.tensors.at(0)));
-    bytes.remove_prefix(sizeof(size) + size);
   }
   return solved;
 }

@@ -6,28 +6,13 @@ namespace emend::worker::families {
 namespace {
 
 Status ReadGpt2Sizes(ConfigJson& json, ModelConfig& config) {
-  config.norm = NormKind::kLayer;
-  EMEND_ASSIGN_OR_RETURN(config.layers, json.Integer("n_layer", {}));
-  EMEND_ASSIGN_OR_RETURN(config.hidden, json.Integer("n_embd", {}));
-  EMEND_ASSIGN_OR_RETURN(config.intermediate, json.Integer("n_inner", 4 * config.hidden));
-  EMEND_ASSIGN_OR_RETURN(config.heads, json.Integer("n_head", {}));
-  EMEND_ASSIGN_OR_RETURN(config.context, json.Integer("n_positions", {}));
+  EMEND_RETURN_IF_ERROR(ReadGptSizes(json, config));
   EMEND_ASSIGN_OR_RETURN(const std::int64_t n_ctx, json.Integer("n_ctx", config.context));
-  EMEND_ASSIGN_OR_RETURN(config.norm_epsilon, json.PositiveNumber("layer_norm_epsilon", 1e-5));
-  EMEND_ASSIGN_OR_RETURN(config.activation,
-                         json.ActivationNamed("activation_function", "gelu_new"));
   EMEND_ASSIGN_OR_RETURN(config.tied_head, json.Flag("tie_word_embeddings", true));
-  json.Harmless({"n_special", "reorder_and_upcast_attn", "summary_activation",
-                 "summary_first_dropout", "summary_proj_to_labels", "summary_type",
-                 "summary_use_proj"});
-  EMEND_RETURN_IF_ERROR(json.Neutral({{"position_embedding_type", "\"absolute\""},
-                                      {"scale_attn_by_inverse_layer_idx", "false"},
-                                      {"scale_attn_weights", "true"}}));
-  if (config.hidden % config.heads != 0 || n_ctx != config.context)
-    return json.Bad("expected n_embd to be a multiple of n_head, and n_ctx to equal n_positions");
-  config.kv_heads = config.heads;
-  config.head_dim = config.hidden / config.heads;
-  return OkStatus();
+  json.Harmless({"n_special", "reorder_and_upcast_attn"});
+  EMEND_RETURN_IF_ERROR(json.Neutral(
+      {{"position_embedding_type", "\"absolute\""}, {"scale_attn_by_inverse_layer_idx", "false"}}));
+  return n_ctx == config.context ? OkStatus() : json.Bad("expected n_ctx to equal n_positions");
 }
 
 // Stored [in, out]. Cut by its outputs, and its bias with them.

@@ -17,11 +17,7 @@ Status ReadNeoXSizes(ConfigJson& json, ModelConfig& config) {
   EMEND_ASSIGN_OR_RETURN(config.activation, json.ActivationNamed("hidden_act", "gelu"));
   EMEND_ASSIGN_OR_RETURN(config.tied_head, json.Flag("tie_word_embeddings", false));
   json.Harmless({"classifier_dropout"});
-  if (config.hidden % config.heads != 0)
-    return json.Bad("expected hidden_size to be a multiple of num_attention_heads");
-  config.kv_heads = config.heads;
-  config.head_dim = config.hidden / config.heads;
-  return OkStatus();
+  return DivideHeads(json, "hidden_size", "num_attention_heads", config);
 }
 
 Result<RotaryPlan> ReadNeoXRotary(ConfigJson& json, ModelConfig& config) {

@@ -6,27 +6,6 @@
 namespace emend::worker::families {
 namespace {
 
-Status ReadGptJSizes(ConfigJson& json, ModelConfig& config) {
-  config.norm = NormKind::kLayer;
-  EMEND_ASSIGN_OR_RETURN(config.layers, json.Integer("n_layer", {}));
-  EMEND_ASSIGN_OR_RETURN(config.hidden, json.Integer("n_embd", {}));
-  EMEND_ASSIGN_OR_RETURN(config.intermediate, json.Integer("n_inner", 4 * config.hidden));
-  EMEND_ASSIGN_OR_RETURN(config.heads, json.Integer("n_head", {}));
-  EMEND_ASSIGN_OR_RETURN(config.context, json.Integer("n_positions", {}));
-  EMEND_ASSIGN_OR_RETURN(config.norm_epsilon, json.PositiveNumber("layer_norm_epsilon", 1e-5));
-  EMEND_ASSIGN_OR_RETURN(config.activation,
-                         json.ActivationNamed("activation_function", "gelu_new"));
-  EMEND_ASSIGN_OR_RETURN(config.tied_head, json.Flag("tie_word_embeddings", false));
-  json.Harmless({"n_ctx", "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
-                 "summary_type", "summary_use_proj"});
-  EMEND_RETURN_IF_ERROR(json.Neutral({{"rotary", "true"}, {"scale_attn_weights", "true"}}));
-  if (config.hidden % config.heads != 0)
-    return json.Bad("expected n_embd to be a multiple of n_head");
-  config.kv_heads = config.heads;
-  config.head_dim = config.hidden / config.heads;
-  return OkStatus();
-}
-
 BlockPlan GptJBlock(const ModelConfig& config, const std::string& name) {
   const std::int64_t d = config.hidden, d_ff = config.intermediate;
   BlockPlan block{
@@ -45,7 +24,10 @@ BlockPlan GptJBlock(const ModelConfig& config, const std::string& name) {
 
 Status PlanGptJ(ConfigJson& json, const TensorNames& names, ModelPlan& model) {
   const ModelConfig& config = model.config;
-  EMEND_RETURN_IF_ERROR(ReadGptJSizes(json, model.config));
+  EMEND_RETURN_IF_ERROR(ReadGptSizes(json, model.config));
+  EMEND_ASSIGN_OR_RETURN(model.config.tied_head, json.Flag("tie_word_embeddings", false));
+  json.Harmless({"n_ctx"});
+  EMEND_RETURN_IF_ERROR(json.Neutral({{"rotary", "true"}}));
   EMEND_ASSIGN_OR_RETURN(const std::int64_t turned, json.Integer("rotary_dim", 64));
   if (turned % 2 != 0 || turned > config.head_dim)
     return json.Bad("expected an even rotary_dim of at most " + std::to_string(config.head_dim));

@@ -9,11 +9,7 @@ namespace {
 Status PlanLlama(ConfigJson& json, const TensorNames& names, ModelPlan& model) {
   EMEND_RETURN_IF_ERROR(ReadLlamaSizes(json, {}, model.config));
   EMEND_ASSIGN_OR_RETURN(const RotaryPlan rotary, ReadRotary(json, model.config));
-  EMEND_ASSIGN_OR_RETURN(const bool attention_bias, json.Flag("attention_bias", false));
-  EMEND_ASSIGN_OR_RETURN(const bool mlp_bias, json.Flag("mlp_bias", false));
-  const LlamaBiases biases = {.query_key_value = BiasIf(attention_bias),
-                              .attention_out = BiasIf(attention_bias),
-                              .mlp = BiasIf(mlp_bias)};
+  EMEND_ASSIGN_OR_RETURN(const LlamaBiases biases, ReadLlamaBiases(json));
   LayOutLlama(names, model, [&](std::int64_t, const std::string& name) {
     BlockPlan block = LlamaBlock(model.config, name, biases);
     block.rotary = rotary;

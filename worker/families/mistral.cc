@@ -10,10 +10,7 @@ constexpr std::int64_t kWindow = 4096;  // of a config that says nothing
 Status PlanMistral(ConfigJson& json, const TensorNames& names, ModelPlan& model) {
   EMEND_RETURN_IF_ERROR(ReadLlamaSizes(json, {}, model.config));
   EMEND_ASSIGN_OR_RETURN(const RotaryPlan rotary, ReadRotary(json, model.config));
-  std::int64_t window = 0;
-  if (!json.IsNull("sliding_window")) {
-    EMEND_ASSIGN_OR_RETURN(window, json.Integer("sliding_window", kWindow));
-  }
+  EMEND_ASSIGN_OR_RETURN(const std::int64_t window, ReadWindow(json, kWindow));
   LayOutLlama(names, model, [&](std::int64_t, const std::string& name) {
     BlockPlan block = LlamaBlock(model.config, name, {});
     block.rotary = rotary;

@@ -70,6 +70,44 @@ Result<std::vector<std::int64_t>> ReadWindows(
   return windows;
 }
 
+Result<std::int64_t> ReadWindow(ConfigJson& json, std::int64_t if_absent) {
+  if (json.IsNull("sliding_window")) return std::int64_t{0};
+  return json.Integer("sliding_window", if_absent);
+}
+
+Status DivideHeads(const ConfigJson& json, const std::string& hidden_key,
+                   const std::string& heads_key, ModelConfig& config) {
+  if (config.hidden % config.heads != 0)
+    return json.Bad("expected " + hidden_key + " to be a multiple of " + heads_key + ", found " +
+                    std::to_string(config.hidden) + " and " + std::to_string(config.heads));
+  config.kv_heads = config.heads;
+  config.head_dim = config.hidden / config.heads;
+  return OkStatus();
+}
+
+Status ReadGptSizes(ConfigJson& json, ModelConfig& config) {
+  config.norm = NormKind::kLayer;
+  EMEND_ASSIGN_OR_RETURN(config.layers, json.Integer("n_layer", {}));
+  EMEND_ASSIGN_OR_RETURN(config.hidden, json.Integer("n_embd", {}));
+  EMEND_ASSIGN_OR_RETURN(config.intermediate, json.Integer("n_inner", 4 * config.hidden));
+  EMEND_ASSIGN_OR_RETURN(config.heads, json.Integer("n_head", {}));
+  EMEND_ASSIGN_OR_RETURN(config.context, json.Integer("n_positions", {}));
+  EMEND_ASSIGN_OR_RETURN(config.norm_epsilon, json.PositiveNumber("layer_norm_epsilon", 1e-5));
+  EMEND_ASSIGN_OR_RETURN(config.activation,
+                         json.ActivationNamed("activation_function", "gelu_new"));
+  json.Harmless({"summary_activation", "summary_first_dropout", "summary_proj_to_labels",
+                 "summary_type", "summary_use_proj"});
+  EMEND_RETURN_IF_ERROR(json.Neutral({{"scale_attn_weights", "true"}}));
+  return DivideHeads(json, "n_embd", "n_head", config);
+}
+
+Result<LlamaBiases> ReadLlamaBiases(ConfigJson& json) {
+  EMEND_ASSIGN_OR_RETURN(const bool attention, json.Flag("attention_bias", false));
+  EMEND_ASSIGN_OR_RETURN(const bool mlp, json.Flag("mlp_bias", false));
+  return LlamaBiases{
+      .query_key_value = BiasIf(attention), .attention_out = BiasIf(attention), .mlp = BiasIf(mlp)};
+}
+
 Status ReadLlamaSizes(ConfigJson& json, const LlamaDefaults& defaults, ModelConfig& config) {
   config.norm = NormKind::kRootMeanSquare;
   config.gated = true;

@@ -44,6 +44,16 @@ Result<std::vector<std::int64_t>> ReadWindows(
     ConfigJson& json, const ModelConfig& config, std::int64_t window,
     const std::function<bool(std::int64_t layer)>& is_windowed);
 
+// `sliding_window`: 0 where it is null.
+Result<std::int64_t> ReadWindow(ConfigJson& json, std::int64_t if_absent);
+
+// Sizes under the names of GPT-2 and GPT-J, their LayerNorm and activation; as many keys and values
+// as queries. kInvalidArgument ("bad_config") for heads that do not divide.
+Status ReadGptSizes(ConfigJson& json, ModelConfig& config);
+// The same of any config whose two keys have these names.
+Status DivideHeads(const ConfigJson& json, const std::string& hidden_key,
+                   const std::string& heads_key, ModelConfig& config);
+
 // What a family takes for a key that its config leaves out.
 struct LlamaDefaults {
   std::string activation_key = "hidden_act";
@@ -61,6 +71,8 @@ struct LlamaBiases {
   Bias attention_out = Bias::kNone;
   Bias mlp = Bias::kNone;
 };
+// From `attention_bias` and `mlp_bias`.
+Result<LlamaBiases> ReadLlamaBiases(ConfigJson& json);
 // A norm before each half, grouped queries, a gated feed-forward part; no rotation yet. `name` is
 // what the names of its tensors begin with.
 BlockPlan LlamaBlock(const ModelConfig& config, const std::string& name, const LlamaBiases& biases);

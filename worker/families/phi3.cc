@@ -25,10 +25,7 @@ Status PlanPhi3(ConfigJson& json, const TensorNames& names, ModelPlan& model) {
                          json.Integer("original_max_position_embeddings", config.context));
   EMEND_ASSIGN_OR_RETURN(const RotaryPlan rotary,
                          ReadRotary(json, config, {.original_context = original}));
-  std::int64_t window = 0;
-  if (!json.IsNull("sliding_window")) {
-    EMEND_ASSIGN_OR_RETURN(window, json.Integer("sliding_window", config.context));
-  }
+  EMEND_ASSIGN_OR_RETURN(const std::int64_t window, ReadWindow(json, /*if_absent=*/0));
   LayOutLlama(names, model, [&](std::int64_t, const std::string& name) {
     BlockPlan block = Phi3Block(config, name);
     block.rotary = rotary;

@@ -19,15 +19,13 @@ Result<std::vector<std::int64_t>> ReadQwenWindows(ConfigJson& json, const ModelC
                      [&](std::int64_t layer) { return layer >= first; });
 }
 
-using BlockOf = BlockPlan (*)(const ModelConfig& config, const std::string& name, Bias bias);
-
-Status PlanQwen(ConfigJson& json, const TensorNames& names, ModelPlan& model, Bias bias,
-                BlockOf block_of) {
+Status PlanQwen(ConfigJson& json, const TensorNames& names, ModelPlan& model,
+                const std::function<BlockPlan(const std::string& name)>& block_of) {
   EMEND_ASSIGN_OR_RETURN(const RotaryPlan rotary, ReadRotary(json, model.config));
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::int64_t> windows,
                          ReadQwenWindows(json, model.config));
   LayOutLlama(names, model, [&](std::int64_t layer, const std::string& name) {
-    BlockPlan block = block_of(model.config, name, bias);
+    BlockPlan block = block_of(name);
     block.rotary = rotary;
     block.attention.window = windows[static_cast<std::size_t>(layer)];
     return block;
@@ -37,22 +35,21 @@ Status PlanQwen(ConfigJson& json, const TensorNames& names, ModelPlan& model, Bi
 
 Status PlanQwen2(ConfigJson& json, const TensorNames& names, ModelPlan& model) {
   EMEND_RETURN_IF_ERROR(ReadLlamaSizes(json, {}, model.config));
-  return PlanQwen(json, names, model, Bias::kThere,
-                  [](const ModelConfig& config, const std::string& name, Bias bias) {
-                    return LlamaBlock(config, name, {.query_key_value = bias});
-                  });
+  return PlanQwen(json, names, model, [&](const std::string& name) {
+    return LlamaBlock(model.config, name, {.query_key_value = Bias::kThere});
+  });
 }
 
 Status PlanQwen3(ConfigJson& json, const TensorNames& names, ModelPlan& model) {
   EMEND_RETURN_IF_ERROR(ReadLlamaSizes(json, {.head_dim = 128}, model.config));
-  EMEND_ASSIGN_OR_RETURN(const bool attention_bias, json.Flag("attention_bias", false));
-  return PlanQwen(json, names, model, BiasIf(attention_bias),
-                  [](const ModelConfig& config, const std::string& name, Bias bias) {
-                    BlockPlan block =
-                        LlamaBlock(config, name, {.query_key_value = bias, .attention_out = bias});
-                    AddHeadNorms(config, name, block);
-                    return block;
-                  });
+  EMEND_ASSIGN_OR_RETURN(const bool has_bias, json.Flag("attention_bias", false));
+  const LlamaBiases biases = {.query_key_value = BiasIf(has_bias),
+                              .attention_out = BiasIf(has_bias)};
+  return PlanQwen(json, names, model, [&](const std::string& name) {
+    BlockPlan block = LlamaBlock(model.config, name, biases);
+    AddHeadNorms(model.config, name, block);
+    return block;
+  });
 }
 
 }  // namespace

@@ -38,19 +38,17 @@ Status ScaleLinear(const Scaling& scaling) {
   return ScaleNothing(scaling);
 }
 
-// Waves that the original context holds often stay, those that it does not hold are stretched, and
-// in between goes from one to the other.
 Status ScaleLlama3(const Scaling& scaling) {
-  EMEND_ASSIGN_OR_RETURN(const double factor, scaling.rope.PositiveNumber("factor", {}));
-  EMEND_ASSIGN_OR_RETURN(const double low, scaling.rope.PositiveNumber("low_freq_factor", {}));
-  EMEND_ASSIGN_OR_RETURN(const double high, scaling.rope.PositiveNumber("high_freq_factor", {}));
+  Llama3Scaling stretch;
+  EMEND_ASSIGN_OR_RETURN(stretch.factor, scaling.rope.PositiveNumber("factor", {}));
+  EMEND_ASSIGN_OR_RETURN(stretch.low, scaling.rope.PositiveNumber("low_freq_factor", {}));
+  EMEND_ASSIGN_OR_RETURN(stretch.high, scaling.rope.PositiveNumber("high_freq_factor", {}));
   EMEND_ASSIGN_OR_RETURN(const std::int64_t context, scaling.OriginalContext());
-  if (high <= low) return scaling.rope.Bad("expected high_freq_factor above low_freq_factor");
-  for (float& frequency : scaling.plan.frequencies) {
-    const double waves = static_cast<double>(context) * frequency / (2 * std::numbers::pi);
-    const double kept = std::clamp((waves - low) / (high - low), 0.0, 1.0);
-    frequency = static_cast<float>((1 - kept) * frequency / factor + kept * frequency);
-  }
+  stretch.original_context = static_cast<double>(context);
+  if (stretch.high <= stretch.low)
+    return scaling.rope.Bad("expected high_freq_factor above low_freq_factor");
+  for (float& frequency : scaling.plan.frequencies)
+    frequency = static_cast<float>(StretchedFrequency(frequency, stretch));
   return OkStatus();
 }
 
@@ -139,6 +137,12 @@ Result<const ScalingType*> ReadType(ConfigJson& rope) {
 }
 
 }  // namespace
+
+double StretchedFrequency(double frequency, const Llama3Scaling& scaling) {
+  const double waves = scaling.original_context * frequency / (2 * std::numbers::pi);
+  const double kept = std::clamp((waves - scaling.low) / (scaling.high - scaling.low), 0.0, 1.0);
+  return (1 - kept) * frequency / scaling.factor + kept * frequency;
+}
 
 RotaryPlan PlainRotary(double theta, std::int64_t dims) {
   RotaryPlan plan;

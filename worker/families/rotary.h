@@ -1,5 +1,5 @@
-// Rotary positions (Su et al. 2021, "RoFormer") and what stretches them to longer texts. Inside
-// this folder only; free functions.
+// Rotary positions (Su et al. 2021, "RoFormer") and what stretches them to longer texts. Free
+// functions.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,16 @@ Result<RotaryPlan> ReadRotary(ConfigJson& json, ModelConfig& config, RotaryDefau
 // ("bad_config"), kUnsupported ("unsupported_config") for another type or an unknown key.
 Result<RotaryPlan> ReadRotaryObject(std::optional<ConfigJson> rope, RotaryDefaults defaults,
                                     ModelConfig& config);
+
+// Waves that the original context holds often stay, those that it does not hold are stretched, and
+// in between goes from one to the other.
+struct Llama3Scaling {
+  double factor = 1;
+  double low = 1;   // times that the context holds a wave which is stretched in full
+  double high = 4;  // times from which on one stays; above `low`
+  double original_context = 8192;
+};
+double StretchedFrequency(double frequency, const Llama3Scaling& scaling);
 
 // θ^(-2i / dims) for the pairs i of `dims` elements, in fp32 as the reference implementation.
 RotaryPlan PlainRotary(double theta, std::int64_t dims);

@@ -22,11 +22,7 @@ Status PlanSmolLm3(ConfigJson& json, const TensorNames& names, ModelPlan& model)
   EMEND_RETURN_IF_ERROR(ReadLlamaSizes(json, {.is_head_tied = true}, model.config));
   EMEND_ASSIGN_OR_RETURN(const RotaryPlan rotary, ReadRotary(json, model.config, {.theta = 2e6}));
   EMEND_ASSIGN_OR_RETURN(const std::vector<double> turned, ReadTurned(json, config));
-  EMEND_ASSIGN_OR_RETURN(const bool attention_bias, json.Flag("attention_bias", false));
-  EMEND_ASSIGN_OR_RETURN(const bool mlp_bias, json.Flag("mlp_bias", false));
-  const LlamaBiases biases = {.query_key_value = BiasIf(attention_bias),
-                              .attention_out = BiasIf(attention_bias),
-                              .mlp = BiasIf(mlp_bias)};
+  EMEND_ASSIGN_OR_RETURN(const LlamaBiases biases, ReadLlamaBiases(json));
   LayOutLlama(names, model, [&](std::int64_t layer, const std::string& name) {
     BlockPlan block = LlamaBlock(config, name, biases);
     if (turned[static_cast<std::size_t>(layer)] != 0) block.rotary = rotary;

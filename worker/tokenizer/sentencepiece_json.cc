@@ -74,12 +74,14 @@ Json DecoderOf(const SentencePieceFile& file) {
   return {{"type", "Sequence"}, {"decoders", steps}};
 }
 
-// The control piece that stands at an end of each text, if the config wants it.
+// The control piece that stands at an end of each text, if the config wants it; `if_null` where it
+// says nothing.
 Result<std::optional<TokenId>> EndPiece(const SentencePieceFile& file, const std::string& text,
-                                        const Node& flag, bool if_null) {  // NOLINT: as Node::Flag
-  const std::optional<TokenId> id = file.ControlPiece(text);
-  EMEND_ASSIGN_OR_RETURN(const bool wanted, flag.Flag(if_null && id.has_value()));
+                                        const Node& flag, std::optional<TokenId> if_null) {
+  if (flag.IsNull()) return if_null;
+  EMEND_ASSIGN_OR_RETURN(const bool wanted, flag.Flag(false));
   if (!wanted) return std::optional<TokenId>();
+  const std::optional<TokenId> id = file.ControlPiece(text);
   if (!id.has_value())
     return BadTokenizer(flag.path() + ": is true, and tokenizer.model has no control piece " +
                         JsonQuote(text));
@@ -87,10 +89,10 @@ Result<std::optional<TokenId>> EndPiece(const SentencePieceFile& file, const std
 }
 
 Result<Json> PostProcessorOf(const SentencePieceFile& file, const Node& config) {
-  EMEND_ASSIGN_OR_RETURN(const auto bos,
-                         EndPiece(file, file.bos_piece, config["add_bos_token"], true));
+  EMEND_ASSIGN_OR_RETURN(const auto bos, EndPiece(file, file.bos_piece, config["add_bos_token"],
+                                                  file.ControlPiece(file.bos_piece)));
   EMEND_ASSIGN_OR_RETURN(const auto eos,
-                         EndPiece(file, file.eos_piece, config["add_eos_token"], false));
+                         EndPiece(file, file.eos_piece, config["add_eos_token"], std::nullopt));
   Json single = Json::array();
   if (bos.has_value()) single.push_back({{"SpecialToken", {{"id", "bos"}}}});
   single.push_back({{"Sequence", {{"id", "A"}}}});
