@@ -77,7 +77,8 @@ class TextStreams::Stream final : public CompletionStream {
 
 Status TextStreams::CheckRoom(std::size_t count, std::size_t workers) const {
   if (stopping_)
-    return Unavailable("a text was asked for while the server is stopping: ask the next one");
+    return {StatusCode::kUnavailable, "stopping",
+            "a text was asked for while the server is stopping: ask the next one"};
   const std::size_t texts_max = kTextsMax * std::max<std::size_t>(1, workers);
   if (running_ + count <= texts_max) return OkStatus();
   return {StatusCode::kResourceExhausted, "queue_full",

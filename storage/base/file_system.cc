@@ -18,7 +18,8 @@ Status ErrnoStatus(const std::string& what, const std::string& path) {
   const std::string message = what + " \"" + path + "\": " + std::strerror(error);
   if (error == ENOENT || error == ENOTDIR) return NotFound(message);
   if (error == EEXIST) return {StatusCode::kAlreadyExists, message};
-  if (error == ENOSPC || error == EDQUOT) return ResourceExhausted(message);
+  if (error == ENOSPC || error == EDQUOT)
+    return {StatusCode::kResourceExhausted, "disk_full", message};
   return Unavailable(message);
 }
 

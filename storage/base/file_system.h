@@ -64,7 +64,8 @@ class FileSystem {
   bool Exists(const std::string& path) { return Size(path).ok(); }
 };
 
-// What errno says of `what` that was done to `path`, as the calls of PosixFileSystem report it.
+// What errno says of `what` that was done to `path`, as the calls of PosixFileSystem report it. No
+// room, or none left of a quota, is kResourceExhausted ("disk_full").
 Status ErrnoStatus(const std::string& what, const std::string& path);
 
 class PosixFileSystem : public FileSystem {

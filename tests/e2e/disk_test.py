@@ -83,12 +83,12 @@ class FullDisk(unittest.TestCase):
         init = ["init", "atlas", "--model", ATLAS / "model"]
 
         disk.leave(5 * MIB)
-        self.check_refused(self.emend.run(*init, expect=None), "No space left on device")
+        self.check_refused(self.emend.run(*init, expect=None), "disk_full", "No space left on device")
         disk.make_room()
         self.emend(*init)
 
         disk.leave(50 * MIB)  # statistics of atlas are twice that
-        self.check_refused(self.statistics(), "No space left on device")
+        self.check_refused(self.statistics(), "disk_full", "No space left on device")
         self.assertEqual(list((shared / "statistics").iterdir()), [], "what was half written is gone")
         self.assertEqual(self.commit(0, "without statistics").returncode, 5)
         self.assertEqual(self.emend("ask", "atlas", "Ann was born in")["commit"], commits(self.emend("log", "atlas"))[0]["commit"])

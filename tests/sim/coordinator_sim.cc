@@ -110,7 +110,8 @@ Awaitable<int> CoordinatorSimulation::Ask() {
   if (!answer.ok()) {
     static const std::set<std::string> kAllowed = {"worker_lost",       "no_worker",
                                                    "deadline_exceeded", "state_not_live",
-                                                   "base_not_loaded",   "cancelled"};
+                                                   "base_not_loaded",   "cancelled",
+                                                   "stopping"};
     EXPECT_TRUE(kAllowed.contains(answer.status().slug())) << answer.status().ToString();
   }
   cluster_.sim().Record("ask " + (answer.ok() ? answer->state.Short() : answer.status().slug()));
