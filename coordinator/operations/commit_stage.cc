@@ -22,12 +22,15 @@ Result<EditId> StageEdit(JobContext& context, const storage::objects::ObjectStor
   // become part of history.
   EMEND_RETURN_IF_ERROR(storage::delta::DecodeEditDelta(solved.delta_payload).status());
   EMEND_RETURN_IF_ERROR(storage::delta::DecodeEditKeys(solved.keys_payload).status());
+  EMEND_RETURN_IF_ERROR(storage::delta::DecodeEditTarget(solved.target_payload).status());
   Edit edit = unsalted;
   edit.salt = context.runtime.random().Bytes(kSaltBytes);
   edit.delta_digest = Sha256(solved.delta_payload);
   edit.keys_digest = Sha256(solved.keys_payload);
+  edit.target_digest = Sha256(solved.target_payload);
   EMEND_ASSIGN_OR_RETURN(edit.delta_object, objects.PutPayload(batch, solved.delta_payload));
   EMEND_ASSIGN_OR_RETURN(edit.keys_object, objects.PutPayload(batch, solved.keys_payload));
+  EMEND_ASSIGN_OR_RETURN(edit.target_object, objects.PutPayload(batch, solved.target_payload));
   return objects.PutEdit(batch, edit);
 }
 
@@ -52,8 +55,10 @@ Result<std::vector<std::vector<EditId>>> StageEdits(JobContext& context,
                       .method = solved.method,
                       .delta_digest = {},
                       .keys_digest = {},
+                      .target_digest = {},
                       .delta_object = {},
-                      .keys_object = {}};
+                      .keys_object = {},
+                      .target_object = {}};
       EMEND_ASSIGN_OR_RETURN(const EditId id,
                              StageEdit(context, repository.objects(), batch, edit, *next++));
       of_member.push_back(id);
@@ -117,8 +122,9 @@ Status CheckStaged(const storage::history::Repository& repository,
   for (const EditId& id : added) {
     Result<Edit> edit = repository.objects().ReadEdit(id);
     Status found = edit.status();
-    if (found.ok()) found = repository.objects().ReadPayload(edit->delta_object).status();
-    if (found.ok()) found = repository.objects().ReadPayload(edit->keys_object).status();
+    for (const auto payload : {&Edit::delta_object, &Edit::keys_object, &Edit::target_object}) {
+      if (found.ok()) found = repository.objects().ReadPayload((*edit).*payload).status();
+    }
     if (found.code() == StatusCode::kNotFound) {
       return Failure(
           Reason::kStagingLost,

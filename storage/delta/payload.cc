@@ -72,6 +72,17 @@ std::vector<std::int16_t> GetFactor(std::uint64_t size, Decoder& in) {
   return factor;
 }
 
+void PutFloats(const std::vector<float>& values, Encoder& out) {
+  out.Count(values.size());
+  for (const float value : values) out.U32(std::bit_cast<std::uint32_t>(value));
+}
+
+std::vector<float> GetFloats(Decoder& in) {
+  std::vector<float> values(in.Count(sizeof(float)));
+  for (float& value : values) value = std::bit_cast<float>(in.U32());
+  return values;
+}
+
 TensorDelta GetTensor(Decoder& in) {
   TensorDelta tensor;
   tensor.tensor = in.Text();
@@ -138,10 +149,16 @@ std::string EncodePayload(const std::vector<EditKey>& keys) {
                 "the keys of an edit are not sorted: " + key.tensor);
     previous = &key.tensor;
     out.Text(key.tensor);
-    out.Count(key.values.size());
-    for (const float value : key.values) out.U32(std::bit_cast<std::uint32_t>(value));
+    PutFloats(key.values, out);
   }
   return Wrap(Codec::kKeys, out.bytes());
+}
+
+std::string EncodePayload(const EditTarget& target) {
+  Encoder out;
+  out.U32(static_cast<std::uint32_t>(target.layer.value()));
+  PutFloats(target.values, out);
+  return Wrap(Codec::kTarget, out.bytes());
 }
 
 Result<EditDelta> DecodeEditDelta(std::string_view stored) {
@@ -168,13 +185,22 @@ Result<std::vector<EditKey>> DecodeEditKeys(std::string_view stored) {
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     EditKey key;
     key.tensor = in.Text();
-    key.values.resize(in.Count(sizeof(float)));
-    for (float& value : key.values) value = std::bit_cast<float>(in.U32());
+    key.values = GetFloats(in);
     CheckOrder(i == 0 ? "" : keys.back().tensor, key.tensor, i == 0, in);
     keys.push_back(std::move(key));
   }
   EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading an edit's keys"));
   return keys;
+}
+
+Result<EditTarget> DecodeEditTarget(std::string_view stored) {
+  EMEND_ASSIGN_OR_RETURN(const std::string_view body, Unwrap(Codec::kTarget, stored));
+  Decoder in(body);
+  EditTarget target;
+  target.layer = LayerIndex(static_cast<std::int32_t>(in.U32()));
+  target.values = GetFloats(in);
+  EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading an edit's target"));
+  return target;
 }
 
 }  // namespace emend::storage::delta

@@ -1,4 +1,5 @@
-// The stored form of an edit's columns (and of its keys): a self-describing header, then the body.
+// The stored form of an edit's columns, of its keys and of its target: a self-describing header,
+// then the body.
 //
 // Header (docs/reference/formats.md): record kPayload v1, codec, codec version, cipher, key id,
 // nonce, length and CRC-32C of the body. Cipher 0 is "none"; the other fields are there so that
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/base/ids.h"
 #include "storage/base/status.h"
 #include "storage/delta/column.h"
 
@@ -24,6 +26,7 @@ enum class Codec : std::uint16_t {
   kDense = 3,       // reserved: int64 grid differences, zstd
   kPack = 4,        // reserved: snapshots of a ledger
   kKeys = 16,       // keys of an edit per layer, fp32
+  kTarget = 17,     // target of an edit, fp32
 };
 
 // One edit's change: at most one TensorDelta a tensor, sorted by tensor name.
@@ -40,9 +43,19 @@ struct EditKey {
   friend bool operator==(const EditKey&, const EditKey&) = default;
 };
 
+// What the last edited layer was to put out at the edit's lookup token, fp32 [d]: with it a batch
+// is solved again without optimising anything.
+struct EditTarget {
+  LayerIndex layer;
+  std::vector<float> values;
+  friend bool operator==(const EditTarget&, const EditTarget&) = default;
+};
+
 std::string EncodePayload(const EditDelta& delta);
 std::string EncodePayload(const std::vector<EditKey>& keys);
+std::string EncodePayload(const EditTarget& target);
 Result<EditDelta> DecodeEditDelta(std::string_view stored);
 Result<std::vector<EditKey>> DecodeEditKeys(std::string_view stored);
+Result<EditTarget> DecodeEditTarget(std::string_view stored);
 
 }  // namespace emend::storage::delta

@@ -188,6 +188,9 @@ void ObjectsCheck::CheckPayloads(const std::string& where, const objects::Edit& 
   check(where + ", keys", edit.keys_object, [&](const std::string& stored) {
     return CheckDigest(delta::DecodeEditKeys(stored), edit.keys_digest);
   });
+  check(where + ", target", edit.target_object, [&](const std::string& stored) {
+    return CheckDigest(delta::DecodeEditTarget(stored), edit.target_digest);
+  });
 }
 
 }  // namespace emend::storage::history

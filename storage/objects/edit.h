@@ -56,16 +56,19 @@ struct Edit {
   std::string method;       // "memit"
   Digest delta_digest;      // SHA-256 of the EditDelta's plaintext payload
   Digest keys_digest;       // SHA-256 of the keys' plaintext payload
+  Digest target_digest;     // SHA-256 of the target's plaintext payload
   ObjectId delta_object;    // where the stored payloads lie: H(stored bytes)
   ObjectId keys_object;
+  ObjectId target_object;
 
-  static constexpr RecordHead kHead = {RecordType::kEdit, 1};
+  static constexpr RecordHead kHead = {RecordType::kEdit, 2};
   // what it says and does, without where its payloads lie
   static auto Plaintext(auto& m) {
-    return std::tie(m.facts, m.solved_on, m.method, m.delta_digest, m.keys_digest);
+    return std::tie(m.facts, m.solved_on, m.method, m.delta_digest, m.keys_digest, m.target_digest);
   }
   static auto Fields(auto& m) {
-    return std::tuple_cat(Plaintext(m), std::tie(m.salt, m.delta_object, m.keys_object));
+    return std::tuple_cat(Plaintext(m),
+                          std::tie(m.salt, m.delta_object, m.keys_object, m.target_object));
   }
   friend bool operator==(const Edit&, const Edit&) = default;
 };

@@ -45,6 +45,8 @@ def main():
     keys += key("transformer.h.4.mlp.c_proj.weight", [])
     with open("payload-keys-v1.bin", "wb") as out:
         out.write(payload(16, keys))
+    with open("payload-target-v1.bin", "wb") as out:
+        out.write(payload(17, struct.pack("<iI3f", 8, 3, 1.5, -0.0, 2.0**-149)))
 
 
 if __name__ == "__main__":

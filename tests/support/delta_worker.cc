@@ -77,6 +77,12 @@ std::uint64_t SeedOf(const std::string& text) {
   return seed;
 }
 
+// A target that tells whose it is: the text's bytes, as numbers.
+std::vector<float> AimOf(const SolveFact& fact) { return {fact.target.begin(), fact.target.end()}; }
+std::string BytesOf(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
 SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
   SeededRandom random(SeedOf(state.Hex() + fact.prompt + fact.subject + fact.target));
   EditDelta delta;
@@ -87,7 +93,8 @@ SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
     delta.tensors.push_back({tensor, kRows, kCols, {column}});
     keys.push_back({tensor, std::vector<float>(kRows, 0.5F)});
   }
-  return {EncodePayload(delta), EncodePayload(keys), 25, 0.01};
+  const storage::delta::EditTarget target{LayerIndex(1), AimOf(fact)};
+  return {EncodePayload(delta), EncodePayload(keys), EncodePayload(target), 25, 0.01};
 }
 
 // As a worker writes it, with matrices of one element.
@@ -204,7 +211,7 @@ DeltaWorker::Reply DeltaWorker::Handle(const ComputeStatistics& request) {
 DeltaWorker::Reply DeltaWorker::Handle(const Solve& request) {
   EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
   const auto is_of = [](const SolvedTarget& target, const SolveFact& fact) {
-    return target.values == fact.target;
+    return target.values == BytesOf(AimOf(fact));
   };
   if (!request.targets.empty() && !std::ranges::equal(request.targets, request.facts, is_of))
     return InvalidArgument("solving: the targets are of other facts");
@@ -219,7 +226,8 @@ DeltaWorker::Reply DeltaWorker::Handle(const Solve& request) {
 DeltaWorker::Reply DeltaWorker::Handle(const OptimiseTargets& request) {
   EMEND_RETURN_IF_ERROR(FindLive(request.state).status());
   OptimiseTargetsReply reply;
-  for (const SolveFact& fact : request.facts) reply.targets.push_back({fact.target, 1, 0.5});
+  for (const SolveFact& fact : request.facts)
+    reply.targets.push_back({BytesOf(AimOf(fact)), 1, 0.5});
   return ReplyBody(std::move(reply));
 }
 

@@ -75,6 +75,8 @@ class MemoryHistory {
         delta::EditDelta{{{"transformer.h.0.mlp.c_proj.weight", 2, 1, {{3, {value, 5}, {7}}}}}});
     const std::string keys = delta::EncodePayload(std::vector<delta::EditKey>{
         {"transformer.h.0.mlp.c_proj.weight", {static_cast<float>(number), 0.5F}}});
+    const std::string aim =
+        delta::EncodePayload(delta::EditTarget{LayerIndex(0), {static_cast<float>(number)}});
     objects::Fact fact;
     fact.prompt = "{} speaks";
     fact.subject = "Person " + std::to_string(number);
@@ -85,8 +87,10 @@ class MemoryHistory {
     edit.method = "memit";
     edit.delta_digest = Sha256(delta);
     edit.keys_digest = Sha256(keys);
+    edit.target_digest = Sha256(aim);
     edit.delta_object = Must(repo().objects().PutPayload(batch, delta));
     edit.keys_object = Must(repo().objects().PutPayload(batch, keys));
+    edit.target_object = Must(repo().objects().PutPayload(batch, aim));
     return edit;
   }
   EditId PutEdit(kv::WriteBatch& batch, int number, const std::string& target = "new") {

@@ -140,7 +140,7 @@ class Batch {
       solution_.edits[fact].loss = found.losses[fact];
     }
     for (std::int64_t fact = 0; fact < fact_count_; ++fact)
-      solution_.edits[fact].target = RowOf(targets_, fact);
+      solution_.edits[fact].target = {input_.settings.layers.back(), RowOf(targets_, fact)};
     return CheckFinite(targets_.t(), "its target vector");
   }
 

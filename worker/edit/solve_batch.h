@@ -65,7 +65,7 @@ struct EditSolution {
   storage::delta::EditDelta delta;
   // the fact's mean key at each edited tensor, sorted by tensor name
   std::vector<storage::delta::EditKey> keys;
-  std::vector<float> target;  // z, [d]
+  storage::delta::EditTarget target;  // z
   // index of the subject's last token in the bare prompt
   std::int64_t lookup = 0;
   // forward passes of its optimisation; 0 if targets were given without them

@@ -89,11 +89,14 @@ struct Solve {
   }
 };
 struct SolvedEdit {
-  std::string delta_payload;  // EncodePayload(EditDelta)
-  std::string keys_payload;   // EncodePayload(vector<EditKey>)
-  std::int32_t steps = 0;     // of the target's optimisation
-  double loss = 0;            // at the last of them
-  static auto Fields(auto& m) { return std::tie(m.delta_payload, m.keys_payload, m.steps, m.loss); }
+  std::string delta_payload;   // EncodePayload(EditDelta)
+  std::string keys_payload;    // EncodePayload(vector<EditKey>)
+  std::string target_payload;  // EncodePayload(EditTarget)
+  std::int32_t steps = 0;      // of the target's optimisation
+  double loss = 0;             // at the last of them
+  static auto Fields(auto& m) {
+    return std::tie(m.delta_payload, m.keys_payload, m.target_payload, m.steps, m.loss);
+  }
 };
 struct LayerReport {
   std::int32_t layer = 0;

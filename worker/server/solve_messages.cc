@@ -65,6 +65,7 @@ protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
   for (const edit::EditSolution& edit : solution.edits) {
     reply.edits.push_back({storage::delta::EncodePayload(edit.delta),
                            storage::delta::EncodePayload(edit.keys),
+                           storage::delta::EncodePayload(edit.target),
                            static_cast<std::int32_t>(edit.steps), edit.loss});
   }
   for (const edit::LayerOutcome& layer : solution.layers)

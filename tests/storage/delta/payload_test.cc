@@ -12,6 +12,7 @@ namespace {
 
 constexpr char kGolden[] = "tests/golden/payload-v1.bin";
 constexpr char kGoldenKeys[] = "tests/golden/payload-keys-v1.bin";
+constexpr char kGoldenTarget[] = "tests/golden/payload-target-v1.bin";
 
 class Payload : public testing::Test {
  protected:
@@ -79,6 +80,28 @@ TEST_F(Payload, KeysRoundTrip) {
   }
 }
 
+TEST_F(Payload, TargetsRoundTrip) {
+  for (const std::size_t size : {0, 1, 768}) {
+    EditTarget target{LayerIndex(8), std::vector<float>(size)};
+    for (float& value : target.values) value = static_cast<float>(source_.Normal(1));
+    EXPECT_EQ(DecodeEditTarget(EncodePayload(target)).value(), target);
+    EXPECT_EQ(DecodeEditKeys(EncodePayload(target)).status().code(), StatusCode::kDataLoss);
+  }
+}
+
+TEST_F(Payload, DamagedTargetsAreDataLossOrUnchanged) {
+  const std::string stored = EncodePayload(EditTarget{LayerIndex(8), {1.5F, -0.0F, 3e-39F}});
+  for (int i = 0; i < 20000; ++i) {
+    const std::string damaged = Damage(stored);
+    const auto decoded = DecodeEditTarget(damaged);
+    if (decoded.ok()) {
+      EXPECT_EQ(damaged, stored);
+    } else {
+      EXPECT_EQ(decoded.status().code(), StatusCode::kDataLoss);
+    }
+  }
+}
+
 TEST_F(Payload, ManySmallColumnsRoundTrip) {
   const EditDelta delta{{TensorDelta{"t", 1, 1, source_.Columns(1000, 1, 1)}}};
   EXPECT_EQ(DecodeEditDelta(EncodePayload(delta)).value(), delta);
@@ -104,6 +127,13 @@ TEST_F(Payload, GoldenKeysDecodeAndEncodeByteForByte) {
   EXPECT_EQ((*keys)[0].values,
             (std::vector<float>{1.5F, -0.0F, std::numeric_limits<float>::denorm_min()}));
   EXPECT_EQ(EncodePayload(*keys), stored);
+}
+
+TEST_F(Payload, GoldenTargetDecodesAndEncodesByteForByte) {
+  const std::string stored = ReadFile(kGoldenTarget);
+  const EditTarget expected{LayerIndex(8), {1.5F, -0.0F, std::numeric_limits<float>::denorm_min()}};
+  EXPECT_EQ(DecodeEditTarget(stored).value(), expected);
+  EXPECT_EQ(EncodePayload(expected), stored);
 }
 
 TEST_F(Payload, DamagedColumnsAreDataLossOrUnchanged) {

@@ -158,7 +158,7 @@ TEST_F(FsckTest, WhatCannotBeReadIsListedAndTheCheckGoesOn) {
       EXPECT_THAT(report.repos, ::testing::ElementsAre(RepoName("atlas")));
       if (family == ColumnFamily::kPayload) {
         EXPECT_EQ(report.edits, 40u);
-        EXPECT_EQ(report.problems.size(), 80u) << "each payload and each edit's keys";
+        EXPECT_EQ(report.problems.size(), 120u) << "each edit's columns, keys and target";
       }
     }
   }
@@ -194,6 +194,8 @@ TEST_F(FsckTest, AChangedPayloadIsFound) {
                       "edit " + edits_[3].Short() + ", payload");
   ExpectFlipsAreFound(ObjectKind::kPayload, edit.keys_object.Raw(),
                       "edit " + edits_[3].Short() + ", keys");
+  ExpectFlipsAreFound(ObjectKind::kPayload, edit.target_object.Raw(),
+                      "edit " + edits_[3].Short() + ", target");
 }
 
 TEST_F(FsckTest, AMissingPayloadIsFound) {
@@ -289,7 +291,8 @@ TEST_F(FsckTest, EveryProblemIsCollected) {
   const objects::Edit edit = Must(repo().objects().ReadEdit(edits_[7]));
   Delete(ColumnFamily::kPayload, KeyOf(ObjectKind::kPayload, edit.delta_object.Raw()));
   Delete(ColumnFamily::kPayload, KeyOf(ObjectKind::kPayload, edit.keys_object.Raw()));
-  EXPECT_EQ(Problems().size(), 5u);
+  Delete(ColumnFamily::kPayload, KeyOf(ObjectKind::kPayload, edit.target_object.Raw()));
+  EXPECT_EQ(Problems().size(), 6u);
 }
 
 TEST_F(FsckTest, AChangedAuditEntryIsFound) {

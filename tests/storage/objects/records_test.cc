@@ -33,7 +33,7 @@ TEST(GoldenRecords, EditKeepsItsBytesAndId) {
   EXPECT_EQ(EncodeEdit(test::SampleEdit()), Golden("edit"));
   EXPECT_THAT(DecodeEdit(Golden("edit")), IsOkAndHolds(test::SampleEdit()));
   EXPECT_EQ(IdOf(test::SampleEdit()).Hex(),
-            "04effcdcea2add237a951b05139817e8ee37e987822ead65c64679667d7d302a");
+            "be8a87e6e21b3ec210df26247984a39bda8b65e232855424d593893a496ab2cb");
 }
 
 TEST(GoldenRecords, StateKeepsItsBytesAndId) {
@@ -90,6 +90,7 @@ TEST(EditId, DependsOnEverythingElse) {
       [](Edit& e) { e.method = "emmet"; },
       [](Edit& e) { e.delta_digest = Sha256("another"); },
       [](Edit& e) { e.keys_digest = Sha256("another"); },
+      [](Edit& e) { e.target_digest = Sha256("another"); },
   };
   for (const auto& change : changes) {
     Edit edit = test::SampleEdit();

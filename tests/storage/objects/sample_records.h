@@ -44,8 +44,10 @@ inline Edit SampleEdit() {
   edit.method = "memit";
   edit.delta_digest = Sha256("delta");
   edit.keys_digest = Sha256("keys");
+  edit.target_digest = Sha256("target");
   edit.delta_object = IdNamed<ObjectId>("stored delta");
   edit.keys_object = IdNamed<ObjectId>("stored keys");
+  edit.target_object = IdNamed<ObjectId>("stored target");
   return edit;
 }
 

@@ -83,7 +83,7 @@ TEST_F(MemitGoldenTest, TheBatchOfThePublishedCodeIsReproduced) {
   ASSERT_OK_AND_ASSIGN(const BatchSolution found, Solve(statistics, at::Tensor()));
   at::Tensor targets = at::empty_like(golden_targets);
   for (std::int64_t fact = 0; fact < 100; ++fact)
-    targets[fact].copy_(at::tensor(found.edits[fact].target));
+    targets[fact].copy_(at::tensor(found.edits[fact].target.values));
   const std::vector<double> errors = ColumnErrors(targets, golden_targets);
   EXPECT_LT(errors[errors.size() / 2], kTargetsMedian);
   RecordProperty("target_error_median", std::to_string(errors[errors.size() / 2]));

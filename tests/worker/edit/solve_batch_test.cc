@@ -63,7 +63,7 @@ TEST_F(SolveBatchTest, EveryFactComesBackAsAnEditOfEveryEditedTensor) {
       EXPECT_EQ(edit.keys[i].tensor, name);
       EXPECT_EQ(edit.keys[i].values.size(), 2048U);
     }
-    EXPECT_EQ(edit.target.size(), 256U);
+    EXPECT_EQ(edit.target.values.size(), 256U);
     EXPECT_EQ(edit.steps, 4);
   }
   ASSERT_EQ(solution.layers.size(), 3U);
@@ -99,7 +99,7 @@ TEST_F(SolveBatchTest, GivenTargetsAreUsedAsTheyAre) {
   ASSERT_OK_AND_ASSIGN(const BatchSolution found, Solve());
   targets_.values = at::empty({4, 256});
   for (std::int64_t fact = 0; fact < 4; ++fact)
-    targets_.values[fact].copy_(at::tensor(found.edits[fact].target));
+    targets_.values[fact].copy_(at::tensor(found.edits[fact].target.values));
   ASSERT_OK_AND_ASSIGN(const BatchSolution again, Solve());
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(again.edits[i].delta, found.edits[i].delta);
   EXPECT_EQ(again.edits[0].steps, 0);

@@ -73,7 +73,7 @@ std::vector<Message> SampleReplies() {
       Response{3, OkStatus(), PutEditsReply{}},
       Response{4, OkStatus(), ComputeStatisticsReply{{2, 3}, 4999, 0.25}},
       Response{5, OkStatus(),
-               SolveReply{{{"delta", "keys", 25, 0.125}},
+               SolveReply{{{"delta", "keys", "target", 25, 0.125}},
                           {{3, "h.3.mlp.c_proj.weight", 12.5, 18.25}},
                           {{"targets", 3.5}, {"solve", 0.5}}}},
       Response{6, OkStatus(),
