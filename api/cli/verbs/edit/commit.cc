@@ -1,10 +1,9 @@
 #include "api/cli/commits.h"
 #include "api/cli/evidence.h"
 #include "api/cli/fact_input.h"
-#include "api/cli/files.h"
 #include "api/cli/refs.h"
 #include "api/cli/revision.h"
-#include "api/cli/scores.h"
+#include "api/cli/solve_options.h"
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
 
@@ -16,57 +15,12 @@ struct Options {
   FactSelection facts;
   std::string message;
   std::string method = "memit";
-  std::vector<std::string> settings;
-  std::string required;
+  SolveOptions solve;
   bool force = false;
   bool stack = false;
   bool no_evaluation = false;
   SubmitOptions submit;
 };
-
-// "key=value" each; context_templates names a file that is read here.
-Status ReadSettings(const std::vector<std::string>& words, Json& body) {
-  Json settings = Json::object();
-  for (const std::string& word : words) {
-    const std::size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return InvalidArgument("reading --set " + word + ": expected key=value, such as v_lr=0.5");
-    const std::string key = word.substr(0, equals);
-    const std::string value = word.substr(equals + 1);
-    if (key == "context_templates") {
-      EMEND_ASSIGN_OR_RETURN(body["context_templates"], LoadContextTemplates(value));
-    } else {
-      settings[key] = value;
-    }
-  }
-  if (!settings.empty()) body["settings"] = std::move(settings);
-  return OkStatus();
-}
-
-// "es=95,taken=90".
-Status ReadRequired(const std::string& text, Json& body) {
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    const std::size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == word.size())
-      return InvalidArgument("reading --require " + text +
-                             ": expected name=percent with commas between, such as es=95,taken=90");
-    body["require"][word.substr(0, equals)] = word.substr(equals + 1);
-    begin = end + 1;
-  }
-  return OkStatus();
-}
-
-std::string RenderPhases(const Json& seconds) {
-  std::string line;
-  if (!seconds.is_object()) return line;
-  for (const auto& [name, value] : seconds.items()) {
-    if (value.is_number())
-      line += (line.empty() ? "" : ", ") + name + " " + RenderSeconds(value.get<double>());
-  }
-  return line;
-}
 
 void ShowCommitted(Session& session, const RepoRevision& target, const Json& result) {
   const std::string id = ShortId(TextOf(result, "commit"));
@@ -89,16 +43,7 @@ void ShowCommitted(Session& session, const RepoRevision& target, const Json& res
   if (const long others = CountOf(result, "coalesced"); others > 0)
     session.out() << ", solved together with " << others
                   << (others == 1 ? " other commit" : " other commits");
-  session.out() << "\n" << RenderPhases(result.value("seconds", Json())) << "\n";
-  if (const Json statistics = result.value("statistics", Json()); statistics.is_object()) {
-    session.out() << "solved with statistics over " << CountOf(statistics, "tokens") << " tokens\n";
-  }
-  const Json evaluation = result.value("evaluation", Json());
-  if (evaluation.is_object())
-    session.out() << RenderScores({{"before", evaluation.value("before", Json())},
-                                   {"after", evaluation.value("after", Json())}})
-                  << RenderUnmeasured(evaluation.value("after", Json()), result);
-  session.out() << RenderEvidence(result) << RenderLargeUpdates(result) << RenderNotTaken(result);
+  session.out() << "\n" << RenderSolved(result);
   const std::string made = ShellWord(target.repo + "@" + id);
   session.Hint("ask " + made + " \"PROMPT\"");
   session.Hint("show " + made);
@@ -113,8 +58,7 @@ Result<int> Run(Session& session, const Options& options) {
   if (options.force) body["force"] = true;
   if (options.stack) body["stack"] = true;
   if (options.no_evaluation) body["evaluate"] = false;
-  EMEND_RETURN_IF_ERROR(ReadSettings(options.settings, body));
-  EMEND_RETURN_IF_ERROR(ReadRequired(options.required, body));
+  EMEND_RETURN_IF_ERROR(ReadSolveOptions(options.solve, body));
   Result<Json> committed = session.Run(RepoPath(target.repo, "/commits"), body, options.submit);
   if (!committed.ok()) {
     HintAtMissingBranch(session, target, committed.status());
@@ -141,15 +85,7 @@ void Describe(Arguments& arguments, Options& options) {
                  .value = "METHOD",
                  .help = "how edits are solved",
                  .into = &options.method});
-  arguments.Add(
-      {.names = "--set",
-       .value = "KEY=VALUE",
-       .help = "a setting, by the published name (emend help settings), or context_templates=FILE",
-       .into = &options.settings});
-  arguments.Add({.names = "--require",
-                 .value = "NAME=PERCENT,...",
-                 .help = "commit nothing below it: es, ps, ns, score, kept, taken",
-                 .into = &options.required});
+  AddSolveArguments(arguments, options.solve);
   arguments.Add({.names = "--force",
                  .help = "commit facts again that are held with the same target",
                  .into = &options.force});
