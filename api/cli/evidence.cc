@@ -1,6 +1,7 @@
 #include "api/cli/evidence.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "api/cli/commits.h"
@@ -114,11 +115,14 @@ std::string RenderEvidence(const Json& result) {
                        " % of " + std::to_string(CountOf(result, "neighbours")) + " (KL " +
                        Fixed(NumberOf(result, "kl"), 3) + ")");
   lines += RenderNeighbourTargets(result);
-  if (const Json earlier = result.value("earlier", Json()); earlier.is_object())
-    AddLine(lines, "earlier facts of the branch still said: " +
-                       std::to_string(CountOf(earlier, "taken_before")) + " -> " +
-                       std::to_string(CountOf(earlier, "taken_after")) + " of " +
-                       std::to_string(CountOf(earlier, "n")));
+  for (const auto& [name, words] : {std::pair{"earlier", "earlier facts of the branch still said"},
+                                    std::pair{"taken_out", "facts taken out still said"}}) {
+    const Json beside = result.value(name, Json());
+    if (!beside.is_object()) continue;
+    AddLine(lines, std::string(words) + ": " + std::to_string(CountOf(beside, "taken_before")) +
+                       " -> " + std::to_string(CountOf(beside, "taken_after")) + " of " +
+                       std::to_string(CountOf(beside, "n")));
+  }
   const Json drift = result.value("drift", Json());
   if (drift.is_object() && drift.contains("perplexity_before"))
     AddLine(lines, "perplexity of plain text: " + Fixed(NumberOf(drift, "perplexity_before"), 1) +

@@ -186,11 +186,11 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
   if (measures.earlier_before && measures.earlier_after) {
     const EvaluateReply& before = *measures.earlier_before;
     const EvaluateReply& after = *measures.earlier_after;
-    json["earlier"] = {{"n", after.records},
-                       {"es_before", before.es},
-                       {"es_after", after.es},
-                       {"taken_before", TakenOf(before.facts)},
-                       {"taken_after", TakenOf(after.facts)}};
+    json[measures.beside] = {{"n", after.records},
+                             {"es_before", before.es},
+                             {"es_after", after.es},
+                             {"taken_before", TakenOf(before.facts)},
+                             {"taken_after", TakenOf(after.facts)}};
   }
   return json;
 }

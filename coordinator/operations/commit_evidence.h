@@ -29,6 +29,7 @@ struct MemberMeasures {
 // Of all of them. Plain text is measured with the first member's facts.
 struct BatchMeasures {
   std::vector<MemberMeasures> members;
+  const char* beside = "earlier";               // what CommitPlan::earlier is called
   std::optional<EvaluateReply> earlier_before;  // of CommitPlan::earlier
   std::optional<EvaluateReply> earlier_after;
 };

@@ -10,6 +10,7 @@ extern const OperationKind kImport;
 extern const OperationKind kStatistics;
 extern const OperationKind kCommit;
 extern const OperationKind kRevert;
+extern const OperationKind kRefit;
 extern const OperationKind kEvaluation;
 extern const OperationKind kVerify;
 extern const OperationKind kExport;
@@ -17,8 +18,8 @@ extern const OperationKind kFsck;
 extern const OperationKind kRemoval;
 
 jobs::OperationKinds Kinds() {
-  static const std::array kKinds = {kImport, kStatistics, kCommit, kRevert, kEvaluation,
-                                    kVerify, kExport,     kFsck,   kRemoval};
+  static const std::array kKinds = {kImport,     kStatistics, kCommit, kRevert, kRefit,
+                                    kEvaluation, kVerify,     kExport, kFsck,   kRemoval};
   return kKinds;
 }
 

@@ -80,6 +80,40 @@ Result<std::string> WhyNothing(const Repository& repo, const Ref& branch, const 
   return why;
 }
 
+// What an edit says: what says the same after a refit stands for it.
+using Said = std::multiset<std::pair<objects::Slot, std::string>>;
+Said SaidBy(const objects::Edit& edit) {
+  Said said;
+  for (const objects::Fact& fact : edit.facts) said.emplace(objects::SlotOf(fact), fact.target);
+  return said;
+}
+
+// `ids`, with what refits of the branch have put in the place of some of them. Sorted.
+Result<Ids> StandingFor(const Repository& repo, const Ref& branch, Ids ids) {
+  if (ids.empty()) return ids;
+  EMEND_ASSIGN_OR_RETURN(const auto history,
+                         repo.Log(branch.commit, std::numeric_limits<std::size_t>::max()));
+  for (const auto& [id, commit] : std::ranges::reverse_view(history)) {
+    if (commit.kind != objects::CommitKind::kRefit) continue;
+    const Ids replaced = Kept(ids, commit.removed);
+    if (replaced.empty()) continue;
+    std::multimap<Said, EditId> added;
+    for (const EditId& one : commit.added) {
+      EMEND_ASSIGN_OR_RETURN(const objects::Edit edit, repo.objects().ReadEdit(one));
+      added.emplace(SaidBy(edit), one);
+    }
+    ids = Minus(ids, replaced);
+    for (const EditId& one : replaced) {
+      EMEND_ASSIGN_OR_RETURN(const objects::Edit edit, repo.objects().ReadEdit(one));
+      const auto [first, last] = added.equal_range(SaidBy(edit));
+      std::ranges::copy(std::ranges::subrange(first, last) | std::views::values,
+                        std::back_inserter(ids));
+    }
+    std::ranges::sort(ids);
+  }
+  return ids;
+}
+
 // Parts what could go back in from what an edit that stays has taken the slot of.
 Status Restore(const Repository& repo, const Ids& candidates, const StateId& head,
                RevertPlan& plan) {
@@ -116,7 +150,10 @@ Result<RevertPlan> PlanRevert(const Repository& repo, const Ref& branch, const C
   EMEND_ASSIGN_OR_RETURN(const objects::Commit undone, repo.ReadCommit(commit));
   EMEND_ASSIGN_OR_RETURN(const Ids active, repo.Edits(onto.state));
   RevertPlan plan;
-  plan.removed = Kept(undone.added, active);
+  EMEND_ASSIGN_OR_RETURN(const Ids standing,
+                         StandingFor(repo, branch, Minus(undone.added, active)));
+  std::ranges::set_union(Kept(undone.added, active), Kept(standing, active),
+                         std::back_inserter(plan.removed));
   EMEND_RETURN_IF_ERROR(Restore(repo, DiffOf(active, undone.removed).added, onto.state, plan));
   if (!plan.removed.empty() || !plan.added.empty()) return plan;
   EMEND_ASSIGN_OR_RETURN(const std::string why, WhyNothing(repo, branch, commit, undone, plan));

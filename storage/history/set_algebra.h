@@ -20,7 +20,8 @@ namespace emend::storage::history {
 objects::EditSetDiff DiffOf(const std::vector<EditId>& from, const std::vector<EditId>& to);
 
 struct RevertPlan {
-  std::vector<EditId> removed;  // what the commit added and the head still has
+  // what the commit added and the head still has, or what refits have put in its place
+  std::vector<EditId> removed;
   // what the commit took out, the head does not have, and no other edit has taken the slot of
   std::vector<EditId> added;
   // what would go back in, but an edit of the head holds one of its slots

@@ -16,6 +16,7 @@
   ROW(repo_remove) \
   ROW(commit) \
   ROW(revert) \
+  ROW(refit) \
   ROW(reset) \
   ROW(ask) \
   ROW(eval) \

@@ -77,6 +77,8 @@ TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
   expect({"show", "atlas@main"}, {"commit", "state", "parents", "added", "removed"});
   expect({"diff", "atlas@main~1", "atlas@main"}, {"from", "to", "facts", "tensors"});
   expect({"revert", "atlas", "main"}, {"commit", "state", "removed", "restored"});
+  expect({"refit", "atlas"}, {"commit", "state", "edits", "removed", "bytes"});
+  expect({"revert", "atlas", "main", "--preview"}, {"preview", "edits", "bytes"});
   expect({"reset", "atlas@main", "v1"}, {"branch", "commit", "from"});
   expect({"export", "atlas@main", "-o", "x"}, {"commit", "state", "folder", "files"});
   expect({"verify", "atlas@main"}, {"ok", "state", "tensors"});

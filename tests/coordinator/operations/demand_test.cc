@@ -39,13 +39,14 @@ TEST(DemandTest, EachKindSaysWhatItDoesAndWhatItOccupies) {
     EXPECT_EQ(demand.branch, branch) << kind;
     EXPECT_EQ(demand.repo, "atlas") << kind;
     EXPECT_GT(demand.cost, 0U) << kind;
-    EXPECT_EQ(demand.key.has_value(), role == Role::kEdits) << kind;
+    EXPECT_EQ(demand.key.has_value(), kind == "commit") << kind;
   };
   const json facts = {{"facts", {Fact("Ann")}}};
   expect("import", {{"model", "/m"}}, Role::kImports, Pool::kFiles, "");
   expect("statistics", json::object(), Role::kCounts, Pool::kWorkers, "");
   expect("commit", facts, Role::kEdits, Pool::kWorkers, "main");
   expect("revert", {{"branch", "side"}, {"commit", "main"}}, Role::kReverts, Pool::kLocal, "side");
+  expect("refit", {{"branch", "side"}}, Role::kEdits, Pool::kWorkers, "side");
   expect("evaluation", facts, Role::kReads, Pool::kWorkers, "");
   expect("verify", json::object(), Role::kReads, Pool::kWorkers, "");
   expect("export", {{"folder", "/f"}}, Role::kReads, Pool::kFiles, "");

@@ -85,7 +85,7 @@ TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
     EXPECT_EQ(Refusal(kind, R"({"revision": ""})"),
               "at /revision: expected a string that is not empty, found \"\"")
         << kind;
-  for (const char* kind : {"commit", "revert"})
+  for (const char* kind : {"commit", "revert", "refit"})
     EXPECT_EQ(Refusal(kind, R"({"branch": ""})"),
               "at /branch: expected a string that is not empty, found \"\"")
         << kind;

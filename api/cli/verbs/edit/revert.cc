@@ -1,4 +1,5 @@
 #include "api/cli/commits.h"
+#include "api/cli/refit.h"
 #include "api/cli/refs.h"
 #include "api/cli/revision.h"
 #include "api/cli/text.h"
@@ -11,11 +12,21 @@ struct Options {
   std::string target;
   std::string commit;
   std::string message;
+  bool refit = false;
+  bool preview = false;
   SubmitOptions submit;
 };
 
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
+  if (options.refit || options.preview) {
+    return RunRefit(session, target,
+                    {.without = options.commit,
+                     .message = options.message,
+                     .preview = options.preview,
+                     .solve = {},
+                     .submit = options.submit});
+  }
   EMEND_ASSIGN_OR_RETURN(const std::string reverted, ParseRevisionOf(target.repo, options.commit));
   Json body = {{"branch", target.revision}, {"commit", reverted}};
   if (!options.message.empty()) body["message"] = options.message;
@@ -49,20 +60,28 @@ void Describe(Arguments& arguments, Options& options) {
                  .into = &options.commit});
   arguments.Add(
       {.names = "-m,--message", .value = "MESSAGE", .help = "why", .into = &options.message});
+  arguments.Add({.names = "--refit",
+                 .help = "solve what stays again, so that nothing is left of it",
+                 .into = &options.refit});
+  arguments.Add({.names = "--preview",
+                 .help = "measure both ways and commit nothing",
+                 .into = &options.preview});
   arguments.AddSubmission(options.submit);
 }
 
 }  // namespace
 
 Verb Make() {
-  return {
-      .name = "revert",
-      .group = Group::kEdit,
-      .effect = Effect::kChanges,
-      .summary = "take a commit's edits out again, as a new commit",
-      .examples = "emend revert atlas main~1",
-      .document = "`{\"commit\", \"state\", \"branch\", \"removed\", \"restored\", \"blocked\"}`",
-      .bind = Bind<Options, Describe, Run>};
+  return {.name = "revert",
+          .group = Group::kEdit,
+          .effect = Effect::kChanges,
+          .summary = "take a commit's edits out again, as a new commit",
+          .details = "What came later stays as it was solved, to the byte: no worker is needed.",
+          .examples = "emend revert atlas main~1\nemend revert atlas main~1 --preview",
+          .document =
+              "`{\"commit\", \"state\", \"branch\", \"removed\", \"restored\", \"blocked\"}`; "
+              "with --refit or --preview as of `refit`",
+          .bind = Bind<Options, Describe, Run>};
 }
 
 }  // namespace emend::api::cli::verbs::revert_verb
