@@ -51,6 +51,12 @@ Json RenderFact(const storage::objects::Fact& fact) {
   return Json::parse(storage::facts::FactToJson(fact), nullptr, /*allow_exceptions=*/false);
 }
 
+Json RenderSettings(const std::vector<std::pair<std::string, std::string>>& settings) {
+  Json json = Json::object();
+  for (const auto& [name, text] : settings) json[name] = text;
+  return json;
+}
+
 Json RenderCommit(const storage::history::NumberedCommit& numbered) {
   const storage::objects::Commit& commit = numbered.commit;
   Json parents = Json::array();

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "api/rest/message.h"
 #include "storage/history/repository.h"
@@ -24,6 +26,7 @@ Response PageResponse(Json items, Json next);
 
 // Commit: the summary that a log shows
 Json RenderCommit(const storage::history::NumberedCommit& numbered);
-Json RenderFact(const storage::objects::Fact& fact);  // Fact
+Json RenderFact(const storage::objects::Fact& fact);                                    // Fact
+Json RenderSettings(const std::vector<std::pair<std::string, std::string>>& settings);  // Settings
 
 }  // namespace emend::api::rest

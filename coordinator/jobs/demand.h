@@ -11,8 +11,9 @@
 
 namespace emend::coordinator::jobs {
 
-// What an operation does to its repo, which decides whom it must follow.
-enum class Role { kReads, kImports, kCounts, kEdits, kReverts, kRemoves };
+// What an operation does to its repo, which decides whom it must follow. What prepares
+// (covariances, a preset) is what later commits are solved with.
+enum class Role { kReads, kImports, kPrepares, kEdits, kReverts, kRemoves };
 
 // What an operation occupies while it runs: a worker; only this process and the store; a model's
 // folder, which it writes.

@@ -19,7 +19,7 @@ class Ahead {
     repos_.insert(demand.repo);
     if (demand.role == Role::kImports) imports_.insert(demand.repo);
     if (demand.role == Role::kRemoves) removes_.insert(demand.repo);
-    if (demand.role == Role::kCounts) counts_.insert(demand.repo);
+    if (demand.role == Role::kPrepares) prepares_.insert(demand.repo);
     if (demand.role == Role::kEdits) edits_.insert(demand.repo);
   }
 
@@ -28,14 +28,14 @@ class Ahead {
     if (demand.repo.empty() && !removes_.empty()) return true;
     if (demand.role == Role::kRemoves) return repos_.contains(demand.repo) || repos_.contains("");
     if (!demand.branch.empty() && branches_.contains(BranchOf(demand))) return true;
-    if (demand.role == Role::kEdits) return counts_.contains(demand.repo);
-    return demand.role == Role::kCounts &&
-           (counts_.contains(demand.repo) || edits_.contains(demand.repo));
+    if (demand.role == Role::kEdits) return prepares_.contains(demand.repo);
+    return demand.role == Role::kPrepares &&
+           (prepares_.contains(demand.repo) || edits_.contains(demand.repo));
   }
 
  private:
   std::set<Branch> branches_;
-  std::set<std::string> repos_, imports_, removes_, counts_, edits_;
+  std::set<std::string> repos_, imports_, removes_, prepares_, edits_;
 };
 
 // The same, met from the newest on: how urgent those are that would wait for an earlier one.
@@ -43,7 +43,7 @@ class Behind {
  public:
   void Add(const Demand& demand, int urgency) {
     if (!demand.branch.empty()) Lower(branches_, BranchOf(demand), urgency);
-    if (demand.role == Role::kCounts) Lower(counts_, demand.repo, urgency);
+    if (demand.role == Role::kPrepares) Lower(prepares_, demand.repo, urgency);
     if (demand.role == Role::kEdits) Lower(edits_, demand.repo, urgency);
     if (demand.role == Role::kRemoves) {
       Lower(removes_, demand.repo, urgency);
@@ -58,9 +58,9 @@ class Behind {
     if (demand.role == Role::kRemoves) urgency = std::min(urgency, Find(all_, std::string()));
     if (demand.role == Role::kImports || demand.role == Role::kRemoves)
       return std::min(urgency, Find(all_, demand.repo));
-    if (demand.role == Role::kCounts)
-      return std::min({urgency, Find(counts_, demand.repo), Find(edits_, demand.repo)});
-    if (demand.role == Role::kEdits) urgency = std::min(urgency, Find(counts_, demand.repo));
+    if (demand.role == Role::kPrepares)
+      return std::min({urgency, Find(prepares_, demand.repo), Find(edits_, demand.repo)});
+    if (demand.role == Role::kEdits) urgency = std::min(urgency, Find(prepares_, demand.repo));
     return demand.branch.empty() ? urgency : std::min(urgency, Find(branches_, BranchOf(demand)));
   }
 
@@ -79,7 +79,7 @@ class Behind {
   }
 
   std::map<Branch, int> branches_;
-  std::map<std::string, int> counts_, edits_, removes_, all_;  // by repo
+  std::map<std::string, int> prepares_, edits_, removes_, all_;  // by repo
 };
 
 int AgedUrgency(const Scheduler::Item& item, SteadyTime now) {
@@ -173,7 +173,7 @@ std::vector<OperationId> Scheduler::Together(const Item& first, const Urgencies&
        at != waiting_.end() && together.size() < kTogetherMax; ++at) {
     const Demand& demand = at->second.demand;
     if (demand.repo != first.demand.repo) continue;
-    if (demand.role == Role::kImports || demand.role == Role::kCounts ||
+    if (demand.role == Role::kImports || demand.role == Role::kPrepares ||
         demand.role == Role::kRemoves)
       break;
     if (demand.branch != first.demand.branch) continue;

@@ -8,11 +8,12 @@
 //   scheduler.End(started.front());
 //
 // Rules, in this order:
-//   1. Order. What moves one branch runs one at a time, in order of acceptance; so do statistics
-//      among themselves, and statistics and commits of one repo; whatever was accepted after the
-//      import of its repo waits for it. Reading (evaluation, verify, export, fsck) waits for an
-//      import alone: it sees what is there when it starts. A removal waits for all of its repo, and
-//      whatever was accepted after it, on its repo or on the whole store, waits for it.
+//   1. Order. What moves one branch runs one at a time, in order of acceptance; so does what
+//      prepares (statistics, tuning) among itself, and with the commits of its repo; whatever was
+//      accepted after the import of its repo waits for it. Reading (evaluation, verify, export,
+//      fsck) waits for an import alone: it sees what is there when it starts. A removal waits for
+//      all of its repo, and whatever was accepted after it, on its repo or on the whole store,
+//      waits for it.
 //   2. Room. At most `workers` runs that need a worker, `files` that write a model's folder (two
 //      might be the same) and `local` others at once.
 //   3. Urgency. A better class first. Whoever waits rises by one class each kAgeing, so that after

@@ -11,7 +11,7 @@ namespace {
 using nlohmann::ordered_json;
 using worker::protocol::SolveSettings;
 
-bool IsSolved(const BatchRun& run, std::size_t member) {
+bool IsSolved(const Batch& run, std::size_t member) {
   return !run.plan.members[member].facts.empty();
 }
 
@@ -25,7 +25,7 @@ void PutJson(nlohmann::json& json, const std::vector<LayerIndex>& layers) {
 
 // In canonical form: keys in order, numbers in shortest form, templates included; and what a word
 // ("auto") came to, layer by layer.
-nlohmann::json SettingsJson(const BatchRun& run) {
+nlohmann::json SettingsJson(const Batch& run) {
   const SolveSettings& settings = run.settings;
   nlohmann::json json;
   json["method"] = settings.method;
@@ -50,7 +50,7 @@ ordered_json SecondsJson(const std::map<std::string, double>& seconds) {
   return json;
 }
 
-ordered_json LayersJson(const BatchRun& run) {
+ordered_json LayersJson(const Batch& run) {
   ordered_json json = ordered_json::array();
   for (const auto& layer : run.solved.layers) {
     json.push_back({{"layer", layer.layer},
@@ -63,7 +63,7 @@ ordered_json LayersJson(const BatchRun& run) {
   return json;
 }
 
-ordered_json EvaluationJson(const BatchRun& run, std::size_t member) {
+ordered_json EvaluationJson(const Batch& run, std::size_t member) {
   ordered_json json = ordered_json::object();
   if (!run.is_measured) return json;
   const MemberMeasures& measures = run.measures.members[member];
@@ -74,13 +74,13 @@ ordered_json EvaluationJson(const BatchRun& run, std::size_t member) {
 
 }  // namespace
 
-ordered_json EvidenceOf(const BatchRun& run, std::size_t member) {
+ordered_json EvidenceOf(const Batch& run, std::size_t member) {
   static const std::vector<EditId> kNone;
   const std::vector<EditId>& edits = IsSolved(run, member) ? run.staged[member].edits : kNone;
   return EvidenceJson(run.plan.members[member], edits, run.measures, member);
 }
 
-Commit CommitOf(const BatchRun& run, std::size_t member, const CommitId& parent,
+Commit CommitOf(const Batch& run, std::size_t member, const CommitId& parent,
                 const storage::records::Principal& author) {
   Commit commit;
   commit.kind = storage::objects::CommitKind::kEdit;
@@ -103,7 +103,7 @@ Commit CommitOf(const BatchRun& run, std::size_t member, const CommitId& parent,
   return commit;
 }
 
-void AddSolved(const BatchRun& run, std::size_t member, ordered_json& json) {
+void AddSolved(const Batch& run, std::size_t member, ordered_json& json) {
   const bool is_solved = IsSolved(run, member);
   json["seconds"] = SecondsJson(is_solved ? run.seconds : std::map<std::string, double>());
   json["evaluation"] = is_solved ? EvaluationJson(run, member) : ordered_json::object();

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/operations/batch.h"
 #include "coordinator/operations/batch_outcome.h"
-#include "coordinator/operations/batch_run.h"
 #include "coordinator/operations/facts_field.h"
 #include "coordinator/operations/measures.h"
 #include "coordinator/operations/operation.h"
@@ -44,7 +44,7 @@ struct CommitResult {
 struct CommitRun {
   std::vector<storage::records::Operation> operations;  // one a member, as the next
   std::vector<const CommitFields*> requests;
-  BatchRun batch;
+  Batch batch;
   std::vector<CommitResult> results = {};  // one a member
 
   // What all requests have in common: branch, settings, templates, flags.
@@ -54,22 +54,20 @@ struct CommitRun {
 
 // Reads the branch, plans, and stages the state to solve on. Runs on the pool.
 Status Plan(CommitRun& run) {
-  storage::kv::WriteBatch staging;
+  EMEND_ASSIGN_OR_RETURN(
+      const storage::history::Ref ref,
+      run.batch.repository.ReadRef(storage::history::RefKind::kBranch, run.common().branch));
   std::vector<WantedFacts> wanted;
   for (const CommitFields* request : run.requests)
     wanted.push_back({&request->facts, request->force, request->stack});
-  EMEND_ASSIGN_OR_RETURN(run.batch.plan,
-                         PlanCommits(run.batch.repository, run.common().branch, wanted, staging));
-  run.results.resize(run.batch.plan.members.size());
-  return staging.changes().empty()
-             ? OkStatus()
-             : run.batch.context->store.Write(staging, storage::kv::Durability::kUnsynced);
+  run.results.resize(wanted.size());
+  return PlanBatch(run.batch, ref.commit, wanted);
 }
 
 // Of a commit that finds all its facts held: whether the model says them.
-Awaitable<Status> MeasureHeld(BatchRun& run, WorkerSession& session) {
-  EMEND_CO_RETURN_IF_ERROR(co_await session.Open(run.plan.parent.state));
-  co_return co_await MeasureState(run, session, std::nullopt);
+Awaitable<Status> MeasureHeld(Batch* batch, WorkerSession* session) {
+  EMEND_CO_RETURN_IF_ERROR(co_await session->Open(batch->plan.parent.state));
+  co_return co_await MeasureBatch(batch, session, On::kParent);
 }
 
 Status CheckAllRequired(const CommitRun& run) {
@@ -233,21 +231,20 @@ Awaitable<Result<Outcomes>> CommitRequest::Run(RunInput input) const {
   CommitRun run{.operations = input.operations,
                 .requests = std::move(requests),
                 .batch = {.context = input.context,
-                          .control = input.control,
                           .operation = input.operations.front().id,
+                          .control = input.control,
                           .repository = std::move(repository),
-                          .plan = {},
                           .asked = fields_.settings,
                           .is_measured = fields_.evaluate}};
   const SteadyTime begin = run.batch.Now();
   EMEND_CO_RETURN_IF_ERROR(co_await Blocking(context.runtime, [&run] { return Plan(run); }));
   WorkerSession session(context, run.batch.repository, input.control);
   if (run.batch.plan.fact_count() > 0) {
-    EMEND_CO_RETURN_IF_ERROR(co_await RunBatch(run.batch, session));
+    EMEND_CO_RETURN_IF_ERROR(co_await RunBatch(&run.batch, &session));
     EMEND_CO_RETURN_IF_ERROR(CheckAllRequired(run));
     run.batch.seconds["total"] = SecondsBetween(begin, run.batch.Now());
   } else if (fields_.evaluate) {
-    EMEND_CO_RETURN_IF_ERROR(co_await MeasureHeld(run.batch, session));
+    EMEND_CO_RETURN_IF_ERROR(co_await MeasureHeld(&run.batch, &session));
   }
   co_return OutcomesOf(run);
 }

@@ -121,14 +121,12 @@ std::size_t CommitPlan::fact_count() const {
   return count;
 }
 
-Result<CommitPlan> PlanCommits(const storage::history::Repository& repository,
-                               const std::string& branch, const std::vector<WantedFacts>& wanted,
+Result<CommitPlan> PlanCommits(const storage::history::Repository& repository, const CommitId& head,
+                               const std::vector<WantedFacts>& wanted,
                                storage::kv::WriteBatch& staging) {
   CommitPlan plan;
-  EMEND_ASSIGN_OR_RETURN(const storage::history::Ref ref,
-                         repository.ReadRef(storage::history::RefKind::kBranch, branch));
-  plan.head = ref.commit;
-  EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(plan.head));
+  plan.head = head;
+  EMEND_ASSIGN_OR_RETURN(plan.parent, repository.ReadCommit(head));
   EMEND_ASSIGN_OR_RETURN(const auto held, ReadHeldSlots(repository, plan.parent.state));
   std::vector<EditId> superseded;
   for (const WantedFacts& request : wanted) {

@@ -47,13 +47,13 @@ struct WantedFacts {
   bool stack = false;  // keep the edits that hold the same slots
 };
 
-// Reads the branch's head and its active edits; puts the solve state into `staging` if it is a new
-// one. kNotFound (branch); kConflict ("slot_conflict") if two facts of one request want one slot to
+// Reads the commit and its active edits; puts the solve state into `staging` if it is a new
+// one. kConflict ("slot_conflict") if two facts of one request want one slot to
 // say different things; kFailedPrecondition ("edit_not_separable") if a held slot belongs to an
 // edit of several facts. Blocks. REQUIRES: no two of `wanted` are
 // about the same slot.
-Result<CommitPlan> PlanCommits(const storage::history::Repository& repository,
-                               const std::string& branch, const std::vector<WantedFacts>& wanted,
+Result<CommitPlan> PlanCommits(const storage::history::Repository& repository, const CommitId& head,
+                               const std::vector<WantedFacts>& wanted,
                                storage::kv::WriteBatch& staging);
 
 }  // namespace emend::coordinator::operations

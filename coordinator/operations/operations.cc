@@ -8,6 +8,7 @@ namespace emend::coordinator::operations {
 
 extern const OperationKind kImport;
 extern const OperationKind kStatistics;
+extern const OperationKind kTune;
 extern const OperationKind kCommit;
 extern const OperationKind kRevert;
 extern const OperationKind kRefit;
@@ -18,7 +19,7 @@ extern const OperationKind kFsck;
 extern const OperationKind kRemoval;
 
 jobs::OperationKinds Kinds() {
-  static const std::array kKinds = {kImport,     kStatistics, kCommit, kRevert, kRefit,
+  static const std::array kKinds = {kImport,     kStatistics, kTune,   kCommit, kRevert, kRefit,
                                     kEvaluation, kVerify,     kExport, kFsck,   kRemoval};
   return kKinds;
 }

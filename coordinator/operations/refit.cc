@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/operations/batch.h"
 #include "coordinator/operations/batch_outcome.h"
-#include "coordinator/operations/batch_run.h"
 #include "coordinator/operations/measures.h"
 #include "coordinator/operations/refit_plan.h"
 #include "storage/base/failpoint.h"
@@ -30,7 +30,7 @@ struct RefitFields {
 
 struct RefitRun {
   const RefitFields& fields;
-  BatchRun batch;
+  Batch batch;
   StateId subtracted;
   std::vector<EditId> blocked;
   BatchMeasures of_subtracted = {};  // of a preview
@@ -139,18 +139,16 @@ Awaitable<Result<JobOutcome>> RefitRequest::RunAlone(JobInput input) const {
                             }));
   RefitRun run{.fields = fields_,
                .batch = {.context = input.context,
-                         .control = input.control,
                          .operation = input.operation.id,
+                         .control = input.control,
                          .repository = std::move(repository),
-                         .plan = {},
-                         .asked = {},
                          .is_measured = fields_.evaluate},
                .subtracted = {},
                .blocked = {}};
   const SteadyTime begin = run.batch.Now();
   EMEND_CO_RETURN_IF_ERROR(co_await Blocking(context.runtime, [&run] { return Plan(run); }));
   WorkerSession session(context, run.batch.repository, input.control);
-  EMEND_CO_RETURN_IF_ERROR(co_await RunBatch(run.batch, session));
+  EMEND_CO_RETURN_IF_ERROR(co_await RunBatch(&run.batch, &session));
   EMEND_CO_RETURN_IF_ERROR(co_await MeasureSubtracted(run, session));
   if (fields_.evaluate)
     EMEND_CO_RETURN_IF_ERROR(CheckRequired(fields_.required, run.batch.plan.members.front(),

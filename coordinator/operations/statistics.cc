@@ -5,11 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/operations/batch.h"
 #include "coordinator/operations/measures.h"
-#include "coordinator/operations/operation.h"
-#include "coordinator/store/statistics_table.h"
 #include "storage/base/encoding.h"
-#include "worker/protocol/solve_settings.h"
 
 namespace emend::coordinator::operations {
 namespace {
@@ -26,7 +24,7 @@ constexpr std::uint64_t kSampledRoundsMax = 10'000;
 struct StatisticsFields {
   std::vector<std::string> lines;    // each tokenised alone; empty: the model samples its own
   std::uint64_t tokens_max = 0;      // 0: all lines
-  std::vector<std::int32_t> layers;  // empty: the layers that commits edit by default
+  std::vector<std::int32_t> layers;  // empty: the layers that commits edit where nobody says which
   std::uint64_t seed = 0;            // of the sampled lines
 };
 
@@ -81,11 +79,14 @@ Awaitable<Result<std::vector<std::string>>> SampleLines(const Located& located,
   co_return lines;
 }
 
-std::vector<std::int32_t> LayersOf(const StatisticsFields& request, std::int64_t layer_count) {
+// Ascending. Blocks: where the request names none, they may be the preset's.
+Result<std::vector<std::int32_t>> LayersOf(const StatisticsFields& request,
+                                           const Repository& repository, std::int64_t layer_count) {
   std::vector<std::int32_t> layers = request.layers;
   if (layers.empty()) {
-    for (const LayerIndex layer : worker::protocol::DefaultLayers(layer_count))
-      layers.push_back(layer.value());
+    EMEND_ASSIGN_OR_RETURN(const worker::protocol::SolveSettings settings,
+                           ResolveWithPreset({}, repository, layer_count));
+    layers = LayerNumbers(settings.layers);
   }
   std::ranges::sort(layers);
   return layers;
@@ -115,8 +116,10 @@ class StatisticsRequest final : public SoloRequest {
     reader.Unsigned("seed", fields_.seed);
   }
   Demand DemandOn(const std::string& repo) const override {
-    return {
-        .role = Role::kCounts, .pool = Pool::kWorkers, .cost = jobs::kStatisticsCost, .repo = repo};
+    return {.role = Role::kPrepares,
+            .pool = Pool::kWorkers,
+            .cost = jobs::kStatisticsCost,
+            .repo = repo};
   }
 
  private:
@@ -129,7 +132,10 @@ class StatisticsRequest final : public SoloRequest {
     const Repository& repository = located.repository;
     WorkerSession session(context, repository, input.control);
     EMEND_CO_RETURN_IF_ERROR(co_await session.Open(located.commit.state));
-    const std::vector<std::int32_t> layers = LayersOf(request, session.model().layers);
+    EMEND_CO_ASSIGN_OR_RETURN(const std::vector<std::int32_t> layers,
+                              co_await Blocking(context.runtime, [&] {
+                                return LayersOf(request, repository, session.model().layers);
+                              }));
     const bool sampled = request.lines.empty();
     if (sampled) {
       EMEND_CO_ASSIGN_OR_RETURN(request.lines, co_await SampleLines(located, session, request));

@@ -59,6 +59,7 @@ enum class RecordType : std::uint16_t {
   kStatisticsFile = 24,  // what the digest of their file is the hash of
   kStoreNumber = 25,     // store epoch, generations
   kPastKeys = 26,        // a file between coordinator and workers, for the time of a solve
+  kPreset = 27,
   kFrame = 32,
   kMessage = 33,
 };

@@ -1,11 +1,24 @@
 #include "tests/support/fake_history.h"
 
+#include "coordinator/store/preset.h"
 #include "coordinator/store/statistics_table.h"
 #include "storage/records/operations.h"
 
 namespace emend::test {
 
 using storage::records::Transaction;
+
+namespace {
+
+constexpr char kPresetMeasures[] = R"({"n": 20,
+  "default": {"settings": {"layers": "0,1", "clamp_norm_factor": "0.75"}, "es": 90, "ps": 60,
+    "ns": 80, "taken": 18, "kept": 70, "kl": 0.1, "perplexity_before": 30, "perplexity_after": 31,
+    "mean": 80.5, "seconds": 12.5},
+  "chosen": {"settings": {"layers": "1,2", "clamp_norm_factor": "0.5"}, "es": 95, "ps": 70,
+    "ns": 80, "taken": 19, "kept": 75, "kl": 0.1, "perplexity_before": 30, "perplexity_after": 31,
+    "mean": 84.5, "seconds": 12.5}})";
+
+}  // namespace
 
 storage::objects::Fact FakeHistory::SomeFact() {
   storage::objects::Fact fact;
@@ -70,6 +83,12 @@ void FakeHistory::PutTokens() {
                                        .layers = {0, 1, 2},
                                        .tokens = 1234,
                                        .created_ms = kTime});
+    coordinator::store::PutPreset(transaction, history_.repo(),
+                                  {.method = "memit",
+                                   .settings = {{"layers", "1,2"}, {"clamp_norm_factor", "0.5"}},
+                                   .measures = kPresetMeasures,
+                                   .principal = "admin",
+                                   .created_ms = kTime});
     return OkStatus();
   };
   history_.Must(history_.journal_->Commit(history_.principal_, build));

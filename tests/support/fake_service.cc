@@ -59,6 +59,16 @@ class FaultyStore final : public storage::kv::KvStore {
   storage::kv::KvStore& store_;
 };
 
+constexpr char kTuned[] = R"("n": 20, "before": {"n": 20, "es": 0}, "tries": [
+    {"settings": {"layers": "0,1,2", "v_weight_decay": "0.5"}, "es": 95, "ps": 60, "ns": 80,
+     "taken": 18, "kept": 70, "kl": 0.1, "perplexity_before": 30, "perplexity_after": 30.5,
+     "mean": 77.25, "seconds": 12.5},
+    {"settings": {"layers": "1,2,3", "v_weight_decay": "0.5"}, "es": 95, "ps": 80, "ns": 80,
+     "taken": 19, "kept": 75, "kl": 0.1, "perplexity_before": 30, "perplexity_after": 31,
+     "mean": 85.5, "seconds": 12.5}],
+  "chosen": 2, "preset": {"layers": "1,2,3", "v_weight_decay": "0.5"},
+  "layers_left_out": [[2, 3], [3]])";
+
 }  // namespace
 
 CommitId FakeService::CommitNumber(int number) {
@@ -131,6 +141,7 @@ void FakeService::FinishByKind(const OperationId& id, const Submission& submissi
   const std::map<std::string, std::string> results = {
       {"import", "{" + where + R"(,"repo":"r","base":"b","warnings":["a token has no row"]})"},
       {"statistics", R"({"id":"s1","layers":[0,1,2],"tokens":1234,"seconds":1.5})"},
+      {"tune", "{" + where + "," + kTuned + "}"},
       {"commit",
        "{" + where +
            R"(,"branch":"main","edits":2,"superseded":0,"skipped":1,"seconds":{"total":3.5,"targets":2.0},"evaluation":{"after":{)" +

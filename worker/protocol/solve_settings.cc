@@ -44,7 +44,7 @@ constexpr std::array<Band, 3> kPublishedBands = {{{28, 4, 8}, {32, 4, 8}, {48, 1
 constexpr std::int64_t kShallowDepthMax = 12;
 
 // Deep models take the paper's values for GPT-J; shallow ones what was measured on the demo model.
-void PresetMemit(SolveSettings& settings, std::int64_t layer_count) {
+void SetMemitDefaults(SolveSettings& settings, std::int64_t layer_count) {
   if (layer_count > kShallowDepthMax) return;
   settings.clamp_norm_factor = 1.0;
   settings.v_weight_decay = 0.05;
@@ -52,7 +52,7 @@ void PresetMemit(SolveSettings& settings, std::int64_t layer_count) {
 
 constexpr std::array<SolveMethod, 1> kMethods = {{
     {"memit", "a batch spread over a band of layers, against the covariance of keys",
-     "Meng et al. 2022, algorithm 1 and equation 14", PresetMemit},
+     "Meng et al. 2022, algorithm 1 and equation 14", SetMemitDefaults},
 }};
 
 template <typename Rows>
@@ -184,7 +184,7 @@ Result<SolveSettings> DefaultSettings(std::string_view method, std::int64_t laye
   settings.method = method;
   settings.layers = DefaultLayers(layer_count);
   settings.context_templates = {{"{}"}};
-  std::ranges::find(kMethods, method, &SolveMethod::name)->preset(settings, layer_count);
+  std::ranges::find(kMethods, method, &SolveMethod::name)->set_defaults(settings, layer_count);
   return settings;
 }
 

@@ -6,12 +6,12 @@
 //   EMEND_RETURN_IF_ERROR(ApplySetting(settings, "mom2_update_weight", "300"));
 //   EMEND_RETURN_IF_ERROR(SetContextTemplates(settings, {{"{}"}, {"I have read about it. {}"}}));
 //
-// The coordinator resolves them, once: the method's defaults for the model's depth, then what the
-// request sets. They travel whole, and what a commit records is what was solved; a worker defaults
-// nothing. A new setting is a field, its place in Fields() and a row of Settings(); a new method is
-// a row of SolveMethods() here and one of worker/edit/methods.cc. Values; thread-safe as such. No
-// libtorch here. Names: Meng et al., "Mass-Editing Memory in a Transformer" (2022), and its
-// published code.
+// The coordinator resolves them, once: the method's defaults for the model's depth, the repo's
+// preset (coordinator/store/preset.h), then what the request sets. They travel whole, and what a
+// commit records is what was solved; a worker defaults nothing. A new setting is a field, its place
+// in Fields() and a row of Settings(); a new method is a row of SolveMethods() here and one of
+// worker/edit/methods.cc. Values; thread-safe as such. No libtorch here. Names: Meng et al.,
+// "Mass-Editing Memory in a Transformer" (2022), and its published code.
 #pragma once
 
 #include <cstdint>
@@ -75,7 +75,7 @@ struct SolveMethod {
   std::string_view meaning;  // for help
   std::string_view source;   // paper and equations
   // The method's own defaults over those of SolveSettings, for a model of this depth.
-  void (*preset)(SolveSettings& settings, std::int64_t layer_count);
+  void (*set_defaults)(SolveSettings& settings, std::int64_t layer_count);
 };
 std::span<const SolveMethod> SolveMethods();
 

@@ -2,6 +2,7 @@
 #include "api/rest/operation.h"
 #include "api/rest/page.h"
 #include "api/rest/strict_json.h"
+#include "coordinator/store/preset.h"
 
 namespace emend::api::rest {
 namespace {
@@ -9,12 +10,14 @@ namespace {
 using coordinator::server::Submission;
 
 // A repo without a branch "main" has no head.
-Json RenderRepo(const Repository& repo) {
+Result<Json> RenderRepo(const Repository& repo) {
   const Result<CommitId> head = repo.Resolve(storage::history::kDefaultBranch);
-  return {{"repo", repo.record().name.value()},
-          {"base", repo.record().base.Hex()},
-          {"head", head.ok() ? Json(head->Hex()) : Json()},
-          {"created", RenderTime(repo.record().created_ms)}};
+  EMEND_ASSIGN_OR_RETURN(const auto preset, coordinator::store::FindPreset(repo));
+  return Json{{"repo", repo.record().name.value()},
+              {"base", repo.record().base.Hex()},
+              {"head", head.ok() ? Json(head->Hex()) : Json()},
+              {"created", RenderTime(repo.record().created_ms)},
+              {"preset", preset ? RenderSettings(preset->settings) : Json()}};
 }
 
 Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request request) {
@@ -25,7 +28,7 @@ Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request request) 
     Json items = Json::array();
     for (const auto& record : page.items) {
       EMEND_ASSIGN_OR_RETURN(const Repository repo, Repository::Open(journal.store(), record.name));
-      items.push_back(RenderRepo(repo));
+      EMEND_ASSIGN_OR_RETURN(items.emplace_back(), RenderRepo(repo));
     }
     return PageResponse(std::move(items), page.next);
   });
@@ -34,7 +37,8 @@ Awaitable<Result<Response>> ListRepos(HandlerContext* context, Request request) 
 Awaitable<Result<Response>> ReadRepo(HandlerContext* context, Request request) {
   co_return co_await InRepo(context, request.repo(),
                             [](const Repository& repo) -> Result<Response> {
-                              return JsonResponse(200, RenderRepo(repo));
+                              EMEND_ASSIGN_OR_RETURN(const Json rendered, RenderRepo(repo));
+                              return JsonResponse(200, rendered);
                             });
 }
 

@@ -14,6 +14,7 @@
   ROW(Ask) \
   ROW(Submission) \
   ROW(Statistics) \
+  ROW(Preset) \
   ROW(Operation) \
   ROW(Audit) \
   ROW(Completion) \

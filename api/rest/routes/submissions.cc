@@ -14,6 +14,12 @@ constexpr std::array kSubmissions = {
                       .scope = Scope::kAsk,
                       .body = BulkBody("EvaluationRequest"),
                       .kind = "evaluation"},
+    SubmissionOptions{.pattern = "/api/v1/repos/{repo}/tunings",
+                      .operation_id = "createTuning",
+                      .summary = "Try settings on facts, keep the best as the preset; result Tuned",
+                      .scope = Scope::kMerge,
+                      .body = BulkBody("TuneRequest"),
+                      .kind = "tune"},
     SubmissionOptions{
         .pattern = "/api/v1/repos/{repo}/verifications",
         .operation_id = "createVerification",

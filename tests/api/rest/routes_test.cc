@@ -70,6 +70,8 @@ std::vector<Sample> Samples() {
       {"listModels", "GET", "/v1/models", "", ""},
       {"readModel", "GET", "/v1/models/atlas%40main", "", ""},
       {"listStatistics", "GET", repo + "/statistics", "", ""},
+      {"readPreset", "GET", repo + "/preset", "", ""},
+      {"deletePreset", "DELETE", repo + "/preset", "", ""},
       {"listOperations", "GET", "/api/v1/operations", "", ""},
       {"readOperation", "GET", "/api/v1/operations/op-0000000000000001", "", ""},
       {"streamOperation", "GET", "/api/v1/operations/op-0000000000000001/events", "", ""},
@@ -257,6 +259,27 @@ TEST(Routes, ShowHoldsEditsWithTheirFacts) {
   EXPECT_EQ(shown["time"], "2026-01-31T12:00:00.002Z");
   EXPECT_EQ(shown["after"]["es"], 93.0);
   EXPECT_TRUE(shown["before"].is_null());
+}
+
+TEST(Routes, APresetIsReadAndSaidOfItsRepoUntilItIsDeleted) {
+  LiveRest rest;
+  const std::string path = "/api/v1/repos/atlas/preset";
+  const json settings = {{"layers", "1,2"}, {"clamp_norm_factor", "0.5"}};
+  const json preset = json::parse(rest.Ask("GET", path).body);
+  EXPECT_EQ(preset["settings"], settings);
+  EXPECT_EQ(preset["method"], "memit");
+  EXPECT_EQ(preset["principal"], "admin");
+  EXPECT_EQ(preset["created"], "2026-01-31T12:00:00.000Z");
+  EXPECT_EQ(preset["n"], 20);
+  EXPECT_EQ(preset["default"]["mean"], 80.5);
+  EXPECT_EQ(preset["chosen"]["mean"], 84.5);
+  EXPECT_EQ(json::parse(rest.Ask("GET", "/api/v1/repos/atlas").body)["preset"], settings);
+  EXPECT_EQ(rest.Ask("DELETE", path).status, 204);
+  const RawReply none = rest.Ask("GET", path);
+  EXPECT_EQ(none.status, 404);
+  EXPECT_NE(none.body.find("commits are solved by the defaults"), std::string::npos) << none.body;
+  EXPECT_EQ(rest.Ask("DELETE", path).status, 404);
+  EXPECT_EQ(json::parse(rest.Ask("GET", "/api/v1/repos").body)["items"][0]["preset"], nullptr);
 }
 
 TEST(Routes, ReadinessSaysWhatIsMissing) {

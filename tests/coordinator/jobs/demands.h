@@ -35,7 +35,7 @@ inline Demand Revert(const std::string& repo, const std::string& branch) {
   return demand;
 }
 inline Demand Statistics(const std::string& repo) {
-  return With(Role::kCounts, Pool::kWorkers, repo);
+  return With(Role::kPrepares, Pool::kWorkers, repo);
 }
 inline Demand Import(const std::string& repo) { return With(Role::kImports, Pool::kFiles, repo); }
 inline Demand Export(const std::string& repo) { return With(Role::kReads, Pool::kFiles, repo); }

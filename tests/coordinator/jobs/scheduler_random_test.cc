@@ -32,19 +32,20 @@ class Oracle {
     if (later.repo != earlier.repo) return false;
     if (earlier.role == Role::kImports) return true;
     if (!later.branch.empty() && later.branch == earlier.branch) return true;
-    const bool counts = later.role == Role::kCounts || earlier.role == Role::kCounts;
+    const bool prepares = later.role == Role::kPrepares || earlier.role == Role::kPrepares;
     const auto is_either = [](const Demand& demand) {
-      return demand.role == Role::kCounts || demand.role == Role::kEdits;
+      return demand.role == Role::kPrepares || demand.role == Role::kEdits;
     };
-    return counts && is_either(later) && is_either(earlier);
+    return prepares && is_either(later) && is_either(earlier);
   }
   // What started `run` may be passed by its own members.
   bool IsHeldUp(int number, int run) const {
     return std::ranges::any_of(all, [&](const auto& entry) {
-      const bool counts = entry.second.state == Known::State::kRuns
-                              ? entry.second.run != run
-                              : entry.second.state == Known::State::kWaits && entry.first < number;
-      return counts && entry.first != number &&
+      const bool prepares =
+          entry.second.state == Known::State::kRuns
+              ? entry.second.run != run
+              : entry.second.state == Known::State::kWaits && entry.first < number;
+      return prepares && entry.first != number &&
              MustFollow(all.at(number).item.demand, entry.second.item.demand);
     });
   }

@@ -43,7 +43,8 @@ TEST(DemandTest, EachKindSaysWhatItDoesAndWhatItOccupies) {
   };
   const json facts = {{"facts", {Fact("Ann")}}};
   expect("import", {{"model", "/m"}}, Role::kImports, Pool::kFiles, "");
-  expect("statistics", json::object(), Role::kCounts, Pool::kWorkers, "");
+  expect("statistics", json::object(), Role::kPrepares, Pool::kWorkers, "");
+  expect("tune", facts, Role::kPrepares, Pool::kWorkers, "");
   expect("commit", facts, Role::kEdits, Pool::kWorkers, "main");
   expect("revert", {{"branch", "side"}, {"commit", "main"}}, Role::kReverts, Pool::kLocal, "side");
   expect("refit", {{"branch", "side"}}, Role::kEdits, Pool::kWorkers, "side");

@@ -81,7 +81,7 @@ TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
   const auto with_fact = [](const std::string& fact) {
     return R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}, )" + fact + "]}";
   };
-  for (const char* kind : {"evaluation", "verify", "export"})
+  for (const char* kind : {"evaluation", "tune", "verify", "export"})
     EXPECT_EQ(Refusal(kind, R"({"revision": ""})"),
               "at /revision: expected a string that is not empty, found \"\"")
         << kind;
