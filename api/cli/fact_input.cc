@@ -30,12 +30,12 @@ std::size_t RowsOf(const std::vector<facts::RowProblem>& problems) {
 
 }  // namespace
 
-void AddFactArguments(Arguments& arguments, FactSelection& facts) {
+void AddFactArguments(Arguments& arguments, FactSelection& facts, Presence file) {
   arguments.Add({.names = "-F,--file",
                  .value = "FILE",
                  .help = "file of facts: CounterFact, zsRE, KnowEdit, CSV, JSON lines; - is "
                          "standard input",
-                 .required = true,
+                 .required = file == Presence::kRequired,
                  .kind = ValueKind::kFile,
                  .into = &facts.file});
   arguments.Add({.names = "--limit",

@@ -18,8 +18,10 @@ struct FactSelection {
   bool skip_bad_rows = false;
 };
 
-// -F, which must be given, --limit, --offset and --skip-bad-rows.
-void AddFactArguments(Arguments& arguments, FactSelection& facts);
+// -F, --limit, --offset and --skip-bad-rows.
+enum class Presence { kRequired, kOptional };
+void AddFactArguments(Arguments& arguments, FactSelection& facts,
+                      Presence file = Presence::kRequired);
 
 class FactInput {
  public:

@@ -13,6 +13,7 @@
   ROW(model_inspect) \
   ROW(init) \
   ROW(stats) \
+  ROW(tune) \
   ROW(repo_remove) \
   ROW(commit) \
   ROW(revert) \

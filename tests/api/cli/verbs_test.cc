@@ -68,6 +68,9 @@ TEST_F(VerbsTest, DocumentsHoldTheContractsFields) {
   };
   expect({"init", "fresh", "--model", "."}, {"repo", "commit", "state", "base", "warnings"});
   expect({"stats", "atlas"}, {"layers", "tokens", "seconds"});
+  expect({"tune", "atlas", "-F", facts_},
+         {"n", "before", "tries", "chosen", "preset", "layers_left_out"});
+  expect({"tune", "atlas", "--show"}, {"method", "settings", "principal", "n", "chosen"});
   expect({"commit", "atlas", "-F", facts_}, {"commit", "state", "edits", "seconds", "evaluation"});
   expect({"ask", "atlas@main", "The mother tongue of Danielle Darrieux is"},
          {"commit", "state", "text", "top"});
@@ -260,6 +263,7 @@ TEST_F(VerbsTest, WhatIsSubmittedHasAPriorityAndATimeout) {
   for (const std::vector<std::string>& words :
        std::vector<std::vector<std::string>>{{"init", "fresh", "--model", "."},
                                              {"stats", "atlas"},
+                                             {"tune", "atlas", "-F", facts_},
                                              {"revert", "atlas", "main"},
                                              {"eval", "atlas", "-F", facts_},
                                              {"export", "atlas", "-o", "x"},

@@ -1,4 +1,5 @@
 #include "api/cli/text.h"
+#include "api/cli/tries.h"
 #include "api/cli/verb.h"
 
 namespace emend::api::cli::verbs::status_verb {
@@ -12,10 +13,12 @@ Result<int> Run(Session& session) {
                    {"workers", workers.value("items", Json::array())}});
     return kExitOk;
   }
-  std::vector<std::vector<std::string>> rows = {{"REPO", "MAIN", "BASE", "CREATED"}};
+  std::vector<std::vector<std::string>> rows = {{"REPO", "MAIN", "BASE", "CREATED", "PRESET"}};
   for (const Json& repo : repos.value("items", Json::array())) {
+    const Json preset = repo.value("preset", Json());
     rows.push_back({TextOf(repo, "repo"), ShortId(TextOf(repo, "head")),
-                    ShortId(TextOf(repo, "base")), TextOf(repo, "created").substr(0, 19)});
+                    ShortId(TextOf(repo, "base")), TextOf(repo, "created").substr(0, 19),
+                    preset.is_object() ? RenderSettings(preset) : "-"});
   }
   session.out() << RenderTable(rows) << "\n";
   rows = {{"WORKER", "STATE", "DEVICE", "PID", "CALLS", "WEIGHTS", "STATES", "STATISTICS", "CACHE",
@@ -38,17 +41,16 @@ Result<int> Run(Session& session) {
 }  // namespace
 
 Verb Make() {
-  return {
-      .name = "status",
-      .group = Group::kServe,
-      .effect = Effect::kShowsServer,
-      .summary = "repos with their heads, and workers",
-      .document =
-          "`{\"repos\": [{\"repo\", \"base\", \"head\", \"created\"}], \"workers\": […]}`; of a "
-          "worker (a rank) with `memory`: `{\"weights_bytes\", \"states_bytes\", "
-          "\"statistics_bytes\", \"cache_bytes\"}`, and `file_bytes_read` when it loaded the "
-          "model",
-      .bind = Bind<Run>};
+  return {.name = "status",
+          .group = Group::kServe,
+          .effect = Effect::kShowsServer,
+          .summary = "repos with their heads, and workers",
+          .document =
+              "`{\"repos\": [{\"repo\", \"base\", \"head\", \"created\", \"preset\"}], "
+              "\"workers\": […]}`; of a worker (a rank) with `memory`: "
+              "`{\"weights_bytes\", \"states_bytes\", \"statistics_bytes\", \"cache_bytes\"}`, and "
+              "`file_bytes_read` when it loaded the model",
+          .bind = Bind<Run>};
 }
 
 }  // namespace emend::api::cli::verbs::status_verb
