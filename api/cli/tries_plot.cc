@@ -12,7 +12,7 @@ namespace {
 
 // In units of the picture.
 constexpr double kLeft = 70, kTop = 50, kSize = 400;
-constexpr double kListLeft = kLeft + kSize + 40, kLine = 20, kWidth = 1060;
+constexpr double kLegendLeft = kLeft + kSize + 40, kLine = 20, kWidth = 1060;
 constexpr double kNear = 12;  // points so near share a label
 constexpr double kTick = 10;  // percent
 
@@ -59,50 +59,70 @@ std::string Grid(const Axis& across, const Axis& up, const std::string& y_title)
          Text(kLeft - 50, kTop - 20, "", y_title);
 }
 
-}  // namespace
-
-Result<std::string> RenderTriesPlot(const Json& result) {
-  const Json& tries = result["tries"];
-  const bool has_paraphrases = tries.front()["ps"].is_number();
+// Kept, and PS or facts taken, of each try.
+Result<std::vector<Point>> PointsOf(const Json& result, const std::string& measure) {
   std::vector<Point> points;
-  Axis across, up;
-  for (const Json& made : tries) {
+  for (const Json& made : result["tries"]) {
     if (!made["kept"].is_number())
       return InvalidArgument(
-          "drawing the tries: no neighbours were given with the facts, expected "
-          "some, to set what is kept against what is learnt");
-    const double taken = 100 * NumberOf(made, "taken") / NumberOf(result, "n");
-    points.push_back({NumberOf(made, "kept"), has_paraphrases ? NumberOf(made, "ps") : taken});
-    across.Hold(points.back().x);
-    up.Hold(points.back().y);
+          "drawing the tries: no neighbours were given with the facts, expected some, to set what "
+          "is kept against what is learnt");
+    const double whole = measure == "taken" ? NumberOf(result, "n") : 100;
+    points.push_back({NumberOf(made, "kept"), 100 * NumberOf(made, measure.c_str()) / whole});
   }
-  std::string circles, list;
+  return points;
+}
+
+// A mark for each try, a ring for the chosen one, and their numbers.
+std::string Marks(const Json& result, const std::vector<Point>& points, const Axis& across,
+                  const Axis& up) {
+  std::string svg;
   std::map<std::pair<long, long>, std::pair<Point, std::string>> labels;  // by place
   for (std::size_t i = 0; i < points.size(); ++i) {
     const Point place{kLeft + across.Place(points[i].x), kTop + kSize - up.Place(points[i].y)};
-    const bool is_chosen = i + 1 == result["chosen"];
-    const std::string number = std::to_string(i + 1);
-    circles += "<circle cx=\"" + Number(place.x) + "\" cy=\"" + Number(place.y) +
-               (is_chosen ? "\" r=\"8\" fill=\"none\" stroke=\"#c00\" stroke-width=\"3\"/>\n"
-                          : "\" r=\"4\" fill=\"#246\"/>\n");
-    auto& [where, label] =
-        labels.try_emplace({std::lround(place.x / kNear), std::lround(place.y / kNear)}, place, "")
-            .first->second;
-    label += (label.empty() ? "" : ", ") + number;
-    const double y = kTop + kLine * static_cast<double>(i + 1);
-    list += Text(kListLeft, y, is_chosen ? " fill=\"#c00\" font-weight=\"bold\"" : "",
-                 number + ": " + RenderSettings(tries[i]["settings"]) +
-                     (i == 0 ? " (default)" : "") + (is_chosen ? " (chosen)" : ""));
+    svg += "<circle cx=\"" + Number(place.x) + "\" cy=\"" + Number(place.y) +
+           (i + 1 == result["chosen"]
+                ? "\" r=\"8\" fill=\"none\" stroke=\"#c00\" stroke-width=\"3\"/>\n"
+                : "\" r=\"4\" fill=\"#246\"/>\n");
+    const std::pair near(std::lround(place.x / kNear), std::lround(place.y / kNear));
+    std::string& label = labels.try_emplace(near, place, "").first->second.second;
+    label += (label.empty() ? "" : ", ") + std::to_string(i + 1);
   }
-  for (const auto& [key, label] : labels)
-    circles += Text(label.first.x + 10, label.first.y - 8, "", label.second);
-  const double height =
-      std::max(kTop + kSize + 60, kTop + kLine * static_cast<double>(points.size() + 1));
+  for (const auto& [near, label] : labels)
+    svg += Text(label.first.x + 10, label.first.y - 8, "", label.second);
+  return svg;
+}
+
+// What the numbers are.
+std::string Legend(const Json& result) {
+  std::string svg;
+  const Json& tries = result["tries"];
+  for (std::size_t i = 0; i < tries.size(); ++i) {
+    const bool is_chosen = i + 1 == result["chosen"];
+    svg += Text(kLegendLeft, kTop + kLine * static_cast<double>(i + 1),
+                is_chosen ? " fill=\"#c00\" font-weight=\"bold\"" : "",
+                std::to_string(i + 1) + ": " + RenderSettings(tries[i]["settings"]) +
+                    (i == 0 ? " (default)" : "") + (is_chosen ? " (chosen)" : ""));
+  }
+  return svg;
+}
+
+}  // namespace
+
+Result<std::string> RenderTriesPlot(const Json& result) {
+  const std::string measure = result["tries"].front()["ps"].is_number() ? "ps" : "taken";
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Point> points, PointsOf(result, measure));
+  Axis across, up;
+  for (const Point& point : points) {
+    across.Hold(point.x);
+    up.Hold(point.y);
+  }
+  const double height = kTop + std::max(kSize + 60, kLine * static_cast<double>(points.size() + 1));
   return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + Number(kWidth) + "\" height=\"" +
          Number(height) + "\" font-family=\"sans-serif\" font-size=\"13\">\n" +
          "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n" +
-         Grid(across, up, has_paraphrases ? "PS, %" : "facts taken, %") + circles + list +
-         "</svg>\n";
+         Grid(across, up, measure == "taken" ? "facts taken, %" : "PS, %") +
+         Marks(result, points, across, up) + Legend(result) + "</svg>\n";
 }
 
 }  // namespace emend::api::cli
