@@ -12,6 +12,7 @@
 
 #include "worker/edit/delta_optimiser.h"
 #include "worker/edit/target_bucket.h"
+#include "worker/model/device.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -208,6 +209,13 @@ class ChunkOptimiser {
   at::Tensor gradients_;  // [facts, d]
 };
 
+// None: the one given.
+std::unique_ptr<model::Transformer> FastModel(const TargetInput& input) {
+  const at::Device device = input.model.DownWeight(LayerIndex(0)).device();
+  if (input.settings.v_bf16 == 0 || !model::MultipliesBf16(device)) return nullptr;
+  return input.model.WithBf16Above(input.settings.layers.back());
+}
+
 }  // namespace
 
 int TeamSize(const model::Transformer& model) {
@@ -216,8 +224,16 @@ int TeamSize(const model::Transformer& model) {
              : 1;
 }
 
-Result<Targets> OptimiseTargets(const TargetInput& input) {
+Result<Targets> OptimiseTargets(const TargetInput& given) {
   const at::NoGradGuard no_grad;
+  const std::unique_ptr<model::Transformer> fast = FastModel(given);
+  const TargetInput input{.model = fast ? *fast : given.model,
+                          .rows = given.rows,
+                          .fact_count = given.fact_count,
+                          .settings = given.settings,
+                          .memory_bytes_max = given.memory_bytes_max,
+                          .team = given.team,
+                          .progress = given.progress};
   Targets targets{.values = at::zeros({input.fact_count, input.model.config().hidden}, at::kFloat),
                   .steps = std::vector<std::int64_t>(input.fact_count),
                   .losses = std::vector<double>(input.fact_count)};

@@ -31,8 +31,17 @@ std::optional<at::Tensor> Optional(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
 }
 
+at::Tensor Transposed(const at::Tensor& tensor) { return tensor.defined() ? tensor.t() : tensor; }
+
+// input · weightᵀ + bias, the weight [out, in]; with `bf16` where it is defined, which is the same.
+at::Tensor Linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bf16,
+                  const at::Tensor& bias) {
+  if (!bf16.defined()) return at::linear(input, weight, Optional(bias));
+  const at::Tensor product = at::linear(input.to(at::kBFloat16), bf16).to(at::kFloat);
+  return bias.defined() ? at::add(product, bias) : product;
+}
 at::Tensor Project(const at::Tensor& input, const Projection& projection) {
-  return at::linear(input, projection.weight.t(), Optional(projection.bias));
+  return Linear(input, projection.weight.t(), Transposed(projection.bf16), projection.bias);
 }
 
 // `heads` [batch, tokens, heads, head_dim], positions [batch, tokens].
@@ -170,8 +179,8 @@ at::Tensor Decoder::OutputChange(LayerIndex layer, const at::Tensor& output,
 }
 
 at::Tensor Decoder::Logits(const at::Tensor& normed) const {
-  const at::Tensor part =
-      at::linear(EnterCut(normed, *communicator_), weights_.head, Optional(weights_.head_bias));
+  const at::Tensor part = Linear(EnterCut(normed, *communicator_), weights_.head,
+                                 weights_.head_bf16, weights_.head_bias);
   return GatherCut(Capped(part, config_.logit_softcap), vocabulary_, *communicator_);
 }
 
@@ -186,6 +195,19 @@ std::unique_ptr<Transformer> Decoder::WithDownWeights(
     copy->weights_.blocks[static_cast<std::size_t>(layer.value())].down.weight =
         weight.contiguous();
   }
+  return copy;
+}
+
+std::unique_ptr<Transformer> Decoder::WithBf16Above(LayerIndex layer) const {
+  auto copy = std::make_unique<Decoder>(*this);
+  for (std::size_t i = static_cast<std::size_t>(layer.value()) + 1; i < weights_.blocks.size();
+       ++i) {
+    Block& block = copy->weights_.blocks[i];
+    for (Projection* projection :
+         {&block.query_key_value, &block.attention_out, &block.up, &block.down})
+      projection->bf16 = projection->weight.to(at::kBFloat16);
+  }
+  copy->weights_.head_bf16 = weights_.head.to(at::kBFloat16);
   return copy;
 }
 
@@ -224,7 +246,8 @@ const Block& Decoder::BlockAt(LayerIndex layer) const {
 
 at::Tensor Decoder::RowCut(const at::Tensor& input, const Projection& projection) const {
   if (shard_.ranks == 1) return Project(input, projection);
-  const at::Tensor sum = SumCut(at::matmul(input, projection.weight), *communicator_);
+  const at::Tensor sum =
+      SumCut(Linear(input, projection.weight.t(), Transposed(projection.bf16), {}), *communicator_);
   return projection.bias.defined() ? at::add(sum, projection.bias) : sum;
 }
 

@@ -27,8 +27,9 @@ struct Norm {
 };
 
 struct Projection {
-  at::Tensor weight;  // [in, out]
-  at::Tensor bias;    // [out], or undefined
+  at::Tensor weight;     // [in, out]
+  at::Tensor bias;       // [out], or undefined
+  at::Tensor bf16 = {};  // the weight as it multiplies; undefined: as it is
 };
 
 // families::RotaryPlan
@@ -63,6 +64,7 @@ struct DecoderWeights {
   Norm final_norm;
   at::Tensor head;               // [vocabulary, d]; the embedding itself where tied
   at::Tensor head_bias;          // [vocabulary], or undefined
+  at::Tensor head_bf16 = {};     // as Projection::bf16
   std::uint64_t file_bytes = 0;  // read for them
   std::uint64_t held_bytes = 0;
 };
@@ -108,6 +110,7 @@ class Decoder final : public Transformer {
   at::Tensor Logits(const at::Tensor& normed) const override;
   std::unique_ptr<Transformer> WithDownWeights(
       const std::map<LayerIndex, at::Tensor>& weights) const override;
+  std::unique_ptr<Transformer> WithBf16Above(LayerIndex layer) const override;
 
  private:
   // [batch, tokens, d] of the token embedding, whole.

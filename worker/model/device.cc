@@ -112,4 +112,8 @@ Result<at::Device> OpenDevice(const std::string& name, int local_rank) {
   });
 }
 
+bool MultipliesBf16(at::Device device) {
+  return !device.is_cpu() || __builtin_cpu_supports("avx512bf16") != 0;
+}
+
 }  // namespace emend::worker::model

@@ -130,6 +130,10 @@ class Transformer {
   // own; shares everything else.
   virtual std::unique_ptr<Transformer> WithDownWeights(
       const std::map<LayerIndex, at::Tensor>& weights) const = 0;
+  // The same model whose head, and projections above `layer`, multiply in bf16: input and output
+  // are rounded to it, sums are fp32. Shares everything but those weights, which it holds besides:
+  // half the bytes again. Attention, norms and residuals stay fp32.
+  virtual std::unique_ptr<Transformer> WithBf16Above(LayerIndex layer) const = 0;
 };
 
 }  // namespace emend::worker::model

@@ -15,7 +15,7 @@ namespace {
 using S = SolveSettings;
 
 constexpr double kStepsMax = 10000;
-constexpr std::array<Setting, 11> kSettings = {{
+constexpr std::array<Setting, 12> kSettings = {{
     {"layers", "the layers that are edited, the last one being where targets are found",
      &S::layers},
     {"v_lr", "step of the optimisation of a target", &S::v_lr, 1e-9, 1e6},
@@ -30,6 +30,8 @@ constexpr std::array<Setting, 11> kSettings = {{
     {"ridge", "times tr(C)/d_ff, added to the diagonal of C before λ", &S::ridge, 0, 1e6},
     {"past_keys", "1: a solve leaves alone what the branch's edits are keyed by; 0: as published",
      &S::past_keys, 0, 1},
+    {"v_bf16", "1: targets are found with bf16 products, where the device has them; 0: in fp32",
+     &S::v_bf16, 0, 1},
     {"loss_stop", "a target whose loss is below it is done", &S::loss_stop, 0, 1e6},
     {"seed", "of the context templates that the model makes up", &S::seed},
 }};

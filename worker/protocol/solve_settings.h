@@ -40,6 +40,7 @@ struct SolveSettings {
   double mom2_update_weight = 0;  // 0: by the batch's own keys (worker/edit/memit.cc)
   double ridge = 1e-2;
   std::int64_t past_keys = 1;  // 1: what the state's edits are keyed by keeps its outputs
+  std::int64_t v_bf16 = 1;     // 1: targets are found with bf16 products, where they are native
   double loss_stop = 0.05;
   std::uint64_t seed = 0;
   // Groups of texts with one "{}" each, where the fact's prompt goes. The first group is the bare
@@ -49,7 +50,7 @@ struct SolveSettings {
   static auto Fields(auto& m) {
     return std::tie(m.method, m.layers, m.v_lr, m.v_num_grad_steps, m.v_weight_decay,
                     m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge, m.past_keys,
-                    m.loss_stop, m.seed, m.context_templates);
+                    m.v_bf16, m.loss_stop, m.seed, m.context_templates);
   }
 };
 

@@ -256,8 +256,7 @@ TEST(OpenApi, TextsAndListsHaveTheReadersBounds) {
     EXPECT_EQ(Schema(name)["maxLength"], storage::json::kTextBytesMax) << name;
   EXPECT_EQ(Schema("StatisticsRequest")["properties"]["layers"]["maxItems"],
             storage::json::kListMax);
-  EXPECT_EQ(Schema("CommitRequest")["properties"]["context_templates"]["items"]["maxItems"],
-            storage::json::kListMax);
+  EXPECT_EQ(Schema("ContextTemplates")["items"]["maxItems"], storage::json::kListMax);
 }
 
 TEST(OpenApi, IsOfVersion31) { EXPECT_EQ(Description()["openapi"], "3.1.0"); }

@@ -136,6 +136,7 @@ struct MemitGolden {
     settings.kl_factor = given.at("kl_factor");
     settings.mom2_update_weight = given.at("mom2_update_weight");
     settings.ridge = json.at("covariance").at("ridge");
+    settings.v_bf16 = 0;
     settings.context_templates =
         json.at("context_templates").get<std::vector<std::vector<std::string>>>();
     return settings;

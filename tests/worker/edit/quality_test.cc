@@ -50,7 +50,8 @@ class RecordingCommitter final : public LayerCommitter {
 TEST(QualityTest, AHundredQuantisedEditsScoreAsThePublishedCodes) {
   const Atlas atlas;
   const MemitGolden golden;
-  const protocol::SolveSettings settings = golden.Settings();
+  protocol::SolveSettings settings = golden.Settings();
+  settings.v_bf16 = 1;
   const std::unique_ptr<Solver> solver = *NewSolver(
       "memit", std::make_shared<const Statistics>(atlas.KeptStatistics(settings.layers)));
   RecordingCommitter committer(atlas.Tensors(settings.layers));

@@ -130,6 +130,35 @@ TEST_P(TransformerTest, GradientsFlowThroughHiddenAndPast) {
   EXPECT_GT(at::max(at::abs(whole[0].narrow(1, 0, split))).item<double>(), 0);
 }
 
+TEST_P(TransformerTest, Bf16AboveALayerIsTheSameBelowItAndRoundsAbove) {
+  const at::Tensor ids = RandomIds(2), positions = Positions(ids);
+  const LayerIndex last(static_cast<std::int32_t>(model().config().layers) - 1);
+  const at::Tensor exact = Forward(model(), ids);
+
+  const std::unique_ptr<Transformer> rounded = model().WithBf16Above(LayerIndex(0));
+  const auto first_key = [&](const Transformer& of) {
+    return of
+        .Attend(LayerIndex(0),
+                {.hidden = of.Embed(ids, positions), .positions = positions, .mask = {}})
+        .key;
+  };
+  EXPECT_TRUE(at::equal(first_key(*rounded), first_key(model())));
+  const at::Tensor logits = Forward(*rounded, ids);
+  const double change = LargestDifference(logits, exact);
+  EXPECT_GT(change, 0);
+  EXPECT_LT(change, 0.02 * exact.abs().max().item<double>());
+  EXPECT_EQ(rounded->DownWeight(last).data_ptr(), model().DownWeight(last).data_ptr());
+
+  const auto gradient = [&](const Transformer& of) {
+    const at::Tensor hidden = model().Embed(ids, positions).detach().requires_grad_(true);
+    const BlockHalf half = of.Attend(last, {.hidden = hidden, .positions = positions, .mask = {}});
+    return torch::autograd::grad({at::sum(at::square(of.Finish(last, half)))}, {hidden})[0];
+  };
+  const at::Tensor expected = gradient(model());
+  EXPECT_LT(LargestDifference(gradient(*rounded), expected),
+            0.02 * expected.abs().max().item<double>());
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, TransformerTest,
                          testing::Values(Case{"Gpt2", kNanoSort, 10}, Case{"Llama", kStories, 10},
                                          Case{"LongLlama", kStories, 40}),
