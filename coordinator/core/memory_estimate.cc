@@ -36,26 +36,44 @@ constexpr std::uint64_t kPayloadTensorBytes = 25;
 
 std::uint64_t Unsigned(std::int64_t size) { return static_cast<std::uint64_t>(size); }
 
-// A down projection that edits change.
+// A down projection that edits change, or an expert's.
 struct EditedTensor {
   const TensorPlan& plan;
   bool stored_in_out = false;
   std::uint64_t element_bytes = 0;  // of the file's dtype
+  std::size_t layer = 0;            // counted among those edited
+  std::uint64_t width = 0;          // d_ff
+  double share = 1;                 // of the edits that change it
 };
+
+// An edit's key is the mean over its prompts' lookup tokens, which pass some experts each.
+double ShareOfEdits(const BlockPlan& block) {
+  if (!block.experts) return 1;
+  const double passed = static_cast<double>(block.experts->active) * (kPromptsPerFact - 1);
+  return std::min(1.0, passed / static_cast<double>(block.experts->count));
+}
 
 Result<std::vector<EditedTensor>> EditedTensors(const ModelPlan& model,
                                                 const Checkpoint& checkpoint,
                                                 const std::vector<std::int32_t>& layers) {
   std::vector<EditedTensor> edited;
+  std::size_t layer_count = 0;
   for (const std::int32_t layer : layers) {
     if (layer < 0 || layer >= model.config.layers) {
       return InvalidArgument("predicting the memory of \"" + checkpoint.folder() +
                              "\": it has no layer " + std::to_string(layer) + " to edit");
     }
     const BlockPlan& block = model.layout.blocks[static_cast<std::size_t>(layer)];
-    const TensorPlan& down = block.down.weights.at(0);
-    EMEND_ASSIGN_OR_RETURN(const auto view, checkpoint.Find(down.name));
-    edited.push_back({down, block.down.stored_in_out, storage::delta::ElementBytes(view.dtype)});
+    for (const TensorPlan& down : block.down.weights) {
+      EMEND_ASSIGN_OR_RETURN(const auto view, checkpoint.Find(down.name));
+      edited.push_back({.plan = down,
+                        .stored_in_out = block.down.stored_in_out,
+                        .element_bytes = storage::delta::ElementBytes(view.dtype),
+                        .layer = layer_count,
+                        .width = Unsigned(down.shape[block.down.stored_in_out ? 0 : 1]),
+                        .share = ShareOfEdits(block)});
+    }
+    ++layer_count;
   }
   return edited;
 }
@@ -98,21 +116,23 @@ std::uint64_t Rank::StatesBytes(const std::vector<EditedTensor>& edited) const {
     bytes += question_.states * elements * (tensor.element_bytes + sizeof(float));
     // A part that does not lie in one piece in the file is copied from it.
     const bool is_cut_by_columns =
-        !tensor.stored_in_out && shard_.intermediate.size < config_.intermediate;
+        !tensor.stored_in_out && elements < Unsigned(ElementsOf(tensor.plan));
     if (is_cut_by_columns) bytes += elements * tensor.element_bytes;
     // An edit's columns are every rank's, whole.
-    bytes +=
-        question_.edits * (kPayloadTensorBytes + tensor.plan.name.size() +
-                           sizeof(std::int16_t) * Unsigned(config_.intermediate + config_.hidden));
+    const auto edits =
+        static_cast<std::uint64_t>(static_cast<double>(question_.edits) * tensor.share);
+    bytes += edits * (kPayloadTensorBytes + tensor.plan.name.size() +
+                      sizeof(std::int16_t) * (tensor.width + Unsigned(config_.hidden)));
   }
   return bytes;
 }
 
 std::uint64_t Rank::ActivationsBytes() const {
   const std::uint64_t above = Unsigned(config_.layers - 1 - question_.layers.back());
-  const std::uint64_t step =
-      sizeof(float) * (above * Unsigned(3 * shard_.intermediate.size + 14 * config_.hidden) +
-                       Unsigned(3 * config_.vocabulary));
+  const std::int64_t inner =
+      worker::families::CutIntermediate(config_.intermediate, shard_.rank, shard_.ranks).size;
+  const std::uint64_t step = sizeof(float) * (above * Unsigned(3 * inner + 14 * config_.hidden) +
+                                              Unsigned(3 * config_.vocabulary));
   const std::uint64_t parts =
       question_.ranks == 1 ? static_cast<std::uint64_t>(question_.threads) : 1;
   const std::uint64_t prompt =
@@ -125,15 +145,14 @@ std::uint64_t Rank::ActivationsBytes() const {
 }
 
 RankMemory Rank::Estimate(const std::vector<EditedTensor>& edited) const {
-  const std::uint64_t d_ff = Unsigned(config_.intermediate);
   RankMemory memory;
   memory.weights_bytes = WeightsBytes();
   memory.states_bytes = StatesBytes(edited);
-  for (std::size_t i = 0; i < edited.size(); ++i) {
+  for (const EditedTensor& tensor : edited) {
     const bool is_dealt_here =
-        i % static_cast<std::size_t>(question_.ranks) == static_cast<std::size_t>(shard_.rank);
-    if (is_dealt_here) memory.statistics_bytes += 2 * sizeof(double) * d_ff * d_ff;
-    memory.ledgers_bytes += (sizeof(std::int64_t) + sizeof(float)) * Elements(edited[i].plan);
+        std::cmp_equal(tensor.layer % static_cast<std::size_t>(question_.ranks), shard_.rank);
+    if (is_dealt_here) memory.statistics_bytes += 2 * sizeof(double) * tensor.width * tensor.width;
+    memory.ledgers_bytes += (sizeof(std::int64_t) + sizeof(float)) * Elements(tensor.plan);
   }
   // of the layer at hand
   memory.ledgers_bytes += sizeof(std::int64_t) * Elements(edited[0].plan);

@@ -52,7 +52,7 @@ void SolveOn(Communicator& ranks, std::size_t edit_count) {
       "memit", std::make_shared<const worker::edit::Statistics>(statistics));
   std::map<LayerIndex, worker::edit::EditedTensor> tensors = atlas.Tensors(settings.layers);
   for (auto& [layer, tensor] : tensors) {  // stored [d_ff, d]: a rank's part lies in one piece
-    const auto own = model->shard().intermediate;
+    const auto own = model->Down(layer).own;
     tensor.range.row_begin = static_cast<std::uint64_t>(own.begin);
     tensor.range.row_end = static_cast<std::uint64_t>(own.end());
     const std::size_t row_bytes = tensor.cols * delta::ElementBytes(tensor.dtype);
@@ -176,7 +176,7 @@ Memory MeasureRank(Communicator& ranks, const std::string& folder,
   memory.weights = CountingAllocator::LiveBytes() - before;
   memory.read += model->file_bytes();
   std::vector<delta::Ledger> ledgers;
-  const auto own = model->shard().intermediate;
+  const auto own = model->Down(kEdited[0]).own;
   for (std::size_t i = 0; i < kEdited.size(); ++i) {
     ledgers.emplace_back(delta::TensorRange{static_cast<std::uint64_t>(own.begin),
                                             static_cast<std::uint64_t>(own.end()), 0, kHidden});

@@ -162,7 +162,7 @@ class Batch {
 
   Status SolveLayer(LayerIndex layer, std::int64_t layers_left, KeySweep& sweep) {
     LayerOutcome outcome{
-        .layer = layer, .tensor = input_.model.Down(layer).tensor, .keys = {}, .residuals = {}};
+        .layer = layer, .tensor = input_.model.Down(layer).tensors[0], .keys = {}, .residuals = {}};
     {
       const Timer timer(solution_.seconds.keys);
       outcome.keys = sweep.Keys(layer);
@@ -277,6 +277,7 @@ Result<BatchSolution> Solve(const BatchInput& input) {
   const at::NoGradGuard no_grad;
   const families::ModelConfig& config = input.model.config();
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
+  EMEND_RETURN_IF_ERROR(CheckEditable(input.model, input.settings.layers));
   if (input.facts.empty())
     return InvalidArgument("solving a batch: it has no facts, expected at least one");
   EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", 0,

@@ -85,7 +85,7 @@ LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const Tok
     const model::BlockHalf half =
         model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}});
     if (layers.contains(layer))
-      keys[layer] = model.GatherKeys(half.key.flatten(0, 1).index_select(0, places));
+      keys[layer] = model.GatherKeys(layer, half.key.flatten(0, 1).index_select(0, places));
     if (layer == *layers.rbegin()) return keys;
     hidden = model.Finish(layer, half);
   }
@@ -97,8 +97,10 @@ class Pass {
   Pass(const model::Transformer& model, const std::vector<TokenRow>& rows,
        const std::vector<LayerIndex>& layers, ThreadTeam& team)
       : model_(model), rows_(rows), layers_(layers.begin(), layers.end()), team_(team) {
-    for (const LayerIndex layer : layers_)
-      sums_.try_emplace(layer, model.shard().intermediate, model.config().intermediate, team);
+    for (const LayerIndex layer : layers_) {
+      const model::DownProjection& down = model.Down(layer);
+      sums_.try_emplace(layer, down.own, down.width, team);
+    }
   }
 
   Status Add(std::span<const RowGroup> groups) {
@@ -127,7 +129,8 @@ class Pass {
       const LayerIndex layer = taken.key();
       const int holder = static_cast<int>(statistics.holders.size()) % model_.shard().ranks;
       const at::Tensor whole =
-          GatherPanels(taken.mapped().Total().div_(static_cast<double>(tokens)), holder);
+          GatherPanels(model_.Down(layer).width,
+                       taken.mapped().Total().div_(static_cast<double>(tokens)), holder);
       if (whole.defined()) statistics.covariance[layer] = whole;
       statistics.holders[layer] = holder;
     }
@@ -137,13 +140,12 @@ class Pass {
  private:
   // [d_ff, d_ff] on the holder, nothing elsewhere. Panels pass one at a time, so that no rank holds
   // two sums.
-  at::Tensor GatherPanels(const at::Tensor& own, int holder) const {
+  at::Tensor GatherPanels(std::int64_t size, const at::Tensor& own, int holder) const {
     const families::ShardPlan& shard = model_.shard();
     if (shard.ranks == 1) return own;
-    const std::int64_t size = model_.config().intermediate;
     at::Tensor whole = shard.rank == holder ? at::empty({size, size}, at::kDouble) : at::Tensor();
     for (int rank = 0; rank < shard.ranks; ++rank) {
-      const families::Slice rows = families::CutIntermediate(model_.config(), rank, shard.ranks);
+      const families::Slice rows = families::CutIntermediate(size, rank, shard.ranks);
       at::Tensor panel = rank == shard.rank ? own : at::empty({rows.size, size}, at::kDouble);
       model::ThrowIfError(model_.communicator().Broadcast(panel, rank));
       if (whole.defined()) whole.narrow(0, rows.begin, rows.size).copy_(panel);
@@ -168,7 +170,7 @@ Status CheckLayers(const model::Transformer& model, const std::vector<LayerIndex
                              std::to_string(model.config().layers) + " layers");
     }
   }
-  return OkStatus();
+  return CheckEditable(model, layers);
 }
 
 Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer,
@@ -208,6 +210,17 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
 }
 
 }  // namespace
+
+Status CheckEditable(const model::Transformer& model, const std::vector<LayerIndex>& layers) {
+  for (const LayerIndex layer : layers) {
+    if (model.Down(layer).parts() == 1) continue;
+    return {StatusCode::kUnsupported, "experts_not_edited",
+            "editing layer " + std::to_string(layer.value()) + ": its feed-forward part is " +
+                std::to_string(model.Down(layer).parts()) +
+                " experts, and only dense ones are edited; name layers that are dense"};
+  }
+  return OkStatus();
+}
 
 Result<Statistics> ComputeStatistics(const model::Transformer& model,
                                      const tokenizer::Tokenizer& tokenizer,

@@ -49,6 +49,9 @@ struct StatisticsOptions {
   ProgressFunction progress;  // phases "encode", in lines, and "statistics", in tokens
 };
 
+// kUnsupported ("experts_not_edited") for a layer whose feed-forward part is experts.
+Status CheckEditable(const model::Transformer& model, const std::vector<LayerIndex>& layers);
+
 // kInvalidArgument if there is no line with a token, no layer, or a layer outside the model;
 // kFailedPrecondition if a key is not finite.
 Result<Statistics> ComputeStatistics(const model::Transformer& model,

@@ -93,11 +93,11 @@ at::Tensor KeySweep::Keys(LayerIndex layer) {
         (AtLookup(half.key, group.lookups) * group.key_weights.unsqueeze(1)).to(at::kDouble);
     if (keep_halves_) group.half = std::move(half);
   });
-  at::Tensor keys = at::zeros({fact_count_, model_->shard().intermediate.size},
+  at::Tensor keys = at::zeros({fact_count_, model_->Down(layer).own.size},
                               groups_[0].hidden.options().dtype(at::kDouble));
   for (std::size_t i = 0; i < groups_.size(); ++i)
     keys.index_add_(0, groups_[i].facts, weighted[i]);
-  return model_->GatherKeys(keys).cpu().t();
+  return model_->GatherKeys(layer, keys).cpu().t();
 }
 
 at::Tensor KeySweep::Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets) {
@@ -109,7 +109,7 @@ at::Tensor KeySweep::Residuals(LayerIndex layer, LayerIndex last, const at::Tens
     if (!group.is_bare) return;
     const model::BlockHalf half =
         group.half.key.defined() ? group.half : Attend(group, layer.value(), group.hidden);
-    const at::Tensor output = model_->DownOutput(layer, half.key);
+    const at::Tensor output = model_->DownOutput(layer, half);
     outputs.index_copy_(0, group.facts, AtLookup(output, group.lookups));
     at::Tensor hidden = model_->FinishWith(layer, half.residual, output);
     for (std::int32_t above = layer.value() + 1; above <= last.value(); ++above) {

@@ -80,7 +80,7 @@ void TargetBucket::RunConstantLayers(std::span<const PromptRow* const> rows) {
   for (std::int32_t layer = 0; layer <= last_edited_; ++layer) {
     const model::BlockHalf half =
         model_.Attend(LayerIndex(layer), {.hidden = hidden, .positions = positions, .mask = {}});
-    const at::Tensor output = model_.DownOutput(LayerIndex(layer), half.key);
+    const at::Tensor output = model_.DownOutput(LayerIndex(layer), half);
     hidden = model_.FinishWith(LayerIndex(layer), half.residual, output);
     if (layer < last_edited_ || !model_.NormsOutput(LayerIndex(layer))) continue;
     residual_ = take(half.residual, 1);
@@ -138,8 +138,8 @@ at::Tensor TargetBucket::LossHidden(const at::Tensor& deltas) const {
         model_.Attend(LayerIndex(layer),
                       {.hidden = hidden, .positions = positions_, .mask = mask_, .past = past});
     if (layer == top) {
-      half.residual = half.residual.narrow(1, first_loss, loss_tokens_);
-      half.key = half.key.narrow(1, first_loss, loss_tokens_);
+      half =
+          half.Of([&](const at::Tensor& all) { return all.narrow(1, first_loss, loss_tokens_); });
     }
     hidden = model_.Finish(LayerIndex(layer), half);
   }

@@ -25,9 +25,8 @@ at::Tensor FinishEach(std::span<const PassPart> parts, LayerIndex layer,
            (last == first || parts[last].model->DownWeight(layer).is_same(weight));
          ++last)
       tokens += parts[last].tokens;
-    finished.push_back(model.Finish(layer, {.residual = half.residual.narrow(1, begin, tokens),
-                                            .key = half.key.narrow(1, begin, tokens),
-                                            .present = {}}));
+    finished.push_back(model.Finish(
+        layer, half.Of([&](const at::Tensor& all) { return all.narrow(1, begin, tokens); })));
     begin += tokens;
   }
   return finished.size() == 1 ? finished[0] : at::cat(finished, 1);

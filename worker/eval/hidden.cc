@@ -16,8 +16,9 @@ at::Tensor HiddenAt(const model::Transformer& model, const RowBatch& batch,
         LayerIndex(layer), {.hidden = hidden, .positions = batch.positions, .mask = batch.mask});
     if (layer + 1 == layers) {
       // Beyond the last attention only the wanted tokens matter.
-      half.residual = at::index_select(half.residual.flatten(0, 1), 0, places).unsqueeze(0);
-      half.key = at::index_select(half.key.flatten(0, 1), 0, places).unsqueeze(0);
+      half = half.Of([&](const at::Tensor& all) {
+        return at::index_select(all.flatten(0, 1), 0, places).unsqueeze(0);
+      });
     }
     hidden = model.Finish(LayerIndex(layer), half);
   }

@@ -32,11 +32,11 @@ struct Family {
 };
 
 // The table: each family is a file of its own.
-extern const Family kGemma2, kGemma3, kGpt2, kGptJ, kGptNeoX, kLlama, kMistral, kOlmo2, kPhi3,
-    kQwen2, kQwen3, kSmolLm3;
-inline constexpr std::array kFamilies = {&kGemma2,  &kGemma3, &kGpt2,    &kGptJ,
-                                         &kGptNeoX, &kLlama,  &kMistral, &kOlmo2,
-                                         &kPhi3,    &kQwen2,  &kQwen3,   &kSmolLm3};
+extern const Family kGemma2, kGemma3, kGpt2, kGptJ, kGptNeoX, kLlama, kMistral, kOlmo2, kOlmoe,
+    kPhi3, kQwen2, kQwen3, kQwen3Moe, kSmolLm3;
+inline constexpr std::array kFamilies = {&kGemma2, &kGemma3,  &kGpt2,     &kGptJ,   &kGptNeoX,
+                                         &kLlama,  &kMistral, &kOlmo2,    &kOlmoe,  &kPhi3,
+                                         &kQwen2,  &kQwen3,   &kQwen3Moe, &kSmolLm3};
 
 // Reads config.json beside the checkpoint, generation_config.json where there is one (its ends of
 // texts count, not the config's), and the headers of the tensors; no weights. Every key and every

@@ -14,8 +14,9 @@ enum class NormKind : std::uint8_t { kLayer, kRootMeanSquare };
 struct ModelConfig {
   std::string family;  // its model_type: "gpt2", "llama", ...
   std::int64_t layers = 0;
-  std::int64_t hidden = 0;        // d
-  std::int64_t intermediate = 0;  // d_ff: the down projection's input
+  std::int64_t hidden = 0;  // d
+  // d_ff: the down projection's input; of a model with experts, of those that a token passes
+  std::int64_t intermediate = 0;
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;

@@ -34,6 +34,7 @@ class TensorList {
     Add(block.attention_out);
     Add(block.attention_post_norm);
     Add(block.mlp_norm);
+    if (block.experts) Add(block.experts->router);
     Add(block.up);
     Add(block.down);
     Add(block.mlp_post_norm);
@@ -126,7 +127,10 @@ Cut CutOf(const TensorPlan& tensor, const ModelConfig& config, const ShardPlan& 
   const Slice heads = shard.heads * config.head_dim, kv_heads = shard.kv_heads * config.head_dim;
   const std::int64_t width = config.heads * config.head_dim,
                      kv_width = config.kv_heads * config.head_dim;
-  const Slice intermediate = shard.intermediate;
+  const auto inner = [&](std::int64_t parts) {
+    const auto dimension = static_cast<std::size_t>(tensor.dimension);
+    return CutIntermediate(tensor.shape.at(dimension) / parts, shard.rank, shard.ranks);
+  };
   switch (tensor.share) {
     case Share::kWhole: return {};
     case Share::kHeads: return {tensor.dimension, {heads}};
@@ -134,9 +138,9 @@ Cut CutOf(const TensorPlan& tensor, const ModelConfig& config, const ShardPlan& 
     case Share::kFusedHeads:
       return {tensor.dimension, {heads, kv_heads + width, kv_heads + (width + kv_width)}};
     case Share::kHeadByHead: return CutHeadByHead(tensor.dimension, shard.heads, config.head_dim);
-    case Share::kIntermediate: return {tensor.dimension, {intermediate}};
+    case Share::kIntermediate: return {tensor.dimension, {inner(1)}};
     case Share::kFusedIntermediate:
-      return {tensor.dimension, {intermediate, intermediate + config.intermediate}};
+      return {tensor.dimension, {inner(2), inner(2) + config.intermediate}};
     case Share::kVocabulary: return {tensor.dimension, {shard.vocabulary}};
   }
   EMEND_CHECK(false, "a share outside its enumeration");

@@ -65,6 +65,15 @@ struct AttentionPlan {
   std::int64_t window = 0;  // keys that a query sees, its own token's among them; 0: all
 };
 
+// Of a block's up and down projections, which are then of so many experts, a token passes some.
+struct ExpertsPlan {
+  ProjectionPlan router = {};  // [d, count]: a softmax over what it puts out is a token's shares
+  std::int64_t count = 0;
+  std::int64_t active = 0;  // experts that a token passes: those of its greatest shares
+  std::int64_t width = 0;   // d_ff of each
+  bool is_normed = false;   // these shares are made to sum to 1
+};
+
 // In the order in which a hidden state passes them.
 struct BlockPlan {
   std::optional<NormPlan> attention_norm = {};
@@ -80,8 +89,9 @@ struct BlockPlan {
   // Both halves read the block's input; else the second reads what the first made of it.
   bool is_parallel = false;
   std::optional<NormPlan> mlp_norm = {};
-  ProjectionPlan up;    // with the gate first, if there is one
-  ProjectionPlan down;  // one tensor: the one that edits change
+  std::optional<ExpertsPlan> experts = {};
+  ProjectionPlan up;    // with the gate first, if there is one; of each expert in turn
+  ProjectionPlan down;  // what edits change: one tensor, or one of each expert, side by side
   std::optional<NormPlan> mlp_post_norm = {};
 };
 

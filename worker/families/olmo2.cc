@@ -13,10 +13,7 @@ BlockPlan Olmo2Block(const ModelConfig& config, const std::string& name, Bias bi
   block.mlp_norm = std::nullopt;
   block.attention_post_norm = RootMeanSquareNorm(name + "post_attention_layernorm", d);
   block.mlp_post_norm = RootMeanSquareNorm(name + "post_feedforward_layernorm", d);
-  block.query_norm = RootMeanSquareNorm(name + "self_attn.q_norm", config.heads * config.head_dim);
-  block.query_norm->weight.share = Share::kHeads;
-  block.key_norm = RootMeanSquareNorm(name + "self_attn.k_norm", config.kv_heads * config.head_dim);
-  block.key_norm->weight.share = Share::kKvHeads;
+  AddAllHeadsNorms(config, name, block);
   return block;
 }
 

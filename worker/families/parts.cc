@@ -156,6 +156,48 @@ void AddHeadNorms(const ModelConfig& config, const std::string& name, BlockPlan&
   block.key_norm = RootMeanSquareNorm(name + "self_attn.k_norm", config.head_dim);
 }
 
+void AddAllHeadsNorms(const ModelConfig& config, const std::string& name, BlockPlan& block) {
+  const std::string attention = name + "self_attn.";
+  block.query_norm = RootMeanSquareNorm(attention + "q_norm", config.heads * config.head_dim);
+  block.query_norm->weight.share = Share::kHeads;
+  block.key_norm = RootMeanSquareNorm(attention + "k_norm", config.kv_heads * config.head_dim);
+  block.key_norm->weight.share = Share::kKvHeads;
+}
+
+Result<ExpertsPlan> ReadExperts(ConfigJson& json, std::int64_t width) {
+  ExpertsPlan experts{.width = width};
+  // Two names of one number.
+  EMEND_ASSIGN_OR_RETURN(const std::int64_t local, json.Integer("num_local_experts", 0));
+  EMEND_ASSIGN_OR_RETURN(
+      experts.count, json.Integer("num_experts", local > 0 ? std::optional(local) : std::nullopt));
+  EMEND_ASSIGN_OR_RETURN(experts.active, json.Integer("num_experts_per_tok", 8));
+  EMEND_ASSIGN_OR_RETURN(experts.is_normed, json.Flag("norm_topk_prob", false));
+  json.Harmless({"output_router_logits", "router_aux_loss_coef"});  // of training
+  if (experts.active <= experts.count && (local == 0 || local == experts.count)) return experts;
+  return json.Bad(
+      "expected num_experts, or num_local_experts, of at least num_experts_per_tok; found " +
+      std::to_string(experts.count) + ", " + std::to_string(local) + " and " +
+      std::to_string(experts.active));
+}
+
+void AddExperts(const ModelConfig& config, const std::string& name, const TensorNames& names,
+                ExpertsPlan experts, BlockPlan& block) {
+  const std::int64_t d = config.hidden, width = experts.width;
+  const auto tensors = static_cast<std::int64_t>(names.size());
+  const std::int64_t possible = tensors / std::min(config.layers, tensors + 1) + 1;
+  AddOutputs(experts.router, name + "mlp.gate", d, experts.count, Share::kWhole, Bias::kNone);
+  block.up = block.down = {};
+  for (std::int64_t i = 0; i < std::min(experts.count, possible); ++i) {
+    const std::string expert = name + "mlp.experts." + std::to_string(i) + ".";
+    AddOutputs(block.up, expert + "gate_proj", d, width, Share::kIntermediate, Bias::kNone);
+    AddOutputs(block.up, expert + "up_proj", d, width, Share::kIntermediate, Bias::kNone);
+    block.down.weights.push_back(
+        ProjectionOut(expert + "down_proj", width, d, Share::kIntermediate, Bias::kNone)
+            .weights[0]);
+  }
+  block.experts = std::move(experts);
+}
+
 void LayOutLlama(
     const TensorNames& names, ModelPlan& model,
     const std::function<BlockPlan(std::int64_t layer, const std::string& name)>& block) {
@@ -173,6 +215,11 @@ void LayOutLlama(
       .head = {"lm_head.weight", embedding, Share::kVocabulary},
       // Rotary frequencies that older files carry.
       .buffers = {".rotary_emb.inv_freq"}};
+  std::int64_t widest = 0;
+  for (const BlockPlan& made : model.layout.blocks)
+    widest = std::max(
+        widest, made.experts ? made.experts->active * made.experts->width : config.intermediate);
+  model.config.intermediate = widest;
 }
 
 }  // namespace emend::worker::families

@@ -76,9 +76,18 @@ Result<LlamaBiases> ReadLlamaBiases(ConfigJson& json);
 // A norm before each half, grouped queries, a gated feed-forward part; no rotation yet. `name` is
 // what the names of its tensors begin with.
 BlockPlan LlamaBlock(const ModelConfig& config, const std::string& name, const LlamaBiases& biases);
-// Norms of queries and keys, each over the elements of a head.
+// Norms of queries and keys, each over the elements of a head; or over those of all heads.
 void AddHeadNorms(const ModelConfig& config, const std::string& name, BlockPlan& block);
-// Embedding, blocks, final norm, head.
+void AddAllHeadsNorms(const ModelConfig& config, const std::string& name, BlockPlan& block);
+
+// Numbers of experts, and whether their shares are normed, under the names that families share.
+// kInvalidArgument ("bad_config") for fewer experts than a token passes.
+Result<ExpertsPlan> ReadExperts(ConfigJson& json, std::int64_t width);
+// Puts a router and experts in the place of a block's feed-forward part: as many as the file can
+// have of each block, and one more, are enough to find one that is missing.
+void AddExperts(const ModelConfig& config, const std::string& name, const TensorNames& names,
+                ExpertsPlan experts, BlockPlan& block);
+// Embedding, blocks, final norm, head. The config's d_ff becomes the greatest of the blocks.
 void LayOutLlama(
     const TensorNames& names, ModelPlan& model,
     const std::function<BlockPlan(std::int64_t layer, const std::string& name)>& block);

@@ -35,8 +35,8 @@ Slice CutEvenly(std::int64_t total, std::int64_t unit, int rank, int ranks) {
   return {edge(rank), edge(rank + 1) - edge(rank)};
 }
 
-Slice CutIntermediate(const ModelConfig& config, int rank, int ranks) {
-  return CutEvenly(config.intermediate, kTile, rank, ranks);
+Slice CutIntermediate(std::int64_t width, int rank, int ranks) {
+  return CutEvenly(width, kTile, rank, ranks);
 }
 Slice CutVocabulary(const ModelConfig& config, int rank, int ranks) {
   return CutEvenly(config.vocabulary, kTile, rank, ranks);
@@ -57,12 +57,10 @@ Result<ShardPlan> PlanShard(const ModelConfig& config, int rank, int ranks) {
                  .ranks = ranks,
                  .heads = CutEvenly(config.heads, 1, rank, ranks),
                  .kv_heads = {},
-                 .intermediate = {},
                  .vocabulary = {}};
   const bool shares_kv = config.kv_heads < ranks;
   plan.kv_heads = shares_kv ? Slice{rank * config.kv_heads / ranks, 1}
                             : CutEvenly(config.kv_heads, 1, rank, ranks);
-  plan.intermediate = CutIntermediate(config, rank, ranks);
   plan.vocabulary = CutVocabulary(config, rank, ranks);
   return plan;
 }

@@ -2,11 +2,12 @@
 // 2019, "Megatron-LM", section 3).
 //
 // Projections into attention and the feed-forward part are cut by their outputs, those out of them
-// by their inputs, the embedding and the head by tokens. Norms, positions and the biases of the
-// second kind are on every rank. d_ff and the vocabulary are cut at the edges of digest tiles
-// (storage/delta/tile_digest.h), so that each rank hashes its own tiles; the first ranks get what
-// does not divide, and a rank may get nothing. A rank has whole heads; where there are fewer
-// key/value heads than ranks, neighbours hold the same one. Thread-safe: values and free functions.
+// by their inputs, the embedding and the head by tokens. Norms, positions, routers and the
+// biases of the second kind are on every rank. d_ff and the vocabulary are cut at the edges of
+// digest tiles (storage/delta/tile_digest.h), so that each rank hashes its own tiles; the first
+// ranks get what does not divide, and a rank may get nothing. A rank has whole heads; where there
+// are fewer key/value heads than ranks, neighbours hold the same one. Thread-safe: values and free
+// functions.
 #pragma once
 
 #include <cstdint>
@@ -41,12 +42,11 @@ struct ShardPlan {
   int ranks = 1;
   Slice heads;
   Slice kv_heads;
-  Slice intermediate;
   Slice vocabulary;
 };
 
-// The parts of d_ff and of the vocabulary that `rank` holds.
-Slice CutIntermediate(const ModelConfig& config, int rank, int ranks);
+// The parts of a d_ff, or an expert's, and of the vocabulary that `rank` holds.
+Slice CutIntermediate(std::int64_t width, int rank, int ranks);
 Slice CutVocabulary(const ModelConfig& config, int rank, int ranks);
 
 // kUnsupported ("uneven_heads"), which says which numbers of ranks would do, unless the ranks

@@ -40,6 +40,12 @@ at::Tensor Linear(const at::Tensor& input, const at::Tensor& weight, const at::T
   const at::Tensor product = at::linear(input.to(at::kBFloat16), bf16).to(at::kFloat);
   return bias.defined() ? at::add(product, bias) : product;
 }
+// The same through experts (experts.h).
+at::Tensor Pass(const at::Tensor& input, const at::Tensor& experts, const at::Tensor& weights,
+                const at::Tensor& bf16) {
+  return bf16.defined() ? ThroughExperts(input.to(at::kBFloat16), experts, bf16).to(at::kFloat)
+                        : ThroughExperts(input, experts, weights);
+}
 at::Tensor Project(const at::Tensor& input, const Projection& projection) {
   return Linear(input, projection.weight.t(), Transposed(projection.bf16), projection.bias);
 }
@@ -98,7 +104,6 @@ Decoder::Decoder(ModelConfig config, const ShardPlan& shard, DecoderWeights weig
               "a decoder was built with another number of blocks than its config names");
   for (int rank = 0; rank < shard_.ranks; ++rank) {
     vocabulary_.push_back(families::CutVocabulary(config_, rank, shard_.ranks));
-    intermediate_.push_back(families::CutIntermediate(config_, rank, shard_.ranks));
   }
 }
 
@@ -158,8 +163,43 @@ BlockHalf Decoder::Attend(LayerIndex layer, const BlockInput& input) const {
   half.residual = at::add(
       input.hidden, Normalize(RowCut(context, block.attention_out), block.attention_post_norm));
   const at::Tensor& read = block.is_parallel ? input.hidden : half.residual;
-  half.key = Key(Project(EnterCut(Normalize(read, block.mlp_norm), *communicator_), block.up));
+  const at::Tensor inside = EnterCut(Normalize(read, block.mlp_norm), *communicator_);
+  if (block.experts) {
+    PassExperts(block, inside, half);
+  } else {
+    half.key = Key(Project(inside, block.up));
+  }
   return half;
+}
+
+void Decoder::PassExperts(const Block& block, const at::Tensor& input, BlockHalf& half) const {
+  const std::int64_t batch = input.size(0), tokens = input.size(1);
+  const Routes routes = Route(input.flatten(0, 1), *block.experts);
+  const at::Tensor inner =
+      Key(Pass(input.flatten(0, 1).unsqueeze(1), routes.experts, block.up.weight, block.up.bf16));
+  half.key = at::mul(inner, routes.shares.unsqueeze(-1)).view({batch, tokens, -1});
+  half.experts = routes.experts.view({batch, tokens, -1});
+}
+
+at::Tensor Decoder::DownOutput(LayerIndex layer, const BlockHalf& half) const {
+  const Block& block = BlockAt(layer);
+  if (!half.experts.defined()) return RowCut(half.key, block.down);
+  const at::Tensor experts = half.experts.flatten(0, 1);
+  const at::Tensor keys = half.key.reshape({experts.size(0), experts.size(1), -1});
+  const auto of_each = [&](const at::Tensor& weight) {
+    return weight.defined() ? weight.view({block.down_stored.parts(), -1, config_.hidden}) : weight;
+  };
+  const at::Tensor outputs =
+      Pass(keys, experts, of_each(block.down.weight), of_each(block.down.bf16)).sum(1);
+  return SumRows(outputs.view(half.residual.sizes()), block.down);
+}
+
+at::Tensor Decoder::GatherKeys(LayerIndex layer, const at::Tensor& keys) const {
+  std::vector<Slice> slices;
+  for (int rank = 0; rank < shard_.ranks; ++rank)
+    slices.push_back(
+        families::CutIntermediate(BlockAt(layer).down_stored.width, rank, shard_.ranks));
+  return GatherCut(keys.detach(), slices, *communicator_);
 }
 
 at::Tensor Decoder::FinishWith(LayerIndex layer, const at::Tensor& residual,
@@ -246,8 +286,11 @@ const Block& Decoder::BlockAt(LayerIndex layer) const {
 
 at::Tensor Decoder::RowCut(const at::Tensor& input, const Projection& projection) const {
   if (shard_.ranks == 1) return Project(input, projection);
-  const at::Tensor sum =
-      SumCut(Linear(input, projection.weight.t(), Transposed(projection.bf16), {}), *communicator_);
+  return SumRows(Linear(input, projection.weight.t(), Transposed(projection.bf16), {}), projection);
+}
+
+at::Tensor Decoder::SumRows(const at::Tensor& product, const Projection& projection) const {
+  const at::Tensor sum = SumCut(product, *communicator_);
   return projection.bias.defined() ? at::add(sum, projection.bias) : sum;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "worker/families/model_layout.h"
+#include "worker/model/experts.h"
 #include "worker/model/rank_cuts.h"
 #include "worker/model/transformer.h"
 
@@ -51,8 +52,9 @@ struct Block {
   std::optional<Norm> attention_post_norm;
   bool is_parallel = false;
   std::optional<Norm> mlp_norm;
-  Projection up;    // [d, d_ff], or [d, 2 d_ff] with the gate first
-  Projection down;  // [d_ff, d]; the bias is every rank's
+  std::optional<Experts> experts;
+  Projection up;    // [d, d_ff], or [d, 2 d_ff] with the gate first; [experts, d, ..] of each
+  Projection down;  // [d_ff, d], of each expert in turn; the bias is every rank's
   std::optional<Norm> mlp_post_norm;
   DownProjection down_stored;
 };
@@ -86,14 +88,12 @@ class Decoder final : public Transformer {
   collective::Communicator& communicator() const override { return *communicator_; }
   std::uint64_t file_bytes() const override { return weights_.file_bytes; }
   std::uint64_t held_bytes() const override { return weights_.held_bytes; }
-  DownProjection Down(LayerIndex layer) const override { return BlockAt(layer).down_stored; }
+  const DownProjection& Down(LayerIndex layer) const override { return BlockAt(layer).down_stored; }
   at::Tensor DownWeight(LayerIndex layer) const override { return BlockAt(layer).down.weight; }
 
   at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const override;
   BlockHalf Attend(LayerIndex layer, const BlockInput& input) const override;
-  at::Tensor DownOutput(LayerIndex layer, const at::Tensor& key) const override {
-    return RowCut(key, BlockAt(layer).down);
-  }
+  at::Tensor DownOutput(LayerIndex layer, const BlockHalf& half) const override;
   at::Tensor FinishWith(LayerIndex layer, const at::Tensor& residual,
                         const at::Tensor& output) const override;
   bool NormsOutput(LayerIndex layer) const override {
@@ -101,9 +101,7 @@ class Decoder final : public Transformer {
   }
   at::Tensor OutputChange(LayerIndex layer, const at::Tensor& output,
                           const at::Tensor& change) const override;
-  at::Tensor GatherKeys(const at::Tensor& keys) const override {
-    return GatherCut(keys.detach(), intermediate_, *communicator_);
-  }
+  at::Tensor GatherKeys(LayerIndex layer, const at::Tensor& keys) const override;
   at::Tensor FinalNorm(const at::Tensor& hidden) const override {
     return Normalize(hidden, weights_.final_norm);
   }
@@ -123,15 +121,18 @@ class Decoder final : public Transformer {
   }
   // From the up projection's output to the down projection's input.
   at::Tensor Key(const at::Tensor& up) const;
+  // Sets the key, and whose it is, of what comes to the second half: [batch, tokens, d].
+  void PassExperts(const Block& block, const at::Tensor& input, BlockHalf& half) const;
   const Block& BlockAt(LayerIndex layer) const;
   // input · weight + bias of a projection whose inputs are cut over the ranks: the sum of the
   // partial products, before the bias.
   at::Tensor RowCut(const at::Tensor& input, const Projection& projection) const;
+  // The same of a product that was taken.
+  at::Tensor SumRows(const at::Tensor& product, const Projection& projection) const;
 
   ModelConfig config_;
   ShardPlan shard_;
   std::vector<Slice> vocabulary_;  // of all ranks
-  std::vector<Slice> intermediate_;
   DecoderWeights weights_;
   collective::Communicator* communicator_;
 };

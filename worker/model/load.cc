@@ -46,8 +46,9 @@ Result<std::optional<Norm>> Take(WeightReader& reader, const std::optional<NormP
   return std::optional<Norm>(std::move(norm));
 }
 
-// Side by side, turned to [in, out].
-Result<Projection> Take(WeightReader& reader, const ProjectionPlan& plan) {
+// Turned to [in, out]; several beside each other, or, along dimension 0, below each other.
+Result<Projection> Take(WeightReader& reader, const ProjectionPlan& plan,
+                        std::int64_t dimension = 1) {
   std::vector<at::Tensor> weights, biases;
   for (const TensorPlan& weight : plan.weights) {
     EMEND_ASSIGN_OR_RETURN(const at::Tensor taken, reader.Take(weight));
@@ -56,14 +57,31 @@ Result<Projection> Take(WeightReader& reader, const ProjectionPlan& plan) {
   for (const TensorPlan& bias : plan.biases) {
     EMEND_ASSIGN_OR_RETURN(biases.emplace_back(), reader.Take(bias));
   }
-  const at::Tensor joined = weights.size() == 1 ? weights[0] : at::cat(weights, 1);
+  const at::Tensor joined = weights.size() == 1 ? weights[0] : at::cat(weights, dimension);
   Projection projection{.weight = joined.contiguous(), .bias = {}};
   if (!biases.empty()) projection.bias = biases.size() == 1 ? biases[0] : at::cat(biases, 0);
   return projection;
 }
 
+// The up projections of experts apart: [experts, d, ..].
+Result<Experts> TakeExperts(WeightReader& reader, const families::ExpertsPlan& plan,
+                            at::Tensor& up) {
+  EMEND_ASSIGN_OR_RETURN(Projection router, Take(reader, plan.router));
+  up = up.view({up.size(0), plan.count, up.size(1) / plan.count}).transpose(0, 1).contiguous();
+  return Experts{std::move(router.weight), plan.active, plan.is_normed};
+}
+
+// What edits change, of this rank.
+DownProjection Describe(const BlockPlan& plan, const ShardPlan& shard) {
+  DownProjection down{.tensors = {}, .stored_in_out = plan.down.stored_in_out};
+  for (const TensorPlan& weight : plan.down.weights) down.tensors.push_back(weight.name);
+  down.width = plan.down.weights.at(0).shape.at(down.stored_in_out ? 0 : 1);
+  down.own = families::CutIntermediate(down.width, shard.rank, shard.ranks);
+  return down;
+}
+
 // All but the rotation, which blocks share.
-Result<Block> Take(WeightReader& reader, const BlockPlan& plan) {
+Result<Block> Take(WeightReader& reader, const BlockPlan& plan, const ShardPlan& shard) {
   Block block;
   EMEND_ASSIGN_OR_RETURN(block.attention_norm, Take(reader, plan.attention_norm));
   EMEND_ASSIGN_OR_RETURN(block.query_key_value, Take(reader, plan.query_key_value));
@@ -73,12 +91,14 @@ Result<Block> Take(WeightReader& reader, const BlockPlan& plan) {
   EMEND_ASSIGN_OR_RETURN(block.attention_post_norm, Take(reader, plan.attention_post_norm));
   EMEND_ASSIGN_OR_RETURN(block.mlp_norm, Take(reader, plan.mlp_norm));
   EMEND_ASSIGN_OR_RETURN(block.up, Take(reader, plan.up));
-  EMEND_ASSIGN_OR_RETURN(block.down, Take(reader, plan.down));
+  if (plan.experts) {
+    EMEND_ASSIGN_OR_RETURN(block.experts, TakeExperts(reader, *plan.experts, block.up.weight));
+  }
+  EMEND_ASSIGN_OR_RETURN(block.down, Take(reader, plan.down, 0));
   EMEND_ASSIGN_OR_RETURN(block.mlp_post_norm, Take(reader, plan.mlp_post_norm));
   block.attention = plan.attention;
   block.is_parallel = plan.is_parallel;
-  block.down_stored = {.tensor = plan.down.weights.at(0).name,
-                       .stored_in_out = plan.down.stored_in_out};
+  block.down_stored = Describe(plan, shard);
   return block;
 }
 
@@ -112,7 +132,7 @@ Result<DecoderWeights> TakeWeights(const ModelPlan& plan, const Checkpoint& chec
     weights.held_bytes += made.cosine.nbytes() + made.sine.nbytes();
   }
   for (const BlockPlan& block_plan : layout.blocks) {
-    EMEND_ASSIGN_OR_RETURN(Block block, Take(reader, block_plan));
+    EMEND_ASSIGN_OR_RETURN(Block block, Take(reader, block_plan, shard));
     if (block_plan.rotary) {
       const auto found = std::ranges::find(rotaries, *block_plan.rotary);
       block.rotation = rotations[static_cast<std::size_t>(found - rotaries.begin())];

@@ -30,6 +30,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "storage/base/ids.h"
 #include "storage/base/status.h"
@@ -67,15 +68,30 @@ struct BlockInput {
 
 struct BlockHalf {
   at::Tensor residual;  // [batch, tokens, d]: what the down projection's output is added to
-  at::Tensor key;       // [batch, tokens, this rank's d_ff]: the down projection's input
+  // [batch, tokens, this rank's d_ff]: the down projection's input. Of a block with experts
+  // [batch, tokens, active · this rank's d_ff]: of each that a token passes, times its share.
+  at::Tensor key;
+  at::Tensor experts = {};  // [batch, tokens, active] int64: whose keys; undefined without experts
   // past and this call's keys and values, [batch, this rank's kv_heads, past + tokens, head_dim]
-  PastKeyValues present;
+  PastKeyValues present = {};
+
+  // Without `present`, of the tokens that `take` takes of each [batch, tokens, ..].
+  template <typename Take>
+  BlockHalf Of(const Take& take) const {
+    return {take(residual), take(key), experts.defined() ? take(experts) : experts};
+  }
 };
 
-// The down projection of one layer, as the checkpoint stores it.
+// The down projection of one layer, as the checkpoint stores it. With experts it is theirs one
+// below the other: a token's key is 0 where it passes none of them.
 struct DownProjection {
-  std::string tensor;          // "transformer.h.0.mlp.c_proj.weight"
+  // {"transformer.h.0.mlp.c_proj.weight"}, or one of each expert
+  std::vector<std::string> tensors;
   bool stored_in_out = false;  // true: stored [d_ff, d] (GPT-2's Conv1D); false: stored [d, d_ff]
+  std::int64_t width = 0;      // d_ff of each tensor
+  Slice own = {};              // what this rank has of it
+
+  std::int64_t parts() const { return static_cast<std::int64_t>(tensors.size()); }
 };
 
 class Transformer {
@@ -95,16 +111,17 @@ class Transformer {
   virtual std::uint64_t file_bytes() const = 0;                // of weights, that loading read
   // of this rank's weights in memory; those of WithDownWeights() are not counted
   virtual std::uint64_t held_bytes() const = 0;
-  virtual DownProjection Down(LayerIndex layer) const = 0;
+  virtual const DownProjection& Down(LayerIndex layer) const = 0;
   // This rank's rows of the layer's down projection in compute dtype, oriented [d_ff, d] whatever
-  // the file's orientation: key · weight, summed over the ranks, gives the output. fp32.
+  // the file's orientation: key · weight, summed over the ranks, gives the output. fp32. Of experts
+  // each one's rows in turn.
   virtual at::Tensor DownWeight(LayerIndex layer) const = 0;
 
   // both [batch, tokens] int64
   virtual at::Tensor Embed(const at::Tensor& ids, const at::Tensor& positions) const = 0;
   virtual BlockHalf Attend(LayerIndex layer, const BlockInput& input) const = 0;
   // The down projection's output, bias included: [batch, tokens, d], whole on every rank.
-  virtual at::Tensor DownOutput(LayerIndex layer, const at::Tensor& key) const = 0;
+  virtual at::Tensor DownOutput(LayerIndex layer, const BlockHalf& half) const = 0;
   // What the block gives with that output in its place: `residual` and the output, which some
   // families take through a norm first.
   virtual at::Tensor FinishWith(LayerIndex layer, const at::Tensor& residual,
@@ -117,11 +134,11 @@ class Transformer {
   virtual at::Tensor OutputChange(LayerIndex layer, const at::Tensor& output,
                                   const at::Tensor& change) const = 0;
   at::Tensor Finish(LayerIndex layer, const BlockHalf& half) const {
-    return FinishWith(layer, half.residual, DownOutput(layer, half.key));
+    return FinishWith(layer, half.residual, DownOutput(layer, half));
   }
-  // The ranks' parts of keys [.., this rank's d_ff] side by side, on every rank: [.., d_ff]. No
-  // gradient.
-  virtual at::Tensor GatherKeys(const at::Tensor& keys) const = 0;
+  // The ranks' parts of keys [.., this rank's d_ff] of one tensor of the layer side by side, on
+  // every rank: [.., d_ff]. No gradient.
+  virtual at::Tensor GatherKeys(LayerIndex layer, const at::Tensor& keys) const = 0;
   virtual at::Tensor FinalNorm(const at::Tensor& hidden) const = 0;
   // any leading shape, [.., d] to [.., vocabulary]
   virtual at::Tensor Logits(const at::Tensor& normed) const = 0;

@@ -37,7 +37,7 @@ Result<protocol::LoadBaseReply> Run(const protocol::LoadBase& request, Context& 
   reply.intermediate = static_cast<std::int32_t>(model.config().intermediate);
   reply.context = static_cast<std::int32_t>(model.config().context);
   for (std::int32_t layer = 0; layer < reply.layers; ++layer)
-    reply.down_tensors[layer] = model.Down(LayerIndex(layer)).tensor;
+    reply.down_tensors[layer] = model.Down(LayerIndex(layer)).tensors[0];
   return reply;
 }
 

@@ -193,16 +193,16 @@ protocol::MemoryUse LiveBase::memory() const {
 }
 
 Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
-  const model::DownProjection down = model_->Down(layer);
+  const model::DownProjection& down = model_->Down(layer);
   EMEND_ASSIGN_OR_RETURN(const storage::checkpoint::TensorView view,
-                         checkpoint_->Find(down.tensor));
+                         checkpoint_->Find(down.tensors[0]));
   EditedTensor tensor;
-  tensor.name = down.tensor;
+  tensor.name = down.tensors[0];
   tensor.dtype = view.dtype;
   tensor.stored_in_out = down.stored_in_out;
   tensor.rows = view.shape.at(0);
   tensor.cols = view.shape.at(1);
-  const families::Slice own = model_->shard().intermediate;
+  const families::Slice own = down.own;
   const auto begin = static_cast<std::uint64_t>(own.begin),
              end = static_cast<std::uint64_t>(own.end());
   tensor.range = tensor.stored_in_out ? TensorRange{begin, end, 0, tensor.cols}
@@ -230,7 +230,7 @@ std::span<const std::uint8_t> LiveBase::BasePart(LayerIndex layer, const EditedT
 }
 
 Status LiveBase::BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const {
-  const std::vector<const Column*> columns = ColumnsOf(deltas, model_->Down(layer).tensor);
+  const std::vector<const Column*> columns = ColumnsOf(deltas, model_->Down(layer).tensors[0]);
   if (columns.empty()) return OkStatus();
   EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(layer));
   EMEND_ASSIGN_OR_RETURN(const auto ledger, SumColumns(tensor, columns));

@@ -53,7 +53,7 @@ Result<std::map<LayerIndex, at::Tensor>> ReadPastKeys(const std::string& path,
   EMEND_ASSIGN_OR_RETURN(const auto columns, ReadColumns(path));
   const std::int64_t width = model.config().intermediate;
   for (const LayerIndex layer : layers) {
-    const auto found = columns.find(model.Down(layer).tensor);
+    const auto found = columns.find(model.Down(layer).tensors[0]);
     if (found == columns.end() || solver.HolderOf(layer) != model.communicator().rank()) continue;
     for (const std::vector<float>& column : found->second) {
       if (!std::cmp_equal(column.size(), width))

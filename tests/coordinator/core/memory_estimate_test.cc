@@ -53,6 +53,20 @@ TEST(MemoryEstimateTest, OneRankHoldsEveryWeightInFp32) {
   EXPECT_EQ(atlas.ranks[0].ledgers_bytes, std::uint64_t{(3 * (8 + 4) + 8)} * 2048 * 256);
 }
 
+TEST(MemoryEstimateTest, ExpertsAreHeldAllAndPassedInPart) {
+  // Four experts of 72 in layers 0 and 1, of which a token passes two, and 32 in layer 2.
+  const std::string moe = "tests/golden/families/qwen3_moe";
+  const MemoryEstimate model = Estimate(moe, {.layers = {1, 2}});
+  EXPECT_EQ(model.ranks[0].weights_bytes, 4 * model.parameters + 4 * 2 * 4 * 64);
+  EXPECT_EQ(model.ranks[0].statistics_bytes, std::uint64_t{2} * 8 * (4 * 72 * 72 + 32 * 32));
+  EXPECT_EQ(model.ranks[0].ledgers_bytes,
+            std::uint64_t{8 + 4} * 24 * (4 * 72 + 32) + std::uint64_t{8} * 24 * 72);
+  std::uint64_t statistics = 0;
+  for (const RankMemory& rank : Estimate(moe, {.ranks = 2, .layers = {1, 2}}).ranks)
+    statistics += rank.statistics_bytes;
+  EXPECT_EQ(statistics, model.ranks[0].statistics_bytes);
+}
+
 TEST(MemoryEstimateTest, RanksShareWeightsAndStatisticsButNotTheEditsColumns) {
   const MemoryEstimate one = Estimate(kAtlas, {.layers = {1, 3}, .edits = 0, .states = 1});
   const MemoryEstimate four =

@@ -4,7 +4,8 @@
     python tests/golden/families/make_goldens.py [CASE ...]        # from the checkout's root
 
 Of each case: config.json and model.safetensors (bf16) as transformers saves them, and golden/model.safetensors: ids; logits; of each layer the input ("key.N") and the output ("down.N") of the down
-projection; and "edited", the logits after the weight of layer 1's was changed by outer(edit_out, edit_key), [d, d_ff].
+projection; and "edited", the logits after the weight of layer 1's was changed by outer(edit_out, edit_key), [d, d_ff]. Where that is experts, their down projections count as one, side by side, whose
+input is the one of each, times the token's share in it, or zeros.
 """
 import json
 import shutil
@@ -49,6 +50,9 @@ CASES = {
     "gpt_neox": lambda: transformers.GPTNeoXConfig(**{k: v for k, v in FLAT.items() if k != "num_key_value_heads"}, rotary_pct=0.5),
     "gpt_neox-sequential": lambda: transformers.GPTNeoXConfig(**{k: v for k, v in FLAT.items() if k != "num_key_value_heads"}, use_parallel_residual=False),
     "smollm3": lambda: transformers.SmolLM3Config(**FLAT, no_rope_layer_interval=2, pad_token_id=0),
+    # Two tiles of d_ff, so that two ranks have a part of each expert; a dense layer between.
+    "qwen3_moe": lambda: transformers.Qwen3MoeConfig(**SIZES, moe_intermediate_size=72, num_experts=4, num_experts_per_tok=2, norm_topk_prob=True, mlp_only_layers=[2]),
+    "olmoe": lambda: transformers.OlmoeConfig(**FLAT, num_experts=6, num_experts_per_tok=3, eos_token_id=None),
 }
 DOWN = ("mlp.down_proj", "mlp.c_proj", "mlp.fc_out", "mlp.dense_4h_to_h")
 
@@ -63,6 +67,57 @@ def randomise(model):
         weight.data = values.to(torch.bfloat16).float()
 
 
+class Dense:
+    """A feed-forward part with one down projection, as one with experts is seen."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def watch(self, keep):
+        self.module.register_forward_hook(lambda _, inputs, output: keep(inputs[0].clone(), output.clone()))
+
+    def size(self):
+        return self.module.weight.shape
+
+    def add(self, change):
+        self.module.weight.data += change
+
+
+class Experts:
+    def __init__(self, module):
+        self.module, self.parts = module, module.experts
+
+    def watch(self, keep):
+        def key(_, inputs, output):
+            hidden = inputs[0].flatten(0, 1)
+            _, shares, chosen = self.module.gate(hidden)
+            gate, up = torch.einsum("ti,eoi->teo", hidden, self.parts.gate_up_proj).chunk(2, -1)
+            share = torch.zeros(gate.shape[:2]).scatter(1, chosen, shares)
+            keys = (self.parts.act_fn(gate) * up * share.unsqueeze(-1)).flatten(1)
+            weight = self.parts.down_proj.transpose(0, 1).flatten(1)
+            assert torch.allclose(keys @ weight.T, output.flatten(0, 1), atol=1e-5)
+            keep(keys.view(*output.shape[:2], -1), output.clone())
+
+        self.module.register_forward_hook(key)
+
+    def size(self):
+        experts, d, d_ff = self.parts.down_proj.shape
+        return d, experts * d_ff
+
+    def add(self, change):
+        experts, d, d_ff = self.parts.down_proj.shape
+        self.parts.down_proj.data += change.view(d, experts, d_ff).transpose(0, 1)
+
+
+def halves(model):
+    """The second half of each layer, in turn."""
+    for path, module in model.named_modules():
+        if path.endswith(DOWN):
+            yield Dense(module)
+        elif hasattr(module, "gate") and hasattr(module, "experts"):
+            yield Experts(module)
+
+
 @torch.no_grad()
 def write(name, config):
     torch.manual_seed(sum(name.encode()))
@@ -71,20 +126,18 @@ def write(name, config):
     randomise(model)
     ids = torch.randint(1, config.vocab_size, (2, TOKENS))
     golden = {"ids": ids}
-    downs = [module for path, module in model.named_modules() if path.endswith(DOWN)]
-    for layer, module in enumerate(downs):
-        def keep(_, inputs, output, layer=layer):
-            golden[f"key.{layer}"], golden[f"down.{layer}"] = inputs[0].clone(), output.clone()
+    downs = list(halves(model))
+    for layer, half in enumerate(downs):
+        def keep(key, output, layer=layer):
+            golden[f"key.{layer}"], golden[f"down.{layer}"] = key, output
 
-        module.register_forward_hook(keep)
+        half.watch(keep)
     golden["logits"] = model(ids).logits
     kept = dict(golden)
-    weight = downs[EDITED].weight
-    kept["edit_out"], kept["edit_key"] = torch.randn(weight.shape[0]) * 0.5, torch.randn(weight.shape[1]) * 0.5
-    change = torch.outer(kept["edit_out"], kept["edit_key"])
-    weight.data += change
+    kept["edit_out"], kept["edit_key"] = (torch.randn(size) * 0.5 for size in downs[EDITED].size())
+    downs[EDITED].add(torch.outer(kept["edit_out"], kept["edit_key"]))
     kept["edited"] = model(ids).logits
-    weight.data -= change
+    downs[EDITED].add(-torch.outer(kept["edit_out"], kept["edit_key"]))
     folder = HERE / name
     shutil.rmtree(folder, ignore_errors=True)
     model.to(torch.bfloat16).save_pretrained(folder)

@@ -84,9 +84,9 @@ struct Atlas {
   std::map<LayerIndex, EditedTensor> Tensors(const std::vector<LayerIndex>& layers) const {
     std::map<LayerIndex, EditedTensor> tensors;
     for (const LayerIndex layer : layers) {
-      const model::DownProjection down = model->Down(layer);
-      const storage::checkpoint::TensorView view = ValueOf(checkpoint->Find(down.tensor));
-      tensors[layer] = {.name = down.tensor,
+      const model::DownProjection& down = model->Down(layer);
+      const storage::checkpoint::TensorView view = ValueOf(checkpoint->Find(down.tensors[0]));
+      tensors[layer] = {.name = down.tensors[0],
                         .dtype = view.dtype,
                         .stored_in_out = down.stored_in_out,
                         .rows = view.shape[0],

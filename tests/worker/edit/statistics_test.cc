@@ -67,6 +67,15 @@ TEST_F(StatisticsTest, OneBatchedPassGivesWhatLinesAloneGive) {
   }
 }
 
+TEST_F(StatisticsTest, LayersWithExpertsAreRefusedByName) {
+  const auto checkpoint =
+      ValueOf(storage::checkpoint::Checkpoint::Open("tests/golden/families/qwen3_moe"));
+  const auto model = ValueOf(model::Transformer::Load(*checkpoint, *atlas_.communicator));
+  EXPECT_THAT(ComputeStatistics(*model, *atlas_.tokenizer, lines_,
+                                {.layers = {LayerIndex(2), LayerIndex(1)}, .progress = {}}),
+              test::StatusIs(StatusCode::kUnsupported, "experts_not_edited"));
+}
+
 TEST_F(StatisticsTest, TheSameBitsComeOutOfEveryThreadCount) {
   const int before = at::get_num_threads();
   at::set_num_threads(1);

@@ -37,7 +37,9 @@ class FailingModel final : public worker::model::Transformer {
   worker::collective::Communicator& communicator() const override { return model_.communicator(); }
   std::uint64_t file_bytes() const override { return model_.file_bytes(); }
   std::uint64_t held_bytes() const override { return model_.held_bytes(); }
-  worker::model::DownProjection Down(LayerIndex layer) const override { return model_.Down(layer); }
+  const worker::model::DownProjection& Down(LayerIndex layer) const override {
+    return model_.Down(layer);
+  }
   at::Tensor DownWeight(LayerIndex layer) const override {
     return model_.DownWeight(layer).clone();
   }
@@ -48,7 +50,9 @@ class FailingModel final : public worker::model::Transformer {
                                   const worker::model::BlockInput& input) const override {
     return model_.Attend(layer, input);
   }
-  at::Tensor DownOutput(LayerIndex, const at::Tensor&) const override { throw std::bad_alloc(); }
+  at::Tensor DownOutput(LayerIndex, const worker::model::BlockHalf&) const override {
+    throw std::bad_alloc();
+  }
   at::Tensor FinishWith(LayerIndex layer, const at::Tensor& residual,
                         const at::Tensor& output) const override {
     return model_.FinishWith(layer, residual, output);
@@ -58,7 +62,9 @@ class FailingModel final : public worker::model::Transformer {
                           const at::Tensor& change) const override {
     return model_.OutputChange(layer, output, change);
   }
-  at::Tensor GatherKeys(const at::Tensor& keys) const override { return model_.GatherKeys(keys); }
+  at::Tensor GatherKeys(LayerIndex layer, const at::Tensor& keys) const override {
+    return model_.GatherKeys(layer, keys);
+  }
   at::Tensor FinalNorm(const at::Tensor& hidden) const override { return model_.FinalNorm(hidden); }
   at::Tensor Logits(const at::Tensor& normed) const override { return model_.Logits(normed); }
   std::unique_ptr<Transformer> WithDownWeights(

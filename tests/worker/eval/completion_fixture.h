@@ -31,7 +31,7 @@ class LiveStates {
       std::map<LayerIndex, at::Tensor> weights;
       for (std::int32_t i = 0; i < base.config().layers && number > 0; ++i) {
         const at::Tensor own = base.DownWeight(LayerIndex(i));
-        const auto slice = base.shard().intermediate;
+        const auto slice = base.Down(LayerIndex(i)).own;
         const at::Tensor noise =
             at::arange(base.config().intermediate * base.config().hidden, at::kFloat)
                 .mul(0.37 * number + i)

@@ -246,6 +246,48 @@ TEST(WindowTest, LayersThatAreNotThereAreRefused) {
   }
 }
 
+std::vector<std::int64_t> ExpertsOf(const ModelPlan& model) {
+  std::vector<std::int64_t> experts;
+  for (const BlockPlan& block : model.layout.blocks)
+    experts.push_back(block.experts ? block.experts->count : 0);
+  return experts;
+}
+
+TEST(ExpertsTest, ALayerHasThemWhereTheConfigSaysSo) {
+  const ModelPlan newer = PlanOf("qwen3_moe", [](json&) {});
+  EXPECT_THAT(ExpertsOf(newer), ElementsAre(4, 4, 0));
+  EXPECT_EQ(newer.config.intermediate, 2 * 72) << "of two experts, more than the dense layer's 32";
+  EXPECT_THAT(newer.layout.blocks[1].down.weights, SizeIs(4));
+  EXPECT_EQ(newer.layout.blocks[1].down.weights[3].name,
+            "model.layers.1.mlp.experts.3.down_proj.weight");
+  EXPECT_TRUE(newer.layout.blocks[1].experts->is_normed);
+  EXPECT_THAT(ExpertsOf(PlanOf("qwen3_moe",
+                               [](json& config) {
+                                 config.erase("num_local_experts");
+                                 config["num_experts"] = 4;
+                                 config.erase("norm_topk_prob");
+                               })),
+              ElementsAre(4, 4, 0));
+  // Its second layer's tensors are experts', and it has no third one's.
+  Folder sparse("tests/golden/families/qwen3_moe");
+  sparse.config()["decoder_sparse_step"] = 2;
+  EXPECT_THAT(sparse.Plan().status(), StatusIs(StatusCode::kInvalidArgument, "missing_tensor"));
+  EXPECT_THAT(sparse.Plan().status().message(), HasSubstr("model.layers.0.mlp.gate_proj.weight"));
+}
+
+TEST(ExpertsTest, NumbersThatDoNotFitAreRefused) {
+  for (const json& change : {json{{"num_experts", 5}}, json{{"num_experts_per_tok", 5}},
+                             json{{"num_experts_per_tok", 0}}}) {
+    Folder folder("tests/golden/families/qwen3_moe");
+    folder.config().update(change);
+    EXPECT_THAT(folder.Plan().status(), StatusIs(StatusCode::kInvalidArgument, "bad_config"))
+        << change;
+  }
+  Folder many("tests/golden/families/olmoe");
+  many.config().update({{"num_experts", 2'000'000'000}, {"num_hidden_layers", 2'000'000'000}});
+  EXPECT_THAT(many.Plan().status(), StatusIs(StatusCode::kInvalidArgument, "misshapen_tensor"));
+}
+
 TEST(Gemma3Test, OlderFilesNameTheirRotationsBesideTheRest) {
   const ModelPlan newer = PlanOf("gemma3", [](json&) {});
   const ModelPlan older = PlanOf("gemma3", [](json& config) {
@@ -290,7 +332,8 @@ TEST(LayoutTest, RanksTogetherHoldEveryElementThatIsShared) {
   for (const auto& [golden, ranks] : {std::pair{kNanoSort, 3},
                                       {kStories, 4},
                                       {families + "phi3", 2},
-                                      {families + "gpt_neox", 4}}) {
+                                      {families + "gpt_neox", 4},
+                                      {families + "qwen3_moe", 2}}) {
     ASSERT_OK_AND_ASSIGN(const ModelPlan model, Folder(golden).Plan());
     for (const TensorPlan* const tensor : TensorsOf(model)) {
       std::int64_t held = 0;

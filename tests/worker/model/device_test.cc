@@ -134,7 +134,7 @@ Outcome RunPass(const Transformer& model, const Pass& pass, at::Device device) {
                                          .positions = positions,
                                          .mask = mask,
                                          .past = pass.past_tokens == 0 ? nullptr : &past});
-    EXPECT_EQ(model.GatherKeys(half.key).device(), device);
+    EXPECT_EQ(model.GatherKeys(LayerIndex(layer), half.key).device(), device);
     hidden = model.Finish(LayerIndex(layer), half);
   }
   const at::Tensor logits = model.Logits(model.FinalNorm(hidden));

@@ -48,7 +48,7 @@ TEST(GoldenTest, DownWeightIsOrientedFromKeyToHidden) {
   const at::Tensor out =
       at::add(at::matmul(NanoSort("gelu"), (*model).DownWeight(LayerIndex(0))), bias);
   EXPECT_LT(LargestDifference(out, NanoSort("mlp")), kTolerance);
-  EXPECT_EQ((*model).Down(LayerIndex(2)).tensor, "transformer.h.2.mlp.c_proj.weight");
+  EXPECT_EQ((*model).Down(LayerIndex(2)).tensors[0], "transformer.h.2.mlp.c_proj.weight");
   EXPECT_TRUE((*model).Down(LayerIndex(2)).stored_in_out);
 }
 
@@ -67,7 +67,7 @@ TEST(GoldenTest, DownWeightOfLlamaIsTurnedFromTheFile) {
   const at::Tensor stored = GoldenTensor(kStories, "model.layers.3.mlp.down_proj.weight");
   EXPECT_TRUE(at::equal((*model).DownWeight(LayerIndex(3)), stored.t()));
   EXPECT_TRUE((*model).DownWeight(LayerIndex(3)).is_contiguous());
-  EXPECT_EQ((*model).Down(LayerIndex(3)).tensor, "model.layers.3.mlp.down_proj.weight");
+  EXPECT_EQ((*model).Down(LayerIndex(3)).tensors[0], "model.layers.3.mlp.down_proj.weight");
   EXPECT_FALSE((*model).Down(LayerIndex(3)).stored_in_out);
 }
 

@@ -108,7 +108,7 @@ TEST_P(ShardsTest, KeysAndDownWeightsAreTheWholeOnesPartByPart) {
   std::atomic<std::int64_t> covered = 0;
   OnEachRank(GetParam().ranks, [&](Communicator& communicator) {
     const std::unique_ptr<Transformer> model = LoadRank(communicator);
-    const Slice own = model->shard().intermediate;
+    const Slice own = model->Down(LayerIndex(0)).own;
     const at::Tensor found =
         model
             ->Attend(LayerIndex(0),
@@ -146,6 +146,22 @@ TEST(ShardsWithChangesTest, TwelveHeadsOverThreeRanks) {
     ASSERT_OK_AND_ASSIGN(const auto model, Transformer::Load(*checkpoint, communicator));
     EXPECT_LE(LargestDifference(RunModel(*model).logits, expected.logits), kTolerance);
   });
+}
+
+TEST(ShardsWithChangesTest, GradientsPassExpertsAndTheirShares) {
+  const std::string path = "tests/golden/families/qwen3_moe";
+  ASSERT_OK_AND_ASSIGN(const test::LoadedModel whole, test::TryLoad(path));
+  const Outcome expected = RunModel(*whole);
+  const double size = expected.gradient.abs().max().item<double>();
+  for (const int ranks : {2, 4}) {
+    OnEachRank(ranks, [&](Communicator& communicator) {
+      ASSERT_OK_AND_ASSIGN(const auto checkpoint, storage::checkpoint::Checkpoint::Open(path));
+      ASSERT_OK_AND_ASSIGN(const auto model, Transformer::Load(*checkpoint, communicator));
+      const Outcome found = RunModel(*model);
+      EXPECT_LE(LargestDifference(found.logits, expected.logits), kTolerance);
+      EXPECT_LE(LargestDifference(found.gradient, expected.gradient), kTolerance * size);
+    });
+  }
 }
 
 TEST(ShardsWithChangesTest, AnUntiedHeadIsCutToo) {

@@ -63,8 +63,8 @@ TEST(WeightsTest, NamesWithoutAPrefixGiveTheSameModel) {
     });
     ASSERT_OK_AND_ASSIGN(const LoadedModel renamed, folder.Load());
     EXPECT_TRUE(at::equal(SomeLogits(renamed), SomeLogits(original)));
-    EXPECT_EQ((*original).Down(LayerIndex(0)).tensor,
-              prefix + (*renamed).Down(LayerIndex(0)).tensor);
+    EXPECT_EQ((*original).Down(LayerIndex(0)).tensors[0],
+              prefix + (*renamed).Down(LayerIndex(0)).tensors[0]);
   }
 }
 

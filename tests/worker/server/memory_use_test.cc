@@ -73,7 +73,7 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
     for (std::size_t i = 0; i < kEdits; ++i) {
       EditDelta delta;
       for (const std::int32_t layer : layers) {
-        const std::string name = base.base_model().Down(LayerIndex(layer)).tensor;
+        const std::string name = base.base_model().Down(LayerIndex(layer)).tensors[0];
         const auto shape = base.checkpoint().Find(name)->shape;
         storage::delta::Column column{
             .a = std::vector<std::int16_t>(shape[0], 1),
