@@ -148,7 +148,15 @@ std::string RenderNotTaken(const Json& result) {
          Stronger(result) + "\n";
 }
 
-std::string RenderLargeUpdates(const Json& result) {
+std::string RenderFrozenExperts(long layer, const Json& experts) {
+  const long frozen = CountOf(experts, "frozen");
+  if (frozen == 0) return "";
+  return std::to_string(frozen) + " of " + std::to_string(CountOf(experts, "count")) +
+         " experts in layer " + std::to_string(layer) +
+         " are not edited: the statistics saw too few tokens of them\n";
+}
+
+std::string RenderLayers(const Json& result) {
   std::string lines;
   for (const Json& layer : result.value("layers", Json::array())) {
     const double times = NumberOf(layer, "update_norm") / NumberOf(layer, "weight_norm");
@@ -156,6 +164,7 @@ std::string RenderLargeUpdates(const Json& result) {
       AddLine(lines, "update " + Fixed(times, 1) + " times the weight in layer " +
                          std::to_string(CountOf(layer, "layer")) +
                          ": what is far from these facts may have changed, too");
+    lines += RenderFrozenExperts(CountOf(layer, "layer"), layer.value("experts", Json::object()));
   }
   return lines;
 }

@@ -14,8 +14,10 @@ std::string RenderEvidence(const Json& result);
 std::string RenderAnswers(const Json& result);
 // The facts that the model does not say, and what to try; "" if it says all.
 std::string RenderNotTaken(const Json& result);
-// Layers whose update is large beside their weight; "" if there is none.
-std::string RenderLargeUpdates(const Json& result);
+// Layers whose update is large beside their weight, or with frozen experts; "" if there is none.
+std::string RenderLayers(const Json& result);
+// Of one layer's `count` and `frozen`; "" if none is.
+std::string RenderFrozenExperts(long layer, const Json& experts);
 // What was not measured for want of prompts; "" if nothing.
 std::string RenderUnmeasured(const Json& scores, const Json& result);
 

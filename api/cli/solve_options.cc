@@ -84,7 +84,7 @@ std::string RenderSolved(const Json& result) {
     lines += RenderScores({{"before", evaluation.value("before", Json())},
                            {"after", evaluation.value("after", Json())}}) +
              RenderUnmeasured(evaluation.value("after", Json()), result);
-  return lines + RenderEvidence(result) + RenderLargeUpdates(result) + RenderNotTaken(result);
+  return lines + RenderEvidence(result) + RenderLayers(result) + RenderNotTaken(result);
 }
 
 }  // namespace emend::api::cli

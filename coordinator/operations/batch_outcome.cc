@@ -53,12 +53,16 @@ ordered_json SecondsJson(const std::map<std::string, double>& seconds) {
 ordered_json LayersJson(const Batch& run) {
   ordered_json json = ordered_json::array();
   for (const auto& layer : run.solved.layers) {
-    json.push_back({{"layer", layer.layer},
-                    {"tensor", layer.tensor},
-                    {"update_norm", layer.update_norm},
-                    {"weight_norm", layer.weight_norm},
-                    {"leverage", layer.leverage},
-                    {"mom2_update_weight", layer.weight}});
+    auto& report = json.emplace_back(ordered_json{{"layer", layer.layer},
+                                                  {"tensor", layer.tensor},
+                                                  {"update_norm", layer.update_norm},
+                                                  {"weight_norm", layer.weight_norm},
+                                                  {"leverage", layer.leverage},
+                                                  {"mom2_update_weight", layer.weight}});
+    if (layer.experts > 0)
+      report["experts"] = {{"count", layer.experts},
+                           {"changed", layer.experts_changed},
+                           {"frozen", layer.experts_frozen}};
   }
   return json;
 }

@@ -104,6 +104,9 @@ std::string ResultOf(const store::StatisticsRecord& record, std::uint64_t tokens
     json["lines_cut"] = reply.lines_cut;
     json["tokens_cut"] = reply.tokens_cut;
   }
+  for (const auto& layer : reply.frozen)
+    json["experts"].push_back(
+        {{"layer", layer.layer}, {"count", layer.experts}, {"frozen", layer.frozen}});
   return json.dump();
 }
 

@@ -17,18 +17,21 @@
 
 namespace emend::storage::checkpoint {
 
-// What the digest covers of a layer: the SHA-256 of its [size, size] matrix.
+// What the digest covers of a layer: the SHA-256 of its [size, size] matrix; or of one for each
+// expert, and how many tokens pass each.
 struct StatisticsLayer {
   std::int32_t layer = 0;
   std::int64_t size = 0;
   Digest digest;
+  std::vector<std::int64_t> passed = {};
 };
 // `layers` in ascending order.
 Digest StatisticsDigest(std::string_view key, std::int64_t tokens,
                         const std::vector<StatisticsLayer>& layers);
 
-// "layer.00004"
+// "layer.00004", "passed.00004"
 std::string StatisticsLayerName(std::int32_t layer);
+std::string StatisticsPassedName(std::int32_t layer);
 
 // Its form is checked, and its digest where Check() is called.
 struct StatisticsFile {
@@ -37,7 +40,8 @@ struct StatisticsFile {
   std::string key;
   std::string digest;  // raw
   std::int64_t tokens = 0;
-  std::map<std::int32_t, TensorView> layers;  // F64 [size, size]
+  std::map<std::int32_t, TensorView> layers;  // F64 [size, size], or [experts, size, size]
+  std::map<std::int32_t, std::vector<std::int64_t>> passed;  // of layers with experts
 
   // `hashed` are all layers as read, in ascending order. kDataLoss ("bad_statistics").
   Status Check(const std::vector<StatisticsLayer>& hashed) const;

@@ -50,8 +50,9 @@ void SolveOn(Communicator& ranks, std::size_t edit_count) {
       *model, *atlas.tokenizer, lines, {.layers = settings.layers, .progress = {}}));
   const std::unique_ptr<worker::edit::Solver> solver = *worker::edit::NewSolver(
       "memit", std::make_shared<const worker::edit::Statistics>(statistics));
-  std::map<LayerIndex, worker::edit::EditedTensor> tensors = atlas.Tensors(settings.layers);
-  for (auto& [layer, tensor] : tensors) {  // stored [d_ff, d]: a rank's part lies in one piece
+  auto tensors = atlas.Tensors(settings.layers);
+  for (auto& [layer, parts] : tensors) {  // stored [d_ff, d]: a rank's part lies in one piece
+    worker::edit::EditedTensor& tensor = parts[0];
     const auto own = model->Down(layer).own;
     tensor.range.row_begin = static_cast<std::uint64_t>(own.begin);
     tensor.range.row_end = static_cast<std::uint64_t>(own.end());

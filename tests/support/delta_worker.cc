@@ -170,8 +170,7 @@ DeltaWorker::Reply DeltaWorker::Handle(const LoadBase& request) {
     EMEND_ASSIGN_OR_RETURN(base_, storage::checkpoint::Checkpoint::Open(request.folder));
     base_id_ = request.base;
   }
-  return ReplyBody(LoadBaseReply{
-      2 * kRows * kCols * 2, 0.1, "gpt2", 2, kRows, 64, {{0, kTensors[0]}, {1, kTensors[1]}}});
+  return ReplyBody(LoadBaseReply{2 * kRows * kCols * 2, 0.1, "gpt2", 2, kRows, 64});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const EnsureState& request) {

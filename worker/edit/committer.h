@@ -14,7 +14,7 @@
 
 #include "storage/base/ids.h"
 #include "storage/base/status.h"
-#include "storage/delta/column.h"
+#include "storage/delta/payload.h"
 #include "worker/edit/solver.h"
 
 namespace emend::worker::edit {
@@ -27,10 +27,11 @@ struct LayerUpdate {
 };
 
 struct CommittedLayer {
-  // as served from now on: this rank's rows, fp32 [d_ff, d]
+  // as served from now on: this rank's rows, fp32 [d_ff, d], of each expert in turn
   at::Tensor weight;
-  // one an edit, in the batch's order; empty where nothing is quantised
-  std::vector<storage::delta::TensorDelta> deltas;
+  // One an edit, in the batch's order; empty where nothing is quantised. Of a layer with experts it
+  // holds those that the edit changes.
+  std::vector<storage::delta::EditDelta> deltas;
 };
 
 class LayerCommitter {
@@ -38,10 +39,10 @@ class LayerCommitter {
   virtual ~LayerCommitter() = default;
   // Both are called once a layer, in ascending order. A failure ends the batch with it.
   // On the rank that solved the layer: CommittedLayer::deltas.
-  virtual Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) = 0;
+  virtual Result<std::vector<storage::delta::EditDelta>> Quantise(const LayerUpdate& update) = 0;
   // On every rank, with what Quantise made there: CommittedLayer::weight.
   virtual Result<at::Tensor> Apply(const LayerUpdate& update,
-                                   const std::vector<storage::delta::TensorDelta>& deltas) = 0;
+                                   const std::vector<storage::delta::EditDelta>& deltas) = 0;
 };
 
 }  // namespace emend::worker::edit

@@ -7,7 +7,8 @@
 //       (Woodbury: (m + n) × (m + n) instead of d_ff × d_ff)
 //
 // C' is factored once per layer and ridge and kept; a batch then costs triangular solves with m + n
-// columns. Nothing is inverted.
+// columns. Nothing is inverted. With experts C' is one block an expert, with a ridge of its own; of
+// one that is frozen, or whose block cannot be factored, all keys' part is left out.
 //
 // A key k alone is given kᵀB⁻¹k / (1 + kᵀB⁻¹k) of its residual. λ by itself (mom2_update_weight 0)
 // is the one at which kᵀB⁻¹k of the batch's median key is kAutoLeverage: what a model's keys are
@@ -28,12 +29,12 @@ namespace {
 // goes, too (docs/notes/edit-maths.md).
 constexpr double kAutoLeverage = 8;
 
-// x of factor·x = b, or of factorᵀ·x = b.
+// x of factor·x = b, or of factorᵀ·x = b; of each block, where there are several.
 at::Tensor SolveLower(const at::Tensor& factor, const at::Tensor& b) {
   return at::linalg_solve_triangular(factor, b, /*upper=*/false);
 }
 at::Tensor SolveLowerTransposed(const at::Tensor& factor, const at::Tensor& b) {
-  return at::linalg_solve_triangular(factor.t(), b, /*upper=*/true);
+  return at::linalg_solve_triangular(factor.mT(), b, /*upper=*/true);
 }
 
 // [K_past K] in fp64. kInvalidArgument unless both have `rows` rows.
@@ -57,8 +58,9 @@ class Memit final : public Solver {
     return model::Guarded(
         "solving layer " + std::to_string(problem.layer.value()), [&]() -> Result<LayerSolution> {
           const at::NoGradGuard no_grad;
-          EMEND_ASSIGN_OR_RETURN(const at::Tensor factor, FactorOf(problem));
-          EMEND_ASSIGN_OR_RETURN(const at::Tensor keys, JoinKeys(problem, factor.size(0)));
+          EMEND_ASSIGN_OR_RETURN(const Factor factor, FactorOf(problem));
+          EMEND_ASSIGN_OR_RETURN(const at::Tensor keys,
+                                 JoinKeys(problem, factor.lower.size(0) * factor.lower.size(1)));
           return SolveKeys(factor, keys, problem);
         });
   }
@@ -72,33 +74,48 @@ class Memit final : public Solver {
  private:
   struct Factor {
     double ridge = 0;
-    at::Tensor lower;
+    at::Tensor lower;   // [blocks, d_ff, d_ff]
+    at::Tensor frozen;  // bool [blocks]
   };
 
-  static LayerSolution SolveKeys(const at::Tensor& factor, const at::Tensor& keys,
-                                 const LayerProblem& problem) {
-    const std::int64_t count = problem.keys.size(1), first = keys.size(1) - count;
-    const at::Tensor half = SolveLower(factor, keys);  // L⁻¹Z, so that ZᵀC'⁻¹Z = halfᵀ·half
+  static Result<LayerSolution> SolveKeys(const Factor& factor, const at::Tensor& all_keys,
+                                         const LayerProblem& problem) {
+    const std::int64_t count = problem.keys.size(1), first = all_keys.size(1) - count;
+    const std::vector<std::int64_t> blocks = {factor.lower.size(0), factor.lower.size(1)};
+    const at::Tensor open =
+        all_keys.unflatten(0, blocks).masked_fill(factor.frozen.view({-1, 1, 1}), 0);
+    // L⁻¹Z, so that ZᵀC'⁻¹Z = halfᵀ·half
+    const at::Tensor half = SolveLower(factor.lower, open).flatten(0, 1);
     LayerSolution solution;
+    solution.frozen = factor.frozen.sum().item<std::int64_t>();
     solution.leverage = half.narrow(1, first, count).square().sum(0).median().item<double>();
     const double asked = problem.settings.mom2_update_weight;
     solution.weight = asked > 0 ? asked : solution.leverage / kAutoLeverage;
+    if (solution.leverage == 0) return AllFrozen(problem.layer, solution.frozen);
     at::Tensor small = half.t().matmul(half) / solution.weight;
     small.diagonal().add_(1.0);
     const at::Tensor small_factor = at::linalg_cholesky(small);
     const at::Tensor right =
         SolveLowerTransposed(small_factor, SolveLower(small_factor, half.t())).t();
+    const at::Tensor own = right.narrow(1, first, count).unflatten(0, blocks);
     solution.adjusted_keys =
-        SolveLowerTransposed(factor, right.narrow(1, first, count)) / solution.weight;
-    solution.metric = {factor, solution.weight, keys};
+        SolveLowerTransposed(factor.lower, own).flatten(0, 1) / solution.weight;
+    solution.metric = {factor.lower, solution.weight, open.flatten(0, 1)};
     return solution;
   }
 
+  static Status AllFrozen(LayerIndex layer, std::int64_t frozen) {
+    return {StatusCode::kFailedPrecondition, "experts_frozen",
+            "most of the batch's keys at layer " + std::to_string(layer.value()) +
+                " are 0: they pass none but its " + std::to_string(frozen) +
+                " experts of which the statistics saw too few tokens; take statistics over more"};
+  }
+
   // Of C'; kept for the ridge that was last asked for.
-  Result<at::Tensor> FactorOf(const LayerProblem& problem) {
+  Result<Factor> FactorOf(const LayerProblem& problem) {
     const double ridge = problem.settings.ridge;
     const auto kept = factors_.find(problem.layer);
-    if (kept != factors_.end() && kept->second.ridge == ridge) return kept->second.lower;
+    if (kept != factors_.end() && kept->second.ridge == ridge) return kept->second;
     const std::string layer = std::to_string(problem.layer.value());
     const auto found = statistics().covariance.find(problem.layer);
     if (found == statistics().covariance.end()) {
@@ -106,21 +123,30 @@ class Memit final : public Solver {
                     "there are no key statistics of layer " + layer +
                         "; take them with `emend stats` over the layers that are edited");
     }
-    const at::Tensor& covariance = found->second;
-    const double d_ff = static_cast<double>(covariance.size(0));
-    at::Tensor system = covariance.clone();
-    system.diagonal().add_(ridge * covariance.trace().item<double>() / d_ff);
+    const std::int64_t d_ff = found->second.size(-1);
+    at::Tensor system = found->second.view({-1, d_ff, d_ff}).clone();
+    const at::Tensor diagonal = system.diagonal(0, 1, 2);
+    diagonal.add_(diagonal.mean(1, /*keepdim=*/true), ridge);
     auto [lower, info] = at::linalg_cholesky_ex(system);
+    const auto passed = statistics().passed.find(problem.layer);
+    if (passed != statistics().passed.end()) {
+      at::Tensor frozen = info.ne(0);
+      for (std::size_t expert = 0; expert < passed->second.size(); ++expert) {
+        if (IsFrozen(passed->second[expert], d_ff))
+          frozen[static_cast<std::int64_t>(expert)] = true;
+      }
+      lower = at::where(frozen.view({-1, 1, 1}), at::eye(d_ff, at::kDouble), lower);
+      return factors_[problem.layer] = Factor{ridge, lower, frozen};
+    }
     if (info.item<int>() != 0) {
       return Status(
           StatusCode::kFailedPrecondition, "singular_statistics",
           "the key covariance of layer " + layer + " over " + std::to_string(statistics().tokens) +
               " tokens is not positive definite at minor " + std::to_string(info.item<int>()) +
-              " of " + std::to_string(covariance.size(0)) + " with ridge " + std::to_string(ridge) +
+              " of " + std::to_string(d_ff) + " with ridge " + std::to_string(ridge) +
               "; take statistics over more tokens, or set a larger ridge");
     }
-    factors_[problem.layer] = Factor{ridge, lower};
-    return lower;
+    return factors_[problem.layer] = Factor{ridge, lower, at::zeros({1}, at::kBool)};
   }
 
   std::map<LayerIndex, Factor> factors_;

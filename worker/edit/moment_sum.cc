@@ -12,11 +12,11 @@ constexpr std::int64_t kPanelRows = 256;
 
 }  // namespace
 
-MomentSum::MomentSum(families::Slice rows, std::int64_t size, ThreadTeam& team)
+MomentSum::MomentSum(families::Slice rows, std::int64_t size, ThreadTeam& team, std::int64_t sums)
     : team_(team),
       rows_(rows),
       size_(size),
-      block_tokens_(std::clamp<std::int64_t>(kBlockBytes / (4 * size), 512, 8192)),
+      block_tokens_(std::clamp<std::int64_t>(kBlockBytes / (4 * size * sums), 512, 8192)),
       sum_(at::zeros({rows.size, size}, at::kDouble)) {}
 
 void MomentSum::Add(const at::Tensor& keys) {

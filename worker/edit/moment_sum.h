@@ -18,8 +18,9 @@ namespace emend::worker::edit {
 
 class MomentSum {
  public:
-  // The rows `rows` of the sum over keys of `size`. Borrows the team.
-  MomentSum(families::Slice rows, std::int64_t size, ThreadTeam& team);
+  // The rows `rows` of the sum over keys of `size`, one of `sums` that are taken at once. Borrows
+  // the team.
+  MomentSum(families::Slice rows, std::int64_t size, ThreadTeam& team, std::int64_t sums = 1);
 
   // `keys` [tokens, size] fp32. Keeps a reference until its block is multiplied.
   void Add(const at::Tensor& keys);

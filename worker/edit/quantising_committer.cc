@@ -13,6 +13,7 @@ namespace {
 
 using storage::delta::Column;
 using storage::delta::DType;
+using storage::delta::EditDelta;
 using storage::delta::MetricSide;
 using storage::delta::QuantiseOptions;
 using storage::delta::TensorDelta;
@@ -98,12 +99,22 @@ class LayerQuantiser {
   at::Tensor errors_;           // [n, d_ff]
 };
 
-Status CheckShapes(const EditedTensor& tensor, const LayerUpdate& update) {
+// What is the `part`-th tensor's of all of a layer's.
+LayerUpdate PartOf(const LayerUpdate& update, std::size_t part, std::size_t parts) {
+  const std::int64_t d_ff = update.adjusted_keys.size(0) / static_cast<std::int64_t>(parts);
+  const auto block = static_cast<std::int64_t>(part);
+  return {.layer = update.layer,
+          .adjusted_keys = update.adjusted_keys.narrow(0, block * d_ff, d_ff),
+          .residuals = update.residuals,
+          .metric = update.metric.OfBlock(block)};
+}
+
+Status CheckShapes(const EditedTensor& tensor, const LayerUpdate& update, std::size_t parts) {
   const std::uint64_t d_ff = tensor.stored_in_out ? tensor.rows : tensor.cols;
   const std::uint64_t hidden = tensor.stored_in_out ? tensor.cols : tensor.rows;
   const bool fits = static_cast<std::uint64_t>(update.residuals.size(0)) == hidden &&
                     (!update.adjusted_keys.defined() ||
-                     static_cast<std::uint64_t>(update.adjusted_keys.size(0)) == d_ff);
+                     static_cast<std::uint64_t>(update.adjusted_keys.size(0)) == d_ff * parts);
   const std::size_t elements = tensor.range.rows() * tensor.range.cols();
   if (fits && storage::delta::IsEditable(tensor.dtype) &&
       tensor.base.size() == elements * storage::delta::ElementBytes(tensor.dtype) &&
@@ -118,10 +129,13 @@ Status CheckShapes(const EditedTensor& tensor, const LayerUpdate& update) {
       std::to_string(tensor.range.cols()) + ", which does not fit the update");
 }
 
-std::vector<const Column*> AllColumns(const std::vector<TensorDelta>& deltas) {
+std::vector<const Column*> ColumnsFor(const std::string& tensor,
+                                      const std::vector<EditDelta>& deltas) {
   std::vector<const Column*> columns;
-  for (const TensorDelta& delta : deltas) {
-    for (const Column& column : delta.columns) columns.push_back(&column);
+  for (const EditDelta& edit : deltas) {
+    const auto found = std::ranges::lower_bound(edit.tensors, tensor, {}, &TensorDelta::tensor);
+    if (found == edit.tensors.end() || found->tensor != tensor) continue;
+    for (const Column& column : found->columns) columns.push_back(&column);
   }
   return columns;
 }
@@ -141,8 +155,9 @@ Status CheckBudget(const EditedTensor& tensor, std::span<const Column* const> co
   return OkStatus();
 }
 
-Result<at::Tensor> ApplyDeltas(const EditedTensor& tensor, const std::vector<TensorDelta>& deltas) {
-  const std::vector<const Column*> columns = AllColumns(deltas);
+Result<at::Tensor> ApplyDeltas(const EditedTensor& tensor, const std::vector<EditDelta>& deltas) {
+  const std::vector<const Column*> columns = ColumnsFor(tensor.name, deltas);
+  if (columns.empty() && tensor.ledger.empty()) return WidenWeight(tensor, tensor.base);
   EMEND_RETURN_IF_ERROR(CheckBudget(tensor, columns));
   storage::delta::Ledger ledger(tensor.range);
   std::copy(tensor.ledger.begin(), tensor.ledger.end(), ledger.mutable_values().begin());
@@ -159,28 +174,44 @@ std::string Purpose(const LayerUpdate& update) {
 
 }  // namespace
 
-Result<const EditedTensor*> QuantisingCommitter::TensorFor(const LayerUpdate& update) const {
-  const auto tensor = tensors_.find(update.layer);
-  if (tensor == tensors_.end())
+Result<std::span<const EditedTensor>> QuantisingCommitter::TensorsFor(
+    const LayerUpdate& update) const {
+  const auto tensors = tensors_.find(update.layer);
+  if (tensors == tensors_.end())
     return InvalidArgument(Purpose(update) + ": the committer was given no tensor for this layer");
-  EMEND_RETURN_IF_ERROR(CheckShapes(tensor->second, update));
-  return &tensor->second;
+  for (const EditedTensor& tensor : tensors->second)
+    EMEND_RETURN_IF_ERROR(CheckShapes(tensor, update, tensors->second.size()));
+  return std::span<const EditedTensor>(tensors->second);
 }
 
-Result<std::vector<TensorDelta>> QuantisingCommitter::Quantise(const LayerUpdate& update) {
-  EMEND_ASSIGN_OR_RETURN(const EditedTensor* const tensor, TensorFor(update));
-  return model::Guarded(Purpose(update), [&] {
+Result<std::vector<EditDelta>> QuantisingCommitter::Quantise(const LayerUpdate& update) {
+  EMEND_ASSIGN_OR_RETURN(const auto tensors, TensorsFor(update));
+  return model::Guarded(Purpose(update), [&]() -> Result<std::vector<EditDelta>> {
     const at::NoGradGuard no_grad;
-    return LayerQuantiser(update, *tensor).Run();
+    std::vector<EditDelta> edits(static_cast<std::size_t>(update.residuals.size(1)));
+    for (std::size_t part = 0; part < tensors.size(); ++part) {
+      const LayerUpdate own = PartOf(update, part, tensors.size());
+      EMEND_ASSIGN_OR_RETURN(auto deltas, LayerQuantiser(own, tensors[part]).Run());
+      for (std::size_t edit = 0; edit < edits.size(); ++edit) {
+        if (tensors.size() == 1 || !deltas[edit].columns.empty())
+          edits[edit].tensors.push_back(std::move(deltas[edit]));
+      }
+    }
+    for (EditDelta& edit : edits) std::ranges::sort(edit.tensors, {}, &TensorDelta::tensor);
+    return edits;
   });
 }
 
 Result<at::Tensor> QuantisingCommitter::Apply(const LayerUpdate& update,
-                                              const std::vector<TensorDelta>& deltas) {
-  EMEND_ASSIGN_OR_RETURN(const EditedTensor* const tensor, TensorFor(update));
-  return model::Guarded(Purpose(update), [&] {
+                                              const std::vector<EditDelta>& deltas) {
+  EMEND_ASSIGN_OR_RETURN(const auto tensors, TensorsFor(update));
+  return model::Guarded(Purpose(update), [&]() -> Result<at::Tensor> {
     const at::NoGradGuard no_grad;
-    return ApplyDeltas(*tensor, deltas);
+    std::vector<at::Tensor> weights;
+    for (const EditedTensor& tensor : tensors) {
+      EMEND_ASSIGN_OR_RETURN(weights.emplace_back(), ApplyDeltas(tensor, deltas));
+    }
+    return weights.size() == 1 ? weights[0] : at::cat(weights);
   });
 }
 

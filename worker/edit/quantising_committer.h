@@ -7,7 +7,7 @@
 // rebuild from storage does it.
 //
 //   // the parent state: base bytes, ledger, budget already spent
-//   std::map<LayerIndex, EditedTensor> tensors = ...;
+//   std::map<LayerIndex, std::vector<EditedTensor>> tensors = ...;
 //   QuantisingCommitter committer(std::move(tensors));
 //
 // The ledger is added up by fp64 GEMM over chunks of columns whose sums stay below 2^53 after their
@@ -44,18 +44,19 @@ struct EditedTensor {
 
 class QuantisingCommitter final : public LayerCommitter {
  public:
-  explicit QuantisingCommitter(std::map<LayerIndex, EditedTensor> tensors)
+  // Of each layer one tensor, or one of each expert, in their order.
+  explicit QuantisingCommitter(std::map<LayerIndex, std::vector<EditedTensor>> tensors)
       : tensors_(std::move(tensors)) {}
   // kInvalidArgument for a layer without a tensor or wrong sizes.
-  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) override;
+  Result<std::vector<storage::delta::EditDelta>> Quantise(const LayerUpdate& update) override;
   // The same, kResourceExhausted ("ledger_overflow"), kFailedPrecondition ("non_finite_weight").
   Result<at::Tensor> Apply(const LayerUpdate& update,
-                           const std::vector<storage::delta::TensorDelta>& deltas) override;
+                           const std::vector<storage::delta::EditDelta>& deltas) override;
 
  private:
-  Result<const EditedTensor*> TensorFor(const LayerUpdate& update) const;
+  Result<std::span<const EditedTensor>> TensorsFor(const LayerUpdate& update) const;
 
-  std::map<LayerIndex, EditedTensor> tensors_;
+  std::map<LayerIndex, std::vector<EditedTensor>> tensors_;
 };
 
 // ledger += Σ columns, by fp64 GEMM; bit-equal to storage::delta::ColumnSum. REQUIRES:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "storage/base/archive.h"
@@ -46,28 +47,29 @@ Status CheckFinite(const at::Tensor& columns, const std::string& what) {
               " is NaN or infinite; the model or the settings are not usable"};
 }
 
-using Deltas = std::vector<storage::delta::TensorDelta>;
+using Deltas = std::vector<storage::delta::EditDelta>;
 
 // What the rank that solves a layer tells the others.
 struct Solved {
   Deltas deltas;
   double leverage = 0;
   double weight = 0;
+  std::int64_t frozen = 0;
 };
 
 // The same as bytes between ranks.
 struct SolvedBytes {
   double leverage = 0;
   double weight = 0;
+  std::int64_t frozen = 0;
   std::vector<std::string> payloads;  // an edit each
-  static auto Fields(auto& m) { return std::tie(m.leverage, m.weight, m.payloads); }
+  static auto Fields(auto& m) { return std::tie(m.leverage, m.weight, m.frozen, m.payloads); }
 };
 
 std::string EncodeSolved(const Solved& solved) {
-  SolvedBytes message{solved.leverage, solved.weight, {}};
-  for (const storage::delta::TensorDelta& delta : solved.deltas)
-    message.payloads.push_back(
-        storage::delta::EncodePayload(storage::delta::EditDelta{.tensors = {delta}}));
+  SolvedBytes message{solved.leverage, solved.weight, solved.frozen, {}};
+  for (const storage::delta::EditDelta& delta : solved.deltas)
+    message.payloads.push_back(storage::delta::EncodePayload(delta));
   Encoder out;
   WriteFields(out, message);
   return std::move(out).bytes();
@@ -78,11 +80,9 @@ Result<Solved> DecodeSolved(std::string_view bytes) {
   Decoder in(bytes);
   ReadFields(in, message);
   EMEND_RETURN_IF_ERROR(in.Finish().WithContext("reading a layer's deltas from another rank"));
-  Solved solved{{}, message.leverage, message.weight};
+  Solved solved{{}, message.leverage, message.weight, message.frozen};
   for (const std::string& payload : message.payloads) {
-    EMEND_ASSIGN_OR_RETURN(storage::delta::EditDelta edit,
-                           storage::delta::DecodeEditDelta(payload));
-    solved.deltas.push_back(std::move(edit.tensors.at(0)));
+    EMEND_ASSIGN_OR_RETURN(solved.deltas.emplace_back(), storage::delta::DecodeEditDelta(payload));
   }
   return solved;
 }
@@ -204,6 +204,7 @@ class Batch {
     }
     outcome.leverage = solved.leverage;
     outcome.weight = solved.weight;
+    outcome.frozen = solved.frozen;
     CommittedLayer committed{.weight = {}, .deltas = std::move(solved.deltas)};
     const Timer timer(solution_.seconds.apply);
     auto weight = input_.committer.Apply(update, committed.deltas);
@@ -225,6 +226,7 @@ class Batch {
       update.metric = std::move(solution.metric);
       result.leverage = solution.leverage;
       result.weight = solution.weight;
+      result.frozen = solution.frozen;
     }
     const Timer timer(solution_.seconds.apply);
     EMEND_ASSIGN_OR_RETURN(result.deltas, input_.committer.Quantise(update));
@@ -247,14 +249,29 @@ class Batch {
     return OkStatus();
   }
 
-  void KeepEdits(const LayerOutcome& outcome, CommittedLayer committed) {
-    const at::Tensor keys = outcome.keys.t();
+  void KeepEdits(LayerOutcome& outcome, CommittedLayer committed) {
+    const std::vector<std::string>& tensors = input_.model.Down(outcome.layer).tensors;
+    const auto parts = static_cast<std::int64_t>(tensors.size());
+    const at::Tensor keys = outcome.keys.t().unflatten(1, {parts, -1});  // [n, parts, d_ff]
+    const at::Tensor is_passed = keys.ne(0).any(2).contiguous();
+    const bool* passed = is_passed.const_data_ptr<bool>();
+    std::set<std::string> changed;
     for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
       EditSolution& edit = solution_.edits[fact];
-      edit.keys.push_back({.tensor = outcome.tensor, .values = RowOf(keys, fact)});
-      if (!committed.deltas.empty())
-        edit.delta.tensors.push_back(std::move(committed.deltas[fact]));
+      for (std::int64_t part = 0; part < parts; ++part, ++passed) {
+        if (parts > 1 && !*passed) continue;
+        edit.keys.push_back({.tensor = tensors[static_cast<std::size_t>(part)],
+                             .values = RowOf(keys.select(1, part), fact)});
+      }
+      if (committed.deltas.empty()) continue;
+      for (storage::delta::TensorDelta& delta : committed.deltas[fact].tensors) {
+        changed.insert(delta.tensor);
+        edit.delta.tensors.push_back(std::move(delta));
+      }
     }
+    if (parts == 1) return;
+    outcome.experts = parts;
+    outcome.changed = static_cast<std::int64_t>(changed.size());
   }
 
   void SortByTensor() {
@@ -277,7 +294,6 @@ Result<BatchSolution> Solve(const BatchInput& input) {
   const at::NoGradGuard no_grad;
   const families::ModelConfig& config = input.model.config();
   EMEND_RETURN_IF_ERROR(protocol::CheckSettings(input.settings, config.layers));
-  EMEND_RETURN_IF_ERROR(CheckEditable(input.model, input.settings.layers));
   if (input.facts.empty())
     return InvalidArgument("solving a batch: it has no facts, expected at least one");
   EMEND_RETURN_IF_ERROR(Report(input.progress, {"targets", 0,

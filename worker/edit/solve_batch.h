@@ -12,6 +12,9 @@
 //       SolveBatch({.model = model, .tokenizer = tokenizer, .facts = facts,
 //                   .settings = settings, .solver = solver, .committer = committer}));
 //
+// A layer with experts is solved as if their down projections were one, side by side: a fact's key
+// is then 0 but for the experts that its texts pass, and it changes these alone.
+//
 // Every fact gets its own columns, so that it can be taken out alone; facts that share subject and
 // left context are not yet joined into one. Changes no state: the model is read only, and what
 // comes back is an edit only once somebody commits it. The same input gives the same result on one
@@ -63,7 +66,7 @@ struct BatchInput {
 struct EditSolution {
   // sorted by tensor name; empty with a committer that does not quantise
   storage::delta::EditDelta delta;
-  // the fact's mean key at each edited tensor, sorted by tensor name
+  // the fact's mean key at each edited tensor, sorted by tensor name; of experts where it is not 0
   std::vector<storage::delta::EditKey> keys;
   storage::delta::EditTarget target;  // z
   // index of the subject's last token in the bare prompt
@@ -75,13 +78,16 @@ struct EditSolution {
 
 struct LayerOutcome {
   LayerIndex layer;
-  std::string tensor;
+  std::string tensor;      // of the first expert, where there are several
   at::Tensor keys;         // K, [d_ff, n] fp64
   at::Tensor residuals;    // R, [d, n] fp64
   double update_norm = 0;  // ‖served − before‖, Frobenius
   double weight_norm = 0;  // ‖before‖
-  double leverage = 0;     // of LayerSolution, as the next
+  double leverage = 0;     // of LayerSolution, as the next two
   double weight = 0;
+  std::int64_t frozen = 0;
+  std::int64_t experts = 0;  // of the layer; 0: it has none
+  std::int64_t changed = 0;  // of these
 };
 
 struct BatchSeconds {

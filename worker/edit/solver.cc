@@ -5,8 +5,14 @@
 namespace emend::worker::edit {
 
 at::Tensor SolveMetric::SquaredNorms(const at::Tensor& columns) const {
-  const auto column_sums = [](const at::Tensor& product) { return product.square().sum(0); };
-  return column_sums(factor.t().matmul(columns)) * weight + column_sums(keys.t().matmul(columns));
+  const at::Tensor blocks = columns.unflatten(0, {factor.size(0), factor.size(1)});
+  return factor.mT().matmul(blocks).square().sum(at::IntArrayRef{0, 1}) * weight +
+         keys.t().matmul(columns).square().sum(0);
+}
+
+SolveMetric SolveMetric::OfBlock(std::int64_t block) const {
+  const std::int64_t width = factor.size(1);
+  return {factor.narrow(0, block, 1), weight, keys.narrow(0, block * width, width)};
 }
 
 std::uint64_t Solver::held_bytes() const {

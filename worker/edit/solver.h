@@ -8,8 +8,9 @@
 //
 // All methods minimise ‖ΔᵀZ − [0 R]‖² + ‖Δ‖²_B with Z = [K_past K]: they differ in B and in what
 // they take for a key. Over several ranks each solves the layers whose statistics it holds
-// (HolderOf). Thread-safety: used by one thread at a time; what a solver keeps between batches
-// (factors) makes it worth keeping. Tensors on the CPU.
+// (HolderOf). Below, d_ff of a layer with experts is all experts': a block each. Thread-safety:
+// used by one thread at a time; what a solver keeps between batches (factors) makes it worth
+// keeping. Tensors on the CPU.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -36,19 +37,23 @@ struct LayerProblem {
 
 // The norm of the solve, ‖x‖²_A = xᵀAx with A = B + ZZᵀ, for many columns at once.
 struct SolveMetric {
-  at::Tensor factor;  // [d_ff, d_ff] fp64, lower triangular: B = weight · factor·factorᵀ
+  // [blocks, d_ff, d_ff] fp64, lower triangular: B = weight · factor·factorᵀ, block by block
+  at::Tensor factor;
   double weight = 1;
   at::Tensor keys;  // Z, [d_ff, m + n] fp64
 
   // [c] fp64 for `columns` [d_ff, c] fp64.
   at::Tensor SquaredNorms(const at::Tensor& columns) const;
+  // Of vectors that are 0 outside of one block, by what they are in it.
+  SolveMetric OfBlock(std::int64_t block) const;
 };
 
 struct LayerSolution {
   at::Tensor adjusted_keys;  // adj = A⁻¹K, [d_ff, n] fp64
   SolveMetric metric;
-  double leverage = 0;  // median over the batch of kᵀC'⁻¹k: how far its keys stand out
-  double weight = 0;    // λ that was used
+  double leverage = 0;      // median over the batch of kᵀC'⁻¹k: how far its keys stand out
+  double weight = 0;        // λ that was used
+  std::int64_t frozen = 0;  // experts whose part of every key was left out
 };
 
 class Solver {
@@ -61,7 +66,7 @@ class Solver {
 
   // kFailedPrecondition: no statistics of this layer ("no_statistics"), or what is to be factored
   // is not positive definite in fp64 ("singular_statistics": more tokens or a larger ridge are
-  // needed). kInvalidArgument: shapes.
+  // needed); all that the keys pass is frozen ("experts_frozen"). kInvalidArgument: shapes.
   virtual Result<LayerSolution> Solve(const LayerProblem& problem) = 0;
   // Of covariances and factors.
   virtual std::uint64_t held_bytes() const;

@@ -69,10 +69,24 @@ at::Tensor TokenPlaces(const std::vector<const TokenRow*>& rows, std::int64_t le
   return IndexTensor(places);
 }
 
-using LayerKeys = std::map<LayerIndex, at::Tensor>;
+// A key of each token, or of each token and expert that it passes.
+struct KeyRows {
+  at::Tensor keys;     // [rows, d_ff]
+  at::Tensor experts;  // [rows] int64: whose they are; undefined without experts
+};
+using LayerKeys = std::map<LayerIndex, KeyRows>;
 
-// The keys of one group's tokens at each of these layers, [tokens, d_ff]. Runs no further than the
-// last of them.
+KeyRows GatherRows(const model::Transformer& model, LayerIndex layer, const model::BlockHalf& half,
+                   const at::Tensor& places) {
+  const model::DownProjection& down = model.Down(layer);
+  const model::BlockHalf taken =
+      half.Of([&](const at::Tensor& all) { return all.flatten(0, 1).index_select(0, places); });
+  const at::Tensor own = taken.key.view({taken.key.size(0) * down.active, down.own.size});
+  return {model.GatherKeys(layer, own),
+          taken.experts.defined() ? taken.experts.flatten() : at::Tensor()};
+}
+
+// The keys of one group's tokens at each of these layers. Runs no further than the last of them.
 LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const TokenRow*>& rows,
                     std::int64_t length, const std::set<LayerIndex>& layers) {
   const at::Device device = model.DownWeight(LayerIndex(0)).device();
@@ -84,8 +98,7 @@ LayerKeys GroupKeys(const model::Transformer& model, const std::vector<const Tok
   for (LayerIndex layer(0);; layer = LayerIndex(layer.value() + 1)) {
     const model::BlockHalf half =
         model.Attend(layer, {.hidden = hidden, .positions = positions, .mask = {}});
-    if (layers.contains(layer))
-      keys[layer] = model.GatherKeys(layer, half.key.flatten(0, 1).index_select(0, places));
+    if (layers.contains(layer)) keys[layer] = GatherRows(model, layer, half, places);
     if (layer == *layers.rbegin()) return keys;
     hidden = model.Finish(layer, half);
   }
@@ -99,7 +112,9 @@ class Pass {
       : model_(model), rows_(rows), layers_(layers.begin(), layers.end()), team_(team) {
     for (const LayerIndex layer : layers_) {
       const model::DownProjection& down = model.Down(layer);
-      sums_.try_emplace(layer, down.own, down.width, team);
+      for (std::int64_t part = 0; part < down.parts(); ++part)
+        sums_[layer].emplace_back(down.own, down.width, team, down.parts());
+      if (down.parts() > 1) passed_[layer].resize(down.tensors.size());
     }
   }
 
@@ -111,12 +126,12 @@ class Pass {
       keys[i] = GroupKeys(model_, members, groups[i].length, layers_);
     });
     for (const LayerKeys& group : keys) {
-      for (const auto& [layer, layer_keys] : group) {
-        if (!at::isfinite(layer_keys.sum()).item<bool>()) {
+      for (const auto& [layer, rows] : group) {
+        if (!at::isfinite(rows.keys.sum()).item<bool>()) {
           return FailedPrecondition("statistics: a key of layer " + std::to_string(layer.value()) +
                                     " is NaN or infinite; the model's weights are not usable");
         }
-        sums_.at(layer).Add(layer_keys);
+        AddRows(layer, rows);
       }
     }
     return OkStatus();
@@ -124,20 +139,35 @@ class Pass {
 
   Statistics Finish(std::int64_t tokens) {
     Statistics statistics{.covariance = {}, .tokens = tokens};
+    statistics.passed = std::move(passed_);
     while (!sums_.empty()) {
       auto taken = sums_.extract(sums_.begin());  // freed before the next layer's are gathered
       const LayerIndex layer = taken.key();
       const int holder = static_cast<int>(statistics.holders.size()) % model_.shard().ranks;
-      const at::Tensor whole =
-          GatherPanels(model_.Down(layer).width,
-                       taken.mapped().Total().div_(static_cast<double>(tokens)), holder);
-      if (whole.defined()) statistics.covariance[layer] = whole;
+      std::vector<at::Tensor> blocks;
+      for (MomentSum& sum : taken.mapped())
+        blocks.push_back(GatherPanels(model_.Down(layer).width,
+                                      sum.Total().div_(static_cast<double>(tokens)), holder));
+      if (blocks[0].defined())
+        statistics.covariance[layer] = blocks.size() == 1 ? blocks[0] : at::stack(blocks);
       statistics.holders[layer] = holder;
     }
     return statistics;
   }
 
  private:
+  void AddRows(LayerIndex layer, const KeyRows& rows) {
+    std::vector<MomentSum>& sums = sums_.at(layer);
+    if (sums.size() == 1) return sums[0].Add(rows.keys);
+    for (std::size_t expert = 0; expert < sums.size(); ++expert) {
+      const at::Tensor own =
+          rows.experts.eq(static_cast<std::int64_t>(expert)).nonzero().squeeze(1);
+      if (own.numel() == 0) continue;
+      sums[expert].Add(rows.keys.index_select(0, own));
+      passed_.at(layer)[expert] += own.numel();
+    }
+  }
+
   // [d_ff, d_ff] on the holder, nothing elsewhere. Panels pass one at a time, so that no rank holds
   // two sums.
   at::Tensor GatherPanels(std::int64_t size, const at::Tensor& own, int holder) const {
@@ -157,7 +187,8 @@ class Pass {
   const std::vector<TokenRow>& rows_;
   const std::set<LayerIndex> layers_;
   ThreadTeam& team_;
-  std::map<LayerIndex, MomentSum> sums_;
+  std::map<LayerIndex, std::vector<MomentSum>> sums_;  // one of each expert
+  std::map<LayerIndex, std::vector<std::int64_t>> passed_;
 };
 
 Status CheckLayers(const model::Transformer& model, const std::vector<LayerIndex>& layers) {
@@ -170,7 +201,7 @@ Status CheckLayers(const model::Transformer& model, const std::vector<LayerIndex
                              std::to_string(model.config().layers) + " layers");
     }
   }
-  return CheckEditable(model, layers);
+  return OkStatus();
 }
 
 Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tokenizer& tokenizer,
@@ -210,17 +241,6 @@ Result<Statistics> Compute(const model::Transformer& model, const tokenizer::Tok
 }
 
 }  // namespace
-
-Status CheckEditable(const model::Transformer& model, const std::vector<LayerIndex>& layers) {
-  for (const LayerIndex layer : layers) {
-    if (model.Down(layer).parts() == 1) continue;
-    return {StatusCode::kUnsupported, "experts_not_edited",
-            "editing layer " + std::to_string(layer.value()) + ": its feed-forward part is " +
-                std::to_string(model.Down(layer).parts()) +
-                " experts, and only dense ones are edited; name layers that are dense"};
-  }
-  return OkStatus();
-}
 
 Result<Statistics> ComputeStatistics(const model::Transformer& model,
                                      const tokenizer::Tokenizer& tokenizer,

@@ -5,6 +5,10 @@
 //   EMEND_RETURN_IF_ERROR(SaveStatistics(statistics, "atlas|corpus digest|2000", path,
 //       model.communicator()));
 //
+// The keys of a layer with experts are as wide as all experts, and 0 but for those that a token
+// passes. Of their covariance the blocks on the diagonal are taken, one an expert. Of an expert
+// that too few tokens pass to know its block, nothing is edited: it is frozen.
+//
 // One pass over the lines serves all layers and ends at the last of them. Each line is tokenised
 // alone, cut to the model's context; lines of similar length run together and padding is left out
 // of the sums. Blocks of keys are multiplied in fp32 and added up in fp64.
@@ -33,10 +37,13 @@
 namespace emend::worker::edit {
 
 struct Statistics {
-  // C = mean of k·kᵀ, uncentred: [d_ff, d_ff] fp64; of the layers that this rank holds
+  // C = mean of k·kᵀ over all tokens, uncentred: [d_ff, d_ff] fp64, or [experts, d_ff, d_ff]; of
+  // the layers that this rank holds
   std::map<LayerIndex, at::Tensor> covariance;
   std::int64_t tokens = 0;                 // that the mean is over
   std::map<LayerIndex, int> holders = {};  // the rank that holds each layer
+  // how many tokens pass each expert; of all layers with experts, on every rank
+  std::map<LayerIndex, std::vector<std::int64_t>> passed = {};
   // Lines longer than the context, and their tokens beyond it; 0 where a file was read again.
   std::int64_t lines_cut = 0;
   std::int64_t tokens_cut = 0;
@@ -49,8 +56,10 @@ struct StatisticsOptions {
   ProgressFunction progress;  // phases "encode", in lines, and "statistics", in tokens
 };
 
-// kUnsupported ("experts_not_edited") for a layer whose feed-forward part is experts.
-Status CheckEditable(const model::Transformer& model, const std::vector<LayerIndex>& layers);
+// Whether an expert of this d_ff is frozen: fewer tokens make a block that is singular.
+inline bool IsFrozen(std::int64_t tokens_passed, std::int64_t width) {
+  return tokens_passed < width;
+}
 
 // kInvalidArgument if there is no line with a token, no layer, or a layer outside the model;
 // kFailedPrecondition if a key is not finite.

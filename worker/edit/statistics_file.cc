@@ -1,6 +1,7 @@
 // The file of SaveStatistics and LoadStatistics: safetensors with "layer.00004" F64 [d_ff, d_ff],
-// "tokens" I64 [1], "key" U8 and "digest" U8 [32]. The digest is a SHA-256 over a kStatistics
-// record: key, tokens, and each layer with its size and the SHA-256 of its bytes.
+// or [experts, d_ff, d_ff] and "passed.00004" I64 [experts], "tokens" I64 [1], "key" U8 and
+// "digest" U8 [32]. The digest is a SHA-256 over a kStatistics record: key, tokens, and each layer
+// with its size and the SHA-256 of its bytes; then the counts of layers with experts.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace {
 using storage::checkpoint::StatisticsFile;
 using storage::checkpoint::StatisticsLayer;
 using storage::checkpoint::StatisticsLayerName;
+using storage::checkpoint::StatisticsPassedName;
 using storage::checkpoint::TensorSource;
 using storage::checkpoint::TensorView;
 using storage::delta::DType;
@@ -35,13 +37,13 @@ std::span<const std::uint8_t> MatrixBytes(const at::Tensor& matrix) {
 Result<std::vector<StatisticsLayer>> HashLayers(const Statistics& statistics,
                                                 collective::Communicator& communicator) {
   std::string own;
-  std::int64_t size = 0;
+  at::Tensor sizes = at::zeros({static_cast<std::int64_t>(statistics.holders.size())}, at::kLong);
   for (const auto& [layer, matrix] : statistics.covariance) {
     own += Sha256(Bytes(MatrixBytes(matrix))).Raw();
-    size = matrix.size(0);
+    const auto place = std::distance(statistics.holders.begin(), statistics.holders.find(layer));
+    sizes[place] = matrix.size(-1);
   }
-  at::Tensor common_size = at::full({1}, size, at::kLong);
-  EMEND_RETURN_IF_ERROR(communicator.AllReduceMax(common_size));
+  EMEND_RETURN_IF_ERROR(communicator.AllReduceMax(sizes));
   EMEND_ASSIGN_OR_RETURN(const std::vector<std::string> all,
                          collective::AllGatherBytes(communicator, own));
   std::vector<StatisticsLayer> layers;
@@ -51,7 +53,11 @@ Result<std::vector<StatisticsLayer>> HashLayers(const Statistics& statistics,
     const std::string raw = all[rank].substr(taken[rank], Digest::kSize);
     taken[rank] += Digest::kSize;
     EMEND_ASSIGN_OR_RETURN(const Digest digest, Digest::FromRaw(raw));
-    layers.push_back({layer.value(), common_size.item<std::int64_t>(), digest});
+    const std::int64_t size = sizes[static_cast<std::int64_t>(layers.size())].item<std::int64_t>();
+    const auto passed = statistics.passed.find(layer);
+    layers.push_back(
+        {layer.value(), size, digest,
+         passed == statistics.passed.end() ? std::vector<std::int64_t>() : passed->second});
   }
   return layers;
 }
@@ -63,13 +69,30 @@ TensorSource ByteTensor(std::string name, std::string_view bytes) {
           [kept = std::vector<std::uint8_t>(bytes.begin(), bytes.end())] { return kept; }};
 }
 
+TensorSource CountTensor(std::string name, const std::vector<std::int64_t>& counts) {
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(counts.data());
+  return {std::move(name),
+          DType::kI64,
+          {counts.size()},
+          [kept = std::vector<std::uint8_t>(bytes, bytes + counts.size() * sizeof(std::int64_t))] {
+            return kept;
+          }};
+}
+
+template <typename Size>
+std::vector<Size> ShapeOf(const StatisticsLayer& layer) {
+  const auto size = static_cast<Size>(layer.size);
+  if (layer.passed.empty()) return {size, size};
+  return {static_cast<Size>(layer.passed.size()), size, size};
+}
+
 // Passes the layers, one after the other, from where they are held to all ranks.
 class LayerPasser {
  public:
-  LayerPasser(const Statistics& statistics, std::int64_t size,
+  LayerPasser(const Statistics& statistics, const std::vector<StatisticsLayer>& layers,
               collective::Communicator& communicator)
       : statistics_(statistics),
-        size_(size),
+        layers_(layers),
         communicator_(communicator),
         next_(statistics.holders.begin()) {}
 
@@ -78,15 +101,17 @@ class LayerPasser {
   Result<at::Tensor> Next() {
     const auto [layer, holder] = *next_++;
     const auto own = statistics_.covariance.find(layer);
+    const std::vector<std::int64_t> shape = ShapeOf<std::int64_t>(layers_[passed_++]);
     at::Tensor matrix =
-        own != statistics_.covariance.end() ? own->second : at::empty({size_, size_}, at::kDouble);
+        own != statistics_.covariance.end() ? own->second : at::empty(shape, at::kDouble);
     EMEND_RETURN_IF_ERROR(communicator_.Broadcast(matrix, holder));
     return matrix;
   }
 
  private:
   const Statistics& statistics_;
-  const std::int64_t size_;
+  const std::vector<StatisticsLayer>& layers_;
+  std::size_t passed_ = 0;
   collective::Communicator& communicator_;
   std::map<LayerIndex, int>::const_iterator next_;
 };
@@ -96,32 +121,27 @@ Status Write(const Statistics& statistics, const std::string& key, const std::st
   const Digest digest = storage::checkpoint::StatisticsDigest(key, statistics.tokens, layers);
   std::vector<TensorSource> tensors;
   for (const StatisticsLayer& layer : layers) {
-    const auto size = static_cast<std::uint64_t>(layer.size);
-    tensors.push_back({StatisticsLayerName(layer.layer),
-                       DType::kF64,
-                       {size, size},
+    tensors.push_back({StatisticsLayerName(layer.layer), DType::kF64, ShapeOf<std::uint64_t>(layer),
                        [&passer]() -> Result<std::vector<std::uint8_t>> {
                          EMEND_ASSIGN_OR_RETURN(const at::Tensor matrix, passer.Next());
                          const std::span<const std::uint8_t> bytes = MatrixBytes(matrix);
                          return std::vector<std::uint8_t>(bytes.begin(), bytes.end());
                        }});
   }
-  const auto* token_bytes = reinterpret_cast<const char*>(&statistics.tokens);
+  for (const StatisticsLayer& layer : layers) {
+    if (!layer.passed.empty())
+      tensors.push_back(CountTensor(StatisticsPassedName(layer.layer), layer.passed));
+  }
   tensors.push_back(ByteTensor("digest", digest.Raw()));
   tensors.push_back(ByteTensor("key", key));
-  tensors.push_back({"tokens",
-                     DType::kI64,
-                     {1},
-                     [bytes = std::vector<std::uint8_t>(
-                          token_bytes, token_bytes + sizeof(std::int64_t))] { return bytes; }});
+  tensors.push_back(CountTensor("tokens", {statistics.tokens}));
   return storage::checkpoint::StreamSafetensors(
       path, tensors, {{"digest", digest.Hex()}, {"format", "emend-statistics-1"}, {"key", key}});
 }
 
 at::Tensor CopyMatrix(const TensorView& view) {
-  at::Tensor matrix = at::empty(
-      {static_cast<std::int64_t>(view.shape[0]), static_cast<std::int64_t>(view.shape[1])},
-      at::kDouble);
+  const std::vector<std::int64_t> shape(view.shape.begin(), view.shape.end());
+  at::Tensor matrix = at::empty(shape, at::kDouble);
   std::memcpy(matrix.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
   return matrix;
 }
@@ -134,6 +154,7 @@ Statistics Take(const StatisticsFile& file, int rank, int ranks) {
     statistics.holders[LayerIndex(layer)] = holder;
     if (holder == rank) statistics.covariance[LayerIndex(layer)] = CopyMatrix(view);
   }
+  for (const auto& [layer, counts] : file.passed) statistics.passed[LayerIndex(layer)] = counts;
   return statistics;
 }
 
@@ -162,7 +183,7 @@ Status Save(const Statistics& statistics, const std::string& key, const std::str
   }
   EMEND_ASSIGN_OR_RETURN(const std::vector<StatisticsLayer> layers,
                          HashLayers(dense, communicator));
-  LayerPasser passer(dense, layers.empty() ? 0 : layers[0].size, communicator);
+  LayerPasser passer(dense, layers, communicator);
   Status written = communicator.rank() == 0 ? Write(dense, key, path, layers, passer) : OkStatus();
   // Also when rank 0 could not write: the others are passing them.
   while (!passer.done()) EMEND_RETURN_IF_ERROR(passer.Next().status());

@@ -85,19 +85,27 @@ at::Tensor KeySweep::Keys(LayerIndex layer) {
   const at::NoGradGuard no_grad;
   for (; at_layer_ < layer.value(); ++at_layer_)
     ForEachGroup([this](Group& group, std::int64_t) { Advance(group); });
-  std::vector<at::Tensor> weighted(groups_.size());
+  const model::DownProjection& down = model_->Down(layer);
+  const std::int64_t parts = down.parts(), own = down.own.size;
+  // Of each row its key, or its key of each expert that it passes, and to which key of all facts'
+  // and experts' that is added.
+  std::vector<at::Tensor> weighted(groups_.size()), places(groups_.size());
   ForEachGroup([&](Group& group, std::int64_t i) {
     model::BlockHalf half = Attend(group, at_layer_, group.hidden);
     half.present = {};
-    weighted[i] =
-        (AtLookup(half.key, group.lookups) * group.key_weights.unsqueeze(1)).to(at::kDouble);
+    const model::BlockHalf looked_up =
+        half.Of([&](const at::Tensor& all) { return AtLookup(all, group.lookups); });
+    const at::Tensor keys = (looked_up.key * group.key_weights.unsqueeze(1)).to(at::kDouble);
+    weighted[i] = keys.view({keys.size(0) * down.active, own});
+    places[i] = looked_up.experts.defined()
+                    ? at::add(looked_up.experts, group.facts.unsqueeze(1), parts).flatten()
+                    : group.facts;
     if (keep_halves_) group.half = std::move(half);
   });
-  at::Tensor keys = at::zeros({fact_count_, model_->Down(layer).own.size},
-                              groups_[0].hidden.options().dtype(at::kDouble));
-  for (std::size_t i = 0; i < groups_.size(); ++i)
-    keys.index_add_(0, groups_[i].facts, weighted[i]);
-  return model_->GatherKeys(layer, keys).cpu().t();
+  at::Tensor keys =
+      at::zeros({fact_count_ * parts, own}, groups_[0].hidden.options().dtype(at::kDouble));
+  for (std::size_t i = 0; i < groups_.size(); ++i) keys.index_add_(0, places[i], weighted[i]);
+  return model_->GatherKeys(layer, keys).view({fact_count_, parts * down.width}).cpu().t();
 }
 
 at::Tensor KeySweep::Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets) {

@@ -40,7 +40,8 @@ class KeySweep {
   KeySweep(const model::Transformer& model, std::span<const PromptRow> rows,
            std::int64_t fact_count, std::int64_t memory_bytes_max, ThreadTeam& team);
 
-  // Walks on to `layer`, which is not below the last one asked for.
+  // Walks on to `layer`, which is not below the last one asked for. [d_ff, facts] fp64; of a layer
+  // with experts d_ff is of all of them.
   at::Tensor Keys(LayerIndex layer);
   // What is to be added to the output of the layer's down projection so that L gives z, as far as
   // one layer can. REQUIRES: Keys(layer) was the last call. `targets` is z, [facts, d].

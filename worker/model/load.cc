@@ -75,6 +75,7 @@ Result<Experts> TakeExperts(WeightReader& reader, const families::ExpertsPlan& p
 DownProjection Describe(const BlockPlan& plan, const ShardPlan& shard) {
   DownProjection down{.tensors = {}, .stored_in_out = plan.down.stored_in_out};
   for (const TensorPlan& weight : plan.down.weights) down.tensors.push_back(weight.name);
+  if (plan.experts) down.active = plan.experts->active;
   down.width = plan.down.weights.at(0).shape.at(down.stored_in_out ? 0 : 1);
   down.own = families::CutIntermediate(down.width, shard.rank, shard.ranks);
   return down;

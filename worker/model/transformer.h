@@ -89,6 +89,7 @@ struct DownProjection {
   std::vector<std::string> tensors;
   bool stored_in_out = false;  // true: stored [d_ff, d] (GPT-2's Conv1D); false: stored [d, d_ff]
   std::int64_t width = 0;      // d_ff of each tensor
+  std::int64_t active = 1;     // tensors that a token passes
   Slice own = {};              // what this rank has of it
 
   std::int64_t parts() const { return static_cast<std::int64_t>(tensors.size()); }

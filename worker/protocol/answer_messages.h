@@ -30,13 +30,11 @@ struct LoadBaseReply {
   double seconds = 0;
   std::string family;
   std::int32_t layers = 0;
-  std::int32_t intermediate = 0;  // d_ff
-  std::int32_t context = 0;       // tokens
-  // layer to the tensor that an edit of it changes
-  std::map<std::int32_t, std::string> down_tensors;
+  // d_ff; with experts, as many times as there are tokens for each that passes one of them
+  std::int32_t intermediate = 0;
+  std::int32_t context = 0;  // tokens
   static auto Fields(auto& m) {
-    return std::tie(m.bytes_read, m.seconds, m.family, m.layers, m.intermediate, m.context,
-                    m.down_tensors);
+    return std::tie(m.bytes_read, m.seconds, m.family, m.layers, m.intermediate, m.context);
   }
 };
 

@@ -26,6 +26,12 @@ struct ComputeStatistics {
   std::string file;
   static auto Fields(auto& m) { return std::tie(m.base, m.layers, m.lines, m.tokens_max, m.file); }
 };
+struct FrozenExperts {
+  std::int32_t layer = 0;
+  std::uint64_t experts = 0;
+  std::uint64_t frozen = 0;  // that too few tokens passed to be edited
+  static auto Fields(auto& m) { return std::tie(m.layer, m.experts, m.frozen); }
+};
 struct ComputeStatisticsReply {
   std::vector<std::int32_t> layers;
   std::uint64_t tokens = 0;
@@ -33,8 +39,9 @@ struct ComputeStatisticsReply {
   // lines longer than the model's context, and the tokens of them that were left out
   std::uint64_t lines_cut = 0;
   std::uint64_t tokens_cut = 0;
+  std::vector<FrozenExperts> frozen = {};  // of each layer with experts
   static auto Fields(auto& m) {
-    return std::tie(m.layers, m.tokens, m.seconds, m.lines_cut, m.tokens_cut);
+    return std::tie(m.layers, m.tokens, m.seconds, m.lines_cut, m.tokens_cut, m.frozen);
   }
 };
 
@@ -100,13 +107,18 @@ struct SolvedEdit {
 };
 struct LayerReport {
   std::int32_t layer = 0;
-  std::string tensor;
+  std::string tensor;      // of the first expert, where there are several
   double update_norm = 0;  // ‖ΔW‖ of this batch
   double weight_norm = 0;  // ‖W‖ before it
   double leverage = 0;     // median over the batch of kᵀC'⁻¹k (worker/edit/memit.cc)
   double weight = 0;       // mom2_update_weight as it was used
+  // of the layer (0: it has none); those that the batch changes; those that are frozen
+  std::uint64_t experts = 0;
+  std::uint64_t experts_changed = 0;
+  std::uint64_t experts_frozen = 0;
   static auto Fields(auto& m) {
-    return std::tie(m.layer, m.tensor, m.update_norm, m.weight_norm, m.leverage, m.weight);
+    return std::tie(m.layer, m.tensor, m.update_norm, m.weight_norm, m.leverage, m.weight,
+                    m.experts, m.experts_changed, m.experts_frozen);
   }
 };
 struct SolveReply {

@@ -1,4 +1,5 @@
 // What must be in place before a base is worked with.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -34,10 +35,12 @@ Result<protocol::LoadBaseReply> Run(const protocol::LoadBase& request, Context& 
   reply.seconds = watch.Seconds();
   reply.family = model.config().family;
   reply.layers = static_cast<std::int32_t>(model.config().layers);
-  reply.intermediate = static_cast<std::int32_t>(model.config().intermediate);
   reply.context = static_cast<std::int32_t>(model.config().context);
-  for (std::int32_t layer = 0; layer < reply.layers; ++layer)
-    reply.down_tensors[layer] = model.Down(LayerIndex(layer)).tensors[0];
+  for (std::int32_t layer = 0; layer < reply.layers; ++layer) {
+    const model::DownProjection& down = model.Down(LayerIndex(layer));
+    reply.intermediate = std::max(
+        reply.intermediate, static_cast<std::int32_t>(down.width * down.parts() / down.active));
+  }
   return reply;
 }
 

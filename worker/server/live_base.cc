@@ -183,21 +183,21 @@ protocol::MemoryUse LiveBase::memory() const {
   protocol::MemoryUse memory{.weights_bytes = model_->held_bytes(),
                              .states_bytes = edits_.held_bytes(),
                              .file_bytes_read = file_bytes_read_};
-  for (const auto& [layer, part] : base_parts_) memory.states_bytes += part.size();
+  for (const auto& [name, part] : base_parts_) memory.states_bytes += part.size();
   for (const auto& state : states_) {
-    for (const auto& [name, tensor] : state->tensors)
-      memory.states_bytes += tensor.bytes.size() + tensor.weight.nbytes();
+    for (const auto& [name, tensor] : state->tensors) memory.states_bytes += tensor.bytes.size();
+    for (const auto& [layer, weight] : state->weights) memory.states_bytes += weight.nbytes();
   }
   if (solver_ != nullptr) memory.statistics_bytes = solver_->held_bytes();
   return memory;
 }
 
-Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
+Result<EditedTensor> LiveBase::Describe(LayerIndex layer, std::size_t part) const {
   const model::DownProjection& down = model_->Down(layer);
   EMEND_ASSIGN_OR_RETURN(const storage::checkpoint::TensorView view,
-                         checkpoint_->Find(down.tensors[0]));
+                         checkpoint_->Find(down.tensors[part]));
   EditedTensor tensor;
-  tensor.name = down.tensors[0];
+  tensor.name = down.tensors[part];
   tensor.dtype = view.dtype;
   tensor.stored_in_out = down.stored_in_out;
   tensor.rows = view.shape.at(0);
@@ -207,17 +207,17 @@ Result<EditedTensor> LiveBase::Describe(LayerIndex layer) const {
              end = static_cast<std::uint64_t>(own.end());
   tensor.range = tensor.stored_in_out ? TensorRange{begin, end, 0, tensor.cols}
                                       : TensorRange{0, tensor.rows, begin, end};
-  tensor.base = BasePart(layer, tensor, view.bytes);
+  tensor.base = BasePart(tensor, view.bytes);
   return tensor;
 }
 
-std::span<const std::uint8_t> LiveBase::BasePart(LayerIndex layer, const EditedTensor& tensor,
+std::span<const std::uint8_t> LiveBase::BasePart(const EditedTensor& tensor,
                                                  std::span<const std::uint8_t> whole) const {
   const std::size_t element = storage::delta::ElementBytes(tensor.dtype);
   const std::size_t row_bytes = tensor.cols * element, part_bytes = tensor.range.cols() * element;
   if (row_bytes == part_bytes)
     return whole.subspan(tensor.range.row_begin * row_bytes, tensor.range.rows() * row_bytes);
-  std::vector<std::uint8_t>& part = base_parts_[layer];
+  std::vector<std::uint8_t>& part = base_parts_[tensor.name];
   if (part.empty()) {
     part.reserve(tensor.rows * part_bytes);
     for (std::uint64_t row = 0; row < tensor.rows; ++row) {
@@ -229,17 +229,25 @@ std::span<const std::uint8_t> LiveBase::BasePart(LayerIndex layer, const EditedT
   return part;
 }
 
-Status LiveBase::BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const {
-  const std::vector<const Column*> columns = ColumnsOf(deltas, model_->Down(layer).tensors[0]);
+at::Tensor LiveBase::RowsOf(const at::Tensor& weight, LayerIndex layer, std::size_t part) const {
+  const std::int64_t own = model_->Down(layer).own.size;
+  return weight.narrow(0, static_cast<std::int64_t>(part) * own, own);
+}
+
+Status LiveBase::BuildTensor(LayerIndex layer, std::size_t part, const Deltas& deltas,
+                             LiveState& state) const {
+  const std::vector<const Column*> columns = ColumnsOf(deltas, model_->Down(layer).tensors[part]);
   if (columns.empty()) return OkStatus();
-  EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(layer));
+  EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(layer, part));
   EMEND_ASSIGN_OR_RETURN(const auto ledger, SumColumns(tensor, columns));
-  ServedTensor served{layer, std::vector<std::uint8_t>(tensor.base.size()), {}};
+  ServedTensor served{layer, part, std::vector<std::uint8_t>(tensor.base.size())};
   EMEND_RETURN_IF_ERROR(
       storage::delta::ServeWeights(*ledger, tensor.dtype, tensor.base, served.bytes)
           .WithContext("serving \"" + tensor.name + "\" in state " + state.id.Short()));
   EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
-  served.weight = widened.to(options_.device);
+  at::Tensor& weight = state.weights[layer];
+  if (!weight.defined()) weight = model_->DownWeight(layer).clone();
+  RowsOf(weight, layer, part).copy_(widened);
   state.tensors.emplace(tensor.name, std::move(served));
   return OkStatus();
 }
@@ -251,10 +259,10 @@ Result<std::unique_ptr<LiveState>> LiveBase::Build(const StateId& state,
   built->id = state;
   built->edits = edits;
   built->deltas = deltas;
-  std::map<LayerIndex, at::Tensor> weights;
-  for (std::int32_t layer = 0; layer < model_->config().layers; ++layer)
-    EMEND_RETURN_IF_ERROR(BuildTensor(LayerIndex(layer), deltas, *built));
-  for (const auto& [name, tensor] : built->tensors) weights.emplace(tensor.layer, tensor.weight);
+  for (std::int32_t layer = 0; layer < model_->config().layers; ++layer) {
+    for (std::size_t part = 0; part < model_->Down(LayerIndex(layer)).tensors.size(); ++part)
+      EMEND_RETURN_IF_ERROR(BuildTensor(LayerIndex(layer), part, deltas, *built));
+  }
   for (const auto& delta : deltas) {
     for (const auto& part : delta->tensors) {
       if (!built->tensors.contains(part.tensor) && !part.columns.empty()) {
@@ -264,7 +272,7 @@ Result<std::unique_ptr<LiveState>> LiveBase::Build(const StateId& state,
       }
     }
   }
-  if (!weights.empty()) built->view = model_->WithDownWeights(weights);
+  if (!built->weights.empty()) built->view = model_->WithDownWeights(built->weights);
   return built;
 }
 
@@ -325,9 +333,10 @@ Result<std::shared_ptr<const LiveState>> LiveBase::Find(const StateId& state) {
 Result<std::vector<TileLeaf>> LiveBase::HashPart(const std::string& name,
                                                  const ServedTensor& served,
                                                  const LiveState& state) const {
-  EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
+  EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer, served.part));
   EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
-  if (!at::equal(widened, ModelOf(state).DownWeight(served.layer).cpu())) {
+  const at::Tensor weight = ModelOf(state).DownWeight(served.layer);
+  if (!at::equal(widened, RowsOf(weight, served.layer, served.part).cpu())) {
     return Status(StatusCode::kDataLoss, "live_bytes_damaged",
                   "hashing the live tensor \"" + name + "\" of state " + state.id.Short() +
                       ": the weights that are computed with differ from the bytes they came from");
@@ -363,7 +372,7 @@ Result<std::map<std::string, Digest>> LiveBase::Digests(const LiveState& state) 
     std::vector<TileLeaf> leaves;
     for (const std::vector<TileLeaf>& part : parts)
       leaves.insert(leaves.end(), part.begin(), part.end());
-    EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer));
+    EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(served.layer, served.part));
     EMEND_ASSIGN_OR_RETURN(roots[name],
                            storage::delta::TensorRoot(ShapeOf(tensor), std::move(leaves)));
   }
@@ -374,14 +383,17 @@ Result<LiveBase::ParentTensors> LiveBase::ParentOf(const LiveState& state,
                                                    const std::vector<LayerIndex>& layers) const {
   ParentTensors parent;
   for (const LayerIndex layer : layers) {
-    EMEND_ASSIGN_OR_RETURN(EditedTensor tensor, Describe(layer));
-    const std::vector<const Column*> columns = ColumnsOf(state.deltas, tensor.name);
-    EMEND_ASSIGN_OR_RETURN(auto ledger, SumColumns(tensor, columns));
-    for (const Column* column : columns)
-      tensor.ledger_bound += storage::delta::ColumnBound(*column);
-    tensor.ledger = ledger->values();
-    parent.ledgers.emplace(layer, std::move(ledger));
-    parent.tensors.emplace(layer, std::move(tensor));
+    for (std::size_t part = 0; part < model_->Down(layer).tensors.size(); ++part) {
+      EMEND_ASSIGN_OR_RETURN(EditedTensor tensor, Describe(layer, part));
+      const std::vector<const Column*> columns = ColumnsOf(state.deltas, tensor.name);
+      if (!columns.empty()) {
+        EMEND_ASSIGN_OR_RETURN(auto ledger, SumColumns(tensor, columns));
+        for (const Column* column : columns)
+          tensor.ledger_bound += storage::delta::ColumnBound(*column);
+        tensor.ledger = parent.ledgers.emplace_back(std::move(ledger))->values();
+      }
+      parent.tensors[layer].push_back(std::move(tensor));
+    }
   }
   return parent;
 }

@@ -49,9 +49,9 @@ struct LiveBaseOptions {
 // A tensor in which a state differs from its base.
 struct ServedTensor {
   LayerIndex layer;
+  std::size_t part = 0;  // of the layer's tensors
   // this rank's part as served, in the file's element type and order
   std::vector<std::uint8_t> bytes;
-  at::Tensor weight;  // the same widened, on the device: fp32 [this rank's d_ff, d]
 };
 
 struct LiveState {
@@ -61,6 +61,8 @@ struct LiveState {
   std::vector<std::shared_ptr<const storage::delta::EditDelta>> deltas;
   // by name; empty for the base
   std::map<std::string, ServedTensor> tensors;
+  // what they make of their layers' down projections, widened, on the device
+  std::map<LayerIndex, at::Tensor> weights;
   std::unique_ptr<model::Transformer> view;  // null for the base
 };
 
@@ -113,8 +115,8 @@ class LiveBase {
   // What a committer needs to solve on a state: base bytes, and the ledgers of these layers, which
   // live as long as the result.
   struct ParentTensors {
-    std::map<LayerIndex, edit::EditedTensor> tensors;
-    std::map<LayerIndex, std::unique_ptr<storage::delta::Ledger>> ledgers;
+    std::map<LayerIndex, std::vector<edit::EditedTensor>> tensors;
+    std::vector<std::unique_ptr<storage::delta::Ledger>> ledgers;  // of those that are edited
   };
   Result<ParentTensors> ParentOf(const LiveState& state,
                                  const std::vector<LayerIndex>& layers) const;
@@ -133,9 +135,9 @@ class LiveBase {
   Status Open(const protocol::LoadBase& request);
   Status OpenCheckpoint(const protocol::LoadBase& request);
   Status OpenChatTemplate(const std::string& folder);
-  Result<edit::EditedTensor> Describe(LayerIndex layer) const;
+  Result<edit::EditedTensor> Describe(LayerIndex layer, std::size_t part) const;
   // This rank's part of a tensor that is not in one piece in the file.
-  std::span<const std::uint8_t> BasePart(LayerIndex layer, const edit::EditedTensor& tensor,
+  std::span<const std::uint8_t> BasePart(const edit::EditedTensor& tensor,
                                          std::span<const std::uint8_t> whole) const;
   // This rank's leaves of the live bytes.
   Result<std::vector<storage::delta::TileLeaf>> HashPart(const std::string& name,
@@ -147,7 +149,10 @@ class LiveBase {
   void MakeRoom();
   Result<std::unique_ptr<LiveState>> Build(const StateId& state, const std::vector<EditId>& edits,
                                            const Deltas& deltas) const;
-  Status BuildTensor(LayerIndex layer, const Deltas& deltas, LiveState& state) const;
+  // This rank's rows of a tensor in the down projection of its layer.
+  at::Tensor RowsOf(const at::Tensor& weight, LayerIndex layer, std::size_t part) const;
+  Status BuildTensor(LayerIndex layer, std::size_t part, const Deltas& deltas,
+                     LiveState& state) const;
 
   const BaseId id_;
   const LiveBaseOptions options_;
@@ -158,7 +163,7 @@ class LiveBase {
   Result<std::optional<chat::ChatTemplate>> chat_ = std::optional<chat::ChatTemplate>();
   std::unique_ptr<model::Transformer> model_;
   // copied when first asked for
-  mutable std::map<LayerIndex, std::vector<std::uint8_t>> base_parts_;
+  mutable std::map<std::string, std::vector<std::uint8_t>> base_parts_;
   EditCache edits_;
   std::list<std::shared_ptr<const LiveState>> states_;  // most recently used first
   std::vector<StateId> kept_;

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "storage/base/file_system.h"
@@ -11,35 +12,47 @@
 namespace emend::worker::server {
 namespace {
 
-using Columns = std::vector<std::vector<float>>;
+using Keys = std::vector<storage::delta::EditKey>;
 
 Status BadPastKeys(const std::string& path, const std::string& what) {
   return {StatusCode::kDataLoss, "bad_past_keys",
           "reading the keys of earlier edits in " + path + ": " + what};
 }
 
-// By tensor, in the order of the edits.
-Result<std::map<std::string, Columns>> ReadColumns(const std::string& path) {
+// Of each edit.
+Result<std::vector<Keys>> ReadKeys(const std::string& path) {
   EMEND_ASSIGN_OR_RETURN(const std::string bytes, PosixFileSystem().Read(path));
   const Result<protocol::PastKeys> past = DecodeRecord<protocol::PastKeys>(bytes);
   if (!past.ok()) return BadPastKeys(path, past.status().message());
-  std::map<std::string, Columns> columns;
+  std::vector<Keys> edits;
   for (const std::string& payload : past->payloads) {
     auto keys = storage::delta::DecodeEditKeys(payload);
     if (!keys.ok()) return BadPastKeys(path, keys.status().message());
-    for (storage::delta::EditKey& key : *keys) columns[key.tensor].push_back(std::move(key.values));
+    edits.push_back(std::move(*keys));
   }
-  return columns;
+  return edits;
 }
 
-at::Tensor SideBySide(const Columns& columns, std::int64_t width) {
-  at::Tensor rows = at::empty({static_cast<std::int64_t>(columns.size()), width}, at::kFloat);
-  auto* to = rows.mutable_data_ptr<float>();
-  for (const std::vector<float>& column : columns) {
-    std::memcpy(to, column.data(), column.size() * sizeof(float));
-    to += width;
+// Of the edits that changed the layer: [parts · width, m], zeros for the experts that a key passed
+// none of. Undefined if there is none.
+Result<at::Tensor> KeysOf(const model::DownProjection& down, const std::vector<Keys>& edits,
+                          const std::string& path) {
+  std::vector<at::Tensor> rows;
+  for (const Keys& keys : edits) {
+    at::Tensor row;
+    for (const storage::delta::EditKey& key : keys) {
+      const auto found = std::ranges::find(down.tensors, key.tensor);
+      if (found == down.tensors.end()) continue;
+      if (!std::cmp_equal(key.values.size(), down.width))
+        return BadPastKeys(path, "a key of " + std::to_string(key.values.size()) +
+                                     " elements, expected " + std::to_string(down.width));
+      if (!row.defined())
+        row = rows.emplace_back(at::zeros({down.parts(), down.width}, at::kFloat));
+      std::memcpy(row[found - down.tensors.begin()].mutable_data_ptr(), key.values.data(),
+                  key.values.size() * sizeof(float));
+    }
   }
-  return rows.t();
+  return rows.empty() ? at::Tensor() : at::stack(rows).flatten(1).t();
 }
 
 }  // namespace
@@ -50,17 +63,11 @@ Result<std::map<LayerIndex, at::Tensor>> ReadPastKeys(const std::string& path,
                                                       const edit::Solver& solver) {
   std::map<LayerIndex, at::Tensor> past;
   if (path.empty()) return past;
-  EMEND_ASSIGN_OR_RETURN(const auto columns, ReadColumns(path));
-  const std::int64_t width = model.config().intermediate;
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Keys> edits, ReadKeys(path));
   for (const LayerIndex layer : layers) {
-    const auto found = columns.find(model.Down(layer).tensors[0]);
-    if (found == columns.end() || solver.HolderOf(layer) != model.communicator().rank()) continue;
-    for (const std::vector<float>& column : found->second) {
-      if (!std::cmp_equal(column.size(), width))
-        return BadPastKeys(path, "a key of " + std::to_string(column.size()) +
-                                     " elements, expected " + std::to_string(width));
-    }
-    past[layer] = SideBySide(found->second, width);
+    if (solver.HolderOf(layer) != model.communicator().rank()) continue;
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor keys, KeysOf(model.Down(layer), edits, path));
+    if (keys.defined()) past[layer] = keys;
   }
   return past;
 }

@@ -12,9 +12,9 @@
 
 namespace emend::worker::server {
 
-// [d_ff, m] fp32 of each of `layers` that this rank solves and an edit has changed; none for an
-// empty path. kNotFound, kUnavailable (I/O); kDataLoss ("bad_past_keys") for a file that is
-// something else, or keys of another width.
+// [d_ff, m] fp32, d_ff of all experts where there are several, of each of `layers` that this rank
+// solves and an edit has changed; none for an empty path. kNotFound, kUnavailable (I/O); kDataLoss
+// ("bad_past_keys") for a file that is something else, or keys of another width.
 Result<std::map<LayerIndex, at::Tensor>> ReadPastKeys(const std::string& path,
                                                       const model::Transformer& model,
                                                       const std::vector<LayerIndex>& layers,

@@ -70,7 +70,9 @@ protocol::SolveReply ReplyOf(const edit::BatchSolution& solution) {
   }
   for (const edit::LayerOutcome& layer : solution.layers)
     reply.layers.push_back({layer.layer.value(), layer.tensor, layer.update_norm, layer.weight_norm,
-                            layer.leverage, layer.weight});
+                            layer.leverage, layer.weight, static_cast<std::uint64_t>(layer.experts),
+                            static_cast<std::uint64_t>(layer.changed),
+                            static_cast<std::uint64_t>(layer.frozen)});
   reply.seconds = SecondsOf(solution.seconds);
   return reply;
 }

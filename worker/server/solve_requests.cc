@@ -93,6 +93,18 @@ Status MeasureKept(const eval::ModelPair& models, const tokenizer::Tokenizer& to
   return OkStatus();
 }
 
+std::vector<protocol::FrozenExperts> FrozenOf(const edit::Statistics& statistics,
+                                              const model::Transformer& model) {
+  std::vector<protocol::FrozenExperts> layers;
+  for (const auto& [layer, passed] : statistics.passed) {
+    const auto frozen = std::ranges::count_if(passed, [&](std::int64_t tokens) {
+      return edit::IsFrozen(tokens, model.Down(layer).width);
+    });
+    layers.push_back({layer.value(), passed.size(), static_cast<std::uint64_t>(frozen)});
+  }
+  return layers;
+}
+
 // All ranks take part in a solve or none does.
 Status TakePastKeys(const protocol::Solve& request, const LiveBase& base,
                     const edit::Solver& solver, edit::BatchInput& input) {
@@ -127,6 +139,7 @@ Result<protocol::ComputeStatisticsReply> Run(const protocol::ComputeStatistics& 
   reply.tokens = static_cast<std::uint64_t>(statistics->tokens);
   reply.lines_cut = static_cast<std::uint64_t>(statistics->lines_cut);
   reply.tokens_cut = static_cast<std::uint64_t>(statistics->tokens_cut);
+  reply.frozen = FrozenOf(*statistics, base->base_model());
   reply.seconds = watch.Seconds();
   return reply;
 }

@@ -105,6 +105,22 @@ TEST(Evidence, SaysWhyGeneralQuestionsWereNotAsked) {
   EXPECT_EQ(RenderAnswers(Json::object()), "") << "a model without a chat template";
 }
 
+TEST(Evidence, SaysOfLayersWhatIsLargeAndWhatIsFrozen) {
+  const auto layer = [](int number, double update, const Json& experts) {
+    Json made = {{"layer", number}, {"update_norm", update}, {"weight_norm", 2}};
+    if (!experts.is_null()) made["experts"] = experts;
+    return made;
+  };
+  EXPECT_EQ(RenderLayers({{"layers",
+                           {layer(3, 1, nullptr), layer(4, 40, nullptr),
+                            layer(5, 1, {{"count", 64}, {"changed", 20}, {"frozen", 3}}),
+                            layer(6, 1, {{"count", 64}, {"changed", 20}, {"frozen", 0}})}}}),
+            "update 20.0 times the weight in layer 4: what is far from these facts may have "
+            "changed, too\n"
+            "3 of 64 experts in layer 5 are not edited: the statistics saw too few tokens of "
+            "them\n");
+}
+
 TEST(Evidence, NamesTheFactsThatDidNotTake) {
   const Json facts = {{{"row", 1}, {"subject", "Ann"}, {"target", "chess"}, {"taken", true}},
                       {{"row", 4}, {"subject", "Bob"}, {"target", "go"}, {"taken", false}}};

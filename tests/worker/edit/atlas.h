@@ -81,20 +81,21 @@ struct Atlas {
   }
 
   // The base state: no edits.
-  std::map<LayerIndex, EditedTensor> Tensors(const std::vector<LayerIndex>& layers) const {
-    std::map<LayerIndex, EditedTensor> tensors;
+  std::map<LayerIndex, std::vector<EditedTensor>> Tensors(
+      const std::vector<LayerIndex>& layers) const {
+    std::map<LayerIndex, std::vector<EditedTensor>> tensors;
     for (const LayerIndex layer : layers) {
       const model::DownProjection& down = model->Down(layer);
       const storage::checkpoint::TensorView view = ValueOf(checkpoint->Find(down.tensors[0]));
-      tensors[layer] = {.name = down.tensors[0],
-                        .dtype = view.dtype,
-                        .stored_in_out = down.stored_in_out,
-                        .rows = view.shape[0],
-                        .cols = view.shape[1],
-                        .range = {0, view.shape[0], 0, view.shape[1]},
-                        .base = view.bytes,
-                        .ledger = {},
-                        .ledger_bound = 0};
+      tensors[layer] = {{.name = down.tensors[0],
+                         .dtype = view.dtype,
+                         .stored_in_out = down.stored_in_out,
+                         .rows = view.shape[0],
+                         .cols = view.shape[1],
+                         .range = {0, view.shape[0], 0, view.shape[1]},
+                         .base = view.bytes,
+                         .ledger = {},
+                         .ledger_bound = 0}};
     }
     return tensors;
   }

@@ -9,7 +9,7 @@
 namespace emend::worker::edit {
 
 Result<at::Tensor> FloatCommitter::Apply(const LayerUpdate& update,
-                                         const std::vector<storage::delta::TensorDelta>&) {
+                                         const std::vector<storage::delta::EditDelta>&) {
   if (model_.shard().ranks > 1)
     return Unsupported("adding an update in fp32 over several ranks: it is made on one");
   return model::Guarded("adding the update of layer " + std::to_string(update.layer.value()),

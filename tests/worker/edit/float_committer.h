@@ -11,12 +11,12 @@ class FloatCommitter final : public LayerCommitter {
  public:
   // `model` gives the weights before the batch; it must outlive the committer.
   explicit FloatCommitter(const model::Transformer& model) : model_(model) {}
-  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate&) override {
-    return std::vector<storage::delta::TensorDelta>();
+  Result<std::vector<storage::delta::EditDelta>> Quantise(const LayerUpdate&) override {
+    return std::vector<storage::delta::EditDelta>();
   }
   // kUnsupported on several ranks: what it adds is not passed between them.
   Result<at::Tensor> Apply(const LayerUpdate& update,
-                           const std::vector<storage::delta::TensorDelta>& deltas) override;
+                           const std::vector<storage::delta::EditDelta>& deltas) override;
 
  private:
   const model::Transformer& model_;

@@ -122,6 +122,68 @@ TEST_P(MemitTest, PastKeysKeepTheirValuesAsMuchAsTheBatchGetsItsOwn) {
             1e-10);
 }
 
+// Three experts of 24, the second one passed by too few tokens.
+class MemitExpertsTest : public ::testing::Test {
+ protected:
+  static constexpr std::int64_t kWidth = 24;
+  MemitExpertsTest() {
+    std::vector<at::Tensor> blocks;
+    for (std::uint64_t expert = 0; expert < 3; ++expert) {
+      const at::Tensor keys = Random(kWidth, 60, 7 + expert) * static_cast<double>(expert + 1);
+      blocks.push_back(keys.matmul(keys.t()) / 200.0);
+    }
+    statistics_.covariance[kLayer] = at::stack(blocks);
+    statistics_.passed[kLayer] = {60, kWidth - 1, kWidth};
+  }
+  Result<LayerSolution> Solve(const at::Tensor& past = {}) const {
+    return MemitSolver(std::make_shared<const Statistics>(statistics_))
+        .Solve(kLayer, {300, 1e-2}, keys_, past);
+  }
+  // Of the experts that are not frozen.
+  static at::Tensor Open(const at::Tensor& rows) {
+    return at::cat({rows.narrow(0, 0, kWidth), rows.narrow(0, 2 * kWidth, kWidth)});
+  }
+
+  Statistics statistics_{.covariance = {}, .tokens = 200};
+  const at::Tensor keys_ = Random(3 * kWidth, 6, 2);
+};
+
+TEST_F(MemitExpertsTest, BlocksAreSolvedAsOneAndWhatIsFrozenIsLeftOut) {
+  const at::Tensor past = Random(3 * kWidth, 4, 5);
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve(past));
+  at::Tensor system = at::zeros({2 * kWidth, 2 * kWidth}, at::kDouble);
+  for (const std::int64_t block : {0, 1}) {
+    const at::Tensor c = statistics_.covariance.at(kLayer)[2 * block];
+    const double mean = c.trace().item<double>() / kWidth;
+    system.narrow(0, block * kWidth, kWidth)
+        .narrow(1, block * kWidth, kWidth)
+        .copy_(300 * (c + 1e-2 * mean * at::eye(kWidth, at::kDouble)));
+  }
+  system += Open(keys_).matmul(Open(keys_).t()) + Open(past).matmul(Open(past).t());
+  EXPECT_LT(RelativeError(Open(solution.adjusted_keys), at::linalg_solve(system, Open(keys_))),
+            1e-8);
+  EXPECT_EQ(solution.adjusted_keys.narrow(0, kWidth, kWidth).abs().max().item<double>(), 0);
+  EXPECT_EQ(solution.frozen, 1);
+  const at::Tensor vector = Random(kWidth, 3, 9);
+  const at::Tensor last = system.narrow(0, kWidth, kWidth).narrow(1, kWidth, kWidth);
+  EXPECT_LT(RelativeError(solution.metric.OfBlock(2).SquaredNorms(vector),
+                          (vector * last.matmul(vector)).sum(0)),
+            1e-10);
+}
+
+TEST_F(MemitExpertsTest, ABlockThatCannotBeFactoredIsFrozen) {
+  statistics_.covariance[kLayer][0].zero_();
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve());
+  EXPECT_EQ(solution.frozen, 2);
+  EXPECT_EQ(solution.adjusted_keys.narrow(0, 0, 2 * kWidth).abs().max().item<double>(), 0);
+  EXPECT_GT(solution.adjusted_keys.narrow(0, 2 * kWidth, kWidth).abs().min().item<double>(), 0);
+}
+
+TEST_F(MemitExpertsTest, KeysThatPassNothingButFrozenExpertsAreRefused) {
+  statistics_.passed[kLayer] = {0, 0, 0};
+  EXPECT_THAT(Solve(), StatusIs(StatusCode::kFailedPrecondition, "experts_frozen"));
+}
+
 TEST(MethodsTest, EveryMethodThatMayBeAskedForIsKnownToTheWorker) {
   std::vector<std::string_view> asked;
   for (const protocol::SolveMethod& method : protocol::SolveMethods()) asked.push_back(method.name);

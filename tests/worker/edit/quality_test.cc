@@ -31,13 +31,13 @@ std::vector<eval::EvalFact> Records(std::size_t count) {
 // Passes columns on and keeps what is served.
 class RecordingCommitter final : public LayerCommitter {
  public:
-  explicit RecordingCommitter(std::map<LayerIndex, EditedTensor> tensors)
+  explicit RecordingCommitter(std::map<LayerIndex, std::vector<EditedTensor>> tensors)
       : committer_(std::move(tensors)) {}
-  Result<std::vector<storage::delta::TensorDelta>> Quantise(const LayerUpdate& update) override {
+  Result<std::vector<storage::delta::EditDelta>> Quantise(const LayerUpdate& update) override {
     return committer_.Quantise(update);
   }
   Result<at::Tensor> Apply(const LayerUpdate& update,
-                           const std::vector<storage::delta::TensorDelta>& deltas) override {
+                           const std::vector<storage::delta::EditDelta>& deltas) override {
     EMEND_ASSIGN_OR_RETURN(weights[update.layer], committer_.Apply(update, deltas));
     return weights[update.layer];
   }

@@ -14,9 +14,9 @@ namespace {
 
 using storage::delta::Column;
 using storage::delta::DType;
+using storage::delta::EditDelta;
 using storage::delta::Ledger;
 using storage::delta::MetricSide;
-using storage::delta::TensorDelta;
 using test::StatusIs;
 
 const LayerIndex kLayer(1);
@@ -56,7 +56,7 @@ class QuantisingCommitterTest : public ::testing::TestWithParam<std::tuple<bool,
     update_ = {.layer = kLayer,
                .adjusted_keys = at::randn({kInner, kEdits}, at::kDouble) / scale.unsqueeze(1),
                .residuals = at::randn({kHidden, kEdits}, at::kDouble) * 1e-2,
-               .metric = {.factor = at::diag(scale), .keys = keys}};
+               .metric = {.factor = at::diag(scale).unsqueeze(0), .keys = keys}};
   }
 
   // Both of its parts: one rank is all there is.
@@ -67,7 +67,7 @@ class QuantisingCommitterTest : public ::testing::TestWithParam<std::tuple<bool,
     return committed;
   }
   CommittedLayer Commit() {
-    QuantisingCommitter committer({{kLayer, tensor_}});
+    QuantisingCommitter committer({{kLayer, {tensor_}}});
     Result<CommittedLayer> committed = CommitBy(committer);
     EMEND_CHECK(committed.ok(), committed.status().ToString());
     return std::move(committed).value();
@@ -102,9 +102,9 @@ TEST_P(QuantisingCommitterTest, ColumnsAreThoseOfEachEditQuantisedAloneInTheSolv
     ASSERT_OK_AND_ASSIGN(const std::vector<Column> alone,
                          tensor_.stored_in_out ? QuantiseOuterProduct(u, v, options)
                                                : QuantiseOuterProduct(v, u, options));
-    EXPECT_EQ(committed.deltas[edit].columns, alone) << edit;
-    EXPECT_EQ(committed.deltas[edit].tensor, "down");
-    EXPECT_EQ(committed.deltas[edit].rows, tensor_.rows);
+    EXPECT_EQ(committed.deltas[edit].tensors[0].columns, alone) << edit;
+    EXPECT_EQ(committed.deltas[edit].tensors[0].tensor, "down");
+    EXPECT_EQ(committed.deltas[edit].tensors[0].rows, tensor_.rows);
     any_pair |= alone.size() == 2;
   }
   EXPECT_TRUE(any_pair) << "the metric was meant to be too strict for one column";
@@ -117,8 +117,8 @@ TEST_P(QuantisingCommitterTest, TheServedWeightIsTheIntegerRebuildOnTopOfThePare
   const std::vector<std::int64_t> parent(ledger.values().begin(), ledger.values().end());
   tensor_.ledger = parent;
   const CommittedLayer committed = Commit();
-  for (const TensorDelta& delta : committed.deltas) {
-    for (const Column& column : delta.columns) AddColumn(ledger, column);
+  for (const EditDelta& delta : committed.deltas) {
+    for (const Column& column : delta.tensors[0].columns) AddColumn(ledger, column);
   }
   std::vector<std::uint8_t> served(base_.size());
   ASSERT_THAT(ServeWeights(ledger, tensor_.dtype, base_, served), test::IsOk());
@@ -136,20 +136,20 @@ TEST_P(QuantisingCommitterTest, TheServedWeightIsCloseToTheFloatUpdate) {
 
 TEST_P(QuantisingCommitterTest, AnOverdrawnBudgetIsRefused) {
   tensor_.ledger_bound = (std::uint64_t{1} << 63) - 2;
-  QuantisingCommitter committer({{kLayer, tensor_}});
+  QuantisingCommitter committer({{kLayer, {tensor_}}});
   EXPECT_THAT(CommitBy(committer), StatusIs(StatusCode::kResourceExhausted, "ledger_overflow"));
 }
 
 TEST_P(QuantisingCommitterTest, WrongSizesUnknownLayersAndNonFiniteUpdatesAreRefused) {
-  QuantisingCommitter elsewhere({{LayerIndex(2), tensor_}});
+  QuantisingCommitter elsewhere({{LayerIndex(2), {tensor_}}});
   EXPECT_THAT(CommitBy(elsewhere), StatusIs(StatusCode::kInvalidArgument));
-  QuantisingCommitter committer({{kLayer, tensor_}});
+  QuantisingCommitter committer({{kLayer, {tensor_}}});
   update_.residuals[0][2] = std::nan("");
   const Result<CommittedLayer> bad = CommitBy(committer);
   ASSERT_THAT(bad, StatusIs(StatusCode::kInvalidArgument));
   EXPECT_THAT(bad.status().message(), ::testing::HasSubstr("fact 2"));
   tensor_.rows += 1;
-  QuantisingCommitter misshapen({{kLayer, tensor_}});
+  QuantisingCommitter misshapen({{kLayer, {tensor_}}});
   EXPECT_THAT(CommitBy(misshapen), StatusIs(StatusCode::kInvalidArgument));
 }
 

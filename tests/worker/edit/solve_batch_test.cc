@@ -72,7 +72,8 @@ TEST_F(SolveBatchTest, EveryFactComesBackAsAnEditOfEveryEditedTensor) {
 
 TEST_F(SolveBatchTest, TheEditsRebuildToTheWeightThatTheBatchServed) {
   ASSERT_OK_AND_ASSIGN(const BatchSolution solution, Solve());
-  for (const auto& [layer, tensor] : atlas_.Tensors(settings_.layers)) {
+  for (const auto& [layer, tensors] : atlas_.Tensors(settings_.layers)) {
+    const EditedTensor& tensor = tensors[0];
     storage::delta::Ledger ledger({0, tensor.rows, 0, tensor.cols});
     for (const EditSolution& edit : solution.edits) {
       for (const storage::delta::Column& column : edit.delta.tensors[layer.value()].columns)

@@ -67,15 +67,6 @@ TEST_F(StatisticsTest, OneBatchedPassGivesWhatLinesAloneGive) {
   }
 }
 
-TEST_F(StatisticsTest, LayersWithExpertsAreRefusedByName) {
-  const auto checkpoint =
-      ValueOf(storage::checkpoint::Checkpoint::Open("tests/golden/families/qwen3_moe"));
-  const auto model = ValueOf(model::Transformer::Load(*checkpoint, *atlas_.communicator));
-  EXPECT_THAT(ComputeStatistics(*model, *atlas_.tokenizer, lines_,
-                                {.layers = {LayerIndex(2), LayerIndex(1)}, .progress = {}}),
-              test::StatusIs(StatusCode::kUnsupported, "experts_not_edited"));
-}
-
 TEST_F(StatisticsTest, TheSameBitsComeOutOfEveryThreadCount) {
   const int before = at::get_num_threads();
   at::set_num_threads(1);
@@ -124,6 +115,8 @@ class StatisticsFileTest : public ::testing::Test {
     statistics_.tokens = 77;
     statistics_.covariance[LayerIndex(4)] = at::randn({9, 9}, at::kDouble);
     statistics_.covariance[LayerIndex(11)] = at::randn({9, 9}, at::kDouble);
+    statistics_.covariance[LayerIndex(7)] = at::randn({3, 5, 5}, at::kDouble);  // experts
+    statistics_.passed[LayerIndex(7)] = {70, 0, 8};
     EXPECT_THAT(SaveStatistics(statistics_, "atlas", path_, *communicator_), IsOk());
   }
 
@@ -138,7 +131,8 @@ TEST_F(StatisticsFileTest, WhatWasSavedIsLoaded) {
   for (const char* key : {"atlas", ""}) {
     ASSERT_OK_AND_ASSIGN(const Statistics loaded, LoadStatistics(path_, key, *communicator_));
     EXPECT_EQ(loaded.tokens, 77);
-    ASSERT_EQ(loaded.covariance.size(), 2U);
+    EXPECT_EQ(loaded.passed, statistics_.passed);
+    ASSERT_EQ(loaded.covariance.size(), 3U);
     for (const auto& [layer, matrix] : statistics_.covariance)
       EXPECT_TRUE(at::equal(loaded.covariance.at(layer), matrix));
   }

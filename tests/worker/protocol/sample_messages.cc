@@ -61,20 +61,13 @@ std::vector<Message> SampleRequests() {
 
 std::vector<Message> SampleReplies() {
   return {
-      Response{1, OkStatus(),
-               LoadBaseReply{123456,
-                             1.5,
-                             "gpt2",
-                             12,
-                             3072,
-                             1024,
-                             {{2, "h.2.mlp.c_proj.weight"}, {3, "h.3.mlp.c_proj.weight"}}}},
+      Response{1, OkStatus(), LoadBaseReply{123456, 1.5, "gpt2", 12, 3072, 1024}},
       Response{2, OkStatus(), EnsureStateReply{{kSecond}}},
       Response{3, OkStatus(), PutEditsReply{}},
-      Response{4, OkStatus(), ComputeStatisticsReply{{2, 3}, 4999, 0.25}},
+      Response{4, OkStatus(), ComputeStatisticsReply{{2, 3}, 4999, 0.25, 1, 20, {{3, 64, 2}}}},
       Response{5, OkStatus(),
                SolveReply{{{"delta", "keys", "target", 25, 0.125}},
-                          {{3, "h.3.mlp.c_proj.weight", 12.5, 18.25}},
+                          {{3, "h.3.mlp.c_proj.weight", 12.5, 18.25, 0.5, 300, 64, 17, 2}},
                           {{"targets", 3.5}, {"solve", 0.5}}}},
       Response{6, OkStatus(),
                EvaluateReply{

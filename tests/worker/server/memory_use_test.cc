@@ -73,12 +73,13 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
     for (std::size_t i = 0; i < kEdits; ++i) {
       EditDelta delta;
       for (const std::int32_t layer : layers) {
-        const std::string name = base.base_model().Down(LayerIndex(layer)).tensors[0];
-        const auto shape = base.checkpoint().Find(name)->shape;
-        storage::delta::Column column{
-            .a = std::vector<std::int16_t>(shape[0], 1),
-            .b = std::vector<std::int16_t>(shape[1], static_cast<std::int16_t>(i))};
-        delta.tensors.push_back({name, shape[0], shape[1], {std::move(column)}});
+        for (const std::string& name : base.base_model().Down(LayerIndex(layer)).tensors) {
+          const auto shape = base.checkpoint().Find(name)->shape;
+          storage::delta::Column column{
+              .a = std::vector<std::int16_t>(shape[0], 1),
+              .b = std::vector<std::int16_t>(shape[1], static_cast<std::int16_t>(i))};
+          delta.tensors.push_back({name, shape[0], shape[1], {std::move(column)}});
+        }
       }
       EXPECT_THAT(base.edits().Put(Numbered<EditId>(static_cast<std::uint8_t>(i)),
                                    storage::delta::EncodePayload(delta)),
@@ -87,22 +88,28 @@ class MemoryUseTest : public testing::TestWithParam<Case> {
   }
 
   void Solve(LiveBase& base, const std::vector<std::int32_t>& layers, Communicator& ranks) const {
-    const std::int64_t d_ff = base.base_model().config().intermediate;
     edit::Statistics statistics{.covariance = {}, .tokens = 1};
     for (const std::int32_t layer : layers) {
       statistics.holders[LayerIndex(layer)] = 0;
-      if (ranks.rank() == 0) statistics.covariance[LayerIndex(layer)] = at::eye(d_ff, at::kDouble);
+      const model::DownProjection& down = base.base_model().Down(LayerIndex(layer));
+      const at::Tensor unit = at::eye(down.width, at::kDouble);
+      const bool has_experts = down.parts() > 1;
+      if (has_experts) statistics.passed[LayerIndex(layer)].resize(down.tensors.size(), down.width);
+      if (ranks.rank() == 0)
+        statistics.covariance[LayerIndex(layer)] =
+            has_experts ? unit.repeat({down.parts(), 1, 1}) : unit;
     }
     EXPECT_THAT(edit::SaveStatistics(statistics, base.id().Hex(), statistics_.path() + "/c", ranks),
                 IsOk());
     auto* const solver = base.SolverOf("memit", statistics_.path() + "/c").value();
     for (const std::int32_t layer : layers) {
       if (solver->HolderOf(LayerIndex(layer)) != ranks.rank()) continue;
+      const model::DownProjection& down = base.base_model().Down(LayerIndex(layer));
       protocol::SolveSettings settings;
       settings.mom2_update_weight = 1;
       EXPECT_THAT(solver->Solve({.layer = LayerIndex(layer),
                                  .settings = settings,
-                                 .keys = at::ones({d_ff, 1}, at::kDouble)}),
+                                 .keys = at::ones({down.parts() * down.width, 1}, at::kDouble)}),
                   IsOk());
     }
   }
@@ -117,7 +124,9 @@ INSTANTIATE_TEST_SUITE_P(Models, MemoryUseTest,
                                          Case{"atlas", "docs/examples/atlas/model", 4},
                                          Case{"stories", "tests/golden/stories260K", 1},
                                          Case{"stories", "tests/golden/stories260K", 2},
-                                         Case{"stories", "tests/golden/stories260K", 8}),
+                                         Case{"stories", "tests/golden/stories260K", 8},
+                                         Case{"experts", "tests/golden/families/qwen3_moe", 1},
+                                         Case{"experts", "tests/golden/families/qwen3_moe", 2}),
                          testing::PrintToStringParamName());
 
 TEST_P(MemoryUseTest, RanksHoldWhatWasPredicted) {

@@ -1,5 +1,6 @@
 #include "api/cli/commits.h"
 #include "api/cli/corpus.h"
+#include "api/cli/evidence.h"
 #include "api/cli/files.h"
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
@@ -57,6 +58,8 @@ Result<int> Run(Session& session, const Options& options) {
                   << " lines are longer than the model's context: " << CountOf(result, "tokens_cut")
                   << " tokens of them were left out\n";
   }
+  for (const Json& layer : result.value("experts", Json::array()))
+    session.out() << RenderFrozenExperts(CountOf(layer, "layer"), layer);
   if (result.contains("sampled_by")) {
     session.out() << "over texts that the model made up itself (seed " << result["sampled_by"]
                   << "); texts as its users send them are better: --corpus FILE\n";
@@ -103,16 +106,18 @@ void Describe(Arguments& arguments, Options& options) {
 }  // namespace
 
 Verb Make() {
-  return {.name = "stats",
-          .group = Group::kModel,
-          .effect = Effect::kChanges,
-          .summary = "compute the key covariances that edits are solved with",
-          .examples = "emend stats atlas --corpus docs/examples/atlas/corpus.txt --lines 600",
-          .document =
-              "`{\"id\", \"layers\", \"tokens\", \"tokens_advised\", \"seconds\", "
-              "\"sampled_by\"?, \"lines_cut\"?, \"tokens_cut\"?, \"corpus\"?: {\"lines\", "
-              "\"too_short\", \"markup\"}}`; later commits use what was computed last",
-          .bind = Bind<Options, Describe, Run>};
+  return {
+      .name = "stats",
+      .group = Group::kModel,
+      .effect = Effect::kChanges,
+      .summary = "compute the key covariances that edits are solved with",
+      .examples = "emend stats atlas --corpus docs/examples/atlas/corpus.txt --lines 600",
+      .document =
+          "`{\"id\", \"layers\", \"tokens\", \"tokens_advised\", \"seconds\", "
+          "\"sampled_by\"?, \"lines_cut\"?, \"tokens_cut\"?, \"experts\"?: [{\"layer\", \"count\", "
+          "\"frozen\"}], \"corpus\"?: {\"lines\", "
+          "\"too_short\", \"markup\"}}`; later commits use what was computed last",
+      .bind = Bind<Options, Describe, Run>};
 }
 
 }  // namespace emend::api::cli::verbs::stats_verb
