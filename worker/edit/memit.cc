@@ -7,8 +7,10 @@
 //       (Woodbury: (m + n) × (m + n) instead of d_ff × d_ff)
 //
 // C' is factored once per layer and ridge and kept; a batch then costs triangular solves with m + n
-// columns. Nothing is inverted. With experts C' is one block an expert, with a ridge of its own; of
-// one that is frozen, or whose block cannot be factored, all keys' part is left out.
+// columns. Nothing is inverted. More past keys than inputs are added to B, which is then factored
+// for the batch: whatever the history, a solve costs d_ff³ at most. With experts C' is one block an
+// expert, with a ridge of its own; of one that is frozen, or whose block cannot be factored, all
+// keys' part is left out.
 //
 // A key k alone is given kᵀB⁻¹k / (1 + kᵀB⁻¹k) of its residual. λ by itself (mom2_update_weight 0)
 // is the one at which kᵀB⁻¹k of the batch's median key is kAutoLeverage: what a model's keys are
@@ -80,28 +82,52 @@ class Memit final : public Solver {
 
   static Result<LayerSolution> SolveKeys(const Factor& factor, const at::Tensor& all_keys,
                                          const LayerProblem& problem) {
-    const std::int64_t count = problem.keys.size(1), first = all_keys.size(1) - count;
+    const std::int64_t count = problem.keys.size(1), past = all_keys.size(1) - count;
     const std::vector<std::int64_t> blocks = {factor.lower.size(0), factor.lower.size(1)};
     const at::Tensor open =
         all_keys.unflatten(0, blocks).masked_fill(factor.frozen.view({-1, 1, 1}), 0);
-    // L⁻¹Z, so that ZᵀC'⁻¹Z = halfᵀ·half
-    const at::Tensor half = SolveLower(factor.lower, open).flatten(0, 1);
     LayerSolution solution;
     solution.frozen = factor.frozen.sum().item<std::int64_t>();
-    solution.leverage = half.narrow(1, first, count).square().sum(0).median().item<double>();
+    solution.leverage = SolveLower(factor.lower, open.narrow(2, past, count))
+                            .square()
+                            .sum({0, 1})
+                            .median()
+                            .item<double>();
     const double asked = problem.settings.mom2_update_weight;
     solution.weight = asked > 0 ? asked : solution.leverage / kAutoLeverage;
     if (solution.leverage == 0) return AllFrozen(problem.layer, solution.frozen);
-    at::Tensor small = half.t().matmul(half) / solution.weight;
+    const at::Tensor keys = open.flatten(0, 1);
+    // A history of more keys than they have elements is cheaper in B, and its cost has a bound.
+    solution.metric = blocks[0] == 1 && past > blocks[1]
+                          ? Fold(factor.lower, solution.weight, keys, past)
+                          : SolveMetric{factor.lower, solution.weight, keys};
+    solution.adjusted_keys = Adjust(solution.metric, count);
+    return solution;
+  }
+
+  // B = λC' + K_past·K_pastᵀ, so that what is left of Z are the batch's own keys.
+  static SolveMetric Fold(const at::Tensor& lower, double weight, const at::Tensor& keys,
+                          std::int64_t past) {
+    const at::Tensor before = keys.narrow(1, 0, past);
+    const at::Tensor system =
+        at::add(before.matmul(before.t()), lower[0].matmul(lower[0].t()), weight);
+    return {at::linalg_cholesky(system).unsqueeze(0), 1, keys.narrow(1, past, keys.size(1) - past)};
+  }
+
+  // The last `count` columns of A⁻¹Z.
+  static at::Tensor Adjust(const SolveMetric& metric, std::int64_t count) {
+    const at::Tensor keys =
+        metric.keys.unflatten(0, {metric.factor.size(0), metric.factor.size(1)});
+    // L⁻¹Z, so that ZᵀB⁻¹Z = halfᵀ·half / weight
+    const at::Tensor half = SolveLower(metric.factor, keys).flatten(0, 1);
+    at::Tensor small = half.t().matmul(half) / metric.weight;
     small.diagonal().add_(1.0);
     const at::Tensor small_factor = at::linalg_cholesky(small);
     const at::Tensor right =
         SolveLowerTransposed(small_factor, SolveLower(small_factor, half.t())).t();
-    const at::Tensor own = right.narrow(1, first, count).unflatten(0, blocks);
-    solution.adjusted_keys =
-        SolveLowerTransposed(factor.lower, own).flatten(0, 1) / solution.weight;
-    solution.metric = {factor.lower, solution.weight, open.flatten(0, 1)};
-    return solution;
+    const at::Tensor own = right.narrow(1, right.size(1) - count, count)
+                               .unflatten(0, {metric.factor.size(0), metric.factor.size(1)});
+    return SolveLowerTransposed(metric.factor, own).flatten(0, 1) / metric.weight;
   }
 
   static Status AllFrozen(LayerIndex layer, std::int64_t frozen) {

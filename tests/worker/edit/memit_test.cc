@@ -111,15 +111,20 @@ TEST_P(MemitTest, MoreKeysThanDimensionsAreSolvedToo) {
 
 TEST_P(MemitTest, PastKeysKeepTheirValuesAsMuchAsTheBatchGetsItsOwn) {
   MemitSolver solver(statistics_);
-  const at::Tensor past = Random(kSize, 11, 5);
-  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, solver.Solve(kLayer, GetParam(), keys_, past));
-  const at::Tensor system =
-      System(*statistics_, GetParam()) + keys_.matmul(keys_.t()) + past.matmul(past.t());
-  EXPECT_LT(RelativeError(solution.adjusted_keys, at::linalg_solve(system, keys_)), 1e-8);
-  const at::Tensor vectors = Random(kSize, 5, 3);
-  EXPECT_LT(RelativeError(solution.metric.SquaredNorms(vectors),
-                          (vectors * system.matmul(vectors)).sum(0)),
-            1e-10);
+  for (const std::int64_t count : {std::int64_t{11}, kSize, kSize + 1, 5 * kSize}) {
+    const at::Tensor past = Random(kSize, count, 5);
+    ASSERT_OK_AND_ASSIGN(const LayerSolution solution,
+                         solver.Solve(kLayer, GetParam(), keys_, past));
+    const at::Tensor system =
+        System(*statistics_, GetParam()) + keys_.matmul(keys_.t()) + past.matmul(past.t());
+    EXPECT_LT(RelativeError(solution.adjusted_keys, at::linalg_solve(system, keys_)), 1e-8)
+        << count;
+    const at::Tensor vectors = Random(kSize, 5, 3);
+    EXPECT_LT(RelativeError(solution.metric.SquaredNorms(vectors),
+                            (vectors * system.matmul(vectors)).sum(0)),
+              1e-10)
+        << count;
+  }
 }
 
 // Three experts of 24, the second one passed by too few tokens.
