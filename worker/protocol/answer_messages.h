@@ -68,6 +68,12 @@ struct TokenProbability {
   static auto Fields(auto& m) { return std::tie(m.token, m.probability); }
 };
 
+struct ChatMessage {
+  std::string role;  // as chat templates know it: "user", "assistant", ...
+  std::string content;
+  static auto Fields(auto& m) { return std::tie(m.role, m.content); }
+};
+
 // What the model says after a prompt, token by token: a Piece for each step, and
 // the reply when it has ended. Many are under way at once.
 struct Complete {
@@ -83,9 +89,11 @@ struct Complete {
   std::vector<std::string> stop;  // the text ends before the first of these
   // likeliest tokens to report with each token; negative: report no tokens
   std::int32_t top = -1;
+  // a conversation, which the base's chat template makes the prompt of; none: `prompt` is it
+  std::vector<ChatMessage> messages = {};
   static auto Fields(auto& m) {
     return std::tie(m.base, m.state, m.prompt, m.tokens_max, m.temperature, m.top_p, m.top_k,
-                    m.seed, m.stop, m.top);
+                    m.seed, m.stop, m.top, m.messages);
   }
 };
 struct PieceToken {

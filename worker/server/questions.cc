@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "storage/base/utf8.h"
+#include "worker/server/conversation.h"
 
 namespace emend::worker::server {
 namespace {
@@ -16,18 +17,12 @@ using Prompts = std::vector<std::vector<TokenId>>;
 // What a template is told that writes a date: the same at every commit and on every rank.
 constexpr WallTime kToday = std::chrono::sys_days(std::chrono::year(2025) / 1 / 1);
 
-Result<Prompts> PromptsOf(const chat::ChatTemplate& chat, const LiveBase& base) {
-  chat::Options options;
-  options.now = kToday;
+Result<Prompts> PromptsOf(const LiveBase& base) {
   Prompts prompts;
   for (const std::string_view question : eval::Questions()) {
-    EMEND_ASSIGN_OR_RETURN(const std::string text,
-                           chat.Render({{"user", std::string(question)}}, options));
-    EMEND_ASSIGN_OR_RETURN(const auto tokens,
-                           base.tokenizer().Encode(text, tokenizer::SpecialTokens::kPlain));
-    std::vector<TokenId>& prompt = prompts.emplace_back();
-    for (const tokenizer::Token& token : tokens) prompt.push_back(token.id);
-    EMEND_RETURN_IF_ERROR(eval::CheckQuestion(base.base_model().config(), prompt));
+    EMEND_ASSIGN_OR_RETURN(prompts.emplace_back(),
+                           EncodeConversation(base, {{"user", std::string(question)}}, kToday));
+    EMEND_RETURN_IF_ERROR(eval::CheckQuestion(base.base_model().config(), prompts.back()));
   }
   return prompts;
 }
@@ -47,7 +42,7 @@ Result<std::optional<QuestionReport>> AskQuestions(const LiveBase& base,
   const Result<std::optional<chat::ChatTemplate>>& chat = base.chat_template();
   if (chat.ok() && !*chat) return std::optional<QuestionReport>();
   QuestionReport report;
-  const Result<Prompts> prompts = chat.ok() ? PromptsOf(**chat, base) : chat.status();
+  const Result<Prompts> prompts = chat.ok() ? PromptsOf(base) : chat.status();
   if (!prompts.ok()) {
     report.fault = prompts.status().message();
     return std::optional(std::move(report));

@@ -3,15 +3,26 @@
 #include <cmath>
 #include <utility>
 
+#include "worker/server/conversation.h"
+
 namespace emend::worker::server {
 namespace {
 
-Result<eval::CompletionRequest> RequestOf(const tokenizer::Tokenizer& tokenizer,
-                                          const protocol::Complete& text) {
+Result<std::vector<tokenizer::TokenId>> PromptOf(const LiveBase& base,
+                                                 const protocol::Complete& text) {
+  if (text.messages.empty())
+    return EncodePrompt(base, text.prompt, tokenizer::SpecialTokens::kWithTemplate);
+  std::vector<chat::Message> messages;
+  for (const protocol::ChatMessage& message : text.messages)
+    messages.push_back({message.role, message.content});
+  // A template that writes the time as well writes midnight: all texts of a day have one prompt.
+  return EncodeConversation(base, messages,
+                            std::chrono::floor<std::chrono::days>(SystemClock().WallNow()));
+}
+
+Result<eval::CompletionRequest> RequestOf(const LiveBase& base, const protocol::Complete& text) {
   eval::CompletionRequest request;
-  EMEND_ASSIGN_OR_RETURN(const std::vector<tokenizer::Token> tokens,
-                         tokenizer.Encode(text.prompt, tokenizer::SpecialTokens::kWithTemplate));
-  for (const tokenizer::Token& token : tokens) request.prompt.push_back(token.id);
+  EMEND_ASSIGN_OR_RETURN(request.prompt, PromptOf(base, text));
   request.state = text.state;
   request.tokens_max = text.tokens_max;
   request.sampling = {
@@ -56,7 +67,7 @@ Texts::Texts(LiveBase& base)
 
 void Texts::Begin(std::shared_ptr<Interlude> interlude) {
   const auto& text = std::get<protocol::Complete>(interlude->request);
-  Result<eval::CompletionRequest> request = RequestOf(base_.tokenizer(), text);
+  Result<eval::CompletionRequest> request = RequestOf(base_, text);
   // Said at once, so that the coordinator makes it live, instead of when its turn has come.
   Status begun = request.status();
   if (begun.ok()) begun = base_.CheckLive(text.state);
