@@ -88,11 +88,8 @@ class Memit final : public Solver {
         all_keys.unflatten(0, blocks).masked_fill(factor.frozen.view({-1, 1, 1}), 0);
     LayerSolution solution;
     solution.frozen = factor.frozen.sum().item<std::int64_t>();
-    solution.leverage = SolveLower(factor.lower, open.narrow(2, past, count))
-                            .square()
-                            .sum({0, 1})
-                            .median()
-                            .item<double>();
+    const at::Tensor own = SolveLower(factor.lower, open.narrow(2, past, count)).flatten(0, 1);
+    solution.leverage = own.square().sum(0).median().item<double>();
     const double asked = problem.settings.mom2_update_weight;
     solution.weight = asked > 0 ? asked : solution.leverage / kAutoLeverage;
     if (solution.leverage == 0) return AllFrozen(problem.layer, solution.frozen);
