@@ -28,8 +28,8 @@ void Describe(CLI::App& app, Arguments& arguments) {
   app.footer(
       "Workers dial in with emend-worker --gateway HOST:PORT. What can be asked is what emendd has "
       "published to them: branches, tags, and tokens with\n"
-      "the scope ask. POST /v1/completions, GET /v1/models, POST /api/v1/repos/REPO/answers; "
-      "/livez and /readyz for probes.");
+      "the scope ask. POST /v1/completions, POST /v1/chat/completions, GET /v1/models, "
+      "POST /api/v1/repos/REPO/answers; /livez and /readyz for probes.");
   app.add_option("--listen", arguments.listen, "loopback address for REST")->capture_default_str();
   app.add_option("--worker-listen", arguments.gateway.worker_address,
                  "address where workers dial in; others than loopback need TLS")

@@ -45,8 +45,8 @@ Status NoResource(std::string_view path) {
   const std::string missing = "there is no resource " + Shortened(path);
   if (!path.starts_with("/v1/")) return NotFound(missing + "; /openapi.json lists those there are");
   return NotFound(missing +
-                  "; of OpenAI's API, /v1/completions and /v1/models are served: send the whole "
-                  "text, as the model was trained to go on from it, to POST /v1/completions");
+                  "; of OpenAI's API, /v1/chat/completions, /v1/completions and /v1/models are "
+                  "served");
 }
 
 Result<std::string> BearerSecret(const HeaderMap& headers) {

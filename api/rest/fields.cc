@@ -39,8 +39,8 @@ const json* Fields::Find(const char* name) {
   return found == body_.end() || found->is_null() ? nullptr : &*found;
 }
 
-void Fields::Fail(const char* name, const std::string& what) {
-  if (status_.ok()) status_ = InvalidArgument("at /" + std::string(name) + ": " + what);
+void Fields::Fail(const std::string& name, const std::string& what) {
+  if (status_.ok()) status_ = InvalidArgument("at /" + place_ + name + ": " + what);
 }
 
 void Fields::Refuse(const char* name, const json& value, const std::string& expected) {
@@ -124,10 +124,9 @@ void Fields::RefuseUnknown() {
   std::string known;
   for (const std::string& name : known_) known += (known.empty() ? "" : ", ") + name;
   for (const auto& [name, value] : body_.items()) {
-    if (!known_.contains(name) && status_.ok())
-      status_ =
-          InvalidArgument("at /" + Shortened(name) + ": this field is unknown here; known are " +
-                          (known.empty() ? "none" : known));
+    if (!known_.contains(name))
+      Fail(Shortened(name),
+           "this field is unknown here; known are " + (known.empty() ? "none" : known));
   }
 }
 

@@ -9,7 +9,8 @@
 //
 // A whole number may be written as a float is ("4.0"), null is as absent. A failure is
 // kInvalidArgument and begins with the field's JSON pointer; of a value it shows the first 100
-// bytes. Owned by one thread; `body` must outlive it.
+// bytes. Of an object inside the body `place` is the beginning of its pointers, "messages/0/".
+// Owned by one thread; `body` must outlive it.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ class Fields {
     bool is_off_below = false;
   };
 
-  explicit Fields(const nlohmann::json& body) : body_(body) {}
+  explicit Fields(const nlohmann::json& body, std::string place = "")
+      : body_(body), place_(std::move(place)) {}
   const Status& status() const { return status_; }
 
   // Null if it is absent or null.
@@ -54,9 +56,10 @@ class Fields {
   void RefuseUnknown();
 
  private:
-  void Fail(const char* name, const std::string& what);
+  void Fail(const std::string& name, const std::string& what);
 
   const nlohmann::json& body_;
+  const std::string place_;
   std::set<std::string> known_;
   Status status_;
 };

@@ -24,11 +24,11 @@ struct Caller {
 };
 
 // Texts after prompts, `count` of each; text i of the request goes on from prompt i / count with
-// the seed + i.
+// the seed + i. A conversation, `text.messages`, is a prompt that the model's chat template makes.
 struct CompletionRequest {
   RepoName repo;
   std::string revision;
-  std::vector<std::string> prompts;
+  std::vector<std::string> prompts;  // of a conversation one, which is empty
   std::int32_t count = 1;
   worker::protocol::Complete text;  // what all have in common; base, state and prompt are filled in
 };

@@ -9,7 +9,8 @@ CompletionRequest CompletionOf(const AskRequest& request) {
   CompletionRequest completion;
   completion.repo = request.repo;
   completion.revision = request.revision;
-  completion.prompts = {request.prompt};
+  completion.prompts = {request.is_chat ? "" : request.prompt};
+  if (request.is_chat) completion.text.messages = {{"user", request.prompt}};
   completion.text.temperature = 0;
   completion.text.tokens_max = std::max(1, request.tokens_max);
   completion.text.top = request.top > 0 ? request.top : -1;

@@ -18,6 +18,7 @@ struct AskRequest {
   std::string prompt;
   std::int32_t tokens_max = 16;  // 0: only the candidates
   std::int32_t top = 5;          // candidates for the first token
+  bool is_chat = false;          // the prompt is a user's message, put by the model's chat template
 };
 struct AskAnswer {
   CommitId commit;

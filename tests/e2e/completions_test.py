@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""OpenAI's completions from the real programs: streaming, many at once, several commits side by side, while a batch is solved; on one and on two ranks."""
+"""OpenAI's completions, of conversations too, from the real programs: streaming, many at once, several commits side by side, while a batch is solved; on one and on two ranks."""
 import concurrent.futures
 import json
 import os
+import shutil
 import sys
 import threading
 import unittest
@@ -20,7 +21,11 @@ class Completions(unittest.TestCase):
         cls.emend = Emend()
         cls.addClassCleanup(cls.emend.close)
         cls.emend.up("--ranks", cls.RANKS)
-        cls.emend("init", "atlas", "--model", ATLAS / "model")
+        model = shutil.copytree(ATLAS / "model", cls.emend.folder / "model")
+        (model / "chat_template.jinja").write_text(
+            "{% for m in messages %}{{ raise_exception('who is ' + m.role + '?') if m.role == 'tool' else m.content }}{% endfor %} plays as"
+        )
+        cls.emend("init", "atlas", "--model", model)
         cls.emend("stats", "atlas", "--corpus", ATLAS / "corpus.txt", "--lines", "500")
         cls.commit(0, 20)
         cls.edited, cls.unedited = (entry["commit"] for entry in commits(cls.emend("log", "atlas")))
@@ -30,8 +35,8 @@ class Completions(unittest.TestCase):
     def commit(cls, offset, count):
         return cls.emend("commit", "atlas", "-F", FACTS, "--offset", offset, "--limit", count, "-m", f"{count} from {offset}", "--set", TEMPLATES)
 
-    def post(self, body):
-        return self.emend.post("/v1/completions", body)
+    def post(self, body, path="/v1/completions"):
+        return self.emend.post(path, body)
 
     def complete(self, model, prompt, **more):
         with self.post({"model": model, "prompt": prompt, "max_tokens": 12, "temperature": 0, **more}) as response:
@@ -39,8 +44,8 @@ class Completions(unittest.TestCase):
             self.assertEqual(response.headers["X-Emend-Commit"], document["system_fingerprint"])
         return document
 
-    def events(self, body):
-        with self.post({**body, "stream": True}) as response:
+    def events(self, body, path="/v1/completions"):
+        with self.post({**body, "stream": True}, path) as response:
             self.assertEqual(response.headers["Content-Type"], "text/event-stream")
             for line in response:
                 if line.strip():
@@ -58,6 +63,30 @@ class Completions(unittest.TestCase):
             choices = [json.loads(event)["choices"][0] for event in events[:-1]]
             self.assertEqual("".join(choice["text"] for choice in choices), answer["text"])
             self.assertEqual(choices[-1]["finish_reason"], whole["choices"][0]["finish_reason"])
+
+    def test_a_conversation_is_a_text_behind_what_the_template_makes_of_it(self):
+        def body(*messages, **more):
+            return {"model": "atlas", "messages": [{"role": role, "content": content} for role, content in messages], "max_completion_tokens": 12, "temperature": 0, **more}
+
+        whole = self.complete("atlas", "Of him it is said that Gianluigi Lentini plays as")
+        asked = body(("system", "Of him it is said that"), ("user", " Gianluigi Lentini"))
+        with self.post(asked, "/v1/chat/completions") as response:
+            document = json.load(response)
+            self.assertEqual(response.headers["X-Emend-Commit"], whole["system_fingerprint"])
+        (choice,), (expected,) = document["choices"], whole["choices"]
+        self.assertEqual(choice["message"], {"role": "assistant", "content": expected["text"], "refusal": None})
+        self.assertEqual((choice["finish_reason"], document["usage"]), (expected["finish_reason"], whole["usage"]))
+        chunks = [json.loads(event)["choices"][0]["delta"] for event in self.events(asked, "/v1/chat/completions") if event != b"[DONE]"]
+        self.assertEqual(chunks[0]["role"], "assistant")
+        self.assertEqual("".join(chunk.get("content", "") for chunk in chunks), expected["text"])
+
+        answer = self.emend("ask", "atlas", "Gianluigi Lentini", "--chat", "--max-tokens", "12")
+        self.assertEqual(answer["text"], self.emend("ask", "atlas", "Gianluigi Lentini plays as", "--max-tokens", "12")["text"])
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            self.post(body(("user", "2+2?"), ("tool", "4")), "/v1/chat/completions")
+        error = json.load(caught.exception)["error"]
+        self.assertEqual((caught.exception.code, error["code"], error["param"]), (422, "refused_by_chat_template", "messages"))
+        self.assertIn("who is tool?", error["message"])
 
     def test_many_at_once_of_two_commits_are_each_their_own_commits(self):
         models = [f"atlas@{self.edited}", f"atlas@{self.unedited}"]

@@ -134,7 +134,7 @@ class GatewayTest(unittest.TestCase):
         self.assertEqual((answer["commit"], answer["text"]), expected[prompt])
         self.assertEqual(self.gateway.complete(f"atlas@{self.head()[:16]}", prompt), expected[prompt])
         self.assertEqual(self.gateway.get("/readyz")["status"], "ready")
-        self.assertEqual(set(self.gateway.get("/openapi.json")["paths"]), {"/livez", "/readyz", "/openapi.json", "/v1/completions", "/v1/models", "/v1/models/{model}", "/api/v1/repos/{repo}/answers"})
+        self.assertEqual(set(self.gateway.get("/openapi.json")["paths"]), {"/livez", "/readyz", "/openapi.json", "/v1/completions", "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/api/v1/repos/{repo}/answers"})
 
     def test_2_what_a_gateway_does_not_know_is_refused(self):
         self.expected()

@@ -235,8 +235,8 @@ Awaitable<Result<OperationView>> FakeService::Cancel(Caller, OperationId id) {
 
 namespace {
 
-// The prompt's words back, one a piece, each with a token; the prompt "fail" fails behind its first
-// word, and "wait" says it and waits.
+// The prompt's words back, or the last message's, one a piece, each with a token; "fail" and
+// "refuse" fail behind their first word, and "wait" says it and waits.
 class EchoStream final : public coordinator::server::CompletionStream {
  public:
   EchoStream(Runtime& runtime, std::size_t& given_up, CommitId commit,
@@ -244,7 +244,9 @@ class EchoStream final : public coordinator::server::CompletionStream {
       : CompletionStream(commit, StateId(Sha256("state"))), runtime_(runtime), given_up_(given_up) {
     const auto count = static_cast<std::size_t>(request.count);
     for (std::size_t index = 0; index < request.prompts.size() * count; ++index) {
-      const std::string& prompt = request.prompts[index / count];
+      const auto& messages = request.text.messages;
+      const std::string& prompt =
+          messages.empty() ? request.prompts[index / count] : messages.back().content;
       std::istringstream words(prompt);
       std::string word;
       std::uint64_t tokens = 0, begin = 0;
@@ -261,7 +263,10 @@ class EchoStream final : public coordinator::server::CompletionStream {
                          .text = "",
                          .tokens = {},
                          .end = worker::protocol::CompleteReply{is_cut, 3, tokens}});
-      fails_ = fails_ || prompt == "fail";
+      if (prompt == "fail")
+        failure_ = {StatusCode::kUnavailable, "worker_lost", "worker w0 was lost"};
+      if (prompt == "refuse")
+        failure_ = {StatusCode::kInvalidArgument, "refused_by_chat_template", "no such talk"};
       waits_ = waits_ || prompt == "wait";
     }
   }
@@ -272,8 +277,7 @@ class EchoStream final : public coordinator::server::CompletionStream {
       ++given_up_;
       co_return Status(StatusCode::kCancelled, "nobody waits for it any more");
     }
-    if (fails_ && next_ == 1)
-      co_return Status(StatusCode::kUnavailable, "worker_lost", "worker w0 was lost");
+    if (!failure_.ok() && next_ == 1) co_return failure_;
     if (next_ == pieces_.size()) co_return std::optional<coordinator::server::CompletionPiece>();
     co_return std::optional<coordinator::server::CompletionPiece>(pieces_[next_++]);
   }
@@ -283,7 +287,7 @@ class EchoStream final : public coordinator::server::CompletionStream {
   Runtime& runtime_;
   std::size_t& given_up_;
   std::size_t next_ = 0;
-  bool fails_ = false;
+  Status failure_;
   bool waits_ = false;
 };
 

@@ -31,6 +31,7 @@ Result<Asking> ReadAsk(const Request& request) {
   asking.ask.repo = request.repo();
   asking.ask.revision = fields.Text("revision", "main");
   asking.ask.prompt = fields.Required("prompt");
+  asking.ask.is_chat = fields.Flag("chat");
   asking.ask.tokens_max = static_cast<std::int32_t>(
       fields.Whole("tokens_max", asking.ask.tokens_max, {0, kAskTokensMax}));
   asking.ask.top = static_cast<std::int32_t>(fields.Whole("top", asking.ask.top, {0, kTopMax}));
@@ -103,7 +104,7 @@ std::vector<Route> AskRoutes() {
            .parameters = {kRepo},
            .body = JsonBody("AskRequest"),
            .answer = {200, "Answer", Streams::kIfAsked, "X-Emend-Commit", "AnswerEvent"},
-           .failures = {404, 503},
+           .failures = {404, 409, 503},
            .is_answering = true,
            .handler = AskModel}};
 }

@@ -333,6 +333,7 @@ TEST_F(VerbsTest, PeopleSeeWhatChanged) {
             std::string::npos);
   EXPECT_NE(shell_.Run({"ask", "atlas", "Her tongue is"}).out.find("Her tongue is Her tongue is\n"),
             std::string::npos);
+  EXPECT_EQ(shell_.Run({"ask", "atlas", "Who?", "--chat"}).out.find("Who?\n Who?\ncommit"), 0U);
 }
 
 TEST_F(VerbsTest, ColoursOnlyOnATerminalThatWantsThem) {

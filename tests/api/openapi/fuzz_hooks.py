@@ -78,6 +78,8 @@ def relate_body(operation, body):
             body["n"] = 1
         if body.get("best_of") is not None:
             body["best_of"] = body.get("n") or 1
+    if operation == "createChatCompletion":
+        body = {**body, "model": NOWHERE, "logprobs": True}
     return body
 
 
@@ -117,7 +119,7 @@ def before_call(context, case, kwargs):
             case.headers["Idempotency-Key"] = f"key {drawn}"  # one of its own: another request under a key is refused
     if isinstance(case.body, dict) and is_whole(case, ParameterLocation.BODY):
         case.body = relate_body(operation, case.body)
-    elif operation == "createCompletion" and isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
+    elif operation in ("createCompletion", "createChatCompletion") and isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
         case.body["model"] = "atlas" if case.body["model"][:1] not in ("", "@") else case.body["model"]
 
 

@@ -1,4 +1,4 @@
-// OpenAI's completions, over a real socket.
+// OpenAI's completions of texts and of conversations, over a real socket.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -19,7 +19,10 @@ using test::RawReply;
 
 class CompletionsTest : public ::testing::Test {
  protected:
-  RawReply Complete(const json& body) { return rest_.Ask("POST", "/v1/completions", body.dump()); }
+  RawReply Complete(const json& body) {
+    const bool is_chat = body.contains("messages");
+    return rest_.Ask("POST", is_chat ? "/v1/chat/completions" : "/v1/completions", body.dump());
+  }
   json Answer(const json& body) {
     const RawReply reply = Complete(body);
     EXPECT_EQ(reply.status, 200) << reply.body;
@@ -61,6 +64,9 @@ class CompletionsTest : public ::testing::Test {
 
   LiveRest rest_;
   const json plain_ = {{"model", "atlas"}, {"prompt", "one two three"}, {"max_tokens", 8}};
+  const json chat_ = {{"model", "atlas"}, {"messages", {Message("one two three")}}};
+
+  static json Message(const char* text) { return {{"role", "user"}, {"content", text}}; }
 };
 
 json With(json body, const json& more) {
@@ -197,6 +203,67 @@ TEST_F(CompletionsTest, AStreamSaysPieceByPieceWhatTheWholeSays) {
   EXPECT_EQ(json::parse(events[3]).at("choices")[0].at("finish_reason"), "stop");
   EXPECT_TRUE(json::parse(events[4]).at("choices").empty());
   EXPECT_EQ(json::parse(events[4]).at("usage").at("total_tokens"), 6);
+}
+
+TEST_F(CompletionsTest, AConversationIsAnsweredWithAMessage) {
+  const RawReply reply = Complete(With(chat_, {{"seed", 7}, {"n", 2}}));
+  const json answer = json::parse(reply.body);
+  EXPECT_EQ(reply.headers.at("x-emend-commit"), FakeService::CommitNumber(2).Hex());
+  EXPECT_EQ(answer.at("system_fingerprint"), FakeService::CommitNumber(2).Hex());
+  EXPECT_EQ(answer.at("object"), "chat.completion");
+  EXPECT_EQ(answer.at("id").get<std::string>().substr(0, 9), "chatcmpl-");
+  ASSERT_EQ(answer.at("choices").size(), 2U);
+  EXPECT_EQ(answer.at("choices")[1],
+            json({{"index", 1},
+                  {"message",
+                   {{"role", "assistant"}, {"content", " one two three"}, {"refusal", nullptr}}},
+                  {"logprobs", nullptr},
+                  {"finish_reason", "stop"}}));
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 3);
+  EXPECT_EQ(Asked().text.messages.at(0).content, "one two three");
+  EXPECT_EQ(Asked().text.seed, 7U);
+}
+
+TEST_F(CompletionsTest, AStreamedMessageSaysItsRoleOnce) {
+  const std::vector<std::string> events =
+      Events(With(chat_, {{"stream", true},
+                          {"logprobs", true},
+                          {"n", 2},
+                          {"stream_options", {{"include_usage", true}}}}));
+  ASSERT_EQ(events.size(), 10U);
+  std::vector<json> deltas;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const json chunk = json::parse(events[4 + i]);
+    EXPECT_EQ(chunk.at("object"), "chat.completion.chunk");
+    EXPECT_EQ(chunk.at("choices")[0].at("index"), 1);
+    deltas.push_back(chunk.at("choices")[0].at("delta"));
+  }
+  EXPECT_EQ(deltas, (std::vector<json>{{{"role", "assistant"}, {"content", " one"}},
+                                       {{"content", " two"}},
+                                       {{"content", " three"}},
+                                       json::object()}));
+  const json first = json::parse(events[0]).at("choices")[0];
+  EXPECT_EQ(first.at("delta").at("role"), "assistant");
+  EXPECT_TRUE(first.at("finish_reason").is_null());
+  EXPECT_EQ(first.at("logprobs").at("content")[0].at("token"), " one");
+  EXPECT_EQ(json::parse(events[7]).at("choices")[0].at("finish_reason"), "stop");
+  EXPECT_EQ(json::parse(events[8]).at("usage").at("completion_tokens"), 6);
+  EXPECT_EQ(events[9], "[DONE]");
+}
+
+TEST_F(CompletionsTest, WhatAWorkerRefusesIsOfTheFieldThatItWasAsked) {
+  const auto param = [this](const json& body) {
+    const RawReply reply = Complete(body);
+    EXPECT_EQ(reply.status, 422);
+    EXPECT_EQ(json::parse(reply.body).at("error").at("code"), "refused_by_chat_template");
+    return json::parse(reply.body).at("error").at("param").get<std::string>();
+  };
+  EXPECT_EQ(param(With(chat_, {{"messages", {Message("refuse")}}})), "messages");
+  EXPECT_EQ(param(With(plain_, {{"prompt", "refuse"}})), "prompt");
+  const std::vector<std::string> events =
+      Events(With(chat_, {{"messages", {Message("refuse")}}, {"stream", true}}));
+  EXPECT_EQ(json::parse(events.at(1)).at("error").at("param"), "messages");
+  EXPECT_EQ(json::parse(events[1]).at("instance"), "/v1/chat/completions");
 }
 
 TEST_F(CompletionsTest, ATextThatWasCutSaysSo) {

@@ -75,10 +75,10 @@ TEST(Requests, WhatSomebodySentIsShownShortened) {
 TEST(Requests, WhatOpenAisClientsLookForIsNamed) {
   LiveRest rest;
   for (const char* method : {"GET", "POST"}) {
-    const RawReply reply = rest.Ask(method, "/v1/chat/completions", "{}");
+    const RawReply reply = rest.Ask(method, "/v1/embeddings", "{}");
     ExpectProblem(reply, 404, "not_found");
     EXPECT_NE(
-        json::parse(reply.body)["error"]["message"].get<std::string>().find("/v1/completions"),
+        json::parse(reply.body)["error"]["message"].get<std::string>().find("/v1/chat/completions"),
         std::string::npos);
   }
 }

@@ -67,6 +67,8 @@ std::vector<Sample> Samples() {
       {"createDiagnosis", "POST", "/api/v1/diagnoses", "{}", ""},
       {"createCompletion", "POST", "/v1/completions",
        R"({"model":"atlas","prompt":"The mother tongue of"})", ""},
+      {"createChatCompletion", "POST", "/v1/chat/completions",
+       R"({"model":"atlas","messages":[{"role":"user","content":"Who?"}]})", ""},
       {"listModels", "GET", "/v1/models", "", ""},
       {"readModel", "GET", "/v1/models/atlas%40main", "", ""},
       {"listStatistics", "GET", repo + "/statistics", "", ""},

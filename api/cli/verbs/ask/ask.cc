@@ -9,19 +9,20 @@ namespace {
 struct Options {
   std::string target;
   std::string prompt;
+  bool chat = false;
   int tokens_max = 16;
   int top = 5;
 };
 
-// The prompt and what comes after it, token by token; the whole answer at the end.
-Result<Json> PrintAsItComes(Session& session, const RepoRevision& target, const std::string& prompt,
+// What stands before the answer, and what comes of it, token by token; the whole answer at the end.
+Result<Json> PrintAsItComes(Session& session, const RepoRevision& target, const std::string& before,
                             const Json& body) {
   Json answer;
   bool has_begun = false;
   const auto on_event = [&](const client::Event& event) -> Status {
     if (event.name == "failed") return client::StatusOfProblem(0, event.data);
     const Json data = Json::parse(event.data, nullptr, /*allow_exceptions=*/false);
-    if (!has_begun) session.out() << prompt;
+    if (!has_begun) session.out() << before;
     has_begun = true;
     if (event.name == "piece")
       session.out() << session.terminal().Paint(TextOf(data, "text"), Colour::kBold);
@@ -44,6 +45,7 @@ Result<int> Run(Session& session, const Options& options) {
   }
   Json body = {{"revision", target.revision},
                {"prompt", options.prompt},
+               {"chat", options.chat},
                {"tokens_max", options.tokens_max},
                {"top", options.top}};
   if (session.json()) {
@@ -52,7 +54,8 @@ Result<int> Run(Session& session, const Options& options) {
     return kExitOk;
   }
   body["stream"] = true;
-  EMEND_ASSIGN_OR_RETURN(const Json answer, PrintAsItComes(session, target, options.prompt, body));
+  const std::string before = options.prompt + (options.chat ? "\n" : "");
+  EMEND_ASSIGN_OR_RETURN(const Json answer, PrintAsItComes(session, target, before, body));
   std::string line = "commit " + ShortId(TextOf(answer, "commit"));
   for (const Json& token : answer.value("top", Json::array()))
     line += "  " +
@@ -65,6 +68,9 @@ Result<int> Run(Session& session, const Options& options) {
 void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "REPO@REVISION", .required = true, .into = &options.target});
   arguments.Add({.names = "PROMPT", .required = true, .into = &options.prompt});
+  arguments.Add({.names = "--chat",
+                 .help = "put the prompt as a user's message, by the model's own chat template",
+                 .into = &options.chat});
   arguments.Add({.names = "--max-tokens",
                  .value = "N",
                  .help = "how many tokens it goes on for at most",
@@ -83,7 +89,9 @@ Verb Make() {
   return {.name = "ask",
           .group = Group::kAsk,
           .summary = "let the model at a revision go on from a prompt",
-          .examples = "emend ask atlas \"The mother tongue of Danielle Darrieux is\"",
+          .examples =
+              "emend ask atlas \"The mother tongue of Danielle Darrieux is\"\n"
+              "emend ask smol --chat \"What is the mother tongue of Danielle Darrieux?\"",
           .document =
               "`{\"commit\", \"state\", \"text\", \"tokens\", \"top\": [{\"token\", "
               "\"probability\"}]}`",

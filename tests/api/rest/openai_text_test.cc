@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace emend::api::rest::openai_test {
+namespace emend::api::rest::openai_text_test {
 namespace {
 
 using nlohmann::ordered_json;
@@ -13,11 +13,12 @@ using worker::protocol::PieceToken;
 ordered_json TopOf(PieceToken token) {
   CompletionChoice choice;
   choice.tokens = {std::move(token)};
-  const ordered_json rendered = RenderCompletion({}, {choice}, 1, /*with_logprobs=*/true);
+  const ordered_json rendered =
+      RenderCompletion(kTextShape, {}, {choice}, 1, /*with_logprobs=*/true);
   return rendered["choices"][0]["logprobs"]["top_logprobs"][0];
 }
 
-TEST(OpenAi, TokensThatPrintAlikeKeepNamesOfTheirOwn) {
+TEST(OpenAiText, TokensThatPrintAlikeKeepNamesOfTheirOwn) {
   const ordered_json top =
       TopOf({.token = "",
              .log_probability = std::log(0.5),
@@ -29,7 +30,7 @@ TEST(OpenAi, TokensThatPrintAlikeKeepNamesOfTheirOwn) {
   EXPECT_EQ(top.at("bytes:#2"), std::log(0.05));
 }
 
-TEST(OpenAi, OneThatIsLikelierThanTheTokenAndPrintsAlikeGivesWay) {
+TEST(OpenAiText, OneThatIsLikelierThanTheTokenAndPrintsAlikeGivesWay) {
   const ordered_json top = TopOf({.token = "x",
                                   .log_probability = std::log(0.25),
                                   .text_begin = 0,
@@ -38,7 +39,7 @@ TEST(OpenAi, OneThatIsLikelierThanTheTokenAndPrintsAlikeGivesWay) {
   EXPECT_EQ(top.at("bytes:\\x78"), std::log(0.5));
 }
 
-TEST(OpenAi, ATokenThatIsNoneOfTheLikeliestIsOneMore) {
+TEST(OpenAiText, ATokenThatIsNoneOfTheLikeliestIsOneMore) {
   const ordered_json top = TopOf({.token = "y",
                                   .log_probability = std::log(0.01),
                                   .text_begin = 0,
@@ -49,4 +50,4 @@ TEST(OpenAi, ATokenThatIsNoneOfTheLikeliestIsOneMore) {
 }
 
 }  // namespace
-}  // namespace emend::api::rest::openai_test
+}  // namespace emend::api::rest::openai_text_test

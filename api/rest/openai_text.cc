@@ -1,0 +1,93 @@
+// Texts after prompts: POST /v1/completions.
+#include <algorithm>
+#include <cmath>
+
+#include "api/rest/openai_fields.h"
+
+namespace emend::api::rest {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+using worker::protocol::PieceToken;
+
+constexpr std::int64_t kLogprobsMax = 5;
+
+Result<CompletionBody> ReadTextBody(const json& body) {
+  Fields fields(body);
+  CompletionBody completion;
+  worker::protocol::Complete& text = completion.request.text;
+  completion.request.prompts = fields.Texts("prompt", kTextsPerRequestMax);
+  if (completion.request.prompts.empty())
+    fields.Refuse("prompt", nullptr, "the text to go on from");
+  ReadCommonFields(fields, completion);
+  text.tokens_max = static_cast<std::int32_t>(fields.Whole("max_tokens", 16, {1, kTokensMax}));
+  const json* const logprobs = fields.Find("logprobs");
+  text.top = logprobs != nullptr && *logprobs == json(false)
+                 ? -1
+                 : static_cast<std::int32_t>(
+                       fields.Whole("logprobs", -1, {0, kLogprobsMax, /*is_off_below=*/true}));
+  fields.Neutral("best_of", completion.request.count);
+  fields.Neutral("echo", false);
+  fields.Neutral("suffix", "");
+  fields.RefuseUnknown();
+  EMEND_RETURN_IF_ERROR(fields.status());
+  return completion;
+}
+
+ordered_json SaidText(const std::string& text, Part) { return {{"text", text}}; }
+
+// A name that no other has yet: of tokens that print alike, those after the first go by their
+// bytes, then by a number.
+std::string FreeName(const ordered_json& taken, const std::string& token) {
+  std::string name = NameOf(token);
+  if (!taken.contains(name)) return name;
+  name = BytesNameOf(token);
+  for (int number = 2; taken.contains(name); ++number)
+    name = BytesNameOf(token) + "#" + std::to_string(number);
+  return name;
+}
+
+// The likeliest tokens by name. The token itself is always there, with its own name and value, also
+// where it is none of them or another prints alike.
+ordered_json RenderTop(const PieceToken& token) {
+  const auto is_itself = [&token](const worker::protocol::TokenProbability& likely) {
+    return likely.token == token.token &&
+           std::abs(std::log(likely.probability) - token.log_probability) < 1e-9;
+  };
+  const auto itself = std::ranges::find_if(token.top, is_itself);
+  ordered_json top = json::object();
+  if (!token.top.empty()) top[NameOf(token.token)] = token.log_probability;
+  for (auto likely = token.top.begin(); likely != token.top.end(); ++likely) {
+    if (likely != itself) top[FreeName(top, likely->token)] = std::log(likely->probability);
+  }
+  return top;
+}
+
+ordered_json RenderTextLogprobs(const std::vector<PieceToken>& tokens) {
+  ordered_json texts = json::array(), values = json::array(), tops = json::array(),
+               offsets = json::array();
+  for (const PieceToken& token : tokens) {
+    texts.push_back(NameOf(token.token));
+    values.push_back(token.log_probability);
+    tops.push_back(RenderTop(token));
+    offsets.push_back(token.text_begin);
+  }
+  return {{"tokens", std::move(texts)},
+          {"token_logprobs", std::move(values)},
+          {"top_logprobs", std::move(tops)},
+          {"text_offset", std::move(offsets)}};
+}
+
+}  // namespace
+
+const CompletionShape kTextShape = {.path = "/v1/completions",
+                                    .id_prefix = "cmpl-",
+                                    .object = "text_completion",
+                                    .chunk_object = "text_completion",
+                                    .prompt_field = "prompt",
+                                    .read = ReadTextBody,
+                                    .said = SaidText,
+                                    .logprobs = RenderTextLogprobs};
+
+}  // namespace emend::api::rest
