@@ -147,7 +147,8 @@ void FakeService::FinishByKind(const OperationId& id, const Submission& submissi
            R"(,"branch":"main","edits":2,"superseded":0,"skipped":1,"seconds":{"total":3.5,"targets":2.0},"evaluation":{"after":{)" +
            measures + "}}}"},
       {"revert", "{" + where + R"(,"branch":"main","removed":2,"restored":1})"},
-      {"refit", "{" + where + R"(,"branch":"main","preview":true,"edits":2,"removed":3,"bytes":9})"},
+      {"refit",
+       "{" + where + R"(,"branch":"main","preview":true,"edits":2,"removed":3,"bytes":9})"},
       {"evaluation", "{" + where + "," + measures + "}"},
       {"verify", R"({"ok":)" + ok + "," + where +
                      R"(,"tensors":[{"name":"h.0","digest":"d","ok":)" + ok + "}]}"},
