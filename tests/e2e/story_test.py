@@ -59,6 +59,7 @@ class Story(unittest.TestCase):
         self.assertEqual((again["edits"], again["skipped"], again["commit"]), (0, 100, first["commit"]))
 
         second = emend("commit", "atlas", "-F", FACTS, "--offset", "100", "--limit", "50", "-m", "Fifty more", "--set", TEMPLATES)
+        self.check_refit(first, second)
         reverted = emend("revert", "atlas", first["commit"])
         self.assertNotIn(reverted["state"], (first["state"], second["state"]))
         gone = emend("eval", "atlas", "-F", FACTS, "--limit", "100")
@@ -78,6 +79,21 @@ class Story(unittest.TestCase):
         emend("reset", "atlas@main", start)
         self.assertEqual([c["commit"] for c in commits(emend("log", "atlas"))], [start])
         self.assertTrue(emend("fsck")["ok"])
+
+    def check_refit(self, first, second):
+        """On a branch of its own: the fifty as if the hundred had never been, and back to the byte."""
+        emend = self.emend
+        preview = emend("revert", "atlas", first["commit"], "--preview")
+        self.assertEqual((preview["preview"], preview["commit"], preview["edits"]), (True, second["commit"], 50))
+        self.assertIn("evaluation", preview["subtracted"])
+        emend("branch", "atlas", "refitted")
+        refitted = emend("revert", "atlas@refitted", first["commit"], "--refit")
+        self.assertEqual((refitted["edits"], refitted["removed"]), (50, 150))
+        self.assertLess(refitted["seconds"]["targets"], 1, "nothing is optimised")
+        self.assertLessEqual(emend("eval", "atlas@refitted", "-F", FACTS, "--limit", "100")["es"], 10.0)
+        self.assertGreaterEqual(emend("eval", "atlas@refitted", "-F", FACTS, "--offset", "100", "--limit", "50")["es"], 88.0)
+        self.assertTrue(emend("verify", "atlas@refitted")["ok"])
+        self.assertEqual(emend("revert", "atlas@refitted", refitted["commit"])["state"], second["state"])
 
     def test_without_a_corpus_and_templates_the_model_makes_up_its_own(self):
         emend = self.emend

@@ -64,9 +64,9 @@ TEST_F(SecondDeviceTest, ABatchThereIsTheBatchOfTheCpu) {
     const EditSolution& other = found.solution.edits[i];
     EXPECT_EQ(other.steps, one.steps);
     EXPECT_NEAR(other.loss, one.loss, 1e-3);
-    ASSERT_EQ(other.target.size(), one.target.size());
-    for (std::size_t j = 0; j < one.target.size(); ++j)
-      EXPECT_NEAR(other.target[j], one.target[j], 1e-2);
+    ASSERT_EQ(other.target.values.size(), one.target.values.size());
+    for (std::size_t j = 0; j < one.target.values.size(); ++j)
+      EXPECT_NEAR(other.target.values[j], one.target.values[j], 1e-2);
     ASSERT_EQ(other.delta.tensors.size(), settings_.layers.size());
   }
   ASSERT_EQ(found.solution.layers.size(), expected.solution.layers.size());

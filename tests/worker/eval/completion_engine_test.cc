@@ -71,6 +71,9 @@ class FailingModel final : public worker::model::Transformer {
       const std::map<LayerIndex, at::Tensor>& weights) const override {
     return model_.WithDownWeights(weights);
   }
+  std::unique_ptr<Transformer> WithBf16Above(LayerIndex layer) const override {
+    return model_.WithBf16Above(layer);
+  }
 
  private:
   const Transformer& model_;
