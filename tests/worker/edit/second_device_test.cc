@@ -50,6 +50,7 @@ class SecondDeviceTest : public ::testing::Test {
 
 TEST_F(SecondDeviceTest, ABatchThereIsTheBatchOfTheCpu) {
   at::set_num_threads(1);  // the same sums in the same order
+  settings_.v_bf16 = 0;
   const auto there = ValueOf(
       model::Transformer::Load(*atlas_.checkpoint, *atlas_.communicator, test::SecondDevice()));
   const Outcome expected = Solve(*atlas_.model), found = Solve(*there);
