@@ -1,5 +1,7 @@
 // refit: what a branch holds is solved again as one batch, from the targets that are stored with
 // its edits; with `without`, as if that commit had never been.
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -36,6 +38,16 @@ struct RefitRun {
   BatchMeasures of_subtracted = {};  // of a preview
 };
 
+Status CheckTargetLayer(const worker::protocol::SettingsRequest& asked, LayerIndex found) {
+  EMEND_ASSIGN_OR_RETURN(const auto settings,
+                         ResolveSettings(asked, std::numeric_limits<std::int32_t>::max()));
+  if (settings.layers.back() == found) return OkStatus();
+  return {StatusCode::kInvalidArgument, "mixed_target_layers",
+          "refitting with layers that end at " + std::to_string(settings.layers.back().value()) +
+              ": the targets that are stored were found in layer " + std::to_string(found.value()) +
+              ", and the layers must end there"};
+}
+
 // Runs on the pool.
 Status Plan(RefitRun& run) {
   storage::kv::WriteBatch staging;
@@ -45,6 +57,7 @@ Status Plan(RefitRun& run) {
   run.batch.targets = std::move(refit.targets);
   run.batch.asked = std::move(refit.settings);
   for (const auto& setting : run.fields.settings) run.batch.asked.values.push_back(setting);
+  EMEND_RETURN_IF_ERROR(CheckTargetLayer(run.batch.asked, refit.target_layer));
   if (!run.fields.context_templates.empty())
     run.batch.asked.context_templates = run.fields.context_templates;
   run.batch.measures.beside = "taken_out";

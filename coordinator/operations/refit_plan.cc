@@ -73,7 +73,6 @@ Status CheckLayer(const EditId& id, LayerIndex found, LayerIndex expected) {
 // The facts of `ids`, with their targets.
 Status ReadSolved(const Repository& repository, const Ids& ids, RefitPlan& refit) {
   MemberPlan& member = refit.plan.members.front();
-  LayerIndex layer;
   for (const EditId& id : ids) {
     EMEND_ASSIGN_OR_RETURN(Edit edit, repository.objects().ReadEdit(id));
     if (edit.facts.size() != 1) {
@@ -84,8 +83,8 @@ Status ReadSolved(const Repository& repository, const Ids& ids, RefitPlan& refit
     EMEND_ASSIGN_OR_RETURN(const std::string stored,
                            repository.objects().ReadPayload(edit.target_object));
     EMEND_ASSIGN_OR_RETURN(const EditTarget target, storage::delta::DecodeEditTarget(stored));
-    if (member.facts.empty()) layer = target.layer;
-    EMEND_RETURN_IF_ERROR(CheckLayer(id, target.layer, layer));
+    if (member.facts.empty()) refit.target_layer = target.layer;
+    EMEND_RETURN_IF_ERROR(CheckLayer(id, target.layer, refit.target_layer));
     refit.targets.push_back(ToMessage(target));
     member.facts.push_back(std::move(edit.facts.front()));
     member.rows.push_back(member.facts.size());

@@ -17,6 +17,7 @@ struct RefitPlan {
   // One member; all edits of the head are superseded; `earlier`: the facts that are taken out.
   CommitPlan plan;
   std::vector<worker::protocol::SolvedTarget> targets;  // in the order of its facts
+  LayerIndex target_layer;                     // that they were found in, and must be solved for
   worker::protocol::SettingsRequest settings;  // as the newest commit on the branch was solved
   StateId subtracted;           // the head's without what is taken out, as it was solved
   std::vector<EditId> blocked;  // not put back: a newer edit holds their slot (RevertPlan)

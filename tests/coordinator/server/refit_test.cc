@@ -94,6 +94,12 @@ TEST_F(RefitTest, ARefitWithoutACommitKeepsTheOthersFactsAlone) {
   EXPECT_EQ(Run("refit", body)["edits"], 2) << "what the refit took out comes back";
 }
 
+TEST_F(RefitTest, TargetsAreSolvedForTheLayerThatTheyWereFoundIn) {
+  Run("commit", CommitBody("Ann", "chess"));
+  const json body = {{"evaluate", false}, {"settings", {{"layers", "0"}}}};
+  EXPECT_EQ(cluster_.Run("refit", body).error_slug, "mixed_target_layers");
+}
+
 TEST_F(RefitTest, ARefitOfNothingSaysSo) {
   EXPECT_EQ(cluster_.Run("refit", json::object()).error_slug, "nothing_to_refit");
 }

@@ -41,7 +41,7 @@ Verb Make() {
           .summary = "solve all that a branch holds again, as one batch",
           .details =
               "From the targets that are stored with the edits: nothing is optimised. Each commit "
-              "costs those\nbefore it a little; a refit takes that back, and leaves no trace of "
+              "costs those\nbefore it a little; a refit takes that back, and leaves little of "
               "what was reverted.",
           .examples = "emend refit atlas --preview\nemend refit atlas --without main~3",
           .document =
