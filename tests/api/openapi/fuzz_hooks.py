@@ -60,7 +60,7 @@ def relate_settings(settings):
 def relate_body(operation, body):
     if operation in ("createCommit", "createEvaluation", "createTuning"):
         body = {**body, "facts": [relate_fact(fact) for fact in body["facts"]]}
-    if operation == "createCommit":
+    if operation in ("createCommit", "createRefit"):
         if "settings" in body:
             body["settings"] = relate_settings(dict(body["settings"]))
         if "require" in body:
