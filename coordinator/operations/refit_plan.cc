@@ -15,14 +15,11 @@ using storage::delta::EditTarget;
 using storage::objects::Edit;
 using Ids = std::vector<EditId>;
 
-Ids Without(const Ids& ids, const Ids& removed) {
-  Ids left;
-  std::ranges::set_difference(ids, removed, std::back_inserter(left));
-  return left;
-}
-Ids With(const Ids& ids, const Ids& added) {
+// What the head would hold after the revert. Sorted, as what it is made of is.
+Ids After(const storage::history::RevertPlan& revert, const Ids& active) {
   Ids all;
-  std::ranges::set_union(ids, added, std::back_inserter(all));
+  std::ranges::set_union(storage::history::DiffOf(revert.removed, active).added, revert.added,
+                         std::back_inserter(all));
   return all;
 }
 
@@ -118,7 +115,7 @@ Result<RefitPlan> PlanRefit(const Repository& repository, const std::string& bra
     EMEND_ASSIGN_OR_RETURN(revert, storage::history::PlanRevert(repository, ref, undone));
   }
   refit.blocked = revert.blocked;
-  const Ids solved = With(Without(active, revert.removed), revert.added);
+  const Ids solved = After(revert, active);
   if (solved.empty()) {
     return Status(StatusCode::kFailedPrecondition, "nothing_to_refit",
                   "refitting " + branch + " at " + plan.head.Short() +

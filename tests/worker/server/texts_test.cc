@@ -103,16 +103,19 @@ TEST_F(TextsTest, AConversationIsWhatTheTemplateMakesOfItAndNoTokenMore) {
 TEST_F(TextsTest, ATemplateThatWritesADateWritesToday) {
   Write("<|endoftext|>{{ strftime_now('%Y-%m-%d %H:%M') }} {{ messages[0].content }}");
   const auto day = [] { return std::chrono::floor<std::chrono::days>(SystemClock().WallNow()); };
-  const auto begun = day();
-  const Said said = Say(Conversation({{"user", "Once"}}));
-  const std::chrono::year_month_day today(begun);
-  char date[32];
-  std::snprintf(date, sizeof date, "%04d-%02u-%02u 00:00 Once", static_cast<int>(today.year()),
-                static_cast<unsigned>(today.month()), static_cast<unsigned>(today.day()));
-  protocol::Complete plain = Conversation({});
-  plain.prompt = date;
-  const Said expected = Say(plain);
-  if (begun != day()) GTEST_SKIP() << "midnight went by";
+  std::chrono::sys_days begun;
+  Said said, expected;
+  do {  // once more if midnight went by
+    begun = day();
+    said = Say(Conversation({{"user", "Once"}}));
+    const std::chrono::year_month_day today(begun);
+    char date[32];
+    std::snprintf(date, sizeof date, "%04d-%02u-%02u 00:00 Once", static_cast<int>(today.year()),
+                  static_cast<unsigned>(today.month()), static_cast<unsigned>(today.day()));
+    protocol::Complete plain = Conversation({});
+    plain.prompt = date;
+    expected = Say(plain);
+  } while (begun != day());
   EXPECT_EQ(said.text, expected.text);
   EXPECT_EQ(said.prompt_tokens, expected.prompt_tokens);
 }
