@@ -39,13 +39,15 @@ T ValueOf(Result<T> result) {
 }
 
 struct Atlas {
+  // Another model's folder measures that one on the same facts and corpus.
+  std::string folder = "docs/examples/atlas/model";
   std::unique_ptr<storage::checkpoint::Checkpoint> checkpoint =
-      ValueOf(storage::checkpoint::Checkpoint::Open("docs/examples/atlas/model"));
+      ValueOf(storage::checkpoint::Checkpoint::Open(folder));
   std::unique_ptr<collective::Communicator> communicator = collective::NewSingleRankCommunicator();
   std::unique_ptr<model::Transformer> model =
       ValueOf(model::Transformer::Load(*checkpoint, *communicator));
   std::unique_ptr<tokenizer::Tokenizer> tokenizer =
-      ValueOf(tokenizer::Tokenizer::Open("docs/examples/atlas/model/tokenizer.json"));
+      ValueOf(tokenizer::Tokenizer::Open(folder + "/tokenizer.json"));
 
   std::vector<EditFact> Facts(std::size_t begin, std::size_t count) const {
     const nlohmann::json records =
