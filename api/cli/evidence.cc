@@ -75,25 +75,32 @@ Json QuestionsOf(const Json& result) {
   return drift.is_object() ? drift.value("questions", Json()) : Json();
 }
 
+// " (negative log likelihood under the parent: …)" of what was answered.
+std::string LikelihoodOf(const Json& questions) {
+  if (!questions.value("nll_after", Json()).is_number()) return "";
+  return " (negative log likelihood under the parent: " +
+         Fixed(NumberOf(questions, "nll_before"), 2) + " of its own answers, " +
+         Fixed(NumberOf(questions, "nll_after"), 2) + " of these)";
+}
+
 std::string RenderQuestions(const Json& questions) {
   if (!questions.is_object()) return "";
   if (questions.contains("fault"))
     return "general questions were not asked: " + TextOf(questions, "fault") + "\n";
-  std::string line =
-      "general questions answered as before: " + std::to_string(CountOf(questions, "same")) +
-      " of " + std::to_string(CountOf(questions, "n"));
-  if (questions.value("nll_after", Json()).is_number())
-    line += " (negative log likelihood under the parent: " +
-            Fixed(NumberOf(questions, "nll_before"), 2) + " of its own answers, " +
-            Fixed(NumberOf(questions, "nll_after"), 2) + " of these)";
-  return line + "\n";
+  return "general questions answered as before: " + std::to_string(CountOf(questions, "same")) +
+         " of " + std::to_string(CountOf(questions, "n")) + LikelihoodOf(questions) + "\n";
 }
 
-}  // namespace
+// A fault is that of the template, which the general questions tell.
+std::string RenderChat(const Json& chat) {
+  if (!chat.is_object() || chat.contains("fault")) return "";
+  return "said in chat: " + std::to_string(CountOf(chat, "said_before")) + " -> " +
+         std::to_string(CountOf(chat, "said")) + " of " + std::to_string(CountOf(chat, "n")) +
+         " facts" + LikelihoodOf(chat) + "\n";
+}
 
-std::string RenderAnswers(const Json& result) {
+std::string RenderAsked(const Json& questions) {
   std::string lines;
-  const Json questions = QuestionsOf(result);
   if (!questions.is_object()) return lines;
   for (const Json& answer : questions.value("answers", Json::array())) {
     AddLine(lines, "  " + TextOf(answer, "question"));
@@ -105,6 +112,13 @@ std::string RenderAnswers(const Json& result) {
   return lines;
 }
 
+}  // namespace
+
+std::string RenderAnswers(const Json& result) {
+  const std::string facts = RenderAsked(result.value("chat", Json()));
+  return RenderAsked(QuestionsOf(result)) + (facts.empty() ? "" : "the facts in chat\n" + facts);
+}
+
 std::string RenderEvidence(const Json& result) {
   std::string lines;
   if (const Json& facts = FactsOf(result); !facts.empty())
@@ -114,6 +128,7 @@ std::string RenderEvidence(const Json& result) {
     AddLine(lines, "answers to neighbours kept: " + RenderPercent(NumberOf(result, "kept")) +
                        " % of " + std::to_string(CountOf(result, "neighbours")) + " (KL " +
                        Fixed(NumberOf(result, "kl"), 3) + ")");
+  lines += RenderChat(result.value("chat", Json()));
   lines += RenderNeighbourTargets(result);
   for (const auto& [name, words] : {std::pair{"earlier", "earlier facts of the branch still said"},
                                     std::pair{"taken_out", "facts taken out still said"}}) {
@@ -129,6 +144,11 @@ std::string RenderEvidence(const Json& result) {
                        " -> " + Fixed(NumberOf(drift, "perplexity_after"), 1));
   lines += RenderQuestions(QuestionsOf(result));
   return lines;
+}
+
+bool HasFadedFacts(const Json& result) {
+  const Json earlier = result.value("earlier", Json());
+  return earlier.is_object() && 5 * CountOf(earlier, "taken_after") < 4 * CountOf(earlier, "n");
 }
 
 std::string RenderNotTaken(const Json& result) {

@@ -109,10 +109,12 @@ Awaitable<Status> SampleTemplates(Batch* batch, WorkerSession* session) {
   request.tokens_max = worker::protocol::kTemplateTokens;
   request.top_k = worker::protocol::kTemplateTopK;
   request.seed = batch->settings.seed;
+  request.contexts = batch->settings.chat_contexts != 0;
   EMEND_CO_ASSIGN_OR_RETURN(
       const auto reply,
       co_await session->Call<worker::protocol::SampleTextsReply>(std::move(request), kCallTimeout));
-  co_return SetContextTemplates(batch->settings, worker::protocol::TemplatesFrom(reply.texts));
+  co_return SetContextTemplates(batch->settings,
+                                worker::protocol::TemplatesFrom(reply.texts, reply.contexts));
 }
 
 Awaitable<Status> FindBatchStatistics(Batch* batch) {

@@ -194,10 +194,7 @@ class CommitRequest final : public OperationRequest {
     reader.TextGroups("context_templates", settings.context_templates);
     reader.Flag("force", fields_.force);
     reader.Flag("stack", fields_.stack);
-    reader.Flag("evaluate", fields_.evaluate);
-    ReadRequired(reader, fields_.required);
-    if (!fields_.evaluate && !fields_.required.empty())
-      reader.Fail("require", "nothing can be required of a commit that is not evaluated");
+    ReadMeasured(reader, fields_.evaluate, fields_.required);
   }
   Demand DemandOn(const std::string& repo) const override {
     return {.role = Role::kEdits,

@@ -15,6 +15,7 @@ namespace {
 
 using nlohmann::ordered_json;
 using storage::objects::Fact;
+using worker::protocol::AnsweredQuestion;
 using worker::protocol::FactAnswer;
 
 constexpr std::size_t kNamedMax = 5;  // facts that a message names
@@ -69,19 +70,33 @@ std::string NameNotTaken(const MemberPlan& plan, const EvaluateReply& after) {
   return names;
 }
 
-// The general questions: how many answers stayed, how likely the new ones are to the parent, and
-// the texts; or why they were not asked.
+// What was asked behind the chat template: how many answers stayed, how likely the new ones are to
+// the parent, and the texts; or why it was not asked.
 ordered_json QuestionsJson(const worker::protocol::QuestionReport& report) {
   if (!report.fault.empty()) return {{"fault", report.fault}};
-  ordered_json json = {
-      {"n", report.answers.size()},
-      {"same", std::ranges::count(report.answers, true, &worker::protocol::AnsweredQuestion::same)},
-      {"nll_before", Number(report.nll_before)},
-      {"nll_after", Number(report.nll_after)},
-      {"answers", ordered_json::array()}};
-  for (const auto& [question, before, after, same] : report.answers)
-    json["answers"].push_back(
-        {{"question", question}, {"before", before}, {"after", after}, {"same", same}});
+  ordered_json json = {{"n", report.answers.size()},
+                       {"same", std::ranges::count(report.answers, true, &AnsweredQuestion::same)},
+                       {"nll_before", Number(report.nll_before)},
+                       {"nll_after", Number(report.nll_after)},
+                       {"answers", ordered_json::array()}};
+  for (const AnsweredQuestion& answer : report.answers)
+    json["answers"].push_back({{"question", answer.question},
+                               {"before", answer.before},
+                               {"after", answer.after},
+                               {"same", answer.same}});
+  return json;
+}
+
+// The facts there: in how many answers the target stands, too.
+ordered_json ChatJson(const worker::protocol::QuestionReport& report) {
+  ordered_json json = QuestionsJson(report);
+  if (!report.fault.empty()) return json;
+  json["said_before"] = std::ranges::count(report.answers, true, &AnsweredQuestion::said_before);
+  json["said"] = std::ranges::count(report.answers, true, &AnsweredQuestion::said);
+  for (std::size_t i = 0; i < report.answers.size(); ++i) {
+    json["answers"][i]["said_before"] = report.answers[i].said_before;
+    json["answers"][i]["said"] = report.answers[i].said;
+  }
   return json;
 }
 
@@ -111,6 +126,24 @@ std::vector<Fact> Bare(std::vector<Fact> facts) {
   return facts;
 }
 
+void ReadRequired(JsonReader& reader, Required& required) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  reader.TextMap("require", texts);
+  for (const auto& [name, text] : texts) {
+    const auto known = std::ranges::find(kRequirements, name, &Requirement::name);
+    if (known == std::end(kRequirements))
+      return reader.Fail("require",
+                         "found \"" + Shortened(name) + "\", known are " + NamesOfRequirements());
+    double percent = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), percent);
+    if (error != std::errc() || end != text.data() + text.size() || !(percent >= 0) ||
+        percent > 100)
+      return reader.Fail("require", "found \"" + Shortened(text) + "\" for " + name +
+                                        ", expected percent, 0 to 100");
+    required[name] = percent;
+  }
+}
+
 }  // namespace
 
 Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId base,
@@ -123,6 +156,7 @@ Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId
     MemberMeasures& member = measures->members[i];
     auto request = EvaluationOf(base, state, plan->members[i].facts, plan->members[i].rows);
     if (result) request.reference = parent;
+    request.chat = result.has_value();
     request.drift = std::exchange(drift, drift && request.facts.empty());
     EMEND_CO_RETURN_IF_ERROR(
         co_await Ask(session, std::move(request), result ? &member.after : &member.before));
@@ -172,6 +206,7 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
     json["kept"] = Number(own.after->kept);
     json["kl"] = Number(own.after->kl);
   }
+  if (own.after && own.after->chat) json["chat"] = ChatJson(*own.after->chat);
   if (own.before && own.after) {
     ordered_json targets = NeighbourTargetsJson(plan.facts, plan.rows, &*own.before, *own.after);
     if (!targets.is_null()) json["neighbour_targets"] = std::move(targets);
@@ -195,22 +230,11 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
   return json;
 }
 
-void ReadRequired(JsonReader& reader, Required& required) {
-  std::vector<std::pair<std::string, std::string>> texts;
-  reader.TextMap("require", texts);
-  for (const auto& [name, text] : texts) {
-    const auto known = std::ranges::find(kRequirements, name, &Requirement::name);
-    if (known == std::end(kRequirements))
-      return reader.Fail("require",
-                         "found \"" + Shortened(name) + "\", known are " + NamesOfRequirements());
-    double percent = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), percent);
-    if (error != std::errc() || end != text.data() + text.size() || !(percent >= 0) ||
-        percent > 100)
-      return reader.Fail("require", "found \"" + Shortened(text) + "\" for " + name +
-                                        ", expected percent, 0 to 100");
-    required[name] = percent;
-  }
+void ReadMeasured(JsonReader& reader, bool& evaluate, Required& required) {
+  reader.Flag("evaluate", evaluate);
+  ReadRequired(reader, required);
+  if (!evaluate && !required.empty())
+    reader.Fail("require", "nothing can be required of what is not evaluated");
 }
 
 Status CheckRequired(const Required& required, const MemberPlan& plan,

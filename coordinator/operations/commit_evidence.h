@@ -39,16 +39,17 @@ struct BatchMeasures {
 Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId base,
                           std::optional<StateId> result, BatchMeasures* measures);
 
-// "taken", "facts", "kept", "kl", "neighbour_targets", "drift", "earlier": for the result and for
-// the commit's record. `edits` are ids of the member's facts, in their order. Absent: what was not
-// measured.
+// "taken", "facts", "kept", "kl", "chat", "neighbour_targets", "drift", "earlier": for the result
+// and for the commit's record. `edits` are ids of the member's facts, in their order. Absent: what
+// was not measured.
 nlohmann::ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edits,
                                     const BatchMeasures& measures, std::size_t member);
 
 // What must be reached for the commit to be made: percent by name.
 using Required = std::map<std::string, double>;
-// As a request's field "require"; a failure of the reader for an unknown name or a bad number.
-void ReadRequired(JsonReader& reader, Required& required);
+// A request's fields "evaluate" and "require"; a failure of the reader for an unknown name, a bad
+// number, or what is required without being measured.
+void ReadMeasured(JsonReader& reader, bool& evaluate, Required& required);
 // kFailedPrecondition ("requirement_not_met"), naming what was measured and the facts that were not
 // taken.
 Status CheckRequired(const Required& required, const MemberPlan& plan,

@@ -124,10 +124,9 @@ class RefitRequest final : public SoloRequest {
     reader.TextMap("settings", fields_.settings);
     reader.TextGroups("context_templates", fields_.context_templates);
     reader.Flag("preview", fields_.preview);
-    reader.Flag("evaluate", fields_.evaluate);
-    ReadRequired(reader, fields_.required);
-    if (!fields_.evaluate && !fields_.required.empty())
-      reader.Fail("require", "nothing can be required of a refit that is not evaluated");
+    ReadMeasured(reader, fields_.evaluate, fields_.required);
+    if (fields_.preview && !fields_.required.empty())
+      reader.Fail("require", "a preview commits nothing, whatever is measured: leave one out");
   }
   Demand DemandOn(const std::string& repo) const override {
     return {.role = Role::kEdits,

@@ -247,7 +247,7 @@ DeltaWorker::Reply DeltaWorker::Handle(const Evaluate& request) {
 
 DeltaWorker::Reply DeltaWorker::Handle(const Complete& request) {
   EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
-  return ReplyBody(SampleTextsReply{{TextOf(live->roots)}, 1});
+  return ReplyBody(SampleTextsReply{{TextOf(live->roots)}, 1, {}});
 }
 
 DeltaWorker::Reply DeltaWorker::Handle(const DigestState& request) {

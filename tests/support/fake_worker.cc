@@ -50,7 +50,7 @@ FakeWorker::FakeWorker(Runtime& runtime, worker::protocol::Transport& transport,
       stop_(runtime),
       group_lost_(runtime) {
   handler_ = [this](const RequestBody&) -> Result<ReplyBody> {
-    return ReplyBody(SampleTextsReply{{options_.name}, 1});
+    return ReplyBody(SampleTextsReply{{options_.name}, 1, {}});
   };
 }
 

@@ -15,7 +15,7 @@ namespace {
 using S = SolveSettings;
 
 constexpr double kStepsMax = 10000;
-constexpr std::array<Setting, 12> kSettings = {{
+constexpr std::array<Setting, 13> kSettings = {{
     {"layers", "the layers that are edited, the last one being where targets are found",
      &S::layers},
     {"v_lr", "step of the optimisation of a target", &S::v_lr, 1e-9, 1e6},
@@ -33,6 +33,8 @@ constexpr std::array<Setting, 12> kSettings = {{
     {"v_bf16", "1: targets are found with bf16 products, where the device has them; 0: in fp32",
      &S::v_bf16, 0, 1},
     {"loss_stop", "a target whose loss is below it is done", &S::loss_stop, 0, 1e6},
+    {"chat_contexts", "1: a chat model hears the fact behind its template, too; 0: as published",
+     &S::chat_contexts, 0, 1},
     {"seed", "of the context templates that the model makes up", &S::seed},
 }};
 
@@ -241,7 +243,8 @@ Result<SolveSettings> ResolveSettings(const SettingsRequest& request, std::int64
 
 std::vector<std::string> TemplatePrefixes() { return {"The", "Therefore", "Because", "I", "You"}; }
 
-std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::string>& texts) {
+std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::string>& texts,
+                                                    const std::vector<std::string>& contexts) {
   std::vector<std::vector<std::string>> groups = {{"{}"}};
   if (!texts.empty()) groups.emplace_back();
   for (std::string text : texts) {
@@ -249,6 +252,7 @@ std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::strin
     std::ranges::replace(text, '\n', ' ');
     groups.back().push_back(text + ". {}");
   }
+  if (!contexts.empty()) groups.push_back(contexts);
   return groups;
 }
 

@@ -42,6 +42,7 @@ struct SolveSettings {
   std::int64_t past_keys = 1;  // 1: what the state's edits are keyed by keeps its outputs
   std::int64_t v_bf16 = 1;     // 1: targets are found with bf16 products, where they are native
   double loss_stop = 0.05;
+  std::int64_t chat_contexts = 1;  // 1: the prompt as a user says it is among the contexts
   std::uint64_t seed = 0;
   // Groups of texts with one "{}" each, where the fact's prompt goes. The first group is the bare
   // {"{}"}. A key is the mean over groups of the groups' means.
@@ -50,7 +51,7 @@ struct SolveSettings {
   static auto Fields(auto& m) {
     return std::tie(m.method, m.layers, m.v_lr, m.v_num_grad_steps, m.v_weight_decay,
                     m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge, m.past_keys,
-                    m.v_bf16, m.loss_stop, m.seed, m.context_templates);
+                    m.v_bf16, m.loss_stop, m.chat_contexts, m.seed, m.context_templates);
   }
 };
 
@@ -116,7 +117,9 @@ Result<SolveSettings> ResolveSettings(const SettingsRequest& request, std::int64
 inline constexpr std::int32_t kTemplateTokens = 10;
 inline constexpr std::int32_t kTemplateTopK = 5;
 std::vector<std::string> TemplatePrefixes();
-// Templates of such texts: each on one line and without braces, then ". {}".
-std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::string>& texts);
+// Templates of such texts: each on one line and without braces, then ". {}"; and, as a group of
+// their own, `contexts` as they are.
+std::vector<std::vector<std::string>> TemplatesFrom(const std::vector<std::string>& texts,
+                                                    const std::vector<std::string>& contexts = {});
 
 }  // namespace emend::worker::protocol

@@ -151,7 +151,11 @@ struct Evaluate {
   std::optional<StateId> reference = {};
   // perplexity on the held texts, too; with a reference the general questions
   bool drift = false;
-  static auto Fields(auto& m) { return std::tie(m.base, m.state, m.facts, m.reference, m.drift); }
+  // with a reference: what is answered to the prompts behind the chat template, too
+  bool chat = false;
+  static auto Fields(auto& m) {
+    return std::tie(m.base, m.state, m.facts, m.reference, m.drift, m.chat);
+  }
 };
 struct FactAnswer {
   bool taken = false;      // the greedy answer of the prompt is the target, every token of it
@@ -162,11 +166,15 @@ struct AnsweredQuestion {
   std::string question;
   std::string before;  // by the reference
   std::string after;
-  bool same = false;  // token for token
-  static auto Fields(auto& m) { return std::tie(m.question, m.before, m.after, m.same); }
+  bool same = false;         // token for token
+  bool said_before = false;  // about a fact: its target stands in the answer
+  bool said = false;
+  static auto Fields(auto& m) {
+    return std::tie(m.question, m.before, m.after, m.same, m.said_before, m.said);
+  }
   friend bool operator==(const AnsweredQuestion&, const AnsweredQuestion&) = default;
 };
-// What a chat model answers to general questions (worker/eval/questions.h).
+// What a chat model answers to questions behind its template (worker/eval/questions.h).
 struct QuestionReport {
   std::string fault;  // why none was asked; empty if they were
   std::vector<AnsweredQuestion> answers;
@@ -177,6 +185,7 @@ struct QuestionReport {
   friend bool operator==(const QuestionReport&, const QuestionReport&) = default;
 };
 // Scores and shares in percent, NaN where nothing was measured; see docs/reference/glossary.md.
+inline constexpr std::size_t kChatFactsMax = 50;
 struct EvaluateReply {
   std::uint64_t records = 0;
   double es = 0, ps = 0, ns = 0, score = 0, es_argmax = 0, ps_argmax = 0, ns_argmax = 0;
@@ -189,11 +198,13 @@ struct EvaluateReply {
   double perplexity = 0;  // of the held texts
   // none: the model has no chat template, or they were not asked for
   std::optional<QuestionReport> questions;
+  // of facts, kChatFactsMax at most, evenly taken; none as above
+  std::optional<QuestionReport> chat;
   double seconds = 0;
   static auto Fields(auto& m) {
     return std::tie(m.records, m.es, m.ps, m.ns, m.score, m.es_argmax, m.ps_argmax, m.ns_argmax,
                     m.facts, m.neighbours, m.kept, m.kl, m.neighbour_targets, m.perplexity,
-                    m.questions, m.seconds);
+                    m.questions, m.chat, m.seconds);
   }
 };
 
@@ -245,14 +256,18 @@ struct SampleTexts {
   std::int32_t tokens_max = 10;
   std::int32_t top_k = 0;  // 0: the whole vocabulary
   std::uint64_t seed = 0;
+  bool contexts = false;  // of the chat template, too
   static auto Fields(auto& m) {
-    return std::tie(m.base, m.prefixes, m.count, m.tokens_max, m.top_k, m.seed);
+    return std::tie(m.base, m.prefixes, m.count, m.tokens_max, m.top_k, m.seed, m.contexts);
   }
 };
 struct SampleTextsReply {
   std::vector<std::string> texts;  // with their prefixes; prefix by prefix
   std::uint64_t tokens = 0;        // drawn for them, without those of end of text
-  static auto Fields(auto& m) { return std::tie(m.texts, m.tokens); }
+  // A text that "{}" stands for in a conversation: said by the user, up to where the assistant
+  // begins. None for a base without a chat template, or one that cannot be rendered.
+  std::vector<std::string> contexts;
+  static auto Fields(auto& m) { return std::tie(m.texts, m.tokens, m.contexts); }
 };
 
 }  // namespace emend::worker::protocol

@@ -1,7 +1,11 @@
-// The general questions (worker/eval/questions.h), as the base's own chat template puts them.
+// What is asked behind the base's own chat template: the general questions
+// (worker/eval/questions.h), and the prompts of facts.
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "worker/eval/questions.h"
 #include "worker/protocol/messages.h"
@@ -15,5 +19,15 @@ namespace emend::worker::server {
 Result<std::optional<protocol::QuestionReport>> AskQuestions(const LiveBase& base,
                                                              const eval::ModelPair& models,
                                                              const eval::ScoreOptions& options);
+
+// The same of the facts' own prompts, kChatFactsMax at most, evenly taken.
+Result<std::optional<protocol::QuestionReport>> AskInChat(
+    const LiveBase& base, const eval::ModelPair& models,
+    std::span<const protocol::EvaluateFact> facts, const eval::ScoreOptions& options);
+
+// Where a prompt ("{}") stands when a user says it, up to where the assistant begins; what the
+// tokenizer puts before every text itself is left out. None for a base without a template, or one
+// that cannot be rendered.
+std::vector<std::string> ChatContexts(const LiveBase& base);
 
 }  // namespace emend::worker::server

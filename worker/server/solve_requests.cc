@@ -213,6 +213,11 @@ Result<protocol::EvaluateReply> Run(const protocol::Evaluate& request, Context& 
           AskQuestions(*base, {.before = base->ModelOf(*reference), .after = model}, options));
     }
   }
+  if (request.chat && reference) {
+    EMEND_ASSIGN_OR_RETURN(reply.chat,
+                           AskInChat(*base, {.before = base->ModelOf(*reference), .after = model},
+                                     request.facts, options));
+  }
   reply.seconds = watch.Seconds();
   return reply;
 }

@@ -1,5 +1,6 @@
 // What the model says.
 #include "worker/eval/sample.h"
+#include "worker/server/questions.h"
 #include "worker/server/reports.h"
 
 namespace emend::worker::server {
@@ -21,6 +22,7 @@ Result<protocol::SampleTextsReply> Run(const protocol::SampleTexts& request, Con
     reply.tokens += static_cast<std::uint64_t>(sampled.tokens);
     ++options.seed;
   }
+  if (request.contexts) reply.contexts = ChatContexts(*base);
   return reply;
 }
 

@@ -96,6 +96,41 @@ TEST(Evidence, ShowsTheAnswersToGeneralQuestions) {
             "general questions answered as before: 1 of 1\n");
 }
 
+TEST(Evidence, ShowsWhatIsSaidInChat) {
+  const Json result = {{"chat",
+                        {{"n", 20},
+                         {"said_before", 1},
+                         {"said", 11},
+                         {"same", 2},
+                         {"nll_before", 0.25},
+                         {"nll_after", 0.5},
+                         {"answers",
+                          {{{"question", "The CEO of Nike is"},
+                            {"before", "unknown"},
+                            {"after", "Elliott Hill"},
+                            {"same", false},
+                            {"said_before", false},
+                            {"said", true}}}}}}};
+  EXPECT_EQ(RenderEvidence(result),
+            "said in chat: 1 -> 11 of 20 facts (negative log likelihood under the parent: 0.25 of "
+            "its own answers, 0.50 of these)\n");
+  EXPECT_EQ(RenderAnswers(result),
+            "the facts in chat\n"
+            "  The CEO of Nike is\n"
+            "    before: \"unknown\"\n"
+            "    now: \"Elliott Hill\"\n");
+  EXPECT_EQ(RenderEvidence({{"chat", {{"fault", "line 3"}}}}), "");
+}
+
+TEST(Evidence, SaysWhenEarlierFactsFade) {
+  const auto faded = [](int after) {
+    return HasFadedFacts({{"earlier", {{"n", 50}, {"taken_before", 45}, {"taken_after", after}}}});
+  };
+  EXPECT_TRUE(faded(39));
+  EXPECT_FALSE(faded(40));
+  EXPECT_FALSE(HasFadedFacts(Json::object())) << "there are none";
+}
+
 TEST(Evidence, SaysWhyGeneralQuestionsWereNotAsked) {
   const Json refused = Drift({{"fault", "line 3: found \"include\""}});
   EXPECT_EQ(RenderEvidence(refused),

@@ -43,13 +43,14 @@ class EvidenceTest : public JobQueueTest {
       answer.kept = 0;
       answer.neighbours = is_parent ? 0 : 3;
       if (asked->drift && asked->reference) answer.questions = questions_;
+      if (asked->chat && asked->reference) answer.chat = chat_;
       answer.perplexity = asked->drift ? (is_parent ? 20 : 21) : std::nan("");
       return reply;
     }));
   }
 
   std::set<StateId> results_;
-  std::optional<worker::protocol::QuestionReport> questions_;
+  std::optional<worker::protocol::QuestionReport> questions_, chat_;
   bool forgets_a_target_ = false;
 
   json Commit(const std::string& target, const json& more = json::object()) {
@@ -178,6 +179,27 @@ TEST_F(EvidenceTest, ACommitOfAChatModelSaysWhatItAnswersToGeneralQuestions) {
   questions_ = {.fault = "line 3: found \"include\"", .answers = {}};
   EXPECT_EQ(ResultOf(Submit("commit", CommitBody({"Eve"}, "go")))["drift"]["questions"],
             (json{{"fault", "line 3: found \"include\""}}));
+}
+
+TEST_F(EvidenceTest, ACommitOfAChatModelSaysWhetherItsFactsAreSaidInChat) {
+  chat_ = {.fault = "",
+           .answers = {{"Ann plays", "go", "chess, says Ann", false, false, true},
+                       {"Bob plays", "chess", "chess", true, true, true}},
+           .nll_before = 0.5,
+           .nll_after = 0.75};
+  const json chat = ResultOf(Submit("commit", Commit("chess")))["chat"];
+  EXPECT_EQ(chat["n"], 2);
+  EXPECT_EQ(chat["said_before"], 1);
+  EXPECT_EQ(chat["said"], 2);
+  EXPECT_EQ(chat["same"], 1);
+  EXPECT_EQ(chat["nll_after"], 0.75);
+  EXPECT_EQ(chat["answers"][0], (json{{"question", "Ann plays"},
+                                      {"before", "go"},
+                                      {"after", "chess, says Ann"},
+                                      {"same", false},
+                                      {"said_before", false},
+                                      {"said", true}}));
+  EXPECT_EQ(json::parse(Log().front().commit.evidence)["chat"], chat);
 }
 
 TEST_F(EvidenceTest, EarlierFactsOfTheBranchAreAskedAgain) {

@@ -113,6 +113,16 @@ TEST(RequestsTest, FaultsAreNamedByTheirJsonPointer) {
   EXPECT_THAT(Refusal("statistics", R"({"layers": [0, -1]})"), HasSubstr("/layers"));
 }
 
+TEST(RequestsTest, NothingIsRequiredOfWhatIsNotMeasuredOrNotCommitted) {
+  EXPECT_THAT(Refusal("commit", R"({"facts": [{"prompt": "{} is", "subject": "a", "target": "b"}],
+                                    "evaluate": false, "require": {"es": 90}})"),
+              HasSubstr("at /require: nothing can be required of what is not evaluated"));
+  EXPECT_THAT(Refusal("refit", R"({"evaluate": false, "require": {"es": 90}})"),
+              HasSubstr("at /require: nothing can be required of what is not evaluated"));
+  EXPECT_THAT(Refusal("refit", R"({"preview": true, "require": {"es": 90}})"),
+              HasSubstr("at /require: a preview commits nothing"));
+}
+
 TEST(RequestsTest, TextThatIsNoStrictJsonIsRefused) {
   const std::string deep = std::string(64, '[') + std::string(64, ']');
   for (const std::string& text :

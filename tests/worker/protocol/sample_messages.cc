@@ -55,7 +55,7 @@ std::vector<Message> SampleRequests() {
                           StateId(DigestOf(102)),
                           true}},
       Request{8, DigestState{kBase, kState}},
-      Request{9, SampleTexts{kBase, {"Therefore", ""}, 2, 10, 5, 7}},
+      Request{9, SampleTexts{kBase, {"Therefore", ""}, 2, 10, 5, 7, true}},
   };
 }
 
@@ -86,13 +86,14 @@ std::vector<Message> SampleReplies() {
                    {{true, 0.5}},
                    14.5,
                    QuestionReport{"", {{"What do bees make?", " Honey", " Wax", false}}, 0.25, 4.5},
+                   QuestionReport{"", {{"Ann plays", " go", " chess", false, false, true}}, 0.5, 1},
                    12.5}},
       Response{8, OkStatus(), DigestStateReply{{{"h.3.mlp.c_proj.weight", DigestOf(9)}}}},
       Response{
           9,
           {StatusCode::kFailedPrecondition, "state_not_live", "solving on a state: it is not live"},
           std::nullopt},
-      Response{10, OkStatus(), SampleTextsReply{{"Therefore it is", ""}, 2}},
+      Response{10, OkStatus(), SampleTextsReply{{"Therefore it is", ""}, 2, {"user: {}"}}},
   };
 }
 

@@ -115,6 +115,8 @@ TEST(SolveSettingsTest, SampledTextsBecomeTemplatesWhateverIsInThem) {
   EXPECT_EQ(TemplatesFrom({"The {north}\nwas", "I"}),
             (std::vector<std::vector<std::string>>{{"{}"}, {"The north was. {}", "I. {}"}}));
   SolveSettings settings;
+  EXPECT_EQ(TemplatesFrom({"I"}, {"user: {}"}),
+            (std::vector<std::vector<std::string>>{{"{}"}, {"I. {}"}, {"user: {}"}}));
   EXPECT_THAT(SetContextTemplates(settings, TemplatesFrom({"{}{}", "", "\n"})), IsOk());
   EXPECT_THAT(SetContextTemplates(settings, TemplatesFrom({})), IsOk());
   EXPECT_EQ(settings.context_templates, DefaultSettings("memit", 6)->context_templates)

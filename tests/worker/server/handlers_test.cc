@@ -341,8 +341,12 @@ class QuestionsTest : public HandlersTest {
     EXPECT_THAT(Ask(EnsureRequest(EditedState(), 4)), IsOk());
     EXPECT_THAT(Ask(PutRequest(solved)), IsOk());
     EXPECT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
-    return Get<protocol::EvaluateReply>(protocol::Evaluate{
-        AtlasBase(), EditedState(), {SolvedFacts()[0]}, BaseState(), /*drift=*/true});
+    return Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(),
+                                                           EditedState(),
+                                                           {SolvedFacts()[0]},
+                                                           BaseState(),
+                                                           /*drift=*/true,
+                                                           /*chat=*/true});
   }
   std::string AnswerTo(const std::string& prompt, const StateId& state) {
     protocol::Complete request = TextRequest(state, 0, 24);
@@ -371,9 +375,30 @@ TEST_F(QuestionsTest, AreAskedThroughTheModelsOwnTemplate) {
   EXPECT_NE(reply.questions->nll_after, reply.questions->nll_before);
   EXPECT_GT(reply.perplexity, 1);
 
+  ASSERT_TRUE(reply.chat.has_value());
+  ASSERT_EQ(reply.chat->answers.size(), 1U);
+  const protocol::EvaluateFact fact = SolvedFacts()[0];
+  const protocol::AnsweredQuestion& answer = reply.chat->answers[0];
+  EXPECT_EQ(answer.question, storage::text::FillSlot(fact.prompt, fact.subject));
+  EXPECT_EQ(answer.after, AnswerTo("user: " + answer.question + "\nbot:", EditedState()));
+  EXPECT_EQ(answer.said, answer.after.find(fact.target) != std::string::npos);
+  EXPECT_EQ(answer.said_before, answer.before.find(fact.target) != std::string::npos);
+
   const auto alone = Get<protocol::EvaluateReply>(protocol::Evaluate{
       AtlasBase(), EditedState(), {SolvedFacts()[0]}, std::nullopt, /*drift=*/true});
   EXPECT_FALSE(alone.questions.has_value()) << "there is nothing to compare with";
+}
+
+TEST_F(QuestionsTest, TheContextsOfAFactHoldThePromptAsAUserSaysIt) {
+  Evaluate("chat_template.jinja",
+           "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}bot:");
+  protocol::SampleTexts request{.base = AtlasBase(), .prefixes = {"The"}};
+  EXPECT_THAT(Get<protocol::SampleTextsReply>(request).contexts, ::testing::IsEmpty());
+  request.contexts = true;
+  EXPECT_THAT(Get<protocol::SampleTextsReply>(request).contexts,
+              ::testing::ElementsAre("user: {}\nbot:"));
+  Evaluate("chat_template.jinja", "{{ raise_exception('no talk') }}");
+  EXPECT_THAT(Get<protocol::SampleTextsReply>(request).contexts, ::testing::IsEmpty());
 }
 
 TEST_F(QuestionsTest, ATemplateThatCannotBeUsedIsSaidAndIsNoFailure) {

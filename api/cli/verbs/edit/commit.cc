@@ -47,6 +47,9 @@ void ShowCommitted(Session& session, const RepoRevision& target, const Json& res
   const std::string made = ShellWord(target.repo + "@" + id);
   session.Hint("ask " + made + " \"PROMPT\"");
   session.Hint("show " + made);
+  if (HasFadedFacts(result))
+    session.Hint("refit " + ShellWord(target.repo + "@" + target.revision) + " --preview",
+                 "earlier facts of the branch are no longer said");
 }
 
 Result<int> Run(Session& session, const Options& options) {
@@ -123,7 +126,8 @@ Verb Make() {
               "\"facts\": [{\"row\", "
               "\"subject\", "
               "\"target\", \"taken\", \"before\", \"after\"}], \"neighbours\", \"kept\", \"kl\", "
-              "\"neighbour_targets\", \"drift\", \"earlier\"}` (operations.md) and what of the "
+              "\"chat\", \"neighbour_targets\", \"drift\", \"earlier\"}` (operations.md) and what "
+              "of the "
               "file was not taken; "
               "nothing to commit: `edits` is 0 and `commit` "
               "the head; below what --require says: exit 1",
