@@ -6,14 +6,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <set>
 
 #include "storage/base/failpoint.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_folder.h"
-#include "tests/worker/server/atlas_requests.h"
-#include "tests/worker/server/kept_solution.h"
+#include "tests/worker/server/handlers_fixture.h"
 
 namespace emend::worker::server::handlers_test {
 namespace {
@@ -26,57 +23,6 @@ using protocol::RequestBody;
 
 // Of the four facts: covariances over 200 lines are a coarse picture of the model's keys.
 constexpr std::size_t kLearntMin = 3;
-
-// One worker's handlers, asked directly. The solve is made once for all tests of this program.
-class HandlersTest : public ::testing::Test {
- protected:
-  Result<ReplyBody> Ask(const RequestBody& request) {
-    Call call;
-    call.cancelled = cancelled_;
-    call.progress = [this](std::string_view phase, std::uint64_t, std::uint64_t) {
-      phases_.emplace(phase);
-      if (cancel_at_first_report_) cancelled_->store(true);
-    };
-    return handlers_.Handle(request, call);
-  }
-  template <typename Reply>
-  Reply Get(const RequestBody& request) {
-    const Result<ReplyBody> reply = Ask(request);
-    EXPECT_THAT(reply, IsOk());
-    return reply.ok() ? std::get<Reply>(*reply) : Reply{};
-  }
-  void LoadBaseState() {
-    ASSERT_THAT(Ask(LoadRequest()), IsOk());
-    ASSERT_TRUE(Get<EnsureStateReply>(EnsureRequest(BaseState(), 0)).missing.empty());
-  }
-  const protocol::SolveReply& Solved() {
-    LoadBaseState();
-    return KeptSolution();
-  }
-  // Follows a text to its end.
-  Status Say(const protocol::Complete& text,
-             const std::function<void(const protocol::Piece&)>& on_piece) {
-    Status ended = Internal("not ended");
-    const Call call{.cancelled = cancelled_,
-                    .progress = [](std::string_view, std::uint64_t, std::uint64_t) {}};
-    handlers_.Offer(std::make_shared<Interlude>(Interlude{
-        text, call, [&](const Result<ReplyBody>& reply) { ended = reply.status(); }, on_piece}));
-    while (handlers_.RunOffered()) continue;
-    return ended;
-  }
-  std::string Answer(const StateId& state, std::size_t fact) {
-    std::string text;
-    EXPECT_THAT(
-        Say(TextRequest(state, fact, 6), [&](const protocol::Piece& piece) { text += piece.text; }),
-        IsOk());
-    return text;
-  }
-
-  Handlers handlers_{LiveBaseOptions{.states_max = 2, .edit_bytes_max = std::size_t{1} << 30}};
-  std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
-  bool cancel_at_first_report_ = false;
-  std::set<std::string> phases_;
-};
 
 TEST_F(HandlersTest, ABaseIsDescribedAndLoadedOnce) {
   const auto first = Get<protocol::LoadBaseReply>(LoadRequest());
@@ -322,115 +268,6 @@ TEST_F(HandlersTest, AnEvaluationSaysOfEachNeighbourWithATargetWhetherTheModelSa
       << "compared with the reference once, with and without a target";
   EXPECT_EQ(reply.kept, 100);
   EXPECT_EQ(reply.kl, 0);
-}
-
-// What a chat model is asked: the demo model with a template beside it.
-class QuestionsTest : public HandlersTest {
- protected:
-  // Loads a copy of the model whose folder holds this file, too; what is answered on the edited
-  // state with the base as the reference.
-  protocol::EvaluateReply Evaluate(const std::string& name, const std::string& text) {
-    test::TemporaryFolder folder;
-    protocol::LoadBase request = CheckedLoadRequest(folder.path());
-    std::ofstream(request.folder + "/" + name) << text;
-    request.files[name] = Sha256(text);
-    const protocol::SolveReply& solved = Solved();
-    EXPECT_THAT(Ask(protocol::ForgetBase{AtlasBase(), "another copy"}), IsOk());
-    EXPECT_THAT(Ask(request), IsOk());
-    EXPECT_THAT(Ask(EnsureRequest(BaseState(), 0)), IsOk());
-    EXPECT_THAT(Ask(EnsureRequest(EditedState(), 4)), IsOk());
-    EXPECT_THAT(Ask(PutRequest(solved)), IsOk());
-    EXPECT_TRUE(Get<EnsureStateReply>(EnsureRequest(EditedState(), 4)).missing.empty());
-    return Get<protocol::EvaluateReply>(protocol::Evaluate{AtlasBase(),
-                                                           EditedState(),
-                                                           {SolvedFacts()[0]},
-                                                           BaseState(),
-                                                           /*drift=*/true,
-                                                           /*chat=*/true});
-  }
-  std::string AnswerTo(const std::string& prompt, const StateId& state) {
-    protocol::Complete request = TextRequest(state, 0, 24);
-    request.prompt = prompt;
-    std::string text;
-    EXPECT_THAT(Say(request, [&](const protocol::Piece& piece) { text += piece.text; }), IsOk());
-    return text;
-  }
-};
-
-TEST_F(QuestionsTest, AreAskedThroughTheModelsOwnTemplate) {
-  const auto reply = Evaluate(
-      "tokenizer_config.json",
-      R"({"chat_template": "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}bot:"})");
-  ASSERT_TRUE(reply.questions.has_value());
-  EXPECT_EQ(reply.questions->fault, "");
-  ASSERT_EQ(reply.questions->answers.size(), 8U);
-  for (const protocol::AnsweredQuestion& answer : reply.questions->answers) {
-    const std::string prompt = "user: " + answer.question + "\nbot:";
-    EXPECT_EQ(answer.before, AnswerTo(prompt, BaseState()));
-    EXPECT_EQ(answer.after, AnswerTo(prompt, EditedState()));
-    EXPECT_EQ(answer.same, answer.before == answer.after);
-  }
-  EXPECT_EQ(reply.questions->answers[2].question, "What do bees make?");
-  EXPECT_GT(reply.questions->nll_before, 0);
-  EXPECT_NE(reply.questions->nll_after, reply.questions->nll_before);
-  EXPECT_GT(reply.perplexity, 1);
-
-  ASSERT_TRUE(reply.chat.has_value());
-  ASSERT_EQ(reply.chat->answers.size(), 1U);
-  const protocol::EvaluateFact fact = SolvedFacts()[0];
-  const protocol::AnsweredQuestion& answer = reply.chat->answers[0];
-  EXPECT_EQ(answer.question, storage::text::FillSlot(fact.prompt, fact.subject));
-  EXPECT_EQ(answer.after, AnswerTo("user: " + answer.question + "\nbot:", EditedState()));
-  EXPECT_EQ(answer.said, answer.after.find(fact.target) != std::string::npos);
-  EXPECT_EQ(answer.said_before, answer.before.find(fact.target) != std::string::npos);
-
-  const auto alone = Get<protocol::EvaluateReply>(protocol::Evaluate{
-      AtlasBase(), EditedState(), {SolvedFacts()[0]}, std::nullopt, /*drift=*/true});
-  EXPECT_FALSE(alone.questions.has_value()) << "there is nothing to compare with";
-}
-
-TEST_F(QuestionsTest, TheContextsOfAFactHoldThePromptAsAUserSaysIt) {
-  Evaluate("chat_template.jinja",
-           "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}bot:");
-  protocol::SampleTexts request{.base = AtlasBase(), .prefixes = {"The"}};
-  EXPECT_THAT(Get<protocol::SampleTextsReply>(request).contexts, ::testing::IsEmpty());
-  request.contexts = true;
-  EXPECT_THAT(Get<protocol::SampleTextsReply>(request).contexts,
-              ::testing::ElementsAre("user: {}\nbot:"));
-  Evaluate("chat_template.jinja", "{{ raise_exception('no talk') }}");
-  EXPECT_THAT(Get<protocol::SampleTextsReply>(request).contexts, ::testing::IsEmpty());
-}
-
-TEST_F(QuestionsTest, ATemplateThatCannotBeUsedIsSaidAndIsNoFailure) {
-  const auto fault = [this](const std::string& jinja) {
-    const auto reply = Evaluate("chat_template.jinja", jinja);
-    EXPECT_TRUE(reply.questions.has_value() && reply.questions->answers.empty());
-    EXPECT_EQ(reply.records, 1U);
-    return reply.questions ? reply.questions->fault : "";
-  };
-  EXPECT_THAT(fault("{% include 'other' %}"), ::testing::HasSubstr("chat_template.jinja"));
-  EXPECT_THAT(fault("{{ raise_exception('no system, no talk') }}"),
-              ::testing::HasSubstr("no system, no talk"));
-  EXPECT_THAT(fault("{{ '<|im_end|>' * 300 }}"),
-              ::testing::HasSubstr("the model's context has 256"));
-  EXPECT_THAT(fault("{{ '' }}"), ::testing::HasSubstr("the prompt has no token"));
-}
-
-TEST_F(QuestionsTest, ATemplateThatIsNotTheImportedOneIsNotLoaded) {
-  test::TemporaryFolder folder;
-  protocol::LoadBase request = CheckedLoadRequest(folder.path());
-  for (const std::string name : {"chat_template.jinja", "tokenizer_config.json"}) {
-    request.files[name] = Sha256("{}");
-    std::ofstream(request.folder + "/" + name) << "[]";
-    EXPECT_THAT(Ask(request), StatusIs(StatusCode::kDataLoss, "base_damaged")) << name;
-    request.files.erase(name);
-  }
-}
-
-TEST_F(QuestionsTest, AModelWithoutATemplateIsNotAsked) {
-  const auto reply = Evaluate("README.md", "A model.");
-  EXPECT_FALSE(reply.questions.has_value());
-  EXPECT_GT(reply.perplexity, 1);
 }
 
 TEST_F(HandlersTest, ASubsetOfTheEditsIsAStateOfItsOwn) {
