@@ -1,5 +1,6 @@
-// The methods that this worker knows; each lies in a file of its own. Their settings:
-// worker/protocol/solve_settings.cc, under the same names.
+// The methods that this worker knows. What solves a layer lies in a file of its own; methods that
+// have it in common differ in their settings (worker/protocol/solve_settings.cc, under the same
+// names).
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -12,8 +13,10 @@ std::unique_ptr<Solver> NewMemit(std::shared_ptr<const Statistics> statistics);
 
 namespace {
 
-constexpr std::array<Method, 1> kMethods = {{
+constexpr std::array<Method, 3> kMethods = {{
     {"memit", NewMemit},
+    {"emmet", NewMemit},
+    {"rome", NewMemit},
 }};
 
 }  // namespace

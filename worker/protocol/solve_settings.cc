@@ -54,9 +54,34 @@ void SetMemitDefaults(SolveSettings& settings, std::int64_t layer_count) {
   settings.v_weight_decay = 0.05;
 }
 
-constexpr std::array<SolveMethod, 1> kMethods = {{
+// One layer gets all of the residual: the middle one of the band, which is GPT-J's in the published
+// configurations (5 of 3 to 8). Nothing is held of earlier edits, as published.
+void SetOneLayer(SolveSettings& settings, std::int64_t layer_count) {
+  SetMemitDefaults(settings, layer_count);
+  settings.layers = {settings.layers[(settings.layers.size() - 1) / 2]};
+  settings.past_keys = 0;
+}
+
+// MEMIT's form is C'⁻¹K·(KᵀC'⁻¹K + λI)⁻¹·Rᵀ: EMMET's with the published λ, and ROME's equality with
+// one that is nothing beside KᵀC'⁻¹K (thousands) but more than what fp64 loses of it.
+void SetEmmetDefaults(SolveSettings& settings, std::int64_t layer_count) {
+  SetOneLayer(settings, layer_count);
+  settings.mom2_update_weight = 0.1;
+}
+void SetRomeDefaults(SolveSettings& settings, std::int64_t layer_count) {
+  SetOneLayer(settings, layer_count);
+  settings.mom2_update_weight = 1e-6;
+}
+
+constexpr std::array<SolveMethod, 3> kMethods = {{
     {"memit", "a batch spread over a band of layers, against the covariance of keys",
      "Meng et al. 2022, algorithm 1 and equation 14", SetMemitDefaults},
+    {"emmet", "one layer gives each fact all but nothing of its residual, whatever the batch",
+     "Gupta et al. 2024, closed form of the batch", SetEmmetDefaults},
+    {"rome", "one layer gives each fact all of its residual, by one mean key throughout (r-ROME)",
+     "Meng et al. 2022, \"Locating and Editing Factual Associations\", equation 2; Gupta et al. "
+     "2024",
+     SetRomeDefaults},
 }};
 
 template <typename Rows>

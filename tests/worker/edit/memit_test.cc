@@ -189,19 +189,6 @@ TEST_F(MemitExpertsTest, KeysThatPassNothingButFrozenExpertsAreRefused) {
   EXPECT_THAT(Solve(), StatusIs(StatusCode::kFailedPrecondition, "experts_frozen"));
 }
 
-TEST(MethodsTest, EveryMethodThatMayBeAskedForIsKnownToTheWorker) {
-  std::vector<std::string_view> asked;
-  for (const protocol::SolveMethod& method : protocol::SolveMethods()) asked.push_back(method.name);
-  std::vector<std::string_view> known;
-  for (const Method& method : Methods()) {
-    known.push_back(method.name);
-    EXPECT_THAT(NewSolver(method.name, Covariance(64, 300)), IsOk()) << method.name;
-  }
-  EXPECT_EQ(asked, known);
-  EXPECT_THAT(NewSolver("rome2", Covariance(64, 300)),
-              StatusIs(StatusCode::kUnsupported, "unknown_method"));
-}
-
 TEST(MemitFactorTest, AKeptFactorGivesTheSameBitsAndOtherWeightsReplaceIt) {
   MemitSolver solver(Covariance(64, 300));
   const at::Tensor keys = Random(64, 5, 2);

@@ -5,6 +5,7 @@
 #include "tests/support/plain_neighbours.h"
 #include "tests/support/status_matchers.h"
 #include "tests/worker/edit/atlas.h"
+#include "tests/worker/edit/recording_committer.h"
 #include "worker/eval/counterfact.h"
 
 namespace emend::worker::edit::quality_test {
@@ -27,25 +28,6 @@ std::vector<eval::EvalFact> Records(std::size_t count) {
   }
   return facts;
 }
-
-// Passes columns on and keeps what is served.
-class RecordingCommitter final : public LayerCommitter {
- public:
-  explicit RecordingCommitter(std::map<LayerIndex, std::vector<EditedTensor>> tensors)
-      : committer_(std::move(tensors)) {}
-  Result<std::vector<storage::delta::EditDelta>> Quantise(const LayerUpdate& update) override {
-    return committer_.Quantise(update);
-  }
-  Result<at::Tensor> Apply(const LayerUpdate& update,
-                           const std::vector<storage::delta::EditDelta>& deltas) override {
-    EMEND_ASSIGN_OR_RETURN(weights[update.layer], committer_.Apply(update, deltas));
-    return weights[update.layer];
-  }
-  std::map<LayerIndex, at::Tensor> weights;
-
- private:
-  QuantisingCommitter committer_;
-};
 
 TEST(QualityTest, AHundredQuantisedEditsScoreAsThePublishedCodes) {
   const Atlas atlas;

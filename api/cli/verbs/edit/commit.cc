@@ -6,6 +6,7 @@
 #include "api/cli/solve_options.h"
 #include "api/cli/text.h"
 #include "api/cli/verb.h"
+#include "worker/protocol/solve_settings.h"
 
 namespace emend::api::cli::verbs::commit_verb {
 namespace {
@@ -77,6 +78,12 @@ Result<int> Run(Session& session, const Options& options) {
   return kExitOk;
 }
 
+std::vector<std::string> MethodNames() {
+  std::vector<std::string> names;
+  for (const auto& method : worker::protocol::SolveMethods()) names.emplace_back(method.name);
+  return names;
+}
+
 void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "REPO[@BRANCH]", .required = true, .into = &options.target});
   AddFactArguments(arguments, options.facts);
@@ -86,7 +93,8 @@ void Describe(Arguments& arguments, Options& options) {
                  .into = &options.message});
   arguments.Add({.names = "--method",
                  .value = "METHOD",
-                 .help = "how edits are solved",
+                 .help = "how edits are solved (`emend help settings`)",
+                 .choices = MethodNames(),
                  .into = &options.method});
   AddSolveArguments(arguments, options.solve);
   arguments.Add({.names = "--force",
