@@ -13,7 +13,7 @@
 // keys' part is left out.
 //
 // A key k alone is given kᵀB⁻¹k / (1 + kᵀB⁻¹k) of its residual. λ by itself (mom2_update_weight 0)
-// is the one at which kᵀB⁻¹k of the batch's median key is kAutoLeverage: what a model's keys are
+// is the one at which kᵀB⁻¹k of the batch's median key is 8 (AutoWeight): what a model's keys are
 // like, and how many its covariance was taken over, is in kᵀC'⁻¹k.
 #include <ATen/ATen.h>
 
@@ -21,15 +21,11 @@
 #include <string>
 #include <utility>
 
-#include "worker/edit/solver.h"
+#include "worker/edit/closed_form.h"
 #include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
-
-// What was best on the models measured: at 0.3 most facts do not take, at 30 what stands near them
-// goes, too (docs/notes/edit-maths.md).
-constexpr double kAutoLeverage = 8;
 
 // x of factor·x = b, or of factorᵀ·x = b; of each block, where there are several.
 at::Tensor SolveLower(const at::Tensor& factor, const at::Tensor& b) {
@@ -37,19 +33,6 @@ at::Tensor SolveLower(const at::Tensor& factor, const at::Tensor& b) {
 }
 at::Tensor SolveLowerTransposed(const at::Tensor& factor, const at::Tensor& b) {
   return at::linalg_solve_triangular(factor.mT(), b, /*upper=*/true);
-}
-
-// [K_past K] in fp64. kInvalidArgument unless both have `rows` rows.
-Result<at::Tensor> JoinKeys(const LayerProblem& problem, std::int64_t rows) {
-  std::vector<at::Tensor> parts;
-  for (const at::Tensor& part : {problem.past_keys, problem.keys}) {
-    if (!part.defined()) continue;
-    if (part.dim() != 2 || part.size(0) != rows)
-      return InvalidArgument("solving layer " + std::to_string(problem.layer.value()) +
-                             ": keys must have " + std::to_string(rows) + " rows");
-    parts.push_back(part.to(at::kDouble));
-  }
-  return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
 }
 
 class Memit final : public Solver {
@@ -91,7 +74,7 @@ class Memit final : public Solver {
     const at::Tensor own = SolveLower(factor.lower, open.narrow(2, past, count)).flatten(0, 1);
     solution.leverage = own.square().sum(0).median().item<double>();
     const double asked = problem.settings.mom2_update_weight;
-    solution.weight = asked > 0 ? asked : solution.leverage / kAutoLeverage;
+    solution.weight = asked > 0 ? asked : AutoWeight(solution.leverage);
     if (solution.leverage == 0) return AllFrozen(problem.layer, solution.frozen);
     const at::Tensor keys = open.flatten(0, 1);
     // A history of more keys than they have elements is cheaper in B, and its cost has a bound.
@@ -117,14 +100,9 @@ class Memit final : public Solver {
         metric.keys.unflatten(0, {metric.factor.size(0), metric.factor.size(1)});
     // L⁻¹Z, so that ZᵀB⁻¹Z = halfᵀ·half / weight
     const at::Tensor half = SolveLower(metric.factor, keys).flatten(0, 1);
-    at::Tensor small = half.t().matmul(half) / metric.weight;
-    small.diagonal().add_(1.0);
-    const at::Tensor small_factor = at::linalg_cholesky(small);
-    const at::Tensor right =
-        SolveLowerTransposed(small_factor, SolveLower(small_factor, half.t())).t();
-    const at::Tensor own = right.narrow(1, right.size(1) - count, count)
+    const at::Tensor own = RidgeColumns(half, metric.weight, count)
                                .unflatten(0, {metric.factor.size(0), metric.factor.size(1)});
-    return SolveLowerTransposed(metric.factor, own).flatten(0, 1) / metric.weight;
+    return SolveLowerTransposed(metric.factor, own).flatten(0, 1);
   }
 
   static Status AllFrozen(LayerIndex layer, std::int64_t frozen) {
@@ -139,35 +117,24 @@ class Memit final : public Solver {
     const double ridge = problem.settings.ridge;
     const auto kept = factors_.find(problem.layer);
     if (kept != factors_.end() && kept->second.ridge == ridge) return kept->second;
-    const std::string layer = std::to_string(problem.layer.value());
-    const auto found = statistics().covariance.find(problem.layer);
-    if (found == statistics().covariance.end()) {
-      return Status(StatusCode::kFailedPrecondition, "no_statistics",
-                    "there are no key statistics of layer " + layer +
-                        "; take them with `emend stats` over the layers that are edited");
-    }
-    const std::int64_t d_ff = found->second.size(-1);
-    at::Tensor system = found->second.view({-1, d_ff, d_ff}).clone();
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor covariance, CovarianceOf(problem.layer));
+    const std::int64_t d_ff = covariance.size(-1);
+    at::Tensor system = covariance.clone();
     const at::Tensor diagonal = system.diagonal(0, 1, 2);
     diagonal.add_(diagonal.mean(1, /*keepdim=*/true), ridge);
     auto [lower, info] = at::linalg_cholesky_ex(system);
-    const auto passed = statistics().passed.find(problem.layer);
-    if (passed != statistics().passed.end()) {
-      at::Tensor frozen = info.ne(0);
-      for (std::size_t expert = 0; expert < passed->second.size(); ++expert) {
-        if (IsFrozen(passed->second[expert], d_ff))
-          frozen[static_cast<std::int64_t>(expert)] = true;
-      }
+    if (statistics().passed.contains(problem.layer)) {
+      const at::Tensor frozen = FrozenOf(problem.layer).logical_or(info.ne(0));
       lower = at::where(frozen.view({-1, 1, 1}), at::eye(d_ff, at::kDouble), lower);
       return factors_[problem.layer] = Factor{ridge, lower, frozen};
     }
     if (info.item<int>() != 0) {
       return Status(
           StatusCode::kFailedPrecondition, "singular_statistics",
-          "the key covariance of layer " + layer + " over " + std::to_string(statistics().tokens) +
-              " tokens is not positive definite at minor " + std::to_string(info.item<int>()) +
-              " of " + std::to_string(d_ff) + " with ridge " + std::to_string(ridge) +
-              "; take statistics over more tokens, or set a larger ridge");
+          "the key covariance of layer " + std::to_string(problem.layer.value()) + " over " +
+              std::to_string(statistics().tokens) + " tokens is not positive definite at minor " +
+              std::to_string(info.item<int>()) + " of " + std::to_string(d_ff) + " with ridge " +
+              std::to_string(ridge) + "; take statistics over more tokens, or set a larger ridge");
     }
     return factors_[problem.layer] = Factor{ridge, lower, at::zeros({1}, at::kBool)};
   }

@@ -9,14 +9,16 @@
 
 namespace emend::worker::edit {
 
+std::unique_ptr<Solver> NewAlphaEdit(std::shared_ptr<const Statistics> statistics);
 std::unique_ptr<Solver> NewMemit(std::shared_ptr<const Statistics> statistics);
 
 namespace {
 
-constexpr std::array<Method, 3> kMethods = {{
+constexpr std::array<Method, 4> kMethods = {{
     {"memit", NewMemit},
     {"emmet", NewMemit},
     {"rome", NewMemit},
+    {"alphaedit", NewAlphaEdit},
 }};
 
 }  // namespace

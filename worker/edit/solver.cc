@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <string>
+
 namespace emend::worker::edit {
 
 at::Tensor SolveMetric::SquaredNorms(const at::Tensor& columns) const {
@@ -19,6 +21,28 @@ std::uint64_t Solver::held_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& [layer, covariance] : statistics_->covariance) bytes += covariance.nbytes();
   return bytes;
+}
+
+Result<at::Tensor> Solver::CovarianceOf(LayerIndex layer) const {
+  const auto found = statistics_->covariance.find(layer);
+  if (found == statistics_->covariance.end()) {
+    return Status(StatusCode::kFailedPrecondition, "no_statistics",
+                  "there are no key statistics of layer " + std::to_string(layer.value()) +
+                      "; take them with `emend stats` over the layers that are edited");
+  }
+  return found->second.view({-1, found->second.size(-1), found->second.size(-1)});
+}
+
+at::Tensor Solver::FrozenOf(LayerIndex layer) const {
+  const at::Tensor& covariance = statistics_->covariance.at(layer);
+  at::Tensor frozen = at::zeros({covariance.dim() == 3 ? covariance.size(0) : 1}, at::kBool);
+  const auto passed = statistics_->passed.find(layer);
+  if (passed == statistics_->passed.end()) return frozen;
+  for (std::size_t expert = 0; expert < passed->second.size(); ++expert) {
+    if (IsFrozen(passed->second[expert], covariance.size(-1)))
+      frozen[static_cast<std::int64_t>(expert)] = true;
+  }
+  return frozen;
 }
 
 int Solver::HolderOf(LayerIndex layer) const {

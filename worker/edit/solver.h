@@ -37,7 +37,7 @@ struct LayerProblem {
 
 // The norm of the solve, ‖x‖²_A = xᵀAx with A = B + ZZᵀ, for many columns at once.
 struct SolveMetric {
-  // [blocks, d_ff, d_ff] fp64, lower triangular: B = weight · factor·factorᵀ, block by block
+  // [blocks, d_ff, d_ff] fp64: B = weight · factor·factorᵀ, block by block
   at::Tensor factor;
   double weight = 1;
   at::Tensor keys;  // Z, [d_ff, m + n] fp64
@@ -74,6 +74,12 @@ class Solver {
   // The rank that solves the layer; 0 for one without statistics, whose Solve says so.
   int HolderOf(LayerIndex layer) const;
   const Statistics& statistics() const { return *statistics_; }
+
+ protected:
+  // [blocks, d_ff, d_ff]; kFailedPrecondition ("no_statistics").
+  Result<at::Tensor> CovarianceOf(LayerIndex layer) const;
+  // bool [blocks]: experts that too few tokens pass (IsFrozen). REQUIRES: it has a covariance.
+  at::Tensor FrozenOf(LayerIndex layer) const;
 
  private:
   const std::shared_ptr<const Statistics> statistics_;

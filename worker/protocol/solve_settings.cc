@@ -28,6 +28,9 @@ constexpr std::array<Setting, 13> kSettings = {{
      "λ: weight of the statistics against the edits; auto: from how far the batch's keys stand out",
      &S::mom2_update_weight, 0, 1e12, "auto"},
     {"ridge", "times tr(C)/d_ff, added to the diagonal of C before λ", &S::ridge, 0, 1e6},
+    {"nullspace_threshold",
+     "alphaedit: times tr(C)/d_ff, what of C is below it counts as nothing and may be changed",
+     &S::nullspace_threshold, 1e-12, 1e12},
     {"past_keys", "1: a solve leaves alone what the branch's edits are keyed by; 0: as published",
      &S::past_keys, 0, 1},
     {"v_bf16", "1: targets are found with bf16 products, where the device has them; 0: in fp32",
@@ -73,7 +76,7 @@ void SetRomeDefaults(SolveSettings& settings, std::int64_t layer_count) {
   settings.mom2_update_weight = 1e-6;
 }
 
-constexpr std::array<SolveMethod, 3> kMethods = {{
+constexpr std::array<SolveMethod, 4> kMethods = {{
     {"memit", "a batch spread over a band of layers, against the covariance of keys",
      "Meng et al. 2022, algorithm 1 and equation 14", SetMemitDefaults},
     {"emmet", "one layer gives each fact all but nothing of its residual, whatever the batch",
@@ -82,6 +85,8 @@ constexpr std::array<SolveMethod, 3> kMethods = {{
      "Meng et al. 2022, \"Locating and Editing Factual Associations\", equation 2; Gupta et al. "
      "2024",
      SetRomeDefaults},
+    {"alphaedit", "as memit, but only where the covariance of keys has next to nothing",
+     "Fang et al. 2024, equation 14", SetMemitDefaults},
 }};
 
 template <typename Rows>

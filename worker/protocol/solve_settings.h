@@ -39,8 +39,9 @@ struct SolveSettings {
   double kl_factor = 0.0625;
   double mom2_update_weight = 0;  // 0: by the batch's own keys (worker/edit/memit.cc)
   double ridge = 1e-2;
-  std::int64_t past_keys = 1;  // 1: what the state's edits are keyed by keeps its outputs
-  std::int64_t v_bf16 = 1;     // 1: targets are found with bf16 products, where they are native
+  double nullspace_threshold = 1;  // of alphaedit, in mean eigenvalues of C
+  std::int64_t past_keys = 1;      // 1: what the state's edits are keyed by keeps its outputs
+  std::int64_t v_bf16 = 1;         // 1: targets are found with bf16 products, where they are native
   double loss_stop = 0.05;
   std::int64_t chat_contexts = 1;  // 1: the prompt as a user says it is among the contexts
   std::uint64_t seed = 0;
@@ -50,8 +51,9 @@ struct SolveSettings {
 
   static auto Fields(auto& m) {
     return std::tie(m.method, m.layers, m.v_lr, m.v_num_grad_steps, m.v_weight_decay,
-                    m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge, m.past_keys,
-                    m.v_bf16, m.loss_stop, m.chat_contexts, m.seed, m.context_templates);
+                    m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge,
+                    m.nullspace_threshold, m.past_keys, m.v_bf16, m.loss_stop, m.chat_contexts, m.seed,
+                    m.context_templates);
   }
 };
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "tests/support/status_matchers.h"
 #include "tests/worker/edit/atlas.h"
 #include "tests/worker/edit/recording_committer.h"
@@ -22,7 +24,7 @@ at::Tensor Normal(std::int64_t rows, std::int64_t cols, std::uint64_t seed) {
   return at::randn({rows, cols}, at::kDouble);
 }
 
-// Keys with a quarter of the directions that ordinary text hardly uses.
+// Of keys with a quarter of the directions that ordinary text hardly uses.
 at::Tensor CovarianceOf(std::int64_t size) {
   at::Tensor scale = at::ones({size, 1}, at::kDouble);
   scale.narrow(0, 0, size / 4).fill_(1e-3);
@@ -54,15 +56,20 @@ class ClosedFormTest : public ::testing::Test {
  protected:
   static constexpr std::int64_t kSize = 96;
 
-  Result<LayerSolution> Solve(const std::string& method, const at::Tensor& keys) {
+  // By the method's defaults, but for what a test sets.
+  Result<LayerSolution> Solve(const std::string& method, const at::Tensor& keys,
+                              const at::Tensor& past_keys = {}) {
     settings_ = *protocol::DefaultSettings(method, 6);
+    if (weight_) settings_.mom2_update_weight = *weight_;
+    if (threshold_) settings_.nullspace_threshold = *threshold_;
     return (*NewSolver(method, StatisticsOf(covariance_)))
-        ->Solve({.layer = kLayer, .settings = settings_, .keys = keys});
+        ->Solve({.layer = kLayer, .settings = settings_, .keys = keys, .past_keys = past_keys});
   }
 
   const at::Tensor covariance_ = CovarianceOf(kSize);
   const at::Tensor keys_ = Normal(kSize, 7, 3);
   protocol::SolveSettings settings_;
+  std::optional<double> weight_, threshold_ = 1e-2;
 };
 
 TEST_F(ClosedFormTest, EmmetIsItsPapersForm) {
@@ -83,6 +90,80 @@ TEST_F(ClosedFormTest, RomeOfABatchGivesEveryFactAllOfItsResidual) {
   ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve("rome", keys_));
   const at::Tensor given = keys_.t().matmul(solution.adjusted_keys);
   EXPECT_LT((given - at::eye(7, at::kDouble)).abs().max().item<double>(), 1e-6);
+}
+
+TEST_F(ClosedFormTest, AlphaEditIsItsPapersForm) {
+  const auto [values, vectors] = at::linalg_eigh(covariance_);
+  for (const double weight : {0.0, 10.0}) {
+    for (const std::int64_t past : {std::int64_t{0}, std::int64_t{11}, 3 * kSize}) {
+      weight_ = weight;
+      const at::Tensor past_keys = Normal(kSize, past, 4);
+      ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve("alphaedit", keys_, past_keys));
+      const at::Tensor free = vectors.narrow(1, 0, kSize / 4);
+      const at::Tensor projection = free.matmul(free.t());
+      const at::Tensor system =
+          projection.matmul(keys_.matmul(keys_.t()) + past_keys.matmul(past_keys.t())) +
+          solution.weight * at::eye(kSize, at::kDouble);
+      EXPECT_LT(
+          RelativeError(solution.adjusted_keys, at::linalg_solve(system, projection.matmul(keys_))),
+          1e-10)
+          << weight << " " << past;
+      const at::Tensor reached = (projection.matmul(keys_) * keys_).sum(0).median();
+      EXPECT_DOUBLE_EQ(solution.weight, weight > 0 ? weight : solution.leverage / 8);
+      EXPECT_NEAR(solution.leverage, reached.item<double>(), 1e-9 * solution.leverage);
+    }
+  }
+}
+
+TEST_F(ClosedFormTest, AlphaEditMeasuresWithMemitsNorm) {
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve("alphaedit", keys_));
+  ASSERT_OK_AND_ASSIGN(const LayerSolution memit, Solve("memit", keys_));
+  const at::Tensor vectors = Normal(kSize, 5, 6);
+  EXPECT_LT(
+      RelativeError(solution.metric.SquaredNorms(vectors), memit.metric.SquaredNorms(vectors)),
+      1e-9);
+}
+
+TEST_F(ClosedFormTest, AlphaEditChangesNothingOutsideOfTheNullSpace) {
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve("alphaedit", keys_));
+  const at::Tensor taken =
+      std::get<1>(at::linalg_eigh(covariance_)).narrow(1, kSize / 4, 3 * kSize / 4);
+  EXPECT_LT(taken.t().matmul(solution.adjusted_keys).norm().item<double>(),
+            1e-12 * solution.adjusted_keys.norm().item<double>());
+}
+
+TEST_F(ClosedFormTest, AlphaEditWithoutANullSpaceIsRefused) {
+  threshold_ = 1e-9;
+  const auto solution = Solve("alphaedit", keys_);
+  ASSERT_THAT(solution, StatusIs(StatusCode::kFailedPrecondition, "no_null_space"));
+  EXPECT_THAT(solution.status().message(), HasSubstr("0 of 96 directions"));
+}
+
+TEST_F(ClosedFormTest, AlphaEditTakesEachExpertsNullSpaceAndLeavesOutTheFrozen) {
+  constexpr std::int64_t kWidth = kSize / 3;
+  Statistics statistics{.covariance = {}, .tokens = 200};
+  std::vector<at::Tensor> blocks;
+  for (double scale : {1.0, 5.0, 25.0}) blocks.push_back(scale * CovarianceOf(kWidth));
+  statistics.covariance[kLayer] = at::stack(blocks);
+  statistics.passed[kLayer] = {60, kWidth - 1, kWidth};
+  settings_ = *protocol::DefaultSettings("alphaedit", 6);
+  settings_.nullspace_threshold = 1e-2;
+  ASSERT_OK_AND_ASSIGN(const LayerSolution solution,
+                       (*NewSolver("alphaedit", std::make_shared<const Statistics>(statistics)))
+                           ->Solve({.layer = kLayer, .settings = settings_, .keys = keys_}));
+  at::Tensor projection = at::zeros({kSize, kSize}, at::kDouble);
+  for (const std::int64_t block : {0, 2}) {
+    const at::Tensor free = std::get<1>(at::linalg_eigh(blocks[block])).narrow(1, 0, kWidth / 4);
+    projection.narrow(0, block * kWidth, kWidth)
+        .narrow(1, block * kWidth, kWidth)
+        .copy_(free.matmul(free.t()));
+  }
+  const at::Tensor system =
+      projection.matmul(keys_.matmul(keys_.t())) + solution.weight * at::eye(kSize, at::kDouble);
+  EXPECT_LT(
+      RelativeError(solution.adjusted_keys, at::linalg_solve(system, projection.matmul(keys_))),
+      1e-9);
+  EXPECT_EQ(solution.frozen, 1);
 }
 
 TEST(MethodsTest, EveryMethodThatMayBeAskedForIsKnownToTheWorker) {
