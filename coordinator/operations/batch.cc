@@ -59,9 +59,10 @@ Awaitable<Status> WritePastKeys(const Batch* batch, PastKeysFile* past) {
   });
 }
 
+// Those of several layers are found one after another, by the solve.
 Awaitable<Status> FindTargets(Batch* batch, WorkerSession* session,
                               worker::protocol::Solve* request) {
-  if (!request->targets.empty()) co_return OkStatus();
+  if (!request->targets.empty() || batch->settings.own_targets == 1) co_return OkStatus();
   const SteadyTime begin = batch->Now();
   TargetShare share{.context = batch->context,
                     .repository = &batch->repository,

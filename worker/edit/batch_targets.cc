@@ -21,6 +21,7 @@ Result<Targets> Find(const FindTargetsInput& input) {
       EncodeFacts(input.tokenizer, input.facts, input.settings.context_templates, config.context));
   ThreadTeam team(TeamSize(input.model));
   return OptimiseTargets({.model = input.model,
+                          .original = input.original,
                           .rows = rows,
                           .fact_count = static_cast<std::int64_t>(input.facts.size()),
                           .settings = input.settings,

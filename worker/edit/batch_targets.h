@@ -39,7 +39,8 @@ struct Targets {
 };
 
 struct FindTargetsInput {
-  const model::Transformer& model;  // serving the parent state
+  const model::Transformer& model;               // serving the parent state
+  const model::Transformer* original = nullptr;  // unedited, for v_keep_norm; null: `model` is
   const tokenizer::Tokenizer& tokenizer;
   std::span<const EditFact> facts;
   const protocol::SolveSettings& settings;

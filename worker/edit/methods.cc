@@ -14,11 +14,13 @@ std::unique_ptr<Solver> NewMemit(std::shared_ptr<const Statistics> statistics);
 
 namespace {
 
-constexpr std::array<Method, 4> kMethods = {{
+constexpr std::array<Method, 6> kMethods = {{
     {"memit", NewMemit},
     {"emmet", NewMemit},
     {"rome", NewMemit},
     {"alphaedit", NewAlphaEdit},
+    {"blue", NewMemit},
+    {"nas", NewMemit},
 }};
 
 }  // namespace

@@ -103,14 +103,19 @@ class Batch {
   }
 
   Result<BatchSolution> Run() {
-    EMEND_RETURN_IF_ERROR(FindTargets());
-    KeySweep sweep(input_.model, rows_, fact_count_, input_.memory_bytes_max, team_);
+    EMEND_RETURN_IF_ERROR(CheckGiven());
     const std::vector<LayerIndex>& layers = input_.settings.layers;
+    const bool own_targets = input_.settings.own_targets == 1;
+    if (!own_targets) EMEND_RETURN_IF_ERROR(FindTargets(layers.back(), input_.model));
+    KeySweep sweep(input_.model, rows_, fact_count_, input_.memory_bytes_max, team_);
     for (std::size_t i = 0; i < layers.size(); ++i) {
+      if (own_targets) EMEND_RETURN_IF_ERROR(FindTargets(layers[i], sweep.model()));
       EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", static_cast<std::int64_t>(i),
                                                      static_cast<std::int64_t>(layers.size())}));
-      EMEND_RETURN_IF_ERROR(
-          SolveLayer(layers[i], static_cast<std::int64_t>(layers.size() - i), sweep));
+      const Share share = own_targets
+                              ? Share{layers[i], 1}
+                              : Share{layers.back(), static_cast<double>(layers.size() - i)};
+      EMEND_RETURN_IF_ERROR(SolveLayer(layers[i], share, sweep));
     }
     EMEND_RETURN_IF_ERROR(
         Report(input_.progress, {"solve", static_cast<std::int64_t>(layers.size()),
@@ -120,32 +125,40 @@ class Batch {
   }
 
  private:
-  Status FindTargets() {
+  // Of what `target_layer` still lacks, one part of `parts`.
+  struct Share {
+    LayerIndex target_layer;
+    double parts = 1;
+  };
+
+  Status FindTargets(LayerIndex layer, const model::Transformer& model) {
     const Timer timer(solution_.seconds.targets);
-    Targets found = input_.targets;
-    if (found.values.defined()) {
-      EMEND_RETURN_IF_ERROR(CheckGiven());
-    } else {
-      EMEND_ASSIGN_OR_RETURN(found, OptimiseTargets({.model = input_.model,
+    Targets found = layer == input_.settings.layers.back() ? input_.targets : Targets();
+    if (!found.values.defined()) {
+      protocol::SolveSettings settings = input_.settings;
+      settings.layers = {layer};
+      EMEND_ASSIGN_OR_RETURN(found, OptimiseTargets({.model = model,
+                                                     .original = input_.original,
                                                      .rows = rows_,
                                                      .fact_count = fact_count_,
-                                                     .settings = input_.settings,
+                                                     .settings = settings,
                                                      .memory_bytes_max = input_.memory_bytes_max,
                                                      .team = team_,
                                                      .progress = input_.progress}));
     }
     targets_ = found.values.to(at::kCPU, at::kFloat);
     for (std::size_t fact = 0; fact < found.steps.size(); ++fact) {
-      solution_.edits[fact].steps = found.steps[fact];
+      solution_.edits[fact].steps += found.steps[fact];
       solution_.edits[fact].loss = found.losses[fact];
     }
     for (std::int64_t fact = 0; fact < fact_count_; ++fact)
-      solution_.edits[fact].target = {input_.settings.layers.back(), RowOf(targets_, fact)};
+      solution_.edits[fact].target = {layer, RowOf(targets_, fact)};
     return CheckFinite(targets_.t(), "its target vector");
   }
 
   Status CheckGiven() const {
     const Targets& given = input_.targets;
+    if (!given.values.defined()) return OkStatus();
     const bool has_steps =
         given.steps.size() == input_.facts.size() && given.losses.size() == input_.facts.size();
     if (!has_steps && !(given.steps.empty() && given.losses.empty())) {
@@ -160,14 +173,13 @@ class Batch {
                            ", " + std::to_string(input_.model.config().hidden) + "]");
   }
 
-  Status SolveLayer(LayerIndex layer, std::int64_t layers_left, KeySweep& sweep) {
+  Status SolveLayer(LayerIndex layer, const Share& share, KeySweep& sweep) {
     LayerOutcome outcome{
         .layer = layer, .tensor = input_.model.Down(layer).tensors[0], .keys = {}, .residuals = {}};
     {
       const Timer timer(solution_.seconds.keys);
       outcome.keys = sweep.Keys(layer);
-      outcome.residuals = sweep.Residuals(layer, input_.settings.layers.back(), targets_) /
-                          static_cast<double>(layers_left);
+      outcome.residuals = sweep.Residuals(layer, share.target_layer, targets_) / share.parts;
     }
     EMEND_RETURN_IF_ERROR(
         CheckFinite(outcome.keys, "its key at layer " + std::to_string(layer.value())));
@@ -285,7 +297,7 @@ class Batch {
   const std::vector<PromptRow> rows_;
   const std::int64_t fact_count_;
   ThreadTeam team_;
-  at::Tensor targets_;  // z, [facts, d] fp32 on the CPU
+  at::Tensor targets_;  // z of the layers under way, [facts, d] fp32 on the CPU
   BatchSolution solution_;
 };
 

@@ -6,6 +6,9 @@
 //                        → adj = A⁻¹K in fp64 (solver.h)
 //                        → columns and the served weight (committer.h) → next layer
 //
+// With own_targets (BLUE: Li et al. 2025) each layer's targets are found in that layer, on what the
+// layers before it serve by now, and R = z − current there.
+//
 //   QuantisingCommitter committer(parent_tensors);
 //   EMEND_ASSIGN_OR_RETURN(
 //       BatchSolution solution,
@@ -48,7 +51,8 @@
 namespace emend::worker::edit {
 
 struct BatchInput {
-  const model::Transformer& model;  // serving the parent state
+  const model::Transformer& model;               // serving the parent state
+  const model::Transformer* original = nullptr;  // unedited, for v_keep_norm; null: `model` is
   const tokenizer::Tokenizer& tokenizer;
   std::span<const EditFact> facts;
   const protocol::SolveSettings& settings;
@@ -56,7 +60,7 @@ struct BatchInput {
   LayerCommitter& committer;
   // of each layer, on the rank that solves it: what the solve must leave as it is; none: nothing
   std::map<LayerIndex, at::Tensor> past_keys = {};
-  // use these z and optimise none (refit); values undefined: optimise
+  // use these z in the last layer and optimise none there (refit); values undefined: optimise
   Targets targets = {};
   // what optimising targets may hold at once; facts are taken in chunks that fit
   std::int64_t memory_bytes_max = std::int64_t{2} << 30;
@@ -71,7 +75,7 @@ struct EditSolution {
   storage::delta::EditTarget target;  // z
   // index of the subject's last token in the bare prompt
   std::int64_t lookup = 0;
-  // forward passes of its optimisation; 0 if targets were given without them
+  // forward passes of its optimisations; 0 if targets were given without them
   std::int64_t steps = 0;
   double loss = 0;  // at the last of them
 };

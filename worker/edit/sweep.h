@@ -48,6 +48,8 @@ class KeySweep {
   at::Tensor Residuals(LayerIndex layer, LayerIndex last, const at::Tensor& targets);
   // fp32 [this rank's d_ff, d]: what `layer` puts its keys through from now on.
   void SetWeight(LayerIndex layer, const at::Tensor& weight);
+  // With those weights; until the next of them.
+  const model::Transformer& model() const { return *model_; }
 
  private:
   struct Group {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -28,6 +29,17 @@ struct Chunk {
   std::span<const PromptRow> rows;
   std::int64_t fact_count() const { return end - begin; }
 };
+
+TargetInput WithModel(const TargetInput& input, const model::Transformer& model) {
+  return {.model = model,
+          .original = input.original,
+          .rows = input.rows,
+          .fact_count = input.fact_count,
+          .settings = input.settings,
+          .memory_bytes_max = input.memory_bytes_max,
+          .team = input.team,
+          .progress = input.progress};
+}
 
 std::int64_t LayersAbove(const TargetInput& input) {
   return input.model.config().layers - 1 - input.settings.layers.back().value();
@@ -114,6 +126,20 @@ std::vector<std::unique_ptr<TargetBucket>> BuildBuckets(const TargetInput& input
   return buckets;
 }
 
+// [facts, 1]: ‖z0‖ in the unedited model.
+at::Tensor OriginalNorms(const TargetInput& edited, const Chunk& chunk) {
+  const TargetInput input = WithModel(edited, edited.original ? *edited.original : edited.model);
+  std::vector<PromptRow> bare;
+  std::ranges::copy_if(chunk.rows, std::back_inserter(bare),
+                       [](const PromptRow& row) { return row.kind == RowKind::kBare; });
+  at::Tensor initial = at::zeros({chunk.fact_count(), input.model.config().hidden},
+                                 input.model.DownWeight(LayerIndex(0)).options());
+  at::Tensor residuals = at::zeros_like(initial);
+  for (const auto& bucket : BuildBuckets(input, {chunk.begin, chunk.end, bare}))
+    bucket->CopyInitial(initial, residuals);
+  return initial.norm(2, {1}, /*keepdim=*/true);
+}
+
 // Optimises one chunk of facts.
 class ChunkOptimiser {
  public:
@@ -159,7 +185,9 @@ class ChunkOptimiser {
   // What the block gives for what was optimised.
   at::Tensor Found() const {
     const LayerIndex last = input_.settings.layers.back();
-    const at::Tensor values = optimiser_.Values();
+    at::Tensor values = optimiser_.Values();
+    if (input_.settings.v_keep_norm == 1)
+      values *= OriginalNorms(input_, chunk_) / values.norm(2, {1}, /*keepdim=*/true);
     return input_.model.NormsOutput(last) ? input_.model.FinishWith(last, residuals_, values)
                                           : values;
   }
@@ -227,13 +255,7 @@ int TeamSize(const model::Transformer& model) {
 Result<Targets> OptimiseTargets(const TargetInput& given) {
   const at::NoGradGuard no_grad;
   const std::unique_ptr<model::Transformer> fast = FastModel(given);
-  const TargetInput input{.model = fast ? *fast : given.model,
-                          .rows = given.rows,
-                          .fact_count = given.fact_count,
-                          .settings = given.settings,
-                          .memory_bytes_max = given.memory_bytes_max,
-                          .team = given.team,
-                          .progress = given.progress};
+  const TargetInput input = WithModel(given, fast ? *fast : given.model);
   Targets targets{.values = at::zeros({input.fact_count, input.model.config().hidden}, at::kFloat),
                   .steps = std::vector<std::int64_t>(input.fact_count),
                   .losses = std::vector<double>(input.fact_count)};

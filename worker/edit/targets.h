@@ -8,7 +8,10 @@
 // by Adam, ‖δ‖ ≤ clamp_norm_factor·‖z0‖, until the loss is below loss_stop; all facts at once, each
 // with its own Adam state and end. z0 is the clean output of L on the bare prompt. Facts are
 // independent of each other, so batching changes results by rounding only. Source: Meng et al.
-// 2022, equation 16; what each term stands for follows the published code. Internal to worker/edit.
+// 2022, equation 16; what each term stands for follows the published code. With v_keep_norm z is
+// then made as long as z0 is in the unedited model, so that edits upon edits cannot lengthen each
+// other's values (after Liu et al. 2026, who take one length for all: the mean of values that were
+// found for other facts). Internal to worker/edit.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,7 +31,8 @@ namespace emend::worker::edit {
 
 struct TargetInput {
   const model::Transformer& model;
-  std::span<const PromptRow> rows;  // fact by fact
+  const model::Transformer* original = nullptr;  // unedited; null: `model` is
+  std::span<const PromptRow> rows;               // fact by fact
   std::int64_t fact_count = 0;
   const protocol::SolveSettings& settings;
   // kept prefixes and one bucket's activations; facts are taken in chunks that fit, one at least

@@ -15,7 +15,7 @@ namespace {
 using S = SolveSettings;
 
 constexpr double kStepsMax = 10000;
-constexpr std::array<Setting, 13> kSettings = {{
+constexpr std::array<Setting, 15> kSettings = {{
     {"layers", "the layers that are edited, the last one being where targets are found",
      &S::layers},
     {"v_lr", "step of the optimisation of a target", &S::v_lr, 1e-9, 1e6},
@@ -33,6 +33,11 @@ constexpr std::array<Setting, 13> kSettings = {{
      &S::nullspace_threshold, 1e-12, 1e12},
     {"past_keys", "1: a solve leaves alone what the branch's edits are keyed by; 0: as published",
      &S::past_keys, 0, 1},
+    {"v_keep_norm", "1: a target is as long as what the unedited model has in its place",
+     &S::v_keep_norm, 0, 1},
+    {"own_targets",
+     "1: each layer has targets of its own and gets all of their residual; 0: shares of the last's",
+     &S::own_targets, 0, 1},
     {"v_bf16", "1: targets are found with bf16 products, where the device has them; 0: in fp32",
      &S::v_bf16, 0, 1},
     {"loss_stop", "a target whose loss is below it is done", &S::loss_stop, 0, 1e6},
@@ -76,7 +81,19 @@ void SetRomeDefaults(SolveSettings& settings, std::int64_t layer_count) {
   settings.mom2_update_weight = 1e-6;
 }
 
-constexpr std::array<SolveMethod, 4> kMethods = {{
+void SetBlueDefaults(SolveSettings& settings, std::int64_t layer_count) {
+  SetMemitDefaults(settings, layer_count);
+  if (settings.layers.size() > 2)
+    settings.layers = {settings.layers.front(), settings.layers.back()};
+  settings.own_targets = 1;
+}
+
+void SetNasDefaults(SolveSettings& settings, std::int64_t layer_count) {
+  SetMemitDefaults(settings, layer_count);
+  settings.v_keep_norm = 1;
+}
+
+constexpr std::array<SolveMethod, 6> kMethods = {{
     {"memit", "a batch spread over a band of layers, against the covariance of keys",
      "Meng et al. 2022, algorithm 1 and equation 14", SetMemitDefaults},
     {"emmet", "one layer gives each fact all but nothing of its residual, whatever the batch",
@@ -87,6 +104,11 @@ constexpr std::array<SolveMethod, 4> kMethods = {{
      SetRomeDefaults},
     {"alphaedit", "as memit, but only where the covariance of keys has next to nothing",
      "Fang et al. 2024, equation 14", SetMemitDefaults},
+    {"blue", "the first and the last layer of the band, each with targets of its own",
+     "Li et al. 2025, \"Rethinking Residual Distribution in Locate-then-Edit Model Editing\"",
+     SetBlueDefaults},
+    {"nas", "as memit, with targets that are as long as what the unedited model has there",
+     "after Liu et al. 2026, \"Norm Anchors Make Model Edits Last\"", SetNasDefaults},
 }};
 
 template <typename Rows>

@@ -41,6 +41,8 @@ struct SolveSettings {
   double ridge = 1e-2;
   double nullspace_threshold = 1;  // of alphaedit, in mean eigenvalues of C
   std::int64_t past_keys = 1;      // 1: what the state's edits are keyed by keeps its outputs
+  std::int64_t v_keep_norm = 0;    // 1: a target is as long as what the unedited model gives there
+  std::int64_t own_targets = 0;    // 1: each layer has targets of its own and all their residual
   std::int64_t v_bf16 = 1;         // 1: targets are found with bf16 products, where they are native
   double loss_stop = 0.05;
   std::int64_t chat_contexts = 1;  // 1: the prompt as a user says it is among the contexts
@@ -52,8 +54,8 @@ struct SolveSettings {
   static auto Fields(auto& m) {
     return std::tie(m.method, m.layers, m.v_lr, m.v_num_grad_steps, m.v_weight_decay,
                     m.clamp_norm_factor, m.kl_factor, m.mom2_update_weight, m.ridge,
-                    m.nullspace_threshold, m.past_keys, m.v_bf16, m.loss_stop, m.chat_contexts, m.seed,
-                    m.context_templates);
+                    m.nullspace_threshold, m.past_keys, m.v_keep_norm, m.own_targets, m.v_bf16,
+                    m.loss_stop, m.chat_contexts, m.seed, m.context_templates);
   }
 };
 

@@ -157,6 +157,7 @@ Result<protocol::SolveReply> Run(const protocol::Solve& request, Context& contex
   const std::vector<edit::EditFact> facts = FactsOf(request.facts);
   edit::QuantisingCommitter committer(std::move(parent.tensors));
   edit::BatchInput input{.model = base->ModelOf(*state),
+                         .original = &base->base_model(),
                          .tokenizer = base->tokenizer(),
                          .facts = facts,
                          .settings = request.settings,
@@ -178,6 +179,7 @@ Result<protocol::OptimiseTargetsReply> Run(const protocol::OptimiseTargets& requ
   const std::vector<edit::EditFact> facts = FactsOf(request.facts);
   EMEND_ASSIGN_OR_RETURN(const edit::Targets found,
                          edit::FindTargets({.model = base->ModelOf(*state),
+                                            .original = &base->base_model(),
                                             .tokenizer = base->tokenizer(),
                                             .facts = facts,
                                             .settings = request.settings,

@@ -81,6 +81,14 @@ TEST_F(TargetShareTest, AFewFactsAreNotWorthSharing) {
   EXPECT_EQ(solved_with_, 0U);
 }
 
+TEST_F(TargetShareTest, TargetsOfEachLayerAreLeftToTheSolve) {
+  json body = Body(200, "s");
+  body["settings"]["own_targets"] = 1;
+  EXPECT_EQ(cluster_.Run("commit", body).state, OperationState::kSucceeded);
+  EXPECT_TRUE(facts_of_.empty());
+  EXPECT_EQ(solved_with_, 0U);
+}
+
 TEST_F(TargetShareTest, ALostWorkersPieceIsTakenByAnother) {
   for (std::size_t worker = 0; worker < 3; ++worker) {
     facts_of_.clear();

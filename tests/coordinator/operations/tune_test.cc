@@ -101,6 +101,20 @@ TEST_F(TuneTest, LaterCommitsAndStatisticsGoByThePresetUnlessTheyAreTold) {
       StatusIs(StatusCode::kNotFound));
 }
 
+TEST_F(TuneTest, ACommitByAnotherMethodHasItsDefaultsAndNothingOfThePreset) {
+  ResultOf(Submit("tune", Body()));
+  json body = Commit("Cid", {{"v_lr", "0.25"}});
+  body["method"] = "rome";
+  const json settings = ResultOf(Submit("commit", body))["settings"];
+  EXPECT_EQ(settings["method"], "rome");
+  EXPECT_EQ(settings["layers"], json({0}));
+  EXPECT_EQ(settings["mom2_update_weight"], 1e-6);
+  EXPECT_EQ(settings["past_keys"], 0);
+  EXPECT_EQ(settings["clamp_norm_factor"], 1);
+  EXPECT_EQ(settings["v_lr"], 0.25);
+  EXPECT_EQ(solved_.back().method, "rome");
+}
+
 TEST_F(TuneTest, FactsThatAreHeldAreTriedToo) {
   ResultOf(Submit("commit", Body()));
   EXPECT_EQ(ResultOf(Submit("tune", Body()))["n"], 2);

@@ -17,7 +17,7 @@ using test::IsOk;
 using test::StatusIs;
 using ::testing::HasSubstr;
 
-const LayerIndex kLayer(1);
+const LayerIndex kFirst(0), kLayer(1), kLast(2);
 
 at::Tensor Normal(std::int64_t rows, std::int64_t cols, std::uint64_t seed) {
   at::manual_seed(seed);
@@ -182,6 +182,61 @@ TEST(MethodsTest, AnUnknownOneIsRefusedWithAllNames) {
   ASSERT_THAT(solver, StatusIs(StatusCode::kUnsupported, "unknown_method"));
   for (const Method& method : Methods())
     EXPECT_THAT(solver.status().message(), HasSubstr(method.name));
+}
+
+class LayeredTargetsTest : public ::testing::Test {
+ protected:
+  LayeredTargetsTest() { settings_.v_num_grad_steps = 6; }
+
+  // The whole of a batch on `model`, whose weights of `layers` are the checkpoint's.
+  Result<BatchSolution> Solve(const model::Transformer& model,
+                              const std::vector<LayerIndex>& layers, std::int64_t own_targets) {
+    settings_.layers = layers;
+    settings_.own_targets = own_targets;
+    const std::unique_ptr<Solver> solver = *NewSolver("memit", StatisticsOf(PlainCovariance(2048)));
+    RecordingCommitter committer(atlas_.Tensors(settings_.layers));
+    const std::vector<EditFact> facts = atlas_.Facts(0, 4);
+    auto solution = SolveBatch({.model = model,
+                                .tokenizer = *atlas_.tokenizer,
+                                .facts = facts,
+                                .settings = settings_,
+                                .solver = *solver,
+                                .committer = committer,
+                                .targets = targets_});
+    weights_ = committer.weights;
+    return solution;
+  }
+
+  const Atlas atlas_;
+  protocol::SolveSettings settings_ = *protocol::DefaultSettings("blue", 6);
+  Targets targets_;
+  std::map<LayerIndex, at::Tensor> weights_;
+};
+
+TEST_F(LayeredTargetsTest, BlueIsTheFirstLayerAloneAndThenTheLastAloneOnWhatItServes) {
+  ASSERT_EQ(settings_.layers, (std::vector{kFirst, kLast}));
+  ASSERT_EQ(settings_.own_targets, 1);
+  ASSERT_OK_AND_ASSIGN(const BatchSolution both, Solve(*atlas_.model, {kFirst, kLast}, 1));
+  ASSERT_OK_AND_ASSIGN(const BatchSolution first, Solve(*atlas_.model, {kFirst}, 0));
+  const auto edited = atlas_.model->WithDownWeights(weights_);
+  ASSERT_OK_AND_ASSIGN(const BatchSolution last, Solve(*edited, {kLast}, 0));
+  for (std::size_t fact = 0; fact < 4; ++fact) {
+    const EditSolution& edit = both.edits[fact];
+    EXPECT_EQ(edit.delta.tensors[0], first.edits[fact].delta.tensors[0]);
+    EXPECT_EQ(edit.delta.tensors[1], last.edits[fact].delta.tensors[0]);
+    EXPECT_EQ(edit.target, last.edits[fact].target);
+    EXPECT_EQ(edit.steps, first.edits[fact].steps + last.edits[fact].steps);
+  }
+}
+
+TEST_F(LayeredTargetsTest, GivenTargetsAreThoseOfTheLastLayer) {
+  ASSERT_OK_AND_ASSIGN(const BatchSolution found, Solve(*atlas_.model, {kFirst, kLast}, 1));
+  targets_.values = at::empty({4, 256});
+  for (std::int64_t fact = 0; fact < 4; ++fact)
+    targets_.values[fact].copy_(at::tensor(found.edits[fact].target.values));
+  ASSERT_OK_AND_ASSIGN(const BatchSolution again, Solve(*atlas_.model, {kFirst, kLast}, 1));
+  for (std::size_t fact = 0; fact < 4; ++fact)
+    EXPECT_EQ(again.edits[fact].delta, found.edits[fact].delta);
 }
 
 class MethodBatchTest : public ::testing::TestWithParam<std::string_view> {};

@@ -28,8 +28,13 @@ class TargetsTest : public ::testing::Test {
 
   Result<Targets> Optimise(const std::vector<PromptRow>& rows, std::int64_t memory_bytes_max,
                            int threads = 2) {
+    return OptimiseOn(*atlas_.model, rows, memory_bytes_max, threads);
+  }
+  Result<Targets> OptimiseOn(const model::Transformer& model, const std::vector<PromptRow>& rows,
+                             std::int64_t memory_bytes_max = kPlenty, int threads = 2) {
     ThreadTeam team(threads);
-    return OptimiseTargets({.model = *atlas_.model,
+    return OptimiseTargets({.model = model,
+                            .original = original_,
                             .rows = rows,
                             .fact_count = rows.back().fact + 1,
                             .settings = settings_,
@@ -79,6 +84,7 @@ class TargetsTest : public ::testing::Test {
 
   const Atlas atlas_;
   protocol::SolveSettings settings_ = MemitGolden().Settings();
+  const model::Transformer* original_ = nullptr;
   ProgressFunction progress_;
 };
 
@@ -135,6 +141,35 @@ TEST_F(TargetsTest, ATargetThatIsReachedStopsEarly) {
   EXPECT_LT(*std::ranges::min_element(targets.steps), 25);
   for (std::size_t fact = 0; fact < 4; ++fact)
     EXPECT_EQ(targets.steps[fact] < 25, targets.losses[fact] < 3) << fact;
+}
+
+TEST_F(TargetsTest, ATargetThatKeepsItsNormIsAsLongAsTheUneditedModelsValue) {
+  const std::vector<PromptRow> rows = Rows(0, 3);
+  ASSERT_OK_AND_ASSIGN(const Targets free, Optimise(rows, kPlenty));
+  settings_.v_num_grad_steps = 1;  // the last step moves nothing
+  ASSERT_OK_AND_ASSIGN(const Targets initial, Optimise(rows, kPlenty));
+  settings_.v_num_grad_steps = 6;
+  settings_.v_keep_norm = 1;
+  const auto norms = [](const at::Tensor& values) { return values.norm(2, {1}, true); };
+  for (const std::int64_t memory_bytes_max : {kPlenty, std::int64_t{1}}) {
+    ASSERT_OK_AND_ASSIGN(const Targets kept, Optimise(rows, memory_bytes_max));
+    EXPECT_LT(RelativeError(kept.values, free.values * norms(initial.values) / norms(free.values)),
+              1e-4);
+    EXPECT_GT(RelativeError(kept.values, free.values), 1e-2);
+  }
+  // another model's, where it is not the one that is edited
+  const LayerIndex layer(0);
+  const auto longer = atlas_.model->WithDownWeights({{layer, 2 * atlas_.model->DownWeight(layer)}});
+  settings_.v_keep_norm = 0;
+  settings_.v_num_grad_steps = 1;
+  original_ = nullptr;
+  ASSERT_OK_AND_ASSIGN(const Targets of_longer, OptimiseOn(*longer, rows));
+  settings_.v_keep_norm = 1;
+  settings_.v_num_grad_steps = 6;
+  original_ = longer.get();
+  ASSERT_OK_AND_ASSIGN(const Targets kept, Optimise(rows, kPlenty));
+  EXPECT_LT(RelativeError(norms(kept.values), norms(of_longer.values)), 1e-5);
+  EXPECT_GT(RelativeError(norms(kept.values), norms(initial.values)), 1e-2);
 }
 
 TEST_F(TargetsTest, TheLastLayerCanBeTheEditedOne) {
