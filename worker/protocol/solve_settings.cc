@@ -15,7 +15,7 @@ namespace {
 using S = SolveSettings;
 
 constexpr double kStepsMax = 10000;
-constexpr std::array<Setting, 15> kSettings = {{
+constexpr std::array<Setting, 16> kSettings = {{
     {"layers", "the layers that are edited, the last one being where targets are found",
      &S::layers},
     {"v_lr", "step of the optimisation of a target", &S::v_lr, 1e-9, 1e6},
