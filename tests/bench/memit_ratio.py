@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Edits a second of `emend commit` against the published MEMIT, by wall clock outside both programs, on the demo model.
+"""Edits a second of `emend commit` against the published MEMIT, by wall clock outside both programs, on the demo model or another.
 
-    python3 tests/bench/memit_ratio.py [--edits 100] [--runs 3] [--peer CHECKOUT --peer-python PYTHON --peer-script run_memit.py]
+    python3 tests/bench/memit_ratio.py [--edits 100] [--runs 3] [--peer CHECKOUT --peer-python PYTHON --peer-script run_memit.py] [--model FOLDER --layers 4,5,6,7,8]
 
-Without --peer the published code's recorded figure is used (tests/golden/memit-atlas: seconds an edit on two cores), and the output says so. Covariance and evaluation are left out on both sides.
-Runs alternate; medians are compared.
+Without --peer the published code's recorded figure for the demo model is used (tests/golden/memit-atlas: seconds an edit on two cores), and the output says so. Covariance and evaluation are left out
+on both sides. Runs alternate; medians are compared. The demo model is edited by the settings of that golden, another model (its folder as transformers has it) by the published code's own.
 """
 import argparse
 import json
@@ -19,18 +19,26 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from emend import ATLAS, FACTS, ROOT, TEMPLATES, Emend  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden/memit-atlas/golden.json"
-LAMBDA = 300  # as the golden
+AS_GOLDEN = [TEMPLATES, "mom2_update_weight=300"]
+AS_PUBLISHED = {"v_num_grad_steps": 20, "v_lr": 0.5, "v_weight_decay": 0.5, "clamp_norm_factor": 0.75, "kl_factor": 0.0625, "mom2_update_weight": 1500}
 
 
-def ours(emend, start, edits):
-    emend("reset", "atlas@main", start)
+def ours(emend, start, arguments):
+    settings = AS_GOLDEN
+    if arguments.model:
+        settings = [f"{name}={value}" for name, value in {**AS_PUBLISHED, "layers": arguments.layers, "chat_contexts": 0}.items()]
+    emend("reset", "model@main", start)
     began = time.monotonic()
-    result = emend("commit", "atlas", "-F", FACTS, "--limit", str(edits), "--no-evaluation", "--set", TEMPLATES, "--set", f"mom2_update_weight={LAMBDA}", timeout=1200)
+    result = emend("commit", "model", "-F", FACTS, "--limit", str(arguments.edits), "--no-evaluation", *[word for setting in settings for word in ("--set", setting)], timeout=1200)
     return time.monotonic() - began, result["seconds"]
 
 
 def theirs(arguments):
-    command = [arguments.peer_python, arguments.peer_script, str(ATLAS / "model"), str(FACTS), str(ATLAS / "corpus.txt"), "--n", str(arguments.edits), "--golden", str(GOLDEN)]
+    command = [arguments.peer_python, arguments.peer_script, arguments.model or str(ATLAS / "model"), str(FACTS), str(ATLAS / "corpus.txt"), "--n", str(arguments.edits)]
+    if arguments.model:
+        command += ["--samples", "200", "--layers", arguments.layers, *[word for name, value in AS_PUBLISHED.items() for word in ("--hp", f"{name}={value}")]]
+    else:
+        command += ["--golden", str(GOLDEN)]
     done = subprocess.run(command, cwd=arguments.peer, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])["seconds"]
 
@@ -42,15 +50,19 @@ def main():
     parser.add_argument("--peer", help="a checkout of the published code, made to run on a CPU")
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--peer-script")
+    parser.add_argument("--model", help="the folder of another model")
+    parser.add_argument("--layers", help="that are edited in it, such as 4,5,6,7,8")
     arguments = parser.parse_args()
+    if arguments.model and not (arguments.layers and arguments.peer):
+        parser.error("--model needs --layers and --peer: nothing is recorded of it")
     emend = Emend()
     mine, peer = [], []
     try:
         emend.up()
-        start = emend("init", "atlas", "--model", ATLAS / "model")["commit"]
-        emend("stats", "atlas", "--corpus", ATLAS / "corpus.txt", "--lines", "2000", timeout=1200)
+        start = emend("init", "model", "--model", arguments.model or ATLAS / "model")["commit"]
+        emend("stats", "model", "--corpus", ATLAS / "corpus.txt", "--lines", "200" if arguments.model else "2000", timeout=1200)
         for _ in range(arguments.runs):
-            seconds, phases = ours(emend, start, arguments.edits)
+            seconds, phases = ours(emend, start, arguments)
             mine.append(seconds)
             print(f"emend: {seconds:.2f} s for {arguments.edits} edits  {json.dumps(phases)}", flush=True)
             if arguments.peer:

@@ -105,7 +105,7 @@ Awaitable<int> FleetSimulation::SendOldFrames(std::size_t victim) {
     Envelope envelope{worker.store_epoch(), worker.generation() - 1,
                       Response{.id = id,
                                .status = OkStatus(),
-                               .body = ReplyBody(SampleTextsReply{{"of an older life"}, 1})}};
+                               .body = ReplyBody(SampleTextsReply{{"of an older life"}, 1, {}})}};
     // It may be lost meanwhile: then so are they.
     static_cast<void>(co_await worker.SendRaw(std::move(envelope)));
   }

@@ -65,7 +65,7 @@ class GatewayTest : public ::testing::Test {
     machine.worker->OnRequest([&machine, name](const RequestBody& request) -> Result<ReplyBody> {
       if (std::holds_alternative<ReadPublication>(request)) return ReplyBody(machine.says);
       EMEND_RETURN_IF_ERROR(machine.failure);
-      return ReplyBody(SampleTextsReply{{name}, 1});
+      return ReplyBody(SampleTextsReply{{name}, 1, {}});
     });
     machine.worker->Start();
     sim_.RunFor(1s);

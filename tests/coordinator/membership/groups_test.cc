@@ -52,7 +52,7 @@ TEST_F(GroupsTest, ALostRankEndsTheCallAndTheGroupFormsAgainUnderAHigherGenerati
   worker(1).Die();
   EXPECT_THAT(Finish(call, 5s), StatusIs(StatusCode::kUnavailable, "worker_lost"));
   worker(0).OnRequest([](const RequestBody&) -> Result<ReplyBody> {
-    return ReplyBody(SampleTextsReply{{"again"}, 1});
+    return ReplyBody(SampleTextsReply{{"again"}, 1, {}});
   });
   ASSERT_THAT(Pick(StateOf(1), 10s), IsOkAndHolds(WorkerId("g0.0")));
   EXPECT_GT(Info("g0.0").generation, before);

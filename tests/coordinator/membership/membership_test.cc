@@ -5,7 +5,7 @@ namespace {
 
 TEST_F(MembershipTest, AWorkerWithTheTokenJoinsAndAnswers) {
   Join({.name = "w0"});
-  EXPECT_THAT(Call(), IsOkAndHolds(ReplyBody(SampleTextsReply{{"w0"}, 1})));
+  EXPECT_THAT(Call(), IsOkAndHolds(ReplyBody(SampleTextsReply{{"w0"}, 1, {}})));
   const WorkerInfo info = Info("w0");
   EXPECT_EQ(info.state, WorkerState::kConnected);
   EXPECT_EQ(info.group, "g0");
@@ -123,19 +123,19 @@ TEST_F(MembershipTest, StaleFramesAreDroppedAndCounted) {
   const Outcome running = Begin();
   sim_.RunFor(100ms);
   Envelope older_generation{kEpoch, worker.generation() - 1,
-                            Response{1, OkStatus(), SampleTextsReply{{"stale"}, 1}}};
+                            Response{1, OkStatus(), SampleTextsReply{{"stale"}, 1, {}}}};
   Envelope older_epoch{kEpoch - 1, worker.generation(),
-                       Response{1, OkStatus(), SampleTextsReply{{"stale"}, 1}}};
+                       Response{1, OkStatus(), SampleTextsReply{{"stale"}, 1, {}}}};
   ASSERT_THAT(*sim_.Await(worker.SendRaw(older_generation)), IsOk());
   ASSERT_THAT(*sim_.Await(worker.SendRaw(older_epoch)), IsOk());
-  EXPECT_THAT(Finish(running), IsOkAndHolds(ReplyBody(SampleTextsReply{{"w0"}, 1})));
+  EXPECT_THAT(Finish(running), IsOkAndHolds(ReplyBody(SampleTextsReply{{"w0"}, 1, {}})));
   EXPECT_EQ(Info("w0").stale_frames, 2U);
 }
 
 TEST_F(MembershipTest, AResponseToNoCallIsDroppedAndCounted) {
   FakeWorker& worker = Join({.name = "w0"});
   Envelope unasked{kEpoch, worker.generation(),
-                   Response{77, OkStatus(), SampleTextsReply{{"unasked"}, 1}}};
+                   Response{77, OkStatus(), SampleTextsReply{{"unasked"}, 1, {}}}};
   ASSERT_THAT(*sim_.Await(worker.SendRaw(unasked)), IsOk());
   sim_.RunFor(100ms);
   EXPECT_EQ(Info("w0").stale_frames, 1U);
@@ -192,9 +192,9 @@ TEST_F(MembershipTest, ACallThatTimesOutTellsTheWorkerAndItsLateAnswerIsNobodys)
   EXPECT_EQ(worker.cancelled(), std::vector<std::uint64_t>{1});
   EXPECT_EQ(worker.requests().size(), 1U) << "the worker is busy until it has answered";
   worker.OnRequest([](const RequestBody&) -> Result<ReplyBody> {
-    return ReplyBody(SampleTextsReply{{"second"}, 1});
+    return ReplyBody(SampleTextsReply{{"second"}, 1, {}});
   });
-  EXPECT_THAT(Finish(next), IsOkAndHolds(ReplyBody(SampleTextsReply{{"second"}, 1})));
+  EXPECT_THAT(Finish(next), IsOkAndHolds(ReplyBody(SampleTextsReply{{"second"}, 1, {}})));
 }
 
 TEST_F(MembershipTest, AWorkerThatDoesNotEndCancelledWorkIsLost) {
