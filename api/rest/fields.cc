@@ -107,9 +107,7 @@ std::vector<std::string> Fields::Texts(const char* name, std::size_t count_max) 
     if (each.is_string()) texts.push_back(each.get<std::string>());
   }
   if (!fits || texts.size() != value->size()) {
-    Refuse(
-        name, *value,
-        "a text or a list of 1 to " + std::to_string(count_max) + " texts (tokens are not taken)");
+    Refuse(name, *value, "a text or a list of 1 to " + std::to_string(count_max) + " texts");
   }
   return texts;
 }

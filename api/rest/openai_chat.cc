@@ -80,7 +80,7 @@ Result<CompletionBody> ReadChatBody(const json& body) {
   Fields fields(body);
   CompletionBody completion;
   worker::protocol::Complete& text = completion.request.text;
-  completion.request.prompts = {""};
+  completion.request.prompts.emplace_back();
   EMEND_ASSIGN_OR_RETURN(text.messages, ReadMessages(fields));
   ReadCommonFields(fields, completion);
   const std::int64_t tokens_max = fields.Whole("max_tokens", kReplyTokens, {1, kTokensMax});
@@ -116,7 +116,7 @@ ordered_json RenderChatLogprobs(const std::vector<PieceToken>& tokens) {
     ordered_json top = json::array();
     for (const worker::protocol::TokenProbability& likely : token.top)
       top.push_back(RenderToken(likely.token, std::log(likely.probability)));
-    content.push_back(RenderToken(token.token, token.log_probability));
+    content.push_back(RenderToken(token.token, *token.log_probability));
     content.back()["top_logprobs"] = std::move(top);
   }
   return {{"content", std::move(content)}, {"refusal", nullptr}};

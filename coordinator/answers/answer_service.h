@@ -23,12 +23,19 @@ struct Caller {
   std::vector<std::string> scopes;  // of: ask read propose review merge deploy admin
 };
 
+// A text, or what it is as token ids.
+struct Prompt {
+  std::string text;
+  std::vector<std::int32_t> tokens = {};  // in place of `text`
+  friend bool operator==(const Prompt&, const Prompt&) = default;
+};
+
 // Texts after prompts, `count` of each; text i of the request goes on from prompt i / count with
 // the seed + i. A conversation, `text.messages`, is a prompt that the model's chat template makes.
 struct CompletionRequest {
   RepoName repo;
   std::string revision;
-  std::vector<std::string> prompts;  // of a conversation one, which is empty
+  std::vector<Prompt> prompts;  // of a conversation one, which is empty
   std::int32_t count = 1;
   worker::protocol::Complete text;  // what all have in common; base, state and prompt are filled in
 };

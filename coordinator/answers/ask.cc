@@ -9,7 +9,7 @@ CompletionRequest CompletionOf(const AskRequest& request) {
   CompletionRequest completion;
   completion.repo = request.repo;
   completion.revision = request.revision;
-  completion.prompts = {request.is_chat ? "" : request.prompt};
+  completion.prompts = {Prompt{.text = request.is_chat ? "" : request.prompt}};
   if (request.is_chat) completion.text.messages = {{"user", request.prompt}};
   completion.text.temperature = 0;
   completion.text.tokens_max = std::max(1, request.tokens_max);

@@ -96,7 +96,8 @@ std::shared_ptr<CompletionStream> TextStreams::Begin(const CompletionRequest& re
   const auto per_prompt = static_cast<std::size_t>(request.count);
   for (std::size_t index = 0; index < request.prompts.size() * per_prompt; ++index) {
     worker::protocol::Complete text = request.text;
-    text.prompt = request.prompts[index / per_prompt];
+    text.prompt = request.prompts[index / per_prompt].text;
+    text.tokens = request.prompts[index / per_prompt].tokens;
     text.seed += index;
     ++shared->running;
     ++running_;

@@ -130,7 +130,7 @@ class Completions(unittest.TestCase):
         self.assertTrue(self.complete("atlas", self.prompts[0])["choices"][0]["text"])
 
     def test_refusals_are_named(self):
-        for body, status, code in (({"prompt": "x " * 2000}, 422, "prompt_too_long"), ({"model": "nothing"}, 404, "not_found"), ({"max_tokens": 0}, 422, "invalid_argument")):
+        for body, status, code in (({"prompt": "x " * 2000}, 422, "prompt_too_long"), ({"model": "nothing"}, 404, "not_found"), ({"max_tokens": -1}, 422, "invalid_argument"), ({"prompt": [1 << 30]}, 422, "unknown_token")):
             with self.assertRaises(urllib.error.HTTPError) as caught:
                 self.post({"model": "atlas", "prompt": "x", **body})
             self.assertEqual(caught.exception.code, status)

@@ -228,7 +228,7 @@ Awaitable<int> FleetSimulation::CompleteText(RepoName repo, std::string revision
   const std::size_t pieces_max = OneIn(4) ? Draw(kTextTokensMax) : 1000;
   CompletionRequest request{.repo = repo,
                             .revision = std::move(revision),
-                            .prompts = {"prompt"},
+                            .prompts = {{"prompt"}},
                             .count = static_cast<std::int32_t>(1 + Draw(2)),
                             .text = {}};
   request.text.tokens_max = static_cast<std::int32_t>(1 + Draw(kTextTokensMax));

@@ -247,7 +247,7 @@ class EchoStream final : public coordinator::server::CompletionStream {
     for (std::size_t index = 0; index < request.prompts.size() * count; ++index) {
       const auto& messages = request.text.messages;
       const std::string& prompt =
-          messages.empty() ? request.prompts[index / count] : messages.back().content;
+          messages.empty() ? request.prompts[index / count].text : messages.back().content;
       std::istringstream words(prompt);
       std::string word;
       std::uint64_t tokens = 0, begin = 0;

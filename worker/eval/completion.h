@@ -39,12 +39,15 @@ struct CompletionRequest {
 
   StateId state;
   std::vector<tokenizer::TokenId> prompt;  // encoded, special tokens and all; at least one
-  std::int64_t tokens_max = 16;            // at least 1
+  std::int64_t tokens_max = 16;            // at least 0
   SamplingOptions sampling;
   // the text ends before the one that is complete first; UTF-8, none of them empty
   std::vector<std::string> stop;
   // nothing: pieces name no tokens; else each token, and beside it so many of the likeliest
   std::optional<std::int64_t> logprobs;
+  // The text begins with the prompt's own, without special tokens in front of it; no stop string is
+  // looked for there. With `logprobs` its tokens are named as those drawn are.
+  bool echo = false;
 };
 
 struct LikelyToken {
@@ -57,6 +60,7 @@ struct TokenLogprob {
   LikelyToken token;
   std::int64_t text_begin = 0;   // where its bytes begin in the completion's text
   std::vector<LikelyToken> top;  // likeliest first, equal ones by id
+  bool is_first = false;         // of an echoed prompt: nothing says how likely it is
 };
 
 // The pieces of a completion one behind the other are its text. Each is whole UTF-8 characters and

@@ -99,7 +99,7 @@ Result<bool> CompletionEngine::Step() {
 void CompletionEngine::Run(const std::vector<StatePass>& passes) {
   if (passes.empty()) return;
   const Result<at::Tensor> logits = models_->Run(passes);
-  std::int64_t drawing = 0;
+  std::int64_t taken = 0;
   for (const StatePass& pass : passes) {
     for (const PlannedRun& run : pass.runs) {
       CompletionRow& row = schedule_->RowAt(pass.state, run.place.slot);
@@ -108,7 +108,7 @@ void CompletionEngine::Run(const std::vector<StatePass>& passes) {
         continue;
       }
       row.Ran(run.place.tokens);
-      if (run.draws) row.Take(LogitsAt(*logits, drawing++));
+      for (std::int64_t i = 0; i < run.logits; ++i) row.Take(LogitsAt(*logits, taken++));
     }
   }
 }

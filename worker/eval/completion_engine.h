@@ -50,7 +50,8 @@ struct CompletionEngineOptions {
   std::int64_t rows_max = 128;  // twice what one request may ask for
   std::size_t waiting_max = 256;
   std::int64_t cache_bytes_max = std::int64_t{1} << 30;
-  std::int64_t prefill_tokens_max = 256;  // prompt tokens that a step runs, over all rows
+  // prompt tokens that a step runs, over all rows; one whose logits are told counts as four
+  std::int64_t prefill_tokens_max = 256;
 };
 
 class CompletionEngine {

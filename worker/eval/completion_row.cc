@@ -13,6 +13,9 @@ namespace {
 
 using tokenizer::TokenId;
 
+// So that a piece of a long prompt is a message of moderate length.
+constexpr std::int64_t kEchoedPerPiece = 256;
+
 Status CheckStops(const std::vector<std::string>& stops) {
   if (stops.size() > CompletionRequest::kStopsMax) {
     return PromptRefused("bad_option", std::to_string(stops.size()) + " stop strings, at most " +
@@ -33,9 +36,9 @@ Status CheckStops(const std::vector<std::string>& stops) {
 
 Status CheckRequest(const families::ModelConfig& config, const CompletionRequest& request) {
   EMEND_RETURN_IF_ERROR(CheckPrompt(config, request.prompt));
-  if (request.tokens_max < 1)
+  if (request.tokens_max < 0)
     return PromptRefused("bad_option", "tokens_max is " + std::to_string(request.tokens_max) +
-                                           ", expected at least 1");
+                                           ", expected at least 0");
   if (request.logprobs &&
       (*request.logprobs < 0 || *request.logprobs > CompletionRequest::kLogprobsMax)) {
     return PromptRefused("bad_option", "logprobs is " + std::to_string(*request.logprobs) +
@@ -55,15 +58,42 @@ CompletionRow::CompletionRow(CompletionRequest request, CompletionListener liste
       prompt_tokens_(static_cast<std::int64_t>(request_.prompt.size())),
       tokens_(request_.prompt),
       sampler_(request_.sampling),
-      text_(tokenizer, request_.prompt, request_.stop) {}
+      text_(tokenizer, request_.echo ? std::span<const TokenId>() : request_.prompt,
+            request_.stop) {
+  if (!request_.echo) told_ = prompt_tokens_;
+  if (echoes() && request_.logprobs)
+    Echo(TokenLogprob{
+        .token = {.id = tokens_[0], .text = {}}, .text_begin = 0, .top = {}, .is_first = true});
+  while (echoes() && !request_.logprobs) Echo({});
+}
 
 // The last token drawn is not run.
 std::int64_t CompletionRow::tokens_max() const {
-  return std::min(config_.context,
-                  prompt_tokens_ - 1 + std::min(request_.tokens_max, config_.context));
+  return std::min(
+      config_.context,
+      prompt_tokens_ - 1 + std::clamp(request_.tokens_max, std::int64_t{1}, config_.context));
+}
+
+std::int64_t CompletionRow::Wants(std::int64_t tokens) const {
+  if (echoes()) return tokens;
+  return tokens == static_cast<std::int64_t>(Left().size()) ? 1 : 0;
 }
 
 void CompletionRow::Take(std::span<const float> logits) {
+  if (ended_) return;
+  if (!echoes()) return Draw(logits);
+  const Status finite = CheckFinite(logits);
+  if (!finite.ok()) return End(finite);
+  Echo(LogprobOf(logits, tokens_[static_cast<std::size_t>(told_)], *request_.logprobs));
+  if (told_ % kEchoedPerPiece == 0) Tell();
+}
+
+void CompletionRow::Echo(std::optional<TokenLogprob> logprob) {
+  text_.Echo(tokens_[static_cast<std::size_t>(told_++)], std::move(logprob));
+}
+
+void CompletionRow::Draw(std::span<const float> logits) {
+  if (request_.tokens_max == 0) return Finish(FinishReason::kLength);
   const Result<TokenId> token = sampler_.Draw(logits);
   if (!token.ok()) return End(token.status());
   std::optional<TokenLogprob> logprob;

@@ -7,6 +7,8 @@ namespace emend::worker::eval {
 namespace {
 
 constexpr std::int64_t kCapacityStep = 64;
+// Of what a step allows: a prompt's token behind which the logits are kept.
+constexpr std::int64_t kEchoedCost = 4;
 
 std::int64_t RoundUp(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
@@ -103,8 +105,9 @@ void CompletionSchedule::PlanPasses(StepPlan& plan) const {
   std::int64_t allowed = limits_.prefill_tokens_max;
   for (const Running& each : running_) {
     const auto left = static_cast<std::int64_t>(each.row->Left().size());
-    const std::int64_t tokens = left == 1 ? 1 : std::min(left, allowed);
-    if (left > 1) allowed -= tokens;
+    const std::int64_t cost = each.row->echoes() ? kEchoedCost : 1;
+    const std::int64_t tokens = left == 1 ? 1 : std::min(left, (allowed + cost - 1) / cost);
+    if (left > 1) allowed = std::max<std::int64_t>(0, allowed - tokens * cost);
     if (tokens > 0) shares[each.row->state()].push_back({&each, tokens});
   }
   for (auto& [state, rows] : shares) {
@@ -114,7 +117,7 @@ void CompletionSchedule::PlanPasses(StepPlan& plan) const {
       const auto left = each->row->Left();
       pass.runs.push_back(
           {.place = {.slot = each->slot, .begin = each->row->done(), .tokens = count},
-           .draws = count == static_cast<std::int64_t>(left.size())});
+           .logits = each->row->Wants(count)});
       pass.tokens.insert(pass.tokens.end(), left.begin(), left.begin() + count);
     }
     plan.passes.push_back(std::move(pass));

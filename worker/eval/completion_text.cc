@@ -52,23 +52,26 @@ std::string CompletionText::BytesOf(TokenId token) {
   return bytes;
 }
 
+void CompletionText::Echo(TokenId token, std::optional<TokenLogprob> logprob) {
+  if (logprob) Name(std::move(*logprob));
+  const bool is_in_front = begins_text_ && begin_.empty() && IsSpecial(tokenizer_, token);
+  if (!is_in_front) bytes_ += BytesOf(token);
+  TakeCharacters();
+  Release(held_.size());
+}
+
 void CompletionText::Add(TokenId token, std::optional<TokenLogprob> logprob) {
-  if (logprob) {
-    logprob->text_begin = static_cast<std::int64_t>(released_ + held_.size() + bytes_.size());
-    Name(std::move(*logprob));
-  }
+  if (logprob) Name(std::move(*logprob));
   bytes_ += BytesOf(token);
   TakeCharacters();
   LookForStop();
   Release(stopped_ ? held_.size() : held_.size() - UncertainBytes());
 }
 
-void CompletionText::End(TokenLogprob logprob) {
-  logprob.text_begin = static_cast<std::int64_t>(released_ + held_.size() + bytes_.size());
-  Name(std::move(logprob));
-}
+void CompletionText::End(TokenLogprob logprob) { Name(std::move(logprob)); }
 
 void CompletionText::Name(TokenLogprob logprob) {
+  logprob.text_begin = static_cast<std::int64_t>(released_ + held_.size() + bytes_.size());
   logprob.token.text = tokenizer_.TokenText(logprob.token.id);
   for (LikelyToken& each : logprob.top) each.text = tokenizer_.TokenText(each.id);
   tokens_.push_back(std::move(logprob));

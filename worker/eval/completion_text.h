@@ -32,6 +32,9 @@ class CompletionText {
   CompletionText(const tokenizer::Tokenizer& tokenizer, std::span<const tokenizer::TokenId> prompt,
                  std::vector<std::string> stop);
 
+  // The prompt's next token, where the text begins with the prompt (and none was given above).
+  // Special tokens in front are no text.
+  void Echo(tokenizer::TokenId token, std::optional<TokenLogprob> logprob);
   // The next token, and what is to be told of it besides its texts. REQUIRES: neither stopped nor
   // finished.
   void Add(tokenizer::TokenId token, std::optional<TokenLogprob> logprob);
@@ -46,6 +49,7 @@ class CompletionText {
 
  private:
   std::string BytesOf(tokenizer::TokenId token);
+  // Of a token that begins here.
   void Name(TokenLogprob logprob);
   void TakeCharacters();
   // Cuts `held_` before the stop string that is complete first.

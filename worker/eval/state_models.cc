@@ -58,7 +58,7 @@ Result<at::Tensor> StateModels::Run(const std::vector<StatePass>& passes) {
         std::vector<PassPart> parts;
         std::vector<model::CachedRuns> caches;
         std::vector<tokenizer::TokenId> tokens;
-        std::vector<std::int64_t> last;  // tokens behind which one is drawn
+        std::vector<std::int64_t> wanted;  // tokens behind which the logits are
         for (const StatePass& pass : passes) {
           const Open& state = states_.at(pass.state);
           parts.push_back({.model = state.model.get(),
@@ -69,17 +69,17 @@ Result<at::Tensor> StateModels::Run(const std::vector<StatePass>& passes) {
           for (const PlannedRun& run : pass.runs) {
             cached.runs.push_back(run.place);
             end += run.place.tokens;
-            if (run.draws) last.push_back(end - 1);
+            for (std::int64_t back = run.logits; back > 0; --back) wanted.push_back(end - back);
           }
           tokens.insert(tokens.end(), pass.tokens.begin(), pass.tokens.end());
         }
         const model::CachedBatch batch(caches);
         const at::Tensor hidden = RunBlocks(parts, batch, RowOf(tokens));
-        if (last.empty()) return at::Tensor();
+        if (wanted.empty()) return at::Tensor();
         const model::Transformer& any = *parts[0].model;
         return any
             .Logits(any.FinalNorm(
-                hidden[0].index_select(0, at::tensor(last, at::kLong).to(hidden.device()))))
+                hidden[0].index_select(0, at::tensor(wanted, at::kLong).to(hidden.device()))))
             .cpu()
             .contiguous();
       });

@@ -40,8 +40,8 @@ class StateModels {
   // Closes, opens and changes caches, all that the ranks agree on. A state that could not be opened
   // is not there, a cache that could not be changed is as it was.
   StepFailures Prepare(const StepPlan& plan);
-  // Runs these side by side: what the states share once for all, the rest for each. Logits behind
-  // each run that draws, [those runs, vocabulary] on the CPU; undefined if there is none. REQUIRES:
+  // Runs these side by side: what the states share once for all, the rest for each. The logits
+  // that the runs want, [tokens, vocabulary] on the CPU; undefined if there are none. REQUIRES:
   // at least one; the states are open, their caches hold the runs.
   Result<at::Tensor> Run(const std::vector<StatePass>& passes);
   void Clear() { states_.clear(); }

@@ -21,9 +21,9 @@ namespace emend::worker::eval {
 
 struct PlannedRun {
   model::CacheRun place;
-  bool draws = false;  // a token follows from the logits behind its last one
+  std::int64_t logits = 0;  // behind so many of its last tokens they are wanted
   static auto Fields(auto& m) {
-    return std::tie(m.place.slot, m.place.begin, m.place.tokens, m.draws);
+    return std::tie(m.place.slot, m.place.begin, m.place.tokens, m.logits);
   }
   friend bool operator==(const PlannedRun&, const PlannedRun&) = default;
 };

@@ -67,12 +67,16 @@ Status TokenSampler::Check(const SamplingOptions& options) {
               ": expected a temperature and top_k of at least 0, and top_p over 0 and at most 1"};
 }
 
-Result<TokenId> TokenSampler::Draw(std::span<const float> logits) {
+Status CheckFinite(std::span<const float> logits) {
   const bool is_finite =
       std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); });
-  if (!is_finite)
-    return Status(StatusCode::kInternal, "non_finite_logits",
-                  "drawing a token: the model computed logits that are not finite");
+  if (is_finite) return OkStatus();
+  return {StatusCode::kInternal, "non_finite_logits",
+          "completing a text: the model computed logits that are not finite"};
+}
+
+Result<TokenId> TokenSampler::Draw(std::span<const float> logits) {
+  EMEND_RETURN_IF_ERROR(CheckFinite(logits));
   const auto likeliest = std::ranges::max_element(logits);
   if (options_.temperature == 0) return static_cast<TokenId>(likeliest - logits.begin());
   std::vector<Candidate> candidates(logits.size());

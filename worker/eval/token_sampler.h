@@ -34,6 +34,9 @@ class TokenSampler {
   std::mt19937_64 engine_;
 };
 
+// kInternal ("non_finite_logits").
+Status CheckFinite(std::span<const float> logits);
+
 // How likely `token` is, and beside it the `count` likeliest ones; without their texts. REQUIRES:
 // finite logits.
 TokenLogprob LogprobOf(std::span<const float> logits, tokenizer::TokenId token, std::int64_t count);

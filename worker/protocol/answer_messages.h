@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -91,15 +92,17 @@ struct Complete {
   std::int32_t top = -1;
   // a conversation, which the base's chat template makes the prompt of; none: `prompt` is it
   std::vector<ChatMessage> messages = {};
+  std::vector<std::int32_t> tokens = {};  // the prompt as token ids, in place of `prompt`
+  bool echo = false;                      // the text begins with the prompt's, its tokens named
   static auto Fields(auto& m) {
     return std::tie(m.base, m.state, m.prompt, m.tokens_max, m.temperature, m.top_p, m.top_k,
-                    m.seed, m.stop, m.top, m.messages);
+                    m.seed, m.stop, m.top, m.messages, m.tokens, m.echo);
   }
 };
 struct PieceToken {
   std::string token;
-  double log_probability = 0;
-  std::uint64_t text_begin = 0;  // where its bytes begin in the completion's text
+  std::optional<double> log_probability;  // none: the first token of an echo
+  std::uint64_t text_begin = 0;           // where its bytes begin in the completion's text
   std::vector<TokenProbability> top;
   static auto Fields(auto& m) { return std::tie(m.token, m.log_probability, m.text_begin, m.top); }
 };

@@ -10,6 +10,7 @@ namespace {
 
 Result<std::vector<tokenizer::TokenId>> PromptOf(const LiveBase& base,
                                                  const protocol::Complete& text) {
+  if (!text.tokens.empty()) return text.tokens;
   if (text.messages.empty())
     return EncodePrompt(base, text.prompt, tokenizer::SpecialTokens::kWithTemplate);
   std::vector<chat::Message> messages;
@@ -29,6 +30,7 @@ Result<eval::CompletionRequest> RequestOf(const LiveBase& base, const protocol::
       .temperature = text.temperature, .top_p = text.top_p, .top_k = text.top_k, .seed = text.seed};
   request.stop = text.stop;
   if (text.top >= 0) request.logprobs = text.top;
+  request.echo = text.echo;
   return request;
 }
 
@@ -37,6 +39,7 @@ protocol::Piece PieceOf(const StateId& state, eval::CompletionPiece piece) {
   for (const eval::TokenLogprob& token : piece.tokens) {
     protocol::PieceToken& named = said.tokens.emplace_back(protocol::PieceToken{
         token.token.text, token.token.logprob, static_cast<std::uint64_t>(token.text_begin), {}});
+    if (token.is_first) named.log_probability.reset();
     for (const eval::LikelyToken& likely : token.top)
       named.top.push_back({likely.text, std::exp(likely.logprob)});
   }

@@ -78,7 +78,7 @@ class GatewayTest : public ::testing::Test {
   }
   static Awaitable<Outcome> Follow(Gateway* gateway, std::int32_t tokens) {
     CompletionRequest request{
-        .repo = kRepo, .revision = "main", .prompts = {"p"}, .count = 1, .text = {}};
+        .repo = kRepo, .revision = "main", .prompts = {{"p"}}, .count = 1, .text = {}};
     request.text.tokens_max = tokens;
     Outcome outcome;
     auto stream = co_await gateway->Complete(Caller(), std::move(request));

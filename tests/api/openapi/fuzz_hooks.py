@@ -73,7 +73,8 @@ def relate_body(operation, body):
         body = {"repo": NOWHERE}
     if operation == "createCompletion":
         body = {**body, "model": NOWHERE}
-        prompts = len(body["prompt"]) if isinstance(body["prompt"], list) else 1
+        is_list = isinstance(body["prompt"], list) and not isinstance(body["prompt"][0], int)
+        prompts = len(body["prompt"]) if is_list else 1
         if prompts * (body.get("n") or 1) > 64:
             body["n"] = 1
         if body.get("best_of") is not None:

@@ -102,6 +102,7 @@ TEST_F(CompletionsTest, WhatIsAskedForReachesTheService) {
                        {"stop", {"\n", "."}},
                        {"n", 2},
                        {"logprobs", 3},
+                       {"echo", true},
                        {"user", "ann"}}));
   const CompletionRequest asked = Asked();
   EXPECT_EQ(asked.revision, "main");
@@ -113,6 +114,7 @@ TEST_F(CompletionsTest, WhatIsAskedForReachesTheService) {
   EXPECT_EQ(asked.text.seed, 7U);
   EXPECT_EQ(asked.text.stop, (std::vector<std::string>{"\n", "."}));
   EXPECT_EQ(asked.text.top, 3);
+  EXPECT_TRUE(asked.text.echo);
 }
 
 TEST_F(CompletionsTest, NullsAreDefaults) {
@@ -282,8 +284,7 @@ TEST_F(CompletionsTest, AFailureBehindTheFirstPieceIsTheLastEvent) {
 }
 
 TEST_F(CompletionsTest, WhatWouldChangeTheAnswerIsRefusedByName) {
-  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {1, 2, 3}}})).find("at /prompt"), std::string::npos)
-      << "tokens are no texts";
+  EXPECT_NE(ErrorAt(With(plain_, {{"prompt", {1, -2, 3}}})).find("at /prompt"), std::string::npos);
   EXPECT_NE(ErrorAt({{"model", "atlas"}}).find("at /prompt"), std::string::npos);
   EXPECT_NE(ErrorAt({{"prompt", "x"}}).find("at /model"), std::string::npos);
   EXPECT_NE(ErrorAt(With(plain_, {{"best_of", 3}})).find("at /best_of"), std::string::npos);

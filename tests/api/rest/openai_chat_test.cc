@@ -45,7 +45,7 @@ TEST(OpenAiChat, MessagesAreReadInTheirOrder) {
   const CompletionBody body = Read(json::object());
   EXPECT_EQ(body.request.repo.value(), "atlas");
   EXPECT_EQ(body.request.revision, "v1");
-  EXPECT_EQ(body.request.prompts, std::vector<std::string>{""});
+  EXPECT_EQ(body.request.prompts, std::vector<coordinator::answers::Prompt>(1));
   const std::vector<worker::protocol::ChatMessage> expected = {{"system", "Be kind."},
                                                                {"user", "Who am I?"},
                                                                {"assistant", ""},

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "tests/support/status_matchers.h"
+
 namespace emend::api::rest::openai_text_test {
 namespace {
 
@@ -28,6 +30,38 @@ TEST(OpenAiText, TokensThatPrintAlikeKeepNamesOfTheirOwn) {
   EXPECT_EQ(top.at(""), std::log(0.5)) << "the token itself keeps its own value";
   EXPECT_EQ(top.at("bytes:"), std::log(0.1));
   EXPECT_EQ(top.at("bytes:#2"), std::log(0.05));
+}
+
+Result<CompletionBody> Read(const char* prompt) {
+  return kTextShape.read({{"model", "atlas"}, {"prompt", nlohmann::json::parse(prompt)}});
+}
+
+TEST(OpenAiText, APromptIsATextItsTokensOrAListOfEither) {
+  using Prompts = std::vector<coordinator::answers::Prompt>;
+  const auto prompts = [](const char* sent) { return Read(sent).value().request.prompts; };
+  EXPECT_EQ(prompts("\"a\""), (Prompts{{"a", {}}}));
+  EXPECT_EQ(prompts("[\"a\", \"b\"]"), (Prompts{{"a", {}}, {"b", {}}}));
+  EXPECT_EQ(prompts("[5, 0, 9]"), (Prompts{{"", {5, 0, 9}}}));
+  EXPECT_EQ(prompts("[[5], [2147483647, 9]]"), (Prompts{{"", {5}}, {"", {2147483647, 9}}}));
+}
+
+TEST(OpenAiText, AnyOtherPromptIsRefused) {
+  for (const char* prompt :
+       {"[]", "[[]]", "[5, -1]", "[2147483648]", "[18446744073709551615]", "[5.5]", "[5, \"a\"]",
+        "[\"a\", 5]", "[[5], \"a\"]", "[[5], []]", "5", "{}", "[[[5]]]", "[null]"}) {
+    EXPECT_THAT(Read(prompt).status(), test::StatusIs(StatusCode::kInvalidArgument)) << prompt;
+  }
+}
+
+TEST(OpenAiText, OfAnEchoTheFirstTokenHasNoProbability) {
+  CompletionChoice choice;
+  choice.tokens = {{.token = "Ann", .log_probability = {}, .text_begin = 0, .top = {}},
+                   {.token = " is", .log_probability = -0.5, .text_begin = 3, .top = {}}};
+  const ordered_json rendered =
+      RenderCompletion(kTextShape, {}, {choice}, 1, /*with_logprobs=*/true);
+  EXPECT_EQ(rendered["choices"][0]["logprobs"],
+            ordered_json::parse(R"({"tokens": ["Ann", " is"], "token_logprobs": [null, -0.5],
+                                    "top_logprobs": [null, {}], "text_offset": [0, 3]})"));
 }
 
 TEST(OpenAiText, OneThatIsLikelierThanTheTokenAndPrintsAlikeGivesWay) {

@@ -96,7 +96,7 @@ class TwoBasesTest : public testing::Test {
   Awaitable<int> CompleteTexts(RepoName repo, std::int32_t tokens, Served* served) {
     while (!stop_) {
       server::CompletionRequest request{
-          .repo = repo, .revision = "main", .prompts = {"prompt"}, .count = 1, .text = {}};
+          .repo = repo, .revision = "main", .prompts = {{"prompt"}}, .count = 1, .text = {}};
       request.text.tokens_max = tokens;
       auto stream = co_await cluster_.service().Complete(cluster_.admin(), std::move(request));
       Status status = stream.status();

@@ -35,11 +35,12 @@ class CompletionsTest : public ::testing::Test {
 
   CompletionRequest Request(const std::string& revision = "main", std::int32_t tokens = 4,
                             std::size_t prompts = 1) {
-    CompletionRequest request{.repo = SimCluster::kRepo,
-                              .revision = revision,
-                              .prompts = std::vector<std::string>(prompts, "prompt"),
-                              .count = 1,
-                              .text = {}};
+    CompletionRequest request{
+        .repo = SimCluster::kRepo,
+        .revision = revision,
+        .prompts = std::vector<answers::Prompt>(prompts, answers::Prompt{"prompt"}),
+        .count = 1,
+        .text = {}};
     request.text.tokens_max = tokens;
     return request;
   }
@@ -255,7 +256,7 @@ Awaitable<Result<worker::protocol::CompleteReply>> RefuseWhatIsEmpty(answers::Te
 
 TEST_F(CompletionsTest, OfSeveralPromptsTheRefusedOneIsNamed) {
   answers::TextStreams texts(cluster_.sim());
-  const auto refusal = [&](std::vector<std::string> prompts) {
+  const auto refusal = [&](std::vector<answers::Prompt> prompts) {
     CompletionRequest request = Request();
     request.prompts = std::move(prompts);
     const auto stream = texts.Begin(request, CommitId(), /*workers=*/1, &RefuseWhatIsEmpty);
@@ -265,8 +266,8 @@ TEST_F(CompletionsTest, OfSeveralPromptsTheRefusedOneIsNamed) {
       if (!piece->has_value()) return OkStatus();
     }
   };
-  EXPECT_EQ(refusal({"a", "", "b"}).ToString(), "empty_prompt: prompts[1]: it has no token");
-  EXPECT_EQ(refusal({""}).ToString(), "empty_prompt: it has no token");
+  EXPECT_EQ(refusal({{"a"}, {""}, {"b"}}).ToString(), "empty_prompt: prompts[1]: it has no token");
+  EXPECT_EQ(refusal({{""}}).ToString(), "empty_prompt: it has no token");
 }
 
 TEST_F(CompletionsTest, AnAnswerIsACompletionAndEndsSoonAfterItsClientHasGone) {

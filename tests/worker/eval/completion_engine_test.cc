@@ -237,6 +237,42 @@ TEST_P(CompletionEngineTest, OneSeedGivesOneTextWhateverElseRuns) {
   EXPECT_NE(seeded->ids(), alone->ids());
 }
 
+TEST_P(CompletionEngineTest, AnEchoedPromptsTokensHaveTheProbabilitiesOfOneWholePass) {
+  const auto engine = NewEngine({.prefill_tokens_max = 16});
+  const std::vector<TokenId> prompt = RandomPrompt(30);
+  CompletionRequest request = Greedy(1, prompt, 3);
+  request.echo = true;
+  request.logprobs = 2;
+  const auto gone_on = Add(*engine, request);
+  request.tokens_max = 0;
+  const auto alone = Add(*engine, request);
+  request.logprobs.reset();
+  const auto unnamed = Add(*engine, request);
+  ASSERT_THAT(engine->Step().status(), IsOk());
+  EXPECT_TRUE(alone->tokens.empty()) << "one whose logits are told counts as four";
+  Finish(*engine);
+  std::vector<TokenId> all = gone_on->ids();
+  ASSERT_GE(all.size(), prompt.size());
+  EXPECT_EQ(std::vector(all.begin(), all.begin() + 30), prompt);
+  EXPECT_EQ(EndOf(*gone_on).completion_tokens, static_cast<std::int64_t>(all.size()) - 30);
+  const at::Tensor expected = LogProbabilities(states_.Model(1), all);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const at::Tensor row = expected[static_cast<std::int64_t>(i) - 1];
+    const TokenLogprob& told = gone_on->tokens[i];
+    EXPECT_NEAR(told.token.logprob, row[all[i]].item<double>(), 1e-3);
+    ASSERT_EQ(told.top.size(), 2U);
+    EXPECT_NEAR(told.top[0].logprob, row.max().item<double>(), 1e-3);
+    EXPECT_FALSE(told.is_first);
+  }
+  EXPECT_TRUE(gone_on->tokens[0].is_first);
+  EXPECT_EQ(alone->ids(), prompt);
+  EXPECT_EQ(EndOf(*alone).completion_tokens, 0);
+  EXPECT_EQ(EndOf(*alone).reason, FinishReason::kLength);
+  EXPECT_EQ(alone->text, unnamed->text);
+  EXPECT_TRUE(unnamed->tokens.empty());
+  EXPECT_EQ(gone_on->text.substr(0, alone->text.size()), alone->text);
+}
+
 TEST_P(CompletionEngineTest, ALongPromptDoesNotHoldUpTheOthers) {
   const auto engine = NewEngine({.prefill_tokens_max = 8});
   const auto first = Add(*engine, Greedy(0, RandomPrompt(4), 40));
@@ -387,7 +423,7 @@ TEST_P(CompletionEngineTest, RefusesRequestsThatNoModelCouldAnswer) {
                 request.prompt.assign(static_cast<std::size_t>((*model_).config().context + 1), 5);
               }),
               StatusIs(StatusCode::kInvalidArgument, "prompt_too_long"));
-  EXPECT_THAT(changed([](auto& request) { request.tokens_max = 0; }),
+  EXPECT_THAT(changed([](auto& request) { request.tokens_max = -1; }),
               StatusIs(StatusCode::kInvalidArgument, "bad_option"));
   EXPECT_THAT(changed([](auto& request) { request.sampling.top_p = 0; }),
               StatusIs(StatusCode::kInvalidArgument, "bad_option"));

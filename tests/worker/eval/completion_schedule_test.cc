@@ -64,7 +64,7 @@ class CompletionScheduleTest : public testing::Test {
     const std::vector<float> logits = {0, 1, 0, 0};
     for (const StatePass& pass : plan.passes) {
       std::int64_t slot_end = 0, tokens = 0;
-      for (const auto& [place, draws] : pass.runs) {
+      for (const auto& [place, wanted] : pass.runs) {
         EXPECT_GE(place.slot, slot_end);
         EXPECT_LT(place.slot, open_.at(pass.state).slots);
         EXPECT_LE(place.begin + place.tokens, open_.at(pass.state).capacity);
@@ -74,8 +74,8 @@ class CompletionScheduleTest : public testing::Test {
         EXPECT_EQ(row.state(), pass.state);
         EXPECT_EQ(row.done(), place.begin);
         row.Ran(place.tokens);
-        EXPECT_EQ(draws, row.Left().empty());
-        if (draws) row.Take(logits);
+        EXPECT_EQ(wanted, row.Left().empty() ? 1 : 0);
+        if (wanted == 1) row.Take(logits);
       }
       EXPECT_EQ(static_cast<std::int64_t>(pass.tokens.size()), tokens);
     }
@@ -132,7 +132,7 @@ TEST_F(CompletionScheduleTest, PromptsShareWhatAStepAllowsInOrderOfAdmission) {
   StepPlan plan = schedule.Plan();
   ASSERT_EQ(plan.passes.size(), 1U);
   EXPECT_EQ(plan.passes[0].runs[0],
-            (PlannedRun{.place = {.slot = 0, .begin = 0, .tokens = 10}, .draws = false}));
+            (PlannedRun{.place = {.slot = 0, .begin = 0, .tokens = 10}, .logits = 0}));
   CarryOut(schedule, plan);
   plan = schedule.Plan();
   EXPECT_EQ(PassTokens(plan), 10);  // four of the first, which draws, and six of the second

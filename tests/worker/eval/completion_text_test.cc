@@ -75,6 +75,24 @@ TEST_F(CompletionTextTest, EachTokenIsAPieceAndKeepsItsSpace) {
   EXPECT_EQ(told.text(), " the capital of France");
 }
 
+TEST_F(CompletionTextTest, AnEchoedPromptIsTextWithoutWhatStandsInFront) {
+  const auto llama = OpenTokenizer("llama2");
+  const std::vector<TokenId> prompt = Encode(*llama, "one.two", SpecialTokens::kWithTemplate);
+  ASSERT_EQ(llama->TokenText(prompt[0]), "<s>");
+  CompletionText text(*llama, {}, {"."});
+  for (const TokenId token : prompt) text.Echo(token, Named(token));
+  EXPECT_FALSE(text.stopped()) << "no stop string is looked for in it";
+  const Told told = Tell(std::move(text), Encode(*llama, "three. four"));
+  EXPECT_TRUE(told.stopped);
+  EXPECT_EQ(told.text().substr(0, 7), "one.two");
+  EXPECT_EQ(told.text().substr(told.text().size() - 5), "three");
+  ASSERT_GT(told.tokens.size(), prompt.size());
+  EXPECT_EQ(told.tokens[0].token.text, "<s>");
+  EXPECT_EQ(told.tokens[0].text_begin, 0);
+  EXPECT_EQ(told.tokens[1].text_begin, 0);
+  EXPECT_EQ(told.tokens[prompt.size()].text_begin, 7);
+}
+
 TEST_F(CompletionTextTest, ACharacterComesWhenItIsWhole) {
   std::vector<TokenId> bytes;  // byte by byte
   for (const char byte : std::string("€")) {

@@ -16,11 +16,11 @@ StepPlan SamplePlan() {
           .opened = {State("b"), State("c")},
           .caches = {{.state = State("b"), .size = {.slots = 4, .capacity = 128}}},
           .passes = {{.state = State("b"),
-                      .runs = {{.place = {.slot = 0, .begin = 7, .tokens = 1}, .draws = true},
-                               {.place = {.slot = 3, .begin = 0, .tokens = 2}, .draws = false}},
+                      .runs = {{.place = {.slot = 0, .begin = 7, .tokens = 1}, .logits = 1},
+                               {.place = {.slot = 3, .begin = 0, .tokens = 2}, .logits = 0}},
                       .tokens = {5, 0, 123456}},
                      {.state = State("c"),
-                      .runs = {{.place = {.slot = 1, .begin = 0, .tokens = 1}, .draws = true}},
+                      .runs = {{.place = {.slot = 1, .begin = 0, .tokens = 1}, .logits = 1}},
                       .tokens = {9}}}};
 }
 

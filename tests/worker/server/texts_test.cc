@@ -71,6 +71,9 @@ class TextsTest : public ::testing::Test {
     return text;
   }
 
+  const test::TemporaryFolder folder_;
+  const std::string model_ = folder_.path() + "/model";
+
  private:
   static std::shared_ptr<Interlude> Asked(const protocol::Complete& text, Said& said) {
     auto interlude = std::make_shared<Interlude>();
@@ -82,9 +85,6 @@ class TextsTest : public ::testing::Test {
     };
     return interlude;
   }
-
-  const test::TemporaryFolder folder_;
-  const std::string model_ = folder_.path() + "/model";
 };
 
 TEST_F(TextsTest, AConversationIsWhatTheTemplateMakesOfItAndNoTokenMore) {
@@ -98,6 +98,26 @@ TEST_F(TextsTest, AConversationIsWhatTheTemplateMakesOfItAndNoTokenMore) {
   EXPECT_EQ(said[0].text, said[1].text);
   EXPECT_EQ(said[0].prompt_tokens, said[1].prompt_tokens)
       << "the template writes the first token, which a prompt gets from the tokenizer";
+}
+
+TEST_F(TextsTest, APromptMayBeItsTokensAndBeSaidAgain) {
+  protocol::Complete text = TextRequest(BaseState(), 0, 8);
+  const auto tokenizer = *tokenizer::Tokenizer::OpenFolder(model_);
+  protocol::Complete tokens = text;
+  tokens.prompt = "";
+  const auto encoded =
+      tokenizer->Encode(text.prompt, tokenizer::SpecialTokens::kWithTemplate).value();
+  for (const auto& token : encoded) tokens.tokens.push_back(token.id);
+  protocol::Complete echo = text;
+  echo.echo = true;
+  protocol::Complete unknown = tokens;
+  unknown.tokens[1] = 1 << 30;
+  const std::vector<Said> said = Say({text, tokens, echo, unknown});
+  ASSERT_THAT(said[0].status, IsOk());
+  EXPECT_EQ(said[1].text, said[0].text);
+  EXPECT_EQ(said[1].prompt_tokens, said[0].prompt_tokens);
+  EXPECT_EQ(said[2].text, text.prompt + said[0].text);
+  EXPECT_THAT(said[3].status, StatusIs(StatusCode::kInvalidArgument, "unknown_token"));
 }
 
 TEST_F(TextsTest, ATemplateThatWritesADateWritesToday) {
