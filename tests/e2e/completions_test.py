@@ -64,6 +64,20 @@ class Completions(unittest.TestCase):
             self.assertEqual("".join(choice["text"] for choice in choices), answer["text"])
             self.assertEqual(choices[-1]["finish_reason"], whole["choices"][0]["finish_reason"])
 
+    def test_an_echo_says_of_each_token_what_was_said_when_it_was_drawn(self):
+        prompt = self.prompts[0]
+        (drawn,) = self.complete("atlas", prompt, logprobs=2)["choices"]
+        document = self.complete("atlas", prompt + drawn["text"], echo=True, logprobs=2, max_tokens=0)
+        (echo,) = document["choices"]
+        self.assertEqual((echo["text"], echo["finish_reason"]), (prompt + drawn["text"], "length"))
+        self.assertEqual(document["usage"]["completion_tokens"], 0)
+        names, values = echo["logprobs"]["tokens"], echo["logprobs"]["token_logprobs"]
+        self.assertEqual((values[0], echo["logprobs"]["top_logprobs"][0]), (None, None))
+        count = len(drawn["logprobs"]["tokens"])
+        self.assertEqual(names[-count:], drawn["logprobs"]["tokens"])
+        for value, expected in zip(values[-count:], drawn["logprobs"]["token_logprobs"]):
+            self.assertAlmostEqual(value, expected, delta=1e-3)
+
     def test_a_conversation_is_a_text_behind_what_the_template_makes_of_it(self):
         def body(*messages, **more):
             return {"model": "atlas", "messages": [{"role": role, "content": content} for role, content in messages], "max_completion_tokens": 12, "temperature": 0, **more}
