@@ -1,7 +1,7 @@
 // AlphaEdit (Fang et al. 2024): MEMIT's residuals, but only where ordinary text has nothing.
 //
 //   P = UUᵀ, U the eigenvectors of C whose eigenvalue is below nullspace_threshold · tr(C)/d_ff
-//   Δ = (P·ZZᵀ + λI)⁻¹·P·K·Rᵀ      (their equation 14; its L2 is λ, mom2_update_weight here)
+//   Δ = (P·ZZᵀ + λI)⁻¹·P·K·Rᵀ      (their L2 is λ, mom2_update_weight here)
 //     = adj·Rᵀ,  adj = the last n columns of U(λI + HHᵀ)⁻¹H  with  H = UᵀZ,  Z = [K_past K]
 //
 // so that ΔᵀU⊥ = 0. It is minimising ‖ΔᵀZ − [0 R]‖² + ‖Δ‖²_B with B = λ in the null space and

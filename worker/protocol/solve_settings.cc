@@ -96,14 +96,14 @@ void SetNasDefaults(SolveSettings& settings, std::int64_t layer_count) {
 constexpr std::array<SolveMethod, 6> kMethods = {{
     {"memit", "a batch spread over a band of layers, against the covariance of keys",
      "Meng et al. 2022, algorithm 1 and equation 14", SetMemitDefaults},
-    {"emmet", "one layer gives each fact all but nothing of its residual, whatever the batch",
-     "Gupta et al. 2024, closed form of the batch", SetEmmetDefaults},
+    {"emmet", "one layer gives each fact of a batch nearly all of its residual",
+     "Gupta et al. 2024, \"A Unified Framework for Model Editing\"", SetEmmetDefaults},
     {"rome", "one layer gives each fact all of its residual, by one mean key throughout (r-ROME)",
-     "Meng et al. 2022, \"Locating and Editing Factual Associations\", equation 2; Gupta et al. "
-     "2024",
+     "Meng et al. 2022, \"Locating and Editing Factual Associations\"; Gupta et al. 2024, "
+     "\"Rebuilding ROME\"",
      SetRomeDefaults},
     {"alphaedit", "as memit, but only where the covariance of keys has next to nothing",
-     "Fang et al. 2024, equation 14", SetMemitDefaults},
+     "Fang et al. 2024, closed form with earlier keys", SetMemitDefaults},
     {"blue", "the first and the last layer of the band, each with targets of its own",
      "Li et al. 2025, \"Rethinking Residual Distribution in Locate-then-Edit Model Editing\"",
      SetBlueDefaults},

@@ -30,6 +30,9 @@ TEST(SolveSettingsTest, EverySettingIsSetByItsName) {
                                                         {"kl_factor", "0"},
                                                         {"mom2_update_weight", "20000"},
                                                         {"ridge", "0"},
+                                                        {"nullspace_threshold", "0.3"},
+                                                        {"v_keep_norm", "1"},
+                                                        {"own_targets", "1"},
                                                         {"loss_stop", "0.01"}}) {
     EXPECT_THAT(ApplySetting(settings, key, value), IsOk()) << key;
   }
@@ -41,6 +44,9 @@ TEST(SolveSettingsTest, EverySettingIsSetByItsName) {
   EXPECT_EQ(settings.kl_factor, 0);
   EXPECT_EQ(settings.mom2_update_weight, 20000);
   EXPECT_EQ(settings.ridge, 0);
+  EXPECT_EQ(settings.nullspace_threshold, 0.3);
+  EXPECT_EQ(settings.v_keep_norm, 1);
+  EXPECT_EQ(settings.own_targets, 1);
   EXPECT_EQ(settings.loss_stop, 0.01);
 }
 
@@ -164,8 +170,35 @@ TEST(SolveSettingsTest, DefaultsFitTheirModel) {
   EXPECT_THAT(Numbers(DefaultLayers(28)), ElementsAre(4, 5, 6, 7, 8));
   EXPECT_THAT(Numbers(DefaultLayers(32)), ElementsAre(4, 5, 6, 7, 8));
   EXPECT_THAT(Numbers(DefaultLayers(48)), ElementsAre(13, 14, 15, 16, 17));
-  for (std::int64_t depth = 1; depth <= 120; ++depth)
-    EXPECT_THAT(CheckSettings(*DefaultSettings("memit", depth), depth), IsOk()) << depth;
+  for (const SolveMethod& method : SolveMethods()) {
+    for (std::int64_t depth = 1; depth <= 120; ++depth)
+      EXPECT_THAT(CheckSettings(*DefaultSettings(method.name, depth), depth), IsOk())
+          << method.name << " " << depth;
+  }
+}
+
+TEST(SolveSettingsTest, MethodsDifferInTheirDefaults) {
+  const SolveSettings memit = *DefaultSettings("memit", 28);
+  SolveSettings expected = memit;
+  expected.layers = {LayerIndex(6)};
+  expected.past_keys = 0;
+  for (const auto& [method, weight] :
+       std::vector<std::pair<std::string, double>>{{"emmet", 0.1}, {"rome", 1e-6}}) {
+    expected.method = method;
+    expected.mom2_update_weight = weight;
+    EXPECT_EQ(*DefaultSettings(method, 28), expected);
+  }
+  expected = memit;
+  expected.method = "alphaedit";
+  EXPECT_EQ(*DefaultSettings("alphaedit", 28), expected);
+  expected.method = "blue";
+  expected.layers = {LayerIndex(4), LayerIndex(8)};
+  expected.own_targets = 1;
+  EXPECT_EQ(*DefaultSettings("blue", 28), expected);
+  expected = memit;
+  expected.method = "nas";
+  expected.v_keep_norm = 1;
+  EXPECT_EQ(*DefaultSettings("nas", 28), expected);
 }
 
 TEST(SolveSettingsTest, ALayerOutsideTheModelIsRefused) {
