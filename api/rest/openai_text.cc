@@ -16,12 +16,13 @@ constexpr std::int64_t kLogprobsMax = 5;
 
 // Nothing if they are no ids, or none.
 std::vector<std::int32_t> TokensOf(const json& value) {
-  constexpr std::int64_t kIdMax = std::numeric_limits<std::int32_t>::max();
+  const auto is_id = [](const json& id) {
+    const double number = id.is_number() ? id.get<double>() : -1;
+    return number >= 0 && number <= std::numeric_limits<std::int32_t>::max() &&
+           number == std::floor(number);
+  };
   const bool fits = value.is_array() && value.size() <= kTokensMax &&
-                    std::all_of(value.begin(), value.end(), [](const json& id) {
-                      return id.is_number_integer() && id.get<std::int64_t>() >= 0 &&
-                             id.get<std::int64_t>() <= kIdMax;
-                    });
+                    std::all_of(value.begin(), value.end(), is_id);
   return fits ? value.get<std::vector<std::int32_t>>() : std::vector<std::int32_t>();
 }
 

@@ -73,7 +73,7 @@ def relate_body(operation, body):
         body = {"repo": NOWHERE}
     if operation == "createCompletion":
         body = {**body, "model": NOWHERE}
-        is_list = isinstance(body["prompt"], list) and not isinstance(body["prompt"][0], int)
+        is_list = isinstance(body["prompt"], list) and not isinstance(body["prompt"][0], (int, float))
         prompts = len(body["prompt"]) if is_list else 1
         if prompts * (body.get("n") or 1) > 64:
             body["n"] = 1

@@ -41,7 +41,7 @@ TEST(OpenAiText, APromptIsATextItsTokensOrAListOfEither) {
   const auto prompts = [](const char* sent) { return Read(sent).value().request.prompts; };
   EXPECT_EQ(prompts("\"a\""), (Prompts{{"a", {}}}));
   EXPECT_EQ(prompts("[\"a\", \"b\"]"), (Prompts{{"a", {}}, {"b", {}}}));
-  EXPECT_EQ(prompts("[5, 0, 9]"), (Prompts{{"", {5, 0, 9}}}));
+  EXPECT_EQ(prompts("[5, 0.0, 9]"), (Prompts{{"", {5, 0, 9}}}));
   EXPECT_EQ(prompts("[[5], [2147483647, 9]]"), (Prompts{{"", {5}}, {"", {2147483647, 9}}}));
 }
 
