@@ -2,9 +2,9 @@
 """How long histories hold: the same facts in many commits, without and with the keys of earlier edits in the solve (past_keys), in one commit, and refitted; and what is left of a commit that is
 taken out.
 
-    python3 tests/bench/long_history.py [--model FOLDER] [--corpus FILE] [--facts FILE] [--commits 4] [--batch 50]
+    python3 tests/bench/long_history.py [--model FOLDER] [--corpus FILE] [--facts FILE] [--commits 4] [--batch 50] [--methods nas,alphaedit]
 
-For each it prints the scores of the first commit's facts, of the third's and of all, the largest update beside its weight, and the seconds. Without arguments: atlas and the facts of the demo.
+With --methods the commits are made by each of these, too. For each it prints the scores of the first commit's facts, of the third's and of all, the largest update beside its weight, and the seconds. Without arguments: atlas and the facts of the demo.
 """
 import argparse
 import pathlib
@@ -59,6 +59,7 @@ def main():
     parser.add_argument("--facts", default=FACTS)
     parser.add_argument("--commits", type=int, default=4)
     parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--methods", default="", help="others to make the commits by, too")
     arguments = parser.parse_args()
     emend = Emend()
     try:
@@ -66,6 +67,8 @@ def main():
         history = History(emend, arguments)
         places = range(arguments.commits)
         history.commit_each("commits as published (past_keys 0)", places, "--set", "past_keys=0")
+        for method in filter(None, arguments.methods.split(",")):
+            history.commit_each(f"commits by {method}", places, "--method", method)
         made = history.commit_each("commits", places)
         history.run("refitted", made[-1], "refit", "model", "--no-evaluation")
         history.run("third reverted", made[-1], "revert", "model", made[THIRD])
