@@ -156,7 +156,7 @@ Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId
     MemberMeasures& member = measures->members[i];
     auto request = EvaluationOf(base, state, plan->members[i].facts, plan->members[i].rows);
     if (result) request.reference = parent;
-    request.chat = result.has_value();
+    request.chat = result && measures->is_chat_asked;
     request.drift = std::exchange(drift, drift && request.facts.empty());
     EMEND_CO_RETURN_IF_ERROR(
         co_await Ask(session, std::move(request), result ? &member.after : &member.before));

@@ -30,6 +30,7 @@ struct MemberMeasures {
 struct BatchMeasures {
   std::vector<MemberMeasures> members;
   const char* beside = "earlier";               // what CommitPlan::earlier is called
+  bool is_chat_asked = true;                    // what a chat model says behind its template
   std::optional<EvaluateReply> earlier_before;  // of CommitPlan::earlier
   std::optional<EvaluateReply> earlier_after;
 };

@@ -90,6 +90,7 @@ void SayTry(const JobControl& control, const TuneSearch& search, Batch* batch,
 Awaitable<Result<Try>> MakeTry(Batch* batch, WorkerSession* session, SolveSettings settings) {
   const SteadyTime begin = batch->Now();
   batch->settings = std::move(settings);
+  batch->measures.is_chat_asked = false;  // nothing is chosen by it
   EMEND_CO_RETURN_IF_ERROR(co_await FindBatchStatistics(batch));
   EMEND_CO_RETURN_IF_ERROR(co_await SolveBatch(batch, session));
   EMEND_CO_RETURN_IF_ERROR(co_await MeasureBatch(batch, session, On::kResult));

@@ -149,9 +149,9 @@ struct Evaluate {
   std::vector<EvaluateFact> facts;
   // the state whose answers to the neighbours should have stayed; live, as `state` is
   std::optional<StateId> reference = {};
-  // perplexity on the held texts, too; with a reference the general questions
+  // perplexity on the held texts, too
   bool drift = false;
-  // with a reference: what is answered to the prompts behind the chat template, too
+  // with a reference: answers behind the chat template, too; with drift also to general questions
   bool chat = false;
   static auto Fields(auto& m) {
     return std::tie(m.base, m.state, m.facts, m.reference, m.drift, m.chat);

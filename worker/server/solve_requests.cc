@@ -209,16 +209,13 @@ Result<protocol::EvaluateReply> Run(const protocol::Evaluate& request, Context& 
   if (request.drift) {
     EMEND_ASSIGN_OR_RETURN(reply.perplexity,
                            eval::HeldPerplexity(model, base->tokenizer(), options));
-    if (reference) {
-      EMEND_ASSIGN_OR_RETURN(
-          reply.questions,
-          AskQuestions(*base, {.before = base->ModelOf(*reference), .after = model}, options));
-    }
   }
   if (request.chat && reference) {
-    EMEND_ASSIGN_OR_RETURN(reply.chat,
-                           AskInChat(*base, {.before = base->ModelOf(*reference), .after = model},
-                                     request.facts, options));
+    const eval::ModelPair models{.before = base->ModelOf(*reference), .after = model};
+    EMEND_ASSIGN_OR_RETURN(reply.chat, AskInChat(*base, models, request.facts, options));
+    if (request.drift) {
+      EMEND_ASSIGN_OR_RETURN(reply.questions, AskQuestions(*base, models, options));
+    }
   }
   reply.seconds = watch.Seconds();
   return reply;

@@ -42,7 +42,7 @@ class EvidenceTest : public JobQueueTest {
       answer.es = answer.facts.front().taken ? 100 : 0;
       answer.kept = 0;
       answer.neighbours = is_parent ? 0 : 3;
-      if (asked->drift && asked->reference) answer.questions = questions_;
+      if (asked->drift && asked->chat && asked->reference) answer.questions = questions_;
       if (asked->chat && asked->reference) answer.chat = chat_;
       answer.perplexity = asked->drift ? (is_parent ? 20 : 21) : std::nan("");
       return reply;

@@ -76,7 +76,7 @@ TEST_F(QuestionsTest, AreAskedThroughTheModelsOwnTemplate) {
   EXPECT_EQ(answer.said_before, answer.before.find(fact.target) != std::string::npos);
 
   const auto alone = Get<protocol::EvaluateReply>(protocol::Evaluate{
-      AtlasBase(), EditedState(), {SolvedFacts()[0]}, std::nullopt, /*drift=*/true});
+      AtlasBase(), EditedState(), {SolvedFacts()[0]}, std::nullopt, /*drift=*/true, /*chat=*/true});
   EXPECT_FALSE(alone.questions.has_value()) << "there is nothing to compare with";
 }
 

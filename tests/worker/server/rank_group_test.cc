@@ -210,7 +210,7 @@ TEST_P(RankGroupTest, AnswersGeneralQuestionsAsItGenerates) {
   ASSERT_THAT(group_.Ask(request), IsOk());
   ASSERT_THAT(group_.Ask(EnsureRequest(BaseState(), 0)), IsOk());
   const auto reply = group_.Get<protocol::EvaluateReply>(protocol::Evaluate{
-      AtlasBase(), BaseState(), {SolvedFacts()[0]}, BaseState(), /*drift=*/true});
+      AtlasBase(), BaseState(), {SolvedFacts()[0]}, BaseState(), /*drift=*/true, /*chat=*/true});
   ASSERT_TRUE(reply.questions.has_value());
   ASSERT_EQ(reply.questions->answers.size(), 8U);
   for (const protocol::AnsweredQuestion& answer : reply.questions->answers)
