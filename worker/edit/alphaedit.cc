@@ -22,7 +22,6 @@
 #include <utility>
 
 #include "worker/edit/closed_form.h"
-#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -34,16 +33,6 @@ class AlphaEdit final : public Solver {
  public:
   using Solver::Solver;
 
-  Result<LayerSolution> Solve(const LayerProblem& problem) override {
-    return model::Guarded(
-        "solving layer " + std::to_string(problem.layer.value()), [&]() -> Result<LayerSolution> {
-          const at::NoGradGuard no_grad;
-          EMEND_ASSIGN_OR_RETURN(const Spectrum spectrum, SpectrumOf(problem.layer));
-          EMEND_ASSIGN_OR_RETURN(const at::Tensor keys, JoinKeys(problem, spectrum.values.numel()));
-          return SolveKeys(spectrum, keys, problem);
-        });
-  }
-
   std::uint64_t held_bytes() const override {
     std::uint64_t bytes = Solver::held_bytes();
     for (const auto& [layer, spectrum] : spectra_)
@@ -52,6 +41,12 @@ class AlphaEdit final : public Solver {
   }
 
  private:
+  Result<LayerSolution> SolveLayer(const LayerProblem& problem) override {
+    EMEND_ASSIGN_OR_RETURN(const Spectrum spectrum, SpectrumOf(problem.layer));
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor keys, JoinKeys(problem, spectrum.values.numel()));
+    return SolveKeys(spectrum, keys, problem);
+  }
+
   // Of C, block by block.
   struct Spectrum {
     at::Tensor values;   // [blocks, d_ff], ascending

@@ -22,7 +22,6 @@
 #include <utility>
 
 #include "worker/edit/closed_form.h"
-#include "worker/model/guard.h"
 
 namespace emend::worker::edit {
 namespace {
@@ -39,17 +38,6 @@ class Memit final : public Solver {
  public:
   using Solver::Solver;
 
-  Result<LayerSolution> Solve(const LayerProblem& problem) override {
-    return model::Guarded(
-        "solving layer " + std::to_string(problem.layer.value()), [&]() -> Result<LayerSolution> {
-          const at::NoGradGuard no_grad;
-          EMEND_ASSIGN_OR_RETURN(const Factor factor, FactorOf(problem));
-          EMEND_ASSIGN_OR_RETURN(const at::Tensor keys,
-                                 JoinKeys(problem, factor.lower.size(0) * factor.lower.size(1)));
-          return SolveKeys(factor, keys, problem);
-        });
-  }
-
   std::uint64_t held_bytes() const override {
     std::uint64_t bytes = Solver::held_bytes();
     for (const auto& [layer, factor] : factors_) bytes += factor.lower.nbytes();
@@ -57,6 +45,13 @@ class Memit final : public Solver {
   }
 
  private:
+  Result<LayerSolution> SolveLayer(const LayerProblem& problem) override {
+    EMEND_ASSIGN_OR_RETURN(const Factor factor, FactorOf(problem));
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor keys,
+                           JoinKeys(problem, factor.lower.size(0) * factor.lower.size(1)));
+    return SolveKeys(factor, keys, problem);
+  }
+
   struct Factor {
     double ridge = 0;
     at::Tensor lower;   // [blocks, d_ff, d_ff]

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "worker/model/guard.h"
+
 namespace emend::worker::edit {
 
 at::Tensor SolveMetric::SquaredNorms(const at::Tensor& columns) const {
@@ -15,6 +17,13 @@ at::Tensor SolveMetric::SquaredNorms(const at::Tensor& columns) const {
 SolveMetric SolveMetric::OfBlock(std::int64_t block) const {
   const std::int64_t width = factor.size(1);
   return {factor.narrow(0, block, 1), weight, keys.narrow(0, block * width, width)};
+}
+
+Result<LayerSolution> Solver::Solve(const LayerProblem& problem) {
+  return model::Guarded("solving layer " + std::to_string(problem.layer.value()), [&] {
+    const at::NoGradGuard no_grad;
+    return SolveLayer(problem);
+  });
 }
 
 std::uint64_t Solver::held_bytes() const {

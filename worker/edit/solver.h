@@ -67,7 +67,7 @@ class Solver {
   // kFailedPrecondition: no statistics of this layer ("no_statistics"), or what is to be factored
   // is not positive definite in fp64 ("singular_statistics": more tokens or a larger ridge are
   // needed); all that the keys pass is frozen ("experts_frozen"). kInvalidArgument: shapes.
-  virtual Result<LayerSolution> Solve(const LayerProblem& problem) = 0;
+  Result<LayerSolution> Solve(const LayerProblem& problem);
   // Of covariances and factors.
   virtual std::uint64_t held_bytes() const;
 
@@ -76,6 +76,8 @@ class Solver {
   const Statistics& statistics() const { return *statistics_; }
 
  protected:
+  // As Solve, which has turned gradients off and makes an error of what libtorch throws.
+  virtual Result<LayerSolution> SolveLayer(const LayerProblem& problem) = 0;
   // [blocks, d_ff, d_ff]; kFailedPrecondition ("no_statistics").
   Result<at::Tensor> CovarianceOf(LayerIndex layer) const;
   // bool [blocks]: experts that too few tokens pass (IsFrozen). REQUIRES: it has a covariance.
