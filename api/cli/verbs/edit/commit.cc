@@ -135,9 +135,7 @@ Verb Make() {
               "\"subject\", "
               "\"target\", \"taken\", \"before\", \"after\"}], \"neighbours\", \"kept\", \"kl\", "
               "\"chat\", \"neighbour_targets\", \"drift\", \"earlier\"}` (operations.md) and what "
-              "of the "
-              "file was not taken; "
-              "nothing to commit: `edits` is 0 and `commit` "
+              "of the file was not taken; nothing to commit: `edits` is 0 and `commit` "
               "the head; below what --require says: exit 1",
           .bind = Bind<Options, Describe, Run>};
 }
