@@ -30,21 +30,6 @@ Status ReadSettings(const std::vector<std::string>& words, Json& body) {
   return OkStatus();
 }
 
-// "es=95,taken=90".
-Status ReadRequired(const std::string& text, Json& body) {
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    const std::size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == word.size())
-      return InvalidArgument("reading --require " + text +
-                             ": expected name=percent with commas between, such as es=95,taken=90");
-    body["require"][word.substr(0, equals)] = word.substr(equals + 1);
-    begin = end + 1;
-  }
-  return OkStatus();
-}
-
 std::string RenderPhases(const Json& seconds) {
   std::string line;
   if (!seconds.is_object()) return line;
@@ -67,6 +52,20 @@ void AddSolveArguments(Arguments& arguments, SolveOptions& options) {
                  .value = "NAME=PERCENT,...",
                  .help = "commit nothing below it: es, ps, ns, score, kept, taken",
                  .into = &options.required});
+}
+
+Status ReadRequired(const std::string& text, Json& body) {
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == word.size())
+      return InvalidArgument("reading --require " + text +
+                             ": expected name=percent with commas between, such as es=95,taken=90");
+    body["require"][word.substr(0, equals)] = word.substr(equals + 1);
+    begin = end + 1;
+  }
+  return OkStatus();
 }
 
 Status ReadSolveOptions(const SolveOptions& options, Json& body) {

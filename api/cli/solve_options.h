@@ -18,6 +18,9 @@ void AddSolveArguments(Arguments& arguments, SolveOptions& options);
 // Into "settings", "context_templates" and "require". kInvalidArgument says which word is none.
 Status ReadSolveOptions(const SolveOptions& options, Json& body);
 
+// "taken=90,ps=80" into "require", as texts.
+Status ReadRequired(const std::string& words, Json& body);
+
 // Phases, statistics, scores before and after, evidence, what was not taken: of a result.
 std::string RenderSolved(const Json& result);
 

@@ -41,7 +41,7 @@ using namespace program::exit_codes;
 inline constexpr std::int64_t kCountMax = 1'000'000'000;
 
 // The groups of `emend help`, in its order; a folder of api/cli/verbs each.
-enum class Group : std::uint8_t { kServe, kModel, kEdit, kAsk, kHistory, kProof, kHouse };
+enum class Group : std::uint8_t { kServe, kModel, kEdit, kReview, kAsk, kHistory, kProof, kHouse };
 
 // What a shell completes a value with, where there are no choices.
 enum class ValueKind : std::uint8_t { kText, kFile, kFolder };

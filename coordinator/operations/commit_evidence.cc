@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "coordinator/operations/measures.h"
+#include "coordinator/review/rules.h"
 #include "storage/base/reason.h"
 #include "storage/base/utf8.h"
 
@@ -42,6 +43,8 @@ constexpr Requirement kRequirements[] = {
     {"taken",
      [](const EvaluateReply& reply) { return Percent(TakenOf(reply.facts), reply.facts.size()); }},
 };
+
+static_assert(std::size(kRequirements) == review::kMeasures.size());
 
 std::string NamesOfRequirements() {
   std::string names;
@@ -228,6 +231,13 @@ ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edi
                              {"taken_after", TakenOf(after.facts)}};
   }
   return json;
+}
+
+Required MeasuredOf(const EvaluateReply& reply) {
+  Required measured;
+  for (const Requirement& requirement : kRequirements)
+    measured[requirement.name] = requirement.measured(reply);
+  return measured;
 }
 
 void ReadMeasured(JsonReader& reader, bool& evaluate, Required& required) {

@@ -48,6 +48,8 @@ nlohmann::ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<Ed
 
 // What must be reached for the commit to be made: percent by name.
 using Required = std::map<std::string, double>;
+// All that can be required.
+Required MeasuredOf(const EvaluateReply& reply);
 // A request's fields "evaluate" and "require"; a failure of the reader for an unknown name, a bad
 // number, or what is required without being measured.
 void ReadMeasured(JsonReader& reader, bool& evaluate, Required& required);

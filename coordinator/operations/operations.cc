@@ -12,6 +12,9 @@ extern const OperationKind kTune;
 extern const OperationKind kCommit;
 extern const OperationKind kRevert;
 extern const OperationKind kRefit;
+extern const OperationKind kMerge;
+extern const OperationKind kProposalCheck;
+extern const OperationKind kProposalMerge;
 extern const OperationKind kEvaluation;
 extern const OperationKind kVerify;
 extern const OperationKind kExport;
@@ -19,8 +22,9 @@ extern const OperationKind kFsck;
 extern const OperationKind kRemoval;
 
 jobs::OperationKinds Kinds() {
-  static const std::array kKinds = {kImport,     kStatistics, kTune,   kCommit, kRevert, kRefit,
-                                    kEvaluation, kVerify,     kExport, kFsck,   kRemoval};
+  static const std::array kKinds = {kImport,        kStatistics,    kTune,       kCommit, kRevert,
+                                    kRefit,         kMerge,         kEvaluation, kVerify, kExport,
+                                    kProposalCheck, kProposalMerge, kFsck,       kRemoval};
   return kKinds;
 }
 

@@ -129,7 +129,7 @@ class RefitRequest final : public SoloRequest {
       reader.Fail("require", "a preview commits nothing, whatever is measured: leave one out");
   }
   Demand DemandOn(const std::string& repo) const override {
-    return {.role = Role::kEdits,
+    return {.role = fields_.preview ? Role::kReads : Role::kEdits,
             .pool = Pool::kWorkers,
             .cost = jobs::kWholeModelCost,
             .repo = repo,

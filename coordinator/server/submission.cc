@@ -6,6 +6,7 @@
 #include "coordinator/store/scope.h"
 #include "storage/base/failpoint.h"
 #include "storage/base/reason.h"
+#include "storage/history/protection.h"
 
 namespace emend::coordinator::server {
 namespace {
@@ -24,11 +25,14 @@ Status CheckNewRepo(storage::kv::KvStore& store, const RepoName& repo) {
 
 // What the request names is looked up as it will be when it runs: a typing mistake is told now, not
 // when the queue has come to it.
-Status CheckNames(storage::kv::KvStore& store, const RepoName& repo, const std::string& branch,
+Status CheckNames(storage::kv::KvStore& store, const RepoName& repo, const jobs::Demand& demand,
                   std::string_view revision) {
   EMEND_ASSIGN_OR_RETURN(const Repository repository, Repository::Open(store, repo));
-  if (!branch.empty()) {
-    EMEND_RETURN_IF_ERROR(repository.ReadRef(storage::history::RefKind::kBranch, branch).status());
+  if (!demand.branch.empty()) {
+    EMEND_RETURN_IF_ERROR(
+        repository.ReadRef(storage::history::RefKind::kBranch, demand.branch).status());
+    if (demand.role != jobs::Role::kReads)
+      EMEND_RETURN_IF_ERROR(CheckUnprotected(store, repository.record(), demand.branch));
   }
   return revision.empty() ? OkStatus() : repository.Resolve(revision).status();
 }
@@ -92,7 +96,7 @@ Result<jobs::Demand> CheckSubmission(jobs::JobContext& context, const Submission
       break;
     case jobs::Subject::kRepo:
       EMEND_RETURN_IF_ERROR(
-          CheckNames(context.store, submission.repo, demand.branch, request->Revision()));
+          CheckNames(context.store, submission.repo, demand, request->Revision()));
       break;
     case jobs::Subject::kStore: break;
   }

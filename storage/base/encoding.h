@@ -60,6 +60,10 @@ enum class RecordType : std::uint16_t {
   kStoreNumber = 25,     // store epoch, generations
   kPastKeys = 26,        // a file between coordinator and workers, for the time of a solve
   kPreset = 27,
+  kProtection = 28,
+  kProposal = 29,
+  kReview = 30,
+  kCheck = 31,
   kFrame = 32,
   kMessage = 33,
 };

@@ -1,5 +1,6 @@
 #include "storage/base/failpoint.h"
 #include "storage/history/batch_view.h"
+#include "storage/history/protection.h"
 #include "storage/history/ref_records.h"
 #include "storage/history/repository.h"
 
@@ -79,6 +80,20 @@ Status NotWhole(const CommitId& id, const Status& status) {
   return status.WithContext("committing " + id.Hex() + ", which needs what is not there");
 }
 
+// A protected branch may begin where another one is, since all that is there was reviewed.
+Status CheckMayMove(const Repository& repo, kv::KvStore& view, const Ref& to, bool is_new) {
+  if (to.kind != RefKind::kBranch) return OkStatus();
+  const Status free = CheckUnprotected(view, repo.record(), to.name);
+  if (free.ok() || !is_new) return free;
+  EMEND_ASSIGN_OR_RETURN(const std::vector<Ref> refs, repo.ListRefs());
+  for (const Ref& ref : refs) {
+    if (ref.kind != RefKind::kBranch || ref.commit != to.commit) continue;
+    EMEND_ASSIGN_OR_RETURN(const auto rule, FindProtection(view, repo.record().id, ref.name));
+    if (rule) return OkStatus();
+  }
+  return free;
+}
+
 // What a commit points to, all through the batch: parents, state, manifest, added edits; its sets
 // against its states.
 Status CheckWhole(const objects::ObjectStore& objects, const CommitId& id,
@@ -107,13 +122,14 @@ Status CheckWhole(const objects::ObjectStore& objects, const CommitId& id,
 }  // namespace
 
 Result<CommitId> Repository::Advance(records::Transaction& transaction, std::string_view branch,
-                                     const CommitId& expected,
-                                     const objects::Commit& commit) const {
+                                     const CommitId& expected, const objects::Commit& commit,
+                                     Door door) const {
   const std::string what = Describe(record_, RefKind::kBranch, branch);
   BatchView view(transaction.store(), transaction.batch());
   EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> head,
                          FindRef(view, record_.id, RefKind::kBranch, branch));
   if (!head) return NotFound("committing to " + what + ": there is none");
+  if (door == Door::kPush) EMEND_RETURN_IF_ERROR(CheckUnprotected(view, record_, branch));
   EMEND_RETURN_IF_ERROR(CheckCompareAndSwap(what, head, expected));
   if (commit.parents.empty() || commit.parents.front() != expected) {
     return InvalidArgument("committing to " + what +
@@ -152,6 +168,7 @@ Status Repository::MoveRef(records::Transaction& transaction, const Ref& to,
                 "instead"};
   }
   BatchView view(transaction.store(), transaction.batch());
+  EMEND_RETURN_IF_ERROR(CheckMayMove(*this, view, to, expected.IsZero()));
   if (expected.IsZero()) EMEND_RETURN_IF_ERROR(CheckNameIsFree(view, record_, to));
   EMEND_ASSIGN_OR_RETURN(const std::optional<Ref> found,
                          FindRef(view, record_.id, to.kind, to.name));

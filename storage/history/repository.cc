@@ -108,7 +108,8 @@ Result<std::vector<RepoRecord>> Repository::List(kv::KvStore& store) {
 void Repository::Remove(records::Transaction& transaction) const {
   using enum kv::ColumnFamily;
   kv::WriteBatch& batch = transaction.batch();
-  for (const kv::ColumnFamily family : {kMeta, kObjects, kPayload, kRefs, kReflog, kCommits})
+  for (const kv::ColumnFamily family :
+       {kMeta, kObjects, kPayload, kRefs, kReflog, kCommits, kProposals, kReviews})
     batch.Clear(family, record_.id.value());
   batch.Delete(kMeta, RepoKey(record_.name.value()));
   transaction.Audit(

@@ -76,6 +76,10 @@ struct NumberedCommit {
 Status CheckRepoName(std::string_view name);
 Status CheckRefName(std::string_view name);
 
+// By which way a branch moves. Through kPush whoever may write moves it, but for branches that are
+// protected (protection.h); through kReview goes what was approved, and nothing else.
+enum class Door : std::uint8_t { kPush, kReview };
+
 // The branch that a new repo has, and that is meant where none is named.
 inline constexpr char kDefaultBranch[] = "main";
 
@@ -125,12 +129,15 @@ class Repository {
   // act. kConflict ("stale_head") names the head that was found. The commit's state, manifest,
   // edits and payloads must have been put before, or in this batch: kNotFound names what is not
   // there (payloads: see fsck). kInvalidArgument unless the first parent is `expected` and the
-  // added and removed edits are those between the two states. Failpoint: history.advance.
+  // added and removed edits are those between the two states. kPermissionDenied
+  // ("protected_branch") through the wrong door. Failpoint: history.advance.
   Result<CommitId> Advance(records::Transaction& transaction, std::string_view branch,
-                           const CommitId& expected, const objects::Commit& commit) const;
+                           const CommitId& expected, const objects::Commit& commit,
+                           Door door = Door::kPush) const;
   // Moves, creates (`expected` zero) or deletes (`to` zero) a ref, and audits it. kConflict
   // ("stale_head"), kAlreadyExists for a tag that is there, kNotFound for a ref or a commit that is
-  // not.
+  // not; kPermissionDenied ("protected_branch"): a protected branch is only created, at the head of
+  // another one.
   Status MoveRef(records::Transaction& transaction, const Ref& to, const CommitId& expected,
                  std::string_view reason) const;
 

@@ -8,6 +8,7 @@
 // record are kDataLoss and name it. Thread-safe; reads block on the disk.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,17 +40,20 @@ class RecordTable {
     EMEND_ASSIGN_OR_RETURN(T record, Decode(*stored));
     return std::optional<T>(std::move(record));
   }
-  // All, in the order of their keys.
-  Result<std::vector<T>> List(kv::KvStore& store) const {
+  // Those whose keys begin so, at most `count_max`, in the order of their keys.
+  Result<std::vector<T>> List(
+      kv::KvStore& store, std::string_view beginning = "",
+      std::size_t count_max = std::numeric_limits<std::size_t>::max()) const {
     std::vector<T> records;
     Status decoded;
     const auto visit = [&](std::string_view, std::string_view stored) {
+      if (records.size() == count_max) return false;
       Result<T> record = Decode(stored);
       decoded = record.status();
       if (record.ok()) records.push_back(std::move(record).value());
       return decoded.ok();
     };
-    EMEND_RETURN_IF_ERROR(store.Scan(family_, prefix_, "", visit));
+    EMEND_RETURN_IF_ERROR(store.Scan(family_, prefix_ + std::string(beginning), "", visit));
     EMEND_RETURN_IF_ERROR(decoded);
     return records;
   }

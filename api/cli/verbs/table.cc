@@ -19,6 +19,11 @@
   ROW(revert) \
   ROW(refit) \
   ROW(reset) \
+  ROW(merge) \
+  ROW(protect) \
+  ROW(propose) \
+  ROW(proposals) \
+  ROW(review) \
   ROW(ask) \
   ROW(eval) \
   ROW(log) \
@@ -75,6 +80,7 @@ std::string_view TitleOf(Group group) {
     case Group::kServe: return "start and stop";
     case Group::kModel: return "bring in a model";
     case Group::kEdit: return "change what it knows";
+    case Group::kReview: return "agree on changes";
     case Group::kAsk: return "ask and measure";
     case Group::kHistory: return "look at the history";
     case Group::kProof: return "take it out and prove it";

@@ -11,6 +11,8 @@
   ROW(Commit) \
   ROW(Diff) \
   ROW(Ref) \
+  ROW(Protection) \
+  ROW(Proposal) \
   ROW(Ask) \
   ROW(Submission) \
   ROW(Statistics) \

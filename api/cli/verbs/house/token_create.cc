@@ -17,8 +17,7 @@ Result<int> Run(Session& session, const Options& options) {
     return kExitOk;
   }
   session.out() << TextOf(made, "secret") << "\n";
-  session.Hint("keep it, it is shown this once; to end it: emend token revoke " +
-               TextOf(made, "id"));
+  session.Hint("token revoke " + TextOf(made, "id"), "ends it; keep the secret, it is shown once");
   return kExitOk;
 }
 

@@ -1,0 +1,64 @@
+// Standing: how a proposal stands now, worked out from what is stored: what it would change, who
+// made that, who has approved it, what was measured, and what still keeps it from being merged.
+//
+// A revision is what the source branch would bring: the edits that it has added and removed since
+// it parted from the target, on this base. Approvals count for their revision alone; measurements
+// for the two heads that they were made of. Blocks; thread-safe.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/review/records.h"
+#include "storage/history/merge.h"
+#include "storage/history/protection.h"
+
+namespace emend::coordinator::review {
+
+using storage::history::Protection;
+using storage::history::Repository;
+
+struct Revision {
+  Digest id;
+  CommitId source;  // heads
+  CommitId target;
+  storage::history::MergePlan plan;  // of source into target
+  // everybody who had a hand in it: who opened the proposal, made its commits, or moved its branch
+  std::set<std::string> makers;
+};
+// kNotFound if a branch is not there any more.
+Result<Revision> ReadRevision(const Repository& repository, const Proposal& proposal);
+
+// Why it cannot be merged.
+struct Blocker {
+  std::string code;  // "approvals", "changes_requested", "conflicts", ...
+  std::string message;
+};
+
+struct Standing {
+  Proposal proposal;
+  // none: it is over, or a branch is not there any more
+  std::optional<Revision> revision;
+  std::vector<Review> reviews;  // oldest first
+  std::optional<Check> check;
+  bool is_check_current = false;   // of this revision on this target
+  std::optional<Protection> rule;  // of the target
+  // whose last word counts: an approval of this revision; a request that was not taken back
+  std::vector<std::string> approvers;
+  std::vector<std::string> objectors;
+  // empty: it can be merged
+  std::vector<Blocker> blockers;
+};
+
+// kNotFound if there is no such proposal.
+Result<Proposal> ReadProposal(const Repository& repository, std::uint64_t number);
+Result<Standing> ReadStanding(const Repository& repository, std::uint64_t number);
+
+// kFailedPrecondition ("not_mergeable") naming all blockers.
+Status CheckMergeable(const Standing& standing);
+// kFailedPrecondition ("requirement_not_met") if what was measured is less than the rule requires.
+Status CheckMeasured(const std::optional<Protection>& rule, const Check& check);
+
+}  // namespace emend::coordinator::review
