@@ -1,6 +1,7 @@
 #include "storage/history/merge.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -24,11 +25,12 @@ class Meeting {
   // The best of what both have.
   Result<std::optional<CommitId>> Run() {
     std::vector<CommitId> common;
-    while (std::ranges::any_of(open_, [&](const auto& one) { return !IsBehind(one.second); })) {
-      const CommitId next = open_.begin()->second;
+    while (!open_.empty() && IsAnythingNew()) {
+      const auto [order, next] = *open_.begin();
       open_.erase(open_.begin());
       Place& place = places_.at(next);
       unsigned marks = place.marks;
+      if (marks != (kInBoth | kBehind)) oldest_ = std::max(oldest_, order);
       if ((marks & kInBoth) == kInBoth) {
         if ((marks & kBehind) == 0) common.push_back(next);
         marks |= kBehind;  // whatever it descends from is common, too, and not the best
@@ -55,6 +57,11 @@ class Meeting {
     objects::Commit commit;
   };
 
+  // Among the open ones; those that are as old as one that was new count, too: it may be theirs.
+  bool IsAnythingNew() const {
+    return open_.begin()->first <= oldest_ ||
+           std::ranges::any_of(open_, [&](const auto& one) { return !IsBehind(one.second); });
+  }
   bool IsBehind(const CommitId& id) const { return (places_.at(id).marks & kBehind) != 0; }
 
   Status Mark(const CommitId& id, unsigned marks) {
@@ -86,6 +93,8 @@ class Meeting {
   const Repository& repo_;
   std::map<CommitId, Place> places_;
   std::set<std::pair<std::int64_t, CommitId>> open_;  // newest first
+  // the order of the oldest that was not behind
+  std::int64_t oldest_ = std::numeric_limits<std::int64_t>::min();
 };
 
 using Ids = std::vector<EditId>;

@@ -21,7 +21,8 @@ namespace emend::storage::history {
 // then, and where clocks ran backwards perhaps more.
 Result<CommitId> MergeBase(const Repository& repo, const CommitId& a, const CommitId& b);
 
-// What `from` has come from, itself included, and `known` has not. In no order.
+// What `from` has come from, itself included, and `known` has not. In no order. Reads the commits
+// since the two parted; where a clock ran backwards there, some that both have may be among them.
 Result<std::vector<NumberedCommit>> CommitsBeyond(const Repository& repo, const CommitId& from,
                                                   const CommitId& known);
 

@@ -1,4 +1,4 @@
-// How two branches are merged, for tests of histories that hold merges: nothing makes them yet.
+// How two branches are merged, the slow way, by its definition: what merge.h is held to.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +43,8 @@ inline Result<bool> IsAncestor(const Repository& repo, const CommitId& ancestor,
 
 // The best common ancestor: one that no other common ancestor descends from. Where there are
 // several, the newest, then the one with the smallest id. kNotFound if there is none.
-inline Result<CommitId> MergeBase(const Repository& repo, const CommitId& a, const CommitId& b) {
+inline Result<CommitId> SlowMergeBase(const Repository& repo, const CommitId& a,
+                                      const CommitId& b) {
   EMEND_ASSIGN_OR_RETURN(const auto from_a, Ancestors(repo, a));
   EMEND_ASSIGN_OR_RETURN(auto common, Ancestors(repo, b));
   std::erase_if(common, [&](const auto& entry) { return !from_a.contains(entry.first); });

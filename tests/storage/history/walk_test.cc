@@ -11,30 +11,16 @@ namespace {
 using emend::test::IsOkAndHolds;
 using emend::test::StatusIs;
 using test::IsAncestor;
-using test::MergeBase;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 
 class WalkTest : public test::HistoryTest {
  protected:
-  // A commit that no ref points to, without edits, at a time of the test's choice.
-  CommitId Loose(std::vector<CommitId> parents, std::int64_t time_ms) {
-    kv::WriteBatch batch;
-    objects::Commit commit = Must(repo().ReadCommit(import_));
-    commit.parents = std::move(parents);
-    commit.time_ms = time_ms;
-    commit.seed = ++commits_;
-    const CommitId id = repo().objects().PutCommit(batch, commit);
-    Must(store_->Write(batch, kv::Durability::kUnsynced));
-    return id;
-  }
   std::vector<CommitId> Log(const CommitId& from, std::size_t count_max = 1000) {
     std::vector<CommitId> ids;
     for (const NumberedCommit& entry : Must(repo().Log(from, count_max))) ids.push_back(entry.id);
     return ids;
   }
-
-  std::uint64_t commits_ = 0;
 };
 
 TEST_F(WalkTest, TheLogIsNewestFirst) {
@@ -106,30 +92,6 @@ TEST_F(WalkTest, ACommitIsItsOwnAncestor) {
   EXPECT_THAT(IsAncestor(repo(), a, a), IsOkAndHolds(true));
   EXPECT_THAT(IsAncestor(repo(), import_, a), IsOkAndHolds(true));
   EXPECT_THAT(IsAncestor(repo(), a, import_), IsOkAndHolds(false));
-}
-
-TEST_F(WalkTest, TheMergeBaseIsTheNewestCommonAncestor) {
-  const CommitId a = Loose({import_}, 1);
-  const CommitId left = Loose({a}, 2);
-  const CommitId right = Loose({a}, 3);
-  EXPECT_THAT(MergeBase(repo(), left, right), IsOkAndHolds(a));
-  EXPECT_THAT(MergeBase(repo(), left, a), IsOkAndHolds(a));
-  EXPECT_THAT(MergeBase(repo(), left, left), IsOkAndHolds(left));
-  const CommitId merge = Loose({left, right}, 4);
-  EXPECT_THAT(MergeBase(repo(), merge, Loose({right}, 5)), IsOkAndHolds(right));
-}
-
-TEST_F(WalkTest, OfSeveralMergeBasesTheNewestIsTaken) {
-  const CommitId left = Loose({import_}, 2);
-  const CommitId right = Loose({import_}, 3);
-  const CommitId one = Loose({left, right}, 4);
-  const CommitId other = Loose({right, left}, 5);
-  EXPECT_THAT(MergeBase(repo(), one, other), IsOkAndHolds(right));
-  EXPECT_THAT(MergeBase(repo(), other, one), IsOkAndHolds(right));
-}
-
-TEST_F(WalkTest, UnrelatedHistoriesHaveNoMergeBase) {
-  EXPECT_THAT(MergeBase(repo(), import_, Loose({}, 1)), StatusIs(StatusCode::kNotFound));
 }
 
 TEST_F(WalkTest, AMissingParentIsNotFound) {
