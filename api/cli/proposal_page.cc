@@ -85,6 +85,19 @@ void ShowFacts(const Session& session, const Json& detail, bool comes) {
   }
 }
 
+// What the model would forget of the repo's suites.
+void ShowProbes(const Session& session, const Json& evidence) {
+  for (const Json& suite : ListOf(evidence, "probes")) {
+    session.out() << "probes of " << TextOf(suite, "suite")
+                  << " said: " << CountOf(suite, "said_before") << " -> " << CountOf(suite, "said")
+                  << " of " << CountOf(suite, "n") << "\n";
+    for (const Json& lost : ListOf(suite, "forgotten")) {
+      session.out() << session.terminal().Paint("  forgotten: ", Colour::kRed)
+                    << TextOf(lost, "prompt") << " -> " << TextOf(lost, "target") << "\n";
+    }
+  }
+}
+
 void ShowCheck(const Session& session, const Json& detail) {
   const Json check = detail.value("check", Json());
   if (!check.is_object()) {
@@ -105,7 +118,9 @@ void ShowCheck(const Session& session, const Json& detail) {
   session.out() << (is_current ? "measured: " : "measured, of what it was before: ")
                 << (line.empty() ? "no fact comes" : line) << "\n";
   const Json evidence = check.value("evidence", Json());
-  if (evidence.is_object()) session.out() << RenderEvidence(evidence) << RenderAnswers(evidence);
+  if (!evidence.is_object()) return;
+  session.out() << RenderEvidence(evidence) << RenderAnswers(evidence);
+  ShowProbes(session, evidence);
 }
 
 void ShowReviews(const Session& session, const Json& detail) {

@@ -44,7 +44,8 @@ constexpr Requirement kRequirements[] = {
      [](const EvaluateReply& reply) { return Percent(TakenOf(reply.facts), reply.facts.size()); }},
 };
 
-static_assert(std::size(kRequirements) == review::kMeasures.size());
+// A rule can require one more, the repo's probes, which a commit is not asked.
+static_assert(std::size(kRequirements) + 1 == review::kMeasures.size());
 
 std::string NamesOfRequirements() {
   std::string names;
@@ -173,6 +174,14 @@ Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId
   auto earlier = EvaluationOf(base, state, Bare(plan->earlier), {});
   co_return co_await Ask(session, std::move(earlier),
                          result ? &measures->earlier_after : &measures->earlier_before);
+}
+
+Awaitable<Result<EvaluateReply>> AskFacts(WorkerSession* session, BaseId base, StateId state,
+                                          std::vector<Fact> facts) {
+  std::optional<EvaluateReply> reply;
+  EMEND_CO_RETURN_IF_ERROR(
+      co_await Ask(session, EvaluationOf(base, state, Bare(std::move(facts)), {}), &reply));
+  co_return reply.value_or(EvaluateReply());
 }
 
 ordered_json EvidenceJson(const MemberPlan& plan, const std::vector<EditId>& edits,

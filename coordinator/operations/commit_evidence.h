@@ -40,6 +40,10 @@ struct BatchMeasures {
 Awaitable<Status> Measure(WorkerSession* session, const CommitPlan* plan, BaseId base,
                           std::optional<StateId> result, BatchMeasures* measures);
 
+// Whether a state says the facts, their own prompts alone. Errors as the session's.
+Awaitable<Result<EvaluateReply>> AskFacts(WorkerSession* session, BaseId base, StateId state,
+                                          std::vector<storage::objects::Fact> facts);
+
 // "taken", "facts", "kept", "kl", "chat", "neighbour_targets", "drift", "earlier": for the result
 // and for the commit's record. `edits` are ids of the member's facts, in their order. Absent: what
 // was not measured.

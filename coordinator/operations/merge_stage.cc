@@ -21,6 +21,7 @@ using storage::objects::Slot;
 constexpr std::size_t kFactsShownMax = 20;
 constexpr std::size_t kOthersShownMax = 2;  // paraphrases, and neighbours, of one fact
 constexpr std::int32_t kShownTokens = 10;
+constexpr std::size_t kForgottenNamedMax = 100;  // of one suite
 
 Status CheckStageable(const review::Standing& standing) {
   for (const review::Blocker& blocker : standing.blockers) {
@@ -123,6 +124,45 @@ Awaitable<Result<ordered_json>> SayAnswers(Speaker* speaker, const Candidate* ca
   co_return json;
 }
 
+// What the target says of the suites, and what the merge does. Adds to `measured` how much of the
+// former stays, in percent.
+Awaitable<Result<ordered_json>> AskProbes(WorkerSession* session, const Candidate* candidate,
+                                          BaseId base, Required* measured) {
+  ordered_json json = ordered_json::array();
+  std::size_t said_before = 0, lost = 0;
+  for (const review::ProbeSuite& suite : candidate->suites) {
+    EMEND_CO_ASSIGN_OR_RETURN(
+        const EvaluateReply before,
+        co_await AskFacts(session, base, candidate->plan.parent.state, suite.facts));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        const EvaluateReply after,
+        co_await AskFacts(session, base, candidate->commit.state, suite.facts));
+    ordered_json forgotten = ordered_json::array();
+    for (std::size_t i = 0; i < suite.facts.size(); ++i) {
+      if (!before.facts[i].taken) continue;
+      ++said_before;
+      if (after.facts[i].taken) continue;
+      ++lost;
+      if (forgotten.size() == kForgottenNamedMax) continue;
+      const Fact& fact = suite.facts[i];
+      forgotten.push_back({{"row", i + 1},
+                           {"prompt", storage::text::FillSlot(fact.prompt, fact.subject)},
+                           {"target", fact.target},
+                           {"before", before.facts[i].probability},
+                           {"after", after.facts[i].probability}});
+    }
+    json.push_back({{"suite", suite.name},
+                    {"n", suite.facts.size()},
+                    {"said_before", TakenOf(before.facts)},
+                    {"said", TakenOf(after.facts)},
+                    {"forgotten", std::move(forgotten)}});
+  }
+  if (said_before > 0)
+    (*measured)["probes"] =
+        100.0 * static_cast<double>(said_before - lost) / static_cast<double>(said_before);
+  co_return json;
+}
+
 // Of the facts that come, with those that go beside them.
 ordered_json EvidenceOf(const Candidate& candidate, const BatchMeasures& measures) {
   ordered_json coming = EvidenceJson(candidate.plan.members[0], candidate.edits[0], measures, 0);
@@ -183,6 +223,8 @@ Result<Candidate> StageCandidate(JobContext& context, const Repository& reposito
   for (const Fact& fact : plan.members[0].facts) coming.insert(SlotOf(fact));
   EMEND_RETURN_IF_ERROR(AddFacts(repository, revision.plan.removed, coming, 1, candidate));
   EMEND_RETURN_IF_ERROR(SampleEarlier(repository, revision.plan.removed, plan));
+  EMEND_ASSIGN_OR_RETURN(candidate.suites, review::ReadSuites(repository));
+  EMEND_ASSIGN_OR_RETURN(candidate.suites_digest, review::DigestOfSuites(repository));
   return candidate;
 }
 
@@ -194,6 +236,7 @@ Awaitable<Result<review::Check>> MeasureCandidate(JobContext* context, const Rep
                       .source = revision.source,
                       .target = revision.target,
                       .state = candidate->commit.state,
+                      .probes = candidate->suites_digest,
                       .time_ms = candidate->commit.time_ms};
   const BaseId base = repository->record().base;
   BatchMeasures measures;
@@ -212,6 +255,8 @@ Awaitable<Result<review::Check>> MeasureCandidate(JobContext* context, const Rep
     check.after = ToEvaluation(*coming.after);
     check.measured = MeasuredOf(*coming.after);
   }
+  EMEND_CO_ASSIGN_OR_RETURN(evidence["probes"],
+                            co_await AskProbes(&session, candidate, base, &check.measured));
   check.evidence = evidence.dump();
   co_return check;
 }

@@ -10,6 +10,7 @@
 #include "coordinator/operations/commit_evidence.h"
 #include "coordinator/operations/commit_plan.h"
 #include "coordinator/operations/operation.h"
+#include "coordinator/review/probes.h"
 #include "coordinator/review/standing.h"
 #include "storage/history/merge.h"
 
@@ -28,6 +29,8 @@ struct Candidate {
   Commit commit;    // without evidence
   CommitPlan plan;  // on the target: members[0] are the facts that come, members[1] those that go
   std::array<std::vector<EditId>, 2> edits;  // of their facts, in their order
+  std::vector<review::ProbeSuite> suites;
+  Digest suites_digest;
 };
 // kFailedPrecondition ("not_open"), kConflict ("merge_conflict"): decide on the source branch
 // first; "nothing_to_merge". Blocks.

@@ -15,6 +15,7 @@ extern const OperationKind kRefit;
 extern const OperationKind kMerge;
 extern const OperationKind kProposalCheck;
 extern const OperationKind kProposalMerge;
+extern const OperationKind kProbes;
 extern const OperationKind kEvaluation;
 extern const OperationKind kVerify;
 extern const OperationKind kExport;
@@ -24,7 +25,7 @@ extern const OperationKind kRemoval;
 jobs::OperationKinds Kinds() {
   static const std::array kKinds = {kImport,        kStatistics,    kTune,       kCommit, kRevert,
                                     kRefit,         kMerge,         kEvaluation, kVerify, kExport,
-                                    kProposalCheck, kProposalMerge, kFsck,       kRemoval};
+                                    kProposalCheck, kProposalMerge, kProbes,     kFsck,   kRemoval};
   return kKinds;
 }
 

@@ -120,9 +120,12 @@ class MergeProposalRequest final : public ProposalRequest {
                            review::ReadStanding(run.repository, check.proposal));
     EMEND_RETURN_IF_ERROR(review::CheckMergeable(now));
     EMEND_RETURN_IF_ERROR(review::CheckMeasured(now.rule, check));
-    if (now.revision->source != check.source || now.revision->target != check.target) {
+    EMEND_ASSIGN_OR_RETURN(const Digest probes, review::DigestOfSuites(run.repository));
+    if (now.revision->source != check.source || now.revision->target != check.target ||
+        probes != check.probes) {
       return Failure(Reason::kStaleHead,
-                     Format("merging proposal {}: a branch has moved meanwhile", check.proposal));
+                     Format("merging proposal {}: a branch, or a probe suite, is another by now",
+                            check.proposal));
     }
     EMEND_RETURN_IF_ERROR(CheckStaged(run.repository, run.candidate.commit.added));
     if (run.is_new) PutCheck(transaction, run.repository, check);

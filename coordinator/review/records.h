@@ -82,6 +82,7 @@ struct Check {
   CommitId source;
   CommitId target;
   StateId state;  // of the merge
+  Digest probes;  // of the suites that were asked (probes.h)
   std::int64_t time_ms = 0;
   std::map<std::string, double> measured = {};  // percent by measure; NaN: nothing to measure
   // the facts that come, on the target and on the merge; none come: none
@@ -91,8 +92,8 @@ struct Check {
 
   static constexpr RecordHead kHead = {RecordType::kCheck, 1};
   static auto Fields(auto& m) {
-    return std::tie(m.proposal, m.revision, m.source, m.target, m.state, m.time_ms, m.measured,
-                    m.before, m.after, m.evidence);
+    return std::tie(m.proposal, m.revision, m.source, m.target, m.state, m.probes, m.time_ms,
+                    m.measured, m.before, m.after, m.evidence);
   }
 };
 

@@ -13,8 +13,9 @@
 namespace emend::coordinator::review {
 
 // What a rule can require, percent of each (docs/reference/glossary.md).
-inline constexpr std::array<const char*, 6> kMeasures = {"es",    "ps",   "ns",
-                                                         "score", "kept", "taken"};
+// "probes": of what the target says of the repo's suites (probes.h), how much the merge still says.
+inline constexpr std::array<const char*, 7> kMeasures = {"es",   "ps",    "ns",    "score",
+                                                         "kept", "taken", "probes"};
 
 // Of scope admin, and audited. In place of the rule of this pattern, if there is one.
 // kInvalidArgument for a pattern that fits no name, more than kApprovalsMax approvals, and a

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "coordinator/review/probes.h"
 #include "storage/base/encoding.h"
 #include "storage/base/format.h"
 #include "storage/base/reason.h"
@@ -166,9 +167,10 @@ Result<Standing> ReadStanding(const Repository& repository, std::uint64_t number
   EMEND_ASSIGN_OR_RETURN(standing.check, Checks(repo).Find(store, key));
   EMEND_ASSIGN_OR_RETURN(standing.rule,
                          storage::history::FindProtection(store, repo, standing.proposal.target));
-  standing.is_check_current = standing.check && standing.revision &&
-                              standing.check->source == standing.revision->source &&
-                              standing.check->target == standing.revision->target;
+  EMEND_ASSIGN_OR_RETURN(const Digest probes, DigestOfSuites(repository));
+  standing.is_check_current =
+      standing.check && standing.revision && standing.check->source == standing.revision->source &&
+      standing.check->target == standing.revision->target && standing.check->probes == probes;
   CountVerdicts(standing);
   FindBlockers(standing);
   return standing;

@@ -43,7 +43,7 @@ struct Standing {
   std::optional<Revision> revision;
   std::vector<Review> reviews;  // oldest first
   std::optional<Check> check;
-  bool is_check_current = false;   // of this revision on this target
+  bool is_check_current = false;   // of these heads, by the probes that there are now
   std::optional<Protection> rule;  // of the target
   // whose last word counts: an approval of this revision; a request that was not taken back
   std::vector<std::string> approvers;

@@ -66,6 +66,8 @@ enum class RecordType : std::uint16_t {
   kCheck = 31,
   kFrame = 32,
   kMessage = 33,
+  kProbeSuite = 34,
+  kProbeSuiteHead = 35,
 };
 
 class Encoder {

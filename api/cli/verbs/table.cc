@@ -24,6 +24,7 @@
   ROW(propose) \
   ROW(proposals) \
   ROW(review) \
+  ROW(probes) \
   ROW(ask) \
   ROW(eval) \
   ROW(log) \

@@ -13,6 +13,7 @@
   ROW(Ref) \
   ROW(Protection) \
   ROW(Proposal) \
+  ROW(Probe) \
   ROW(Ask) \
   ROW(Submission) \
   ROW(Statistics) \

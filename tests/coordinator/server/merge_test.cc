@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/review/probes.h"
 #include "coordinator/review/proposals.h"
 #include "coordinator/review/rules.h"
 #include "coordinator/review/standing.h"
@@ -291,6 +292,30 @@ TEST_F(MergeTest, WhatARuleRequiresMustBeMeasured) {
     EXPECT_EQ(ended.error_slug, "not_mergeable");
     EXPECT_THAT(ended.error_message, HasSubstr("taken 0.0 where 100.0 is required"));
   }
+}
+
+TEST_F(MergeTest, ProbesAreAskedAndChangeWhatACheckIsWorth) {
+  Run("commit", CommitBody("side", "Bob", "go"));
+  Propose();
+  Run("proposal_check", kFirst);
+  json body = {{"name", "core"}, {"facts", CommitBody("main", "Ann", "chess")["facts"]}};
+  const json put = Run("probes", body);
+  EXPECT_EQ(put["n"], 1);
+  EXPECT_FALSE(Standing().is_check_current) << "it was asked less";
+  const json probes = Run("proposal_check", kFirst)["evidence"]["probes"];
+  ASSERT_EQ(probes.size(), 1U);
+  EXPECT_EQ(probes[0]["suite"], "core");
+  EXPECT_EQ(probes[0]["n"], 1);
+  EXPECT_TRUE(Standing().is_check_current);
+  body["facts"][0]["target"] = "darts";
+  EXPECT_NE(Run("probes", body)["digest"], put["digest"]);
+  EXPECT_FALSE(Standing().is_check_current);
+  EXPECT_EQ(review::ListSuites(cluster_.repo())->size(), 1U) << "in place of the one before";
+  EXPECT_THAT(review::RemoveSuite(journal(), Person("ada"), SimCluster::kRepo, "core"),
+              StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_THAT(review::RemoveSuite(journal(), cluster_.admin(), SimCluster::kRepo, "core"), IsOk());
+  EXPECT_THAT(review::RemoveSuite(journal(), cluster_.admin(), SimCluster::kRepo, "core"),
+              StatusIs(StatusCode::kNotFound));
 }
 
 TEST_F(MergeTest, AProposalThatTakesOutShowsWhatGoes) {
