@@ -14,7 +14,6 @@ CLI::Option* AddTo(CLI::App& app, const Argument& argument) {
   if (std::holds_alternative<std::vector<std::int32_t>*>(argument.into)) option->delimiter(',');
   if (!argument.choices.empty()) option->check(CLI::IsMember(argument.choices));
   if (argument.range) option->check(CLI::Range(argument.range->min, argument.range->max));
-  if (!argument.excludes.empty()) option->excludes(app.get_option(argument.excludes));
   return option;
 }
 
@@ -45,8 +44,11 @@ Status ParseWords(const std::string& verb, const std::vector<Argument>& argument
                   const std::vector<std::string>& words) {
   CLI::App app("", "emend");
   app.set_help_flag();
-  std::vector<const CLI::Option*> options;
+  std::vector<CLI::Option*> options;
   for (const Argument& argument : arguments) options.push_back(AddTo(app, argument));
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (!arguments[i].excludes.empty()) options[i]->excludes(app.get_option(arguments[i].excludes));
+  }
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {

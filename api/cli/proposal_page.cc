@@ -19,7 +19,30 @@ std::string Joined(const Json& names) {
   return text;
 }
 
-std::string OneLine(std::string text) {
+// What others wrote, without what a terminal obeys or what turns text around.
+std::string Plain(const std::string& text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto at = [&](std::size_t offset) {
+      return i + offset < text.size() ? static_cast<unsigned char>(text[i + offset]) : 0;
+    };
+    const bool is_c1 = at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0;
+    // U+200E, U+200F, U+202A to U+202E; U+2066 to U+2069
+    const bool turns = at(0) == 0xe2 && ((at(1) == 0x80 && ((at(2) >= 0x8e && at(2) <= 0x8f) ||
+                                                            (at(2) >= 0xaa && at(2) <= 0xae))) ||
+                                         (at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9));
+    if (is_c1 || turns) {
+      plain += '?';
+      i += is_c1 ? 1 : 2;
+    } else {
+      plain += at(0) == 0x7f || (at(0) < 0x20 && at(0) != '\n') ? '?' : text[i];
+    }
+  }
+  return plain;
+}
+
+std::string OneLine(const std::string& given) {
+  std::string text = Plain(given);
   std::ranges::replace(text, '\n', ' ');
   text.erase(0, std::min(text.find_first_not_of(' '), text.size()));
   return text.empty() ? "(nothing)" : text;
@@ -135,16 +158,16 @@ void ShowReviews(const Session& session, const Json& detail) {
                           : " (an earlier revision)")
                   << ", " << TextOf(review, "time") << "\n";
     if (const std::string text = TextOf(review, "text"); !text.empty())
-      session.out() << Indent(text);
+      session.out() << Indent(Plain(text));
     for (const Json& note : ListOf(review, "facts"))
-      session.out() << Indent(ShortId(TextOf(note, "edit")) + ": " + TextOf(note, "text"));
+      session.out() << Indent(ShortId(TextOf(note, "edit")) + ": " + Plain(TextOf(note, "text")));
   }
 }
 
 void ShowHead(const Session& session, const Json& detail) {
   session.out() << session.terminal().Paint("proposal " + std::to_string(CountOf(detail, "number")),
                                             Colour::kYellow)
-                << ": " << TextOf(detail, "title") << "\n"
+                << ": " << OneLine(TextOf(detail, "title")) << "\n"
                 << TextOf(detail, "state") << ", " << TextOf(detail, "source") << " -> "
                 << TextOf(detail, "target") << ", by " << TextOf(detail, "author");
   if (const std::string revision = TextOf(detail, "revision"); !revision.empty()) {
@@ -190,11 +213,20 @@ void ShowVerdicts(const Session& session, const Json& detail) {
 void HintAtNextStep(Session& session, const std::string& repo, const Json& detail) {
   const std::string number = std::to_string(CountOf(detail, "number"));
   if (TextOf(detail, "state") != "open") return;
-  if (ListOf(detail, "blockers").empty()) {
+  const Json blockers = ListOf(detail, "blockers");
+  if (blockers.empty()) {
     session.Hint("merge " + ShellWord(repo) + " --proposal " + number);
-  } else {
-    session.Hint("review " + ShellWord(repo) + " " + number + " --approve",
+    return;
+  }
+  const std::string first = TextOf(blockers.front(), "code");
+  if (first == "approvals") {
+    session.Hint("review " + ShellWord(repo) + " " + number + " --approve " +
+                     ShortId(TextOf(detail, "revision")),
                  "by somebody who had no hand in it");
+  } else if (first == "conflicts") {
+    session.Hint("merge " + ShellWord(repo + "@" + TextOf(detail, "source")) + " " +
+                     ShellWord(TextOf(detail, "target")) + " --dry-run",
+                 "shows what both have changed");
   }
 }
 

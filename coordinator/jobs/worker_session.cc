@@ -173,6 +173,7 @@ Awaitable<Status> WorkerSession::Ensure(StateId state) {
 }
 
 Awaitable<Result<CompleteReply>> WorkerSession::Complete(worker::protocol::Complete request) {
+  has_spoken_ = false;
   wanted_ = {.base = repository_.record().base, .state = request.state};
   EMEND_CO_RETURN_IF_ERROR(co_await Pick());
   std::vector<StateId> states = {request.state};

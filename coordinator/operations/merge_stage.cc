@@ -23,12 +23,20 @@ constexpr std::size_t kOthersShownMax = 2;  // paraphrases, and neighbours, of o
 constexpr std::int32_t kShownTokens = 10;
 constexpr std::size_t kForgottenNamedMax = 100;  // of one suite
 
+// Approvals and measures may be missing: what is staged is what they are about.
 Status CheckStageable(const review::Standing& standing) {
+  using review::Block;
   for (const review::Blocker& blocker : standing.blockers) {
     const std::string what = Format("proposal {}: {}", standing.proposal.number, blocker.message);
-    if (blocker.code == "conflicts") return {StatusCode::kConflict, "merge_conflict", what};
-    for (const char* code : {"not_open", "no_branch", "nothing_to_merge"}) {
-      if (blocker.code == code) return {StatusCode::kFailedPrecondition, code, what};
+    switch (blocker.block) {
+      case Block::kConflicts: return {StatusCode::kConflict, "merge_conflict", what};
+      case Block::kNotOpen:
+      case Block::kNoBranch:
+      case Block::kNothingToMerge:
+        return {StatusCode::kFailedPrecondition, std::string(BlockName(blocker.block)), what};
+      case Block::kChangesRequested:
+      case Block::kApprovals:
+      case Block::kRequirements: break;
     }
   }
   return OkStatus();
@@ -68,6 +76,8 @@ class Speaker {
  public:
   Speaker(JobContext& context, const Repository& repository, JobControl control, BaseId base)
       : base_(base), session_(context, repository, WithPieces(std::move(control))) {}
+  Speaker(const Speaker&) = delete;  // its session's control points to it
+  Speaker& operator=(const Speaker&) = delete;
 
   Awaitable<Result<std::string>> Say(StateId state, std::string prompt) {
     text_.clear();

@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "coordinator/operations/commit_stage.h"
 #include "coordinator/operations/measures.h"
 #include "coordinator/operations/merge_stage.h"
 #include "coordinator/operations/operation.h"
@@ -97,14 +96,24 @@ class ProposalRequest : public SoloRequest {
 };
 
 class CheckRequest final : public ProposalRequest {
+  // What was measured of heads that are others by now is told, and not kept.
+  static Status Keep(Transaction& transaction, const Repository& repository,
+                     const review::Check& check) {
+    EMEND_ASSIGN_OR_RETURN(const review::Standing now,
+                           review::ReadStanding(repository, check.proposal));
+    if (now.revision && now.revision->source == check.source &&
+        now.revision->target == check.target)
+      PutCheck(transaction, repository, check);
+    return OkStatus();
+  }
+
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
     EMEND_CO_ASSIGN_OR_RETURN(const ProposalRun run,
                               co_await Prepare(std::move(input), Purpose::kCheck));
     JobOutcome outcome{ResultOf(run).dump(), {}};
     outcome.apply = [repository = run.repository, check = run.check](Transaction& transaction,
                                                                      std::string&) {
-      PutCheck(transaction, repository, check);
-      return OkStatus();
+      return Keep(transaction, repository, check);
     };
     co_return outcome;
   }
@@ -127,8 +136,9 @@ class MergeProposalRequest final : public ProposalRequest {
                      Format("merging proposal {}: a branch, or a probe suite, is another by now",
                             check.proposal));
     }
-    EMEND_RETURN_IF_ERROR(CheckStaged(run.repository, run.candidate.commit.added));
     if (run.is_new) PutCheck(transaction, run.repository, check);
+    now.proposal.revision = now.revision->id;
+    now.proposal.approvers = now.approvers;
     EMEND_ASSIGN_OR_RETURN(
         now.proposal.merged,
         run.repository.Advance(transaction, now.proposal.target, check.target, run.candidate.commit,

@@ -1,44 +1,92 @@
 #include "coordinator/review/proposals.h"
 
 #include <algorithm>
+#include <set>
 
 #include "coordinator/review/standing.h"
 #include "coordinator/store/scope.h"
+#include "storage/base/encoding.h"
 #include "storage/base/format.h"
+#include "storage/base/utf8.h"
 
 namespace emend::coordinator::review {
 namespace {
 
+using storage::records::AuditAct;
 using storage::records::Transaction;
 
+std::string ShortOf(const Digest& digest) { return digest.Hex().substr(0, 12); }
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// Of the open one of these branches: its number as a key.
+std::string OpenKey(const Repository& repository, const std::string& source,
+                    const std::string& target) {
+  Encoder out;
+  out.Raw(repository.record().id.value());
+  out.Raw("open/");
+  out.Text(source);
+  out.Text(target);
+  return std::move(out).bytes();
+}
 
 void PutProposal(Transaction& transaction, const Repository& repository, const Proposal& proposal,
                  const char* act) {
-  Proposals(repository.record().id)
-      .Put(transaction.batch(), ProposalKey(proposal.number), proposal);
-  transaction.Audit({act,
-                     {{"repo", repository.record().name.value()},
-                      {"proposal", std::to_string(proposal.number)},
-                      {"source", proposal.source},
-                      {"target", proposal.target}}});
+  const std::string key = ProposalKey(proposal.number);
+  Proposals(repository.record().id).Put(transaction.batch(), key, proposal);
+  const std::string open = OpenKey(repository, proposal.source, proposal.target);
+  if (proposal.state == ProposalState::kOpen) {
+    transaction.batch().Put(storage::kv::ColumnFamily::kProposals, open, key);
+  } else {
+    transaction.batch().Delete(storage::kv::ColumnFamily::kProposals, open);
+  }
+  AuditAct audited{act,
+                   {{"repo", repository.record().name.value()},
+                    {"proposal", std::to_string(proposal.number)},
+                    {"source", proposal.source},
+                    {"target", proposal.target}}};
+  if (proposal.state == ProposalState::kMerged) {
+    audited.ids.emplace_back("revision", proposal.revision.Hex());
+    audited.ids.emplace_back("commit", proposal.merged.Hex());
+    for (const std::string& name : proposal.approvers) audited.ids.emplace_back("approver", name);
+  }
+  transaction.Audit(std::move(audited));
 }
 
-// Of all that are open, so that the same change is not proposed twice.
+// So that the same change is not proposed twice.
 Result<std::optional<Proposal>> FindOpen(const Repository& repository, const NewProposal& wanted) {
-  EMEND_ASSIGN_OR_RETURN(const std::vector<Proposal> all,
-                         Proposals(repository.record().id).List(repository.objects().store()));
-  const auto found = std::ranges::find_if(all, [&](const Proposal& one) {
-    return one.state == ProposalState::kOpen && one.source == wanted.source &&
-           one.target == wanted.target;
-  });
-  return found == all.end() ? std::optional<Proposal>() : *found;
+  storage::kv::KvStore& store = repository.objects().store();
+  EMEND_ASSIGN_OR_RETURN(const std::optional<std::string> key,
+                         store.Get(storage::kv::ColumnFamily::kProposals,
+                                   OpenKey(repository, wanted.source, wanted.target)));
+  if (!key) return std::optional<Proposal>();
+  return Proposals(repository.record().id).Find(store, *key);
 }
 
 Result<std::uint64_t> NextNumber(const Repository& repository) {
   EMEND_ASSIGN_OR_RETURN(const std::vector<Proposal> newest,
-                         ListProposals(repository, 0, /*count_max=*/1));
+                         ListProposals(repository, {.count_max = 1}));
   return newest.empty() ? 1 : newest.front().number + 1;
+}
+
+Status CheckTitle(const std::string& title) {
+  const auto characters = static_cast<std::size_t>(
+      std::ranges::count_if(title, [](char c) { return (c & 0xc0) != 0x80; }));
+  if (characters <= kTitleCharactersMax && title.find_first_of("\n\t") == std::string::npos)
+    return OkStatus();
+  return InvalidArgument(
+      Format("at /title: found {} characters{}, expected one line of at most {}; "
+             "what is longer goes into the text",
+             characters, characters <= kTitleCharactersMax ? " of several lines" : "",
+             kTitleCharactersMax));
+}
+
+// Its words are its author's, and become the merge's.
+Status CheckMayReword(const Proposal& open, const NewProposal& wanted, const Caller& caller) {
+  if (open.author.name == caller.principal.name || (wanted.title.empty() && wanted.text.empty()))
+    return OkStatus();
+  return store::CheckScope(caller, "merge")
+      .WithContext(
+          Format("rewording proposal {}, which {} has opened", open.number, open.author.name));
 }
 
 Result<Proposal> NewOne(const Repository& repository, Transaction& transaction,
@@ -60,7 +108,7 @@ Result<Proposal> NewOne(const Repository& repository, Transaction& transaction,
   }
   if (!proposal.title.empty()) return proposal;
   EMEND_ASSIGN_OR_RETURN(const auto newest, repository.ReadCommit(revision.source));
-  proposal.title = FirstLine(newest.message);
+  proposal.title = Shortened(FirstLine(newest.message), kTitleCharactersMax);
   return proposal;
 }
 
@@ -71,23 +119,38 @@ Status CheckOpen(const Proposal& proposal) {
                  proposal.ended_by)};
 }
 
+// A maker can object, and take an objection back, but not approve.
+Status CheckVerdict(const Standing& standing, const NewReview& wanted, const std::string& who) {
+  if (wanted.verdict != Verdict::kApprove || !standing.revision->makers.contains(who) ||
+      std::ranges::find(standing.objectors, who) != standing.objectors.end())
+    return OkStatus();
+  return {StatusCode::kPermissionDenied, "own_change",
+          Format("reviewing proposal {}: {} had a hand in it; somebody else must approve it",
+                 wanted.proposal, who)};
+}
+
 Status CheckReview(const Standing& standing, const NewReview& wanted, const std::string& who) {
   EMEND_RETURN_IF_ERROR(CheckOpen(standing.proposal));
-  if (!standing.revision || standing.revision->id != wanted.revision) {
-    return {StatusCode::kConflict, "stale_revision",
-            Format("reviewing proposal {}: it was changed since revision {}; look at it again",
-                   wanted.proposal, wanted.revision.Hex().substr(0, 12))};
+  if (!standing.revision) {
+    return FailedPrecondition(
+        Format("reviewing proposal {}: {}", wanted.proposal, standing.blockers.front().message));
   }
-  if (wanted.verdict != Verdict::kComment && standing.revision->makers.contains(who)) {
-    return {StatusCode::kPermissionDenied, "own_change",
-            Format("reviewing proposal {}: {} had a hand in it, and can comment on it alone; "
-                   "somebody else must judge it",
-                   wanted.proposal, who)};
+  if (standing.revision->id != wanted.revision) {
+    return {StatusCode::kConflict, "stale_revision",
+            Format("reviewing proposal {}: it is at revision {} by now, not {}; look at it again",
+                   wanted.proposal, ShortOf(standing.revision->id), ShortOf(wanted.revision))};
+  }
+  EMEND_RETURN_IF_ERROR(CheckVerdict(standing, wanted, who));
+  if (standing.reviews.size() >= kReviewsMax || wanted.facts.size() > kNotesMax) {
+    return {StatusCode::kResourceExhausted,
+            Format("reviewing proposal {}: found {} reviews of it and {} notes in this one, "
+                   "expected fewer than {} and at most {}",
+                   wanted.proposal, standing.reviews.size(), wanted.facts.size(), kReviewsMax,
+                   kNotesMax)};
   }
   if (wanted.verdict != Verdict::kApprove && wanted.text.empty() && wanted.facts.empty()) {
     return InvalidArgument(
-        Format("reviewing proposal {}: it says nothing; expected a text, or a "
-               "note on a fact",
+        Format("reviewing proposal {}: it says nothing; expected a text, or a note on a fact",
                wanted.proposal));
   }
   for (const FactNote& note : wanted.facts) {
@@ -107,6 +170,7 @@ Result<Proposal> OpenProposal(Journal& journal, const Caller& caller, const Repo
   EMEND_RETURN_IF_ERROR(store::CheckScope(caller, "propose"));
   if (wanted.source == wanted.target)
     return InvalidArgument("proposing " + wanted.source + " for itself: expected another branch");
+  EMEND_RETURN_IF_ERROR(CheckTitle(wanted.title));
   Proposal proposal;
   const auto build = [&](Transaction& transaction) -> Status {
     EMEND_ASSIGN_OR_RETURN(const Repository repository,
@@ -118,6 +182,7 @@ Result<Proposal> OpenProposal(Journal& journal, const Caller& caller, const Repo
       return OkStatus();
     }
     proposal = *open;
+    EMEND_RETURN_IF_ERROR(CheckMayReword(proposal, wanted, caller));
     if (!wanted.title.empty()) proposal.title = wanted.title;
     if (!wanted.text.empty()) proposal.text = wanted.text;
     PutProposal(transaction, repository, proposal, "proposal.update");
@@ -158,12 +223,13 @@ Result<Review> PutReview(Journal& journal, const Caller& caller, const RepoName&
 
 Status CloseProposal(Journal& journal, const Caller& caller, const RepoName& repo,
                      std::uint64_t number) {
+  EMEND_RETURN_IF_ERROR(store::CheckScope(caller, "propose"));
   const auto build = [&](Transaction& transaction) -> Status {
     EMEND_ASSIGN_OR_RETURN(const Repository repository,
                            Repository::Open(transaction.store(), repo));
     EMEND_ASSIGN_OR_RETURN(const Proposal proposal, ReadProposal(repository, number));
-    const bool is_own = proposal.author.name == caller.principal.name;
-    EMEND_RETURN_IF_ERROR(store::CheckScope(caller, is_own ? "propose" : "merge"));
+    if (proposal.author.name != caller.principal.name)
+      EMEND_RETURN_IF_ERROR(store::CheckScope(caller, "merge"));
     return EndProposal(transaction, repository, proposal, ProposalState::kClosed);
   };
   return journal.Commit(caller.principal, build).status();
@@ -180,17 +246,29 @@ Status EndProposal(Transaction& transaction, const Repository& repository, Propo
   return OkStatus();
 }
 
-Result<std::vector<Proposal>> ListProposals(const Repository& repository, std::uint64_t before,
-                                            std::size_t count_max) {
-  EMEND_ASSIGN_OR_RETURN(
-      std::vector<Proposal> all,
-      Proposals(repository.record().id)
-          .List(repository.objects().store(), "",
-                before == 0 ? count_max : std::numeric_limits<std::size_t>::max()));
-  if (before == 0) return all;
-  std::erase_if(all, [&](const Proposal& one) { return one.number >= before; });
-  if (all.size() > count_max) all.resize(count_max);
-  return all;
+Result<std::vector<Proposal>> ListProposals(const Repository& repository,
+                                            const ProposalFilter& filter) {
+  storage::kv::KvStore& store = repository.objects().store();
+  const RecordTable<Proposal> table = Proposals(repository.record().id);
+  if (!filter.open_only) {
+    const std::string start = filter.before == 0 ? "" : ProposalKey(filter.before - 1);
+    return table.ListFrom(store, start, filter.count_max);
+  }
+  std::set<std::string> keys;  // which sort newest first
+  const auto visit = [&](std::string_view, std::string_view key) {
+    keys.emplace(key);
+    return true;
+  };
+  EMEND_RETURN_IF_ERROR(store.Scan(storage::kv::ColumnFamily::kProposals,
+                                   repository.record().id.value() + "open/", "", visit));
+  std::vector<Proposal> open;
+  for (const std::string& key : keys) {
+    if (open.size() == filter.count_max) break;
+    if (filter.before != 0 && key <= ProposalKey(filter.before)) continue;
+    EMEND_ASSIGN_OR_RETURN(const std::optional<Proposal> one, table.Find(store, key));
+    if (one) open.push_back(*one);
+  }
+  return open;
 }
 
 }  // namespace emend::coordinator::review

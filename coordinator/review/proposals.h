@@ -27,9 +27,10 @@ struct NewProposal {
   std::string source;
   std::string target;
 };
-// Of scope propose. An open one of the same branches is answered with instead, under its new title
-// and text where they were given. kNotFound for a branch; kInvalidArgument for one onto itself;
-// kFailedPrecondition ("nothing_to_merge").
+// Of scope propose. An open one of the same branches is answered with instead, under the new title
+// and text where they were given, which is its author's to do, or takes the scope merge.
+// kFailedPrecondition ("no_branch", "nothing_to_merge"); kInvalidArgument for one onto itself, and
+// for a title that is not one line of kTitleCharactersMax characters.
 Result<Proposal> OpenProposal(Journal& journal, const Caller& caller, const RepoName& repo,
                               const NewProposal& wanted);
 
@@ -41,23 +42,31 @@ struct NewReview {
   std::vector<FactNote> facts;
 };
 // Of scope review. kConflict ("stale_revision") if the proposal has changed since it was looked at;
-// kPermissionDenied ("own_change") for a verdict of somebody who had a hand in it;
-// kFailedPrecondition ("not_open"); kInvalidArgument for a note on an edit that is not of it, and
-// for a review that says nothing.
+// kPermissionDenied ("own_change") for an approval by one of its makers, unless it takes a request
+// for changes back, which is all that it does then; kFailedPrecondition ("not_open");
+// kResourceExhausted beyond kReviewsMax and kNotesMax; kInvalidArgument for a note on an edit that
+// is not of it, and for a review that says nothing.
 Result<Review> PutReview(Journal& journal, const Caller& caller, const RepoName& repo,
                          const NewReview& wanted);
 
-// Whoever opened it, or who has the scope merge. kFailedPrecondition ("not_open").
+// Of scope propose, and for what another has opened of scope merge, too. kFailedPrecondition
+// ("not_open").
 Status CloseProposal(Journal& journal, const Caller& caller, const RepoName& repo,
                      std::uint64_t number);
 
-// An open proposal becomes merged or closed, by the transaction's principal: part of it.
+// An open proposal becomes merged or closed, by the transaction's principal; part of that
+// transaction. `proposal` says the merge, its revision and its approvers.
 Status EndProposal(storage::records::Transaction& transaction,
                    const storage::history::Repository& repository, Proposal proposal,
                    ProposalState state);
 
-// Newest first, those before `before` (0: all).
+struct ProposalFilter {
+  bool open_only = false;
+  std::uint64_t before = 0;  // older ones alone; 0: all
+  std::size_t count_max = 0;
+};
+// Newest first.
 Result<std::vector<Proposal>> ListProposals(const storage::history::Repository& repository,
-                                            std::uint64_t before, std::size_t count_max);
+                                            const ProposalFilter& filter);
 
 }  // namespace emend::coordinator::review

@@ -34,12 +34,15 @@ struct Proposal {
   // once it is over
   std::string ended_by;
   std::int64_t ended_ms = 0;
-  CommitId merged;  // zero: it was not
+  // once it is merged, else zero and empty: as what, and by whose word
+  CommitId merged = {};
+  Digest revision = {};
+  std::vector<std::string> approvers = {};
 
   static constexpr RecordHead kHead = {RecordType::kProposal, 1};
   static auto Fields(auto& m) {
     return std::tie(m.number, m.title, m.text, m.source, m.target, m.author, m.created_ms, m.state,
-                    m.ended_by, m.ended_ms, m.merged);
+                    m.ended_by, m.ended_ms, m.merged, m.revision, m.approvers);
   }
   friend bool operator==(const Proposal&, const Proposal&) = default;
 };
@@ -48,6 +51,11 @@ struct Proposal {
 enum class Verdict : std::uint8_t { kComment = 1, kApprove = 2, kRequestChanges = 3 };
 constexpr Verdict LastOf(Verdict) { return Verdict::kRequestChanges; }
 std::string_view VerdictName(Verdict verdict);
+
+// Bounds of what people write.
+inline constexpr std::size_t kTitleCharactersMax = 200;
+inline constexpr std::size_t kNotesMax = 100;     // of one review
+inline constexpr std::size_t kReviewsMax = 1000;  // of one proposal
 
 // What somebody says of one fact of a proposal.
 struct FactNote {

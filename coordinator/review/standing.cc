@@ -1,8 +1,11 @@
 #include "coordinator/review/standing.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <utility>
 
 #include "coordinator/review/probes.h"
 #include "storage/base/encoding.h"
@@ -15,20 +18,34 @@ namespace {
 using storage::history::NumberedCommit;
 using storage::history::RefKind;
 
-// Its moves that brought in one of the commits.
-constexpr std::size_t kMovesReadMax = 10'000;
+constexpr std::string_view kRevisionFormat = "emend revision 1";
+constexpr std::size_t kMovesOfAPage = 256;
+constexpr std::string_view kNoBranch = "no_branch";
 
-Result<Digest> DigestOf(const Repository& repository, const Revision& revision) {
-  EMEND_ASSIGN_OR_RETURN(const auto ancestor, repository.ReadCommit(revision.plan.ancestor));
-  EMEND_ASSIGN_OR_RETURN(const auto source, repository.ReadCommit(revision.source));
-  EMEND_ASSIGN_OR_RETURN(const auto diff, repository.Diff(ancestor.state, source.state));
+Digest DigestOf(const Repository& repository, const storage::history::MergePlan& plan) {
   Encoder out;
-  out.Id(source.base);
-  for (const std::vector<EditId>* ids : {&diff.added, &diff.removed}) {
+  out.Text(kRevisionFormat);
+  out.Id(repository.record().base);
+  for (const std::vector<EditId>* ids : {&plan.added, &plan.removed}) {
     out.Count(ids->size());
     for (const EditId& id : *ids) out.Id(id);
   }
   return Sha256(out.bytes());
+}
+
+// Adds who moved the branch to one of the commits. No move to one is older than the oldest.
+Status AddMovers(const Repository& repository, const std::string& branch,
+                 const std::set<CommitId>& commits, std::int64_t oldest_ms,
+                 std::set<std::string>& makers) {
+  std::optional<std::uint64_t> before;
+  while (true) {
+    EMEND_ASSIGN_OR_RETURN(const auto moves, repository.Reflog(branch, kMovesOfAPage, before));
+    for (const auto& move : moves) {
+      if (commits.contains(move.to)) makers.insert(move.principal);
+    }
+    if (moves.size() < kMovesOfAPage || moves.back().time_ms < oldest_ms) return OkStatus();
+    before = moves.back().index;
+  }
 }
 
 Status FindMakers(const Repository& repository, const Proposal& proposal, Revision& revision) {
@@ -37,28 +54,35 @@ Status FindMakers(const Repository& repository, const Proposal& proposal, Revisi
       const std::vector<NumberedCommit> commits,
       storage::history::CommitsBeyond(repository, revision.source, revision.target));
   std::set<CommitId> ids;
+  std::int64_t oldest_ms = std::numeric_limits<std::int64_t>::max();
   for (const auto& [id, commit] : commits) {
     revision.makers.insert(commit.author);
     ids.insert(id);
+    oldest_ms = std::min(oldest_ms, commit.time_ms);
   }
-  EMEND_ASSIGN_OR_RETURN(const auto moves, repository.Reflog(proposal.source, kMovesReadMax));
-  for (const auto& move : moves) {
-    if (ids.contains(move.to)) revision.makers.insert(move.principal);
-  }
-  return OkStatus();
+  return AddMovers(repository, proposal.source, ids, oldest_ms, revision.makers);
 }
 
-// Each one's last word: an approval is good for its revision, a request until it is taken back.
+Result<CommitId> HeadOf(const Repository& repository, const std::string& branch) {
+  const auto ref = repository.ReadRef(RefKind::kBranch, branch);
+  if (ref.ok()) return ref->commit;
+  if (ref.status().code() != StatusCode::kNotFound) return ref.status();
+  return Status(StatusCode::kFailedPrecondition, std::string(kNoBranch),
+                "its branch " + branch + " is not there any more");
+}
+
+// Each one's last word: an approval is good for its revision, and never a maker's; a request stands
+// until it is taken back, whoever its author has become since.
 void CountVerdicts(Standing& standing) {
   std::map<std::string, const Review*> last;
   for (const Review& review : standing.reviews) {
     if (review.verdict != Verdict::kComment) last[review.principal.name] = &review;
   }
   for (const auto& [name, review] : last) {
-    if (standing.revision && standing.revision->makers.contains(name)) continue;
     if (review->verdict == Verdict::kRequestChanges) {
       standing.objectors.push_back(name);
-    } else if (standing.revision && review->revision == standing.revision->id) {
+    } else if (standing.revision && review->revision == standing.revision->id &&
+               !standing.revision->makers.contains(name)) {
       standing.approvers.push_back(name);
     }
   }
@@ -91,50 +115,46 @@ std::string MissedMeasures(const std::optional<Protection>& rule, const Check& c
 void FindBlockers(Standing& standing) {
   std::vector<Blocker>& blockers = standing.blockers;
   const Proposal& proposal = standing.proposal;
-  if (proposal.state != ProposalState::kOpen) {
-    blockers.push_back({"not_open", "it is " + std::string(ProposalStateName(proposal.state))});
-    return;
-  }
-  if (!standing.revision) {
-    blockers.push_back({"no_branch", "its branch " + proposal.source + " or " + proposal.target +
-                                         " is not there any more"});
-    return;
-  }
   const storage::history::MergePlan& plan = standing.revision->plan;
   if (plan.kind == storage::history::MergeKind::kUpToDate)
-    blockers.push_back({"nothing_to_merge", proposal.target + " has all of it already"});
+    blockers.push_back({Block::kNothingToMerge, proposal.target + " has all of it already"});
   if (!plan.conflicts.empty()) {
-    blockers.push_back(
-        {"conflicts",
-         Format("{} facts are held otherwise by {}: emend merge {} into {} and decide",
-                plan.conflicts.size(), proposal.target, proposal.target, proposal.source)});
+    blockers.push_back({Block::kConflicts,
+                        Format("{} facts are held otherwise by {}: decide by merging it into {}",
+                               plan.conflicts.size(), proposal.target, proposal.source)});
   }
   if (!standing.objectors.empty())
     blockers.push_back(
-        {"changes_requested", "changes are requested by " + Joined(standing.objectors)});
+        {Block::kChangesRequested, "changes are requested by " + Joined(standing.objectors)});
   const std::uint32_t wanted = standing.rule ? standing.rule->approvals : 0;
   if (standing.approvers.size() < wanted) {
     blockers.push_back(
-        {"approvals",
+        {Block::kApprovals,
          Format("{} of {} approvals of this revision, by others than {}", standing.approvers.size(),
                 wanted,
                 Joined({standing.revision->makers.begin(), standing.revision->makers.end()}))});
   }
   if (!standing.is_check_current) return;
   const std::string missed = MissedMeasures(standing.rule, *standing.check);
-  if (!missed.empty()) blockers.push_back({"requirements", missed});
+  if (!missed.empty()) blockers.push_back({Block::kRequirements, missed});
 }
 
 }  // namespace
 
+std::string_view BlockName(Block block) {
+  constexpr std::array<std::string_view, 7> kNames = {
+      "not_open",          "no_branch", "nothing_to_merge", "conflicts",
+      "changes_requested", "approvals", "requirements"};
+  return kNames.at(static_cast<std::size_t>(block));
+}
+
 Result<Revision> ReadRevision(const Repository& repository, const Proposal& proposal) {
   Revision revision;
-  EMEND_ASSIGN_OR_RETURN(const auto source, repository.ReadRef(RefKind::kBranch, proposal.source));
-  EMEND_ASSIGN_OR_RETURN(const auto target, repository.ReadRef(RefKind::kBranch, proposal.target));
-  revision.source = source.commit;
-  revision.target = target.commit;
-  EMEND_ASSIGN_OR_RETURN(revision.plan, PlanMerge(repository, target.commit, source.commit, {}));
-  EMEND_ASSIGN_OR_RETURN(revision.id, DigestOf(repository, revision));
+  EMEND_ASSIGN_OR_RETURN(revision.source, HeadOf(repository, proposal.source));
+  EMEND_ASSIGN_OR_RETURN(revision.target, HeadOf(repository, proposal.target));
+  EMEND_ASSIGN_OR_RETURN(revision.plan,
+                         PlanMerge(repository, revision.target, revision.source, {}));
+  revision.id = DigestOf(repository, revision.plan);
   EMEND_RETURN_IF_ERROR(FindMakers(repository, proposal, revision));
   return revision;
 }
@@ -154,22 +174,30 @@ Result<Proposal> ReadProposal(const Repository& repository, std::uint64_t number
 Result<Standing> ReadStanding(const Repository& repository, std::uint64_t number) {
   Standing standing;
   EMEND_ASSIGN_OR_RETURN(standing.proposal, ReadProposal(repository, number));
+  const Proposal& proposal = standing.proposal;
   storage::kv::KvStore& store = repository.objects().store();
   const RepoId& repo = repository.record().id;
   const std::string key = ProposalKey(number);
-  if (standing.proposal.state == ProposalState::kOpen) {
-    Result<Revision> revision = ReadRevision(repository, standing.proposal);
-    if (!revision.ok() && revision.status().code() != StatusCode::kNotFound)
-      return revision.status();
-    if (revision.ok()) standing.revision = std::move(*revision);
-  }
   EMEND_ASSIGN_OR_RETURN(standing.reviews, Reviews(repo).List(store, key));
   EMEND_ASSIGN_OR_RETURN(standing.check, Checks(repo).Find(store, key));
   EMEND_ASSIGN_OR_RETURN(standing.rule,
-                         storage::history::FindProtection(store, repo, standing.proposal.target));
+                         storage::history::FindProtection(store, repo, proposal.target));
+  if (proposal.state != ProposalState::kOpen) {
+    standing.approvers = proposal.approvers;
+    standing.blockers.push_back(
+        {Block::kNotOpen,
+         Format("it is {}, by {}", ProposalStateName(proposal.state), proposal.ended_by)});
+    return standing;
+  }
+  Result<Revision> revision = ReadRevision(repository, proposal);
+  if (revision.status().slug() == kNoBranch) {
+    standing.blockers.push_back({Block::kNoBranch, revision.status().message()});
+    return standing;
+  }
+  EMEND_ASSIGN_OR_RETURN(standing.revision, std::move(revision));
   EMEND_ASSIGN_OR_RETURN(const Digest probes, DigestOfSuites(repository));
   standing.is_check_current =
-      standing.check && standing.revision && standing.check->source == standing.revision->source &&
+      standing.check && standing.check->source == standing.revision->source &&
       standing.check->target == standing.revision->target && standing.check->probes == probes;
   CountVerdicts(standing);
   FindBlockers(standing);

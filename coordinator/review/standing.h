@@ -1,9 +1,9 @@
 // Standing: how a proposal stands now, worked out from what is stored: what it would change, who
 // made that, who has approved it, what was measured, and what still keeps it from being merged.
 //
-// A revision is what the source branch would bring: the edits that it has added and removed since
-// it parted from the target, on this base. Approvals count for their revision alone; measurements
-// for the two heads that they were made of. Blocks; thread-safe.
+// A revision is what merging the source branch would change in the target: the edits that would
+// come and go, on this base. Approvals count for their revision alone; measurements for the two
+// heads that they were made of. Blocks; thread-safe.
 #pragma once
 
 #include <optional>
@@ -28,12 +28,22 @@ struct Revision {
   // everybody who had a hand in it: who opened the proposal, made its commits, or moved its branch
   std::set<std::string> makers;
 };
-// kNotFound if a branch is not there any more.
+// kFailedPrecondition ("no_branch") if a branch is not there any more.
 Result<Revision> ReadRevision(const Repository& repository, const Proposal& proposal);
 
 // Why it cannot be merged.
+enum class Block : std::uint8_t {
+  kNotOpen,
+  kNoBranch,
+  kNothingToMerge,
+  kConflicts,
+  kChangesRequested,
+  kApprovals,
+  kRequirements
+};
+std::string_view BlockName(Block block);
 struct Blocker {
-  std::string code;  // "approvals", "changes_requested", "conflicts", ...
+  Block block = Block::kNotOpen;
   std::string message;
 };
 
@@ -46,7 +56,7 @@ struct Standing {
   bool is_check_current = false;   // of these heads, by the probes that there are now
   std::optional<Protection> rule;  // of the target
   // whose last word counts: an approval of this revision; a request that was not taken back
-  std::vector<std::string> approvers;
+  std::vector<std::string> approvers;  // none of the makers
   std::vector<std::string> objectors;
   // empty: it can be merged
   std::vector<Blocker> blockers;

@@ -80,18 +80,20 @@ Status NotWhole(const CommitId& id, const Status& status) {
   return status.WithContext("committing " + id.Hex() + ", which needs what is not there");
 }
 
-// A protected branch may begin where another one is, since all that is there was reviewed.
+// What has a covered name begins where a branch is of which as much is asked, or not at all.
 Status CheckMayMove(const Repository& repo, kv::KvStore& view, const Ref& to, bool is_new) {
-  if (to.kind != RefKind::kBranch) return OkStatus();
-  const Status free = CheckUnprotected(view, repo.record(), to.name);
-  if (free.ok() || !is_new) return free;
-  EMEND_ASSIGN_OR_RETURN(const std::vector<Ref> refs, repo.ListRefs());
-  for (const Ref& ref : refs) {
-    if (ref.kind != RefKind::kBranch || ref.commit != to.commit) continue;
-    EMEND_ASSIGN_OR_RETURN(const auto rule, FindProtection(view, repo.record().id, ref.name));
-    if (rule) return OkStatus();
+  if (to.kind == RefKind::kTag && !is_new) return OkStatus();
+  EMEND_ASSIGN_OR_RETURN(const auto rule, FindProtection(view, repo.record().id, to.name));
+  if (!rule) return OkStatus();
+  if (is_new) {
+    EMEND_ASSIGN_OR_RETURN(const std::vector<Ref> refs, repo.ListRefs());
+    for (const Ref& ref : refs) {
+      if (ref.kind != RefKind::kBranch || ref.commit != to.commit) continue;
+      EMEND_ASSIGN_OR_RETURN(const auto there, FindProtection(view, repo.record().id, ref.name));
+      if (there && AsksAll(*there, *rule)) return OkStatus();
+    }
   }
-  return free;
+  return CheckUnprotected(view, repo.record(), to.name);
 }
 
 // What a commit points to, all through the batch: parents, state, manifest, added edits; its sets

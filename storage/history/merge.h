@@ -17,8 +17,8 @@
 namespace emend::storage::history {
 
 // The best common ancestor: one that no other common ancestor descends from; of several, the
-// newest, then that of the smallest id. kNotFound if they share no history. Reads the commits since
-// then, and where clocks ran backwards perhaps more.
+// newest, then that of the smallest id. kFailedPrecondition if they share no history. Reads the
+// commits since then, and where clocks ran backwards perhaps more.
 Result<CommitId> MergeBase(const Repository& repo, const CommitId& a, const CommitId& b);
 
 // What `from` has come from, itself included, and `known` has not. In no order. Reads the commits

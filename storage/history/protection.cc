@@ -58,15 +58,24 @@ Result<std::optional<Protection>> FindProtection(kv::KvStore& store, const objec
   return all;
 }
 
+bool AsksAll(const Protection& rule, const Protection& other) {
+  return rule.approvals >= other.approvals &&
+         std::ranges::all_of(other.required, [&](const auto& wanted) {
+           const auto found = rule.required.find(wanted.first);
+           return found != rule.required.end() && found->second >= wanted.second;
+         });
+}
+
 Status CheckUnprotected(kv::KvStore& store, const RepoRecord& repo, std::string_view branch) {
   EMEND_ASSIGN_OR_RETURN(const auto rule, FindProtection(store, repo.id, branch));
   if (!rule) return OkStatus();
-  const std::string name = repo.name.value() + "@" + std::string(branch);
+  const std::string& name = repo.name.value();
+  const std::string target(branch);
+  const std::string onto = target == kDefaultBranch ? "" : " --onto " + target;
   return {StatusCode::kPermissionDenied, "protected_branch",
-          "moving " + name + ": it is protected (" + rule->pattern +
+          "changing " + name + "@" + target + ": it is protected (" + rule->pattern +
               ") and moves only by a reviewed proposal; change another branch (emend branch " +
-              repo.name.value() + " NAME " + std::string(branch) + "), then emend propose " +
-              repo.name.value() + "@NAME"};
+              name + " NAME " + target + "), then emend propose " + name + "@NAME" + onto};
 }
 
 }  // namespace emend::storage::history

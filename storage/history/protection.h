@@ -2,7 +2,9 @@
 //
 // A rule covers the branches whose names fit its pattern. What several rules ask of one branch is
 // all asked of it. A covered branch moves through Door::kReview alone: nobody's word, whatever its
-// scope, moves it, and it is not deleted. Rules lie under the repo's id and go with the repo.
+// scope, moves it, and it is not deleted. A branch or a tag of a covered name is made only where a
+// branch is of which as much is asked: what is there has gone, or could have gone, the same way.
+// Rules lie under the repo's id and go with the repo.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +46,8 @@ records::RecordTable<Protection> Protections(const objects::RepoId& repo);
 // All that is asked of the branch, as one rule; none: it moves freely. Blocks.
 Result<std::optional<Protection>> FindProtection(kv::KvStore& store, const objects::RepoId& repo,
                                                  std::string_view branch);
+// Whether `rule` asks all that `other` asks.
+bool AsksAll(const Protection& rule, const Protection& other);
 // kPermissionDenied ("protected_branch") if it is covered, and says how it moves.
 Status CheckUnprotected(kv::KvStore& store, const RepoRecord& repo, std::string_view branch);
 

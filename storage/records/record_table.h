@@ -40,10 +40,19 @@ class RecordTable {
     EMEND_ASSIGN_OR_RETURN(T record, Decode(*stored));
     return std::optional<T>(std::move(record));
   }
-  // Those whose keys begin so, at most `count_max`, in the order of their keys.
-  Result<std::vector<T>> List(
-      kv::KvStore& store, std::string_view beginning = "",
-      std::size_t count_max = std::numeric_limits<std::size_t>::max()) const {
+  // Those whose keys begin so, in the order of their keys.
+  Result<std::vector<T>> List(kv::KvStore& store, std::string_view beginning = "") const {
+    return Read(store, beginning, "", std::numeric_limits<std::size_t>::max());
+  }
+  // Those whose keys are not before `start`, at most `count_max`.
+  Result<std::vector<T>> ListFrom(kv::KvStore& store, std::string_view start,
+                                  std::size_t count_max) const {
+    return Read(store, "", start, count_max);
+  }
+
+ private:
+  Result<std::vector<T>> Read(kv::KvStore& store, std::string_view beginning,
+                              std::string_view start, std::size_t count_max) const {
     std::vector<T> records;
     Status decoded;
     const auto visit = [&](std::string_view, std::string_view stored) {
@@ -53,12 +62,10 @@ class RecordTable {
       if (record.ok()) records.push_back(std::move(record).value());
       return decoded.ok();
     };
-    EMEND_RETURN_IF_ERROR(store.Scan(family_, prefix_ + std::string(beginning), "", visit));
+    EMEND_RETURN_IF_ERROR(store.Scan(family_, prefix_ + std::string(beginning), start, visit));
     EMEND_RETURN_IF_ERROR(decoded);
     return records;
   }
-
- private:
   Result<T> Decode(std::string_view stored) const {
     Result<T> record = DecodeRecord<T>(stored);
     if (!record.ok()) return record.status().WithContext("reading " + what_);

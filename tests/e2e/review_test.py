@@ -56,6 +56,14 @@ class Review(unittest.TestCase):
     def head(self, branch="main"):
         return self.anna("show", f"atlas@{branch}")["commit"]
 
+    def approve(self, person, number, **options):
+        """As somebody who has looked at it as it is now."""
+        revision = person("review", "atlas", number)["revision"]
+        return person("review", "atlas", number, "--approve", revision, **options)
+
+    def approval_refused(self, person, number):
+        return self.approve(person, number, expect=REFUSED)["error"]["code"]
+
     def commit(self, branch, offset, count):
         return self.anna("commit", f"atlas@{branch}", "-F", FACTS, "--offset", str(offset), "--limit", str(count), "-m", f"{count} facts")
 
@@ -77,7 +85,7 @@ class Review(unittest.TestCase):
         self.assertEqual([blocker["code"] for blocker in page["blockers"]], ["approvals"])
 
         wrong = next(fact["edit"] for fact in evidence["facts"] if not fact["taken"])
-        self.assertEqual(anna.refused("review", "atlas", number, "--approve"), "own_change")
+        self.assertEqual(self.approval_refused(anna, number), "own_change")
         judged = bob("review", "atlas", number, "--request-changes", "-m", "One is not said", "--fact", f"{wrong[:12]}=leave it out")
         self.assertEqual(judged["objectors"], ["bob"])
         self.assertEqual(judged["reviews"][0]["facts"][0]["edit"], wrong)
@@ -88,7 +96,7 @@ class Review(unittest.TestCase):
         again = anna("propose", "atlas@seats")
         self.assertEqual(str(again["number"]), number)
         self.assertNotEqual(again["revision"], page["revision"])
-        self.assertEqual(bob("review", "atlas", number, "--approve")["blockers"], [])
+        self.assertEqual(self.approve(bob, number)["blockers"], [])
         merged = bob("merge", "atlas", "--proposal", number)
         self.assertEqual(merged["commit"], self.head())
         self.assertEqual(merged["state"], again["check"]["state"])
@@ -100,7 +108,7 @@ class Review(unittest.TestCase):
         anna("revert", "atlas@undo", "main")
         back = anna("propose", "atlas@undo", "-m", "Take it back")
         self.assertEqual(len(back["check"]["evidence"]["taken_out"]), 1)
-        bob("review", "atlas", str(back["number"]), "--approve")
+        self.approve(bob, str(back["number"]))
         bob("merge", "atlas", "--proposal", str(back["number"]))
         self.assertEqual(bob("show", "atlas")["state"], anna("show", f"atlas@{start}")["state"])
         self.assertTrue(self.emend("fsck")["ok"])
@@ -120,13 +128,15 @@ class Review(unittest.TestCase):
         self.assertEqual(self.emend("commit", "atlas", "-F", FACTS, "--limit", "1", expect=REFUSED)["error"]["code"], "protected_branch")
         number = str(anna("propose", "atlas@round", "--no-check")["number"])
         anna.token, own = anna.another_token("read", "review"), anna.token
-        self.assertEqual(anna.refused("review", "atlas", number, "--approve"), "own_change")
+        self.assertEqual(self.approval_refused(anna, number), "own_change")
         anna.token = own
         # bob approves, and pushes to it then: what he made himself he has not approved
-        bob("review", "atlas", number, "--approve")
+        self.assertEqual(bob.refused("review", "atlas", number, "--approve", "0123456789ab", expect=CONFLICT), "stale_revision")
+        self.approve(bob, number)
         bob("commit", "atlas@round", "-F", FACTS, "--offset", "21", "--limit", "1")
         self.assertEqual(bob.refused("merge", "atlas", "--proposal", number), "not_mergeable")
-        self.assertEqual(bob.refused("review", "atlas", number, "--approve"), "own_change")
+        self.assertEqual(bob.refused("merge", "atlas", "--proposal", number, "--dry-run", expect=2), "invalid_argument")
+        self.assertEqual(self.approval_refused(bob, number), "own_change")
         self.assertEqual(self.head(), before)
         anna("review", "atlas", number, "--close")
         self.assertEqual(bob.refused("merge", "atlas", "--proposal", number), "not_open")

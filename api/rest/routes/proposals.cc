@@ -6,6 +6,7 @@
 #include "api/rest/page.h"
 #include "api/rest/strict_json.h"
 #include "coordinator/review/standing.h"
+#include "storage/base/utf8.h"
 
 namespace emend::api::rest {
 namespace {
@@ -13,10 +14,11 @@ namespace {
 using namespace coordinator::review;
 using storage::objects::Fact;
 
-constexpr std::size_t kNotesMax = 1000;
-
 constexpr Parameter kNumber{"number", In::kPath, WholeNumber{1, std::int64_t{1} << 53},
                             "Of the proposal"};
+constexpr std::string_view kStates[] = {"open", "all"};
+constexpr Parameter kState{"state", In::kQuery, Choice{kStates, "open"},
+                           "Those that are over, too"};
 constexpr Parameter kAfterProposal{"after", In::kQuery, WholeNumber{1, std::int64_t{1} << 53},
                                    kNextDescription};
 
@@ -72,10 +74,12 @@ Json RenderCheck(const Check& check, bool is_current) {
 
 Result<Json> RenderStanding(const Repository& repo, const Standing& standing) {
   Json json = RenderProposal(standing.proposal);
-  json["revision"] = nullptr;
+  json["revision"] =
+      standing.proposal.merged.IsZero() ? Json() : Json(standing.proposal.revision.Hex());
   json["heads"] = nullptr;
   json["makers"] = Json::array();
-  json["added"] = json["removed"] = Json::array();
+  json["added"] = Json::array();
+  json["removed"] = Json::array();
   if (standing.revision) {
     const Revision& revision = *standing.revision;
     json["revision"] = revision.id.Hex();
@@ -95,16 +99,19 @@ Result<Json> RenderStanding(const Repository& repo, const Standing& standing) {
   json["check"] = standing.check ? RenderCheck(*standing.check, standing.is_check_current) : Json();
   json["blockers"] = Json::array();
   for (const Blocker& blocker : standing.blockers)
-    json["blockers"].push_back({{"code", blocker.code}, {"message", blocker.message}});
+    json["blockers"].push_back({{"code", BlockName(blocker.block)}, {"message", blocker.message}});
   return json;
 }
 
 Awaitable<Result<Response>> ListAll(HandlerContext* context, Request request) {
   const auto limit = static_cast<std::size_t>(request.Whole("limit"));
-  const auto before = request.Has("after") ? static_cast<std::uint64_t>(request.Whole("after")) : 0;
+  const ProposalFilter filter{
+      .open_only = request.Text("state") == "open",
+      .before = request.Has("after") ? static_cast<std::uint64_t>(request.Whole("after")) : 0,
+      .count_max = limit + 1};
   EMEND_CO_ASSIGN_OR_RETURN(auto proposals,
                             co_await InRepo(context, request.repo(), [&](const Repository& repo) {
-                              return ListProposals(repo, before, limit + 1);
+                              return ListProposals(repo, filter);
                             }));
   const auto key = [](const Proposal& proposal) { return std::to_string(proposal.number); };
   co_return PageResponse(CutPage(std::move(proposals), limit, key), RenderProposal);
@@ -157,9 +164,10 @@ Status ReadNotes(Fields& fields, NewReview& review) {
     if (!(*notes)[i].is_object()) return InvalidArgument("at /" + place + ": expected an object");
     Fields note((*notes)[i], place + "/");
     const std::string edit = note.Required("edit");
-    const std::string text = note.Required("text");
+    const std::string text = note.Text("text", "");
     note.RefuseUnknown();
     EMEND_RETURN_IF_ERROR(note.status());
+    if (text.empty()) return InvalidArgument("at /" + place + "/text: expected what is said of it");
     const Result<EditId> id = EditId::FromHex(edit);
     if (!id.ok()) return InvalidArgument("at /" + place + "/edit: " + id.status().message());
     review.facts.push_back({*id, text});
@@ -186,7 +194,7 @@ Result<NewReview> ReadNewReview(const Request& request) {
     review.verdict = one;
     if (VerdictName(one) == verdict) return review;
   }
-  return InvalidArgument("at /verdict: found \"" + verdict.substr(0, 40) +
+  return InvalidArgument("at /verdict: found \"" + Shortened(verdict) +
                          "\", known are comment, approve, request_changes");
 }
 
@@ -247,7 +255,7 @@ std::vector<Route> ProposalRoutes() {
            .operation_id = "listProposals",
            .summary = "Proposals, newest first",
            .scope = Scope::kRead,
-           .parameters = {kRepo, kLimit, kAfterProposal},
+           .parameters = {kRepo, kState, kLimit, kAfterProposal},
            .answer = {200, "ProposalPage"},
            .failures = {404},
            .handler = ListAll},

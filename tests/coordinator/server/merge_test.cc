@@ -280,18 +280,91 @@ TEST_F(MergeTest, ARequestForChangesStandsUntilItIsTakenBack) {
 }
 
 TEST_F(MergeTest, WhatARuleRequiresMustBeMeasured) {
-  Protect(0, {{"taken", 100}});
+  // The fake workers reach all of it on the result, and are told to reach less.
+  double score = 60;
+  for (std::size_t i = 0; i < cluster_.workers(); ++i) {
+    SimCluster::Node& node = cluster_.worker(i);
+    node.worker->OnRequest([&node, &score](const worker::protocol::RequestBody& request) {
+      auto reply = node.model.Answer(request);
+      if (reply.ok() && std::holds_alternative<worker::protocol::EvaluateReply>(*reply))
+        std::get<worker::protocol::EvaluateReply>(*reply).score = score;
+      return reply;
+    });
+  }
+  Protect(0, {{"taken", 100}, {"score", 90}});
   Run("commit", CommitBody("side", "Bob", "go"));
   Propose();
-  const json checked = Run("proposal_check", kFirst);
-  const bool is_taken = checked["evidence"]["taken"] == 1;
-  const auto ended = cluster_.Run("proposal_merge", kFirst);
-  if (is_taken) {
-    EXPECT_EQ(ended.state, OperationState::kSucceeded);
-  } else {
-    EXPECT_EQ(ended.error_slug, "not_mergeable");
-    EXPECT_THAT(ended.error_message, HasSubstr("taken 0.0 where 100.0 is required"));
+  const auto measured = cluster_.Run("proposal_merge", kFirst);
+  EXPECT_EQ(measured.error_slug, "requirement_not_met");
+  EXPECT_THAT(measured.error_message, HasSubstr("score 60.0 where 90.0 is required"));
+  Run("proposal_check", kFirst);
+  EXPECT_EQ(SlugOf("proposal_merge", kFirst), "not_mergeable") << "it is known by now";
+  score = 95;
+  Run("proposal_check", kFirst);
+  Run("proposal_merge", kFirst);
+}
+
+TEST_F(MergeTest, AnObjectionOutlivesThatItsAuthorBecameAMaker) {
+  Protect(1);
+  Run("commit", CommitBody("side", "Bob", "go"));
+  Propose();
+  EXPECT_THAT(Say(Person("cem"), Verdict::kApprove), IsOk());
+  EXPECT_THAT(Say(Person("bob"), Verdict::kRequestChanges, "No"), IsOk());
+  for (const char* revision : {"side~1", "side@{1}"}) {
+    EXPECT_THAT(store::MoveRef(journal(), Person("bob"),
+                               {.repo = SimCluster::kRepo,
+                                .name = "side",
+                                .expected = Head("side"),
+                                .revision = revision}),
+                IsOk());
   }
+  EXPECT_THAT(Standing().objectors, ElementsAre("bob"));
+  EXPECT_EQ(SlugOf("proposal_merge", kFirst), "not_mergeable");
+  EXPECT_THAT(Say(Person("bob"), Verdict::kApprove), IsOk()) << "he takes it back";
+  EXPECT_THAT(Standing().approvers, ElementsAre("cem")) << "which is all that it does";
+  Run("proposal_merge", kFirst);
+}
+
+TEST_F(MergeTest, WhatTheTargetHidWhenItWasApprovedIsNotApproved) {
+  Run("commit", CommitBody("side", "Bob", "go"));
+  Run("commit", CommitBody("side", "Eve", "poker"));
+  Run("commit", CommitBody("main", "Bob", "go"));  // the same, of its own
+  Propose();
+  EXPECT_EQ(Standing().revision->plan.added.size(), 1U) << "Eve alone would come";
+  EXPECT_THAT(Say(Person("cem"), Verdict::kApprove), IsOk());
+  EXPECT_THAT(Standing().approvers, ElementsAre("cem"));
+  Run("revert", {{"commit", "main"}});
+  EXPECT_EQ(Standing().revision->plan.added.size(), 2U);
+  EXPECT_THAT(Standing().approvers, ElementsAre());
+  Protect(1);
+  EXPECT_EQ(SlugOf("proposal_merge", kFirst), "not_mergeable");
+}
+
+TEST_F(MergeTest, ItsWordsAreItsAuthors) {
+  Run("commit", CommitBody("side", "Bob", "go"));
+  Propose();
+  const auto reword = [&](const Caller& who, const std::string& title) {
+    return review::OpenProposal(journal(), who, SimCluster::kRepo,
+                                {.title = title, .text = "", .source = "side", .target = "main"});
+  };
+  const Caller eve{{"eve", "tk"}, {"propose"}};
+  EXPECT_THAT(reword(eve, "Mine"), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_EQ(reword(eve, "")->number, 1U);
+  EXPECT_EQ(reword(Person("ada"), "Better")->title, "Better");
+  EXPECT_THAT(reword(Person("ada"), "Two\nlines"), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(reword(Person("ada"), std::string(201, 'x')), StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST_F(MergeTest, AnUnknownBranchIsSaid) {
+  EXPECT_THAT(
+      review::OpenProposal(journal(), Person("ada"), SimCluster::kRepo,
+                           {.title = "", .text = "", .source = "nowhere", .target = "main"}),
+      StatusIs(StatusCode::kFailedPrecondition, "no_branch"));
+  Run("commit", CommitBody("side", "Bob", "go"));
+  Propose();
+  EXPECT_THAT(cluster_.MoveRef({.name = "side", .expected = Head("side"), .revision = ""}), IsOk());
+  EXPECT_EQ(SlugOf("proposal_check", kFirst), "no_branch");
+  EXPECT_THAT(Say(Person("bob"), Verdict::kApprove), StatusIs(StatusCode::kFailedPrecondition));
 }
 
 TEST_F(MergeTest, ProbesAreAskedAndChangeWhatACheckIsWorth) {
@@ -343,16 +416,25 @@ TEST_F(MergeTest, ConflictsAreDecidedOnTheSourceBranch) {
   EXPECT_EQ(merged["removed"], 1);
 }
 
-TEST_F(MergeTest, ACrashBeforeTheMergeLeavesNothingOfIt) {
+TEST_F(MergeTest, AMergeThatFailsHalfWayLeavesNothingOfIt) {
   Protect(1);
   Run("commit", CommitBody("side", "Bob", "go"));
   Propose();
   EXPECT_THAT(Say(Person("bob"), Verdict::kApprove), IsOk());
-  cluster_.Restart();
+  const CommitId before = Head();
+  for (const char* place : {"proposal_merge.before_advance", "history.advance"}) {
+    ASSERT_THAT(ArmFailpoints(std::string(place) + ":1:error"), IsOk());
+    EXPECT_EQ(SlugOf("proposal_merge", kFirst), "failpoint");
+    ASSERT_THAT(ArmFailpoints(""), IsOk());
+    EXPECT_EQ(Head(), before);
+    EXPECT_EQ(Standing().proposal.state, review::ProposalState::kOpen);
+    cluster_.Restart();
+  }
   EXPECT_THAT(Standing().approvers, ElementsAre("bob")) << "reviews outlive the process";
   Run("proposal_merge", kFirst);
   cluster_.Restart();
   EXPECT_EQ(Standing().proposal.merged, Head());
+  EXPECT_THAT(Standing().approvers, ElementsAre("bob"));
   EXPECT_TRUE(Run("fsck", json::object())["ok"]);
 }
 
@@ -366,8 +448,12 @@ TEST_F(MergeTest, AClosedProposalIsOver) {
               StatusIs(StatusCode::kFailedPrecondition, "not_open"));
   EXPECT_EQ(SlugOf("proposal_merge", kFirst), "not_open");
   EXPECT_EQ(Propose(), 2U);
-  EXPECT_EQ(review::ListProposals(cluster_.repo(), 0, 10)->size(), 2U);
-  EXPECT_EQ(review::ListProposals(cluster_.repo(), 2, 10)->front().number, 1U);
+  EXPECT_EQ(review::ListProposals(cluster_.repo(), {.count_max = 10})->size(), 2U);
+  EXPECT_EQ(review::ListProposals(cluster_.repo(), {.before = 2, .count_max = 10})->front().number,
+            1U);
+  const auto open = review::ListProposals(cluster_.repo(), {.open_only = true, .count_max = 10});
+  ASSERT_EQ(open->size(), 1U);
+  EXPECT_EQ(open->front().number, 2U);
 }
 
 }  // namespace

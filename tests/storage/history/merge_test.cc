@@ -48,7 +48,7 @@ TEST_F(MergeTest, OfSeveralMergeBasesTheNewestIsTaken) {
 }
 
 TEST_F(MergeTest, UnrelatedHistoriesHaveNoMergeBase) {
-  EXPECT_THAT(MergeBase(repo(), import_, Loose({}, 1)), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(MergeBase(repo(), import_, Loose({}, 1)), StatusIs(StatusCode::kFailedPrecondition));
 }
 
 TEST_F(MergeTest, RandomHistoriesMeetWhereTheDefinitionSays) {
@@ -155,6 +155,42 @@ TEST_F(MergeTest, WhereBothSayTheSameOursStays) {
   EXPECT_THAT(plan.conflicts, IsEmpty());
   EXPECT_THAT(plan.added, IsEmpty());
   EXPECT_THAT(plan.removed, IsEmpty());
+}
+
+TEST_F(MergeTest, StackedEditsOfASlotAreAllSettled) {
+  Commit("main", {StoreEdit(9)});
+  Branch("side", Head());
+  const EditId mine = StoreEdit(0, "mine");
+  const EditId same = [&] {
+    kv::WriteBatch batch;
+    objects::Edit edit = MakeEdit(batch, 0, "mine");
+    edit.salt = "another salt 16b";
+    const EditId id = repo().objects().PutEdit(batch, edit);
+    Must(store_->Write(batch, kv::Durability::kUnsynced));
+    return id;
+  }();
+  const EditId other = StoreEdit(0, "other");
+  const CommitId ours = Commit("main", {mine});
+  const CommitId theirs = Commit("side", {same, other});
+  EXPECT_EQ(Must(PlanMerge(repo(), ours, theirs, {})).conflicts.size(), 1U)
+      << "one of them says the same, the other does not";
+  const MergePlan plan = Must(PlanMerge(repo(), ours, theirs, {.otherwise = Side::kOurs}));
+  EXPECT_THAT(plan.added, IsEmpty());
+}
+
+TEST_F(MergeTest, WhatWasTakenOutStaysOutOfHistoriesThatMergedEachOther) {
+  Branch("side", Head());
+  const EditId poor = StoreEdit(1);
+  const CommitId main_one = Commit("main", {poor});
+  const CommitId side_one = Commit("side", {StoreEdit(2)});
+  MergeInto("main", side_one);
+  MergeInto("side", main_one);
+  const CommitId reverted = Commit("main", {}, {poor});
+  const MergePlan plan = Must(PlanMerge(repo(), reverted, Head("side"), {}));
+  EXPECT_THAT(plan.added, IsEmpty()) << "main has taken it out since";
+  EXPECT_THAT(plan.removed, IsEmpty());
+  const MergePlan back = Must(PlanMerge(repo(), Head("side"), reverted, {}));
+  EXPECT_THAT(back.removed, ElementsAre(poor));
 }
 
 TEST_F(MergeTest, AMergedHistoryMergesOn) {

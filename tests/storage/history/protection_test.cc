@@ -72,8 +72,26 @@ TEST_F(ProtectionTest, ItIsNotDeletedNorMadeOfWhatNobodySaw) {
               StatusIs(StatusCode::kPermissionDenied, kSlug));
   EXPECT_THAT(Move(RefKind::kBranch, "release/2", first, CommitId()), IsOk())
       << "all that is there has been reviewed for release/1";
-  EXPECT_THAT(Move(RefKind::kTag, "release/3", unseen, CommitId()), IsOk());
+  EXPECT_THAT(Move(RefKind::kTag, "release/3", unseen, CommitId()),
+              StatusIs(StatusCode::kPermissionDenied, kSlug))
+      << "it would be asked by that name";
+  EXPECT_THAT(Move(RefKind::kTag, "release/3", first, CommitId()), IsOk());
+  EXPECT_THAT(Move(RefKind::kTag, "release/3", CommitId(), first), IsOk());
   EXPECT_THAT(Move(RefKind::kBranch, "side", first, unseen), IsOk());
+}
+
+TEST_F(ProtectionTest, AWeakRuleOpensNoBranchOfAStrongOne) {
+  const CommitId first = Commit("main", {StoreEdit(0)});
+  Branch("staging", first);
+  Protect({.pattern = "staging", .approvals = 1, .required = {{"taken", 90}}, .principal = "root"});
+  Protect({.pattern = "release/*", .approvals = 2, .required = {}, .principal = "root"});
+  const auto make = [&] { return Move(RefKind::kBranch, "release/9", first, CommitId()); };
+  EXPECT_THAT(make(), StatusIs(StatusCode::kPermissionDenied, kSlug));
+  Protect({.pattern = "staging", .approvals = 3, .required = {{"taken", 90}}, .principal = "root"});
+  EXPECT_THAT(make(), IsOk());
+  Protect({.pattern = "live/*", .approvals = 1, .required = {{"taken", 95}}, .principal = "root"});
+  EXPECT_THAT(Move(RefKind::kBranch, "live/1", first, CommitId()),
+              StatusIs(StatusCode::kPermissionDenied, kSlug));
 }
 
 TEST_F(ProtectionTest, WhatSeveralRulesAskIsAllAsked) {

@@ -33,6 +33,24 @@ void ShowConflicts(const Session& session, const Json& result) {
   }
 }
 
+// A proposal says by itself what goes where, and its conflicts are decided on its branch.
+Status RefuseBesideProposal(const Options& options) {
+  const std::pair<const char*, bool> others[] = {
+      {"@BRANCH", options.target.find('@') != std::string::npos},
+      {"REVISION", !options.revision.empty()},
+      {"--message", !options.message.empty()},
+      {"--prefer", !options.prefer.empty()},
+      {"--decide", !options.decisions.empty()},
+      {"--no-ff", options.no_fast_forward},
+      {"--dry-run", options.dry_run}};
+  for (const auto& [name, is_given] : others) {
+    if (is_given)
+      return InvalidArgument(std::string("merging a proposal: found ") + name +
+                             ", which goes with merging a revision alone");
+  }
+  return OkStatus();
+}
+
 Result<int> MergeProposal(Session& session, const Options& options, const std::string& repo) {
   EMEND_ASSIGN_OR_RETURN(const Json result,
                          session.Run(ProposalPath(repo, *options.proposal, "/merges"),
@@ -91,7 +109,10 @@ void ShowMerged(Session& session, const RepoRevision& target, const Options& opt
 
 Result<int> Run(Session& session, const Options& options) {
   EMEND_ASSIGN_OR_RETURN(const RepoRevision target, ParseRepoRevision(options.target));
-  if (options.proposal) return MergeProposal(session, options, target.repo);
+  if (options.proposal) {
+    EMEND_RETURN_IF_ERROR(RefuseBesideProposal(options));
+    return MergeProposal(session, options, target.repo);
+  }
   if (options.revision.empty())
     return InvalidArgument("merging into " + options.target +
                            ": neither a branch nor --proposal was given, expected one of them");
@@ -118,7 +139,6 @@ void Describe(Arguments& arguments, Options& options) {
                  .value = "N",
                  .help = "merge this proposal into what it was made for",
                  .range = Range{1, kCountMax},
-                 .excludes = "REVISION",
                  .into = &options.proposal});
   arguments.Add(
       {.names = "-m,--message", .value = "MESSAGE", .help = "why", .into = &options.message});

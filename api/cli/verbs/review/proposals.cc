@@ -16,16 +16,16 @@ Colour ColourOf(const std::string& state) {
 }
 
 Result<int> Run(Session& session, const Options& options) {
-  EMEND_ASSIGN_OR_RETURN(const Json page,
-                         session.GetPages(RepoPath(options.repo, "/proposals"), options.count));
-  Json items = Json::array();
-  for (const Json& one : page.value("items", Json::array())) {
-    if (options.all || TextOf(one, "state") == "open") items.push_back(one);
-  }
+  EMEND_ASSIGN_OR_RETURN(
+      const Json page,
+      session.GetPages(
+          RepoPath(options.repo, "/proposals?state=" + std::string(options.all ? "all" : "open")),
+          options.count));
   if (session.json()) {
-    session.Print({{"items", items}, {"next", page.value("next", Json())}});
+    session.Print(page);
     return kExitOk;
   }
+  const Json items = page.value("items", Json::array());
   std::vector<std::vector<std::string>> rows;
   for (const Json& one : items) {
     const std::string state = TextOf(one, "state");
@@ -34,7 +34,8 @@ Result<int> Run(Session& session, const Options& options) {
                     TextOf(one, "source") + " -> " + TextOf(one, "target"), TextOf(one, "author"),
                     TextOf(one, "title")});
   }
-  session.out() << (rows.empty() ? "none is open\n" : RenderTable(rows));
+  session.out() << (rows.empty() ? (options.all ? "there is none\n" : "none is open\n")
+                                 : RenderTable(rows));
   if (!items.empty())
     session.Hint("review " + ShellWord(options.repo) + " " +
                      std::to_string(CountOf(items.front(), "number")),
@@ -47,7 +48,7 @@ void Describe(Arguments& arguments, Options& options) {
   arguments.Add({.names = "--all", .help = "those that are over, too", .into = &options.all});
   arguments.Add({.names = "-n",
                  .value = "COUNT",
-                 .help = "how many to look through",
+                 .help = "how many",
                  .range = Range{1, kCountMax},
                  .into = &options.count});
 }

@@ -70,7 +70,7 @@ Verb Make() {
           .group = Group::kReview,
           .effect = Effect::kChanges,
           .summary = "propose a branch's changes for another, measured",
-          .details = "Proposed again, an open proposal of the same branches is measured anew.",
+          .details = "Proposed again, an open proposal of the same branches is measured again.",
           .examples =
               "emend branch atlas seats\nemend commit atlas@seats -F facts.json\nemend "
               "propose atlas@seats -m \"New seats\"",

@@ -43,6 +43,20 @@ Result<int> List(Session& session, const Options& options) {
   return kExitOk;
 }
 
+// {"taken": "90"} as {"taken": 90}.
+Status MakeNumbers(Json& required) {
+  if (required.is_null()) required = Json::object();
+  for (auto& [name, percent] : required.items()) {
+    const std::string text = percent.get<std::string>();
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size())
+      return InvalidArgument("reading --require " + name + "=" + text + ": expected percent");
+    percent = number;
+  }
+  return OkStatus();
+}
+
 Result<int> Run(Session& session, const Options& options) {
   if (!options.pattern && options.remove)
     return InvalidArgument("taking a rule away: its pattern is missing");
@@ -53,12 +67,7 @@ Result<int> Run(Session& session, const Options& options) {
   if (!options.remove) {
     Json body = {{"approvals", options.approvals}};
     EMEND_RETURN_IF_ERROR(ReadRequired(options.required, body));
-    for (auto& [name, percent] : body["require"].items()) {
-      const std::string text = percent.get<std::string>();
-      double number = -1;
-      std::from_chars(text.data(), text.data() + text.size(), number);
-      percent = number;
-    }
+    EMEND_RETURN_IF_ERROR(MakeNumbers(body["require"]));
     call.method = "PUT";
     call.body = body.dump();
   }
