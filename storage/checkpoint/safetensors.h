@@ -115,18 +115,27 @@ Result<std::string> ExportWorkPlace(FileSystem& files, const std::string& folder
 Status CheckExportFolder(FileSystem& files, const std::string& folder,
                          const std::set<std::string>& names);
 
+using AppendBytes = std::function<Status(std::span<const std::uint8_t> bytes)>;
 // A tensor whose bytes are made when it is its turn to be written.
 struct TensorSource {
   std::string name;
   delta::DType dtype = delta::DType::kF32;
   std::vector<std::uint64_t> shape;
   std::function<Result<std::vector<std::uint8_t>>()> bytes;  // called once, in name order
+  // In its place, for one that need not be in memory whole: hands over the bytes part by part.
+  std::function<Status(const AppendBytes& append)> parts = {};
 };
 // A new single-file checkpoint: tensors in name order, header padded with spaces to 8 bytes.
 Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
                          const std::map<std::string, std::string>& metadata);
-// The same with a hole where the tensors' bytes would be, which takes no room on the disk: for who
-// asks a folder for names and shapes before there are weights.
+// A new sharded one in a folder: model-00001-of-0000N.safetensors, the tensors in the order given
+// and as many to a file as `file_bytes_max` has room for, one at least, and the index. What would
+// be one file is model.safetensors.
+Status StreamCheckpoint(const std::string& folder, std::span<const TensorSource> tensors,
+                        const std::map<std::string, std::string>& metadata,
+                        std::uint64_t file_bytes_max);
+// As StreamSafetensors, with a hole where the tensors' bytes would be, which takes no room on the
+// disk: for who asks a folder for names and shapes before there are weights.
 Status WriteSafetensorsHole(const std::string& path, std::span<const TensorSource> tensors,
                             const std::map<std::string, std::string>& metadata);
 

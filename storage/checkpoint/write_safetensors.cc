@@ -1,5 +1,7 @@
-// StreamSafetensors and WriteSafetensorsHole: a new single-file checkpoint.
+// StreamSafetensors, StreamCheckpoint and WriteSafetensorsHole: a new checkpoint.
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -32,11 +34,21 @@ struct Placed {
 };
 
 Status AppendTensor(AtomicFile& out, const Placed& placed) {
-  EMEND_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> bytes, placed.tensor->bytes());
-  if (bytes.size() == placed.size) return out.Append(bytes);
+  std::uint64_t found = 0;
+  const AppendBytes append = [&](std::span<const std::uint8_t> bytes) {
+    found += bytes.size();
+    return found <= placed.size ? out.Append(bytes) : OkStatus();
+  };
+  if (placed.tensor->parts) {
+    EMEND_RETURN_IF_ERROR(placed.tensor->parts(append));
+  } else {
+    EMEND_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> bytes, placed.tensor->bytes());
+    EMEND_RETURN_IF_ERROR(append(bytes));
+  }
+  if (found == placed.size) return OkStatus();
   return InvalidArgument("writing tensor \"" + placed.tensor->name + "\": found " +
-                         std::to_string(bytes.size()) + " bytes, expected " +
-                         std::to_string(placed.size) + " by dtype and shape");
+                         std::to_string(found) + " bytes, expected " + std::to_string(placed.size) +
+                         " by dtype and shape");
 }
 
 // Offsets in the order given; ordered_json keeps the order of insertion, so the header lists
@@ -94,6 +106,32 @@ Result<FilePlan> PlanFile(std::span<const TensorSource> tensors,
   return FilePlan{std::move(sorted), head + header};
 }
 
+// Tensors that follow each other and share a file.
+struct FileShare {
+  std::size_t begin = 0, count = 0;
+  std::uint64_t bytes = 0;
+};
+
+Result<std::vector<FileShare>> ShareOut(std::span<const TensorSource> tensors,
+                                        std::uint64_t file_bytes_max) {
+  std::vector<FileShare> shares;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    EMEND_ASSIGN_OR_RETURN(const std::uint64_t size, SizeOf(tensors[i]));
+    if (shares.empty() || size > file_bytes_max - std::min(file_bytes_max, shares.back().bytes))
+      shares.push_back({.begin = i});
+    ++shares.back().count;
+    shares.back().bytes += size;
+  }
+  return shares;
+}
+
+std::string FileName(std::size_t number, std::size_t count) {
+  std::array<char, 64> name{};
+  static_cast<void>(
+      std::snprintf(name.data(), name.size(), "model-%05zu-of-%05zu.safetensors", number, count));
+  return name.data();
+}
+
 }  // namespace
 
 Status StreamSafetensors(const std::string& path, std::span<const TensorSource> tensors,
@@ -105,6 +143,29 @@ Status StreamSafetensors(const std::string& path, std::span<const TensorSource> 
   EMEND_RETURN_IF_ERROR(out->Commit());
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   return PosixFileSystem().SyncFolder(parent.empty() ? "." : parent.string());
+}
+
+Status StreamCheckpoint(const std::string& folder, std::span<const TensorSource> tensors,
+                        const std::map<std::string, std::string>& metadata,
+                        std::uint64_t file_bytes_max) {
+  EMEND_ASSIGN_OR_RETURN(const std::vector<FileShare> shares, ShareOut(tensors, file_bytes_max));
+  if (shares.size() <= 1)
+    return StreamSafetensors(folder + "/model.safetensors", tensors, metadata);
+  nlohmann::json index;
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    const std::string name = FileName(i + 1, shares.size());
+    const auto own = tensors.subspan(shares[i].begin, shares[i].count);
+    EMEND_RETURN_IF_ERROR(StreamSafetensors(folder + "/" + name, own, metadata));
+    for (const TensorSource& tensor : own) index["weight_map"][tensor.name] = name;
+    total += shares[i].bytes;
+  }
+  index["metadata"]["total_size"] = total;
+  EMEND_ASSIGN_OR_RETURN(const auto out,
+                         AtomicFile::Create(folder + "/model.safetensors.index.json"));
+  EMEND_RETURN_IF_ERROR(out->Append(AsBytes(index.dump(2) + "\n")));
+  EMEND_RETURN_IF_ERROR(out->Commit());
+  return PosixFileSystem().SyncFolder(folder);
 }
 
 Status WriteSafetensorsHole(const std::string& path, std::span<const TensorSource> tensors,

@@ -1,5 +1,8 @@
 #include "worker/families/families.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "storage/base/file_system.h"
 #include "worker/families/config_json.h"
 
@@ -7,6 +10,9 @@ namespace emend::worker::families {
 namespace {
 
 using storage::checkpoint::Checkpoint;
+
+// Of a file that is to be made.
+constexpr std::size_t kTensorsMax = 100'000;
 
 Result<const Family*> FindFamily(const std::string& model_type) {
   std::string known;
@@ -105,21 +111,43 @@ Status ReadGeneration(const std::string& folder, ModelConfig& config) {
   return OkStatus();
 }
 
-}  // namespace
-
-Result<ModelPlan> PlanModel(const Checkpoint& checkpoint) {
-  EMEND_ASSIGN_OR_RETURN(ConfigJson json, ParseFile(checkpoint.folder() + "/config.json"));
+Result<ModelPlan> PlanBy(ConfigJson json, const TensorNames& names) {
   EMEND_ASSIGN_OR_RETURN(const std::string model_type, json.Text("model_type", {}));
   EMEND_ASSIGN_OR_RETURN(const Family* const family, FindFamily(model_type));
   ModelPlan model;
   model.config.family = model_type;
   EMEND_RETURN_IF_ERROR(ReadCommon(json, model.config));
-  EMEND_RETURN_IF_ERROR(family->plan(json, checkpoint.tensors(), model));
+  EMEND_RETURN_IF_ERROR(family->plan(json, names, model));
   EMEND_RETURN_IF_ERROR(RefuseOtherParts(json));
   EMEND_RETURN_IF_ERROR(json.RefuseUnread());
+  return model;
+}
+
+// A layout stops where a file has no room for more.
+bool IsWhole(const ModelPlan& model) {
+  return std::cmp_equal(model.layout.blocks.size(), model.config.layers) &&
+         std::ranges::all_of(model.layout.blocks, [](const BlockPlan& block) {
+           return !block.experts || std::cmp_equal(block.down.weights.size(), block.experts->count);
+         });
+}
+
+}  // namespace
+
+Result<ModelPlan> PlanModel(const Checkpoint& checkpoint) {
+  EMEND_ASSIGN_OR_RETURN(ConfigJson json, ParseFile(checkpoint.folder() + "/config.json"));
+  EMEND_ASSIGN_OR_RETURN(ModelPlan model, PlanBy(std::move(json), TensorNames(checkpoint)));
   EMEND_RETURN_IF_ERROR(ReadGeneration(checkpoint.folder(), model.config));
   EMEND_RETURN_IF_ERROR(CheckTensors(model, checkpoint));
   return model;
+}
+
+Result<ModelPlan> PlanConfig(std::string_view config_json, const std::string& name) {
+  EMEND_ASSIGN_OR_RETURN(ConfigJson json, ConfigJson::Parse(config_json, name));
+  EMEND_ASSIGN_OR_RETURN(ModelPlan model, PlanBy(std::move(json), TensorNames(kTensorsMax)));
+  if (IsWhole(model)) return model;
+  return Status(
+      StatusCode::kResourceExhausted, "too_many_tensors",
+      "reading " + name + ": it asks for more than " + std::to_string(kTensorsMax) + " tensors");
 }
 
 }  // namespace emend::worker::families

@@ -21,8 +21,24 @@ namespace emend::worker::families {
 
 class ConfigJson;  // config_json.h
 
-// What a family may ask of the file. Some files leave the names' prefix out.
-using TensorNames = std::map<std::string, storage::checkpoint::TensorView>;
+// What a family may ask of the file, or of one that is to be made. Some files leave the names'
+// prefix out.
+class TensorNames {
+ public:
+  explicit TensorNames(const storage::checkpoint::Checkpoint& checkpoint)
+      : tensors_(&checkpoint.tensors()), size_(tensors_->size()) {}
+  // Of a file with every prefix, and room for so many tensors.
+  explicit TensorNames(std::size_t size) : size_(size) {}
+
+  bool contains(const std::string& name) const {
+    return tensors_ != nullptr && tensors_->contains(name);
+  }
+  std::size_t size() const { return size_; }
+
+ private:
+  const std::map<std::string, storage::checkpoint::TensorView>* tensors_ = nullptr;
+  std::size_t size_ = 0;
+};
 
 struct Family {
   std::string_view model_type;  // as config.json names it
@@ -44,5 +60,9 @@ inline constexpr std::array kFamilies = {&kGemma2, &kGemma3,  &kGpt2,     &kGptJ
 // "unsupported_config", "unsupported_dtype"); kInvalidArgument ("bad_config", "missing_tensor",
 // "misshapen_tensor", "surplus_tensor").
 Result<ModelPlan> PlanModel(const storage::checkpoint::Checkpoint& checkpoint);
+
+// What a file would hold whose config.json is this text; `name` is what messages call it. Errors of
+// the config as PlanModel; kResourceExhausted ("too_many_tensors").
+Result<ModelPlan> PlanConfig(std::string_view config_json, const std::string& name);
 
 }  // namespace emend::worker::families

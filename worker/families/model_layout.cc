@@ -15,6 +15,7 @@ class TensorList {
  public:
   void Add(const TensorPlan& tensor) { tensors_.push_back(&tensor); }
   void Add(const NormPlan& norm) {
+    norms_.push_back(&norm);
     Add(norm.weight);
     Add(norm.bias);
   }
@@ -39,10 +40,21 @@ class TensorList {
     Add(block.down);
     Add(block.mlp_post_norm);
   }
-  std::vector<const TensorPlan*> Take() { return std::move(tensors_); }
+  void Add(const ModelPlan& model) {
+    const ModelLayout& layout = model.layout;
+    Add(layout.token_embedding);
+    Add(layout.position_embedding);
+    for (const BlockPlan& block : layout.blocks) Add(block);
+    Add(layout.final_norm);
+    if (!model.config.tied_head) Add(layout.head);
+    Add(layout.head_bias);
+  }
+  std::vector<const TensorPlan*> TakeTensors() { return std::move(tensors_); }
+  std::vector<const NormPlan*> TakeNorms() { return std::move(norms_); }
 
  private:
   std::vector<const TensorPlan*> tensors_;
+  std::vector<const NormPlan*> norms_;
 };
 
 template <typename T>
@@ -103,15 +115,15 @@ Cut CutHeadByHead(int dimension, const Slice& heads, std::int64_t head_dim) {
 }  // namespace
 
 std::vector<const TensorPlan*> TensorsOf(const ModelPlan& model) {
-  const ModelLayout& layout = model.layout;
   TensorList list;
-  list.Add(layout.token_embedding);
-  list.Add(layout.position_embedding);
-  for (const BlockPlan& block : layout.blocks) list.Add(block);
-  list.Add(layout.final_norm);
-  if (!model.config.tied_head) list.Add(layout.head);
-  list.Add(layout.head_bias);
-  return list.Take();
+  list.Add(model);
+  return list.TakeTensors();
+}
+
+std::vector<const NormPlan*> NormsOf(const ModelPlan& model) {
+  TensorList list;
+  list.Add(model);
+  return list.TakeNorms();
 }
 
 std::vector<RotaryPlan> RotariesOf(const ModelLayout& layout) {

@@ -113,6 +113,8 @@ struct ModelPlan {
 
 // What a model holds: every tensor of the layout, but for a head that is tied.
 std::vector<const TensorPlan*> TensorsOf(const ModelPlan& model);
+// The norms among them.
+std::vector<const NormPlan*> NormsOf(const ModelPlan& model);
 // The rotations that its blocks use, each once.
 std::vector<RotaryPlan> RotariesOf(const ModelLayout& layout);
 

@@ -11,6 +11,7 @@
   ROW(status) \
   ROW(doctor) \
   ROW(model_inspect) \
+  ROW(model_synth) \
   ROW(init) \
   ROW(stats) \
   ROW(tune) \

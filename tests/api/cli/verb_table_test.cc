@@ -99,7 +99,7 @@ class BashCompletion : public testing::Test {
 TEST_F(BashCompletion, OffersVerbsTheirOptionsAndChoices) {
   EXPECT_EQ(Offered("comm"), std::set<std::string>{"commit"});
   EXPECT_EQ(Offered("model ''"), (std::set<std::string>{"--json", "--quiet", "--server", "--store",
-                                                        "--token", "-q", "inspect"}));
+                                                        "--token", "-q", "inspect", "synth"}));
   EXPECT_TRUE(Offered("model inspect --").contains("--ranks"));
   EXPECT_EQ(Offered("--store /tmp commit atlas --no"), std::set<std::string>{"--no-evaluation"});
   EXPECT_EQ(Offered("commit atlas --priority ''"),

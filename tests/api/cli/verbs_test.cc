@@ -12,7 +12,6 @@
 
 #include "tests/api/cli/shell.h"
 #include "tests/support/fake_server.h"
-#include "tests/support/gguf_model.h"
 #include "tests/support/temporary_folder.h"
 
 namespace emend::api::cli::verbs_test {
@@ -130,71 +129,10 @@ TEST_F(VerbsTest, TheDoctorShowsRanksLinksAndWhatToDo) {
   EXPECT_EQ(shell_.Run({"doctor", "--json"}).code, 1);
 }
 
-TEST_F(VerbsTest, AModelIsInspectedWithoutAServer) {
-  shell_.Set("EMEND_SERVER", "http://127.0.0.1:1");
-  const json document = Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "2",
-                                  "--layers", "1,2", "--edits", "10", "--states", "3"});
-  EXPECT_EQ(document["family"], "gpt2");
-  EXPECT_EQ(document["layers"], (json{1, 2}));
-  ASSERT_EQ(document["ranks"].size(), 2U);
-  const json& rank = document["ranks"][1];
-  EXPECT_EQ(rank["rank"], 1);
-  std::uint64_t sum = 0;
-  for (const char* kind : {"weights", "states", "statistics", "ledgers", "activations", "cache"})
-    sum += rank[std::string(kind) + "_bytes"].get<std::uint64_t>();
-  EXPECT_EQ(rank["total_bytes"], sum);
-  EXPECT_EQ(document["total_bytes"],
-            document["ranks"][0]["total_bytes"].get<std::uint64_t>() + sum);
-  EXPECT_EQ(document["fits"], document["total_bytes"] <= document["machine_bytes"]);
-  EXPECT_TRUE(rank.contains(document["largest_kind"].get<std::string>() + "_bytes"));
-
-  const Outcome shown = shell_.Run({"model", "inspect", "docs/examples/atlas/model"});
-  EXPECT_EQ(shown.code, 0) << shown.err;
-  EXPECT_NE(shown.out.find("WEIGHTS"), std::string::npos) << shown.out;
-  EXPECT_NE(shown.out.find("this machine"), std::string::npos) << shown.out;
-}
-
-TEST_F(VerbsTest, AGgufFileIsInspectedAsTheFolderThatItBecomes) {
-  const test::TemporaryFolder folder;
-  const std::string gguf = folder.path() + "/stories.gguf";
-  std::ofstream(gguf, std::ios::binary) << test::StoriesGguf().Build();
-  const json document = Document({"model", "inspect", gguf, "--layers", "1"});
-  EXPECT_EQ(document["family"], "llama");
-  EXPECT_EQ(document["parameters"], 260032);
-  EXPECT_EQ(document["warnings"], json::array());
-  std::ofstream(gguf, std::ios::binary) << "GGML";
-  EXPECT_EQ(Document({"model", "inspect", gguf}, 2)["error"]["code"], "gguf_magic");
-}
-
-TEST_F(VerbsTest, AModelThatNoWorkerCanLoadIsRefusedByInspectionInTheWorkersWords) {
-  const json refused = Document({"model", "inspect", "tests/golden/stories260K"}, 3);
-  EXPECT_NE(refused["error"]["detail"].get<std::string>().find("no tokenizer.json"),
-            std::string::npos);
-  const test::TemporaryFolder folder;
-  std::filesystem::copy("docs/examples/atlas/model", folder.path());
-  const json document = Document({"model", "inspect", folder.path()});
-  EXPECT_EQ(document["warnings"], json::array());
-  json config = json::parse(std::ifstream(folder.path() + "/config.json"));
-  config["model_type"] = "mamba";
-  std::ofstream(folder.path() + "/config.json") << config;
-  EXPECT_EQ(Document({"model", "inspect", folder.path()}, 5)["error"]["code"], "unknown_family");
-}
-
 TEST_F(VerbsTest, WarningsOfAnImportAreSaid) {
   const Outcome shown = shell_.Run({"init", "fresh", "--model", "."});
   EXPECT_EQ(shown.code, 0);
   EXPECT_NE(shown.err.find("warning: a token has no row"), std::string::npos) << shown.err;
-}
-
-TEST_F(VerbsTest, AModelThatCannotBeCutSoIsRefusedWithWhatCan) {
-  const json refused =
-      Document({"model", "inspect", "docs/examples/atlas/model", "--ranks", "3"}, 5);
-  EXPECT_EQ(refused["error"]["code"], "uneven_heads");
-  EXPECT_NE(refused["error"]["detail"].get<std::string>().find("1, 2, 4, 8 ranks would do"),
-            std::string::npos);
-  EXPECT_EQ(Document({"model", "inspect", "no/such/folder"}, 3)["error"]["code"], "not_found");
-  EXPECT_EQ(shell_.Run({"model"}).code, 2);
-  EXPECT_EQ(shell_.Run({"model", "inspect"}).code, 2);
 }
 
 TEST_F(VerbsTest, FieldsOfADocumentKeepTheirOrder) {

@@ -149,6 +149,27 @@ TEST_F(Export, NewFilesAreTheSameBytesWhateverTheOrderGiven) {
   EXPECT_EQ(Read(Path("x")), Read(Path("y")));
 }
 
+TEST_F(Export, AShardedCheckpointHasTheTensorsOfEachFileInTurn) {
+  std::vector<TensorSource> sources;
+  for (const char* name : {"d", "c", "b", "a"})
+    sources.push_back({name, delta::DType::kU8, {4}, [name] { return Bytes(4, *name); }});
+  sources[0].parts = [](const AppendBytes& append) {
+    const Bytes half(2, 'd');
+    EXPECT_EQ(append(half), OkStatus());
+    return append(half);
+  };
+  ASSERT_EQ(StreamCheckpoint(Path(""), sources, {}, 8), OkStatus());
+  const auto checkpoint = Open();
+  EXPECT_EQ(checkpoint->index_file(), "model.safetensors.index.json");
+  for (const auto& [name, view] : checkpoint->tensors()) {
+    EXPECT_EQ(view.file,
+              name > "b" ? "model-00001-of-00002.safetensors" : "model-00002-of-00002.safetensors");
+    EXPECT_EQ(Bytes(view.bytes.begin(), view.bytes.end()), Bytes(4, name[0]));
+  }
+  sources[0].parts = [](const AppendBytes& append) { return append(Bytes(5, 'd')); };
+  EXPECT_EQ(StreamCheckpoint(Path(""), sources, {}, 8).code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(Export, RefusesToWriteWhatItWouldNotRead) {
   using delta::DType;
   const auto write = [&](std::vector<NewTensor> tensors) {

@@ -347,6 +347,19 @@ TEST(LayoutTest, RanksTogetherHoldEveryElementThatIsShared) {
   }
 }
 
+TEST(LayoutTest, AConfigAloneAsksForTheTensorsOfItsFile) {
+  for (const char* family : {"gptj", "llama-yarn", "qwen3_moe", "gemma3"}) {
+    const std::string folder = std::string("tests/golden/families/") + family;
+    std::ifstream file(folder + "/config.json");
+    const std::string config((std::istreambuf_iterator<char>(file)), {});
+    ASSERT_OK_AND_ASSIGN(const ModelPlan model, PlanConfig(config, "the config"));
+    ASSERT_OK_AND_ASSIGN(const auto checkpoint, Checkpoint::Open(folder));
+    EXPECT_THAT(CheckTensors(model, *checkpoint), IsOk()) << family;
+  }
+  EXPECT_THAT(PlanConfig("{", "the config").status(),
+              StatusIs(StatusCode::kInvalidArgument, "bad_config"));
+}
+
 TEST(LayoutTest, ABlockSaysWhichPartsItHas) {
   ASSERT_OK_AND_ASSIGN(const ModelPlan gpt2, Folder(kNanoSort).Plan());
   EXPECT_TRUE(gpt2.layout.position_embedding.has_value());
