@@ -14,13 +14,15 @@ namespace emend::coordinator::operations {
 namespace {
 
 using storage::objects::Fact;
+using worker::protocol::FindsTargets;
 
 worker::protocol::Solve SolveRequestOf(const Batch& batch) {
   worker::protocol::Solve request;
   request.base = batch.repository.record().base;
   request.state = batch.plan.solve_state;
   request.settings = batch.settings;
-  request.statistics_file = batch.context->layout.statistics_file(batch.statistics.id);
+  if (!batch.statistics.id.empty())
+    request.statistics_file = batch.context->layout.statistics_file(batch.statistics.id);
   request.targets = batch.targets;
   for (const MemberPlan& member : batch.plan.members) {
     for (std::size_t i = 0; i < member.facts.size(); ++i) {
@@ -62,7 +64,9 @@ Awaitable<Status> WritePastKeys(const Batch* batch, PastKeysFile* past) {
 // Those of several layers are found one after another, by the solve.
 Awaitable<Status> FindTargets(Batch* batch, WorkerSession* session,
                               worker::protocol::Solve* request) {
-  if (!request->targets.empty() || batch->settings.own_targets == 1) co_return OkStatus();
+  if (!request->targets.empty() || batch->settings.own_targets == 1 ||
+      !FindsTargets(batch->settings.method))
+    co_return OkStatus();
   const SteadyTime begin = batch->Now();
   TargetShare share{.context = batch->context,
                     .repository = &batch->repository,
@@ -119,6 +123,7 @@ Awaitable<Status> SampleTemplates(Batch* batch, WorkerSession* session) {
 }
 
 Awaitable<Status> FindBatchStatistics(Batch* batch) {
+  if (!FindsTargets(batch->settings.method)) co_return OkStatus();
   EMEND_CO_ASSIGN_OR_RETURN(batch->statistics, co_await Blocking(batch->context->runtime, [batch] {
                               return store::FindStatistics(batch->context->store,
                                                            batch->repository.record().id,
@@ -165,7 +170,7 @@ Awaitable<Status> RunBatch(Batch* batch, WorkerSession* session) {
       co_await Blocking(batch->context->runtime, [batch, layers = session->model().layers] {
         return ResolveWithPreset(batch->asked, batch->repository, layers);
       }));
-  if (batch->asked.context_templates.empty()) {
+  if (batch->asked.context_templates.empty() && FindsTargets(batch->settings.method)) {
     EMEND_CO_RETURN_IF_ERROR(co_await SampleTemplates(batch, session));
   }
   EMEND_CO_RETURN_IF_ERROR(co_await FindBatchStatistics(batch));

@@ -69,7 +69,8 @@ Result<worker::protocol::SolveSettings> ResolveWithPreset(worker::protocol::Sett
                                                           std::int64_t layer_count);
 // As the published code: templates that nobody gave are made up by the unedited model.
 Awaitable<Status> SampleTemplates(Batch* batch, WorkerSession* session);
-// Of the settings' layers. kFailedPrecondition ("no_statistics").
+// Of the settings' layers; none for a method that goes by gradients. kFailedPrecondition
+// ("no_statistics").
 Awaitable<Status> FindBatchStatistics(Batch* batch);
 // REQUIRES: settings, with their templates, and statistics.
 Awaitable<Status> SolveBatch(Batch* batch, WorkerSession* session);

@@ -116,7 +116,8 @@ void AddSolved(const Batch& run, std::size_t member, ordered_json& json) {
   json["settings"] = nullptr;
   json["layers"] = ordered_json::array();
   if (!is_solved) return;
-  json["statistics"] = {{"id", run.statistics.id}, {"tokens", run.statistics.tokens}};
+  if (!run.statistics.id.empty())
+    json["statistics"] = {{"id", run.statistics.id}, {"tokens", run.statistics.tokens}};
   json["settings"] = SettingsJson(run);
   json["layers"] = LayersJson(run);
 }

@@ -42,19 +42,30 @@ worker::protocol::SettingsRequest SettingsOf(const std::string& recorded) {
   return settings;
 }
 
-// Of the newest commit that solved anything.
+// Of the newest commit that solved anything towards targets.
 Result<worker::protocol::SettingsRequest> NewestSettings(const Repository& repository,
                                                          Commit commit) {
-  while (commit.settings.empty() && !commit.parents.empty()) {
+  while (true) {
+    if (!commit.settings.empty()) {
+      auto settings = SettingsOf(commit.settings);
+      if (worker::protocol::FindsTargets(settings.method)) return settings;
+    }
+    if (commit.parents.empty()) return worker::protocol::SettingsRequest();
     EMEND_ASSIGN_OR_RETURN(commit, repository.ReadCommit(commit.parents.front()));
   }
-  if (commit.settings.empty()) return worker::protocol::SettingsRequest();
-  return SettingsOf(commit.settings);
 }
 
 worker::protocol::SolvedTarget ToMessage(const EditTarget& target) {
   return {
       {reinterpret_cast<const char*>(target.values.data()), target.values.size() * sizeof(float)}};
+}
+
+Status CheckHasTarget(const EditId& id, const Edit& edit, const EditTarget& target) {
+  if (!target.values.empty()) return OkStatus();
+  return {StatusCode::kFailedPrecondition, "no_target",
+          "refitting edit " + id.Short() + ": " + edit.method +
+              " solved it without a target, from which it could be solved again; commit its fact "
+              "by another method (--force), or take the edit out (emend revert)"};
 }
 
 Status CheckLayer(const EditId& id, LayerIndex found, LayerIndex expected) {
@@ -80,6 +91,7 @@ Status ReadSolved(const Repository& repository, const Ids& ids, RefitPlan& refit
     EMEND_ASSIGN_OR_RETURN(const std::string stored,
                            repository.objects().ReadPayload(edit.target_object));
     EMEND_ASSIGN_OR_RETURN(const EditTarget target, storage::delta::DecodeEditTarget(stored));
+    EMEND_RETURN_IF_ERROR(CheckHasTarget(id, edit, target));
     if (member.facts.empty()) refit.target_layer = target.layer;
     EMEND_RETURN_IF_ERROR(CheckLayer(id, target.layer, refit.target_layer));
     refit.targets.push_back(ToMessage(target));

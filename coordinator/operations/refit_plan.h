@@ -25,8 +25,9 @@ struct RefitPlan {
 
 // `without`: the commit to be reverted, or empty. kNotFound (branch, commit); kFailedPrecondition:
 // "nothing_to_refit" for a branch without edits or where none would be left (revert that),
-// "nothing_to_revert" as PlanRevert, "edit_not_separable" for an edit of several facts,
-// "mixed_target_layers" if targets were found in different layers.
+// "nothing_to_revert" as PlanRevert, "edit_not_separable" for an edit of several facts, "no_target"
+// for one that a method without targets solved, "mixed_target_layers" if targets were found in
+// different layers.
 Result<RefitPlan> PlanRefit(const Repository& repository, const std::string& branch,
                             const std::string& without, storage::kv::WriteBatch& staging);
 

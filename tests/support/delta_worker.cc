@@ -83,8 +83,8 @@ std::string BytesOf(const std::vector<float>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
 
-SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
-  SeededRandom random(SeedOf(state.Hex() + fact.prompt + fact.subject + fact.target));
+SolvedEdit SolveOne(const SolveFact& fact, const Solve& request) {
+  SeededRandom random(SeedOf(request.state.Hex() + fact.prompt + fact.subject + fact.target));
   EditDelta delta;
   std::vector<storage::delta::EditKey> keys;
   for (const char* tensor : kTensors) {
@@ -93,7 +93,8 @@ SolvedEdit SolveOne(const SolveFact& fact, const StateId& state) {
     delta.tensors.push_back({tensor, kRows, kCols, {column}});
     keys.push_back({tensor, std::vector<float>(kRows, 0.5F)});
   }
-  const storage::delta::EditTarget target{LayerIndex(1), AimOf(fact)};
+  storage::delta::EditTarget target{LayerIndex(1), {}};
+  if (worker::protocol::FindsTargets(request.settings.method)) target.values = AimOf(fact);
   return {EncodePayload(delta), EncodePayload(keys), EncodePayload(target), 25, 0.01};
 }
 
@@ -215,7 +216,7 @@ DeltaWorker::Reply DeltaWorker::Handle(const Solve& request) {
   if (!request.targets.empty() && !std::ranges::equal(request.targets, request.facts, is_of))
     return InvalidArgument("solving: the targets are of other facts");
   SolveReply reply;
-  for (const SolveFact& fact : request.facts) reply.edits.push_back(SolveOne(fact, request.state));
+  for (const SolveFact& fact : request.facts) reply.edits.push_back(SolveOne(fact, request));
   for (std::int32_t layer = 0; layer < 2; ++layer)
     reply.layers.push_back({layer, kTensors[layer], 1.0, 10.0});
   reply.seconds = {{"targets", 0.5}};

@@ -11,16 +11,18 @@ namespace emend::worker::edit {
 
 std::unique_ptr<Solver> NewAlphaEdit(std::shared_ptr<const Statistics> statistics);
 std::unique_ptr<Solver> NewMemit(std::shared_ptr<const Statistics> statistics);
+std::unique_ptr<Solver> NewUltraEdit(std::shared_ptr<const Statistics> statistics);
 
 namespace {
 
-constexpr std::array<Method, 6> kMethods = {{
+constexpr std::array<Method, 7> kMethods = {{
     {"memit", NewMemit},
     {"emmet", NewMemit},
     {"rome", NewMemit},
     {"alphaedit", NewAlphaEdit},
     {"blue", NewMemit},
     {"nas", NewMemit},
+    {"ultraedit", NewUltraEdit},
 }};
 
 }  // namespace

@@ -106,7 +106,7 @@ LayerUpdate PartOf(const LayerUpdate& update, std::size_t part, std::size_t part
   return {.layer = update.layer,
           .adjusted_keys = update.adjusted_keys.narrow(0, block * d_ff, d_ff),
           .residuals = update.residuals,
-          .metric = update.metric.OfBlock(block)};
+          .metric = update.metric.OfBlock(block, d_ff)};
 }
 
 Status CheckShapes(const EditedTensor& tensor, const LayerUpdate& update, std::size_t parts) {

@@ -10,6 +10,7 @@
 #include "storage/base/archive.h"
 #include "storage/base/clock.h"
 #include "worker/collective/exchange.h"
+#include "worker/edit/answer_gradients.h"
 #include "worker/edit/product_kernels.h"
 #include "worker/edit/prompts.h"
 #include "worker/edit/sweep.h"
@@ -104,6 +105,16 @@ class Batch {
 
   Result<BatchSolution> Run() {
     EMEND_RETURN_IF_ERROR(CheckGiven());
+    EMEND_RETURN_IF_ERROR(protocol::FindsTargets(input_.settings.method) ? RunTargets()
+                                                                         : RunGradients());
+    const auto layers = static_cast<std::int64_t>(input_.settings.layers.size());
+    EMEND_RETURN_IF_ERROR(Report(input_.progress, {"solve", layers, layers}));
+    SortByTensor();
+    return std::move(solution_);
+  }
+
+ private:
+  Status RunTargets() {
     const std::vector<LayerIndex>& layers = input_.settings.layers;
     const bool own_targets = input_.settings.own_targets == 1;
     if (!own_targets) EMEND_RETURN_IF_ERROR(FindTargets(layers.back(), input_.model));
@@ -117,14 +128,50 @@ class Batch {
                               : Share{layers.back(), static_cast<double>(layers.size() - i)};
       EMEND_RETURN_IF_ERROR(SolveLayer(layers[i], share, sweep));
     }
-    EMEND_RETURN_IF_ERROR(
-        Report(input_.progress, {"solve", static_cast<std::int64_t>(layers.size()),
-                                 static_cast<std::int64_t>(layers.size())}));
-    SortByTensor();
-    return std::move(solution_);
+    return OkStatus();
   }
 
- private:
+  // All layers by what they put out before any of them was changed, as published.
+  Status RunGradients() {
+    EMEND_ASSIGN_OR_RETURN(const AnswerGradients found, FindGradients());
+    columns_ = found.facts;
+    for (const auto& [layer, gradients] : found.layers) {
+      EMEND_RETURN_IF_ERROR(
+          Report(input_.progress, {"solve", static_cast<std::int64_t>(solution_.layers.size()),
+                                   static_cast<std::int64_t>(found.layers.size())}));
+      LayerOutcome outcome = OutcomeOf(layer);
+      outcome.keys = gradients.keys;
+      outcome.residuals = UltraEditValues(gradients, input_.settings.v_lr);
+      EMEND_RETURN_IF_ERROR(FinishLayer(std::move(outcome)).status());
+    }
+    return OkStatus();
+  }
+
+  Result<AnswerGradients> FindGradients() {
+    const Timer timer(solution_.seconds.targets);
+    EMEND_ASSIGN_OR_RETURN(AnswerGradients found,
+                           TakeGradients({.model = input_.model,
+                                          .rows = rows_,
+                                          .fact_count = fact_count_,
+                                          .layers = input_.settings.layers,
+                                          .memory_bytes_max = input_.memory_bytes_max,
+                                          .team = team_,
+                                          .progress = input_.progress}));
+    if (found.facts.numel() < 2) {
+      return Status(StatusCode::kFailedPrecondition, "too_few_answers",
+                    "solving by " + input_.settings.method +
+                        ": the batch's answers have one token in all, and it goes by how tokens "
+                        "differ from their mean; commit more facts at once, or by another method");
+    }
+    for (std::int64_t fact = 0; fact < fact_count_; ++fact) {
+      EditSolution& edit = solution_.edits[static_cast<std::size_t>(fact)];
+      edit.target.layer = input_.settings.layers.back();
+      edit.steps = 1;
+      edit.loss = found.losses[fact].item<double>();
+    }
+    return found;
+  }
+
   // Of what `target_layer` still lacks, one part of `parts`.
   struct Share {
     LayerIndex target_layer;
@@ -174,23 +221,62 @@ class Batch {
   }
 
   Status SolveLayer(LayerIndex layer, const Share& share, KeySweep& sweep) {
-    LayerOutcome outcome{
-        .layer = layer, .tensor = input_.model.Down(layer).tensors[0], .keys = {}, .residuals = {}};
+    LayerOutcome outcome = OutcomeOf(layer);
     {
       const Timer timer(solution_.seconds.keys);
       outcome.keys = sweep.Keys(layer);
       outcome.residuals = sweep.Residuals(layer, share.target_layer, targets_) / share.parts;
     }
-    EMEND_RETURN_IF_ERROR(
-        CheckFinite(outcome.keys, "its key at layer " + std::to_string(layer.value())));
-    EMEND_RETURN_IF_ERROR(
-        CheckFinite(outcome.residuals, "its residual at layer " + std::to_string(layer.value())));
+    EMEND_ASSIGN_OR_RETURN(const at::Tensor weight, FinishLayer(std::move(outcome)));
+    sweep.SetWeight(layer, weight);
+    return OkStatus();
+  }
+
+  LayerOutcome OutcomeOf(LayerIndex layer) const {
+    return {
+        .layer = layer, .tensor = input_.model.Down(layer).tensors[0], .keys = {}, .residuals = {}};
+  }
+
+  // From keys and residuals on; what the layer serves.
+  Result<at::Tensor> FinishLayer(LayerOutcome outcome) {
+    const std::string where = " at layer " + std::to_string(outcome.layer.value());
+    EMEND_RETURN_IF_ERROR(CheckFinite(ByFact(outcome.keys), "its key" + where));
+    EMEND_RETURN_IF_ERROR(CheckFinite(ByFact(outcome.residuals), "its residual" + where));
     EMEND_ASSIGN_OR_RETURN(CommittedLayer committed, Commit(outcome));
     EMEND_RETURN_IF_ERROR(MeasureNorms(committed.weight, outcome));
-    sweep.SetWeight(layer, committed.weight);
+    at::Tensor weight = committed.weight;
     KeepEdits(outcome, std::move(committed));
     solution_.layers.push_back(std::move(outcome));
-    return OkStatus();
+    return weight;
+  }
+
+  // [.., facts] of a column for each: those that a fact has several of by their mean.
+  at::Tensor ByFact(const at::Tensor& columns) const {
+    if (!columns_.defined()) return columns;
+    const at::Tensor sums = at::zeros({columns.size(0), fact_count_}, columns.options())
+                                .index_add_(1, columns_, columns);
+    return sums / at::bincount(columns_, {}, fact_count_);
+  }
+  // One an edit, of one a column.
+  Deltas ByFact(Deltas columns) const {
+    if (!columns_.defined() || columns.empty()) return columns;
+    Deltas facts(static_cast<std::size_t>(fact_count_));
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      Append(std::move(columns[i]),
+             facts[static_cast<std::size_t>(
+                 columns_[static_cast<std::int64_t>(i)].item<std::int64_t>())]);
+    return facts;
+  }
+  static void Append(storage::delta::EditDelta from, storage::delta::EditDelta& to) {
+    for (storage::delta::TensorDelta& delta : from.tensors) {
+      const auto there =
+          std::ranges::find(to.tensors, delta.tensor, &storage::delta::TensorDelta::tensor);
+      if (there == to.tensors.end()) {
+        to.tensors.push_back(std::move(delta));
+      } else {
+        std::ranges::move(delta.columns, std::back_inserter(there->columns));
+      }
+    }
   }
 
   // The rank that holds the layer's statistics solves and quantises; every rank applies what comes
@@ -264,7 +350,9 @@ class Batch {
   void KeepEdits(LayerOutcome& outcome, CommittedLayer committed) {
     const std::vector<std::string>& tensors = input_.model.Down(outcome.layer).tensors;
     const auto parts = static_cast<std::int64_t>(tensors.size());
-    const at::Tensor keys = outcome.keys.t().unflatten(1, {parts, -1});  // [n, parts, d_ff]
+    const at::Tensor keys =
+        ByFact(outcome.keys).t().unflatten(1, {parts, -1});  // [facts, parts, d_ff]
+    committed.deltas = ByFact(std::move(committed.deltas));
     const at::Tensor is_passed = keys.ne(0).any(2).contiguous();
     const bool* passed = is_passed.const_data_ptr<bool>();
     std::set<std::string> changed;
@@ -298,6 +386,7 @@ class Batch {
   const std::int64_t fact_count_;
   ThreadTeam team_;
   at::Tensor targets_;  // z of the layers under way, [facts, d] fp32 on the CPU
+  at::Tensor columns_;  // int64: whose each column is; undefined: one a fact, in their order
   BatchSolution solution_;
 };
 

@@ -9,6 +9,9 @@
 // With own_targets (BLUE: Li et al. 2025) each layer's targets are found in that layer, on what the
 // layers before it serve by now, and R = z − current there.
 //
+// A method that finds gradients (ultraedit) takes those of all layers in one pass before any of
+// them is changed (answer_gradients.h), and gives a fact a column for each token of its answer.
+//
 //   QuantisingCommitter committer(parent_tensors);
 //   EMEND_ASSIGN_OR_RETURN(
 //       BatchSolution solution,
@@ -72,7 +75,7 @@ struct EditSolution {
   storage::delta::EditDelta delta;
   // the fact's mean key at each edited tensor, sorted by tensor name; of experts where it is not 0
   std::vector<storage::delta::EditKey> keys;
-  storage::delta::EditTarget target;  // z
+  storage::delta::EditTarget target;  // z; without values where the method finds none
   // index of the subject's last token in the bare prompt
   std::int64_t lookup = 0;
   // forward passes of its optimisations; 0 if targets were given without them
@@ -83,8 +86,8 @@ struct EditSolution {
 struct LayerOutcome {
   LayerIndex layer;
   std::string tensor;      // of the first expert, where there are several
-  at::Tensor keys;         // K, [d_ff, n] fp64
-  at::Tensor residuals;    // R, [d, n] fp64
+  at::Tensor keys;         // K, [d_ff, columns] fp64
+  at::Tensor residuals;    // R, [d, columns] fp64
   double update_norm = 0;  // ‖served − before‖, Frobenius
   double weight_norm = 0;  // ‖before‖
   double leverage = 0;     // of LayerSolution, as the next two

@@ -9,14 +9,15 @@
 namespace emend::worker::edit {
 
 at::Tensor SolveMetric::SquaredNorms(const at::Tensor& columns) const {
+  const at::Tensor of_keys = keys.t().matmul(columns).square().sum(0);
+  if (!factor.defined()) return columns.square().sum(0) * weight + of_keys;
   const at::Tensor blocks = columns.unflatten(0, {factor.size(0), factor.size(1)});
-  return factor.mT().matmul(blocks).square().sum(at::IntArrayRef{0, 1}) * weight +
-         keys.t().matmul(columns).square().sum(0);
+  return factor.mT().matmul(blocks).square().sum(at::IntArrayRef{0, 1}) * weight + of_keys;
 }
 
-SolveMetric SolveMetric::OfBlock(std::int64_t block) const {
-  const std::int64_t width = factor.size(1);
-  return {factor.narrow(0, block, 1), weight, keys.narrow(0, block * width, width)};
+SolveMetric SolveMetric::OfBlock(std::int64_t block, std::int64_t width) const {
+  return {factor.defined() ? factor.narrow(0, block, 1) : factor, weight,
+          keys.narrow(0, block * width, width)};
 }
 
 Result<LayerSolution> Solver::Solve(const LayerProblem& problem) {

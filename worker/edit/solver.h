@@ -37,15 +37,15 @@ struct LayerProblem {
 
 // The norm of the solve, ‖x‖²_A = xᵀAx with A = B + ZZᵀ, for many columns at once.
 struct SolveMetric {
-  // [blocks, d_ff, d_ff] fp64: B = weight · factor·factorᵀ, block by block
+  // [blocks, d_ff, d_ff] fp64: B = weight · factor·factorᵀ, block by block; undefined: B = weight·I
   at::Tensor factor;
   double weight = 1;
   at::Tensor keys;  // Z, [d_ff, m + n] fp64
 
   // [c] fp64 for `columns` [d_ff, c] fp64.
   at::Tensor SquaredNorms(const at::Tensor& columns) const;
-  // Of vectors that are 0 outside of one block, by what they are in it.
-  SolveMetric OfBlock(std::int64_t block) const;
+  // Of vectors that are 0 outside of one block of this width, by what they are in it.
+  SolveMetric OfBlock(std::int64_t block, std::int64_t width) const;
 };
 
 struct LayerSolution {

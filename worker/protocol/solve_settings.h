@@ -75,6 +75,10 @@ std::span<const Setting> Settings();
 // Its value as ApplySetting takes it: "0.5", "4,5,6", "auto".
 std::string TextOf(const SolveSettings& settings, const Setting& setting);
 
+// What a method looks for in the model before it solves: for each fact a vector that a layer should
+// put out, which an edit keeps and a refit starts from; or how the answer's loss changes.
+enum class Finds : std::uint8_t { kTargets, kGradients };
+
 // How a batch is solved. What it does with a layer: worker/edit/methods.cc, under the same name.
 struct SolveMethod {
   std::string_view name;     // "memit"
@@ -82,8 +86,11 @@ struct SolveMethod {
   std::string_view source;   // paper and equations
   // The method's own defaults over those of SolveSettings, for a model of this depth.
   void (*set_defaults)(SolveSettings& settings, std::int64_t layer_count);
+  Finds finds = Finds::kTargets;
 };
 std::span<const SolveMethod> SolveMethods();
+// True of one that is not known.
+bool FindsTargets(std::string_view method);
 
 // kUnsupported ("unknown_method") lists the known ones.
 Status CheckMethod(std::string_view method);

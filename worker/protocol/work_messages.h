@@ -84,8 +84,8 @@ struct Solve {
   using Reply = struct SolveReply;
   BaseId base;
   StateId state;
-  SolveSettings settings;  // resolved
-  std::string statistics_file;
+  SolveSettings settings;       // resolved
+  std::string statistics_file;  // empty: none, for a method that goes by gradients
   std::vector<SolveFact> facts;
   // of the facts, as OptimiseTargets found them; empty: find them, too
   std::vector<SolvedTarget> targets = {};

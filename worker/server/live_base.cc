@@ -402,8 +402,11 @@ Result<edit::Solver*> LiveBase::SolverOf(const std::string& method,
                                          const std::string& statistics_file) {
   const std::pair<std::string, std::string> wanted(method, statistics_file);
   if (solver_ == nullptr || solver_of_ != wanted) {
-    EMEND_ASSIGN_OR_RETURN(auto statistics,
-                           edit::LoadStatistics(statistics_file, id_.Hex(), communicator_));
+    edit::Statistics statistics;
+    if (!statistics_file.empty()) {
+      EMEND_ASSIGN_OR_RETURN(statistics,
+                             edit::LoadStatistics(statistics_file, id_.Hex(), communicator_));
+    }
     EMEND_ASSIGN_OR_RETURN(
         solver_,
         edit::NewSolver(method, std::make_shared<const edit::Statistics>(std::move(statistics))));

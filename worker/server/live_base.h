@@ -121,8 +121,8 @@ class LiveBase {
   Result<ParentTensors> ParentOf(const LiveState& state,
                                  const std::vector<LayerIndex>& layers) const;
 
-  // The solver on these statistics, kept until other statistics are asked for. Errors as
-  // LoadStatistics.
+  // The solver on these statistics, or on none where no file is named, kept until others are asked
+  // for. Errors as LoadStatistics.
   Result<edit::Solver*> SolverOf(const std::string& method, const std::string& statistics_file);
 
  private:

@@ -100,6 +100,31 @@ TEST_F(RefitTest, TargetsAreSolvedForTheLayerThatTheyWereFoundIn) {
   EXPECT_EQ(cluster_.Run("refit", body).error_slug, "mixed_target_layers");
 }
 
+TEST_F(RefitTest, WhatWasSolvedWithoutTargetsIsRefusedUntilItIsTakenOut) {
+  Run("commit", CommitBody("Ann", "chess"));
+  json body = CommitBody("Bob", "go");
+  body["method"] = "ultraedit";
+  EXPECT_EQ(Run("commit", body)["layers"].size(), 2U);
+  EXPECT_EQ(cluster_.Run("refit", {{"evaluate", false}}).error_slug, "no_target");
+  const json without = {{"without", "main"}, {"evaluate", false}};
+  const json refitted = Run("refit", without);
+  EXPECT_EQ(refitted["edits"], 1);
+  EXPECT_EQ(refitted["settings"]["method"], "memit") << "as the commit before was solved";
+}
+
+TEST_F(RefitTest, ACommitByGradientsNeedsNoStatistics) {
+  SimCluster cluster(1, 2);
+  ASSERT_EQ(cluster.Run("import", cluster.ImportBody()).state, OperationState::kSucceeded);
+  json body = CommitBody("Ann", "chess");
+  EXPECT_EQ(cluster.Run("commit", body).error_slug, "no_statistics");
+  body["method"] = "ultraedit";
+  const storage::records::Operation ended = cluster.Run("commit", body);
+  ASSERT_EQ(ended.state, OperationState::kSucceeded) << ended.error_message;
+  const json result = json::parse(ended.result);
+  EXPECT_TRUE(result["statistics"].is_null());
+  EXPECT_EQ(result["settings"]["context_templates"], json::parse(R"([["{}"]])"));
+}
+
 TEST_F(RefitTest, ARefitOfNothingSaysSo) {
   EXPECT_EQ(cluster_.Run("refit", json::object()).error_slug, "nothing_to_refit");
 }

@@ -171,7 +171,7 @@ TEST_F(MemitExpertsTest, BlocksAreSolvedAsOneAndWhatIsFrozenIsLeftOut) {
   EXPECT_EQ(solution.frozen, 1);
   const at::Tensor vector = Random(kWidth, 3, 9);
   const at::Tensor last = system.narrow(0, kWidth, kWidth).narrow(1, kWidth, kWidth);
-  EXPECT_LT(RelativeError(solution.metric.OfBlock(2).SquaredNorms(vector),
+  EXPECT_LT(RelativeError(solution.metric.OfBlock(2, kWidth).SquaredNorms(vector),
                           (vector * last.matmul(vector)).sum(0)),
             1e-10);
 }

@@ -115,6 +115,25 @@ TEST_F(ClosedFormTest, AlphaEditIsItsPapersForm) {
   }
 }
 
+TEST_F(ClosedFormTest, UltraEditIsItsPapersForm) {
+  for (const double weight : {0.0, 1.0}) {
+    for (const std::int64_t past : {std::int64_t{0}, std::int64_t{11}, 3 * kSize}) {
+      weight_ = weight;
+      const at::Tensor past_keys = Normal(kSize, past, 4);
+      ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve("ultraedit", keys_, past_keys));
+      const at::Tensor system = keys_.matmul(keys_.t()) + past_keys.matmul(past_keys.t()) +
+                                solution.weight * at::eye(kSize, at::kDouble);
+      EXPECT_LT(RelativeError(solution.adjusted_keys, at::linalg_solve(system, keys_)), 1e-10)
+          << weight << " " << past;
+      EXPECT_DOUBLE_EQ(solution.weight, weight > 0 ? weight : solution.leverage / 8);
+      const at::Tensor vectors = Normal(kSize, 5, 6);
+      EXPECT_LT(RelativeError(solution.metric.SquaredNorms(vectors),
+                              (vectors * system.matmul(vectors)).sum(0)),
+                1e-10);
+    }
+  }
+}
+
 TEST_F(ClosedFormTest, AlphaEditMeasuresWithMemitsNorm) {
   ASSERT_OK_AND_ASSIGN(const LayerSolution solution, Solve("alphaedit", keys_));
   ASSERT_OK_AND_ASSIGN(const LayerSolution memit, Solve("memit", keys_));

@@ -199,6 +199,13 @@ TEST(SolveSettingsTest, MethodsDifferInTheirDefaults) {
   expected.method = "nas";
   expected.v_keep_norm = 1;
   EXPECT_EQ(*DefaultSettings("nas", 28), expected);
+  EXPECT_TRUE(FindsTargets("nas"));
+  const SolveSettings ultraedit = *DefaultSettings("ultraedit", 28);
+  EXPECT_THAT(Numbers(ultraedit.layers), ElementsAre(18, 19, 20, 21, 22, 23, 24, 25, 26));
+  EXPECT_EQ(ultraedit.mom2_update_weight, 1);
+  EXPECT_EQ(ultraedit.v_lr, 3e-4);
+  EXPECT_EQ(DefaultSettings("ultraedit", 6)->v_lr, 1e-3);
+  EXPECT_FALSE(FindsTargets("ultraedit"));
 }
 
 TEST(SolveSettingsTest, ALayerOutsideTheModelIsRefused) {

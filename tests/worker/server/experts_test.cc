@@ -108,7 +108,9 @@ class ExpertsTest : public testing::TestWithParam<int> {
   // On a state without edits.
   Result<edit::BatchSolution> Solve(LiveBase& base, const LiveState& state) const {
     EMEND_ASSIGN_OR_RETURN(LiveBase::ParentTensors parent, base.ParentOf(state, kLayers));
-    EMEND_ASSIGN_OR_RETURN(edit::Solver* const solver, base.SolverOf("memit", file()));
+    const bool has_statistics = protocol::FindsTargets(settings_.method);
+    EMEND_ASSIGN_OR_RETURN(edit::Solver* const solver,
+                           base.SolverOf(settings_.method, has_statistics ? file() : ""));
     edit::QuantisingCommitter committer(std::move(parent.tensors));
     return edit::SolveBatch({.model = base.ModelOf(state),
                              .tokenizer = base.tokenizer(),
@@ -243,6 +245,27 @@ TEST_P(ExpertsTest, ABatchTakesEffectAndIsServedAsItIsStored) {
     for (const LayerIndex layer : kLayers)
       EXPECT_TRUE(
           at::equal(base->ModelOf(*none).DownWeight(layer), base->base_model().DownWeight(layer)));
+  });
+}
+
+TEST_P(ExpertsTest, AStepByGradientsTakesEffectWithoutStatistics) {
+  settings_ = *protocol::DefaultSettings("ultraedit", 3);
+  settings_.layers = kLayers;
+  settings_.v_lr = 0.1;
+  OnEachRank(GetParam(), [&](Communicator& ranks) {
+    const auto base = Load(ranks);
+    const auto parent = Ensure(*base, 1, {});
+    ASSERT_OK_AND_ASSIGN(const edit::BatchSolution solution, Solve(*base, *parent));
+    std::vector<EditId> ids;
+    for (const edit::EditSolution& edit : solution.edits) {
+      ids.push_back(Numbered<EditId>(static_cast<std::uint8_t>(ids.size())));
+      ASSERT_THAT(base->edits().Put(ids.back(), storage::delta::EncodePayload(edit.delta)), IsOk());
+      EXPECT_EQ(edit.delta.tensors.size(), 4U) << "two experts of each layer, of one token";
+      EXPECT_EQ(edit.keys.size(), 4U);
+    }
+    const auto both = Ensure(*base, 2, ids);
+    for (const edit::EditFact& fact : facts_)
+      EXPECT_GT(Probability(*base, *both, fact), 2 * Probability(*base, *parent, fact));
   });
 }
 
