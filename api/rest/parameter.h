@@ -72,6 +72,7 @@ inline constexpr Parameter kRepo{
          "1 to 64 of a-z 0-9 . _ -, of which the first is a letter or digit"}};
 inline constexpr Text kRevisionText{256, kRevisionPattern,
                                     "a revision, such as main, v1, main~2, main@{1} or 3f2a91c0"};
+inline constexpr Parameter kRevision{"revision", In::kQuery, kRevisionText, "main if absent"};
 inline constexpr Text kRefName{
     128,
     R"(^(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|[./]$))(?!([./-]|@$|HEAD$|refs/))(?![0-9A-Fa-f]{40,}$))"

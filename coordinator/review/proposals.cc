@@ -142,7 +142,7 @@ Status CheckReview(const Standing& standing, const NewReview& wanted, const std:
   }
   EMEND_RETURN_IF_ERROR(CheckVerdict(standing, wanted, who));
   if (standing.reviews.size() >= kReviewsMax || wanted.facts.size() > kNotesMax) {
-    return {StatusCode::kResourceExhausted,
+    return {StatusCode::kFailedPrecondition, "too_many_reviews",
             Format("reviewing proposal {}: found {} reviews of it and {} notes in this one, "
                    "expected fewer than {} and at most {}",
                    wanted.proposal, standing.reviews.size(), wanted.facts.size(), kReviewsMax,

@@ -44,8 +44,8 @@ struct NewReview {
 // Of scope review. kConflict ("stale_revision") if the proposal has changed since it was looked at;
 // kPermissionDenied ("own_change") for an approval by one of its makers, unless it takes a request
 // for changes back, which is all that it does then; kFailedPrecondition ("not_open");
-// kResourceExhausted beyond kReviewsMax and kNotesMax; kInvalidArgument for a note on an edit that
-// is not of it, and for a review that says nothing.
+// kFailedPrecondition ("too_many_reviews") beyond kReviewsMax and kNotesMax; kInvalidArgument for a
+// note on an edit that is not of it, and for a review that says nothing.
 Result<Review> PutReview(Journal& journal, const Caller& caller, const RepoName& repo,
                          const NewReview& wanted);
 

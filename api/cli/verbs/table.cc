@@ -31,6 +31,7 @@
   ROW(log) \
   ROW(show) \
   ROW(diff) \
+  ROW(facts) \
   ROW(branch) \
   ROW(tag) \
   ROW(reflog) \

@@ -6,7 +6,6 @@ namespace {
 
 using storage::history::NumberedCommit;
 
-constexpr Parameter kRevision{"revision", In::kQuery, kRevisionText, "main if absent"};
 constexpr Parameter kRevisionPath{"revision", In::kPath, kRevisionText};
 constexpr Parameter kAfterCommit{
     "after", In::kQuery,

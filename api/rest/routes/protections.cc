@@ -12,7 +12,11 @@ using storage::history::Protection;
 
 constexpr Parameter kPattern{
     "pattern", In::kPath,
-    Text{128, R"re(^[!-)+-9;->@-Z\]_-}*]+$)re", "names of branches, in which * may stand"},
+    // as kRefName, with stars
+    Text{128,
+         R"(^(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|[./]$))(?!([./-]|@$|HEAD$|refs/)))"
+         R"((?![0-9A-Fa-f]{40,}$)[!-9;->@-Z\]_-}]+$)",
+         "a branch's name, in which * may stand"},
     "May hold \"/\"."};
 
 Json RenderRule(const Protection& rule) {

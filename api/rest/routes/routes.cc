@@ -10,6 +10,7 @@
   ROW(Repo) \
   ROW(Commit) \
   ROW(Diff) \
+  ROW(Fact) \
   ROW(Ref) \
   ROW(Protection) \
   ROW(Proposal) \

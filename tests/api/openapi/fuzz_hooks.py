@@ -58,7 +58,7 @@ def relate_settings(settings):
 
 
 def relate_body(operation, body):
-    if operation in ("createCommit", "createEvaluation", "createTuning"):
+    if operation in ("createCommit", "createEvaluation", "createTuning", "putProbes"):
         body = {**body, "facts": [relate_fact(fact) for fact in body["facts"]]}
     if operation in ("createCommit", "createRefit"):
         if "settings" in body:
