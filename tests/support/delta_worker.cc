@@ -246,6 +246,17 @@ DeltaWorker::Reply DeltaWorker::Handle(const Evaluate& request) {
   return ReplyBody(reply);
 }
 
+DeltaWorker::Reply DeltaWorker::Handle(const Blame& request) {
+  EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
+  const bool is_nobodys = request.prompt == "nobody's";
+  BlameReply reply{request.answer.value_or("said"), -1, is_nobodys ? -1.25 : -9, {}};
+  const std::size_t count = std::min<std::size_t>(live->edits.size(), request.candidates);
+  for (std::size_t i = 0; i < count; ++i)
+    reply.edits.push_back({live->edits[i], 0.5, i == 0 && !is_nobodys ? -8.0 : -1.125});
+  std::ranges::reverse(reply.edits);
+  return ReplyBody(std::move(reply));
+}
+
 DeltaWorker::Reply DeltaWorker::Handle(const Complete& request) {
   EMEND_ASSIGN_OR_RETURN(const Live* live, FindLive(request.state));
   return ReplyBody(SampleTextsReply{{TextOf(live->roots)}, 1, {}});
@@ -299,7 +310,7 @@ Result<const DeltaWorker::Live*> DeltaWorker::FindLive(const StateId& state) con
 }
 
 Result<DeltaWorker::Live> DeltaWorker::Build(const std::vector<EditId>& edits) {
-  Live live;
+  Live live{.edits = edits, .roots = {}, .leaves = {}};
   if (edits.empty()) return live;
   for (const char* name : kTensors) {
     EMEND_ASSIGN_OR_RETURN(const TensorView view, base_->Find(name));

@@ -59,6 +59,8 @@ class DeltaWorker {
   // A fact's target stands for its vector; Solve refuses those of other facts.
   Reply Handle(const worker::protocol::OptimiseTargets& request);
   Reply Handle(const worker::protocol::Evaluate& request);
+  // Every answer hangs on the state's first edit, but for those to "nobody's", on none.
+  Reply Handle(const worker::protocol::Blame& request);
   Reply Handle(const worker::protocol::Complete& request);
   Reply Handle(const worker::protocol::DigestState& request);
   Reply Handle(const worker::protocol::DigestTiles& request);
@@ -73,6 +75,7 @@ class DeltaWorker {
 
   // kFailedPrecondition as the real worker: "base_not_loaded", "state_not_live".
   struct Live {
+    std::vector<EditId> edits;
     Roots roots;
     std::map<std::string, std::vector<storage::delta::TileLeaf>> leaves;
   };

@@ -10,7 +10,8 @@
 namespace emend::worker::edit {
 
 struct ProgressReport {
-  std::string_view phase;  // "statistics", "targets", "keys", "solve"; lives as long as the program
+  std::string_view
+      phase;  // "statistics", "targets", "keys", "solve", "blame"; lives as long as the program
   std::int64_t done = 0;
   std::int64_t total = 0;
 };

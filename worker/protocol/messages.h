@@ -27,7 +27,7 @@ struct Request {
 };
 struct Progress {
   std::uint64_t id = 0;
-  std::string phase;  // "targets", "keys", "solve", "evaluate", "statistics"
+  std::string phase;  // "targets", "keys", "solve", "evaluate", "statistics", "blame"
   std::uint64_t done = 0;
   std::uint64_t total = 0;
   static auto Fields(auto& m) { return std::tie(m.id, m.phase, m.done, m.total); }

@@ -16,6 +16,7 @@
 #include <variant>
 
 #include "worker/protocol/answer_messages.h"
+#include "worker/protocol/blame_messages.h"
 #include "worker/protocol/joining_messages.h"
 #include "worker/protocol/probe_messages.h"
 #include "worker/protocol/publication_messages.h"
@@ -82,6 +83,7 @@ inline constexpr std::tuple kRequests = {
                                  .asker = Asker::kGatewayToo}},
     RequestRow<AdoptGroup>{
         {.kind = 21, .name = "adopt_group", .lane = Lane::kAnswers, .fan_out = FanOut::kOneRank}},
+    RequestRow<Blame>{{.kind = 22, .name = "blame"}},
 };
 
 namespace internal {

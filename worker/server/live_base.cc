@@ -6,8 +6,10 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "storage/checkpoint/file_digests.h"
 #include "storage/checkpoint/tile_file.h"
@@ -86,6 +88,16 @@ Result<std::unique_ptr<Ledger>> SumColumns(const EditedTensor& tensor,
   auto ledger = std::make_unique<Ledger>(tensor.range);
   edit::AddColumns(columns, *ledger);
   return ledger;
+}
+
+// What is served of the ledger's range; widened, it is copied into `rows`, the compute weight's.
+Result<std::vector<std::uint8_t>> ServeInto(const EditedTensor& tensor, const Ledger& ledger,
+                                            const at::Tensor& rows) {
+  std::vector<std::uint8_t> bytes(tensor.base.size());
+  EMEND_RETURN_IF_ERROR(storage::delta::ServeWeights(ledger, tensor.dtype, tensor.base, bytes));
+  EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, bytes));
+  rows.copy_(widened);
+  return bytes;
 }
 
 // Leaves between ranks: index and digest.
@@ -240,16 +252,43 @@ Status LiveBase::BuildTensor(LayerIndex layer, std::size_t part, const Deltas& d
   if (columns.empty()) return OkStatus();
   EMEND_ASSIGN_OR_RETURN(const EditedTensor tensor, Describe(layer, part));
   EMEND_ASSIGN_OR_RETURN(const auto ledger, SumColumns(tensor, columns));
-  ServedTensor served{layer, part, std::vector<std::uint8_t>(tensor.base.size())};
-  EMEND_RETURN_IF_ERROR(
-      storage::delta::ServeWeights(*ledger, tensor.dtype, tensor.base, served.bytes)
-          .WithContext("serving \"" + tensor.name + "\" in state " + state.id.Short()));
-  EMEND_ASSIGN_OR_RETURN(const at::Tensor widened, edit::WidenWeight(tensor, served.bytes));
   at::Tensor& weight = state.weights[layer];
   if (!weight.defined()) weight = model_->DownWeight(layer).clone();
-  RowsOf(weight, layer, part).copy_(widened);
-  state.tensors.emplace(tensor.name, std::move(served));
+  auto bytes = ServeInto(tensor, *ledger, RowsOf(weight, layer, part));
+  EMEND_RETURN_IF_ERROR(
+      bytes.status().WithContext("serving \"" + tensor.name + "\" in state " + state.id.Short()));
+  state.tensors.emplace(tensor.name, ServedTensor{layer, part, std::move(*bytes)});
   return OkStatus();
+}
+
+Result<std::map<LayerIndex, at::Tensor>> LiveBase::WeightsWithout(const LiveState& state,
+                                                                  const ParentTensors& sums,
+                                                                  const EditDelta& edit) const {
+  std::map<LayerIndex, at::Tensor> weights = state.weights;
+  std::set<LayerIndex> copied;
+  for (const storage::delta::TensorDelta& delta : edit.tensors) {
+    if (delta.columns.empty()) continue;
+    const auto& [layer, part, served] = state.tensors.at(delta.tensor);
+    const EditedTensor& tensor = sums.tensors.at(layer)[part];
+    std::vector<const Column*> columns;
+    for (const Column& column : delta.columns) columns.push_back(&column);
+    EMEND_ASSIGN_OR_RETURN(const auto left, SumColumns(tensor, columns));
+    std::ranges::transform(tensor.ledger, left->values(), left->mutable_values().begin(),
+                           std::minus());
+    at::Tensor& weight = weights.at(layer);
+    if (copied.insert(layer).second) weight = weight.clone();
+    EMEND_RETURN_IF_ERROR(ServeInto(tensor, *left, RowsOf(weight, layer, part)).status());
+  }
+  return weights;
+}
+
+Result<std::unique_ptr<model::Transformer>> LiveBase::Without(const LiveState& state,
+                                                              const ParentTensors& sums,
+                                                              const EditDelta& edit) const {
+  const auto weights = WeightsWithout(state, sums, edit);
+  EMEND_RETURN_IF_ERROR(collective::AgreeOn(communicator_, weights.status())
+                            .WithContext("taking an edit out of state " + state.id.Short()));
+  return model_->WithDownWeights(*weights);
 }
 
 Result<std::unique_ptr<LiveState>> LiveBase::Build(const StateId& state,

@@ -121,6 +121,12 @@ class LiveBase {
   Result<ParentTensors> ParentOf(const LiveState& state,
                                  const std::vector<LayerIndex>& layers) const;
 
+  // The state's model without this one of its edits, to the byte: it is subtracted from `sums`,
+  // which are ParentOf all layers that the state changes. Nothing becomes live. All ranks.
+  Result<std::unique_ptr<model::Transformer>> Without(const LiveState& state,
+                                                      const ParentTensors& sums,
+                                                      const storage::delta::EditDelta& edit) const;
+
   // The solver on these statistics, or on none where no file is named, kept until others are asked
   // for. Errors as LoadStatistics.
   Result<edit::Solver*> SolverOf(const std::string& method, const std::string& statistics_file);
@@ -153,6 +159,10 @@ class LiveBase {
   at::Tensor RowsOf(const at::Tensor& weight, LayerIndex layer, std::size_t part) const;
   Status BuildTensor(LayerIndex layer, std::size_t part, const Deltas& deltas,
                      LiveState& state) const;
+  // Without() on this rank: what the layers' down projections become.
+  Result<std::map<LayerIndex, at::Tensor>> WeightsWithout(
+      const LiveState& state, const ParentTensors& sums,
+      const storage::delta::EditDelta& edit) const;
 
   const BaseId id_;
   const LiveBaseOptions options_;

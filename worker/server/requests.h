@@ -53,6 +53,10 @@ Result<protocol::OptimiseTargetsReply> Run(const protocol::OptimiseTargets& requ
                                            Context& context);
 Result<protocol::EvaluateReply> Run(const protocol::Evaluate& request, Context& context);
 
+// blame_request.cc: where an answer comes from. kInvalidArgument ("empty_answer" where the state
+// ends the text at once; "prompt_too_long") as worker/eval/prompt_answer.h.
+Result<protocol::BlameReply> Run(const protocol::Blame& request, Context& context);
+
 // text_requests.cc: what the model says.
 Result<protocol::SampleTextsReply> Run(const protocol::SampleTexts& request, Context& context);
 // kInternal: a text is begun in between, not answered at once.

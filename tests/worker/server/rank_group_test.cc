@@ -265,6 +265,15 @@ TEST_P(RankGroupTest, ABatchSolvedOnManyRanksIsAsGood) {
   EXPECT_NEAR(score.ns, expected.ns, 1.0);
 }
 
+TEST_P(RankGroupTest, AnAnswerIsBlamedOnTheSameEditByManyRanks) {
+  Serve(KeptSolution());
+  const auto reply = group_.Get<protocol::BlameReply>(
+      protocol::Blame{AtlasBase(), EditedState(), PromptOf(2), SolvedFacts()[2].target, 8, 3});
+  ASSERT_FALSE(reply.edits.empty());
+  EXPECT_EQ(reply.edits[0].edit, NumberedEdit(2));
+  EXPECT_GT(reply.log_probability - reply.edits[0].log_probability, 0.5);
+}
+
 TEST_P(RankGroupTest, OneRanksStatisticsFileIsReadByMany) {
   const auto solved = group_.Get<protocol::SolveReply>(SolveRequest(KeptStatistics()));
   EXPECT_EQ(solved.edits.size(), 4U);
