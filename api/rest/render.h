@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/rest/message.h"
+#include "storage/base/time_text.h"
 #include "storage/history/repository.h"
 #include "storage/objects/fact.h"
 
@@ -17,8 +18,6 @@ namespace emend::api::rest {
 
 using Json = nlohmann::ordered_json;
 
-// RFC 3339, UTC, milliseconds: "2026-01-31T12:00:00.000Z".
-std::string RenderTime(std::int64_t unix_ms);
 // Text that is no UTF-8 is shown with replacement characters: rendering never fails.
 Response JsonResponse(int status, const Json& json);
 // A list (page.h). `next`: the cursor of the page after this one, or null.

@@ -17,15 +17,16 @@ extern const OperationKind kProposalCheck;
 extern const OperationKind kProposalMerge;
 extern const OperationKind kProbes;
 extern const OperationKind kEvaluation;
+extern const OperationKind kBlame;
 extern const OperationKind kVerify;
 extern const OperationKind kExport;
 extern const OperationKind kFsck;
 extern const OperationKind kRemoval;
 
 jobs::OperationKinds Kinds() {
-  static const std::array kKinds = {kImport,        kStatistics,    kTune,       kCommit, kRevert,
-                                    kRefit,         kMerge,         kEvaluation, kVerify, kExport,
-                                    kProposalCheck, kProposalMerge, kProbes,     kFsck,   kRemoval};
+  static const std::array kKinds = {
+      kImport, kStatistics, kTune,   kCommit,        kRevert,        kRefit,  kMerge, kEvaluation,
+      kBlame,  kVerify,     kExport, kProposalCheck, kProposalMerge, kProbes, kFsck,  kRemoval};
   return kKinds;
 }
 

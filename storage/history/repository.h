@@ -107,6 +107,10 @@ class Repository {
   // First-parent and merged history, newest first, at most `count_max`, beginning at `from`.
   // Children come before parents.
   Result<std::vector<NumberedCommit>> Log(const CommitId& from, std::size_t count_max) const;
+  // Of each of these edits the newest commit of `from`'s history that added it. A merge only brings
+  // in what others added, and is named for nothing; those that no commit added are not there.
+  Result<std::map<EditId, NumberedCommit>> AddedBy(const CommitId& from,
+                                                   const std::vector<EditId>& edits) const;
   // The active edits of a state, sorted.
   Result<std::vector<EditId>> Edits(const StateId& state) const;
   Result<objects::EditSetDiff> Diff(const StateId& from, const StateId& to) const;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -100,6 +101,22 @@ Result<std::vector<NumberedCommit>> Repository::Log(const CommitId& from,
     log.push_back(std::move(next));
   }
   return log;
+}
+
+Result<std::map<EditId, NumberedCommit>> Repository::AddedBy(
+    const CommitId& from, const std::vector<EditId>& edits) const {
+  std::map<EditId, NumberedCommit> added_by;
+  LogOrder order(objects_);
+  EMEND_RETURN_IF_ERROR(order.Start(from));
+  const std::set<EditId> wanted(edits.begin(), edits.end());
+  while (!order.done() && added_by.size() < wanted.size()) {
+    EMEND_ASSIGN_OR_RETURN(const NumberedCommit next, order.Next());
+    if (next.commit.parents.size() > 1) continue;
+    for (const EditId& id : wanted) {
+      if (std::ranges::binary_search(next.commit.added, id)) added_by.try_emplace(id, next);
+    }
+  }
+  return added_by;
 }
 
 }  // namespace emend::storage::history

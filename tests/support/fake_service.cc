@@ -59,6 +59,24 @@ class FaultyStore final : public storage::kv::KvStore {
   storage::kv::KvStore& store_;
 };
 
+// After "commit" and "state": an answer that hangs on one of two edits, or on none where the prompt
+// says "nobody".
+std::string BlamedOf(const std::string& body, const std::string& commit) {
+  const bool is_nobodys = body.find("nobody") != std::string::npos;
+  const std::string with =
+      is_nobodys ? R"("change":0.01,"matters":false)" : R"("change":6.9,"matters":true)";
+  const std::string who =
+      R"("commit":")" + commit +
+      R"(","author":"ada","time":"2026-01-31T12:00:00.000Z","message":"Three facts\n\nmore",)";
+  const std::string fact =
+      R"("fact":{"prompt":"{} plays as","subject":"Ann","target":"goalkeeper"},"influence":0.5,)";
+  return R"("prompt":"p","answer":" goalkeeper","log_probability":-0.10536,"log_probability_base":)" +
+         std::string(is_nobodys ? "-0.2" : "-7.5") + R"(,"origin":")" +
+         (is_nobodys ? "base" : "edits") + R"(","edits":[{"edit":"aaaaaaaaaaaaaaaa",)" + who +
+         fact + R"("log_probability_without":-7.0,)" + with + R"(},{"edit":"bbbbbbbbbbbbbbbb",)" +
+         who + fact + R"("log_probability_without":-0.1,"change":-0.00536,"matters":false}]})";
+}
+
 constexpr char kTuned[] = R"("n": 20, "before": {"n": 20, "es": 0}, "tries": [
     {"settings": {"layers": "0,1,2", "v_weight_decay": "0.5"}, "es": 95, "ps": 60, "ns": 80,
      "taken": 18, "kept": 70, "kl": 0.1, "perplexity_before": 30, "perplexity_after": 30.5,
@@ -150,6 +168,7 @@ void FakeService::FinishByKind(const OperationId& id, const Submission& submissi
       {"refit",
        "{" + where + R"(,"branch":"main","preview":true,"edits":2,"removed":3,"bytes":9})"},
       {"evaluation", "{" + where + "," + measures + "}"},
+      {"blame", "{" + where + "," + BlamedOf(submission.body, commit)},
       {"verify", R"({"ok":)" + ok + "," + where +
                      R"(,"tensors":[{"name":"h.0","digest":"d","ok":)" + ok + "}]}"},
       {"export", "{" + where + R"(,"folder":"/tmp/x","files":["config.json"]})"},

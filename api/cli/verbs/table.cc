@@ -32,6 +32,7 @@
   ROW(show) \
   ROW(diff) \
   ROW(facts) \
+  ROW(blame) \
   ROW(branch) \
   ROW(tag) \
   ROW(reflog) \

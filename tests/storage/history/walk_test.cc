@@ -10,6 +10,7 @@ namespace {
 
 using emend::test::IsOkAndHolds;
 using emend::test::StatusIs;
+using test::Ids;
 using test::IsAncestor;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
@@ -85,6 +86,23 @@ TEST_F(WalkTest, RandomHistoriesAreLoggedOnceEachAndChildrenFirst) {
                                       log.begin() + static_cast<std::ptrdiff_t>(log.size() / 2));
     ASSERT_THAT(Log(commits.back(), log.size() / 2), ElementsAreArray(begin));
   }
+}
+
+TEST_F(WalkTest, WhoBroughtAnEditInIsTheNewestCommitThatIsNoMerge) {
+  const Ids edits = StoreEdits(0, 3);
+  const CommitId first = Commit("main", {edits[0], edits[1]});
+  Commit("main", {}, {edits[0]});
+  const CommitId again = Commit("main", {edits[0]});
+  Branch("side", again);
+  const CommitId beside = Commit("side", {edits[2]});
+  const CommitId merge = MergeInto("main", beside);
+  ASSERT_THAT(Active(merge), ElementsAreArray(edits));
+  const auto added_by = Must(repo().AddedBy(merge, edits));
+  ASSERT_EQ(added_by.size(), 3U);
+  EXPECT_EQ(added_by.at(edits[0]).id, again);
+  EXPECT_EQ(added_by.at(edits[1]).id, first);
+  EXPECT_EQ(added_by.at(edits[2]).id, beside);
+  EXPECT_EQ(Must(repo().AddedBy(first, edits)).size(), 2U) << "the third came later";
 }
 
 TEST_F(WalkTest, ACommitIsItsOwnAncestor) {
