@@ -1,5 +1,6 @@
 #include "tests/support/fake_history.h"
 
+#include "coordinator/review/probes.h"
 #include "coordinator/store/preset.h"
 #include "coordinator/store/statistics_table.h"
 #include "storage/records/operations.h"
@@ -89,6 +90,7 @@ void FakeHistory::PutTokens() {
                                    .measures = kPresetMeasures,
                                    .principal = "admin",
                                    .created_ms = kTime});
+    coordinator::review::PutSuite(transaction, history_.repo(), {"core", {SomeFact()}, "", 0});
     return OkStatus();
   };
   history_.Must(history_.journal_->Commit(history_.principal_, build));

@@ -1,7 +1,7 @@
 // FakeHistory: a store in memory as the fake service shows it. One repo "atlas" with three commits
 // "commit number 0" to "2" on main, the branch "team/french" and the tag "v1" at number 1; the
 // tokens "admin-secret" (every scope), "reader-secret" (read) and t-0123456789ab (of nobody);
-// covariances "s1", a preset. Always the same ids.
+// covariances "s1", a preset, the probe suite "core". Always the same ids.
 #pragma once
 
 #include <memory>

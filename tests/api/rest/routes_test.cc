@@ -33,10 +33,21 @@ std::vector<Sample> Submissions() {
     std::string path(route.pattern);
     if (const std::size_t at = path.find("{repo}"); at != std::string::npos)
       path.replace(at, 6, "atlas");
+    if (const std::size_t at = path.find("{number}"); at != std::string::npos)
+      path.replace(at, 8, "1");
     samples.push_back({std::string(route.operation_id), "POST", path,
                        schemas.at(route.body.schema).at("examples")[0].dump(), ""});
   }
   return samples;
+}
+
+constexpr char kProposed[] = R"({"source":"main","target":"team/french"})";
+// A review names the revision that is there.
+constexpr char kReviewOfWhatIsThere[] = "review";
+std::string BodyOf(LiveRest& rest, const Sample& sample) {
+  if (sample.body != kReviewOfWhatIsThere) return sample.body;
+  const json seen = json::parse(rest.Ask("GET", "/api/v1/repos/atlas/proposals/1").body);
+  return json{{"revision", seen["revision"]}, {"verdict", "comment"}, {"text", "Hm"}}.dump();
 }
 
 std::vector<Sample> Samples() {
@@ -54,6 +65,18 @@ std::vector<Sample> Samples() {
       {"listCommits", "GET", repo + "/commits?revision=main&limit=2", "", ""},
       {"showCommit", "GET", repo + "/commits/main~1", "", ""},
       {"diffCommits", "GET", repo + "/diff?from=v1&to=main", "", ""},
+      {"listFacts", "GET", repo + "/facts", "", ""},
+      {"openProposal", "POST", repo + "/proposals", kProposed, ""},
+      {"listProposals", "GET", repo + "/proposals", "", ""},
+      {"readProposal", "GET", repo + "/proposals/1", "", ""},
+      {"reviewProposal", "POST", repo + "/proposals/1/reviews", kReviewOfWhatIsThere, ""},
+      {"closeProposal", "DELETE", repo + "/proposals/1", "", ""},
+      {"putProtection", "PUT", repo + "/protections/team%2F*", R"({"approvals":2})", ""},
+      {"listProtections", "GET", repo + "/protections", "", ""},
+      {"deleteProtection", "DELETE", repo + "/protections/team/*", "", ""},
+      {"listProbes", "GET", repo + "/probes", "", ""},
+      {"readProbes", "GET", repo + "/probes/core", "", ""},
+      {"deleteProbes", "DELETE", repo + "/probes/core", "", ""},
       {"listRefs", "GET", repo + "/refs", "", ""},
       {"readReflog", "GET", repo + "/branches/main/reflog", "", ""},
       {"readBranch", "GET", repo + "/branches/team%2Ffrench", "", ""},
@@ -102,12 +125,13 @@ TEST(Routes, EachAnswersAsItsTableRowSays) {
     if (sample.operation_id == std::string("streamOperation"))
       rest.Do(
           [](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
-    const RawReply reply = rest.Ask(sample.method, sample.path, sample.body, sample.more);
+    const RawReply reply = rest.Ask(sample.method, sample.path, BodyOf(rest, sample), sample.more);
     const Route& route = RouteOf(sample.operation_id);
     EXPECT_EQ(reply.status, route.answer.status) << sample.operation_id << " " << reply.body;
     EXPECT_EQ(reply.headers.contains("location"),
               (route.answer.status == 202 && sample.method == std::string("POST")) ||
-                  sample.operation_id == std::string("createToken"))
+                  sample.operation_id == std::string("createToken") ||
+                  sample.operation_id == std::string("openProposal"))
         << sample.operation_id;
     answered.insert(route.operation_id);
   }
@@ -131,6 +155,7 @@ TEST(Routes, AReadersTokenReadsAndDoesNothingElse) {
   LiveRest rest;
   rest.Ask("POST", "/api/v1/fsck", "{}");
   rest.Do([](FakeService& service) { service.Finish(OperationId("op-0000000000000001"), "{}"); });
+  rest.Ask("POST", "/api/v1/repos/atlas/proposals", kProposed);
   for (const Sample& sample : Samples()) {
     const Scope scope = RouteOf(sample.operation_id).scope.value();
     const RawReply reply =
