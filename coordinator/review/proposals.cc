@@ -169,7 +169,8 @@ Result<Proposal> OpenProposal(Journal& journal, const Caller& caller, const Repo
                               const NewProposal& wanted) {
   EMEND_RETURN_IF_ERROR(store::CheckScope(caller, "propose"));
   if (wanted.source == wanted.target)
-    return InvalidArgument("proposing " + wanted.source + " for itself: expected another branch");
+    return Status(StatusCode::kFailedPrecondition, "nothing_to_merge",
+                  "proposing " + wanted.source + " for itself: expected another branch");
   EMEND_RETURN_IF_ERROR(CheckTitle(wanted.title));
   Proposal proposal;
   const auto build = [&](Transaction& transaction) -> Status {

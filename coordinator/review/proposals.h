@@ -29,8 +29,8 @@ struct NewProposal {
 };
 // Of scope propose. An open one of the same branches is answered with instead, under the new title
 // and text where they were given, which is its author's to do, or takes the scope merge.
-// kFailedPrecondition ("no_branch", "nothing_to_merge"); kInvalidArgument for one onto itself, and
-// for a title that is not one line of kTitleCharactersMax characters.
+// kFailedPrecondition ("no_branch", "nothing_to_merge"); kInvalidArgument for a title that is not
+// one line of kTitleCharactersMax characters.
 Result<Proposal> OpenProposal(Journal& journal, const Caller& caller, const RepoName& repo,
                               const NewProposal& wanted);
 

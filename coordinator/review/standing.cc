@@ -68,7 +68,7 @@ Result<CommitId> HeadOf(const Repository& repository, const std::string& branch)
   if (ref.ok()) return ref->commit;
   if (ref.status().code() != StatusCode::kNotFound) return ref.status();
   return Status(StatusCode::kFailedPrecondition, std::string(kNoBranch),
-                "its branch " + branch + " is not there any more");
+                "there is no branch " + branch);
 }
 
 // Each one's last word: an approval is good for its revision, and never a maker's; a request stands

@@ -138,6 +138,8 @@ Result<NewProposal> ReadNewProposal(const Request& request) {
   wanted.text = fields.Text("text", "");
   fields.RefuseUnknown();
   EMEND_RETURN_IF_ERROR(fields.status());
+  EMEND_RETURN_IF_ERROR(storage::history::CheckRefName(wanted.source).WithContext("at /source"));
+  EMEND_RETURN_IF_ERROR(storage::history::CheckRefName(wanted.target).WithContext("at /target"));
   return wanted;
 }
 

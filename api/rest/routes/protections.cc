@@ -4,6 +4,9 @@
 #include "api/rest/page.h"
 #include "api/rest/strict_json.h"
 #include "coordinator/review/rules.h"
+#include "storage/base/utf8.h"
+
+#include <algorithm>
 
 namespace emend::api::rest {
 namespace {
@@ -28,12 +31,16 @@ Json RenderRule(const Protection& rule) {
 }
 
 Status ReadRequired(const nlohmann::json& required, Protection& rule) {
-  Fields measures(required, "require/");
-  for (const char* name : coordinator::review::kMeasures) {
-    if (measures.Find(name) != nullptr) rule.required[name] = measures.Number(name, 0, 0, 100);
+  for (const auto& [name, value] : required.items()) {
+    if (std::ranges::find(coordinator::review::kMeasures, name) ==
+        coordinator::review::kMeasures.end())
+      return InvalidArgument("at /require/" + Shortened(name) + ": this measure is unknown here");
+    if (!value.is_number() || value.get<double>() < 0 || value.get<double>() > 100)
+      return InvalidArgument("at /require/" + name + ": found " + Shown(value) +
+                             ", expected percent, a number from 0 to 100");
+    rule.required[name] = value.get<double>();
   }
-  measures.RefuseUnknown();
-  return measures.status();
+  return OkStatus();
 }
 
 Result<Protection> ReadRule(const Request& request) {
