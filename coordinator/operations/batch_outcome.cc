@@ -86,14 +86,9 @@ ordered_json EvidenceOf(const Batch& run, std::size_t member) {
 
 Commit CommitOf(const Batch& run, std::size_t member, const CommitId& parent,
                 const storage::records::Principal& author) {
-  Commit commit;
-  commit.kind = storage::objects::CommitKind::kEdit;
-  commit.parents = {parent};
+  Commit commit = NewCommit(*run.context, storage::objects::CommitKind::kEdit, {parent}, author);
   commit.base = run.repository.record().base;
   commit.state = run.staged[member].state;
-  commit.author = author.name;
-  commit.token_id = author.token_id;
-  commit.time_ms = run.context->runtime.clock().WallNow().time_since_epoch().count();
   commit.added = run.staged[member].added;
   commit.removed = run.plan.members[member].superseded;
   commit.settings = SettingsJson(run).dump();

@@ -219,9 +219,7 @@ class CommitRequest final : public OperationRequest {
 Awaitable<Result<Outcomes>> CommitRequest::Run(RunInput input) const {
   JobContext& context = *input.context;
   const RepoName repo(input.operations.front().repo);
-  EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context.runtime, [&] {
-                              return Repository::Open(context.store, repo);
-                            }));
+  EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await OpenRepository(input.context, repo));
   std::vector<const CommitFields*> requests;
   for (const auto& request : input.requests)
     requests.push_back(&static_cast<const CommitRequest&>(*request).fields_);

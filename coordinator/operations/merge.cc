@@ -218,10 +218,9 @@ class MergeRequest final : public SoloRequest {
 
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
     JobContext& context = *input.context;
-    EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context.runtime, [&] {
-                                return Repository::Open(context.store,
-                                                        RepoName(input.operation.repo));
-                              }));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        Repository repository,
+        co_await OpenRepository(input.context, RepoName(input.operation.repo)));
     EMEND_CO_ASSIGN_OR_RETURN(const Merged merged, co_await Blocking(context.runtime, [&] {
                                 return Prepare(context, repository, input, fields_);
                               }));

@@ -13,7 +13,6 @@ namespace emend::coordinator::operations {
 namespace {
 
 using nlohmann::ordered_json;
-using storage::history::MergeKind;
 using storage::objects::Fact;
 using storage::objects::Slot;
 
@@ -197,14 +196,10 @@ Result<Commit> StageMerge(JobContext& context, const Repository& repository,
   EMEND_ASSIGN_OR_RETURN(const Commit into, repository.ReadCommit(heads.first));
   EMEND_ASSIGN_OR_RETURN(const StagedState staged,
                          StageState(context, repository, into.state, plan.added, plan.removed));
-  Commit commit;
-  commit.kind = storage::objects::CommitKind::kMerge;
-  commit.parents = {heads.first, heads.second};
+  Commit commit =
+      NewCommit(context, storage::objects::CommitKind::kMerge, {heads.first, heads.second}, author);
   commit.base = into.base;
   commit.state = staged.state;
-  commit.author = author.name;
-  commit.token_id = author.token_id;
-  commit.time_ms = context.runtime.clock().WallNow().time_since_epoch().count();
   commit.added = plan.added;
   commit.removed = plan.removed;
   return commit;

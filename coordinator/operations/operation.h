@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "coordinator/jobs/operation_kind.h"
 #include "coordinator/jobs/worker_session.h"
@@ -30,6 +31,12 @@ using jobs::Subject;
 using jobs::WorkerSession;
 using storage::history::Repository;
 using storage::objects::Commit;
+
+// kNotFound. `context` outlives the call.
+Awaitable<Result<Repository>> OpenRepository(JobContext* context, RepoName repo);
+// A commit of this kind by whom, made now: without what it changes.
+Commit NewCommit(JobContext& context, storage::objects::CommitKind kind,
+                 std::vector<CommitId> parents, const storage::records::Principal& author);
 
 // A revision of a repo, opened: what most operations begin with.
 struct Located {

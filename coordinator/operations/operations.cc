@@ -1,6 +1,7 @@
 #include "coordinator/operations/operations.h"
 
 #include <array>
+#include <utility>
 
 #include "coordinator/operations/operation.h"
 
@@ -28,6 +29,22 @@ jobs::OperationKinds Kinds() {
       kImport, kStatistics, kTune,   kCommit,        kRevert,        kRefit,  kMerge, kEvaluation,
       kBlame,  kVerify,     kExport, kProposalCheck, kProposalMerge, kProbes, kFsck,  kRemoval};
   return kKinds;
+}
+
+Awaitable<Result<Repository>> OpenRepository(JobContext* context, RepoName repo) {
+  co_return co_await Blocking(context->runtime,
+                              [&] { return Repository::Open(context->store, repo); });
+}
+
+Commit NewCommit(JobContext& context, storage::objects::CommitKind kind,
+                 std::vector<CommitId> parents, const storage::records::Principal& author) {
+  Commit commit;
+  commit.kind = kind;
+  commit.parents = std::move(parents);
+  commit.author = author.name;
+  commit.token_id = author.token_id;
+  commit.time_ms = context.runtime.clock().WallNow().time_since_epoch().count();
+  return commit;
 }
 
 Result<Located> Locate(JobContext& context, const std::string& repo, const std::string& revision) {

@@ -25,10 +25,9 @@ class ProbesRequest final : public SoloRequest {
 
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
-    EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(input.context->runtime, [&] {
-                                return Repository::Open(input.context->store,
-                                                        RepoName(input.operation.repo));
-                              }));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        Repository repository,
+        co_await OpenRepository(input.context, RepoName(input.operation.repo)));
     JobOutcome outcome;
     outcome.apply = [repository, suite = review::ProbeSuite{name_, facts_, {}, 0}](
                         storage::records::Transaction& transaction, std::string& result) {

@@ -46,10 +46,9 @@ class ProposalRequest : public SoloRequest {
   // cannot be merged need not be measured.
   Awaitable<Result<ProposalRun>> Prepare(JobInput input, Purpose purpose) const {
     JobContext& context = *input.context;
-    EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context.runtime, [&] {
-                                return Repository::Open(context.store,
-                                                        RepoName(input.operation.repo));
-                              }));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        Repository repository,
+        co_await OpenRepository(input.context, RepoName(input.operation.repo)));
     ProposalRun run{.repository = std::move(repository), .candidate = {}, .check = {}};
     EMEND_CO_ASSIGN_OR_RETURN(run.candidate, co_await Blocking(context.runtime, [&] {
                                 return StageCandidate(context, run.repository, input.operation,

@@ -145,10 +145,8 @@ class RefitRequest final : public SoloRequest {
 
 Awaitable<Result<JobOutcome>> RefitRequest::RunAlone(JobInput input) const {
   JobContext& context = *input.context;
-  EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context.runtime, [&] {
-                              return Repository::Open(context.store,
-                                                      RepoName(input.operation.repo));
-                            }));
+  EMEND_CO_ASSIGN_OR_RETURN(Repository repository,
+                            co_await OpenRepository(input.context, RepoName(input.operation.repo)));
   RefitRun run{.fields = fields_,
                .batch = {.context = input.context,
                          .operation = input.operation.id,

@@ -44,13 +44,10 @@ Result<Reverted> PrepareRevert(JobContext& context, const Repository& repository
   EMEND_ASSIGN_OR_RETURN(const StagedState staged,
                          StageState(context, repository, parent.state, plan.added, plan.removed));
   Commit& commit = reverted.commit;
-  commit.kind = storage::objects::CommitKind::kRevert;
-  commit.parents = {reverted.head};
+  commit = NewCommit(context, storage::objects::CommitKind::kRevert, {reverted.head},
+                     input.operation.principal);
   commit.base = parent.base;
   commit.state = staged.state;
-  commit.author = input.operation.principal.name;
-  commit.token_id = input.operation.principal.token_id;
-  commit.time_ms = context.runtime.clock().WallNow().time_since_epoch().count();
   commit.message = request.message.empty()
                        ? "Revert \"" + SubjectOf(undone) + "\"\n\nThis takes out what commit " +
                              target.Hex() + " added."
@@ -91,10 +88,9 @@ class RevertRequest final : public SoloRequest {
  private:
   Awaitable<Result<JobOutcome>> RunAlone(JobInput input) const override {
     JobContext& context = *input.context;
-    EMEND_CO_ASSIGN_OR_RETURN(Repository repository, co_await Blocking(context.runtime, [&] {
-                                return Repository::Open(context.store,
-                                                        RepoName(input.operation.repo));
-                              }));
+    EMEND_CO_ASSIGN_OR_RETURN(
+        Repository repository,
+        co_await OpenRepository(input.context, RepoName(input.operation.repo)));
     EMEND_CO_ASSIGN_OR_RETURN(const Reverted reverted, co_await Blocking(context.runtime, [&] {
                                 return PrepareRevert(context, repository, input, fields_);
                               }));
