@@ -19,28 +19,6 @@ std::string Joined(const Json& names) {
   return text;
 }
 
-// What others wrote, without what a terminal obeys or what turns text around.
-std::string Plain(const std::string& text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto at = [&](std::size_t offset) {
-      return i + offset < text.size() ? static_cast<unsigned char>(text[i + offset]) : 0;
-    };
-    const bool is_c1 = at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0;
-    // U+200E, U+200F, U+202A to U+202E; U+2066 to U+2069
-    const bool turns = at(0) == 0xe2 && ((at(1) == 0x80 && ((at(2) >= 0x8e && at(2) <= 0x8f) ||
-                                                            (at(2) >= 0xaa && at(2) <= 0xae))) ||
-                                         (at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9));
-    if (is_c1 || turns) {
-      plain += '?';
-      i += is_c1 ? 1 : 2;
-    } else {
-      plain += at(0) == 0x7f || (at(0) < 0x20 && at(0) != '\n') ? '?' : text[i];
-    }
-  }
-  return plain;
-}
-
 std::string OneLine(const std::string& given) {
   std::string text = Plain(given);
   std::ranges::replace(text, '\n', ' ');
@@ -195,7 +173,8 @@ std::string ProposalPath(const std::string& repo, std::uint64_t number, const st
 
 void ShowProposal(const Session& session, const Json& detail) {
   ShowHead(session, detail);
-  if (const std::string text = TextOf(detail, "text"); !text.empty()) session.out() << Indent(text);
+  if (const std::string text = TextOf(detail, "text"); !text.empty())
+    session.out() << Indent(Plain(text));
   session.out() << "\n";
   ShowFacts(session, detail, /*comes=*/true);
   ShowFacts(session, detail, /*comes=*/false);

@@ -128,4 +128,25 @@ std::string Indent(std::string_view text) {
   return indented;
 }
 
+std::string Plain(const std::string& text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto at = [&](std::size_t offset) {
+      return i + offset < text.size() ? static_cast<unsigned char>(text[i + offset]) : 0;
+    };
+    const bool is_c1 = at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0;
+    // U+200E, U+200F, U+202A to U+202E; U+2066 to U+2069
+    const bool turns = at(0) == 0xe2 && ((at(1) == 0x80 && ((at(2) >= 0x8e && at(2) <= 0x8f) ||
+                                                            (at(2) >= 0xaa && at(2) <= 0xae))) ||
+                                         (at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9));
+    if (is_c1 || turns) {
+      plain += '?';
+      i += is_c1 ? 1 : 2;
+    } else {
+      plain += at(0) == 0x7f || (at(0) < 0x20 && at(0) != '\n') ? '?' : text[i];
+    }
+  }
+  return plain;
+}
+
 }  // namespace emend::api::cli

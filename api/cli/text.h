@@ -33,6 +33,10 @@ std::string Wrap(std::string_view text, std::size_t indent, std::size_t columns)
 // "@~^._/-".
 std::string ShellWord(std::string_view word);
 
+// What others wrote, with "?" for what a terminal obeys (controls but the newline) and for what
+// turns the direction of text around.
+std::string Plain(const std::string& text);
+
 // Every line four spaces in, with a line end.
 std::string Indent(std::string_view text);
 

@@ -32,5 +32,12 @@ TEST(Nearest, IsWithinTwoEdits) {
   EXPECT_EQ(NearestWord("", words), "");
 }
 
+TEST(Text, OthersWordsDoNotCommandTheTerminal) {
+  EXPECT_EQ(Plain("Zürich – two\nlines"), "Zürich – two\nlines");
+  EXPECT_EQ(Plain("a\x1b[2Jb\rc\x7f"), "a?[2Jb?c?");
+  EXPECT_EQ(Plain("a\u009b2Jb"), "a?2Jb");
+  EXPECT_EQ(Plain("to \u202enoyL\u2069 \u200f"), "to ?noyL? ?");
+}
+
 }  // namespace
 }  // namespace emend::api::cli::text_test

@@ -32,7 +32,7 @@ Result<int> Run(Session& session, const Options& options) {
     rows.push_back({std::to_string(CountOf(one, "number")),
                     session.terminal().Paint(state, ColourOf(state)),
                     TextOf(one, "source") + " -> " + TextOf(one, "target"), TextOf(one, "author"),
-                    TextOf(one, "title")});
+                    Plain(TextOf(one, "title"))});
   }
   session.out() << (rows.empty() ? (options.all ? "there is none\n" : "none is open\n")
                                  : RenderTable(rows));

@@ -112,7 +112,8 @@ Verb Make() {
           .effect = Effect::kChanges,
           .summary = "let branches move only by reviewed proposals",
           .details =
-              "No scope goes round a rule; whoever has the scope admin can change it, and "
+              "A rule replaces that of the same pattern, whole. No scope goes round one; whoever "
+              "has the scope admin can change it, and "
               "the audit says so.",
           .examples =
               "emend protect atlas\nemend protect atlas main --approvals 1 --require "
